@@ -1,0 +1,229 @@
+"""The layout of a run directory, the names of its metrics, and how they are written and read.
+
+Training, evaluation and the report meet here and nowhere else. Nothing in this module needs
+torch, so that a report can be made where none is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tidemask.errors import UserError
+
+MetricValue = int | float | str | None
+"""A scalar in a line of `metrics.jsonl`."""
+
+RATIO = "masking/ratio"
+REALISED_RATIO = "masking/realised_ratio"
+CLASS_LOSS = "class_loss/"
+CLASS_WEIGHT = "class_weight/"
+CLASS_SHARE = "class_share/"
+HELD_OUT = "held_out/"
+UNIGRAM_ENTROPY = "unigram_entropy"
+HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
+"""Masking ratios, in per cent, at which held-out loss is always measured."""
+
+
+def held_out_loss(percent: int) -> str:
+    """Name of the held-out loss at a fixed masking of `percent` per cent, nats per token."""
+    return f"{HELD_OUT}loss_{percent}"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where everything of one run lies."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration; alone it starts the same run again."""
+        return self.root / "run.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, and the corpus with its fingerprint and class shares."""
+        return self.root / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per logged step."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """The final model and its tokenizer, as `from_pretrained` reads them."""
+        return self.root / "model"
+
+    @property
+    def evaluation(self) -> Path:
+        """One JSON file per task and checkpoint."""
+        return self.root / "evaluation"
+
+    @property
+    def report(self) -> Path:
+        """Figures, tables and the page of this run."""
+        return self.root / "report"
+
+    def checkpoint(self, step: int) -> Path:
+        """Directory of the checkpoint after `step` optimizer steps."""
+        return self.root / f"checkpoint-{step}"
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """Complete checkpoints with their steps, oldest first."""
+        found = []
+        for path in self.root.glob("checkpoint-*"):
+            step = path.name.removeprefix("checkpoint-")
+            if step.isdigit() and path.is_dir():
+                found.append((int(step), path))
+        return sorted(found)
+
+    def read_config(self) -> dict[str, Any]:
+        """The resolved configuration as nested mappings.
+
+        Raises:
+            UserError: this is no run directory, or its configuration is damaged.
+        """
+        if not self.config.is_file():
+            raise UserError(
+                f"not a run directory: {self.root}. Expected a file run.yaml in it. "
+                "Name a directory made by `tidemask pretrain`."
+            )
+        try:
+            content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"damaged configuration: {self.config}: {_one_line(error)}") from error
+        if not isinstance(content, dict):
+            raise UserError(f"damaged configuration: {self.config}. Expected a mapping.")
+        return content
+
+    def read_environment(self) -> dict[str, Any]:
+        """Versions, device and corpus of the run; empty if they were never written.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not self.environment.is_file():
+            return {}
+        return _read_json(self.environment)
+
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """Every evaluation result of the run: `task`, `checkpoint`, `metrics`, `settings`.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        return [_read_json(path) for path in sorted(self.evaluation.glob("*.json"))]
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`, in order; a last line without its end is left out.
+
+    A process that is killed may leave a torn last line. Any other line that is not a JSON object
+    means that the file is damaged.
+
+    Raises:
+        UserError: the file is missing, or a line before the last is damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"no metrics: {path} does not exist. Has the run logged a step yet?")
+    records = []
+    for number, line in enumerate(_whole_lines(path), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"damaged metrics: {path}, line {number}: {error}.") from error
+        if not isinstance(record, dict) or "step" not in record:
+            raise UserError(f"damaged metrics: {path}, line {number} is no object with a step.")
+        records.append(record)
+    return records
+
+
+def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
+    """Add one logged step to `metrics.jsonl`; numbers keep every bit.
+
+    A value that is not finite is written as null, for JSON has no word for it.
+    """
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(finite) + "\n")
+
+
+def cut_metrics(path: Path, last_step: int) -> None:
+    """Drop the lines of `metrics.jsonl` after `last_step`, and a torn last line.
+
+    The file is replaced in one move, so that a kill at any moment leaves the old or the new one.
+    """
+    if not path.is_file():
+        return
+    kept = [record for record in read_metrics(path) if record["step"] <= last_step]
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
+
+
+def write_evaluation(
+    run: RunDirectory,
+    *,
+    task: str,
+    checkpoint: str,
+    metrics: Mapping[str, MetricValue],
+    settings: Mapping[str, Any],
+) -> Path:
+    """Write one evaluation result; returns its path.
+
+    Args:
+        run: the run it belongs to.
+        task: name of the task, such as `held-out`.
+        checkpoint: `final`, or the name of a checkpoint directory.
+        metrics: scalars by name.
+        settings: what was evaluated how; enough to do it again.
+    """
+    run.evaluation.mkdir(parents=True, exist_ok=True)
+    path = run.evaluation / f"{task}--{checkpoint}.json"
+    content = {
+        "task": task,
+        "checkpoint": checkpoint,
+        "metrics": dict(metrics),
+        "settings": dict(settings),
+    }
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` aside and move it into place: the file is old or new, never half."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"damaged file: {path}: {_one_line(error)}. Delete it.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"damaged file: {path}. Expected a JSON object. Delete it.")
+    return content
+
+
+def _whole_lines(path: Path) -> Iterable[str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.split("\n")[:-1]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
