@@ -6,7 +6,7 @@ Dimensions: `B` sequences, `L` positions.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -38,12 +38,12 @@ class Batch:
     maskable: Bool[Tensor, "B L"]
     word_starts: Bool[Tensor, "B L"]
     token_class: UInt8[Tensor, "B L"]
-    sample_ids: Int[Tensor, "B"]
+    sample_ids: Int[Tensor, B]
     attention_mask: Bool[Tensor, "B L"] | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
-        return replace(self, **_moved(self, device))
+        return _moved(self, device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class MaskedBatch:
 
     def to(self, device: torch.device | str) -> MaskedBatch:
         """The same batch with every tensor on `device`."""
-        return replace(self, **_moved(self, device))
+        return _moved(self, device)
 
     def num_selected(self) -> Int[Tensor, ""]:
         """Number of positions to predict, int64 scalar on the batch's device."""
@@ -88,10 +88,14 @@ class MaskedBatch:
         return self.num_selected() if self.normaliser == "selected" else self.num_maskable()
 
 
-def _moved(record: Batch | MaskedBatch, device: torch.device | str) -> dict[str, Tensor]:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {
+_Record = TypeVar("_Record", Batch, MaskedBatch)
+
+
+def _moved(record: _Record, device: torch.device | str) -> _Record:
+    values = ((field.name, getattr(record, field.name)) for field in fields(record))
+    tensors: dict[str, Any] = {
         name: value.to(device, non_blocking=True)
-        for name, value in values.items()
+        for name, value in values
         if isinstance(value, Tensor)
     }
+    return replace(record, **tensors)

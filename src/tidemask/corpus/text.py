@@ -1,6 +1,32 @@
-"""Files to documents."""
+"""Files to documents: which files, and where a document begins and ends.
 
+A document is a run of lines that are not blank; blank lines separate documents. The text is kept
+as it stands, line breaks and all. A document longer than `LONGEST_DOCUMENT_WORDS` is cut at line
+breaks into passages of about `PASSAGE_WORDS`, each a document of its own: a book without blank
+lines can then be split into training and held-out text, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from tidemask.corpus.decoding import read_lines
+from tidemask.errors import UserError
+
+KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")
+"""What the name of a text file ends in, upper or lower case."""
+
+LONGEST_DOCUMENT_WORDS = 4_000
+"""Words above which a document is cut into passages."""
+
+PASSAGE_WORDS = 1_000
+"""Fewest words of such a passage; the lines that complete it stay whole."""
+
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -16,3 +42,171 @@ class Document:
     text: str
     source: str
     held_out: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSource:
+    """What a corpus was made from, for its manifest: path, size in bytes, SHA-256 (hexadecimal)."""
+
+    path: str
+    num_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TextFiles:
+    """Text files in a fixed order; calling it streams their documents from the beginning."""
+
+    paths: tuple[Path, ...]
+
+    @classmethod
+    def find(cls, patterns: Sequence[str | Path]) -> TextFiles:
+        """The files that `patterns` name: files, directories (recursive, sorted) and globs.
+
+        A file named twice is read once. Hidden files and files with other endings are passed over
+        in directories and where a glob also matches text files.
+
+        Raises:
+            UserError: a pattern names nothing, or nothing with a known ending.
+        """
+        found: dict[Path, Path] = {}
+        for pattern in patterns:
+            for path in _matches(pattern):
+                found.setdefault(path.resolve(), path)
+        if not found:
+            raise UserError("no text: no file was named. Expected files, directories or globs.")
+        return cls(tuple(found.values()))
+
+    def __call__(self) -> Iterator[Document]:
+        """Stream the documents; see the module for what a document is.
+
+        Raises:
+            UserError: a file is binary, not UTF-8, damaged or truncated, or no file has any text.
+        """
+        empty = True
+        for path in self.paths:
+            for text in _documents(read_lines(path)):
+                empty = False
+                yield Document(text, str(path))
+        if empty:
+            names = ", ".join(str(path) for path in self.paths[:3])
+            more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
+            raise UserError(
+                f"empty text: {names}{more}. Expected at least one line that is not blank. "
+                "Name files with text in them."
+            )
+
+    def sources(self) -> tuple[TextSource, ...]:
+        """Path, size and hash of every file as it lies on disk (packed, where it is packed)."""
+        return tuple(_describe(path) for path in self.paths)
+
+
+def read_documents(patterns: Sequence[str | Path]) -> Iterator[Document]:
+    r"""Stream the documents of the files that `patterns` name.
+
+    Example:
+        >>> import tempfile
+        >>> directory = Path(tempfile.mkdtemp())
+        >>> _ = (directory / "two.txt").write_text("One line.\nAnother.\n\nThe second.\n")
+        >>> [document.text for document in read_documents([directory])]
+        ['One line.\nAnother.', 'The second.']
+
+    Raises:
+        UserError: as `TextFiles.find` and `TextFiles.__call__`.
+    """
+    return TextFiles.find(patterns)()
+
+
+def _matches(pattern: str | Path) -> list[Path]:
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        files = _text_files_below(path)
+        if not files:
+            raise UserError(f"no text file in the directory: {path}. {_expected_endings()}")
+        return files
+    if path.exists():
+        if not _has_known_ending(path):
+            raise UserError(f"unknown file ending: {path}. {_expected_endings()}")
+        return [path]
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+    if not matches:
+        what = "no file matches" if glob.has_magic(str(path)) else "no such file"
+        raise UserError(
+            f"{what}: {path}. Expected a text file, a directory or a glob. Check the spelling."
+        )
+    below = [file for match in matches if match.is_dir() for file in _text_files_below(match)]
+    files = sorted(
+        {file for file in matches if file.is_file() and _has_known_ending(file)} | {*below}
+    )
+    if not files:
+        raise UserError(f"unknown file ending: {matches[0]} (from {path}). {_expected_endings()}")
+    return files
+
+
+def _text_files_below(directory: Path) -> list[Path]:
+    def visible(path: Path) -> bool:
+        return not any(part.startswith(".") for part in path.relative_to(directory).parts)
+
+    candidates = (path for path in directory.rglob("*") if _has_known_ending(path))
+    return sorted(path for path in candidates if visible(path) and path.is_file())
+
+
+def _has_known_ending(path: Path) -> bool:
+    return path.name.lower().endswith(KNOWN_ENDINGS)
+
+
+def _expected_endings() -> str:
+    known = ", ".join(KNOWN_ENDINGS)
+    return f"Expected a name that ends in one of {known}. Convert the text, or rename the file."
+
+
+def _documents(lines: Iterable[str]) -> Iterator[str]:
+    """Join runs of lines that are not blank; cut the runs that grow too long into passages."""
+    held: list[str] = []
+    num_held_words, most_words = 0, LONGEST_DOCUMENT_WORDS
+    for line in lines:
+        num_words = _num_words(line)
+        if num_words == 0:
+            if held:
+                yield "\n".join(held)
+            held, num_held_words, most_words = [], 0, LONGEST_DOCUMENT_WORDS
+            continue
+        held.append(line)
+        num_held_words += num_words
+        while num_held_words > most_words:
+            most_words = 2 * PASSAGE_WORDS
+            num_lines, num_words = _passage_end(held)
+            yield "\n".join(held[:num_lines])
+            held = held[num_lines:]
+            num_held_words -= num_words
+    if held:
+        yield "\n".join(held)
+
+
+def _passage_end(lines: Sequence[str]) -> tuple[int, int]:
+    """How many of the first lines make a passage, and their words."""
+    num_words = 0
+    for index, line in enumerate(lines):
+        num_words += _num_words(line)
+        if num_words >= PASSAGE_WORDS:
+            return index + 1, num_words
+    return len(lines), num_words
+
+
+def _num_words(line: str) -> int:
+    """White-space separated words; one for every 16 characters where a script has no spaces."""
+    words = line.split()
+    return max(len(words), len(line) // 16) if words else 0
+
+
+def _describe(path: Path) -> TextSource:
+    digest = hashlib.sha256()
+    num_bytes = 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                num_bytes += len(chunk)
+    except OSError as error:
+        raise UserError(f"cannot read: {path}: {error.strerror}. Check the file.") from error
+    return TextSource(path=str(path), num_bytes=num_bytes, sha256=digest.hexdigest())

@@ -1,0 +1,1 @@
+"""The heart: schedules, weighting, selection and corruption; torch and nothing of transformers."""

@@ -1,0 +1,171 @@
+"""From the prepared corpus to batches: one endless stream, computed and never replayed.
+
+Step `t` takes the samples `[t G, (t + 1) G)` of the stream, where `G` is the global batch. The
+stream runs through the corpus again and again, each epoch in an order of its own that is keyed by
+the seed. Which row a sample is follows from its number alone, so a run may start at any step, on
+any number of ranks. Nothing is masked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tidemask.batch import Batch
+from tidemask.corpus.store import CorpusSplit, Rows
+from tidemask.noise import Purpose, permutation
+
+
+class _Order(Protocol):
+    def rows(self, samples: NDArray[np.int64]) -> NDArray[np.int64]: ...
+
+
+class ShuffledOrder:
+    """Row of each sample of the endless stream; every row once per epoch.
+
+    Args:
+        num_rows: rows of the corpus, at least 1.
+        seed: of the run.
+    """
+
+    def __init__(self, num_rows: int, *, seed: int) -> None:
+        if num_rows < 1:
+            raise ValueError(f"num_rows={num_rows}. Expected at least one row.")
+        self.num_rows = num_rows
+        self.seed = seed
+        self._epoch = -1
+        self._order = np.empty(0, dtype=np.int64)
+
+    def rows(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the given samples, int64; the order of one epoch is kept at a time."""
+        epochs, positions = np.divmod(samples, self.num_rows)
+        rows = np.empty_like(samples)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            rows[here] = self._epoch_order(int(epoch))[positions[here]]
+        return rows
+
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        if epoch != self._epoch:
+            self._order = permutation(self.seed, Purpose.DATA_ORDER, epoch, self.num_rows).numpy()
+            self._epoch = epoch
+        return self._order
+
+
+class StoredOrder:
+    """Sample `i` is row `i`: for evaluation."""
+
+    def rows(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The samples themselves."""
+        return samples
+
+
+class BatchDataset(Dataset[Batch]):
+    """Batches of a corpus split by sample numbers; rows are fetched at once.
+
+    Args:
+        split: training or held-out rows.
+        order: which row each sample is.
+        is_special: for each vocabulary id, whether it is special; bool.
+    """
+
+    def __init__(self, split: CorpusSplit, order: _Order, is_special: Bool[Tensor, V]) -> None:
+        self.split = split
+        self.order = order
+        self.is_special = is_special
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch of one sample."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The batch of the given samples, in their order."""
+        samples = np.asarray(indices, dtype=np.int64)
+        return to_batch(self.split.rows(self.order.rows(samples)), samples, self.is_special)
+
+
+def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, V]) -> Batch:
+    """Rows of the store as a batch; special tokens and padding are not maskable."""
+    input_ids = torch.from_numpy(rows.input_ids.astype(np.int64))
+    inside = np.arange(input_ids.shape[1]) < rows.length[:, None]
+    within = torch.from_numpy(inside)
+    return Batch(
+        input_ids=input_ids,
+        maskable=within & ~is_special[input_ids],
+        word_starts=torch.from_numpy(rows.word_start),
+        token_class=torch.from_numpy(rows.token_class),
+        sample_ids=torch.from_numpy(samples),
+        attention_mask=None if inside.all() else within,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSampler(Sampler[list[int]]):
+    """Sample numbers of each micro-batch of one rank, from a given step to the end of the run.
+
+    The global batch of a step is `micro_batch_size * accumulation_steps * num_ranks` samples; each
+    rank takes a contiguous slice of it, and each micro-batch a contiguous slice of that.
+
+    Attributes:
+        start_step: first step to draw, 0-based.
+        max_steps: planned steps of the run.
+        micro_batch_size: sequences in one forward pass on one device.
+        accumulation_steps: micro-batches per step and rank.
+        rank: this process, 0-based.
+        num_ranks: number of processes.
+    """
+
+    start_step: int
+    max_steps: int
+    micro_batch_size: int
+    accumulation_steps: int
+    rank: int = 0
+    num_ranks: int = 1
+
+    @property
+    def global_batch_size(self) -> int:
+        """Sequences per optimizer step over all ranks."""
+        return self.micro_batch_size * self.accumulation_steps * self.num_ranks
+
+    def __len__(self) -> int:
+        """Micro-batches of this rank in the whole run, wherever it starts."""
+        return self.max_steps * self.accumulation_steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Sample numbers, one list per micro-batch."""
+        for step in range(self.start_step, self.max_steps):
+            first = step * self.global_batch_size
+            for turn in range(self.accumulation_steps):
+                slice_number = self.rank * self.accumulation_steps + turn
+                begin = first + slice_number * self.micro_batch_size
+                yield list(range(begin, begin + self.micro_batch_size))
+
+
+def training_loader(
+    dataset: BatchDataset, sampler: StepSampler, *, num_workers: int
+) -> DataLoader[Batch]:
+    """A loader of the micro-batches that `sampler` names.
+
+    It has a generator of its own: creating its iterator draws one number, which must not come from
+    the global generator that dropout uses, or a resumed run would differ.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=num_workers,
+        collate_fn=_as_fetched,
+        generator=torch.Generator(),
+    )
+
+
+def _as_fetched(batch: Any) -> Batch:
+    fetched: Batch = batch
+    return fetched

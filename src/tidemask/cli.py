@@ -1,0 +1,314 @@
+"""The command line: reads arguments, calls one function, shows its result.
+
+What the library needs is imported inside each command, so that `--help` is quick. An expected
+error becomes one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from tidemask.errors import UserError
+from tidemask.terminal import print_error, print_table, reporting, stdout
+
+app = typer.Typer(
+    help="Pre-train masked language models whose masking changes over training: how much is "
+    "masked, and what.\n\nStart with `tidemask demo`, then `tidemask prepare` your own text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RecipeOption = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        "-r",
+        help="A shipped recipe (`tidemask recipes` lists them) or a YAML file of your own.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[section.field=value]...",
+        help="Settings over the recipe's, such as training.max_steps=500 model.size=bert-mini.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Directory for corpus, runs and report.")
+    ] = Path("tidemask-demo"),
+    steps: Annotated[
+        int, typer.Option("--steps", min=20, help="Optimizer steps of each run.")
+    ] = 2000,
+) -> None:
+    """Run the whole job on text that every installation carries, and compare four policies.
+
+    A few minutes on a laptop's CPU. What is there already is kept: run it again to continue.
+    """
+    from tidemask.demo import run_demo
+
+    with reporting() as reporter:
+        comparison = run_demo(out, steps=steps, reporter=reporter)
+    _show_comparison(comparison)
+
+
+@app.command()
+def prepare(
+    text: Annotated[
+        list[str],
+        typer.Argument(
+            help=".txt, .txt.gz or .txt.xz files, directories or globs; documents are separated "
+            "by empty lines."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Directory to be made.")],
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--tokenizer", help="Directory or hub name of a fast tokenizer. Default: train one."
+        ),
+    ] = None,
+    vocab_size: Annotated[
+        int | None,
+        typer.Option(
+            "--vocab-size", help="Entries of the WordPiece tokenizer to train.  [default: 8192]"
+        ),
+    ] = None,
+    tagger: Annotated[
+        str,
+        typer.Option(
+            "--tagger", help="textblob, spacy:NAME_OR_PATH, or none for no token classes."
+        ),
+    ] = "textblob",
+    sequence_length: Annotated[
+        int, typer.Option("--sequence-length", help="Tokens per sequence, special ones included.")
+    ] = 128,
+    held_out: Annotated[
+        float, typer.Option("--held-out", help="Share of the documents kept for evaluation.")
+    ] = 0.05,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Processes.  [default: one per core]"),
+    ] = None,
+) -> None:
+    """Turn text files into a prepared corpus: tokenised, tagged, aligned and packed."""
+    from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_files
+
+    if tokenizer is not None and vocab_size is not None:
+        raise UserError("both --tokenizer and --vocab-size. Give one of them.")
+    settings = PrepareSettings(
+        tokenizer=tokenizer,
+        vocab_size=8192 if vocab_size is None else vocab_size,
+        tagger=tagger,
+        sequence_length=sequence_length,
+        held_out=held_out,
+        workers=available_cores() if workers is None else workers,
+    )
+    with reporting() as reporter:
+        corpus = prepare_files(text, out=out, settings=settings, on_progress=reporter.on_progress)
+    manifest = corpus.manifest
+    rows = [
+        [
+            name,
+            f"{n.num_documents:,}",
+            f"{n.num_words:,}",
+            f"{n.num_tokens:,}",
+            f"{n.num_sequences:,}",
+        ]
+        for name, n in (("training", manifest.train), ("held-out", manifest.held_out))
+    ]
+    print_table(["split", "documents", "words", "tokens", "sequences"], rows)
+    stdout.print(
+        f"{manifest.vocab_size:,} vocabulary entries, tagger {manifest.tagger}, "
+        f"{manifest.num_duplicates_dropped:,} near-duplicates dropped",
+        soft_wrap=True,
+    )
+    stdout.print(f"Corpus: {out}", soft_wrap=True)
+
+
+@app.command()
+def pretrain(
+    corpus: Annotated[Path, typer.Argument(help="A corpus made by `tidemask prepare`.")],
+    out: Annotated[Path, typer.Option("--out", help="Run directory to be made.")],
+    recipe: RecipeOption = "bert",
+    settings: Overrides = None,
+) -> None:
+    """Pre-train a model on a prepared corpus under a masking recipe."""
+    from tidemask.config import load_recipe
+    from tidemask.run import new_run
+
+    run = new_run(load_recipe(recipe, settings or []), corpus, out)
+    _train(run.root)
+
+
+@app.command()
+def resume(run: Annotated[Path, typer.Argument(help="A run that was interrupted.")]) -> None:
+    """Continue an interrupted run from its last checkpoint, as if it had never stopped."""
+    _train(run)
+
+
+@app.command()
+def evaluate(
+    target: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")
+    ],
+    tasks: Annotated[str, typer.Option("--tasks", help="Comma-separated.")] = "held-out",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Prepared corpus with the held-out text.  [default: that of the run]"
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        str, typer.Option("--checkpoints", help="last, or all for every checkpoint that is kept.")
+    ] = "last",
+) -> None:
+    """Measure a run's checkpoints, or any masked language model, on held-out text."""
+    from tidemask.material import Observer
+    from tidemask.measuring import evaluate as measure
+
+    with reporting() as reporter:
+        results = measure(
+            target,
+            tasks=[task.strip() for task in tasks.split(",") if task.strip()],
+            data=data,
+            checkpoints=checkpoints,
+            observer=Observer(on_progress=reporter.on_progress),
+        )
+    from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
+
+    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
+    columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "unigram entropy"]
+    rows = [
+        [
+            name,
+            *(f"{m[k]:.3f} ± {m[k + '_standard_error']:.3f}" if k in m else "-" for k in names),
+            f"{m[UNIGRAM_ENTROPY]:.3f}" if UNIGRAM_ENTROPY in m else "-",
+        ]
+        for name, m in results
+    ]
+    print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories; one is allowed.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory to be made for the report.")],
+) -> None:
+    """Put runs side by side: one HTML page, figures as PNG and SVG, tables as CSV."""
+    from tidemask.report.compare import compare_runs
+
+    _show_comparison(compare_runs(runs, out))
+
+
+@app.command()
+def preview(
+    corpus: Annotated[Path, typer.Argument(help="A corpus made by `tidemask prepare`.")],
+    recipe: RecipeOption = "bert",
+    progress: Annotated[
+        str, typer.Option("--progress", help="Moments of the run as shares of it, comma-separated.")
+    ] = "0,0.5,1",
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Weigh classes by the losses that this run logged."),
+    ] = None,
+    sequence: Annotated[
+        int, typer.Option("--sequence", help="Which held-out sequence to show.")
+    ] = 0,
+    settings: Overrides = None,
+) -> None:
+    """Show what a recipe masks in real text at several moments of a run."""
+    from tidemask.config import load_recipe
+    from tidemask.preview import preview as mask_passage
+    from tidemask.preview_text import show_moments
+
+    loaded = load_recipe(recipe, settings or [])
+    moments = mask_passage(
+        corpus, loaded, progresses=_progresses(progress), run=run, sequence=sequence
+    )
+    show_moments(stdout, moments, recipe=loaded.name)
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="The recipe to show.")] = None,
+) -> None:
+    """List the shipped recipes, or show one with its source."""
+    from tidemask.config import load_recipe, recipe_names, to_yaml
+    from tidemask.masking.schedule import mean_ratio
+
+    if name is not None:
+        stdout.out(to_yaml(load_recipe(name)), end="", highlight=False)
+        return
+    rows = []
+    for known in recipe_names():
+        recipe = load_recipe(known)
+        ratio = recipe.masking.ratio
+        numbers = [f"{100 * value:.0f} %" for value in (ratio(0.0), ratio(1.0), mean_ratio(ratio))]
+        rows.append([known, recipe.summary, *numbers])
+    print_table(["recipe", "what it does", "start", "end", "mean"], rows, text_columns=2)
+
+
+def main() -> NoReturn:
+    """Run a command; exit with its status."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        print_error(str(error))
+        sys.exit(2)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        print_error(f"{error.strerror}{where}.")
+        sys.exit(2)
+    sys.exit(0)
+
+
+def _train(directory: Path) -> None:
+    from tidemask.material import Observer
+    from tidemask.run import train
+    from tidemask.run_record import RunDirectory
+
+    run = RunDirectory(directory)
+    run.read_config()
+    with reporting() as reporter:
+        observer = Observer(
+            on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
+        )
+        train(run, observer)
+    stdout.print(f"Model: {run.model}", soft_wrap=True)
+
+
+def _show_comparison(comparison: object) -> None:
+    from tidemask.report.compare import Comparison
+
+    assert isinstance(comparison, Comparison), "only comparisons are shown"
+    summary = comparison.summary
+    columns = [column.heading for column in summary.shown_columns]
+    print_table(columns, summary.shown_rows())
+    for sentence in (*comparison.warnings, comparison.seeds):
+        stdout.print(sentence, soft_wrap=True)
+    stdout.print(f"Report: {comparison.page}", soft_wrap=True)
+
+
+def _progresses(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = [-1.0]
+    if not all(0.0 <= value <= 1.0 for value in values):
+        raise UserError(
+            f"progress outside its range: --progress={text}. Expected numbers in [0, 1]."
+        )
+    return values

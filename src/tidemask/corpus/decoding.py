@@ -1,0 +1,111 @@
+r"""The lines of a text file: unpacking, decoding, and what is wrong with those that are no text.
+
+Only one chunk of a file and one line are held at a time. A byte-order mark is dropped, `\r\n` is
+read as `\n`, and a line longer than `LONGEST_LINE_CHARACTERS` is cut at a space; nothing else is
+changed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from tidemask.errors import UserError
+
+LONGEST_LINE_CHARACTERS = 1 << 16
+"""Characters above which a line is cut, about 11,000 English words."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Stream the lines of a UTF-8 file, unpacked by the ending of its name, without their ends.
+
+    Raises:
+        UserError: the file is binary or not UTF-8 (with the byte offset within the unpacked text),
+            its packed data is damaged or breaks off, or it cannot be read.
+    """
+    rest = ""
+    for characters in _decoded(path):
+        *lines, rest = (rest + characters).split("\n")
+        for line in lines:
+            *pieces, last = _cut_line(line)
+            yield from pieces
+            yield last.removesuffix("\r")
+        *pieces, rest = _cut_line(rest)
+        yield from pieces
+    yield rest.removesuffix("\r")
+
+
+def _cut_line(line: str) -> Iterator[str]:
+    """The line in pieces that are short enough, cut at spaces where it has some."""
+    while len(line) > LONGEST_LINE_CHARACTERS:
+        space = line.rfind(" ", 1, LONGEST_LINE_CHARACTERS)
+        cut = LONGEST_LINE_CHARACTERS if space < 0 else space
+        yield line[:cut]
+        line = line[cut:] if space < 0 else line[cut + 1 :]
+    yield line
+
+
+def _decoded(path: Path) -> Iterator[str]:
+    """The characters of a file, chunk by chunk, without its byte-order mark."""
+    num_decoded_bytes, pending, is_first = 0, b"", True
+    for chunk in _chunks(path):
+        data = pending + chunk
+        characters, num_used = _decode(path, data, num_decoded_bytes, final=False)
+        yield characters.removeprefix("\ufeff") if is_first else characters
+        is_first = is_first and not characters
+        num_decoded_bytes += num_used
+        pending = data[num_used:]
+    _decode(path, pending, num_decoded_bytes, final=True)
+
+
+def _decode(path: Path, data: bytes, offset: int, *, final: bool) -> tuple[str, int]:
+    """Decode what is complete; `offset` is the place of `data` in the unpacked text, in bytes."""
+    what_to_do = "Expected UTF-8 text. Convert the file, or leave it out."
+    try:
+        characters, num_used = codecs.utf_8_decode(data, "strict", final)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"undecodable text: {path}, byte offset {offset + error.start}: "
+            f"0x{data[error.start]:02x} ({error.reason}). {what_to_do}"
+        ) from error
+    zero = data.find(0, 0, num_used)
+    if zero >= 0:
+        raise UserError(f"binary file: {path}, byte offset {offset + zero}: 0x00. {what_to_do}")
+    return characters, num_used
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    num_bytes = 0
+    try:
+        with _open(path) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+                num_bytes += len(chunk)
+    except EOFError as error:
+        raise UserError(
+            f"truncated file: {path} breaks off after {num_bytes} bytes of text or a little more. "
+            "Expected the end of the packed data. Copy or download it again."
+        ) from error
+    except (zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise UserError(
+            f"damaged file: {path}, after {num_bytes} bytes of text: {error}. "
+            "Expected whole packed data. Copy or download it again."
+        ) from error
+    except OSError as error:
+        raise UserError(f"cannot read: {path}: {error.strerror}. Check the file.") from error
+
+
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
+    name = path.name.lower()
+    if name.endswith(".gz"):
+        return gzip.open(path, "rb")
+    if name.endswith(".xz"):
+        return lzma.open(path, "rb")
+    return path.open("rb")

@@ -1,0 +1,156 @@
+"""Near-duplicate texts, found in one pass by the word shingles that they share.
+
+A shingle is a run of `shingle_words` words, in lower case and without punctuation, as a 64-bit
+hash. A text whose shingles occur for more than `max_shared_share` in the texts kept before it is a
+near-duplicate. Long texts are judged by a sample of their shingles, chosen by the hash itself, so
+that the same shingle is in every sample or in none; short texts by all of theirs and, where it is
+large enough to tell, also by their part of the sample, since of a long text kept before only the
+sample is known. So a copy of less than about 130 words out of a long text goes unseen.
+
+Only texts that are kept are remembered: which copy survives is a matter of order, and the order
+of the calls alone decides. Hashes are the same in every process and on every machine.
+
+References:
+    Andrei Broder, "On the resemblance and containment of documents" (1997): shingles, containment,
+    and the sample of hashes that are 0 modulo m.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MULTIPLIER = 0x9E3779B97F4A7C15
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+"""Odd constants of the splitmix64 generator (Steele, Lea and Flood, 2014)."""
+
+_CACHED_WORDS = 500_000
+"""Distinct words whose hashes are remembered; about 60 MB when full."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeduplicationSettings:
+    """What counts as a near-duplicate.
+
+    Raises:
+        ValueError: a setting is outside its range.
+    """
+
+    shingle_words: int = 8
+    """Words per shingle, 1 or more. A text with fewer words is one shingle."""
+
+    max_shared_share: float = 0.5
+    """Share of a text's distinct shingles that may occur in texts kept before, in [0, 1)."""
+
+    sampled_one_in: int = 16
+    """One in so many shingles is in the sample, 1 or more; remembered of every text."""
+
+    short_text_shingles: int = 512
+    """Texts with at most so many distinct shingles are remembered by all of them."""
+
+    min_sampled_shingles: int = 8
+    """Shingles of the sample that a short text needs to be judged by them alone."""
+
+    def __post_init__(self) -> None:
+        for name in ("shingle_words", "sampled_one_in"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}. Expected 1 or more.")
+        if self.short_text_shingles < 0:
+            raise ValueError(f"short_text_shingles={self.short_text_shingles}. Expected 0 or more.")
+        if not 0 <= self.max_shared_share < 1:
+            raise ValueError(f"max_shared_share={self.max_shared_share}. Expected within [0, 1).")
+
+
+class NearDuplicateFilter:
+    """Remembers the texts it let pass and recognises their near-duplicates.
+
+    It remembers, of each text it let pass, at most `short_text_shingles` hashes or one in
+    `sampled_one_in` of its words, some 80 bytes each: about 250 MB for 50 million words in
+    documents of 2,000.
+
+    Example:
+        >>> fresh = NearDuplicateFilter()
+        >>> fable = "A fox saw a bunch of grapes that hung high up from a vine in the sun."
+        >>> [fresh.is_new(fable), fresh.is_new(fable.upper()), fresh.is_new("A dog sat down.")]
+        [True, False, True]
+    """
+
+    def __init__(self, settings: DeduplicationSettings | None = None) -> None:
+        self._settings = settings or DeduplicationSettings()
+        self._powers = np.array(
+            [pow(_MULTIPLIER, power, 1 << 64) for power in range(self._settings.shingle_words)],
+            dtype=np.uint64,
+        )
+        self._seen: set[int] = set()
+        self._hash_of = _WordHashes()
+
+    def is_new(self, text: str) -> bool:
+        """Whether `text` is no near-duplicate; if so, it is remembered.
+
+        A text without words is always new: it shares nothing.
+        """
+        shingles, sample = self._sketch(text)
+        is_short = self._is_short(shingles)
+        tells = not is_short or len(sample) >= self._settings.min_sampled_shingles
+        if (tells and self._is_known(sample)) or (is_short and self._is_known(shingles)):
+            return False
+        self._remember(shingles, sample)
+        return True
+
+    def remember(self, text: str) -> None:
+        """Count `text` among those kept, whatever it shares with them."""
+        self._remember(*self._sketch(text))
+
+    def _sketch(self, text: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        shingles = self._shingles(text)
+        return shingles, shingles[shingles % np.uint64(self._settings.sampled_one_in) == 0]
+
+    def _is_short(self, shingles: NDArray[np.uint64]) -> bool:
+        return len(shingles) <= self._settings.short_text_shingles
+
+    def _remember(self, shingles: NDArray[np.uint64], sample: NDArray[np.uint64]) -> None:
+        self._seen.update((shingles if self._is_short(shingles) else sample).tolist())
+
+    def _is_known(self, shingles: NDArray[np.uint64]) -> bool:
+        shared = sum(shingle in self._seen for shingle in shingles.tolist())
+        return shared > self._settings.max_shared_share * len(shingles)
+
+    def _shingles(self, text: str) -> NDArray[np.uint64]:
+        """Distinct hashes of the text's runs of words, ascending."""
+        words = self._hash_of.words(text)
+        length = min(self._settings.shingle_words, len(words))
+        if length == 0:
+            return words
+        # A polynomial in an odd constant; products and sums are modulo 2 ** 64.
+        return np.unique(_mixed(np.convolve(words, self._powers[:length], mode="valid")))
+
+
+class _WordHashes:
+    """64-bit hashes of the words of texts; those of frequent words are computed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def words(self, text: str) -> NDArray[np.uint64]:
+        if len(self._known) > _CACHED_WORDS:
+            self._known.clear()
+        words = re.findall(r"\w+", text.lower())
+        for word in set(words).difference(self._known):
+            encoded = word.encode("utf-8", "surrogatepass")
+            digest = hashlib.blake2b(encoded, digest_size=8).digest()
+            self._known[word] = int.from_bytes(digest, "little")
+        return np.fromiter(map(self._known.__getitem__, words), np.uint64, len(words))
+
+
+def _mixed(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The hashes with every bit depending on every bit; a bijection."""
+    mixed = hashes ^ (hashes >> np.uint64(30))
+    mixed = mixed * _MIX[0]
+    mixed ^= mixed >> np.uint64(27)
+    mixed = mixed * _MIX[1]
+    mixed ^= mixed >> np.uint64(31)
+    return mixed

@@ -1,0 +1,228 @@
+"""English prose that every installation carries, as a corpus for the demonstration.
+
+It is taken from the help topics of Python and from the docstrings of the standard library and of
+what tidemask requires: about three quarters of a million words. The same installation gives the
+same documents, wherever it lies; other versions of the packages give others, so a corpus made of
+them is known by its fingerprint.
+
+Whole packages are held out, and what they share with the others is dropped from them: nothing of
+the held-out text is in the training text.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from tidemask.corpus.deduplication import DeduplicationSettings, NearDuplicateFilter
+from tidemask.corpus.prose import prose_paragraphs
+from tidemask.corpus.python_sources import (
+    STANDARD_LIBRARY,
+    SourceFile,
+    docstrings,
+    python_sources,
+)
+from tidemask.corpus.text import Document
+
+Progress = Callable[[str, int, int | None], None]
+"""Told the stage, how much of it is done, and how much there is if that is known."""
+
+TARGET_WORDS = 750_000
+"""White-space separated words after which no further source is read, before the split."""
+
+LEAST_HELD_OUT_SHARE = 0.06
+MOST_HELD_OUT_SHARE = 0.09
+"""Share of the words between which the packages held out lie together."""
+
+SMALL_PACKAGE_SHARE = 0.04
+"""Share of the words up to which a package is held out in preference to larger ones."""
+
+MOST_LEAKED_SHARE = 0.1
+"""Largest share of its 8-word shingles that a held-out paragraph may have in the training text."""
+
+DOCUMENT_WORDS = 400
+"""Words from which on a document is complete; paragraphs stay whole."""
+
+_LEAST_ARTICLES = 3
+"""Sources with fewer occurrences of "the" in their docstrings are not parsed."""
+
+_DOCSTRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The prose of one source file, or of one help topic.
+
+    Attributes:
+        package: the package it belongs to.
+        path: its place within the packages.
+        paragraphs: its paragraphs in order, each on one line.
+    """
+
+    package: str
+    path: str
+    paragraphs: tuple[str, ...]
+
+    @property
+    def num_words(self) -> int:
+        """White-space separated words."""
+        return sum(len(paragraph.split()) for paragraph in self.paragraphs)
+
+
+def demo_documents(progress: Progress | None = None) -> list[Document]:
+    """The documents of the demonstration, in order of package; paragraphs are lines.
+
+    A document's source is the name of its package. Takes some ten seconds on one core.
+
+    Args:
+        progress: called a few hundred times with stage, done and total.
+    """
+    report = progress or _silent
+    passages = sorted(_new_passages(report), key=lambda passage: (passage.package, passage.path))
+    held_out = held_out_packages(passages)
+    passages = _without_leaks(passages, held_out)
+    return [
+        Document(text, package, package in held_out)
+        for package, group in groupby(passages, key=lambda passage: passage.package)
+        for text in _texts(group)
+    ]
+
+
+def held_out_packages(passages: Iterable[Passage]) -> frozenset[str]:
+    """The packages to hold out: some, by the hash of their names, of 6 to 9 % of the words.
+
+    Small packages come first, so that the held-out text is of many kinds; a package that would
+    make it more than `MOST_HELD_OUT_SHARE` is passed over.
+    """
+    words: Counter[str] = Counter()
+    for passage in passages:
+        words[passage.package] += passage.num_words
+
+    def rank(package: str) -> tuple[bool, bytes]:
+        is_large = words[package] > SMALL_PACKAGE_SHARE * words.total()
+        return is_large, hashlib.sha256(package.encode()).digest()
+
+    chosen: set[str] = set()
+    num_words = 0
+    for package in sorted(words, key=rank):
+        if num_words >= LEAST_HELD_OUT_SHARE * words.total():
+            break
+        if num_words + words[package] <= MOST_HELD_OUT_SHARE * words.total():
+            chosen.add(package)
+            num_words += words[package]
+    return frozenset(chosen)
+
+
+def _new_passages(report: Progress) -> Iterator[Passage]:
+    """Passages without near-duplicates, richest sources first, up to `TARGET_WORDS`."""
+    fresh = NearDuplicateFilter()
+    num_words = 0
+    report("reading docstrings", 0, TARGET_WORDS)
+    with _collector_paused():
+        for passage in _passages(report):
+            new = replace(passage, paragraphs=tuple(filter(fresh.is_new, passage.paragraphs)))
+            if new.paragraphs:
+                yield new
+            num_words += new.num_words
+            report("reading docstrings", min(num_words, TARGET_WORDS), TARGET_WORDS)
+            if num_words >= TARGET_WORDS:
+                return
+
+
+def _passages(report: Progress) -> Iterator[Passage]:
+    for name, text in sorted(_help_topics().items()):
+        paragraphs = tuple(prose_paragraphs(inspect.cleandoc(text)))
+        yield Passage(STANDARD_LIBRARY, f"pydoc_data/topics/{name}", paragraphs)
+    for file in _richest_first(python_sources("tidemask"), report):
+        paragraphs = tuple(
+            paragraph
+            for docstring in docstrings(file.location.read_bytes())
+            for paragraph in prose_paragraphs(docstring)
+        )
+        yield Passage(file.package, file.path, paragraphs)
+
+
+def _richest_first(files: list[SourceFile], report: Progress) -> list[SourceFile]:
+    """Files in order of the share of English in them, so that little has to be parsed.
+
+    Parsing takes the most time by far; the occurrences of "the" in what looks like docstrings,
+    per byte of the file, tell well enough what it will yield.
+    """
+    rated = []
+    for done, file in enumerate(files):
+        if done % 100 == 0:
+            report("choosing sources", done, len(files))
+        try:
+            source = file.location.read_bytes()
+        except OSError:
+            continue
+        articles = sum(text.count(b" the ") for text in _DOCSTRING.findall(source))
+        if articles >= _LEAST_ARTICLES:
+            rated.append((-articles / len(source), file))
+    return [file for _, file in sorted(rated)]
+
+
+def _without_leaks(passages: list[Passage], held_out: frozenset[str]) -> list[Passage]:
+    """The passages without the held-out paragraphs that share too much with the others."""
+    known = NearDuplicateFilter(DeduplicationSettings(max_shared_share=MOST_LEAKED_SHARE))
+    for passage in passages:
+        if passage.package not in held_out:
+            for paragraph in passage.paragraphs:
+                known.remember(paragraph)
+    cleaned = (
+        replace(passage, paragraphs=tuple(filter(known.is_new, passage.paragraphs)))
+        if passage.package in held_out
+        else passage
+        for passage in passages
+    )
+    return [passage for passage in cleaned if passage.paragraphs]
+
+
+def _texts(passages: Iterable[Passage]) -> Iterator[str]:
+    """Paragraphs of one package, joined to documents of `DOCUMENT_WORDS` or a little more."""
+    paragraphs: list[str] = []
+    num_words = 0
+    for passage in passages:
+        for paragraph in passage.paragraphs:
+            paragraphs.append(paragraph)
+            num_words += len(paragraph.split())
+            if num_words >= DOCUMENT_WORDS:
+                yield "\n".join(paragraphs)
+                paragraphs, num_words = [], 0
+    if paragraphs:
+        yield "\n".join(paragraphs)
+
+
+def _help_topics() -> dict[str, str]:
+    """Python's help topics; none where the distribution has cut them off."""
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        return {}
+    return topics
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without the cyclic garbage collector, which doubles the time that parsing takes.
+
+    Syntax trees hold no cycles; they go when the last reference to them goes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Report nothing."""

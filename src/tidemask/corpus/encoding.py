@@ -1,0 +1,166 @@
+"""Texts to encoded documents: tokenised, tagged and aligned, in this process or in several.
+
+Chunks of texts go out to worker processes and come back in order, a few under way at a time, so
+that memory does not grow with the corpus and the result does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice, pairwise
+
+import numpy as np
+
+from tidemask.corpus.alignment import align_classes
+from tidemask.corpus.packing import EncodedDocument
+from tidemask.corpus.tagging import Tagger, load_tagger
+from tidemask.corpus.tokenization import TextEncoder
+from tidemask.token_classes import NO_CLASS
+
+CHUNK_CHARACTERS = 1 << 17
+"""Characters of text that a worker takes at a time, about 23,000 English words."""
+
+_CHUNKS_PER_WORKER = 2
+"""Chunks under way for each worker: one at work, one waiting."""
+
+
+class DocumentEncoder:
+    """Tokenises, tags and aligns."""
+
+    def __init__(self, encoder: TextEncoder, tagger: Tagger | None) -> None:
+        """Use this tokenizer and this tagger; without a tagger no token has a class."""
+        self._encoder = encoder
+        self._tagger = tagger
+
+    def encode(self, texts: Sequence[str]) -> list[EncodedDocument]:
+        """One document for each text."""
+        encoded = self._encoder.encode(texts)
+        if self._tagger is None:
+            return [
+                EncodedDocument(e.ids, e.word_starts, np.full(len(e.ids), NO_CLASS, np.uint8))
+                for e in encoded
+            ]
+        return [
+            EncodedDocument(
+                e.ids, e.word_starts, align_classes(tagged, e.starts, e.ends, e.word_starts)
+            )
+            for e, tagged in zip(encoded, self._tagger.tag(texts), strict=True)
+        ]
+
+
+def encode_documents(
+    texts: Iterable[str], encoder: TextEncoder, tagger: Tagger | None, *, num_workers: int
+) -> Generator[EncodedDocument, None, None]:
+    """One document for each text, in order; closing the generator ends the workers.
+
+    Args:
+        texts: streamed; read a few chunks ahead of what was given back.
+        encoder: of the tokenizer.
+        tagger: `None` for no classes. Each worker loads one of the same name.
+        num_workers: processes; 1 means this one. No process is started for a single chunk.
+
+    Raises:
+        RuntimeError: a worker process died.
+    """
+    chunks = _chunks(texts)
+    first = list(islice(chunks, 2))
+    here = DocumentEncoder(encoder, tagger)
+    if num_workers == 1 or len(first) < 2:
+        for chunk in chain(first, chunks):
+            yield from here.encode(chunk)
+        return
+    tagger_name = "none" if tagger is None else tagger.name
+    with _worker_pool(num_workers, encoder, tagger_name) as pool:
+        try:
+            yield from _encoded_in_order(pool, chain(first, chunks), num_workers)
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "a worker process died while encoding the text. Expected all to end their work. "
+                "Perhaps memory ran out, or a script starts the preparation without "
+                "`if __name__ == '__main__':`. Use fewer workers; workers=1 starts none."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _encoded_in_order(
+    pool: ProcessPoolExecutor, chunks: Iterable[list[str]], num_workers: int
+) -> Iterator[EncodedDocument]:
+    under_way: deque[Future[_PackedDocuments]] = deque()
+    for chunk in chunks:
+        under_way.append(pool.submit(_encode_in_worker, chunk))
+        if len(under_way) > _CHUNKS_PER_WORKER * num_workers:
+            yield from _unpacked(under_way.popleft().result())
+    while under_way:
+        yield from _unpacked(under_way.popleft().result())
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    num_characters = 0
+    for text in texts:
+        chunk.append(text)
+        num_characters += len(text)
+        if num_characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, num_characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _worker_pool(num_workers: int, encoder: TextEncoder, tagger_name: str) -> ProcessPoolExecutor:
+    """Workers that are not forked from this process, which may have threads already."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(
+        num_workers, context, initializer=_start_worker, initargs=(encoder, tagger_name)
+    )
+
+
+_PackedDocuments = tuple[EncodedDocument, list[int]]
+"""Documents joined into one, and where each ends: three arrays travel instead of hundreds."""
+
+_in_worker: DocumentEncoder | None = None
+
+
+def _start_worker(encoder: TextEncoder, tagger_name: str) -> None:
+    global _in_worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
+    _in_worker = DocumentEncoder(encoder, load_tagger(tagger_name))
+
+
+def _end_with_parent() -> None:
+    """Do not stay behind when the parent is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    parent.join()
+    os._exit(1)
+
+
+def _encode_in_worker(texts: list[str]) -> _PackedDocuments:
+    assert _in_worker is not None, "the worker was not started by _start_worker"
+    documents = _in_worker.encode(texts)
+    joined = EncodedDocument(
+        np.concatenate([document.ids for document in documents]),
+        np.concatenate([document.word_starts for document in documents]),
+        np.concatenate([document.classes for document in documents]),
+    )
+    return joined, np.cumsum([len(document.ids) for document in documents]).tolist()
+
+
+def _unpacked(packed: _PackedDocuments) -> Iterator[EncodedDocument]:
+    joined, ends = packed
+    for begin, end in pairwise([0, *ends]):
+        part = slice(begin, end)
+        yield EncodedDocument(joined.ids[part], joined.word_starts[part], joined.classes[part])

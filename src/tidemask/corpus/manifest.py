@@ -1,0 +1,131 @@
+"""What a prepared corpus says of itself: format, vocabulary, classes, counts, sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tidemask.corpus.text import TextSource
+from tidemask.errors import UserError
+
+FORMAT_VERSION = 1
+"""Version of the layout of a prepared corpus; a corpus of another version is not opened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitCounts:
+    """How much one split holds.
+
+    Attributes:
+        num_documents: documents, near-duplicates not counted.
+        num_sequences: rows.
+        num_tokens: tokens of text, neither special nor padding.
+        num_words: words, as the tokenizer cuts them.
+        class_counts: tokens by the name of their class; absent classes count 0.
+    """
+
+    num_documents: int
+    num_sequences: int
+    num_tokens: int
+    num_words: int
+    class_counts: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The content of `manifest.json`.
+
+    Attributes:
+        format_version: `FORMAT_VERSION` of the code that wrote it.
+        sequence_length: tokens of a row.
+        vocab_size: one more than the largest id.
+        tokenizer_fingerprint: SHA-256 of the tokenizer's backend.
+        tagger: name of the tagger, "none" for a corpus without classes.
+        tagger_fingerprint: names the tagger's behaviour; empty for "none".
+        class_names: class names by index; empty for "none".
+        train: counts of the training split.
+        held_out: counts of the held-out split.
+        num_duplicates_dropped: documents left out as near-duplicates.
+        sources: the files that the text came from.
+        fingerprint: SHA-256 over the rows and what gives them their meaning (format, length,
+            tokenizer, tagger's behaviour, classes); not over paths or the number of workers.
+    """
+
+    format_version: int
+    sequence_length: int
+    vocab_size: int
+    tokenizer_fingerprint: str
+    tagger: str
+    tagger_fingerprint: str
+    class_names: tuple[str, ...]
+    train: SplitCounts
+    held_out: SplitCounts
+    num_duplicates_dropped: int
+    sources: tuple[TextSource, ...]
+    fingerprint: str
+
+    def with_fingerprint(self, *row_hashes: str) -> Manifest:
+        """The same, with the fingerprint of these rows."""
+        meaning = [
+            self.format_version,
+            self.sequence_length,
+            self.vocab_size,
+            self.tokenizer_fingerprint,
+            self.tagger_fingerprint,
+            self.class_names,
+            row_hashes,
+        ]
+        return replace(self, fingerprint=hashlib.sha256(json.dumps(meaning).encode()).hexdigest())
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        UserError: there is no such file, it is damaged, or of another format version.
+    """
+    root = path.parent
+    if not path.is_file():
+        raise UserError(
+            f"not a prepared corpus: {root} has no {path.name}. Expected a directory made by "
+            "`tidemask prepare`. Prepare the text first."
+        )
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise _damaged(path, " ".join(str(error).split())) from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version is None:
+        raise _damaged(path, "no format_version")
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"prepared corpus of another format: {root}, format_version={version}. "
+            f"Expected {FORMAT_VERSION}. Prepare it again with this version of tidemask."
+        )
+    try:
+        return _from_json(content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _from_json(content: dict[str, Any]) -> Manifest:
+    values = {field.name: content[field.name] for field in fields(Manifest)}
+    values["class_names"] = tuple(values["class_names"])
+    values["sources"] = tuple(TextSource(**source) for source in values["sources"])
+    for split in ("train", "held_out"):
+        values[split] = SplitCounts(**values[split])
+    return Manifest(**values)
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"damaged corpus manifest: {path} ({reason}). Expected the file that `tidemask prepare` "
+        "wrote. Prepare the corpus again."
+    )

@@ -1,0 +1,219 @@
+"""A stream of encoded documents to rows of one length, with nothing dropped and no word split.
+
+A row is `begin content end`, padded at its tail; begin and end are the tokenizer's special tokens
+for that, where it has them. Documents follow one another within a row, an end token between them.
+A row takes as many whole words as fit. Only a word longer than a whole row's content is cut, at
+that length, and each piece of it counts as a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemask.token_classes import NO_CLASS
+
+_Stream = tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint8]]
+"""Ids, kinds (below) and classes of tokens one after another."""
+
+_INSIDE, _WORD_START, _SEPARATOR = range(3)
+
+
+@dataclass(frozen=True)
+class EncodedDocument:
+    """The tokens of one document, without special tokens.
+
+    Attributes:
+        ids: vocabulary ids, shape [N].
+        word_starts: whether each token is its word's first, shape [N]; position 0 always counts.
+        classes: class of each token's word, `NO_CLASS` where it has none, shape [N].
+    """
+
+    ids: NDArray[np.uint32]
+    word_starts: NDArray[np.bool_]
+    classes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Sequences of L tokens, as they are stored.
+
+    Attributes:
+        input_ids: vocabulary ids, smallest unsigned type that holds the vocabulary, shape [n, L].
+        word_start: whether a token is its word's first, shape [n, L]; false at special and
+            padding positions, so that its sum is the number of words.
+        token_class: class of each token's word, shape [n, L]; `NO_CLASS` where it has none, and at
+            special and padding positions.
+        length: positions before the padding, special tokens included, shape [n].
+    """
+
+    input_ids: NDArray[Any]
+    word_start: NDArray[np.bool_]
+    token_class: NDArray[np.uint8]
+    length: NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLayout:
+    """The form of a row: its length in tokens and the ids that are not text."""
+
+    sequence_length: int
+    vocab_size: int
+    begin_id: int | None
+    end_id: int | None
+    pad_id: int
+
+    @property
+    def capacity(self) -> int:
+        """Most content tokens of a row; separators between documents count among them."""
+        return self.sequence_length - (self.begin_id is not None) - (self.end_id is not None)
+
+    @property
+    def id_type(self) -> type[np.unsignedinteger[Any]]:
+        """Smallest unsigned type that holds every id of the vocabulary."""
+        kinds = (np.uint8, np.uint16, np.uint32)
+        return next(kind for kind in kinds if self.vocab_size - 1 <= np.iinfo(kind).max)
+
+
+class RowPacker:
+    """Packs documents as they come; what does not fill a row waits for more.
+
+    The rows depend on the documents and their order alone, not on `block_tokens`.
+    """
+
+    def __init__(self, layout: RowLayout, *, block_tokens: int = 1 << 18) -> None:
+        """Collect about `block_tokens` tokens before rows are made of them."""
+        assert layout.capacity >= 1, f"a row holds no text: {layout}"
+        self._layout = layout
+        self._block_tokens = block_tokens
+        self._waiting: list[EncodedDocument] = []
+        self._num_waiting_tokens = 0
+        self._rest = (np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint8))
+        self._needs_separator = False
+
+    def add(self, document: EncodedDocument) -> Iterator[Rows]:
+        """Take one more document; gives a block of full rows when enough have come together."""
+        self._waiting.append(document)
+        self._num_waiting_tokens += len(document.ids)
+        if self._num_waiting_tokens >= self._block_tokens:
+            yield from self._pack(is_last=False)
+
+    def finish(self) -> Iterator[Rows]:
+        """The remaining rows, the last of them padded."""
+        yield from self._pack(is_last=True)
+
+    def _pack(self, *, is_last: bool) -> Iterator[Rows]:
+        ids, kinds, classes = self._take_waiting()
+        capacity = self._layout.capacity
+        _cut_long_words(kinds, capacity)
+        begins, ends, num_used = _row_bounds(kinds, capacity, is_last=is_last)
+        self._rest = (ids[num_used:], kinds[num_used:], classes[num_used:])
+        if len(begins):
+            yield _fill_rows(self._layout, (ids, kinds, classes), begins, ends)
+
+    def _take_waiting(self) -> _Stream:
+        """One stream of what was left over and what has come, separators between documents."""
+        end_id = self._layout.end_id
+        parts = [self._rest]
+        for document in self._waiting:
+            if not len(document.ids):
+                continue
+            if self._needs_separator and end_id is not None:
+                parts.append(_separator(end_id))
+            kinds = document.word_starts.astype(np.uint8)  # _INSIDE is 0, _WORD_START is 1
+            kinds[0] = _WORD_START
+            parts.append((document.ids, kinds, document.classes))
+            self._needs_separator = True
+        self._waiting, self._num_waiting_tokens = [], 0
+        return (
+            np.concatenate([ids for ids, _, _ in parts]),
+            np.concatenate([kinds for _, kinds, _ in parts]),
+            np.concatenate([classes for _, _, classes in parts]),
+        )
+
+
+def pack_rows(documents: Iterable[EncodedDocument], layout: RowLayout) -> Iterator[Rows]:
+    """Blocks of rows that hold the documents, in order."""
+    packer = RowPacker(layout)
+    for document in documents:
+        yield from packer.add(document)
+    yield from packer.finish()
+
+
+def _separator(end_id: int) -> _Stream:
+    return (
+        np.array([end_id], np.uint32),
+        np.array([_SEPARATOR], np.uint8),
+        np.array([NO_CLASS], np.uint8),
+    )
+
+
+def _cut_long_words(kinds: NDArray[np.uint8], capacity: int) -> None:
+    """Let a new word start wherever one has filled a whole row; changes `kinds`."""
+    starts = np.flatnonzero(kinds != _INSIDE)
+    lengths = np.diff(starts, append=len(kinds))
+    for word in np.flatnonzero(lengths > capacity):
+        begin = starts[word]
+        kinds[begin + capacity : begin + lengths[word] : capacity] = _WORD_START
+
+
+def _row_bounds(
+    kinds: NDArray[np.uint8], capacity: int, *, is_last: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Begin and end of each row's content in the stream, and how much of the stream is used up.
+
+    A separator at either end of a row is left out: the row's own special tokens say as much. A row
+    that is not full is made only of the last of the stream.
+    """
+    starts = np.append(np.flatnonzero(kinds != _INSIDE), len(kinds))
+    bounds: list[tuple[int, int]] = []
+    unit, num_units = 0, len(starts) - 1
+    while unit < num_units:
+        if kinds[starts[unit]] == _SEPARATOR:
+            unit += 1
+            continue
+        begin = int(starts[unit])
+        if begin + capacity >= len(kinds) and not is_last:
+            break
+        next_unit = int(np.searchsorted(starts, begin + capacity, side="right")) - 1
+        end = int(starts[next_unit])
+        if kinds[starts[next_unit - 1]] == _SEPARATOR:
+            end -= 1
+        bounds.append((begin, end))
+        unit = next_unit
+    begins, ends = np.array(bounds, np.int64).reshape(-1, 2).T
+    return begins, ends, int(starts[unit])
+
+
+def _fill_rows(
+    layout: RowLayout,
+    stream: _Stream,
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> Rows:
+    ids, kinds, classes = stream
+    offset = int(layout.begin_id is not None)
+    num_rows, length = len(begins), layout.sequence_length
+    places = begins[:, None] + np.arange(layout.capacity)
+    is_content = places < ends[:, None]
+    places = np.minimum(places, len(ids) - 1)
+    content = slice(offset, offset + layout.capacity)
+
+    input_ids = np.full((num_rows, length), layout.pad_id, layout.id_type)
+    input_ids[:, content] = np.where(is_content, ids[places], layout.pad_id)
+    word_start = np.zeros((num_rows, length), np.bool_)
+    word_start[:, content] = is_content & (kinds[places] == _WORD_START)
+    token_class = np.full((num_rows, length), NO_CLASS, np.uint8)
+    token_class[:, content] = np.where(is_content, classes[places], NO_CLASS)
+
+    lengths = (ends - begins + offset).astype(np.int32)
+    if layout.begin_id is not None:
+        input_ids[:, 0] = layout.begin_id
+    if layout.end_id is not None:
+        input_ids[np.arange(num_rows), lengths] = layout.end_id
+        lengths += 1
+    return Rows(input_ids, word_start, token_class, lengths)

@@ -1,0 +1,237 @@
+"""Text to a prepared corpus: duplicates out, split, tokenised, tagged, aligned, packed, stored.
+
+The documents are streamed two or three times, and never held: once to decide about each (dropped,
+training, held out), once more to train a tokenizer where none is given, and once to encode them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tidemask.corpus.encoding import encode_documents
+from tidemask.corpus.manifest import FORMAT_VERSION, Manifest
+from tidemask.corpus.packing import RowLayout
+from tidemask.corpus.progress import ProgressCallback, no_progress, reported
+from tidemask.corpus.shards import SplitWriter
+from tidemask.corpus.splitting import Documents, Side, SplitPlan, plan_split
+from tidemask.corpus.store import (
+    HELD_OUT,
+    MANIFEST,
+    TOKENIZER,
+    TRAIN,
+    PreparedCorpus,
+    check_new_directory,
+    new_directory,
+    open_corpus,
+)
+from tidemask.corpus.tagging import Tagger, load_tagger
+from tidemask.corpus.text import TextFiles, TextSource
+from tidemask.corpus.tokenization import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.wordpiece import WordPieceTrainer
+from tidemask.errors import UserError
+
+READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
+"""Names of the stages that are reported; each counts documents."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSettings:
+    """How text becomes a corpus.
+
+    Raises:
+        UserError: a setting is outside its range.
+    """
+
+    tokenizer: str | None = None
+    """Directory or hub name of a fast tokenizer with mask and pad token; `None` trains one."""
+
+    vocab_size: int = 8192
+    """Most entries of a tokenizer that is trained, 64 or more. The default suits some million to a
+    hundred million words: few rare entries, and a tiny model is not mostly embeddings."""
+
+    lowercase: bool = True
+    """Whether a tokenizer that is trained drops case and accents, as bert-base-uncased does."""
+
+    tagger: str = "textblob"
+    """Where token classes come from: "none", "textblob" or "spacy:NAME_OR_PATH"."""
+
+    sequence_length: int = 128
+    """Tokens of a row, special ones included, in [8, 65536]."""
+
+    held_out: float = 0.05
+    """Share of the documents in the held-out split, in [0, 1)."""
+
+    workers: int = field(default_factory=available_cores)
+    """Processes that tag and tokenise, 1 or more. By default as many as there are cores."""
+
+    def __post_init__(self) -> None:
+        _check_at_least("vocab_size", self.vocab_size, 64)
+        _check_at_least("workers", self.workers, 1)
+        if not 8 <= self.sequence_length <= 65536:
+            raise UserError(
+                f"sequence length outside its range: sequence_length={self.sequence_length}. "
+                "Expected a number of tokens in [8, 65536]. 128 is usual."
+            )
+        if not 0 <= self.held_out < 1:
+            hint = f" Did you mean {self.held_out / 100}?" if 1 <= self.held_out < 100 else ""
+            raise UserError(
+                f"held-out share outside its range: held_out={self.held_out}. "
+                f"Expected a number in [0, 1).{hint}"
+            )
+
+
+def prepare_files(
+    patterns: Sequence[str | Path],
+    *,
+    out: str | Path,
+    settings: PrepareSettings,
+    on_progress: ProgressCallback = no_progress,
+) -> PreparedCorpus:
+    """Prepare the text of files, directories and globs; see `prepare_corpus`.
+
+    Raises:
+        UserError: as `TextFiles.find`, `TextFiles.__call__` and `prepare_corpus`.
+    """
+    check_new_directory(Path(out).expanduser())
+    files = TextFiles.find(patterns)
+    return prepare_corpus(
+        files, out=out, settings=settings, sources=files.sources(), on_progress=on_progress
+    )
+
+
+def prepare_corpus(
+    documents: Documents,
+    *,
+    out: str | Path,
+    settings: PrepareSettings,
+    sources: Sequence[TextSource] = (),
+    on_progress: ProgressCallback = no_progress,
+) -> PreparedCorpus:
+    """Prepare documents into the new directory `out`, which is whole at the end or absent.
+
+    Near-duplicates are dropped, the held-out split is made by document (see `plan_split`), and a
+    tokenizer is trained on the training split alone. The same documents and settings give the same
+    fingerprint, whatever the number of workers.
+
+    Args:
+        documents: gives the same documents, in the same order, each time it is called.
+        out: a directory that does not exist, or is empty.
+        settings: how.
+        sources: the files that the documents come from, for the manifest.
+        on_progress: called at most a few times a second, with documents.
+
+    Raises:
+        UserError: a split would be empty, `out` is taken, there is no such tokenizer or tagger, or
+            the documents changed between two calls.
+        RuntimeError: a worker process died.
+    """
+    with new_directory(Path(out)) as staged, _one_thread_per_process():
+        tagger = load_tagger(settings.tagger)
+        tokenizer, plan = _tokenizer_and_plan(documents, settings, on_progress)
+        tokenizer.save(staged / TOKENIZER)
+        kept = reported(plan.kept(documents()), on_progress, ENCODING, plan.num_kept)
+        manifest = _write_splits(staged, kept, plan, tokenizer, tagger, settings, tuple(sources))
+        manifest.write(staged / MANIFEST)
+    return open_corpus(out)
+
+
+def _tokenizer_and_plan(
+    documents: Documents, settings: PrepareSettings, on_progress: ProgressCallback
+) -> tuple[CorpusTokenizer, SplitPlan]:
+    """The tokenizer that was named, or one of the training split; and what to keep."""
+    loaded = None if settings.tokenizer is None else load_tokenizer(settings.tokenizer)
+    trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
+    sides = bytearray()
+    stream = reported(documents(), on_progress, READING, None)
+    for text, side in plan_split(stream, settings.held_out):
+        sides.append(side)
+        if loaded is None and side is Side.TRAIN:
+            trainer.count_letters(text)
+    plan = SplitPlan(bytes(sides))
+    plan.check(settings.held_out)
+    if loaded is not None:
+        return loaded, plan
+    training = (text for text, side in plan.kept(documents()) if side is Side.TRAIN)
+    texts = reported(training, on_progress, LEARNING, plan.count(Side.TRAIN))
+    return trainer.train(texts), plan
+
+
+def _write_splits(
+    staged: Path,
+    kept: Iterator[tuple[str, Side]],
+    plan: SplitPlan,
+    tokenizer: CorpusTokenizer,
+    tagger: Tagger | None,
+    settings: PrepareSettings,
+    sources: tuple[TextSource, ...],
+) -> Manifest:
+    class_names = () if tagger is None else tuple(tagger.class_names)
+    layout = _row_layout(tokenizer, settings.sequence_length)
+    train = SplitWriter(staged / TRAIN, layout, class_names)
+    held_out = SplitWriter(staged / HELD_OUT, layout, class_names)
+    encoded = encode_documents(
+        (text for text, _ in kept), tokenizer.encoder(), tagger, num_workers=settings.workers
+    )
+    sides = (Side(side) for side in plan.sides if side in (Side.TRAIN, Side.HELD_OUT))
+    with closing(encoded):  # ends the workers, also when this fails
+        for document, side in zip(encoded, sides, strict=True):
+            (train if side is Side.TRAIN else held_out).add(document)
+    train_counts, train_hash = train.finish()
+    held_out_counts, held_out_hash = held_out.finish()
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        sequence_length=settings.sequence_length,
+        vocab_size=tokenizer.vocab_size,
+        tokenizer_fingerprint=tokenizer.fingerprint,
+        tagger=settings.tagger,
+        tagger_fingerprint="" if tagger is None else tagger.fingerprint,
+        class_names=class_names,
+        train=train_counts,
+        held_out=held_out_counts,
+        num_duplicates_dropped=plan.count(Side.DUPLICATE),
+        sources=sources,
+        fingerprint="",
+    )
+    return manifest.with_fingerprint(train_hash, held_out_hash)
+
+
+def _row_layout(tokenizer: CorpusTokenizer, sequence_length: int) -> RowLayout:
+    return RowLayout(
+        sequence_length=sequence_length,
+        vocab_size=tokenizer.vocab_size,
+        begin_id=tokenizer.begin_id,
+        end_id=tokenizer.end_id,
+        pad_id=tokenizer.pad_id,
+    )
+
+
+@contextmanager
+def _one_thread_per_process() -> Iterator[None]:
+    """Keep `tokenizers` from starting threads: processes share the work here.
+
+    It warns on stderr whenever a process that ran its threads is forked, as a DataLoader does.
+    """
+    name = "TOKENIZERS_PARALLELISM"
+    before = os.environ.get(name)
+    os.environ.setdefault(name, "false")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+def _check_at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise UserError(
+            f"setting outside its range: {name}={value}. Expected {least} or more. Choose another."
+        )

@@ -1,0 +1,35 @@
+"""How far a long piece of work is: a callback that is called a few times a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+ProgressCallback = Callable[[str, int, int | None], None]
+"""Called with a stage's name, what is done of it, and its total or `None`; one unit per stage."""
+
+SECONDS_BETWEEN_CALLS = 0.25
+
+_Item = TypeVar("_Item")
+
+
+def reported(
+    items: Iterable[_Item], on_progress: ProgressCallback, stage: str, total: int | None
+) -> Iterator[_Item]:
+    """The items, with a call at the first, then at most four a second, and one at the end."""
+    num_done = 0
+    on_progress(stage, 0, total)
+    next_call = time.monotonic() + SECONDS_BETWEEN_CALLS
+    for item in items:
+        yield item
+        num_done += 1
+        if time.monotonic() >= next_call:
+            on_progress(stage, num_done, total)
+            next_call = time.monotonic() + SECONDS_BETWEEN_CALLS
+    on_progress(stage, num_done, num_done)
+
+
+def no_progress(stage: str, done: int, total: int | None) -> None:
+    """Tell nobody."""
+    del stage, done, total

@@ -1,0 +1,162 @@
+"""Rows to Arrow files and back: one record batch a file, memory-mapped when read.
+
+The files are Arrow streams with three columns of lists of one length and a length; they open with
+`datasets.Dataset.from_file` too. Here they are read without it, as arrays over the mapped memory:
+a column of one record batch is one array, from which any rows are taken in one operation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tidemask.corpus.manifest import SplitCounts
+from tidemask.corpus.packing import EncodedDocument, RowLayout, RowPacker, Rows
+from tidemask.token_classes import NO_CLASS
+
+SHARD_TOKENS = 1 << 22
+"""Positions of one file, about 16 MB; 32,768 rows of 128."""
+
+
+class SplitWriter:
+    """Packs the documents of one split into rows and writes them, counted and hashed."""
+
+    def __init__(self, directory: Path, layout: RowLayout, class_names: tuple[str, ...]) -> None:
+        """Write into `directory`, which is made."""
+        directory.mkdir()
+        self._directory = directory
+        self._layout = layout
+        self._class_names = class_names
+        self._packer = RowPacker(layout)
+        self._shard_rows = max(1, SHARD_TOKENS // layout.sequence_length)
+        self._held: list[Rows] = []
+        self._num_held = 0
+        self._paths: list[Path] = []
+        self._hashes = [hashlib.sha256() for _ in fields(Rows)]
+        self._num_documents = self._num_sequences = self._num_tokens = self._num_words = 0
+        self._class_counts = np.zeros(NO_CLASS + 1, np.int64)
+
+    def add(self, document: EncodedDocument) -> None:
+        """Take one more document."""
+        self._num_documents += 1
+        self._num_tokens += len(document.ids)
+        for rows in self._packer.add(document):
+            self._keep(rows)
+
+    def finish(self) -> tuple[SplitCounts, str]:
+        """Write what is left; gives the counts and the SHA-256 of the rows."""
+        for rows in self._packer.finish():
+            self._keep(rows)
+        if self._num_held or not self._paths:
+            self._write_shard(self._num_held)
+        for index, path in enumerate(self._paths):
+            path.rename(self._directory / f"rows-{index:05d}-of-{len(self._paths):05d}.arrow")
+        digests = b"".join(digest.digest() for digest in self._hashes)
+        counts = SplitCounts(
+            num_documents=self._num_documents,
+            num_sequences=self._num_sequences,
+            num_tokens=self._num_tokens,
+            num_words=self._num_words,
+            class_counts={
+                name: int(self._class_counts[index]) for index, name in enumerate(self._class_names)
+            },
+        )
+        return counts, hashlib.sha256(digests).hexdigest()
+
+    def _keep(self, rows: Rows) -> None:
+        for digest, field in zip(self._hashes, fields(Rows), strict=True):
+            digest.update(np.ascontiguousarray(getattr(rows, field.name)).data)
+        self._num_sequences += len(rows.length)
+        self._num_words += int(rows.word_start.sum())
+        self._class_counts += np.bincount(rows.token_class.ravel(), minlength=NO_CLASS + 1)
+        self._held.append(rows)
+        self._num_held += len(rows.length)
+        while self._num_held >= self._shard_rows:
+            self._write_shard(self._shard_rows)
+
+    def _write_shard(self, num_rows: int) -> None:
+        columns = {
+            field.name: np.concatenate(
+                [getattr(rows, field.name) for rows in self._held] or [self._no_rows(field.name)]
+            )
+            for field in fields(Rows)
+        }
+        path = self._directory / f"rows-{len(self._paths):05d}.arrow"
+        _write(path, Rows(**{name: column[:num_rows] for name, column in columns.items()}))
+        self._paths.append(path)
+        self._num_held -= num_rows
+        rest = Rows(**{name: column[num_rows:] for name, column in columns.items()})
+        self._held = [rest] if self._num_held else []
+
+    def _no_rows(self, name: str) -> NDArray[Any]:
+        types = {
+            "input_ids": self._layout.id_type,
+            "word_start": np.bool_,
+            "token_class": np.uint8,
+        }
+        if name == "length":
+            return np.empty(0, np.int32)
+        return np.empty((0, self._layout.sequence_length), types[name])
+
+
+class Shard:
+    """The rows of one file, mapped into memory; only those that are asked for are read."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file.
+
+        Raises:
+            ValueError, OSError: it is missing, breaks off, or holds something else.
+        """
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_stream(source).read_all()
+        batches = table.to_batches()
+        if len(batches) != 1:
+            raise ValueError(f"{len(batches)} record batches instead of one")
+        self.num_rows: int = table.num_rows
+        self.sequence_length: int = table.schema.field("input_ids").type.list_size
+        self._input_ids = self._matrix(batches[0].column("input_ids"))
+        self._token_class = self._matrix(batches[0].column("token_class"))
+        bits = batches[0].column("word_start").values.buffers()[1]
+        self._word_start_bits = np.frombuffer(bits, np.uint8)
+        self._length: NDArray[np.int32] = batches[0].column("length").to_numpy()
+
+    def rows(self, indices: NDArray[np.int64]) -> Rows:
+        """Copies of the rows at `indices`, in that order."""
+        bits = indices[:, None] * self.sequence_length + np.arange(self.sequence_length)
+        packed = self._word_start_bits[bits >> 3]
+        return Rows(
+            self._input_ids[indices],
+            ((packed >> (bits & 7).astype(np.uint8)) & 1).astype(np.bool_),
+            self._token_class[indices],
+            self._length[indices],
+        )
+
+    def _matrix(self, column: Any) -> NDArray[Any]:  # a pyarrow.FixedSizeListArray
+        values: NDArray[Any] = column.values.to_numpy(zero_copy_only=True)
+        return values.reshape(self.num_rows, self.sequence_length)
+
+
+def _write(path: Path, rows: Rows) -> None:
+    length = rows.input_ids.shape[1]
+    lists = (rows.input_ids, rows.word_start, rows.token_class)
+    arrays = [
+        pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).ravel()), length)
+        for column in lists
+    ]
+    batch = pa.record_batch(
+        [*arrays, pa.array(np.ascontiguousarray(rows.length))],
+        names=[field.name for field in fields(Rows)],
+    )
+    with path.open("wb") as file:
+        with pa.ipc.new_stream(file, batch.schema) as writer:
+            writer.write_batch(batch)
+        file.flush()
+        os.fsync(file.fileno())

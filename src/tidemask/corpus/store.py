@@ -1,0 +1,224 @@
+"""The prepared corpus on disk: `manifest.json`, `tokenizer/`, rows in `train/` and `held_out/`.
+
+A corpus is written aside and renamed when it is complete: its directory is whole or absent.
+Opening one reads the manifest and maps the rows into memory; rows are read when they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tidemask.corpus.manifest import FORMAT_VERSION, Manifest, SplitCounts, read_manifest
+from tidemask.corpus.packing import Rows
+from tidemask.corpus.shards import Shard
+from tidemask.errors import UserError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "CorpusSplit",
+    "Manifest",
+    "PreparedCorpus",
+    "Rows",
+    "SplitCounts",
+    "new_directory",
+    "open_corpus",
+]
+
+MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
+"""What lies in the directory of a prepared corpus."""
+
+
+class CorpusSplit:
+    """The rows of one split, by number.
+
+    It may be used in a forked process and sent to another: what is sent is the place of the files,
+    which are mapped again there.
+    """
+
+    def __init__(self, paths: Sequence[Path], sequence_length: int) -> None:
+        """Map the files of a split, in order.
+
+        Raises:
+            UserError: a file is missing, damaged, or holds rows of another length.
+        """
+        self._paths = tuple(paths)
+        self._sequence_length = sequence_length
+        self._open()
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def rows(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Rows:
+        """Copies of the rows at `indices`, in that order; in [0, number of rows).
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        wanted = np.asarray(indices, np.int64).reshape(-1)
+        outside = (wanted < 0) | (wanted >= len(self))
+        if outside.any():
+            raise IndexError(
+                f"no such row: {wanted[outside][0]}. Expected a number in [0, {len(self)})."
+            )
+        shard_of = np.searchsorted(self._ends, wanted, side="right")
+        if not len(wanted) or (shard_of == shard_of[0]).all():
+            return self._shard_rows(int(shard_of[0]) if len(wanted) else 0, wanted)
+        order = np.argsort(shard_of, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(shard_of[order])) + 1)
+        parts = [self._shard_rows(int(shard_of[group[0]]), wanted[group]) for group in groups]
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return Rows(
+            np.concatenate([part.input_ids for part in parts])[back],
+            np.concatenate([part.word_start for part in parts])[back],
+            np.concatenate([part.token_class for part in parts])[back],
+            np.concatenate([part.length for part in parts])[back],
+        )
+
+    def __getstate__(self) -> tuple[tuple[Path, ...], int]:
+        return self._paths, self._sequence_length
+
+    def __setstate__(self, state: tuple[tuple[Path, ...], int]) -> None:
+        self._paths, self._sequence_length = state
+        self._open()
+
+    def _open(self) -> None:
+        self._shards = [_open_shard(path, self._sequence_length) for path in self._paths]
+        self._ends = np.cumsum([shard.num_rows for shard in self._shards])
+
+    def _shard_rows(self, shard: int, wanted: NDArray[np.int64]) -> Rows:
+        before = int(self._ends[shard - 1]) if shard else 0
+        return self._shards[shard].rows(wanted - before)
+
+
+@dataclass(frozen=True)
+class PreparedCorpus:
+    """A corpus that was opened: where it lies, what it says of itself, and its rows."""
+
+    root: Path
+    manifest: Manifest
+    train: CorpusSplit
+    held_out: CorpusSplit
+
+    @property
+    def tokenizer_directory(self) -> Path:
+        """What `AutoTokenizer.from_pretrained` reads."""
+        return self.root / TOKENIZER
+
+
+def open_corpus(path: str | Path) -> PreparedCorpus:
+    """Open the prepared corpus in a directory.
+
+    Raises:
+        UserError: there is none, it is incomplete or damaged, or of another format version.
+    """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise UserError(
+            f"no such corpus: {path} is no directory. Expected one made by `tidemask prepare`. "
+            "Check the spelling."
+        )
+    manifest = read_manifest(root / MANIFEST)
+    if not (root / TOKENIZER / "tokenizer.json").is_file():
+        raise _incomplete(root, f"{TOKENIZER}/tokenizer.json is missing")
+    train, held_out = (
+        _open_split(root / name, counts, manifest.sequence_length)
+        for name, counts in ((TRAIN, manifest.train), (HELD_OUT, manifest.held_out))
+    )
+    return PreparedCorpus(root, manifest, train, held_out)
+
+
+def check_new_directory(path: Path) -> None:
+    """Check that `path` does not exist, or is an empty directory.
+
+    Raises:
+        UserError: something is there.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(
+            f"output directory is not empty: {path}. Expected a new or an empty one. "
+            "Choose another, or remove it."
+        )
+    if path.exists() and not path.is_dir():
+        raise UserError(f"output is a file: {path}. Expected a new directory. Choose another.")
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Give a directory to write into, which becomes `path` at the end, or is removed on failure.
+
+    It lies beside `path`, on the same file system. Any exception counts as a failure, those of the
+    keyboard and of signals too.
+
+    Raises:
+        UserError: `path` is a file or a directory that is not empty, or cannot be made.
+    """
+    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # resolve() follows links
+    check_new_directory(path)
+    missing = [parent for parent in path.parents if not parent.exists()]
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            aside.mkdir(parents=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot make the output directory: {path}: {error.strerror}. "
+                "Expected a place where you may write. Choose another."
+            ) from error
+        yield aside
+        check_new_directory(path)
+        aside.rename(path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        for parent in missing:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+        raise
+
+
+def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> CorpusSplit:
+    root = directory.parent
+    paths = sorted(directory.glob("rows-[0-9]*-of-[0-9]*[0-9].arrow"))
+    if not paths:
+        raise _incomplete(root, f"{directory.name}/ has no rows")
+    expected = int(paths[0].stem.rpartition("-")[2])
+    if len(paths) != expected:
+        raise _incomplete(root, f"{directory.name}/ has {len(paths)} of {expected} files")
+    split = CorpusSplit(paths, sequence_length)
+    if len(split) != counts.num_sequences:
+        raise _incomplete(
+            root, f"{directory.name}/ has {len(split)} rows, its manifest {counts.num_sequences}"
+        )
+    return split
+
+
+def _open_shard(path: Path, sequence_length: int) -> Shard:
+    root = path.parent.parent
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        shard = Shard(path)
+    except (pa.ArrowException, ValueError, KeyError, AttributeError, OSError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise _incomplete(root, f"{name} is damaged or missing: {reason}") from error
+    if shard.sequence_length != sequence_length:
+        raise _incomplete(
+            root, f"{name} has rows of {shard.sequence_length} tokens, not {sequence_length}"
+        )
+    return shard
+
+
+def _incomplete(root: Path, reason: str) -> UserError:
+    return UserError(
+        f"incomplete corpus: {root}: {reason}. Expected what `tidemask prepare` wrote. "
+        "Prepare it again."
+    )

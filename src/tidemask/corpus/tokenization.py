@@ -1,0 +1,231 @@
+"""Tokenizers: train one, load one, save it; and texts to ids, character offsets and word starts.
+
+The only part of the corpus that knows `transformers`, which is imported where it is needed: worker
+processes encode with `tokenizers` alone. Training is in `wordpiece.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from tidemask.corpus.word_starts import find_word_starts
+from tidemask.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PAD, UNKNOWN, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS: tuple[str, ...] = (PAD, UNKNOWN, CLS, SEP, MASK)
+"""Special tokens of a tokenizer that is trained here; their ids are 0 to 4, in this order."""
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """The tokens of one text, without special tokens.
+
+    Attributes:
+        ids: vocabulary ids, shape [N].
+        starts: offset of each token's first character, as Python indexes `str`, shape [N].
+        ends: offset after each token's last character, shape [N].
+        word_starts: whether each token is its word's first, shape [N].
+    """
+
+    ids: NDArray[np.uint32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    word_starts: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Encodes texts as nothing but text; cheap to send to another process.
+
+    Letters that happen to spell a special token, "[MASK]" or "</s>", are ordinary text. Some models
+    (Unigram among them) have those spellings in their own vocabulary: such a token becomes the
+    unknown one.
+
+    Attributes:
+        serialised: the `tokenizers` backend as JSON.
+        reserved_ids: ids that text never has.
+        unknown_id: id of the unknown token; `None` if there is none.
+    """
+
+    serialised: str
+    reserved_ids: tuple[int, ...]
+    unknown_id: int | None
+
+    def encode(self, texts: Sequence[str]) -> list[EncodedText]:
+        """The tokens of each text; what a text becomes does not depend on the others.
+
+        Raises:
+            UserError: the tokenizer has no unknown token for letters that spell a special one.
+        """
+        encodings = self._backend().encode_batch(list(texts), add_special_tokens=False)
+        return [self._as_arrays(*pair) for pair in zip(texts, encodings, strict=True)]
+
+    def _backend(self) -> Tokenizer:
+        backend = _backends.get(self.serialised)
+        if backend is None:
+            backend = Tokenizer.from_str(self.serialised)
+            backend.encode_special_tokens = True
+            _backends.clear()
+            _backends[self.serialised] = backend
+        return backend
+
+    def _as_arrays(self, text: str, encoding: Encoding) -> EncodedText:
+        ids = np.array(encoding.ids, np.uint32)
+        pairs = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
+        starts, ends = pairs[::2].copy(), pairs[1::2].copy()
+        word_ids = np.array([-1 if word is None else word for word in encoding.word_ids], np.int32)
+        is_reserved = np.isin(ids, self.reserved_ids)
+        if is_reserved.any():
+            ids = self._without_reserved(text, ids, starts, ends, is_reserved)
+        return EncodedText(ids, starts, ends, find_word_starts(text, starts, ends, word_ids))
+
+    def _without_reserved(
+        self,
+        text: str,
+        ids: NDArray[np.uint32],
+        starts: NDArray[np.int32],
+        ends: NDArray[np.int32],
+        is_reserved: NDArray[np.bool_],
+    ) -> NDArray[np.uint32]:
+        if self.unknown_id is None:
+            place = int(np.flatnonzero(is_reserved)[0])
+            raise UserError(
+                f"text spells a special token: {text[starts[place] : ends[place]]!r}, and the "
+                "tokenizer has no unknown token to put in its place. Expected ordinary text. "
+                "Remove it, or use another tokenizer."
+            )
+        return np.where(is_reserved, np.uint32(self.unknown_id), ids)
+
+
+_backends: dict[str, Tokenizer] = {}
+"""The backend in use in this process, by its JSON: reading it takes longer than a small batch."""
+
+
+@dataclass(frozen=True)
+class CorpusTokenizer:
+    """A fast tokenizer with mask and pad token, and what preparation asks of it."""
+
+    tokenizer: PreTrainedTokenizerFast
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id, added tokens included."""
+        return max(self.tokenizer.get_vocab().values()) + 1
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the serialised backend, hexadecimal; it names the ids that a text gets."""
+        return hashlib.sha256(self._serialised().encode()).hexdigest()
+
+    @property
+    def pad_id(self) -> int:
+        """Id of the padding token."""
+        return self._known_id("pad_token_id")
+
+    @property
+    def begin_id(self) -> int | None:
+        """Id that begins a row: of the CLS token, else of the BOS token, else none."""
+        return self._first_id("cls_token_id", "bos_token_id")
+
+    @property
+    def end_id(self) -> int | None:
+        """Id that ends a row and parts documents: of the SEP token, else of the EOS token."""
+        return self._first_id("sep_token_id", "eos_token_id")
+
+    def encoder(self) -> TextEncoder:
+        """What turns texts into tokens, here or in another process."""
+        unknown: int | None = self.tokenizer.unk_token_id
+        reserved = sorted(set(self.tokenizer.all_special_ids) - {unknown})
+        return TextEncoder(self._serialised(), tuple(reserved), unknown)
+
+    def save(self, directory: Path) -> None:
+        """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""
+        self.tokenizer.save_pretrained(str(directory))
+
+    def _serialised(self) -> str:
+        """The backend as JSON, without what its use leaves in it (truncation, padding)."""
+        backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+        backend.no_truncation()
+        backend.no_padding()
+        return str(backend.to_str())
+
+    def _first_id(self, *names: str) -> int | None:
+        ids = (getattr(self.tokenizer, name) for name in names)
+        return next((token_id for token_id in ids if token_id is not None), None)
+
+    def _known_id(self, name: str) -> int:
+        token_id: int | None = getattr(self.tokenizer, name)
+        assert token_id is not None, f"{name} of a tokenizer that was checked"
+        return token_id
+
+
+def wrap_backend(backend: Tokenizer) -> CorpusTokenizer:
+    """A backend with the special tokens of `SPECIAL_TOKENS` as a tokenizer of `transformers`."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        cls_token=CLS,
+        sep_token=SEP,
+        mask_token=MASK,
+        # without token types, which ModernBERT does not take and BERT does without
+        model_input_names=["input_ids", "attention_mask"],
+    )
+    return CorpusTokenizer(tokenizer)
+
+
+def load_tokenizer(name: str) -> CorpusTokenizer:
+    """The tokenizer in a local directory, or of a model on the hub.
+
+    Raises:
+        UserError: there is none, it is not a fast one, or it has no mask or no pad token.
+    """
+    tokenizer = _load(name)
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(
+            f"not a fast tokenizer: {name} ({type(tokenizer).__name__}). Expected one with a "
+            "tokenizer.json, for character offsets. Convert it, or use another."
+        )
+    for kind in ("mask", "pad"):
+        if getattr(tokenizer, f"{kind}_token_id") is None:
+            raise UserError(
+                f"tokenizer without {kind} token: {name}. Expected a {kind}_token in its "
+                "tokenizer_config.json. Add one, or use the tokenizer of a masked language model."
+            )
+    return CorpusTokenizer(tokenizer)
+
+
+def _load(name: str) -> Any:  # whatever class the directory names
+    from transformers import AutoTokenizer
+
+    directory = Path(name).expanduser()
+    is_path = directory.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1
+    if is_path and not directory.is_dir():
+        raise UserError(
+            f"no such tokenizer: {name} is no directory. Expected a directory with a "
+            "tokenizer.json, or the name of a model on the hub. Check the spelling."
+        )
+    try:
+        if is_path:
+            return AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"no tokenizer there: {name} ({reason}). Expected a directory with a tokenizer.json, "
+            "or the name of a model on the hub. Check the spelling, or train one."
+        ) from error

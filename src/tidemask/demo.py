@@ -1,0 +1,159 @@
+"""The demonstration: the whole job on embedded text, four policies side by side.
+
+Runs are processes of `tidemask pretrain`, two at a time on one thread each: at this size a second
+thread speeds up a run less than a second run does. What exists already is kept, so an interrupted
+demonstration continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tidemask.corpus.demo_text import demo_documents
+from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_corpus
+from tidemask.errors import UserError
+from tidemask.report.compare import Comparison, compare_runs
+from tidemask.run_record import RunDirectory, read_metrics
+from tidemask.terminal import Reporter
+
+RECIPES: tuple[str, ...] = ("bert", "constant-matched", "mrd-cosine", "ptw-mrd")
+"""Policies that the demonstration compares."""
+
+VOCAB_SIZE = 4096
+SEQUENCE_LENGTH = 64
+
+_POLL_SECONDS = 0.5
+
+
+def run_demo(out: Path, *, steps: int, reporter: Reporter) -> Comparison:
+    """Prepare the embedded text, pre-train under each policy, compare.
+
+    Args:
+        out: directory for `corpus/`, `runs/` and `report/`.
+        steps: optimizer steps of each run.
+        reporter: shows how it goes.
+
+    Raises:
+        UserError: `out` holds something else, or runs of another length; a run failed.
+    """
+    _check_place(out, steps)
+    out.mkdir(parents=True, exist_ok=True)
+    corpus = out / "corpus"
+    if not corpus.exists():
+        documents = list(demo_documents(reporter.on_progress))
+        prepare_corpus(
+            lambda: iter(documents),
+            out=corpus,
+            settings=PrepareSettings(vocab_size=VOCAB_SIZE, sequence_length=SEQUENCE_LENGTH),
+            on_progress=reporter.on_progress,
+        )
+    runs = [RunDirectory(out / "runs" / name) for name in RECIPES]
+    (out / "runs").mkdir(exist_ok=True)
+    waiting = [run for run in runs if not run.model.exists()]
+    commands = {run: _command(run, corpus, steps) for run in waiting}
+    _run_side_by_side(commands, steps=steps, reporter=reporter)
+    report = out / "report"
+    if report.exists():
+        shutil.rmtree(report)
+    return compare_runs([run.root for run in runs], report)
+
+
+def training_settings(steps: int) -> list[str]:
+    """Settings of every run of the demonstration, as the command line takes them."""
+    return [
+        "model.size=modernbert-tiny",
+        "model.dropout=0.0",
+        f"training.max_steps={steps}",
+        "training.micro_batch_size=16",
+        "training.learning_rate=2e-3",
+        f"training.logging_steps={max(1, steps // 40)}",
+        f"training.save_steps={max(1, steps // 4)}",
+        "evaluation.final_draws=2",
+    ]
+
+
+def _check_place(out: Path, steps: int) -> None:
+    known = {"corpus", "runs", "report"}
+    if out.exists() and (not out.is_dir() or {p.name for p in out.iterdir()} - known):
+        raise UserError(f"output exists: {out} holds something else. Name another with --out.")
+    for name in RECIPES:
+        run = RunDirectory(out / "runs" / name)
+        if run.config.is_file():
+            planned = run.read_config()["training"]["max_steps"]
+            if planned != steps:
+                raise UserError(
+                    f"another demonstration: {run.root} has {planned} steps, --steps={steps}. "
+                    "Name another directory with --out, or delete this one."
+                )
+
+
+def _command(run: RunDirectory, corpus: Path, steps: int) -> list[str]:
+    base = [sys.executable, "-m", "tidemask"]
+    if run.config.is_file():
+        return [*base, "resume", str(run.root)]
+    recipe = run.root.name
+    return [
+        *base,
+        "pretrain",
+        str(corpus),
+        f"--out={run.root}",
+        f"--recipe={recipe}",
+        *training_settings(steps),
+    ]
+
+
+def _run_side_by_side(
+    commands: dict[RunDirectory, list[str]], *, steps: int, reporter: Reporter
+) -> None:
+    """Run all commands, as many at once as there are cores; a failure stops the others."""
+    waiting = list(commands.items())
+    running: dict[RunDirectory, subprocess.Popen[str]] = {}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    try:
+        while waiting or running:
+            while waiting and len(running) < available_cores():
+                run, command = waiting.pop(0)
+                running[run] = _start(command, environment)
+            time.sleep(_POLL_SECONDS)
+            for run in list(running):
+                _show(run, steps, reporter)
+                if running[run].poll() is not None:
+                    _check_ended(run, running.pop(run))
+    finally:
+        for process in running.values():
+            process.kill()
+
+
+def _start(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _check_ended(run: RunDirectory, process: subprocess.Popen[str]) -> None:
+    _, errors = process.communicate()
+    if process.returncode != 0:
+        last = errors.strip().splitlines()[-1] if errors.strip() else "no message"
+        raise UserError(
+            f"run failed: {run.root.name} with status {process.returncode}: {last} "
+            f"Continue it with `tidemask resume {run.root}` to see more."
+        )
+
+
+def _show(run: RunDirectory, steps: int, reporter: Reporter) -> None:
+    if run.metrics.is_file():
+        records = read_metrics(run.metrics)
+        if records:
+            reporter.on_progress(run.root.name, int(records[-1]["step"]), steps)
+            reporter.note(run.root.name, records[-1])

@@ -1,0 +1,216 @@
+"""Held-out loss at fixed maskings: the same text, the same positions, whatever the recipe.
+
+Tokens are masked uniformly and independently at 5, 15 and 30 per cent, every selected position
+shows the mask token, and the draws are fixed by a seed of their own. A loss at one of these alone
+favours the recipe that trained at it, so all are always measured.
+
+Dimensions: `B` sequences, `K` classes (`K1` is `K + 1`, the last for none).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tidemask.batch import Batch
+from tidemask.batching import BatchDataset
+from tidemask.masking.corruption import Vocabulary
+from tidemask.masking.selection import select_uniform
+from tidemask.modeling import SelectedPositionsLM
+from tidemask.noise import Purpose, StepKey, random_bits
+from tidemask.run_record import HELD_OUT, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
+from tidemask.settings import Settings, check_at_least
+from tidemask.token_classes import NO_CLASS
+
+_SEED = 20230710
+"""Of the fixed draws; never the seed of a run."""
+
+Reduce = Callable[[Tensor], Tensor]
+"""Sums a float64 vector over ranks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutSettings(Settings):
+    """How held-out loss is measured; the same for every recipe."""
+
+    every_steps: int = 0
+    """Optimizer steps between two measurements during training; 0 measures ten times a run."""
+    sequences: int = 256
+    """Sequences read by each measurement during training, evenly spaced; 0 reads all."""
+    draws: int = 1
+    """Fixed maskings per ratio during training, at least 1."""
+    final_sequences: int = 0
+    """Sequences read by the measurement after training; 0 reads all."""
+    final_draws: int = 4
+    """Fixed maskings per ratio after training, at least 1."""
+    batch_size: int = 64
+    """Sequences in one forward pass."""
+
+    def __post_init__(self) -> None:
+        for name in ("every_steps", "sequences", "final_sequences"):
+            check_at_least(name, getattr(self, name), 0)
+        for name in ("draws", "final_draws", "batch_size"):
+            check_at_least(name, getattr(self, name), 1)
+
+    def interval(self, max_steps: int) -> int:
+        """Steps between two measurements in a run of `max_steps`."""
+        return self.every_steps or max(1, max_steps // 10)
+
+
+@dataclass
+class _Sums:
+    """Of one masking ratio. Standard errors treat sequences as the units of sampling."""
+
+    loss: Tensor  # [K1]
+    count: Tensor  # [K1]
+    moments: Tensor  # [3]: sums over sequences of l^2, l c, c^2
+
+    @classmethod
+    def zeros(cls, num_classes: int) -> _Sums:
+        def zero(size: int) -> Tensor:
+            return torch.zeros(size, dtype=torch.float64)
+
+        return cls(zero(num_classes), zero(num_classes), zero(3))
+
+    def add(
+        self, token_loss: Tensor, classes: Tensor, sequence: Tensor, num_sequences: int
+    ) -> None:
+        size = self.loss.shape[0]
+        self.loss += torch.bincount(classes, weights=token_loss, minlength=size)
+        self.count += torch.bincount(classes, minlength=size)
+        losses = torch.bincount(sequence, weights=token_loss, minlength=num_sequences)
+        counts = torch.bincount(sequence, minlength=num_sequences).double()
+        self.moments += torch.stack([losses @ losses, losses @ counts, counts @ counts])
+
+    def reduced(self, reduce: Reduce) -> _Sums:
+        size = self.loss.shape[0]
+        flat = reduce(torch.cat([self.loss, self.count, self.moments]))
+        return _Sums(flat[:size], flat[size : 2 * size], flat[2 * size :])
+
+    def standard_error(self) -> float:
+        """Of the quotient of sums, with sequences as clusters (linearised ratio estimator)."""
+        total = float(self.count.sum())
+        mean = float(self.loss.sum()) / total
+        squares, products, counts = self.moments.tolist()
+        return math.sqrt(max(0.0, squares - 2.0 * mean * products + mean * mean * counts)) / total
+
+
+@torch.no_grad()
+def held_out_metrics(
+    model: SelectedPositionsLM,
+    dataset: BatchDataset,
+    vocabulary: Vocabulary,
+    *,
+    class_names: Sequence[str],
+    num_sequences: int,
+    num_draws: int,
+    batch_size: int,
+    rank: int = 0,
+    num_ranks: int = 1,
+    reduce: Reduce = lambda vector: vector,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, float]:
+    """Held-out loss at 5, 15 and 30 per cent, overall and per class.
+
+    The model is put into evaluation mode and back; nothing random is drawn from a generator.
+
+    Args:
+        model: on its device.
+        dataset: the held-out split in stored order.
+        vocabulary: mask token.
+        class_names: names of the token classes; may be empty.
+        num_sequences: how many sequences, evenly spaced; 0 for all.
+        num_draws: fixed maskings per ratio.
+        batch_size: sequences in one forward pass.
+        rank: this process; it reads its share of the batches.
+        num_ranks: number of processes.
+        reduce: sums a vector over ranks.
+        on_progress: told the batches done and their number.
+
+    Returns:
+        By name, nats per token: `held_out/loss_15`, its `_standard_error`, `held_out/loss_15/NOUN`
+        for each class that occurs, and so on. Empty if the split is empty.
+    """
+    samples = _evenly_spaced(len(dataset.split), num_sequences)
+    chunks = [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
+    sums = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    mine = chunks[rank::num_ranks]
+    for done, chunk in enumerate(mine):
+        batch = dataset.__getitems__(chunk).to(device)
+        for percent, inputs, selected in _maskings(batch, vocabulary, num_draws):
+            _measure(model, batch, inputs, selected, sums[percent])
+        on_progress(done + 1, len(mine))
+    model.train(was_training)
+    return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
+
+
+def unigram_entropy(dataset: BatchDataset) -> float:
+    """Entropy of the maskable tokens of the whole split, nats: the best loss without context."""
+    counts = np.zeros(dataset.is_special.shape[0], dtype=np.int64)
+    for start in range(0, len(dataset.split), 4096):
+        batch = dataset.__getitems__(range(start, min(start + 4096, len(dataset.split))))
+        counts += np.bincount(batch.input_ids[batch.maskable].numpy(), minlength=len(counts))
+    share = counts[counts > 0] / max(1, counts.sum())
+    return float(-(share * np.log(share)).sum())
+
+
+def final_metrics(metrics: dict[str, float], dataset: BatchDataset) -> dict[str, float]:
+    """Held-out metrics with the unigram entropy and the number of sequences beside them."""
+    return {
+        **metrics,
+        UNIGRAM_ENTROPY: unigram_entropy(dataset),
+        "num_sequences": len(dataset.split),
+    }
+
+
+def _maskings(
+    batch: Batch, vocabulary: Vocabulary, num_draws: int
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    length = batch.input_ids.shape[1]
+    for draw in range(num_draws):
+        key = StepKey(_SEED, draw)
+        bits = random_bits(key, Purpose.HELD_OUT, batch.sample_ids, length)
+        for percent in HELD_OUT_PERCENTS:
+            selected = select_uniform(bits, batch.maskable, percent / 100)
+            yield percent, batch.input_ids.masked_fill(selected, vocabulary.mask_id), selected
+
+
+def _measure(
+    model: SelectedPositionsLM, batch: Batch, inputs: Tensor, selected: Tensor, sums: _Sums
+) -> None:
+    positions = selected.flatten().nonzero().squeeze(1)
+    targets = batch.input_ids.flatten()[positions]
+    loss = model(inputs, positions, targets, batch.attention_mask)
+    none = sums.loss.shape[0] - 1
+    classes = batch.token_class.flatten()[positions].long()
+    classes = torch.where(classes == NO_CLASS, none, classes)
+    sequence = positions // inputs.shape[1]
+    sums.add(loss.double().cpu(), classes.cpu(), sequence.cpu(), inputs.shape[0])
+
+
+def _named(sums: dict[int, _Sums], class_names: Sequence[str]) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for percent, one in sums.items():
+        if not one.count.sum() > 0:
+            continue
+        name = held_out_loss(percent)
+        metrics[name] = float(one.loss.sum() / one.count.sum())
+        metrics[f"{name}_standard_error"] = one.standard_error()
+        for class_name, loss, count in zip(class_names, one.loss, one.count, strict=False):
+            if count > 0:
+                metrics[f"{name}/{class_name}"] = float(loss / count)
+        metrics[f"{HELD_OUT}num_predicted_{percent}"] = int(one.count.sum())
+    return metrics
+
+
+def _evenly_spaced(size: int, wanted: int) -> list[int]:
+    number = size if wanted == 0 else min(size, wanted)
+    return [i * size // number for i in range(number)]

@@ -1,0 +1,128 @@
+"""Cumulative loss per class: what the model has not yet learned.
+
+Two sums per class, of losses and of counts, are decayed alike once per optimizer step; their
+quotient is the cumulative loss. Two classes of equal difficulty therefore get equal losses however
+different their frequencies. State lives on the CPU in float64: a few dozen numbers.
+
+Dimension: `K` classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Estimator = Literal["decayed_sums", "step_means"]
+"""`decayed_sums`: method.md, section 3. `step_means`: the paper's own code, for comparison."""
+
+
+class ClassLossState(TypedDict):
+    """What a checkpoint holds; JSON keeps every bit of it."""
+
+    class_names: list[str]
+    loss_sum: list[float]
+    count: list[float]
+
+
+class ClassLoss:
+    """Decayed sums of MLM loss and of predicted tokens per class.
+
+    After each step, `S <- mu S + (1 - mu) loss` and `N <- mu N + (1 - mu) count` for every class,
+    with `mu = 1 - 1 / horizon`; the cumulative loss is `S / N`.
+
+    With the estimator `step_means` the cumulative loss is instead a decayed mean of each step's
+    class mean that starts at 0 and moves only where the step has tokens of the class. It
+    underrates rare classes for thousands of steps.
+
+    Args:
+        class_names: one per class, in the order of `token_class`.
+        horizon_steps: memory in optimizer steps, at least 1.
+        estimator: how losses are accumulated.
+
+    References:
+        Yang, Zhang, Zhao, "Learning Better Masking for Better Language Model Pre-training" (ACL
+        2023), section 4.2. Deviation: losses and counts decay alike, where the authors' code
+        averages per-step class means from an initial value of 0.
+    """
+
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        *,
+        horizon_steps: float,
+        estimator: Estimator = "decayed_sums",
+    ) -> None:
+        if not horizon_steps >= 1:
+            raise ValueError(f"horizon_steps={horizon_steps:g}. Expected at least 1 step.")
+        self.class_names = tuple(class_names)
+        self.horizon_steps = horizon_steps
+        self.estimator = estimator
+        self._loss_sum = torch.zeros(len(self.class_names), dtype=torch.float64)
+        self._count = torch.zeros(len(self.class_names), dtype=torch.float64)
+
+    def update(self, loss_sum: Float[Tensor, K], count: Float[Tensor, K], *, step: int) -> None:
+        """Take in one optimizer step of the global batch.
+
+        A step without any selected token changes nothing.
+
+        Args:
+            loss_sum: summed cross-entropy of each class's selected tokens, nats, before any loss
+                weight, over all micro-batches and ranks.
+            count: number of those tokens.
+            step: global step, for the message of an error.
+
+        Raises:
+            ValueError: a sum is not finite; the state is left as it was.
+        """
+        loss_sum = loss_sum.detach().to("cpu", torch.float64)
+        count = count.detach().to("cpu", torch.float64)
+        wrong = [
+            n for n, x in zip(self.class_names, loss_sum.tolist(), strict=True) if not _finite(x)
+        ]
+        if wrong:
+            raise ValueError(f"class loss not finite at step {step} for {', '.join(wrong)}.")
+        if count.sum() == 0:
+            return
+        decay = 1.0 - 1.0 / self.horizon_steps
+        if self.estimator == "decayed_sums":
+            self._loss_sum = decay * self._loss_sum + (1.0 - decay) * loss_sum
+            self._count = decay * self._count + (1.0 - decay) * count
+        else:
+            mean = loss_sum / count.clamp(min=1.0)
+            moved = decay * self._loss_sum + (1.0 - decay) * mean
+            self._loss_sum = torch.where(count > 0, moved, self._loss_sum)
+            self._count = torch.ones_like(self._count)
+
+    def value(self) -> Float[Tensor, K]:
+        """Cumulative loss per class, nats per token, float64 on the CPU; NaN where not yet seen."""
+        return self._loss_sum / self._count
+
+    def state_dict(self) -> ClassLossState:
+        """The state as plain numbers."""
+        return {
+            "class_names": list(self.class_names),
+            "loss_sum": self._loss_sum.tolist(),
+            "count": self._count.tolist(),
+        }
+
+    def load_state_dict(self, state: ClassLossState) -> None:
+        """Continue from a saved state.
+
+        Raises:
+            ValueError: the state was saved for other classes.
+        """
+        if list(state["class_names"]) != list(self.class_names):
+            raise ValueError(
+                f"class loss of other classes: {state['class_names']}. "
+                f"Expected {list(self.class_names)}."
+            )
+        self._loss_sum = torch.tensor(state["loss_sum"], dtype=torch.float64)
+        self._count = torch.tensor(state["count"], dtype=torch.float64)
+
+
+def _finite(value: float) -> bool:
+    return value - value == 0.0

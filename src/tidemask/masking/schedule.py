@@ -1,0 +1,272 @@
+"""Ratio schedules: pure functions from progress to masking ratio.
+
+A schedule is its own settings: a frozen dataclass that is called with the completed share of the
+planned optimizer steps and returns the share of maskable tokens to select. It knows neither the
+step nor the number of steps. Every published curve of the field is one of these with suitable
+numbers; the recipes name them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Literal
+
+from tidemask.settings import Settings, check_at_least, check_share
+
+
+def _checked(progress: float) -> float:
+    if not 0.0 <= progress <= 1.0:
+        raise ValueError(f"progress={progress:g}. Expected a number in [0, 1].")
+    return progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(Settings):
+    """The same ratio from the first step to the last; BERT's baseline is 0.15."""
+
+    schedule: Literal["constant"] = "constant"
+    ratio: float = 0.15
+    """Share of maskable tokens, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_share("ratio", self.ratio)
+
+    def __call__(self, progress: float) -> float:
+        """`ratio`, whatever the progress."""
+        _checked(progress)
+        return self.ratio
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Settings):
+    """A straight line; MRD linear (Yang et al. 2023) is 2p to 0."""
+
+    schedule: Literal["linear"] = "linear"
+    start: float = 0.3
+    """Ratio at progress 0, in [0, 1]."""
+    end: float = 0.0
+    """Ratio at progress 1, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_share("start", self.start)
+        check_share("end", self.end)
+
+    def __call__(self, progress: float) -> float:
+        """`start + (end - start) s`."""
+        return _between(self.start, self.end, _checked(progress))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Settings):
+    """Half a cosine wave; MRD cosine, `p (1 + cos(pi s)) + 0.02`, is 0.32 to 0.02 for p = 0.15."""
+
+    schedule: Literal["cosine"] = "cosine"
+    start: float = 0.32
+    """Ratio at progress 0, in [0, 1]."""
+    end: float = 0.02
+    """Ratio at progress 1, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_share("start", self.start)
+        check_share("end", self.end)
+
+    def __call__(self, progress: float) -> float:
+        """`end + (start - end) (1 + cos(pi s)) / 2`."""
+        return _between(self.end, self.start, (1.0 + math.cos(math.pi * _checked(progress))) / 2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quadratic(Settings):
+    """A parabola that falls late (concave) or early (convex)."""
+
+    schedule: Literal["quadratic"] = "quadratic"
+    start: float = 0.31
+    """Ratio at progress 0, in [0, 1]."""
+    end: float = 0.01
+    """Ratio at progress 1, in [0, 1]."""
+    shape: Literal["concave", "convex"] = "concave"
+    """`concave`: weight of the start is `1 - s^2`; `convex`: it is `(1 - s)^2`."""
+
+    def __post_init__(self) -> None:
+        check_share("start", self.start)
+        check_share("end", self.end)
+
+    def __call__(self, progress: float) -> float:
+        """`end + (start - end) (1 - s^2)`, or with `(1 - s)^2`."""
+        s = _checked(progress)
+        return _between(
+            self.end, self.start, 1.0 - s * s if self.shape == "concave" else (1.0 - s) ** 2
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triangle(Settings):
+    """Straight to `middle` at half the run, then to `end`; a valley if `middle` is the lowest."""
+
+    schedule: Literal["triangle"] = "triangle"
+    start: float = 0.0
+    """Ratio at progress 0, in [0, 1]."""
+    middle: float = 0.3
+    """Ratio at progress 1/2, in [0, 1]."""
+    end: float = 0.0
+    """Ratio at progress 1, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_share("start", self.start)
+        check_share("middle", self.middle)
+        check_share("end", self.end)
+
+    def __call__(self, progress: float) -> float:
+        """Linear interpolation through the three ratios."""
+        s = _checked(progress)
+        if s < 0.5:
+            return _between(self.start, self.middle, 2.0 * s)
+        return _between(self.middle, self.end, 2.0 * s - 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupLinear(Settings):
+    """Rises from `start` to `peak` during a warm-up, then falls straight to `end`."""
+
+    schedule: Literal["warmup_linear"] = "warmup_linear"
+    start: float = 0.0
+    """Ratio at progress 0, in [0, 1]."""
+    peak: float = 0.3
+    """Ratio at the end of the warm-up, in [0, 1]."""
+    end: float = 0.0
+    """Ratio at progress 1, in [0, 1]."""
+    warmup: float = 0.08
+    """Share of the run that the warm-up takes, in (0, 1)."""
+
+    def __post_init__(self) -> None:
+        check_share("start", self.start)
+        check_share("peak", self.peak)
+        check_share("end", self.end)
+        if not 0.0 < self.warmup < 1.0:
+            raise ValueError(f"warmup={self.warmup:g}. Expected a share of the run in (0, 1).")
+
+    def __call__(self, progress: float) -> float:
+        """Linear interpolation through `start` at 0, `peak` at `warmup`, `end` at 1."""
+        s = _checked(progress)
+        if s < self.warmup:
+            return _between(self.start, self.peak, s / self.warmup)
+        return _between(self.peak, self.end, (s - self.warmup) / (1.0 - self.warmup))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase(Settings):
+    """A stretch of constant ratio."""
+
+    until: float
+    """Progress at which the phase ends, itself not included, in (0, 1]; the last is 1."""
+    ratio: float
+    """Share of maskable tokens, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        check_share("until", self.until)
+        check_share("ratio", self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phases(Settings):
+    """Constant ratios one after the other."""
+
+    schedule: Literal["phases"] = "phases"
+    phases: tuple[Phase, ...] = (Phase(until=0.5, ratio=0.3), Phase(until=1.0, ratio=0.15))
+    """At least one; their ends ascend and the last end is 1."""
+
+    def __post_init__(self) -> None:
+        ends = [phase.until for phase in self.phases]
+        ascending = all(a < b for a, b in pairwise([0.0, *ends]))
+        if not ends or not ascending or ends[-1] != 1.0:
+            raise ValueError(
+                f"phases end at {ends}. Expected ascending ends in (0, 1], the last 1."
+            )
+
+    def __call__(self, progress: float) -> float:
+        """Ratio of the phase in which the progress falls; at 1, of the last."""
+        s = _checked(progress)
+        return next((p.ratio for p in self.phases if s < p.until), self.phases[-1].ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cyclic(Settings):
+    """Falls from `start` to `end` again and again, reset at the beginning of each cycle."""
+
+    schedule: Literal["cyclic"] = "cyclic"
+    start: float = 0.3
+    """Ratio at the beginning of each cycle, in [0, 1]."""
+    end: float = 0.1
+    """Ratio towards which each cycle falls, in [0, 1]."""
+    cycles: int = 4
+    """Number of cycles in the run, at least 1."""
+    shape: Literal["linear", "cosine"] = "linear"
+    """Curve within a cycle."""
+
+    def __post_init__(self) -> None:
+        check_share("start", self.start)
+        check_share("end", self.end)
+        check_at_least("cycles", self.cycles, 1)
+
+    def __call__(self, progress: float) -> float:
+        """The curve at the completed share of the current cycle; at progress 1, `end`."""
+        cycle = _checked(progress) * self.cycles
+        within = 1.0 if progress == 1.0 else cycle - math.floor(cycle)
+        weight = within if self.shape == "linear" else (1.0 - math.cos(math.pi * within)) / 2.0
+        return _between(self.start, self.end, weight)
+
+
+Curve = Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic
+"""Schedules that stand by themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanOf(Settings):
+    """Constant at the mean of another schedule: the control that predicts as many tokens."""
+
+    schedule: Literal["mean_of"] = "mean_of"
+    of: Curve
+    """The schedule whose mean over progress is taken."""
+
+    def __call__(self, progress: float) -> float:
+        """The mean of `of` over progress."""
+        _checked(progress)
+        return mean_ratio(self.of)
+
+
+Schedule = Curve | MeanOf
+"""Any ratio schedule."""
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "linear": Linear,
+    "cosine": Cosine,
+    "quadratic": Quadratic,
+    "triangle": Triangle,
+    "warmup_linear": WarmupLinear,
+    "phases": Phases,
+    "cyclic": Cyclic,
+    "mean_of": MeanOf,
+}
+"""Schedules by the name that `masking.ratio.schedule` gives."""
+
+_MEAN_POINTS = 10_000
+
+
+@cache
+def mean_ratio(schedule: Schedule) -> float:
+    """Mean ratio over a run, by the midpoint rule at 10,000 points.
+
+    The error is below 1e-8 for the smooth curves and below 1e-4 per jump for the others, which
+    vanishes for jumps at multiples of 1e-4.
+    """
+    if isinstance(schedule, MeanOf):
+        return mean_ratio(schedule.of)
+    return math.fsum(schedule((i + 0.5) / _MEAN_POINTS) for i in range(_MEAN_POINTS)) / _MEAN_POINTS
+
+
+def _between(start: float, end: float, weight: float) -> float:
+    return start + (end - start) * weight

@@ -1,0 +1,108 @@
+"""What training and evaluation share: a corpus with its tokenizer, and who is told the progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from tidemask.batching import BatchDataset, ShuffledOrder, StoredOrder
+from tidemask.config import RunConfig
+from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.errors import UserError
+from tidemask.masking.corruption import Vocabulary
+from tidemask.masking.masker import Masker, MaskingSettings
+from tidemask.run_record import MetricValue
+
+OnProgress = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+OnRecord = Callable[[Mapping[str, MetricValue]], None]
+"""Told each logged step's line of metrics."""
+
+
+def _quiet(stage: str, done: int, total: int | None) -> None:
+    pass
+
+
+def _unheard(record: Mapping[str, MetricValue]) -> None:
+    pass
+
+
+def _unsaid(sentence: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """Who is told how a run goes."""
+
+    on_progress: OnProgress = _quiet
+    on_record: OnRecord = _unheard
+    on_note: Callable[[str], None] = _unsaid
+    """Told what a user should know, one sentence at a time."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What training and evaluation share: a corpus, its tokenizer and its vocabulary."""
+
+    corpus: PreparedCorpus
+    tokenizer: PreTrainedTokenizerBase
+    vocabulary: Vocabulary
+
+    @classmethod
+    def of(cls, corpus: PreparedCorpus) -> Material:
+        """Load the tokenizer of a prepared corpus."""
+        tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
+        vocabulary = Vocabulary.of(
+            corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
+        )
+        return cls(corpus, tokenizer, vocabulary)
+
+    def training_set(self, seed: int) -> BatchDataset:
+        """Training sequences in the shuffled order of a seed."""
+        order = ShuffledOrder(len(self.corpus.train), seed=seed)
+        return BatchDataset(self.corpus.train, order, self.vocabulary.is_special)
+
+    def held_out_set(self) -> BatchDataset:
+        """Held-out sequences in stored order."""
+        return BatchDataset(self.corpus.held_out, StoredOrder(), self.vocabulary.is_special)
+
+
+def corpus_of(config: RunConfig) -> PreparedCorpus:
+    """The corpus that a run was started on.
+
+    Raises:
+        UserError: it is missing, incomplete, or not what it was.
+    """
+    corpus = open_corpus(Path(config.corpus.path))
+    if corpus.manifest.fingerprint != config.corpus.fingerprint:
+        raise UserError(
+            f"corpus changed: {corpus.root} has the fingerprint {corpus.manifest.fingerprint}, "
+            f"the run was started on {config.corpus.fingerprint}. Restore the corpus."
+        )
+    return corpus
+
+
+def build_masker(
+    recipe: str, masking: MaskingSettings, material: Material, max_steps: int
+) -> Masker:
+    """The masker of a policy on a corpus.
+
+    Raises:
+        UserError: the policy needs classes that the corpus does not have.
+    """
+    try:
+        return Masker(
+            masking,
+            material.vocabulary,
+            class_names=material.corpus.manifest.class_names,
+            max_steps=max_steps,
+        )
+    except ValueError as error:
+        raise UserError(
+            f"recipe {recipe} does not fit the corpus {material.corpus.root}: {error}"
+        ) from error

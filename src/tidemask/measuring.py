@@ -1,0 +1,166 @@
+"""Measuring runs and models: held-out loss of checkpoints, final models and foreign models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tidemask.config import RunConfig, read_run_config
+from tidemask.corpus.store import open_corpus
+from tidemask.errors import UserError
+from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
+from tidemask.material import Material, Observer, corpus_of
+from tidemask.modeling import SelectedPositionsLM, load_model
+from tidemask.run_record import RunDirectory, write_evaluation
+from tidemask.training.distributed import all_sum, rank_and_size
+
+HELD_OUT_TASK = "held-out"
+TASKS: tuple[str, ...] = (HELD_OUT_TASK,)
+"""Names of the evaluation tasks."""
+
+
+def evaluate(
+    target: Path,
+    *,
+    tasks: Sequence[str],
+    data: Path | None,
+    checkpoints: str,
+    observer: Observer | None = None,
+) -> list[tuple[str, dict[str, float]]]:
+    """Measure a run, or a model directory, on tasks.
+
+    Args:
+        target: a run directory, or a directory in the format of transformers.
+        tasks: names of `TASKS`.
+        data: for a model directory, the prepared corpus whose held-out split is read.
+        checkpoints: `last`, or `all` for every checkpoint and the final model.
+        observer: told the progress.
+
+    Returns:
+        Name of each checkpoint and its metrics; a run also gets them as files.
+
+    Raises:
+        UserError: unknown task or choice of checkpoints, no run or model, no model yet.
+    """
+    observer = observer or Observer()
+    check_tasks(tasks)
+    if checkpoints not in ("last", "all"):
+        raise UserError(f"unknown choice: checkpoints={checkpoints}. Expected last or all.")
+    if not target.is_dir():
+        raise UserError(f"no such directory: {target}. Expected a run or a model.")
+    run = RunDirectory(target)
+    if not run.config.is_file():
+        return [("model", _evaluate_model(target, data, observer))]
+    config = read_run_config(run.config)
+    corpus = corpus_of(config) if data is None else open_corpus(data)
+    material = Material.of(corpus)
+    found = _models_of(run)
+    if not found:
+        raise UserError(f"nothing to evaluate: {target} has no checkpoint yet.")
+    return [
+        (
+            name,
+            evaluate_model_of_run(
+                run, name, SelectedPositionsLM(load_model(path)), config, material, observer
+            ),
+        )
+        for name, path in (found if checkpoints == "all" else found[-1:])
+    ]
+
+
+def check_tasks(tasks: Sequence[str]) -> None:
+    """Refuse a task that does not exist.
+
+    Raises:
+        UserError: with the names of those that do.
+    """
+    unknown = [task for task in tasks if task not in TASKS]
+    if unknown or not tasks:
+        raise UserError(
+            f"no such task: {', '.join(unknown) or 'none named'}. Known are {', '.join(TASKS)}."
+        )
+
+
+def evaluate_model_of_run(
+    run: RunDirectory,
+    name: str,
+    model: SelectedPositionsLM,
+    config: RunConfig,
+    material: Material,
+    observer: Observer,
+) -> dict[str, float]:
+    """Measure one model of a run after training, and write the result into the run."""
+    settings = config.evaluation
+    metrics = _final_metrics(model, material, settings, observer)
+    if metrics and rank_and_size()[0] == 0:
+        write_evaluation(
+            run,
+            task=HELD_OUT_TASK,
+            checkpoint=name,
+            metrics=metrics,
+            settings={
+                "sequences": settings.final_sequences,
+                "draws": settings.final_draws,
+                "corpus_fingerprint": material.corpus.manifest.fingerprint,
+            },
+        )
+    return metrics
+
+
+def _evaluate_model(directory: Path, data: Path | None, observer: Observer) -> dict[str, float]:
+    model = load_model(directory)
+    if data is None:
+        raise UserError(
+            f"no text to evaluate on: {directory} is a model, not a run. "
+            "Name a prepared corpus with --data."
+        )
+    material = Material.of(open_corpus(data))
+    if model.config.vocab_size != material.vocabulary.size:
+        raise UserError(
+            f"model does not fit the corpus: vocab_size={model.config.vocab_size} in {directory}, "
+            f"{material.vocabulary.size} in {data}. Prepare the text with the model's tokenizer."
+        )
+    return _final_metrics(SelectedPositionsLM(model), material, HeldOutSettings(), observer)
+
+
+def _final_metrics(
+    model: SelectedPositionsLM, material: Material, settings: HeldOutSettings, observer: Observer
+) -> dict[str, float]:
+    if len(material.corpus.held_out) == 0:
+        return {}
+    metrics = measure_held_out(
+        model, material, settings, settings.final_sequences, settings.final_draws, observer=observer
+    )
+    return final_metrics(metrics, material.held_out_set())
+
+
+def measure_held_out(
+    model: SelectedPositionsLM,
+    material: Material,
+    settings: HeldOutSettings,
+    num_sequences: int,
+    num_draws: int,
+    *,
+    observer: Observer,
+) -> dict[str, float]:
+    """Held-out loss of a model on every rank; `num_sequences` 0 reads the whole split."""
+    rank, num_ranks = rank_and_size()
+    return held_out_metrics(
+        model,
+        material.held_out_set(),
+        material.vocabulary,
+        class_names=material.corpus.manifest.class_names,
+        num_sequences=num_sequences,
+        num_draws=num_draws,
+        batch_size=settings.batch_size,
+        rank=rank,
+        num_ranks=num_ranks,
+        reduce=all_sum,
+        on_progress=lambda done, total: observer.on_progress("held-out loss", done, total),
+    )
+
+
+def _models_of(run: RunDirectory) -> list[tuple[str, Path]]:
+    """Checkpoints, oldest first, then the final model."""
+    found = [(path.name, path) for _, path in run.checkpoints()]
+    return [*found, ("final", run.model)] if run.model.exists() else found

@@ -1,0 +1,54 @@
+"""A previewed passage in colour: what the model sees, and what it has to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from tidemask.preview import Moment, Piece
+
+_STYLES = {"mask": "bold white on blue", "random": "bold black on yellow", "kept": "black on green"}
+_LEGEND = {"mask": "masked", "random": "replaced by a random token", "kept": "kept, but predicted"}
+
+
+def show_moments(console: Console, moments: Sequence[Moment], *, recipe: str) -> None:
+    """Print each moment: its ratio, the passage, and the share of each class."""
+    legend = Text(f"{recipe}: ")
+    for fate, meaning in _LEGEND.items():
+        legend.append(f" {meaning} ", style=_STYLES[fate]).append("  ")
+    console.print(legend)
+    for moment in moments:
+        console.print()
+        console.print(
+            Text(f"progress {moment.progress:g}", style="bold").append(
+                f"   ratio {moment.ratio:.3f}   realised {moment.realised_ratio:.3f}",
+                style="not bold",
+            )
+        )
+        console.print(passage(moment.pieces))
+        if moment.class_shares:
+            console.print(class_line(moment.class_shares), style="dim")
+
+
+def passage(pieces: Sequence[Piece]) -> Text:
+    """The passage with its selected tokens in colour; a masked one shows what it was."""
+    text = Text()
+    for number, piece in enumerate(pieces):
+        if number and piece.starts_word:
+            text.append(" ")
+        if piece.fate == "seen":
+            text.append(piece.text)
+        elif piece.fate == "random":
+            text.append(f"{piece.text}←{piece.original}", style=_STYLES["random"])
+        else:
+            text.append(piece.original, style=_STYLES[piece.fate])
+    return text
+
+
+def class_line(shares: dict[str, tuple[float, float]]) -> str:
+    """Share of each class among the masked and, in brackets, among all maskable tokens."""
+    ordered = sorted(shares.items(), key=lambda item: -item[1][1])
+    parts = [f"{name} {100 * a:.0f} % ({100 * b:.0f})" for name, (a, b) in ordered if b >= 0.005]
+    return "masked (of all): " + "  ".join(parts)

@@ -1,0 +1,184 @@
+"""The charts of token classes: which were masked, and how large their cumulative losses are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from tidemask.report.chart import Chart, LegendEntry, Panel
+from tidemask.report.class_curves import MAX_POINTS, RARE_SHARE, Curves, draw_classes, pooled
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.curves import any_known, draw_curve, from_zero, run_legend
+from tidemask.report.palette import AXIS, FUNCTION, INK, run_colour
+from tidemask.run_record import CLASS_LOSS, CLASS_SHARE
+from tidemask.token_classes import CONTENT_UPOS, UPOS
+
+_SIZE = (4.6, 3.9)
+_LABEL_ROOM = 0.72
+
+_OTHER = frozenset({"PUNCT", "SYM", "X"})
+_PARTS = {
+    "Content words": CONTENT_UPOS,
+    "Function words": frozenset(UPOS) - CONTENT_UPOS - _OTHER,
+    "Punctuation, symbols, others": _OTHER,
+}
+"""The three groups of Universal Dependencies: open classes, closed classes, other."""
+
+_GROUPS = (
+    LegendEntry(label="content words", colour=INK),
+    LegendEntry(label="function words, punctuation and others", colour=FUNCTION),
+)
+
+
+def class_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """The charts of classes; none if no run logged any."""
+    if not any(run.has_classes for run in runs):
+        return []
+    charts = [relative_share_chart(runs), class_loss_chart(runs)]
+    if any(name in UPOS for run in runs for name in run.classes(CLASS_SHARE)):
+        charts.insert(0, group_share_chart(runs))
+    return charts
+
+
+def group_share_chart(runs: Sequence[ComparedRun]) -> Chart:
+    """Share of three groups of classes among the masked tokens, all runs together."""
+    return Chart(
+        name="class_share_groups",
+        title="What was masked: groups of words",
+        caption=(
+            "Share of each group among the masked tokens that have a class. The dashed line is "
+            "its share in the corpus, where uniform masking stays. Logged windows are pooled to "
+            f"{MAX_POINTS} points per run at most, each counting by its masked tokens."
+        ),
+        panels=[
+            Panel(
+                title=title,
+                x_label="step",
+                y_label="share of the masked tokens",
+                draw=partial(_draw_group, runs, group),
+            )
+            for title, group in _PARTS.items()
+        ],
+        legend=run_legend(runs),
+    )
+
+
+def _draw_group(runs: Sequence[ComparedRun], group: frozenset[str], axes: Axes) -> None:
+    references, top = set(), 0.0
+    for run in runs:
+        names = [name for name in run.classes(CLASS_SHARE) if name in group]
+        if not names:
+            continue
+        steps, shares = pooled(run, [CLASS_SHARE + name for name in names])
+        total = np.nansum(shares, axis=0)
+        draw_curve(axes, run, steps, total, marked=True)
+        top = max(top, float(total.max()))
+        if run.corpus_share:
+            references.add(round(sum(run.corpus_share.get(name, 0.0) for name in group), 4))
+    for reference in sorted(references):
+        axes.axhline(reference, color=INK.light, linewidth=1.0, linestyle=(0, (3.5, 2.5)))
+    from_zero(axes, max(run.last_step for run in runs))
+    axes.set_ylim(0, max([top, *references]) * 1.1 or 1)
+
+
+def relative_share_chart(runs: Sequence[ComparedRun]) -> Chart:
+    """Share of each class among the masked, in multiples of its share in the corpus."""
+    curves = {run.index: _relative_shares(run) for run in runs}
+    highest = max((_top(by_class) for by_class in curves.values()), default=2.0)
+    return Chart(
+        name="class_share",
+        title="What was masked: every class against its share in the corpus",
+        caption=(
+            "1 means masked as often as the class occurs; below 1, passed over; above, preferred. "
+            f"Classes under {RARE_SHARE * 100:g} % of the corpus are left out here, for their "
+            "curves are mostly noise; the CSV file has them all."
+        ),
+        panels=[
+            Panel(
+                title=run.label,
+                x_label="step",
+                y_label="times its share in the corpus",
+                draw=partial(_draw_relative, run, curves[run.index], max(2.0, highest)),
+                swatch=run_colour(run.index),
+                missing=_why_no_shares(run),
+            )
+            for run in runs
+        ],
+        legend=_GROUPS,
+        columns=2,
+        size=_SIZE,
+        right=_LABEL_ROOM,
+    )
+
+
+def _relative_shares(run: ComparedRun) -> Curves:
+    names = [n for n in run.classes(CLASS_SHARE) if run.corpus_share.get(n, 0.0) >= RARE_SHARE]
+    steps, shares = pooled(run, [CLASS_SHARE + name for name in names])
+    return {
+        name: (steps, share / run.corpus_share[name])
+        for name, share in zip(names, shares, strict=True)
+    }
+
+
+def _why_no_shares(run: ComparedRun) -> str | None:
+    if not run.classes(CLASS_SHARE):
+        return "No shares of classes were logged: the corpus has no classes."
+    if not run.corpus_share:
+        return "The run does not record how often each class occurs in its corpus."
+    return None
+
+
+def _draw_relative(run: ComparedRun, curves: Curves, highest: float, axes: Axes) -> None:
+    axes.set_ylim(0, highest * 1.05)
+    axes.axhline(1.0, color=AXIS.light, linewidth=1.2)
+    draw_classes(axes, run, curves)
+
+
+def class_loss_chart(runs: Sequence[ComparedRun]) -> Chart:
+    """Cumulative loss per class against step, one panel per run."""
+    curves = {
+        run.index: {
+            name: (run.steps, run.series(CLASS_LOSS + name)) for name in run.classes(CLASS_LOSS)
+        }
+        for run in runs
+    }
+    highest = max((_top(by_class) for by_class in curves.values()), default=1.0)
+    return Chart(
+        name="class_loss",
+        title="Cumulative loss per class",
+        caption=(
+            "Decayed mean of the training loss of each class, on the tokens that the run itself "
+            "masked: compare the classes within a run. Between runs that mask differently it is "
+            f"not the same measure. Classes under {RARE_SHARE * 100:g} % of the corpus are thin."
+        ),
+        panels=[
+            Panel(
+                title=run.label,
+                x_label="step",
+                y_label="cumulative loss, nats per token",
+                draw=partial(_draw_losses, run, curves[run.index], highest),
+                swatch=run_colour(run.index),
+                missing=None
+                if any_known(*(values for _, values in curves[run.index].values()))
+                else "No loss per class was logged.",
+            )
+            for run in runs
+        ],
+        legend=_GROUPS,
+        columns=2,
+        size=_SIZE,
+        right=_LABEL_ROOM,
+    )
+
+
+def _draw_losses(run: ComparedRun, curves: Curves, highest: float, axes: Axes) -> None:
+    axes.set_ylim(0, highest * 1.03)
+    draw_classes(axes, run, curves)
+
+
+def _top(curves: Curves) -> float:
+    tops = [float(np.nanmax(values)) for _, values in curves.values() if any_known(values)]
+    return max(tops, default=0.0)

@@ -1,0 +1,111 @@
+"""The comparison of runs: reads them, and writes page, figures and tables into one directory.
+
+It judges nothing: it shows the numbers of the runs beside each other and says on what terms they
+were made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidemask.errors import UserError
+from tidemask.report.equal_terms import seeds_statement, warnings_for
+from tidemask.report.figures import ChartGroups, chart_groups
+from tidemask.report.page import render_page
+from tidemask.report.reading import read_runs
+from tidemask.report.rendering import to_png, to_svg
+from tidemask.report.scores import SUMMARY
+from tidemask.report.tables import all_tables
+from tidemask.report.typed_table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What was written where, and what a terminal can show of it.
+
+    Attributes:
+        directory: holds everything below.
+        page: the HTML page; needs none of the other files.
+        figures: PNG and SVG files.
+        tables: CSV files.
+        summary: the final scores in the columns that fit on a terminal; `shown_columns` and
+            `shown_rows()` are what to print.
+        warnings: what to know before comparing; one sentence each.
+        seeds: from which seeds the comparison is and what that allows to say.
+    """
+
+    directory: Path
+    page: Path
+    figures: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    summary: Table
+    warnings: tuple[str, ...]
+    seeds: str
+
+
+def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
+    """Write the comparison of some runs; a single one gives the report of that run.
+
+    Everything is written aside and moved into place at the end: `out` is whole or absent.
+
+    Args:
+        run_directories: as `tidemask pretrain` makes them; finished or not, evaluated or not.
+        out: directory to be made; may exist if it is empty.
+
+    Raises:
+        UserError: no run, a run twice, a directory that is no run or has no logged step, a
+            damaged file, or `out` exists and is not an empty directory.
+    """
+    _refuse_occupied(out)
+    runs = read_runs([Path(path) for path in run_directories])
+    tables = {table.name: table for table in all_tables(runs)}
+    charts = chart_groups(runs)
+    page = render_page(runs, tables, charts)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    aside.mkdir()
+    try:
+        _write(aside, page, tables, charts)
+        aside.replace(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return Comparison(
+        directory=out,
+        page=out / "index.html",
+        figures=tuple(sorted((out / "figures").iterdir())),
+        tables=tuple(sorted((out / "tables").iterdir())),
+        summary=tables["scores"].select(SUMMARY),
+        warnings=tuple(warnings_for(runs)),
+        seeds=seeds_statement(runs),
+    )
+
+
+def _refuse_occupied(out: Path) -> None:
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    if out.exists() or out.is_symlink():
+        what = "is not empty" if out.is_dir() else "is not a directory"
+        raise UserError(
+            f"output directory {what}: {out}. Expected a new or an empty one. Name another, or "
+            "delete it."
+        )
+
+
+def _write(root: Path, page: str, tables: Mapping[str, Table], charts: ChartGroups) -> None:
+    (root / "index.html").write_text(page, encoding="utf-8")
+    (root / "tables").mkdir()
+    for table in tables.values():
+        (root / "tables" / f"{table.name}.csv").write_text(table.to_csv(), encoding="utf-8")
+    (root / "tables" / "scores.txt").write_text(
+        tables["scores"].select(SUMMARY).to_text(),
+        encoding="utf-8",
+    )
+    (root / "figures").mkdir()
+    for chart in (chart for group in charts.values() for chart in group):
+        (root / "figures" / f"{chart.name}.png").write_bytes(to_png(chart))
+        (root / "figures" / f"{chart.name}.svg").write_text(to_svg(chart), encoding="utf-8")

@@ -1,0 +1,191 @@
+"""What a comparison knows of one run: its settings, its logged steps and its evaluation.
+
+Everything in the report asks a `ComparedRun`; `reading` makes it from a run directory. What is
+missing shows as NaN or `None`: a run may be going still, or may never have been evaluated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemask.run_record import (
+    CLASS_LOSS,
+    CLASS_SHARE,
+    UNIGRAM_ENTROPY,
+    held_out_loss,
+)
+from tidemask.token_classes import UPOS
+
+Series = NDArray[np.float64]
+"""One number per logged step; NaN where none was logged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """A held-out evaluation: which checkpoint, its scalars by name (nats per token), and how."""
+
+    checkpoint: str
+    metrics: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    def loss(self, percent: int, class_name: str | None = None) -> float | None:
+        """Mean loss under a fixed masking of `percent` per cent, over all tokens or one class."""
+        suffix = f"/{class_name}" if class_name else ""
+        return _number(self.metrics.get(held_out_loss(percent) + suffix))
+
+    def standard_error(self, percent: int) -> float | None:
+        """Standard error of `loss(percent)` over the fixed draws and sequences."""
+        return _number(self.metrics.get(f"{held_out_loss(percent)}_standard_error"))
+
+    @property
+    def unigram_entropy(self) -> float | None:
+        """Entropy of the token frequencies, the loss of a model that knows no context."""
+        return _number(self.metrics.get(UNIGRAM_ENTROPY))
+
+    @property
+    def classes(self) -> list[str]:
+        """Classes with a loss of their own, in the usual order."""
+        names = {name.rpartition("/")[2] for name in self.metrics if name.count("/") == 2}
+        return in_usual_order(names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRun:
+    """One run of a comparison.
+
+    Attributes:
+        label: what the run is called in every table and figure; unique in the comparison.
+        index: its place in the comparison, from 0; decides its colour.
+        directory: where it was read from.
+        config: its resolved settings, nested.
+        environment: versions, device and corpus; empty if it was not recorded.
+        records: its logged steps in order; at least one.
+        held_out: the evaluation its scores are taken from; `None` if there is none.
+    """
+
+    label: str
+    index: int
+    directory: Path
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    records: Sequence[Mapping[str, Any]]
+    held_out: HeldOut | None
+
+    def series(self, name: str) -> Series:
+        """The metric `name` at every logged step."""
+        values = (_number(record.get(name)) for record in self.records)
+        return np.array([math.nan if value is None else value for value in values])
+
+    def last(self, name: str) -> float | None:
+        """The newest value of a metric; `None` if it was never logged."""
+        values = self.series(name)
+        known = values[~np.isnan(values)]
+        return float(known[-1]) if known.size else None
+
+    def mean_over_steps(self, name: str) -> float | None:
+        """Mean of a metric over the optimizer steps: each window counts by its length."""
+        values, lengths = self.series(name), self.window_steps
+        known = ~np.isnan(values) & (lengths > 0)
+        if not known.any():
+            return None
+        return float(np.average(values[known], weights=lengths[known]))
+
+    def setting(self, path: str) -> Any:
+        """The setting with a dotted path, of whatever type; `None` if the run has none."""
+        return _at(self.config, path)
+
+    @property
+    def steps(self) -> Series:
+        """Completed optimizer steps at every logged step."""
+        return self.series("step")
+
+    @property
+    def window_steps(self) -> Series:
+        """Number of optimizer steps that each logged step sums up."""
+        return np.diff(self.steps, prepend=0.0)
+
+    @property
+    def last_step(self) -> int:
+        """The newest logged step."""
+        return int(self.steps[-1])
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe; the directory's name if the run does not say."""
+        return str(self.config.get("recipe") or self.directory.name)
+
+    @property
+    def max_steps(self) -> int | None:
+        """Planned number of optimizer steps."""
+        planned = _number(self.setting("training.max_steps"))
+        return None if planned is None else int(planned)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the planned last step was logged."""
+        return self.max_steps is not None and self.last_step >= self.max_steps
+
+    @property
+    def status(self) -> str:
+        """`finished`, or how far the run came."""
+        if self.is_finished:
+            return "finished"
+        planned = "an unknown number" if self.max_steps is None else f"{self.max_steps:,}"
+        return f"unfinished: step {self.last_step:,} of {planned}"
+
+    @property
+    def legend(self) -> str:
+        """The label, marked where the run is not finished."""
+        return self.label if self.is_finished else f"{self.label} ({self.status})"
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Fingerprint of the corpus the run was trained on."""
+        value = _at(self.environment, "corpus.fingerprint") or self.setting("corpus.fingerprint")
+        return None if value is None else str(value)
+
+    @property
+    def corpus_share(self) -> dict[str, float]:
+        """Share of each class among the maskable training tokens; empty if not recorded."""
+        shares = _at(self.environment, "corpus.class_share")
+        if not isinstance(shares, Mapping):
+            return {}
+        known = {str(name): _number(value) for name, value in shares.items()}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def classes(self, prefix: str) -> list[str]:
+        """Classes with a metric `prefix + name` in any logged step, in the usual order."""
+        names = {name for record in self.records for name in record if name.startswith(prefix)}
+        return in_usual_order({name.removeprefix(prefix) for name in names})
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether anything was logged per class."""
+        return bool(self.classes(CLASS_LOSS) or self.classes(CLASS_SHARE))
+
+
+def in_usual_order(names: set[str]) -> list[str]:
+    """Class names with the universal parts of speech first, the others by the alphabet."""
+    return sorted(names, key=lambda name: (UPOS.index(name) if name in UPOS else len(UPOS), name))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _at(mapping: Mapping[str, Any], path: str) -> Any:
+    value: Any = mapping
+    for key in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value

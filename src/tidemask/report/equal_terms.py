@@ -1,0 +1,172 @@
+"""Whether the runs of a comparison are on equal terms, in sentences for the top of the page.
+
+Runs may differ in their masking: that is what is compared. Whatever else differs (corpus, model,
+seed, length, batch, optimizer, device) is named, and so is what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tidemask.report.compared_run import ComparedRun
+
+_PACE = frozenset(
+    f"training.{name}"
+    for name in ("logging_steps", "save_steps", "keep_checkpoints", "loader_workers")
+)
+"""Settings of when something is written down and who loads the data, not of what is computed."""
+
+_BATCH = frozenset({"training.micro_batch_size", "training.gradient_accumulation_steps"})
+"""Compared by their product: cutting a batch into micro-batches changes nothing."""
+
+_SEEDS_FOR_A_CLAIM = 5
+
+
+def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
+    """Everything that a reader has to know before comparing these runs; empty if nothing.
+
+    Returns:
+        Sentences: differences of the terms, then runs that are unfinished or not evaluated.
+    """
+    return [*_differences(runs), *_unfinished(runs), *_unevaluated(runs)]
+
+
+def seeds_statement(runs: Sequence[ComparedRun]) -> str:
+    """From which seeds the comparison is, and what that allows to say."""
+    seeds: dict[str, list[str]] = {}
+    for run in runs:
+        seed = run.setting("training.seed")
+        seeds.setdefault(run.recipe, []).append("unknown" if seed is None else str(seed))
+    distinct = {recipe: sorted(set(found)) for recipe, found in seeds.items()}
+    fewest = min(map(len, distinct.values()))
+    if all(len(found) == 1 for found in distinct.values()):
+        values = sorted({found[0] for found in distinct.values()})
+        which = f"seed {values[0]}" if len(values) == 1 else f"seeds {', '.join(values)}"
+        return (
+            f"One seed per recipe ({which}). One seed supports no claim about which recipe is "
+            "better: this page shows what happened in these runs, and no more."
+        )
+    listed = "; ".join(f"{recipe}: {', '.join(found)}" for recipe, found in distinct.items())
+    if fewest < _SEEDS_FOR_A_CLAIM:
+        return (
+            f"Seeds per recipe: {listed}. Fewer than {_SEEDS_FOR_A_CLAIM} seeds support no claim "
+            "about which recipe is better: this page shows what happened in these runs."
+        )
+    return (
+        f"Seeds per recipe: {listed}. This page shows each run; it makes no test over the seeds. "
+        "A claim needs paired differences and their interval."
+    )
+
+
+def flat_settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """Nested settings as dotted paths, in their order, each value as text."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            inner = flat_settings(value)
+            flat.update({f"{key}.{path}": text for path, text in inner.items()})
+        else:
+            flat[str(key)] = _as_text(value)
+    return flat
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return json.dumps(value, default=str)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
+
+
+def _differences(runs: Sequence[ComparedRun]) -> list[str]:
+    found = [
+        _difference(runs, "the corpus (its fingerprint)", _corpus),
+        *(_difference(runs, path, _setting(path)) for path in _compared_settings(runs)),
+        _difference(runs, "the batch (sequences per step)", _batch),
+        _difference(runs, "the device", lambda run: _environment(run, "device")),
+        _difference(runs, "the number of threads", lambda run: _environment(run, "threads")),
+        _difference(runs, "the versions", lambda run: _environment(run, "versions")),
+        _difference(runs, "how the held-out loss was measured", _held_out_settings),
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def _compared_settings(runs: Sequence[ComparedRun]) -> list[str]:
+    paths = dict.fromkeys(path for run in runs for path in flat_settings(run.config))
+    compared = ("model", "training")
+    return [
+        path
+        for path in paths
+        if path.partition(".")[0] in compared and path not in _PACE and path not in _BATCH
+    ]
+
+
+def _difference(
+    runs: Sequence[ComparedRun], what: str, value_of: Callable[[ComparedRun], str | None]
+) -> str | None:
+    """A sentence that names the runs behind each value, or `None` if all have the same."""
+    holders: dict[str, list[str]] = {}
+    for run in runs:
+        value = value_of(run)
+        if value is not None:
+            holders.setdefault(value, []).append(run.label)
+    if len(holders) < 2:
+        return None
+    listed = "; ".join(f"{value} in {_listed(labels)}" for value, labels in holders.items())
+    return f"Not on equal terms: {what} differs: {listed}."
+
+
+def _setting(path: str) -> Callable[[ComparedRun], str | None]:
+    return lambda run: flat_settings(run.config).get(path, "not set")
+
+
+def _corpus(run: ComparedRun) -> str:
+    return run.fingerprint or "unknown"
+
+
+def _batch(run: ComparedRun) -> str | None:
+    sizes = [run.setting(path) for path in sorted(_BATCH)]
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return str(sizes[0] * sizes[1])
+
+
+def _environment(run: ComparedRun, name: str) -> str | None:
+    value = run.environment.get(name)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {version}" for key, version in sorted(value.items()))
+    return None if value is None else str(value)
+
+
+def _held_out_settings(run: ComparedRun) -> str | None:
+    if run.held_out is None:
+        return None
+    settings = flat_settings(run.held_out.settings)
+    return ", ".join(f"{path}={text}" for path, text in settings.items())
+
+
+def _unfinished(runs: Sequence[ComparedRun]) -> list[str]:
+    return [
+        f"{run.label} is {run.status}. Its numbers are those of an unfinished run."
+        for run in runs
+        if not run.is_finished
+    ]
+
+
+def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
+    sentences = []
+    for run in runs:
+        if run.held_out is None:
+            sentences.append(
+                f"{run.label} has no held-out evaluation: its scores are missing here. "
+                f"Run `tidemask evaluate {run.directory}`."
+            )
+        elif run.held_out.checkpoint != "final":
+            sentences.append(f"The scores of {run.label} are those of {run.held_out.checkpoint}.")
+    return sentences
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"

@@ -1,0 +1,198 @@
+"""Held-out losses: curves against three measures of cost, and the final ones with their errors.
+
+Always at all three fixed maskings: one alone would favour the recipe that trains at that ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from tidemask.report.chart import Chart, Panel, even_digits
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.curves import (
+    Scale,
+    any_known,
+    draw_curve,
+    from_zero,
+    highest,
+    run_legend,
+    time_scale,
+    token_scale,
+    with_unit,
+)
+from tidemask.report.palette import GRID, INK, MUTED, run_colour
+from tidemask.run_record import HELD_OUT_PERCENTS, held_out_loss
+
+_NAMES = tuple(held_out_loss(percent) for percent in HELD_OUT_PERCENTS)
+
+_SAME_ENTROPY = 5e-4
+"""Unigram entropies closer than this (nats) are one line: they are shown with two digits."""
+
+
+def held_out_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """Held-out loss at three fixed maskings against steps, predicted tokens and training time."""
+    tokens = token_scale(highest(runs, "predicted_tokens"))
+    seconds = time_scale(highest(runs, "wall_seconds"))
+    chart = partial(_held_out_chart, runs)
+    return [
+        chart("step", "steps", "step", ("", 1.0)),
+        chart("predicted_tokens", "predicted tokens", "predicted tokens", tokens),
+        chart("wall_seconds", "training time", "training time", seconds),
+    ]
+
+
+_CAPTIONS = {
+    "step": (
+        "Mean loss on held-out text under the same fixed maskings for every run (uniform tokens, "
+        "all shown as the mask token). The dashed line is the unigram entropy of that text: the "
+        "loss of a model that knows how frequent each token is, and no context."
+    ),
+    "predicted_tokens": (
+        "The same losses against the masked positions that the run had learned from by then."
+    ),
+    "wall_seconds": (
+        "The same losses against the time spent on training, evaluation left out. It depends on "
+        "the machine and on what else it did."
+    ),
+}
+
+
+def _held_out_chart(
+    runs: Sequence[ComparedRun], name: str, against: str, x_label: str, scale: Scale
+) -> Chart:
+    panels = [
+        Panel(
+            title=f"{percent} % of the tokens masked",
+            x_label=with_unit(x_label, scale),
+            y_label="held-out loss, nats per token",
+            draw=partial(_draw_curves, runs, name, scale, percent),
+            missing=_why_no_curve(runs, name, percent),
+        )
+        for percent in HELD_OUT_PERCENTS
+    ]
+    return Chart(
+        name=f"held_out_by_{name}",
+        title=f"Held-out loss against {against}",
+        caption=_CAPTIONS[name],
+        panels=panels,
+        legend=run_legend(runs),
+        notes=[
+            f"{run.label}: no held-out loss was measured while it was training."
+            for run in runs
+            if not any_known(*(run.series(metric) for metric in _NAMES))
+        ],
+    )
+
+
+def _why_no_curve(runs: Sequence[ComparedRun], name: str, percent: int) -> str | None:
+    loss = held_out_loss(percent)
+    if any(any_known(run.series(loss) + run.series(name)) for run in runs):
+        return None
+    return f"No run measured its held-out loss at {percent} % while it was training."
+
+
+def _draw_curves(
+    runs: Sequence[ComparedRun], name: str, scale: Scale, percent: int, axes: Axes
+) -> None:
+    for run in runs:
+        loss = run.series(held_out_loss(percent))
+        draw_curve(axes, run, run.series(name) / scale[1], loss, marked=True)
+    for entropy in _entropies(runs):
+        axes.axhline(entropy, color=INK.light, linewidth=1.0, linestyle=(0, (3.5, 2.5)))
+        axes.annotate(
+            f"unigram entropy {entropy:.2f}",
+            (1, entropy),
+            xytext=(0, 3),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            size=8,
+        )
+    axes.set_ylim(*_loss_range(runs))
+    from_zero(axes, highest(runs, name) / scale[1])
+
+
+def _entropies(runs: Sequence[ComparedRun]) -> list[float]:
+    """The unigram entropies of the runs, those that are the same only once."""
+    distinct: list[float] = []
+    for run in runs:
+        entropy = run.held_out.unigram_entropy if run.held_out else None
+        if entropy is not None and all(abs(entropy - one) > _SAME_ENTROPY for one in distinct):
+            distinct.append(entropy)
+    return distinct
+
+
+def _loss_range(runs: Sequence[ComparedRun]) -> tuple[float, float]:
+    """One range for all panels, so that they can be compared; it holds every line."""
+    losses = np.concatenate([run.series(name) for run in runs for name in _NAMES])
+    values = np.append(losses[~np.isnan(losses)], _entropies(runs))
+    room = 0.06 * (values.max() - values.min()) or 0.5
+    return float(values.min() - room), float(values.max() + 1.6 * room)
+
+
+def final_chart(runs: Sequence[ComparedRun]) -> Chart:
+    """Final held-out loss of every run with its standard error, at three fixed maskings."""
+    return Chart(
+        name="final_held_out",
+        title="Final held-out loss",
+        caption=(
+            "Lower is better. The bars are one standard error of the measurement (which tokens "
+            "were masked); they do not say how another seed would have ended. The scales do not "
+            "begin at zero, and each panel has its own."
+        ),
+        panels=[
+            Panel(
+                title=f"{percent} % of the tokens masked",
+                x_label="nats per token",
+                y_label="held-out loss and its standard error",
+                draw=partial(_draw_final, runs, percent),
+                missing=_why_no_scores(runs, percent),
+            )
+            for percent in HELD_OUT_PERCENTS
+        ],
+        notes=[f"{run.label}: not evaluated." for run in runs if run.held_out is None],
+        size=(3.3, 1.05 + 0.4 * len(runs)),
+    )
+
+
+def _why_no_scores(runs: Sequence[ComparedRun], percent: int) -> str | None:
+    if any(run.held_out and run.held_out.loss(percent) is not None for run in runs):
+        return None
+    return f"No run has a held-out evaluation at {percent} %."
+
+
+def _draw_final(runs: Sequence[ComparedRun], percent: int, axes: Axes) -> None:
+    """One line per run: its name and loss above, the point with its error on it."""
+    for place, run in enumerate(runs):
+        loss = run.held_out.loss(percent) if run.held_out else None
+        error = run.held_out.standard_error(percent) if run.held_out else None
+        text = "not evaluated" if loss is None else f"{loss:.3f}"
+        _beside(axes, place, run.label, at=0.0)
+        _beside(axes, place, text, at=1.0)
+        axes.axhline(place, color=GRID.light, linewidth=0.6, zorder=0)
+        if loss is not None:
+            colour = run_colour(run.index).light
+            axes.errorbar(loss, place, xerr=error, color=colour, fmt="o", markersize=5.5)
+    axes.set_ylim(len(runs) - 0.5, -0.75)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.xaxis.set_major_formatter(even_digits())
+    axes.grid(visible=True, axis="x")
+    axes.margins(x=0.12)
+
+
+def _beside(axes: Axes, place: int, text: str, *, at: float) -> None:
+    axes.annotate(
+        text,
+        (at, place),
+        xytext=(0, 6),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="left" if at == 0 else "right",
+        size=8,
+        color=INK.light if at else MUTED.light,
+    )

@@ -1,0 +1,184 @@
+"""The page of a comparison: one HTML file that needs nothing else, no network and no script.
+
+What it says is put together here; how it looks is in `page.html.jinja` and `page.css`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tidemask.report.chart import Chart, LegendEntry
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.equal_terms import seeds_statement, warnings_for
+from tidemask.report.figures import ChartGroups
+from tidemask.report.palette import run_colour, style_sheet
+from tidemask.report.rendering import panel_svgs
+from tidemask.report.typed_table import MISSING, Column, Table
+from tidemask.run_record import HELD_OUT_PERCENTS, held_out_loss
+
+_SCORE_COLUMNS = (
+    "run",
+    "mean_ratio",
+    "ratio_deviation",
+    "last_step",
+    "tokens_seen",
+    "predicted_tokens",
+    "wall_seconds",
+    *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
+    "unigram_entropy",
+    *(f"gain_{percent}" for percent in HELD_OUT_PERCENTS),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanelOnPage:
+    """A panel as the template needs it: a drawing, or why there is none."""
+
+    title: str
+    missing: str | None
+    svg: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartOnPage:
+    """A chart as the template needs it."""
+
+    name: str
+    title: str
+    caption: str
+    notes: Sequence[str]
+    legend: Sequence[LegendEntry]
+    panels: Sequence[PanelOnPage]
+    panel_width: int
+    """Width below which a panel is not set, pixels."""
+    columns: int
+    """Panels side by side where there is room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOnPage:
+    """What the page says of one run by itself."""
+
+    run: ComparedRun
+    colour: str
+    config: str
+    facts: Mapping[str, str]
+
+
+def render_page(
+    runs: Sequence[ComparedRun], tables: Mapping[str, Table], charts: ChartGroups
+) -> str:
+    """The whole page as HTML.
+
+    Args:
+        runs: in the order in which they are named.
+        tables: every table of the comparison by its name.
+        charts: by section of the page, as `figures.chart_groups` gives them.
+    """
+    environment = Environment(
+        loader=PackageLoader("tidemask", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    source, _, _ = PackageLoader("tidemask", "report").get_source(environment, "page.css")
+    return environment.get_template("page.html.jinja").render(
+        style=Markup(style_sheet() + source),  # our own files, nothing from the runs
+        title=f"Comparison of {len(runs)} runs" if len(runs) > 1 else f"Run {runs[0].label}",
+        runs=[_on_page(run) for run in runs],
+        warnings=warnings_for(runs),
+        on_equal_terms=_terms_statement(runs),
+        seeds=seeds_statement(runs),
+        scores=tables["scores"].select(_SCORE_COLUMNS),
+        held_out_class=_at_15_percent(tables["held_out_class"]),
+        settings=_compared_settings(tables["settings"]),
+        tables=list(tables.values()),
+        missing=MISSING,
+        **{f"{section}_charts": list(map(_chart, group)) for section, group in charts.items()},
+    )
+
+
+def _terms_statement(runs: Sequence[ComparedRun]) -> str:
+    if len(runs) == 1:
+        return "One run alone: nothing is compared."
+    if any("differs" in sentence for sentence in warnings_for(runs)):
+        return "The runs are not on equal terms: see the remarks."
+    if any(run.fingerprint is None for run in runs):
+        return (
+            "No difference was found in model, training settings, seed or batch. Whether the "
+            "corpus is the same cannot be told: its fingerprint is missing."
+        )
+    return (
+        "On equal terms: same corpus (by its fingerprint), model, training settings, seed and so "
+        "data order, number of steps and batch. Only the masking differs."
+    )
+
+
+def _chart(chart: Chart) -> ChartOnPage:
+    return ChartOnPage(
+        name=chart.name,
+        title=chart.title,
+        caption=chart.caption,
+        notes=chart.notes,
+        legend=chart.legend,
+        panels=[
+            # matplotlib escapes the texts of a drawing
+            PanelOnPage(title=panel.title, missing=panel.missing, svg=Markup(svg))
+            for panel, svg in zip(chart.panels, panel_svgs(chart), strict=True)
+        ],
+        panel_width=round(chart.size[0] * 72),
+        columns=chart.columns,
+    )
+
+
+def _on_page(run: ComparedRun) -> RunOnPage:
+    environment = run.environment
+    versions = environment.get("versions")
+    corpus = run.setting("corpus.path")
+    facts = {
+        "recipe": run.recipe,
+        "directory": str(run.directory),
+        "seed": str(run.setting("training.seed")),
+        "status": run.status,
+        "held-out evaluation": run.held_out.checkpoint if run.held_out else "none",
+        "corpus": str(corpus or MISSING),
+        "corpus fingerprint": run.fingerprint or MISSING,
+        "device": str(environment.get("device", MISSING)),
+        "versions": ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
+        if isinstance(versions, Mapping)
+        else MISSING,
+    }
+    config = yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
+    return RunOnPage(run=run, colour=run_colour(run.index).variable, config=config, facts=facts)
+
+
+def _at_15_percent(table: Table) -> Table:
+    """The class losses at 15 % alone, under the labels of the runs."""
+    ending = f"/{held_out_loss(15).rpartition('/')[2]}"
+    names = [column.name for column in table.columns if column.name.endswith(ending)]
+    selected = table.select(["class", *names])
+    columns = tuple(_titled_by_run(column, ending) for column in selected.columns)
+    return Table(name=table.name, title=table.title, columns=columns, rows=selected.rows)
+
+
+def _titled_by_run(column: Column, ending: str) -> Column:
+    if not column.name.endswith(ending):
+        return column
+    return Column(**{**vars(column), "title": column.name.removesuffix(ending), "unit": ""})
+
+
+def _compared_settings(table: Table) -> Table:
+    """Settings of the masking, and whatever else is not the same in all runs."""
+    rows = tuple(
+        row
+        for row in table.rows
+        if str(row[0]).startswith("masking.") or any(cell != row[1] for cell in row[2:])
+    )
+    return Table(name=table.name, title=table.title, columns=table.columns, rows=rows)

@@ -1,0 +1,88 @@
+"""The colours of a report: one name, a value for paper and one for a dark screen.
+
+Figures are drawn in the light values. On the page each of them is replaced by a CSS variable of
+the same name, so that an inline figure follows the reader's colour scheme like the text does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Colour:
+    """One colour in its two values, `#rrggbb`; no two colours share a light value."""
+
+    name: str
+    light: str
+    dark: str
+
+    @property
+    def variable(self) -> str:
+        """How CSS on the page refers to the colour."""
+        return f"var(--{self.name})"
+
+
+SURFACE = Colour("surface", "#ffffff", "#14171c")
+INK = Colour("ink", "#1f2328", "#e8eaed")
+MUTED = Colour("muted", "#5b6470", "#a3acb8")
+GRID = Colour("grid", "#e1e5ea", "#2b313a")
+AXIS = Colour("axis", "#aab2bd", "#565f6c")
+FUNCTION = Colour("function", "#b07d00", "#e3b23c")
+"""Function words, punctuation and other closed classes. Content words are drawn in `INK`."""
+
+RUNS: tuple[Colour, ...] = (
+    Colour("run-1", "#0072b2", "#4fa8e0"),
+    Colour("run-2", "#d55e00", "#ff8b45"),
+    Colour("run-3", "#009e73", "#2fc79b"),
+    Colour("run-4", "#b8609a", "#e293c2"),
+    Colour("run-5", "#56a8dd", "#9ad4ff"),
+    Colour("run-6", "#8c4a2f", "#c98f76"),
+    Colour("run-7", "#6f7680", "#b9c0ca"),
+)
+"""Colours of the runs in the order in which they are named.
+
+The first four are those of Okabe and Ito (2008), which readers with any common colour-vision
+deficiency can tell apart; the fourth is darkened to keep a contrast of 3 to 1 on white.
+"""
+
+_ALL = (SURFACE, INK, MUTED, GRID, AXIS, FUNCTION, *RUNS)
+_BY_LIGHT = {colour.light: colour for colour in _ALL}
+
+_DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
+    "solid",
+    (0, (4.0, 1.6)),
+    (0, (1.2, 1.4)),
+)
+
+
+def run_colour(index: int) -> Colour:
+    """Colour of the run with this place in the comparison, counted from 0."""
+    return RUNS[index % len(RUNS)]
+
+
+def run_dashes(index: int) -> str | tuple[int, tuple[float, ...]]:
+    """Line style of a run: solid until the colours are used up, dashed when they come again."""
+    return _DASHES[index // len(RUNS) % len(_DASHES)]
+
+
+def style_sheet() -> str:
+    """CSS that defines every colour as a variable, for paper and for a dark screen."""
+    light = "".join(f"--{colour.name}:{colour.light};" for colour in _ALL)
+    dark = "".join(f"--{colour.name}:{colour.dark};" for colour in _ALL)
+    return (
+        f":root{{color-scheme:light;{light}}}\n"
+        "@media screen and (prefers-color-scheme:dark)"
+        f"{{:root{{color-scheme:dark;{dark}}}}}\n"
+    )
+
+
+def with_variables(svg: str) -> str:
+    """The same drawing with each known colour as a CSS variable; others stay as they are."""
+
+    def replaced(found: re.Match[str]) -> str:
+        colour = _BY_LIGHT.get(found.group().lower())
+        return colour.variable if colour else found.group()
+
+    return re.sub(r"#[0-9a-fA-F]{6}\b", replaced, svg)

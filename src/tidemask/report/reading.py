@@ -1,0 +1,111 @@
+"""From run directories to the runs of a comparison: each is read once, checked and labelled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.report.compared_run import ComparedRun, HeldOut
+from tidemask.run_record import RunDirectory, read_metrics
+
+
+def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
+    """Read the runs of a comparison, in the order in which they are named.
+
+    Raises:
+        UserError: no directory, one named twice, one that is no run or has no logged step, or a
+            damaged file.
+    """
+    if not directories:
+        raise UserError("nothing to compare: 0 run directories. Name at least one.")
+    _refuse_repeated(directories)
+    runs = [_read(index, RunDirectory(path)) for index, path in enumerate(directories)]
+    recipes = Counter(run.recipe for run in runs)
+    same = [run for run in runs if recipes[run.recipe] > 1]
+    names = dict(zip((run.index for run in same), distinct_names(same), strict=True))
+    return [_labelled(run, names.get(run.index)) for run in runs]
+
+
+def distinct_names(runs: Sequence[ComparedRun]) -> list[str]:
+    """The shortest ends of the runs' directories that tell them apart."""
+    parts = [run.directory.resolve().parts for run in runs]
+    for depth in range(1, max(map(len, parts), default=0) + 1):
+        names = [str(Path(*part[-depth:])) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(run.directory) for run in runs]
+
+
+def _refuse_repeated(directories: Sequence[Path]) -> None:
+    counts = Counter(path.resolve() for path in directories)
+    for path in directories:
+        if counts[path.resolve()] > 1:
+            raise UserError(
+                f"the same run twice: {path}. Expected different run directories. Name each once."
+            )
+
+
+def _read(index: int, directory: RunDirectory) -> ComparedRun:
+    config = directory.read_config()
+    records = read_metrics(directory.metrics)
+    if not records:
+        raise UserError(
+            f"a run without a logged step: {directory.metrics}. Expected at least one line. "
+            "Wait until the run has logged, or leave it out."
+        )
+    _check_steps(directory.metrics, records)
+    return ComparedRun(
+        label="",
+        index=index,
+        directory=directory.root,
+        config=config,
+        environment=directory.read_environment(),
+        records=records,
+        held_out=_newest_held_out(directory),
+    )
+
+
+def _labelled(run: ComparedRun, name: str | None) -> ComparedRun:
+    fields = {**vars(run), "label": f"{run.recipe} ({name})" if name else run.recipe}
+    return ComparedRun(**fields)
+
+
+def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    previous = -1
+    for number, record in enumerate(records, start=1):
+        step = record["step"]
+        if not isinstance(step, int) or isinstance(step, bool) or step < previous:
+            raise UserError(
+                f"damaged metrics: {path}, line {number}: step={step!r}. Expected a whole number, "
+                "not below that of the line before."
+            )
+        previous = step
+
+
+def _newest_held_out(directory: RunDirectory) -> HeldOut | None:
+    found = []
+    for content in directory.read_evaluations():
+        if content.get("task") != "held-out":
+            continue
+        metrics, checkpoint = content.get("metrics"), str(content.get("checkpoint"))
+        if not isinstance(metrics, dict):
+            raise UserError(
+                f"damaged evaluation: {directory.evaluation}, held-out of {checkpoint}: "
+                f"metrics={metrics!r}. Expected a mapping. Evaluate the run again."
+            )
+        settings = content.get("settings")
+        settings = settings if isinstance(settings, dict) else {}
+        found.append(HeldOut(checkpoint=checkpoint, metrics=metrics, settings=settings))
+    return max(found, key=lambda result: _age(result.checkpoint), default=None)
+
+
+def _age(checkpoint: str) -> float:
+    """Order of checkpoints: by step, and the final one after all others."""
+    if checkpoint == "final":
+        return math.inf
+    step = checkpoint.rpartition("-")[2]
+    return float(step) if step.isdecimal() else -1.0

@@ -1,0 +1,105 @@
+"""How a chart becomes a PNG file, an SVG file, and `svg` elements inside the page.
+
+Only matplotlib's object interface is used, with its default settings whatever the user's are, and
+without dates: the same chart gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tidemask.report.chart import Chart, draw_chart, draw_panel
+from tidemask.report.palette import AXIS, GRID, INK, MUTED, with_variables
+
+_DPI = 160
+# Keys are `Any` because matplotlib 3.11 types them as literals and 3.9 as texts.
+_STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.edgecolor": AXIS.light,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.labelcolor": MUTED.light,
+    "grid.color": GRID.light,
+    "grid.linewidth": 0.6,
+    "xtick.color": AXIS.light,
+    "ytick.color": AXIS.light,
+    "xtick.labelcolor": MUTED.light,
+    "ytick.labelcolor": MUTED.light,
+    "text.color": INK.light,
+    "text.parse_math": False,
+    "lines.solid_capstyle": "round",
+    "svg.fonttype": "none",
+}
+
+
+def to_png(chart: Chart) -> bytes:
+    """The whole chart with heading and legend, on white."""
+    with _style(chart.name):
+        return _saved(draw_chart(chart), format="png", dpi=_DPI, metadata={"Software": None})
+
+
+def to_svg(chart: Chart) -> str:
+    """The whole chart as a file of its own, on white; texts stay texts."""
+    with _style(chart.name):
+        return _saved_svg(draw_chart(chart))
+
+
+def panel_svgs(chart: Chart) -> list[str]:
+    """Each panel as an `svg` element for the page: transparent, colours as CSS variables."""
+    inline = []
+    for number, panel in enumerate(chart.panels):
+        with _style(f"{chart.name}-{number}"):
+            figure = Figure(figsize=chart.size, facecolor="none")
+            FigureCanvasAgg(figure)
+            draw_panel(figure, chart, panel, left=0.0, top=chart.size[1])
+            inline.append(_inlined(_saved_svg(figure), f"{chart.name}-{number}", panel.title))
+    return inline
+
+
+@contextmanager
+def _style(salt: str) -> Iterator[None]:
+    """Matplotlib's defaults with ours on top; the caller's settings come back afterwards."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A directory may be named in letters that the font lacks: boxes are better than an error.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        mpl.rcdefaults()
+        mpl.rcParams.update({**_STYLE, "svg.hashsalt": salt})
+        yield
+
+
+def _saved(figure: Figure, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, facecolor=figure.get_facecolor(), **options)
+    return buffer.getvalue()
+
+
+def _saved_svg(figure: Figure) -> str:
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    return _saved(figure, format="svg", metadata=no_metadata).decode()
+
+
+def _inlined(svg: str, prefix: str, title: str) -> str:
+    """The `svg` element alone, its ids made unique on the page, its size left to the page."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
+    element = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", element, count=1)
+    element = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", element, count=1)
+    label = title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    element = element.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    element = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--font)", element)
+    return with_variables(element).strip()

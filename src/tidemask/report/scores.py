@@ -1,0 +1,108 @@
+"""The table of final scores: what each run cost and what came out, one row per run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.typed_table import Cell, Column, Table
+from tidemask.run_record import HELD_OUT_PERCENTS, RATIO, REALISED_RATIO
+
+RUN = Column(name="run", title="run")
+SPENT = (
+    Column(name="tokens_seen", title="tokens seen", kind="quantity"),
+    Column(name="predicted_tokens", title="predicted tokens", kind="quantity"),
+    Column(name="wall_seconds", title="training time", kind="seconds"),
+)
+
+SUMMARY = (
+    "run",
+    "mean_ratio",
+    "last_step",
+    "predicted_tokens",
+    "wall_seconds",
+    *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
+    "unigram_entropy",
+    "gain_15",
+)
+"""Columns of the final scores that fit on a terminal."""
+
+
+def scores_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run: what it cost and its final held-out losses.
+
+    `mean_ratio` is the mean scheduled ratio over the optimizer steps, `ratio_deviation` the mean
+    realised ratio less it, `gain_p` the unigram entropy less the held-out loss at `p` per cent.
+    """
+    losses = []
+    for percent in HELD_OUT_PERCENTS:
+        error = f"loss_{percent}_standard_error"
+        title = f"held-out loss at {percent}\u00a0%"
+        losses += [
+            Column(name=f"loss_{percent}", title=title, unit="nats", kind="real", error=error),
+            Column(name=error, title="standard error", kind="real", shown=False),
+        ]
+    gains = [
+        Column(
+            name=f"gain_{percent}",
+            title=f"below entropy at {percent}\u00a0%",
+            unit="nats",
+            kind="real",
+            signed=True,
+        )
+        for percent in HELD_OUT_PERCENTS
+    ]
+    columns = (
+        RUN,
+        Column(name="recipe", title="recipe", shown=False),
+        Column(name="directory", title="directory", shown=False),
+        Column(name="seed", title="seed", shown=False),
+        Column(name="status", title="status", shown=False),
+        Column(name="evaluated", title="evaluated", shown=False),
+        Column(name="mean_ratio", title="mean ratio", kind="real"),
+        Column(
+            name="ratio_deviation", title="realised − scheduled", kind="real", digits=4, signed=True
+        ),
+        Column(name="last_step", title="steps", kind="count"),
+        *SPENT,
+        *losses,
+        Column(name="unigram_entropy", title="unigram entropy", unit="nats", kind="real"),
+        *gains,
+    )
+    rows = tuple(_scores(run) for run in runs)
+    return Table(name="scores", title="Final scores", columns=columns, rows=rows)
+
+
+def _scores(run: ComparedRun) -> tuple[Cell, ...]:
+    held_out, seed = run.held_out, run.setting("training.seed")
+    losses = [held_out.loss(percent) if held_out else None for percent in HELD_OUT_PERCENTS]
+    errors = [
+        held_out.standard_error(percent) if held_out else None for percent in HELD_OUT_PERCENTS
+    ]
+    entropy = held_out.unigram_entropy if held_out else None
+    scheduled, realised = run.mean_over_steps(RATIO), run.mean_over_steps(REALISED_RATIO)
+    return (
+        run.label,
+        run.recipe,
+        str(run.directory),
+        None if seed is None else str(seed),
+        run.status,
+        held_out.checkpoint if held_out else None,
+        scheduled,
+        _less(realised, scheduled),
+        run.last_step,
+        _whole(run.last("tokens_seen")),
+        _whole(run.last("predicted_tokens")),
+        run.last("wall_seconds"),
+        *(cell for pair in zip(losses, errors, strict=True) for cell in pair),
+        entropy,
+        *(_less(entropy, loss) for loss in losses),
+    )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _less(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other

@@ -1,0 +1,166 @@
+"""What the tables of a comparison hold: logged steps, classes, settings.
+
+They hold what the runs logged, unrounded; the final scores are in `scores`. The tables become the
+CSV files, and part of them the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tidemask.report.compared_run import ComparedRun, Series, in_usual_order
+from tidemask.report.equal_terms import flat_settings
+from tidemask.report.scores import RUN, SPENT, scores_table
+from tidemask.report.typed_table import Cell, Column, Table
+from tidemask.run_record import (
+    CLASS_LOSS,
+    CLASS_SHARE,
+    HELD_OUT_PERCENTS,
+    RATIO,
+    REALISED_RATIO,
+    held_out_loss,
+)
+
+_STEP = Column(name="step", title="step", kind="count")
+_CLASS = Column(name="class", title="class")
+_PROGRESS = (Column(name="progress", title="progress", kind="real"), *SPENT)
+
+
+def all_tables(runs: Sequence[ComparedRun]) -> list[Table]:
+    """Every table of a comparison, in the order of their files."""
+    return [
+        scores_table(runs),
+        steps_table(runs),
+        held_out_table(runs),
+        held_out_class_table(runs),
+        class_loss_table(runs),
+        class_share_table(runs),
+        settings_table(runs),
+    ]
+
+
+def steps_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run and logged step: what was spent, and the ratio scheduled and realised."""
+    columns = (
+        RUN,
+        _STEP,
+        *_PROGRESS,
+        Column(name=RATIO, title="scheduled ratio", kind="real"),
+        Column(name=REALISED_RATIO, title="realised ratio", kind="real"),
+        Column(name="tokens_per_second", title="tokens per second", kind="quantity"),
+    )
+    names = [column.name for column in columns[2:]]
+    rows = tuple(row for run in runs for row in _logged(run, names))
+    return Table(name="steps", title="Logged steps", columns=columns, rows=rows)
+
+
+def held_out_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run and step at which held-out loss was measured during the run."""
+    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
+    measured = [
+        Column(name=name, title=f"held-out loss at {percent} %", unit="nats", kind="real")
+        for name, percent in zip(names, HELD_OUT_PERCENTS, strict=True)
+    ]
+    columns = (RUN, _STEP, *_PROGRESS, *measured)
+    wanted = [*(column.name for column in _PROGRESS), *names]
+    rows = tuple(
+        row
+        for run in runs
+        for row in _logged(run, wanted)
+        if any(cell is not None for cell in row[-len(names) :])
+    )
+    return Table(name="held_out", title="Held-out loss", columns=columns, rows=rows)
+
+
+def held_out_class_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per class: the final held-out loss of every run at every percentage."""
+    evaluated = [(run, run.held_out) for run in runs if run.held_out and run.held_out.classes]
+    classes = in_usual_order({name for _, held_out in evaluated for name in held_out.classes})
+    cells = [
+        (run.label, percent, held_out)
+        for percent in HELD_OUT_PERCENTS
+        for run, held_out in evaluated
+        if any(held_out.loss(percent, name) is not None for name in classes)
+    ]
+    columns = (
+        _CLASS,
+        *(
+            Column(
+                name=f"{label}/loss_{percent}",
+                title=f"{label} at {percent} %",
+                unit="nats",
+                kind="real",
+            )
+            for label, percent, _ in cells
+        ),
+    )
+    rows = tuple(
+        (name, *(held_out.loss(percent, name) for _, percent, held_out in cells))
+        for name in classes
+    )
+    title = "Held-out loss per class"
+    return Table(name="held_out_class", title=title, columns=columns, rows=rows)
+
+
+def class_loss_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run, logged step and class: the cumulative loss of the class, nats."""
+    columns = (RUN, _STEP, _CLASS, Column(name="class_loss", title="cumulative loss", kind="real"))
+    rows = tuple(
+        (run.label, step, name, _cell(value))
+        for run in runs
+        for name in run.classes(CLASS_LOSS)
+        for step, value in _by_step(run, run.series(CLASS_LOSS + name))
+    )
+    return Table(name="class_loss", title="Cumulative loss per class", columns=columns, rows=rows)
+
+
+def class_share_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run, logged step and class: its share of the masked tokens and of the corpus."""
+    columns = (
+        RUN,
+        _STEP,
+        _CLASS,
+        Column(name="share_of_masked", title="share of the masked tokens", kind="real"),
+        Column(name="share_of_corpus", title="share of the corpus", kind="real"),
+    )
+    rows = tuple(
+        (run.label, step, name, _cell(value), run.corpus_share.get(name))
+        for run in runs
+        for name in run.classes(CLASS_SHARE)
+        for step, value in _by_step(run, run.series(CLASS_SHARE + name))
+    )
+    return Table(name="class_share", title="Classes of the masked", columns=columns, rows=rows)
+
+
+def settings_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per setting of any run, by its dotted path; a run without it has no cell."""
+    settings = [flat_settings(run.config) for run in runs]
+    paths = dict.fromkeys(path for flat in settings for path in flat)
+    columns = (
+        Column(name="setting", title="setting"),
+        *(Column(name=run.label, title=run.label) for run in runs),
+    )
+    rows = tuple((path, *(flat.get(path) for flat in settings)) for path in sorted(paths))
+    return Table(name="settings", title="Settings", columns=columns, rows=rows)
+
+
+def _logged(run: ComparedRun, names: Sequence[str]) -> list[tuple[Cell, ...]]:
+    """Label, step and the named metrics as they were logged, unrounded and of their own type."""
+    return [
+        (run.label, record["step"], *(_scalar(record.get(name)) for name in names))
+        for record in run.records
+    ]
+
+
+def _by_step(run: ComparedRun, series: Series) -> list[tuple[int, float]]:
+    return [(int(step), float(value)) for step, value in zip(run.steps, series, strict=True)]
+
+
+def _scalar(value: object) -> Cell:
+    return value if isinstance(value, int | float) else None
+
+
+def _cell(value: float) -> Cell:
+    return None if np.isnan(value) else value

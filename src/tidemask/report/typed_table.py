@@ -1,0 +1,176 @@
+"""A table with typed columns: to a CSV file, to aligned text, to the cells of a page.
+
+It keeps the numbers; how they are written is decided when they are shown. What the tables of a
+comparison hold is said in `tables`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Cell = str | int | float | None
+"""A value of a table; `None` where there is nothing to show."""
+
+Kind = Literal["text", "count", "quantity", "seconds", "real"]
+"""What a column holds.
+
+`text`; `count`, whole numbers shown in full; `quantity`, large whole numbers shown rounded, such as
+1.23 M; `seconds`, shown as a duration; `real`, shown with a fixed number of digits.
+"""
+
+MISSING = "–"
+"""What is shown for a cell without value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: key in the CSV file.
+        title: heading for a reader.
+        unit: unit of the numbers, empty for text and pure numbers.
+        kind: what the cells hold.
+        digits: digits after the point, for `real`.
+        signed: whether a positive number is shown with its sign.
+        error: name of the column with the standard error, shown behind a plus-minus sign.
+        shown: whether a reader sees the column; a CSV file has all of them.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    kind: Kind = "text"
+    digits: int = 3
+    signed: bool = False
+    error: str | None = None
+    shown: bool = True
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the cells are to be set flush right."""
+        return self.kind != "text"
+
+    @property
+    def heading(self) -> str:
+        """Title with the unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    def show(self, value: Cell) -> str:
+        """One cell for a reader."""
+        if value is None:
+            return MISSING
+        if isinstance(value, str):
+            return value
+        match self.kind:
+            case "text":
+                return str(value)
+            case "count":
+                return f"{value:,.0f}"
+            case "quantity":
+                return _rounded(value)
+            case "seconds":
+                return _duration(value)
+            case "real":
+                return _fixed(value, self.digits, signed=self.signed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows under typed columns; `name` is that of its CSV file, without ending."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def shown_columns(self) -> tuple[Column, ...]:
+        """The columns that a reader sees."""
+        return tuple(column for column in self.columns if column.shown)
+
+    def shown_rows(self) -> list[list[str]]:
+        """Every row as text under `shown_columns`, standard errors behind their value."""
+        return [[self._shown(row, column) for column in self.shown_columns] for row in self.rows]
+
+    def values(self, name: str) -> list[Cell]:
+        """All cells of one column, in the order of the rows."""
+        place = self._place(name)
+        return [row[place] for row in self.rows]
+
+    def select(self, names: Sequence[str]) -> Table:
+        """The same rows; of the columns only these are shown, and in this order."""
+        order = [self._place(name) for name in names]
+        order += [place for place in range(len(self.columns)) if place not in order]
+        columns = tuple(
+            Column(**{**vars(self.columns[place]), "shown": rank < len(names)})
+            for rank, place in enumerate(order)
+        )
+        rows = tuple(tuple(row[place] for place in order) for row in self.rows)
+        return Table(name=self.name, title=self.title, columns=columns, rows=rows)
+
+    def to_csv(self) -> str:
+        """All columns with a line of their names; numbers keep every bit, nothing is empty."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(column.name for column in self.columns)
+        writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
+        return text.getvalue()
+
+    def to_text(self) -> str:
+        """The shown columns as aligned plain text, one line a row."""
+        lines = [[column.heading for column in self.shown_columns], *self.shown_rows()]
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        return "".join(self._line(cells, widths) + "\n" for cells in lines)
+
+    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+        padded = [
+            cell.rjust(width) if column.is_number else cell.ljust(width)
+            for cell, width, column in zip(cells, widths, self.shown_columns, strict=True)
+        ]
+        return "  ".join(padded).rstrip()
+
+    def _shown(self, row: Sequence[Cell], column: Column) -> str:
+        value = row[self._place(column.name)]
+        if value is None or column.error is None:
+            return column.show(value)
+        place = self._place(column.error)
+        error = self.columns[place].show(row[place])
+        return column.show(value) if error == MISSING else f"{column.show(value)} ± {error}"
+
+    def _place(self, name: str) -> int:
+        return [column.name for column in self.columns].index(name)
+
+
+def _fixed(value: float, digits: int, *, signed: bool) -> str:
+    """Fixed digits with a true minus sign; what rounds to zero has no sign."""
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    if float(text) == 0:
+        return text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def _rounded(value: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * size:
+            return f"{value / size:,.{_digits(value / size)}f} {letter}"
+    return f"{value:.0f}"
+
+
+def _digits(value: float) -> int:
+    """Digits after the point that show three figures."""
+    return 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"

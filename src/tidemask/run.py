@@ -1,0 +1,224 @@
+"""The composition root: from a configuration to objects, and from objects to a trained run.
+
+Everything that a command does to a run directory is a function here or in `measuring.py`; the
+command line only reads arguments and shows results.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
+from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.errors import UserError
+from tidemask.masking.schedule import mean_ratio
+from tidemask.material import Material, Observer, build_masker, corpus_of
+from tidemask.measuring import evaluate_model_of_run, measure_held_out
+from tidemask.modeling import SelectedPositionsLM, build_model
+from tidemask.run_record import (
+    HELD_OUT_PERCENTS,
+    MetricValue,
+    RunDirectory,
+    cut_metrics,
+    held_out_loss,
+    write_atomically,
+)
+from tidemask.training.distributed import barrier, rank_and_size
+from tidemask.training.resume import ResumePoint, find_resume_point, read_state
+from tidemask.training.trainer import Hooks, MaskedLMTrainer
+
+IN_RUN: frozenset[str] = frozenset(
+    name
+    for percent in HELD_OUT_PERCENTS
+    for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
+)
+"""Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
+
+
+def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
+    """Make the directory of a run that has not started.
+
+    Raises:
+        UserError: the corpus is missing or does not fit the recipe, or `out` exists and is not
+            empty. Nothing is written then.
+    """
+    opened = open_corpus(corpus)
+    config = RunConfig(
+        recipe=recipe.name,
+        corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
+        masking=recipe.masking,
+        model=recipe.model,
+        training=recipe.training,
+        evaluation=recipe.evaluation,
+    )
+    build_masker(recipe.name, recipe.masking, Material.of(opened), recipe.training.max_steps)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(
+            f"output exists: {out} is not an empty directory. "
+            "Name another, or continue the run in it with `tidemask resume`."
+        )
+    run = RunDirectory(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(run.environment, json.dumps(_environment(opened), indent=2) + "\n")
+    write_atomically(run.config, to_yaml(config))
+    return run
+
+
+def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
+    """Train a run to its end, from its newest complete checkpoint or from the beginning.
+
+    Then the final model is saved and measured. The result equals that of a run that was never
+    interrupted.
+
+    Returns:
+        Where training began.
+
+    Raises:
+        UserError: the run is finished, its corpus changed, or all its checkpoints are damaged.
+    """
+    observer = observer or Observer()
+    config = read_run_config(run.config)
+    material = Material.of(corpus_of(config))
+    if run.model.exists():
+        raise UserError(
+            f"run is finished: {run.root} has its final model. "
+            "Evaluate it with `tidemask evaluate`, or start another run."
+        )
+    point = find_resume_point(run)
+    _check_same_length(config, point)
+    for note in resume_notes(run, point):
+        observer.on_note(note)
+    if rank_and_size()[0] == 0:
+        cut_metrics(run.metrics, point.step)
+    trainer = _build_trainer(run, config, material, observer)
+    trainer.train_from(point.path)
+    _save_final_model(run, trainer)
+    evaluate_model_of_run(
+        run, "final", trainer.accelerator.unwrap_model(trainer.model), config, material, observer
+    )
+    return point
+
+
+def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
+    """What a user should know of where a run continues, one sentence each."""
+    notes = [
+        f"{path.name} is damaged ({problem}); it is passed over." for path, problem in point.damaged
+    ]
+    if point.path is None and not run.metrics.exists():
+        return notes
+    if point.path is None:
+        return [*notes, "No checkpoint was saved yet; starting from the first step."]
+    return [*notes, f"Continuing after step {point.step}."]
+
+
+def _build_trainer(
+    run: RunDirectory, config: RunConfig, material: Material, observer: Observer
+) -> MaskedLMTrainer:
+    manifest = material.corpus.manifest
+    model = build_model(
+        config.model,
+        tokenizer=material.tokenizer,
+        vocab_size=manifest.vocab_size,
+        sequence_length=manifest.sequence_length,
+        seed=config.training.seed,
+    )
+    total = config.training.max_steps
+
+    def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
+        observer.on_progress("training", step, total)
+        if record is not None:
+            observer.on_record(record)
+
+    def measure(current: SelectedPositionsLM) -> dict[str, float]:
+        settings = config.evaluation
+        metrics = measure_held_out(
+            current, material, settings, settings.sequences, settings.draws, observer=Observer()
+        )
+        return {name: value for name, value in metrics.items() if name in IN_RUN}
+
+    has_held_out = len(material.corpus.held_out) > 0
+    return MaskedLMTrainer(
+        SelectedPositionsLM(model),
+        config.training,
+        masker=build_masker(config.recipe, config.masking, material, total),
+        dataset=material.training_set(config.training.seed),
+        run=run,
+        tokenizer=material.tokenizer,
+        hooks=Hooks(
+            evaluate=measure if has_held_out else None,
+            evaluate_every_steps=config.evaluation.interval(total) if has_held_out else 0,
+            on_step=on_step,
+        ),
+    )
+
+
+def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
+    staged = run.root / ".model.tmp"
+    if trainer.is_world_process_zero():
+        shutil.rmtree(staged, ignore_errors=True)
+        trainer.save_model(str(staged))
+        (staged / "README.md").write_text(_model_card(run, trainer), encoding="utf-8")
+        staged.rename(run.model)
+    barrier()
+
+
+def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:
+    config = read_run_config(run.config)
+    mean = mean_ratio(config.masking.ratio)
+    return (
+        "---\nlibrary_name: transformers\npipeline_tag: fill-mask\n---\n\n"
+        f"# {config.model.size}, pre-trained with tidemask\n\n"
+        f"Masked language model, recipe `{config.recipe}` (mean masking ratio {mean:.3f}), "
+        f"{config.training.max_steps} optimizer steps, {trainer.window.total_tokens:,.0f} tokens "
+        f"seen, {trainer.window.total_selected:,.0f} predicted. "
+        f"Corpus fingerprint `{config.corpus.fingerprint}`.\n\n"
+        "Load it with `AutoModelForMaskedLM.from_pretrained(...)`.\n\nThe whole configuration:\n\n"
+        f"```yaml\n{to_yaml(config)}```\n"
+    )
+
+
+def _check_same_length(config: RunConfig, point: ResumePoint) -> None:
+    if point.path is None:
+        return
+    saved = read_state(point.path)["max_steps"]
+    if saved != config.training.max_steps:
+        raise UserError(
+            f"run of another length: training.max_steps={config.training.max_steps} in run.yaml, "
+            f"{saved} in {point.path}. Schedules follow max_steps; restore it, or start a new run."
+        )
+
+
+def _environment(corpus: PreparedCorpus) -> dict[str, Any]:
+    counts = corpus.manifest.train.class_counts
+    total = max(1, corpus.manifest.train.num_tokens)
+    packages = [
+        "tidemask",
+        "torch",
+        "transformers",
+        "accelerate",
+        "datasets",
+        "tokenizers",
+        "numpy",
+    ]
+    cuda = torch.cuda.is_available()
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in packages},
+        },
+        "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "corpus": {
+            "path": str(corpus.root.resolve()),
+            "fingerprint": corpus.manifest.fingerprint,
+            "class_share": {name: count / total for name, count in counts.items()},
+        },
+    }

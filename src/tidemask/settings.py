@@ -1,0 +1,35 @@
+"""The base of every component's settings."""
+
+from typing import ClassVar
+
+
+class Settings:
+    """Marks a frozen dataclass as settings that a configuration file may set.
+
+    Unknown keys are errors. The mark is a plain mapping that pydantic reads (`config.py`), so a
+    component that owns settings need not import it.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse a share outside [0, 1].
+
+    Raises:
+        ValueError: `value` is not a number in [0, 1]; the message names the field.
+    """
+    if not 0.0 <= value <= 1.0:
+        slipped = value / (10 if value < 10 and value % 1 else 100)
+        hint = f" Did you mean {slipped:g}?" if 1.0 < value <= 100.0 else ""
+        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1].{hint}")
+
+
+def check_at_least(name: str, value: float, minimum: float) -> None:
+    """Refuse a number below `minimum`.
+
+    Raises:
+        ValueError: `value` is smaller than `minimum` or not a number.
+    """
+    if not value >= minimum:
+        raise ValueError(f"{name}={value:g}. Expected a number of at least {minimum:g}.")

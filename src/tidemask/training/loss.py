@@ -1,0 +1,48 @@
+"""From a masked batch to the model's inputs, and from token losses to a sum.
+
+Dimension: `S` selected positions.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tidemask.batch import MaskedBatch
+from tidemask.token_classes import NO_CLASS
+
+
+def model_inputs(masked: MaskedBatch, *, num_classes: int) -> dict[str, Tensor]:
+    """What a forward pass of `SelectedPositionsLM` and its loss need, as flat tensors.
+
+    Returns:
+        `input_ids` [B, L]; `positions`, `targets` and `classes` [S], where class `num_classes`
+        stands for none; `attention_mask` [B, L] and `loss_weight` [S] where there are any.
+    """
+    positions = masked.selected.flatten().nonzero().squeeze(1)
+    classes = masked.token_class.flatten()[positions].long()
+    inputs = {
+        "input_ids": masked.input_ids,
+        "positions": positions,
+        "targets": masked.labels.flatten()[positions],
+        "classes": torch.where(classes == NO_CLASS, num_classes, classes).clamp(max=num_classes),
+    }
+    if masked.attention_mask is not None:
+        inputs["attention_mask"] = masked.attention_mask
+    if masked.loss_weight is not None:
+        inputs["loss_weight"] = masked.loss_weight.flatten()[positions]
+    return inputs
+
+
+def weighted_sum(
+    token_loss: Float[Tensor, S], loss_weight: Float[Tensor, S] | None = None
+) -> Float[Tensor, ""]:
+    """Sum of cross-entropies, each times its weight; 0 through the graph where there are none."""
+    return token_loss.sum() if loss_weight is None else (token_loss * loss_weight).sum()
+
+
+def num_tokens(masked: MaskedBatch) -> int:
+    """Tokens of a batch that are not padding, special ones included."""
+    mask = masked.attention_mask
+    return masked.input_ids.numel() if mask is None else int(mask.sum())

@@ -1,0 +1,138 @@
+"""Checkpoints that are complete or absent, and how a run finds the one to continue from.
+
+A checkpoint is written aside, every file of it is listed with its size and digest, and then it is
+renamed into place. A checkpoint whose files do not match its list is damaged; the one before it is
+used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.run_record import RunDirectory
+
+STATE_FILE = "tidemask_state.json"
+"""Class loss and logging sums."""
+SEAL_FILE = "checkpoint.json"
+"""Sizes and SHA-256 digests of all other files."""
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a run continues.
+
+    Attributes:
+        step: optimizer steps done.
+        path: its checkpoint; `None` if there is none and the run starts at its beginning.
+        damaged: newer checkpoints that were passed over, each with what is wrong with it.
+    """
+
+    step: int
+    path: Path | None
+    damaged: tuple[tuple[Path, str], ...] = ()
+
+
+def staging_directory(run: RunDirectory, step: int) -> Path:
+    """Where the checkpoint of a step is written before it is renamed."""
+    return run.root / f".checkpoint-{step}.tmp"
+
+
+def seal(directory: Path, step: int) -> None:
+    """List every file of a finished checkpoint with size and digest, and force all to the disk."""
+    files = {}
+    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+        files[path.relative_to(directory).as_posix()] = _identity(path)
+        _force(path)
+    content = {"step": step, "files": files}
+    (directory / SEAL_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    _force(directory / SEAL_FILE)
+    _force(directory)
+
+
+def publish(staged: Path, run: RunDirectory, step: int, *, keep: int) -> Path:
+    """Rename a sealed checkpoint into place, then delete the oldest beyond `keep`; 0 keeps all.
+
+    A damaged checkpoint of the same step gives way.
+    """
+    final = run.checkpoint(step)
+    if final.exists():
+        shutil.rmtree(final)
+    staged.rename(final)
+    _force(run.root)
+    if keep:
+        for _, old in run.checkpoints()[:-keep]:
+            shutil.rmtree(old)
+    return final
+
+
+def problem_with(directory: Path) -> str | None:
+    """What is wrong with a checkpoint, in a few words; `None` if it is complete."""
+    try:
+        listed = json.loads((directory / SEAL_FILE).read_text(encoding="utf-8"))["files"]
+        items = dict(listed).items()
+    except FileNotFoundError:
+        return f"{SEAL_FILE} is missing"
+    except (ValueError, KeyError, TypeError):
+        return f"{SEAL_FILE} is damaged"
+    for name, expected in items:
+        path = directory / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != expected["bytes"]:
+            return f"{name} has {path.stat().st_size} bytes where {expected['bytes']} were written"
+        if _identity(path) != expected:
+            return f"{name} is not what was written"
+    return None
+
+
+def find_resume_point(run: RunDirectory) -> ResumePoint:
+    """The newest complete checkpoint of a run.
+
+    Raises:
+        UserError: there are checkpoints and all of them are damaged.
+    """
+    damaged: list[tuple[Path, str]] = []
+    for step, path in reversed(run.checkpoints()):
+        problem = problem_with(path)
+        if problem is None:
+            return ResumePoint(step, path, tuple(damaged))
+        damaged.append((path, problem))
+    if damaged:
+        first, problem = damaged[0]
+        raise UserError(
+            f"no complete checkpoint: {first} is damaged ({problem}), as is every one before it. "
+            "Delete the checkpoints to start this run again from its first step."
+        )
+    return ResumePoint(0, None)
+
+
+def write_state(directory: Path, state: dict[str, Any]) -> None:
+    """Write our own state into a checkpoint."""
+    (directory / STATE_FILE).write_text(json.dumps(state) + "\n", encoding="utf-8")
+
+
+def read_state(directory: Path) -> dict[str, Any]:
+    """Our own state from a checkpoint that was found complete."""
+    content: dict[str, Any] = json.loads((directory / STATE_FILE).read_text(encoding="utf-8"))
+    return content
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def _force(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

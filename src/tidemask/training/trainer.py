@@ -1,0 +1,319 @@
+"""The Trainer that masks at the step: ratio and weights are those of the step they train.
+
+All micro-batches of a step are masked on the training device just before the step, when the step
+is known; the loss is a sum divided once by a normaliser over the global batch; the per-class losses
+of the step are reduced over ranks and weigh the next. This file is long for its one class: it is
+the whole of our coupling to the Trainer's hooks, kept in one place.
+
+Dimensions: `S` selected positions, `K` classes.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from transformers.utils.logging import disable_progress_bar
+
+from tidemask.batch import Batch
+from tidemask.batching import BatchDataset, StepSampler, training_loader
+from tidemask.errors import UserError
+from tidemask.masking.masker import Masker
+from tidemask.modeling import SelectedPositionsLM, load_model
+from tidemask.noise import StepKey
+from tidemask.run_record import (
+    CLASS_LOSS,
+    CLASS_SHARE,
+    CLASS_WEIGHT,
+    MetricValue,
+    RunDirectory,
+    append_metrics,
+)
+from tidemask.training.arguments import TrainingSettings, trainer_arguments
+from tidemask.training.distributed import StepSums, all_sum, barrier, rank_and_size
+from tidemask.training.loss import model_inputs, num_tokens, weighted_sum
+from tidemask.training.resume import publish, read_state, seal, staging_directory, write_state
+from tidemask.training.window import Window
+
+Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
+"""Measures the model as it is; called on every rank, returns the same on each."""
+
+OnStep = Callable[[int, Mapping[str, MetricValue] | None], None]
+"""Told every finished step, with the line of metrics if the step was logged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What happens besides training."""
+
+    evaluate: Evaluate | None = None
+    """Measurement whose results join the line of metrics."""
+    evaluate_every_steps: int = 0
+    """Optimizer steps between measurements, 0 for none; the last step always measures."""
+    on_step: OnStep = lambda step, record: None
+    """Called on the first rank."""
+
+
+class MaskedLMTrainer(Trainer):
+    """Pre-trains with time-variant masking.
+
+    Args:
+        model: trained in place.
+        settings: of the optimisation.
+        masker: the masking policy.
+        dataset: training sequences in shuffled order.
+        run: where metrics and checkpoints go.
+        tokenizer: saved beside the model.
+        hooks: evaluation and progress.
+    """
+
+    def __init__(
+        self,
+        model: SelectedPositionsLM,
+        settings: TrainingSettings,
+        *,
+        masker: Masker,
+        dataset: BatchDataset,
+        run: RunDirectory,
+        tokenizer: PreTrainedTokenizerBase,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.settings = settings
+        self.dataset = dataset
+        self.tokenizer = tokenizer
+        self.masker = masker
+        self.run = run
+        self.hooks = hooks or Hooks()
+        self.class_loss = masker.new_class_loss()
+        self.window = Window()
+        self._resume_from: Path | None = None
+        super().__init__(
+            model=model,
+            args=trainer_arguments(settings, run.root),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            compute_loss_func=weighted_sum,
+            callbacks=[_StepEnd(self)],
+        )
+        self.remove_callback(PrinterCallback)
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+
+    def train_from(self, checkpoint: Path | None) -> None:
+        """Train to the last step, from a checkpoint or from the beginning."""
+        self._resume_from = checkpoint
+        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+    # ---- data ----
+
+    def get_train_dataloader(self) -> DataLoader[Batch]:
+        """Micro-batches of this rank from the step at which training starts."""
+        rank, num_ranks = rank_and_size()
+        sampler = StepSampler(
+            start_step=read_state(self._resume_from)["step"] if self._resume_from else 0,
+            max_steps=self.settings.max_steps,
+            micro_batch_size=self.settings.micro_batch_size,
+            accumulation_steps=self.settings.gradient_accumulation_steps,
+            rank=rank,
+            num_ranks=num_ranks,
+        )
+        return training_loader(self.dataset, sampler, num_workers=self.settings.loader_workers)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Tensor]], Tensor]:
+        """Fetch and mask the micro-batches of the coming step; count its global normaliser."""
+        self._started = time.perf_counter()
+        step = self.state.global_step
+        progress = step / self.settings.max_steps
+        self._step_ratio = self.masker.ratio(progress)
+        self._step_sums = StepSums(len(self.masker.class_names))
+        class_loss = self.class_loss.value() if self.class_loss else None
+        inputs = []
+        for _ in range(num_batches):
+            batch = next(epoch_iterator).to(device)
+            masked = self.masker(
+                batch,
+                progress=progress,
+                key=StepKey(self.settings.seed, step),
+                class_loss=class_loss,
+            )
+            self._step_sums.add_counts(
+                normaliser=masked.num_normalising(),
+                selected=masked.num_selected(),
+                maskable=masked.num_maskable(),
+                tokens=num_tokens(masked),
+            )
+            inputs.append(model_inputs(masked, num_classes=len(self.masker.class_names)))
+        self._micro_batches_left = len(inputs)
+        total = all_sum(torch.tensor([self._step_sums.scalar("normaliser")], dtype=torch.float64))
+        return inputs, total[0]
+
+    # ---- loss ----
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """This rank's share of the step's loss, times the number of ranks, which DDP divides by."""
+        token_loss = model(
+            inputs["input_ids"],
+            inputs["positions"],
+            inputs["targets"],
+            attention_mask=inputs.get("attention_mask"),
+        )
+        summed = weighted_sum(token_loss, inputs.get("loss_weight"))
+        self._step_sums.add_losses(summed.detach(), token_loss.detach(), inputs["classes"])
+        normaliser = max(1.0, float(num_items_in_batch)) if num_items_in_batch is not None else 1.0
+        loss = summed / normaliser * rank_and_size()[1]
+        return (loss, token_loss) if return_outputs else loss
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Tensor],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """One micro-batch; after the step's last, its class losses are taken in."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self._micro_batches_left -= 1
+        if self._micro_batches_left == 0:
+            self._take_in_step()
+        return loss
+
+    def _take_in_step(self) -> None:
+        step = self.state.global_step
+        sums = self._step_sums.reduced()
+        if not math.isfinite(sums.scalar("loss")):
+            raise UserError(
+                f"training loss is not finite: loss={sums.scalar('loss')} at step {step}. "
+                f"The last checkpoint is {self._last_checkpoint()}. "
+                "Lower training.learning_rate, or look at the text of this step."
+            )
+        if self.class_loss is not None:
+            self.class_loss.update(sums.class_loss(), sums.class_count(), step=step)
+        self.window.add(sums, ratio=self._step_ratio)
+
+    def _last_checkpoint(self) -> str:
+        checkpoints = self.run.checkpoints()
+        return str(checkpoints[-1][1]) if checkpoints else "not there yet"
+
+    # ---- logging ----
+
+    def end_step(self) -> bool:
+        """Stop the clock of the finished step; says whether the step is to be logged."""
+        self.window.add_seconds(time.perf_counter() - self._started)
+        return self._evaluates_now() or self.state.global_step == self.settings.max_steps
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Write a line of metrics from our own sums; the Trainer's do not survive a resume."""
+        if "loss" not in logs:
+            return
+        step = self.state.global_step
+        record: dict[str, MetricValue] = {
+            "step": step,
+            "progress": step / self.settings.max_steps,
+            **self.window.metrics(),
+            "learning_rate": logs["learning_rate"],
+            "grad_norm": logs.get("grad_norm"),
+            **self._class_metrics(),
+        }
+        if self.hooks.evaluate and (self._evaluates_now() or step == self.settings.max_steps):
+            model = self.accelerator.unwrap_model(self.model)
+            record.update(self.hooks.evaluate(model))
+        self.window.start_anew()
+        if self.is_world_process_zero():
+            append_metrics(self.run.metrics, record)
+            self.hooks.on_step(step, record)
+
+    def _evaluates_now(self) -> bool:
+        every = self.hooks.evaluate_every_steps
+        return bool(every) and self.state.global_step % every == 0
+
+    def _class_metrics(self) -> dict[str, MetricValue]:
+        if self.class_loss is None:
+            return {}
+        values = self.class_loss.value()
+        weights = self.masker.class_weights(values, step=self.state.global_step)
+        columns: dict[str, list[float]] = {CLASS_LOSS: values.tolist()}
+        if weights is not None:
+            columns[CLASS_WEIGHT] = weights.tolist()
+        columns[CLASS_SHARE] = self.window.class_shares()
+        return {
+            prefix + name: value
+            for prefix, column in columns.items()
+            for name, value in zip(self.class_loss.class_names, column, strict=True)
+        }
+
+    # ---- checkpoints ----
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        step = self.state.global_step
+        staged = staging_directory(self.run, step)
+        if self.args.should_save:
+            shutil.rmtree(staged, ignore_errors=True)
+            staged.mkdir()
+        barrier()
+        self.save_model(str(staged))
+        self._save_optimizer_and_scheduler(str(staged))
+        self._save_scaler(str(staged))
+        self._save_rng_state(str(staged))
+        barrier()
+        if self.args.should_save:
+            self.state.save_to_json(str(staged / "trainer_state.json"))
+            write_state(staged, self._own_state())
+            seal(staged, step)
+            publish(staged, self.run, step, keep=self.settings.keep_checkpoints)
+        barrier()
+
+    def _own_state(self) -> dict[str, Any]:
+        return {
+            "step": self.state.global_step,
+            "max_steps": self.settings.max_steps,
+            "class_loss": self.class_loss.state_dict() if self.class_loss else None,
+            "window": self.window.state_dict(),
+        }
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save the inner model and the tokenizer; no pickled arguments."""
+        if output_dir is not None and self.args.should_save:
+            wrapped: Any = self.accelerator.unwrap_model(self.model)
+            wrapped.language_model.save_pretrained(output_dir)
+            self.tokenizer.save_pretrained(output_dir)
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        path = Path(resume_from_checkpoint)
+        wrapped: Any = model or self.model
+        wrapped.language_model.load_state_dict(load_model(path).state_dict())
+        state = read_state(path)
+        self.window.load_state_dict(state["window"])
+        if self.class_loss is not None:
+            self.class_loss.load_state_dict(state["class_loss"])
+
+
+class _StepEnd(TrainerCallback):
+    """Tells the trainer when a step, its logging included, is over."""
+
+    def __init__(self, trainer: MaskedLMTrainer) -> None:
+        self._trainer = trainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        if self._trainer.end_step():
+            control.should_log = True
+        if state.is_world_process_zero and not control.should_log:
+            self._trainer.hooks.on_step(state.global_step, None)
+        return control

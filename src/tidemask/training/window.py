@@ -1,0 +1,84 @@
+"""What is logged: sums since the last logged step, and totals of the run.
+
+The state is saved with every checkpoint, so that a window that a resume cuts in two is logged as
+if the run had not been broken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tidemask.run_record import RATIO, REALISED_RATIO
+from tidemask.training.distributed import StepSums
+
+
+@dataclass
+class Window:
+    """Sums over the optimizer steps since the last logged one, and totals."""
+
+    num_steps: int = 0
+    loss: float = 0.0
+    normaliser: float = 0.0
+    ratio: float = 0.0
+    selected: float = 0.0
+    maskable: float = 0.0
+    tokens: float = 0.0
+    seconds: float = 0.0
+    class_selected: list[float] = field(default_factory=list)
+    total_tokens: float = 0.0
+    total_selected: float = 0.0
+    total_seconds: float = 0.0
+
+    def add(self, sums: StepSums, *, ratio: float) -> None:
+        """Take in one optimizer step, already reduced over ranks."""
+        counts = sums.class_count().tolist()
+        so_far = self.class_selected or [0.0] * len(counts)
+        self.class_selected = [a + b for a, b in zip(so_far, counts, strict=True)]
+        self.num_steps += 1
+        self.loss += sums.scalar("loss")
+        self.normaliser += sums.scalar("normaliser")
+        self.ratio += ratio
+        self.selected += sums.scalar("selected")
+        self.maskable += sums.scalar("maskable")
+        self.tokens += sums.scalar("tokens")
+        self.total_tokens += sums.scalar("tokens")
+        self.total_selected += sums.scalar("selected")
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count time spent on training: not on evaluation, nor on saving."""
+        self.seconds += seconds
+        self.total_seconds += seconds
+
+    def metrics(self) -> dict[str, float]:
+        """Means over the window and totals of the run, by their names in `metrics.jsonl`."""
+        return {
+            "tokens_seen": int(self.total_tokens),
+            "predicted_tokens": int(self.total_selected),
+            "wall_seconds": self.total_seconds,
+            "loss": self.loss / max(1.0, self.normaliser),
+            RATIO: self.ratio / max(1, self.num_steps),
+            REALISED_RATIO: self.selected / max(1.0, self.maskable),
+            "tokens_per_second": self.tokens / max(1e-9, self.seconds),
+        }
+
+    def class_shares(self) -> list[float]:
+        """Share of each class among the selected tokens of the window; empty if there are none."""
+        return [count / max(1.0, self.selected) for count in self.class_selected]
+
+    def start_anew(self) -> None:
+        """Begin the next window; totals stay."""
+        fresh = Window(
+            total_tokens=self.total_tokens,
+            total_selected=self.total_selected,
+            total_seconds=self.total_seconds,
+        )
+        self.__dict__.update(asdict(fresh))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers; JSON keeps every bit of them."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.__dict__.update(asdict(Window(**state)))

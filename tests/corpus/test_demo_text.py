@@ -1,0 +1,134 @@
+"""The demonstration's text: its size, its split without leaks, and that it is always the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tidemask.corpus import demo_text
+from tidemask.corpus.demo_text import Passage, demo_documents, held_out_packages
+from tidemask.corpus.prose import is_prose
+from tidemask.corpus.text import Document
+
+
+def num_words(documents: list[Document]) -> int:
+    return sum(len(document.text.split()) for document in documents)
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[start : start + 8]) for start in range(len(words) - 7)}
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[tuple[str, int, int | None]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def small(reports: list[tuple[str, int, int | None]]) -> list[Document]:
+    """A tenth of the text, made the same way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_text, "TARGET_WORDS", 75_000)
+        return demo_documents(lambda *report: reports.append(report))
+
+
+def test_documents_are_lines_of_prose(small: list[Document]) -> None:
+    lines = [line for document in small for line in document.text.split("\n")]
+    assert len(lines) == len(set(lines))
+    assert [line for line in lines if not is_prose(line)] == []
+
+
+def test_the_words_are_about_as_many_as_wanted(small: list[Document]) -> None:
+    assert 70_000 < num_words(small) < 80_000
+    assert 200 < num_words(small) / len(small) < 600
+
+
+def test_packages_are_held_out_whole(small: list[Document]) -> None:
+    split: dict[str, set[bool | None]] = {}
+    for document in small:
+        split.setdefault(document.source, set()).add(document.held_out)
+    assert all(len(values) == 1 and None not in values for values in split.values())
+    share = num_words([document for document in small if document.held_out]) / num_words(small)
+    assert 0.04 < share < 0.10
+
+
+def test_the_held_out_text_is_not_in_the_training_text(small: list[Document]) -> None:
+    training = set().union(
+        *(shingles(document.text) for document in small if not document.held_out)
+    )
+    leaked = [
+        line
+        for document in small
+        if document.held_out
+        for line in document.text.split("\n")
+        if len(shingles(line) & training) > 0.1 * len(shingles(line))
+    ]
+    assert leaked == []
+
+
+def test_progress_is_told_in_order(
+    small: list[Document], reports: list[tuple[str, int, int | None]]
+) -> None:
+    by_stage: dict[str, list[int]] = {}
+    for stage, done, total in reports:
+        assert total is None or done <= total
+        by_stage.setdefault(stage, []).append(done)
+    assert {"choosing sources", "reading docstrings"} <= by_stage.keys()
+    assert all(done == sorted(done) for done in by_stage.values())
+
+
+def test_help_topics_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    assert demo_text._help_topics() == {}
+
+
+def passages(words: dict[str, int]) -> list[Passage]:
+    return [Passage(name, f"{name}.py", ("word " * number,)) for name, number in words.items()]
+
+
+def test_packages_held_out_have_the_wanted_share_of_the_words() -> None:
+    words = {f"small{number}": 10 + number for number in range(40)} | {"large": 5_000}
+    chosen = held_out_packages(passages(words))
+    share = sum(words[name] for name in chosen) / sum(words.values())
+    assert 0.06 <= share <= 0.09
+    assert "large" not in chosen
+
+
+def test_packages_held_out_do_not_depend_on_the_order_of_the_text() -> None:
+    words = {f"package{number}": 10 + number for number in range(40)}
+    assert held_out_packages(passages(words)) == held_out_packages(passages(words)[::-1])
+
+
+def test_no_package_is_held_out_where_each_is_too_large() -> None:
+    assert held_out_packages(passages({"one": 100, "two": 100})) == frozenset()
+
+
+@pytest.mark.slow
+def test_the_whole_text_is_large_varied_and_the_same_in_another_process() -> None:
+    documents = demo_documents()
+    held_out = [document for document in documents if document.held_out]
+    assert 600_000 < num_words(documents) < 800_000
+    assert num_words(held_out) >= 30_000
+    by_source = Counter(document.source for document in documents)
+    assert max(by_source.values()) < 0.25 * len(documents)
+    program = (
+        "import hashlib; from tidemask.corpus.demo_text import demo_documents;"
+        " print(hashlib.sha256(repr(demo_documents()).encode()).hexdigest())"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1

@@ -1,0 +1,199 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemask.corpus.packing import EncodedDocument, RowLayout, RowPacker, Rows, pack_rows
+from tidemask.token_classes import NO_CLASS
+
+BEGIN, END, PAD = 1, 2, 0
+FORMS = {"both": (BEGIN, END), "end": (None, END), "begin": (BEGIN, None), "none": (None, None)}
+
+
+def layout(sequence_length, form="both", vocab_size=1000):
+    begin_id, end_id = FORMS[form]
+    return RowLayout(
+        sequence_length=sequence_length,
+        vocab_size=vocab_size,
+        begin_id=begin_id,
+        end_id=end_id,
+        pad_id=PAD,
+    )
+
+
+def document(word_lengths, first_id=10):
+    """Words of the given lengths with ids that count up, and their length as the class."""
+    num_tokens = sum(word_lengths)
+    starts = np.zeros(num_tokens, np.bool_)
+    starts[np.cumsum([0, *word_lengths])[:-1]] = True
+    return EncodedDocument(
+        np.arange(first_id, first_id + num_tokens, dtype=np.uint32),
+        starts,
+        np.repeat(np.array(word_lengths, np.uint8), word_lengths),
+    )
+
+
+def documents_of(word_lengths):
+    first_ids = np.cumsum([10] + [sum(lengths) for lengths in word_lengths])
+    return [document(w, first) for w, first in zip(word_lengths, first_ids[:-1], strict=True)]
+
+
+def packed(documents, form):
+    blocks = list(pack_rows(documents, form))
+    if not blocks:
+        return Rows(*(np.empty((0, form.sequence_length)),) * 3, np.empty(0))
+    return Rows(
+        *(np.concatenate([getattr(block, name) for block in blocks]) for name in vars(blocks[0]))
+    )
+
+
+def slow_rows(documents, form):
+    """Word by word: rows of (ids, word starts, classes), as the module describes them."""
+    words = []
+    for each in documents:
+        if not len(each.ids):
+            continue
+        if words and form.end_id is not None:
+            words.append(([form.end_id], [False], [NO_CLASS]))
+        bounds = [*np.flatnonzero(each.word_starts).tolist(), len(each.ids)]
+        for begin, end in zip(bounds, bounds[1:], strict=False):
+            for cut in range(begin, end, form.capacity):
+                part = slice(cut, min(end, cut + form.capacity))
+                ids = each.ids[part].tolist()
+                starts = [True] + [False] * (len(ids) - 1)
+                words.append((ids, starts, each.classes[part].tolist()))
+    contents, content = [], []
+    for word in words:
+        if content and sum(len(w[0]) for w in content) + len(word[0]) > form.capacity:
+            contents.append(content)
+            content = []
+        if content or word[1][0]:  # a separator begins no row
+            content.append(word)
+    contents += [content] * bool(content)
+    result = []
+    for content in contents:
+        if not content[-1][1][0]:  # nor does it end one
+            content = content[:-1]
+        ids = [token for word in content for token in word[0]]
+        starts = [start for word in content for start in word[1]]
+        classes = [value for word in content for value in word[2]]
+        if form.begin_id is not None:
+            ids, starts, classes = [BEGIN, *ids], [False, *starts], [NO_CLASS, *classes]
+        if form.end_id is not None:
+            ids, starts, classes = [*ids, END], [*starts, False], [*classes, NO_CLASS]
+        num_pads = form.sequence_length - len(ids)
+        padding = ([PAD] * num_pads, [False] * num_pads, [NO_CLASS] * num_pads)
+        result.append(([*ids, *padding[0]], [*starts, *padding[1]], [*classes, *padding[2]], len(ids)))
+    return result
+
+
+many_documents = st.lists(st.lists(st.integers(1, 11), max_size=12), max_size=8)
+forms = st.builds(layout, st.integers(4, 12), st.sampled_from(sorted(FORMS)))
+
+
+@given(word_lengths=many_documents, form=forms)
+def test_packing_is_that_of_a_slow_reference(word_lengths, form):
+    documents = documents_of(word_lengths)
+    rows = packed(documents, form)
+    expected = slow_rows(documents, form)
+    assert rows.input_ids.tolist() == [row[0] for row in expected]
+    assert rows.word_start.tolist() == [row[1] for row in expected]
+    assert rows.token_class.tolist() == [row[2] for row in expected]
+    assert rows.length.tolist() == [row[3] for row in expected]
+
+
+@given(word_lengths=many_documents, form=forms)
+def test_packing_loses_nothing_and_keeps_the_order(word_lengths, form):
+    documents = documents_of(word_lengths)
+    rows = packed(documents, form)
+    content = rows.input_ids[rows.input_ids >= 10]  # ids of text begin at 10
+    assert content.tolist() == list(range(10, 10 + sum(map(sum, word_lengths))))
+
+
+@given(word_lengths=many_documents, form=forms)
+def test_packing_splits_no_word_that_fits_a_row(word_lengths, form):
+    documents = documents_of(word_lengths)
+    row_of, starts_of = {}, {}
+    rows = packed(documents, form)
+    for row, (ids, starts) in enumerate(zip(rows.input_ids, rows.word_start, strict=True)):
+        row_of |= dict.fromkeys(ids.tolist(), row)
+        starts_of |= dict(zip(ids.tolist(), starts.tolist(), strict=True))
+    for each in documents:
+        for word in np.split(each.ids, np.flatnonzero(each.word_starts)[1:]):
+            if 0 < len(word) <= form.capacity:
+                assert len({row_of[token] for token in word.tolist()}) == 1
+                assert [starts_of[token] for token in word.tolist()] == [True] + [False] * (
+                    len(word) - 1
+                )
+
+
+@given(word_lengths=many_documents, form=forms, block_tokens=st.integers(1, 40))
+def test_packing_does_not_depend_on_the_size_of_blocks(word_lengths, form, block_tokens):
+    documents = documents_of(word_lengths)
+    packer = RowPacker(form, block_tokens=block_tokens)
+    blocks = [block for each in documents for block in packer.add(each)]
+    blocks += packer.finish()
+    together = packed(documents, form)
+    for name, value in vars(together).items():
+        parts = [getattr(block, name) for block in blocks]
+        assert np.concatenate(parts or [value]).tolist() == value.tolist()
+
+
+def test_packing_puts_documents_into_one_row_with_a_separator_between():
+    rows = packed(documents_of([[2, 1], [1], [3]]), layout(12))
+    assert rows.input_ids.tolist() == [[1, 10, 11, 12, 2, 13, 2, 14, 15, 16, 2, 0]]
+    assert rows.word_start[0].nonzero()[0].tolist() == [1, 3, 5, 7]
+    assert rows.token_class[0].tolist() == [255, 2, 2, 1, 255, 1, 255, 3, 3, 3, 255, 255]
+    assert rows.length.tolist() == [11]
+
+
+def test_packing_pads_where_the_next_word_does_not_fit():
+    rows = packed([document([3, 3, 1])], layout(7))
+    assert rows.input_ids.tolist() == [[1, 10, 11, 12, 2, 0, 0], [1, 13, 14, 15, 16, 2, 0]]
+    assert rows.length.tolist() == [5, 6]
+
+
+def test_packing_cuts_a_word_that_is_longer_than_a_row():
+    rows = packed([document([1, 9])], layout(6))
+    assert rows.input_ids.tolist() == [
+        [1, 10, 2, 0, 0, 0],
+        [1, 11, 12, 13, 14, 2],
+        [1, 15, 16, 17, 18, 2],
+        [1, 19, 2, 0, 0, 0],
+    ]
+    assert rows.word_start.sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert rows.word_start[:, 1].all()
+
+
+def test_packing_a_row_neither_begins_nor_ends_with_a_separator():
+    rows = packed(documents_of([[4], [3], [4]]), layout(6))
+    assert rows.input_ids[:, :2].tolist() == [[1, 10], [1, 14], [1, 17]]
+    assert rows.length.tolist() == [6, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "kind"),
+    [(256, np.uint8), (257, np.uint16), (65_536, np.uint16), (65_537, np.uint32)],
+)
+def test_packing_ids_have_the_smallest_type_that_fits(vocab_size, kind):
+    rows = packed([document([1])], layout(8, vocab_size=vocab_size))
+    assert rows.input_ids.dtype == kind
+    types = (rows.word_start.dtype, rows.token_class.dtype, rows.length.dtype)
+    assert types == (np.bool_, np.uint8, np.int32)
+
+
+def test_packing_nothing_gives_no_rows():
+    assert list(pack_rows([], layout(8))) == []
+    assert list(pack_rows([document([]), document([])], layout(8))) == []
+
+
+@pytest.mark.slow
+def test_packing_a_million_words_takes_seconds():
+    draw = np.random.default_rng(0)
+    documents = [document(draw.integers(1, 4, 1000).tolist()) for _ in range(1000)]
+    start = time.process_time()
+    num_rows = sum(len(block.length) for block in pack_rows(documents, layout(128, "both", 70_000)))
+    assert num_rows > 15_000
+    assert time.process_time() - start < 5

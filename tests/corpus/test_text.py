@@ -1,0 +1,195 @@
+import gzip
+import hashlib
+import lzma
+import tracemalloc
+
+import pytest
+
+from tidemask.corpus import decoding, text
+from tidemask.corpus.text import TextFiles, read_documents
+from tidemask.errors import UserError
+
+
+def texts(*patterns):
+    return [document.text for document in read_documents(patterns)]
+
+
+def test_text_blank_lines_separate_documents(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n\none\ntwo\n \t \n\nthree  \n  four", "utf-8")
+    assert texts(path) == ["one\ntwo", "three  \n  four"]
+    assert [document.source for document in read_documents([path])] == [str(path)] * 2
+    assert all(document.held_out is None for document in read_documents([path]))
+
+
+def test_text_byte_order_mark_and_carriage_returns_are_dropped(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\ttab\r\n")
+    assert texts(path) == ["one\ntwo", "three\ttab"]
+
+
+def test_text_is_not_normalised(tmp_path):
+    path = tmp_path / "a.txt"
+    decomposed = "cafe\u0301 \u2126 \ufb01 \u00a0x\u2028y"
+    path.write_text(decomposed, "utf-8")
+    assert texts(path) == [decomposed]
+
+
+@pytest.mark.parametrize("opener", [open, gzip.open, lzma.open])
+@pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 7, 1 << 20])
+def test_text_is_the_same_packed_and_in_chunks(tmp_path, monkeypatch, opener, chunk_bytes):
+    monkeypatch.setattr(decoding, "_CHUNK_BYTES", chunk_bytes)
+    ending = {open: ".txt", gzip.open: ".txt.gz", lzma.open: ".TXT.XZ"}[opener]
+    path = tmp_path / f"a{ending}"
+    with opener(path, "wb") as file:
+        file.write("\ufeffнё 🙂漢\r\n字\r\n\r\nzwei\n".encode())
+    assert texts(path) == ["нё 🙂漢\n字", "zwei"]
+
+
+def test_text_directories_are_recursive_and_sorted(tmp_path):
+    for name in ("b.txt", "a/z.txt", "a/b/c.txt", "notes.md", ".hidden/x.txt", ".y.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, "utf-8")
+    assert texts(tmp_path) == ["a/b/c.txt", "a/z.txt", "b.txt"]
+    assert texts(tmp_path / "b.txt", tmp_path) == ["b.txt", "a/b/c.txt", "a/z.txt"]
+    assert texts(tmp_path / "*.txt") == ["b.txt"]
+    assert texts(tmp_path / "*") == ["a/b/c.txt", "a/z.txt", "b.txt"]
+    assert texts(tmp_path / "**" / "z.txt") == ["a/z.txt"]
+
+
+def test_text_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path):
+    (tmp_path / "a[1].txt").write_text("brackets", "utf-8")
+    (tmp_path / "a1.txt").write_text("plain", "utf-8")
+    assert texts(tmp_path / "a[1].txt") == ["brackets"]
+
+
+def test_text_a_long_document_is_cut_at_line_breaks(tmp_path):
+    path = tmp_path / "book.txt"
+    lines = [f"line {index} " + "word " * (index % 40) for index in range(1000)]
+    path.write_text("\n".join(lines), "utf-8")
+    passages = texts(path)
+    assert "\n".join(passages).split("\n") == lines
+    sizes = [len(passage.split()) for passage in passages]
+    assert len(sizes) > 10
+    assert min(sizes[:-1]) >= text.PASSAGE_WORDS
+    assert max(sizes) <= 2 * text.PASSAGE_WORDS
+
+
+def test_text_a_document_of_some_thousand_words_stays_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    whole = "\n".join(["one two three four"] * (text.LONGEST_DOCUMENT_WORDS // 4))
+    path.write_text(f"{whole}\n\nnext", "utf-8")
+    assert texts(path) == [whole, "next"]
+    path.write_text(f"{whole}\none more\n\nnext", "utf-8")
+    *passages, last = texts(path)
+    assert len(passages) == 4
+    assert "\n".join(passages) == f"{whole}\none more"
+    assert last == "next"
+
+
+@pytest.mark.parametrize("chunk_bytes", [1000, 65_536, 1 << 20])
+def test_text_a_line_without_end_is_cut_at_a_space(tmp_path, monkeypatch, chunk_bytes):
+    monkeypatch.setattr(decoding, "_CHUNK_BYTES", chunk_bytes)
+    path = tmp_path / "a.txt"
+    words = [f"w{index}" for index in range(50_000)]
+    path.write_text(" ".join(words), "utf-8")
+    passages = texts(path)
+    assert " ".join(passages).split() == words
+    assert max(map(len, "\n".join(passages).split("\n"))) <= decoding.LONGEST_LINE_CHARACTERS
+
+
+def test_text_without_spaces_is_cut_too(tmp_path):
+    path = tmp_path / "a.txt"
+    lines = ["漢字" * 500] * 200 + ["字" * 150_000]
+    path.write_text("\n".join(lines), "utf-8")
+    passages = texts(path)
+    assert "".join(passages).replace("\n", "") == "".join(lines)
+    assert len(passages) > 10
+
+
+def test_text_is_streamed(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    with gzip.open(path, "wt", compresslevel=1) as file:
+        file.writelines(f"{'some words ' * 50}{index}\n\n" for index in range(40_000))
+    tracemalloc.start()
+    num_characters = sum(len(document.text) for document in read_documents([path]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert num_characters > 20_000_000
+    assert peak < 8_000_000
+
+
+def test_text_sources_have_size_and_hash(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\n")
+    (source,) = TextFiles.find([path]).sources()
+    assert (source.path, source.num_bytes) == (str(path), 4)
+    assert source.sha256 == hashlib.sha256(b"one\n").hexdigest()
+
+
+def test_text_an_empty_file_among_others_is_passed_over(tmp_path):
+    (tmp_path / "a.txt").write_text("\n \n", "utf-8")
+    (tmp_path / "b.txt").write_text("text", "utf-8")
+    assert texts(tmp_path) == ["text"]
+
+
+def message(*patterns):
+    with pytest.raises(UserError) as caught:
+        list(read_documents(patterns))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_text_refuses_names_that_name_nothing(tmp_path):
+    assert message(tmp_path / "absent.txt").startswith(f"no such file: {tmp_path / 'absent.txt'}.")
+    assert message(tmp_path / "*.txt").startswith(f"no file matches: {tmp_path / '*.txt'}.")
+    assert message(tmp_path).startswith(f"no text file in the directory: {tmp_path}.")
+    assert message().startswith("no text: no file was named.")
+
+
+def test_text_refuses_unknown_endings_and_lists_the_known(tmp_path):
+    (tmp_path / "a.pdf").write_text("text", "utf-8")
+    for pattern in ("a.pdf", "*.pdf"):
+        complaint = message(tmp_path / pattern)
+        assert complaint.startswith(f"unknown file ending: {tmp_path / 'a.pdf'}")
+        assert ".txt, .txt.gz, .txt.xz" in complaint
+
+
+def test_text_refuses_empty_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(" \n\n", "utf-8")
+    assert message(path).startswith(f"empty text: {path}.")
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 5, 1 << 20])
+@pytest.mark.parametrize(
+    ("content", "offset", "byte"),
+    [
+        (b"abc\xff def", 3, "0xff"),
+        ("né".encode() + b"\xe9t\xe9", 3, "0xe9"),
+        (b"good\n" * 3 + b"\xe2\x82", 15, "0xe2"),
+        (b"\xff\xfeh\x00i\x00", 0, "0xff"),
+        (b"PK\x00\x03", 2, "0x00"),
+    ],
+)
+def test_text_names_the_offset_of_what_is_no_text(
+    tmp_path, monkeypatch, chunk_bytes, content, offset, byte
+):
+    monkeypatch.setattr(decoding, "_CHUNK_BYTES", chunk_bytes)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(content))
+    assert f": {path}, byte offset {offset}: {byte}" in message(path)
+
+
+@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_text_refuses_truncated_and_damaged_files(tmp_path, ending, pack):
+    path = tmp_path / f"a.txt{ending}"
+    packed = pack(b"".join(b"line %d\n" % index for index in range(1000)))
+    path.write_bytes(packed[:-20])
+    assert message(path).startswith(f"truncated file: {path} breaks off after ")
+    path.write_bytes(b"no packed data")
+    assert message(path).startswith(f"damaged file: {path}, after 0 bytes of text: ")
+    half = len(packed) // 2
+    path.write_bytes(packed[:half] + bytes(byte ^ 0xFF for byte in packed[half:]))
+    assert message(path).startswith((f"damaged file: {path}", f"truncated file: {path}"))

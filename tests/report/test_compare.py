@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import MakeRun
+from synthetic_runs import write_four
+
+from tidemask.errors import UserError
+from tidemask.report import Comparison, compare, compare_runs
+
+FIGURES = {
+    "class_loss",
+    "class_share",
+    "class_share_groups",
+    "cost",
+    "final_held_out",
+    "held_out_by_predicted_tokens",
+    "held_out_by_step",
+    "held_out_by_wall_seconds",
+    "ratio",
+}
+
+
+def page_of(path: Path) -> str:
+    return (path / "index.html").read_text()
+
+
+def words_of(page: str) -> str:
+    return " ".join("".join(ElementTree.fromstring(page).itertext()).split())
+
+
+def test_compare_writes_page_figures_and_tables(comparison: Comparison) -> None:
+    assert comparison.page.is_file()
+    pictures = {f"{name}.{ending}" for name in FIGURES for ending in ("png", "svg")}
+    assert {path.name for path in comparison.figures} == pictures
+    assert {path.name for path in comparison.tables} == {
+        "class_loss.csv",
+        "class_share.csv",
+        "held_out.csv",
+        "held_out_class.csv",
+        "scores.csv",
+        "scores.txt",
+        "settings.csv",
+        "steps.csv",
+    }
+    assert all(path.stat().st_size for path in (*comparison.figures, *comparison.tables))
+
+
+def test_compare_summary_is_what_a_terminal_shows(comparison: Comparison) -> None:
+    titles = [column.name for column in comparison.summary.shown_columns]
+    assert titles[:2] == ["run", "mean_ratio"]
+    assert {"loss_5", "loss_15", "loss_30", "unigram_entropy", "wall_seconds"} <= set(titles)
+    text = (comparison.directory / "tables" / "scores.txt").read_text()
+    assert text == comparison.summary.to_text()
+    assert comparison.warnings == ()
+    assert "no claim" in comparison.seeds
+
+
+def test_page_is_well_formed_and_names_every_run(comparison: Comparison) -> None:
+    page = page_of(comparison.directory)
+    assert page.startswith("<!DOCTYPE html>\n")
+    words = words_of(page)
+    for label in ("bert", "constant-matched", "mrd-cosine", "ptw-mrd"):
+        assert f"All settings of {label}" in words
+    assert "One seed supports no claim" in words
+    assert "On equal terms" in words
+    assert "Remarks before reading" not in words
+    assert "horizon_steps: auto" in words
+
+
+def test_page_loads_nothing_from_outside(comparison: Comparison) -> None:
+    tree = ElementTree.fromstring(page_of(comparison.directory))
+    for element in tree.iter():
+        assert element.tag.rpartition("}")[2] not in {"script", "link", "img", "iframe", "object"}
+        for name, value in element.attrib.items():
+            if name.rpartition("}")[2] in {"src", "href", "data", "srcset"}:
+                assert value.startswith("#")
+    style = "".join(element.text or "" for element in tree.iter("style"))
+    assert "@import" not in style
+    assert "url(" not in style
+
+
+def test_page_shows_the_scores(comparison: Comparison) -> None:
+    words = words_of(page_of(comparison.directory))
+    for row in comparison.summary.shown_rows():
+        for cell in row:
+            assert cell.partition(" ± ")[0] in words
+
+
+def test_page_says_where_an_evaluation_is_missing(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("one"), make_run("two", recipe="ptw", evaluated=False, held_out_every=0)]
+    words = words_of(page_of(compare_runs(runs, tmp_path / "out").directory))
+    assert "ptw has no held-out evaluation" in words
+    assert "ptw: no held-out loss was measured while it was training." in words
+    assert "ptw: not evaluated." in words
+
+
+def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run("one"), make_run("two", recipe="ptw", seed=18, last_step=50)]
+    words = words_of(page_of(compare_runs(runs, tmp_path / "out").directory))
+    assert "The runs are not on equal terms" in words
+    assert "training.seed differs: 17 in bert; 18 in ptw." in words
+    assert "ptw is unfinished: step 50 of 100" in words
+
+
+def test_page_escapes_what_a_run_says(make_run: MakeRun, tmp_path: Path) -> None:
+    path = make_run("run")
+    config = yaml.safe_load((path / "run.yaml").read_text())
+    config["recipe"] = "<script>alert('&')</script>"
+    (path / "run.yaml").write_text(yaml.safe_dump(config))
+    page = page_of(compare_runs([path], tmp_path / "out").directory)
+    assert "<script" not in page
+    assert "<script>alert('&')</script>" in words_of(page)
+
+
+def test_compare_of_one_run_without_classes(make_run: MakeRun, tmp_path: Path) -> None:
+    comparison = compare_runs([make_run("run", classes=False)], tmp_path / "out")
+    words = words_of(page_of(comparison.directory))
+    assert "One run alone: nothing is compared." in words
+    assert "No run logged classes of tokens" in words
+
+
+def test_compare_gives_the_same_bytes_again(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one, two = (
+        compare_runs(write_four(Path(base) / "runs")[3:], Path(base) / "out") for base in ("a", "b")
+    )
+    for path in sorted(one.directory.rglob("*")):
+        if path.is_file():
+            other = two.directory / path.relative_to(one.directory)
+            assert path.read_bytes().replace(b"a/runs", b"b/runs") == other.read_bytes(), path.name
+
+
+def test_compare_fills_an_empty_directory(make_run: MakeRun, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    out.mkdir(parents=True)
+    assert compare_runs([make_run("run")], out).page == out / "index.html"
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("kind", ["full", "file", "dangling"])
+def test_compare_refuses_an_occupied_place(make_run: MakeRun, tmp_path: Path, kind: str) -> None:
+    out, run = tmp_path / "out", make_run("run")
+    if kind == "full":
+        out.mkdir()
+        (out / "mine.txt").write_text("keep")
+    elif kind == "file":
+        out.write_text("keep")
+    else:
+        out.symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match="output directory is not") as caught:
+        compare_runs([run], out)
+    assert str(out) in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_compare_leaves_nothing_behind_bad_input(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("run")
+    (run / "metrics.jsonl").write_text("")
+    with pytest.raises(UserError, match="without a logged step"):
+        compare_runs([run], tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists()
+
+
+def test_compare_leaves_nothing_half_written(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(chart: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compare, "to_png", broken)
+    place = tmp_path / "reports"
+    with pytest.raises(KeyboardInterrupt):
+        compare_runs([make_run("run")], place / "out")
+    assert list(place.iterdir()) == []
+
+
+def test_compare_needs_no_torch() -> None:
+    code = "import sys, tidemask.report.compare; print({'torch', 'transformers'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
