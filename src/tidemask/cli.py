@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from tidemask.errors import UserError
 from tidemask.terminal import print_error, print_table, reporting, stdout
+
+if TYPE_CHECKING:
+    from tidemask.report.compare import Comparison
 
 app = typer.Typer(
     help="Pre-train masked language models whose masking changes over training: how much is "
@@ -35,7 +38,7 @@ RecipeOption = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[section.field=value]...",
+        metavar="section.field=value",
         help="Settings over the recipe's, such as training.max_steps=500 model.size=bert-mini.",
         show_default=False,
     ),
@@ -290,13 +293,17 @@ def _train(directory: Path) -> None:
     stdout.print(f"Model: {run.model}", soft_wrap=True)
 
 
-def _show_comparison(comparison: object) -> None:
-    from tidemask.report.compare import Comparison
+def _show_comparison(comparison: Comparison) -> None:
+    """Print the final scores in the width of a terminal; the page and the CSV files hold more."""
+    from tidemask.run_record import HELD_OUT_PERCENTS
 
-    assert isinstance(comparison, Comparison), "only comparisons are shown"
-    summary = comparison.summary
-    columns = [column.heading for column in summary.shown_columns]
-    print_table(columns, summary.shown_rows())
+    losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
+    names = ["run", "mean_ratio", "predicted_tokens", "wall_seconds", *losses]
+    table = comparison.summary.select([*names, "unigram_entropy"])
+    headings = ["run", "ratio", "predicted", "time"]
+    headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
+    rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
+    print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")
     for sentence in (*comparison.warnings, comparison.seeds):
         stdout.print(sentence, soft_wrap=True)
     stdout.print(f"Report: {comparison.page}", soft_wrap=True)

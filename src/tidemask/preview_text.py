@@ -10,14 +10,18 @@ from rich.text import Text
 from tidemask.preview import Moment, Piece
 
 _STYLES = {"mask": "bold white on blue", "random": "bold black on yellow", "kept": "black on green"}
+_MARKS = {"mask": "[{}]", "random": "{{{}}}", "kept": "<{}>"}
+"""Where there is no colour."""
 _LEGEND = {"mask": "masked", "random": "replaced by a random token", "kept": "kept, but predicted"}
 
 
 def show_moments(console: Console, moments: Sequence[Moment], *, recipe: str) -> None:
     """Print each moment: its ratio, the passage, and the share of each class."""
     legend = Text(f"{recipe}: ")
+    in_colour = console.color_system is not None
     for fate, meaning in _LEGEND.items():
-        legend.append(f" {meaning} ", style=_STYLES[fate]).append("  ")
+        shown = f" {meaning} " if in_colour else _MARKS[fate].format(meaning)
+        legend.append(shown, style=_STYLES[fate]).append("  ")
     console.print(legend)
     for moment in moments:
         console.print()
@@ -27,23 +31,24 @@ def show_moments(console: Console, moments: Sequence[Moment], *, recipe: str) ->
                 style="not bold",
             )
         )
-        console.print(passage(moment.pieces))
+        console.print(passage(moment.pieces, in_colour=in_colour))
         if moment.class_shares:
             console.print(class_line(moment.class_shares), style="dim")
 
 
-def passage(pieces: Sequence[Piece]) -> Text:
+def passage(pieces: Sequence[Piece], *, in_colour: bool) -> Text:
     """The passage with its selected tokens in colour; a masked one shows what it was."""
     text = Text()
     for number, piece in enumerate(pieces):
         if number and piece.starts_word:
             text.append(" ")
+        shown = f"{piece.text}←{piece.original}" if piece.fate == "random" else piece.original
         if piece.fate == "seen":
             text.append(piece.text)
-        elif piece.fate == "random":
-            text.append(f"{piece.text}←{piece.original}", style=_STYLES["random"])
+        elif in_colour:
+            text.append(shown, style=_STYLES[piece.fate])
         else:
-            text.append(piece.original, style=_STYLES[piece.fate])
+            text.append(_MARKS[piece.fate].format(shown))
     return text
 
 

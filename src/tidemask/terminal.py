@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -62,6 +63,7 @@ class Reporter:
             transient=False,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._finished: set[str] = set()
         self._last_line = 0.0
 
     def __enter__(self) -> Reporter:
@@ -75,13 +77,15 @@ class Reporter:
 
     def on_progress(self, stage: str, done: int, total: int | None) -> None:
         """Show that `done` of `total` units of a stage are finished."""
-        if not self._live:
-            finished = total is not None and done >= total
-            self._log(f"{stage}: {done}" + (f" of {total}" if total else ""), at_once=finished)
-            return
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
-        self._progress.update(self._tasks[stage], completed=done, total=total)
+        if self._live:
+            if stage not in self._tasks:
+                self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
+            self._progress.update(self._tasks[stage], completed=done, total=total)
+        elif stage not in self._finished:
+            is_last = total is not None and done >= total
+            if is_last:
+                self._finished.add(stage)
+            self._log(f"{stage}: {done}" + (f" of {total}" if total else ""), at_once=is_last)
 
     def on_record(self, record: Mapping[str, object]) -> None:
         """Show the line of metrics of a logged step of training."""
@@ -131,9 +135,17 @@ def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", text_columns: int = 1
 ) -> None:
     """Print a table of results; all but the first `text_columns` columns are aligned right."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+    )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < text_columns else "right")
+        is_text = number < text_columns
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=number == 0)
     for row in rows:
         table.add_row(*row)
     stdout.print(table)

@@ -1,4 +1,5 @@
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -49,43 +50,47 @@ def packed(documents, form):
     )
 
 
-def slow_rows(documents, form):
-    """Word by word: rows of (ids, word starts, classes), as the module describes them."""
+def slow_words(documents, form):
+    """Words as (ids, word starts, classes), separators among them."""
     words = []
     for each in documents:
-        if not len(each.ids):
-            continue
-        if words and form.end_id is not None:
+        if words and len(each.ids) and form.end_id is not None:
             words.append(([form.end_id], [False], [NO_CLASS]))
         bounds = [*np.flatnonzero(each.word_starts).tolist(), len(each.ids)]
-        for begin, end in zip(bounds, bounds[1:], strict=False):
+        for begin, end in pairwise(bounds):
             for cut in range(begin, end, form.capacity):
                 part = slice(cut, min(end, cut + form.capacity))
                 ids = each.ids[part].tolist()
                 starts = [True] + [False] * (len(ids) - 1)
                 words.append((ids, starts, each.classes[part].tolist()))
+    return words
+
+
+def slow_contents(words, capacity):
+    """The words of each row: as many as fit, and no separator at either end."""
     contents, content = [], []
     for word in words:
-        if content and sum(len(w[0]) for w in content) + len(word[0]) > form.capacity:
+        if content and sum(len(ids) for ids, _, _ in content) + len(word[0]) > capacity:
             contents.append(content)
             content = []
-        if content or word[1][0]:  # a separator begins no row
+        if content or word[1][0]:
             content.append(word)
     contents += [content] * bool(content)
+    return [content if content[-1][1][0] else content[:-1] for content in contents]
+
+
+def slow_rows(documents, form):
+    """Rows of (ids, word starts, classes, length), as the module describes them."""
     result = []
-    for content in contents:
-        if not content[-1][1][0]:  # nor does it end one
-            content = content[:-1]
-        ids = [token for word in content for token in word[0]]
-        starts = [start for word in content for start in word[1]]
-        classes = [value for word in content for value in word[2]]
-        if form.begin_id is not None:
-            ids, starts, classes = [BEGIN, *ids], [False, *starts], [NO_CLASS, *classes]
-        if form.end_id is not None:
-            ids, starts, classes = [*ids, END], [*starts, False], [*classes, NO_CLASS]
-        num_pads = form.sequence_length - len(ids)
-        padding = ([PAD] * num_pads, [False] * num_pads, [NO_CLASS] * num_pads)
-        result.append(([*ids, *padding[0]], [*starts, *padding[1]], [*classes, *padding[2]], len(ids)))
+    for content in slow_contents(slow_words(documents, form), form.capacity):
+        begin = [([BEGIN], [False], [NO_CLASS])] * (form.begin_id is not None)
+        end = [([END], [False], [NO_CLASS])] * (form.end_id is not None)
+        length = sum(len(ids) for ids, _, _ in begin + content + end)
+        padding = [([PAD], [False], [NO_CLASS])] * (form.sequence_length - length)
+        columns = zip(*begin, *content, *end, *padding, strict=True)
+        result.append(
+            (*([value for part in column for value in part] for column in columns), length)
+        )
     return result
 
 

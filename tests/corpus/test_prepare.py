@@ -21,9 +21,9 @@ from tidemask.corpus.text import Document
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS, UPOS
 
-NOUNS = "cat dog mat house river garden letter window sailor captain".split()
-VERBS = "sees finds likes washes paints remembers".split()
-ADJECTIVES = "old small green quiet strange".split()
+NOUNS = ["cat", "dog", "mat", "house", "river", "garden", "letter", "window", "sailor", "captain"]
+VERBS = ["sees", "finds", "likes", "washes", "paints", "remembers"]
+ADJECTIVES = ["old", "small", "green", "quiet", "strange"]
 SETTINGS = PrepareSettings(vocab_size=300, sequence_length=32, held_out=0.2, workers=1)
 
 
@@ -224,7 +224,7 @@ def test_prepare_trains_the_tokenizer_on_the_training_split_alone(tmp_path):
 def test_prepare_takes_a_tokenizer_that_is_given(tmp_path):
     first = prepare(tmp_path, make_documents())
     second = prepare(
-        tmp_path, make_documents(30, seed=1), "second", tokenizer=str(first.tokenizer_directory)
+        tmp_path, make_documents(30, seed=2), "second", tokenizer=str(first.tokenizer_directory)
     )
     assert second.manifest.tokenizer_fingerprint == first.manifest.tokenizer_fingerprint
     assert second.manifest.vocab_size == first.manifest.vocab_size

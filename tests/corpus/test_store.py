@@ -7,7 +7,7 @@ import datasets
 import numpy as np
 import pytest
 
-from tidemask.corpus import shards, store
+from tidemask.corpus import shards
 from tidemask.corpus.manifest import FORMAT_VERSION, Manifest
 from tidemask.corpus.packing import EncodedDocument, RowLayout, RowPacker
 from tidemask.corpus.shards import SplitWriter
@@ -305,10 +305,14 @@ def test_store_new_directory_appears_at_the_end(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("name", ["out", "a/b/out"])
 def test_store_new_directory_leaves_nothing_behind_on_failure(tmp_path, error, name):
-    with pytest.raises(error), new_directory(tmp_path / name) as staged:
-        (staged / "deep").mkdir()
-        (staged / "deep" / "file").write_text("x")
-        raise error
+    def write_and_fail():
+        with new_directory(tmp_path / name) as staged:
+            (staged / "deep").mkdir()
+            (staged / "deep" / "file").write_text("x")
+            raise error
+
+    with pytest.raises(error):
+        write_and_fail()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -334,8 +338,11 @@ def test_store_new_directory_refuses_what_is_taken(tmp_path):
 
 
 def test_store_new_directory_keeps_what_came_meanwhile(tmp_path):
-    with pytest.raises(UserError, match="not empty"), new_directory(tmp_path / "out"):
-        (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "other").write_text("x")
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert store.MANIFEST not in [path.name for path in (tmp_path / "out").iterdir()]
+    def write_while_another_does():
+        with new_directory(tmp_path / "out"):
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "other").write_text("x")
+
+    with pytest.raises(UserError, match="not empty"):
+        write_while_another_does()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "other"]

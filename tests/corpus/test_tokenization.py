@@ -2,6 +2,7 @@ import json
 import random
 import unicodedata
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def words_of(kind, text):
     """The words as the encoder sees them: the text between word starts, without white space."""
     (encoded,) = KINDS[kind]().encoder().encode([text])
     begins = [*encoded.starts[encoded.word_starts].tolist(), len(text)]
-    return [text[a:b].strip() for a, b in zip(begins, begins[1:], strict=False)]
+    return [text[a:b].strip() for a, b in pairwise(begins)]
 
 
 # --- training
@@ -135,7 +136,9 @@ def test_tokenization_training_numbers_the_special_tokens_first():
     vocabulary = wordpiece().tokenizer.get_vocab()
     assert [vocabulary[token] for token in SPECIAL_TOKENS] == [0, 1, 2, 3, 4]
     assert sorted(wordpiece().tokenizer.all_special_ids) == [0, 1, 2, 3, 4]
-    assert wordpiece().tokenizer.unk_token_id not in wordpiece().encoder().encode(["The cat"])[0].ids
+    assert (
+        wordpiece().tokenizer.unk_token_id not in wordpiece().encoder().encode(["The cat"])[0].ids
+    )
 
 
 def test_tokenization_lowercase_is_a_setting():
@@ -293,11 +296,13 @@ def test_tokenization_long_texts_are_not_truncated(caplog, recwarn):
 @each_kind
 def test_tokenization_words_are_cut_at_spaces_and_punctuation(kind):
     words = words_of(kind, "The cat sat on the mat. (A dog, two)")
-    expected = "The cat sat on the mat . ( A dog , two )".split()
+    expected = ["The", "cat", "sat", "on", "the", "mat", ".", "(", "A", "dog", ",", "two", ")"]
     assert words == expected
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"byte-level"}))  # GPT-2's pattern parts them
+@pytest.mark.parametrize(
+    "kind", sorted(KINDS.keys() - {"byte-level"})
+)  # GPT-2's pattern parts them
 def test_tokenization_a_combining_mark_stays_with_its_letter(kind):
     assert words_of(kind, "ma\u0301t nai\u0308ve") == ["ma\u0301t", "nai\u0308ve"]
 

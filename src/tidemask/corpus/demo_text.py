@@ -16,12 +16,13 @@ import hashlib
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from tidemask.corpus.deduplication import DeduplicationSettings, NearDuplicateFilter
+from tidemask.corpus.progress import ProgressCallback
 from tidemask.corpus.prose import prose_paragraphs
 from tidemask.corpus.python_sources import (
     STANDARD_LIBRARY,
@@ -30,9 +31,6 @@ from tidemask.corpus.python_sources import (
     python_sources,
 )
 from tidemask.corpus.text import Document
-
-Progress = Callable[[str, int, int | None], None]
-"""Told the stage, how much of it is done, and how much there is if that is known."""
 
 TARGET_WORDS = 750_000
 """White-space separated words after which no further source is read, before the split."""
@@ -52,6 +50,9 @@ DOCUMENT_WORDS = 400
 
 _LEAST_ARTICLES = 3
 """Sources with fewer occurrences of "the" in their docstrings are not parsed."""
+
+_WORDS_BETWEEN_REPORTS = 2_500
+"""Words read between two calls of the progress callback: some twenty calls a second."""
 
 _DOCSTRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
 
@@ -76,13 +77,13 @@ class Passage:
         return sum(len(paragraph.split()) for paragraph in self.paragraphs)
 
 
-def demo_documents(progress: Progress | None = None) -> list[Document]:
+def demo_documents(progress: ProgressCallback | None = None) -> list[Document]:
     """The documents of the demonstration, in order of package; paragraphs are lines.
 
     A document's source is the name of its package. Takes some ten seconds on one core.
 
     Args:
-        progress: called a few hundred times with stage, done and total.
+        progress: called a few hundred times; the stages count source files, then words.
     """
     report = progress or _silent
     passages = sorted(_new_passages(report), key=lambda passage: (passage.package, passage.path))
@@ -120,7 +121,7 @@ def held_out_packages(passages: Iterable[Passage]) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def _new_passages(report: Progress) -> Iterator[Passage]:
+def _new_passages(report: ProgressCallback) -> Iterator[Passage]:
     """Passages without near-duplicates, richest sources first, up to `TARGET_WORDS`."""
     fresh = NearDuplicateFilter()
     num_words = 0
@@ -130,13 +131,14 @@ def _new_passages(report: Progress) -> Iterator[Passage]:
             new = replace(passage, paragraphs=tuple(filter(fresh.is_new, passage.paragraphs)))
             if new.paragraphs:
                 yield new
-            num_words += new.num_words
-            report("reading docstrings", min(num_words, TARGET_WORDS), TARGET_WORDS)
+            before, num_words = num_words, num_words + new.num_words
+            if before // _WORDS_BETWEEN_REPORTS < num_words // _WORDS_BETWEEN_REPORTS:
+                report("reading docstrings", min(num_words, TARGET_WORDS), TARGET_WORDS)
             if num_words >= TARGET_WORDS:
                 return
 
 
-def _passages(report: Progress) -> Iterator[Passage]:
+def _passages(report: ProgressCallback) -> Iterator[Passage]:
     for name, text in sorted(_help_topics().items()):
         paragraphs = tuple(prose_paragraphs(inspect.cleandoc(text)))
         yield Passage(STANDARD_LIBRARY, f"pydoc_data/topics/{name}", paragraphs)
@@ -149,7 +151,7 @@ def _passages(report: Progress) -> Iterator[Passage]:
         yield Passage(file.package, file.path, paragraphs)
 
 
-def _richest_first(files: list[SourceFile], report: Progress) -> list[SourceFile]:
+def _richest_first(files: list[SourceFile], report: ProgressCallback) -> list[SourceFile]:
     """Files in order of the share of English in them, so that little has to be parsed.
 
     Parsing takes the most time by far; the occurrences of "the" in what looks like docstrings,

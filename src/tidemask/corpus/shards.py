@@ -116,17 +116,17 @@ class Shard:
             ValueError, OSError: it is missing, breaks off, or holds something else.
         """
         with pa.memory_map(str(path)) as source:
-            table = pa.ipc.open_stream(source).read_all()
-        batches = table.to_batches()
+            batches = list(pa.ipc.open_stream(source))
         if len(batches) != 1:
             raise ValueError(f"{len(batches)} record batches instead of one")
-        self.num_rows: int = table.num_rows
-        self.sequence_length: int = table.schema.field("input_ids").type.list_size
-        self._input_ids = self._matrix(batches[0].column("input_ids"))
-        self._token_class = self._matrix(batches[0].column("token_class"))
-        bits = batches[0].column("word_start").values.buffers()[1]
+        (batch,) = batches
+        self.num_rows: int = batch.num_rows
+        self.sequence_length: int = batch.schema.field("input_ids").type.list_size
+        self._input_ids = self._matrix(batch.column("input_ids"))
+        self._token_class = self._matrix(batch.column("token_class"))
+        bits = batch.column("word_start").values.buffers()[1]
         self._word_start_bits = np.frombuffer(bits, np.uint8)
-        self._length: NDArray[np.int32] = batches[0].column("length").to_numpy()
+        self._length: NDArray[np.int32] = batch.column("length").to_numpy()
 
     def rows(self, indices: NDArray[np.int64]) -> Rows:
         """Copies of the rows at `indices`, in that order."""

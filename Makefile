@@ -1,0 +1,38 @@
+# Two commands from a fresh clone, with Python 3.11 to 3.13 and make:
+#   make demo   the whole job on embedded text, ends with the place of the report
+#   make test   lint, types and tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STEPS ?= 2000
+OUT ?= tidemask-demo
+
+.PHONY: demo test lint types tests quick clean
+
+demo: $(VENV)/installed
+	$(BIN)/tidemask demo --out $(OUT) --steps $(STEPS)
+
+test: lint types tests
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+tests: $(VENV)/installed
+	$(BIN)/pytest -q -n 2 --durations 10
+
+quick: $(VENV)/installed
+	$(BIN)/pytest -q -n 2 -m "not slow"
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"tidemask needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
