@@ -6,6 +6,7 @@ error becomes one line on stderr and exit status 2.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -285,6 +286,9 @@ def _train(directory: Path) -> None:
 
     run = RunDirectory(directory)
     run.read_config()
+    if int(os.environ.get("RANK", "0")) > 0:
+        train(run)
+        return
     with reporting() as reporter:
         observer = Observer(
             on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say

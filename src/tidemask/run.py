@@ -31,7 +31,7 @@ from tidemask.run_record import (
     held_out_loss,
     write_atomically,
 )
-from tidemask.training.distributed import barrier, rank_and_size
+from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
 from tidemask.training.resume import ResumePoint, find_resume_point, read_state
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
 
@@ -50,6 +50,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         UserError: the corpus is missing or does not fit the recipe, or `out` exists and is not
             empty. Nothing is written then.
     """
+    join_launched_processes()
     opened = open_corpus(corpus)
     config = RunConfig(
         recipe=recipe.name,
@@ -60,16 +61,23 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         evaluation=recipe.evaluation,
     )
     build_masker(recipe.name, recipe.masking, Material.of(opened), recipe.training.max_steps)
+    run = RunDirectory(out)
+    if rank_and_size()[0] == 0:
+        _make(run, config, opened)
+    barrier()
+    return run
+
+
+def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
+    out = run.root
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
             f"output exists: {out} is not an empty directory. "
             "Name another, or continue the run in it with `tidemask resume`."
         )
-    run = RunDirectory(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(run.environment, json.dumps(_environment(opened), indent=2) + "\n")
+    write_atomically(run.environment, json.dumps(_environment(corpus), indent=2) + "\n")
     write_atomically(run.config, to_yaml(config))
-    return run
 
 
 def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
@@ -84,6 +92,7 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
     Raises:
         UserError: the run is finished, its corpus changed, or all its checkpoints are damaged.
     """
+    join_launched_processes()
     observer = observer or Observer()
     config = read_run_config(run.config)
     material = Material.of(corpus_of(config))
@@ -96,6 +105,7 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
     _check_same_length(config, point)
     for note in resume_notes(run, point):
         observer.on_note(note)
+    barrier()
     if rank_and_size()[0] == 0:
         cut_metrics(run.metrics, point.step)
     trainer = _build_trainer(run, config, material, observer)
@@ -216,6 +226,7 @@ def _environment(corpus: PreparedCorpus) -> dict[str, Any]:
         },
         "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
         "threads": torch.get_num_threads(),
+        "processes": rank_and_size()[1],
         "corpus": {
             "path": str(corpus.root.resolve()),
             "fingerprint": corpus.manifest.fingerprint,

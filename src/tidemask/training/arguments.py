@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 from transformers import TrainingArguments
 
 from tidemask.settings import Settings, check_at_least, check_share
@@ -97,6 +98,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         adam_beta2=settings.adam_beta2,
         adam_epsilon=settings.adam_epsilon,
         max_grad_norm=settings.max_grad_norm,
+        use_cpu=not torch.cuda.is_available(),
         bf16=settings.precision == "bf16",
         optim="adamw_torch_fused",
         logging_steps=settings.logging_steps,

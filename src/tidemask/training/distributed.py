@@ -8,9 +8,18 @@ Dimension: `K` classes.
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.distributed as dist
+from accelerate import PartialState
 from torch import Tensor
+
+
+def join_launched_processes() -> None:
+    """Form one group with the processes that torchrun or `accelerate launch` started, if any."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        PartialState(cpu=not torch.cuda.is_available())
 
 
 def rank_and_size() -> tuple[int, int]:

@@ -1,0 +1,38 @@
+"""A small corpus of our own text, prepared once per test process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def _prepared(root: Path, tagger: str) -> Path:
+    from prose import text
+    from tidemask.corpus.prepare import PrepareSettings, prepare_files
+
+    source = root / "text.txt"
+    source.write_text(text(40), encoding="utf-8")
+    prepare_files(
+        [source],
+        out=root / "corpus",
+        settings=PrepareSettings(
+            vocab_size=200, sequence_length=32, held_out=0.2, tagger=tagger, workers=1
+        ),
+    )
+    return root / "corpus"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared corpus with part-of-speech classes."""
+    return _prepared(tmp_path_factory.mktemp("tagged"), "textblob")
+
+
+@pytest.fixture(scope="session")
+def plain_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared corpus without classes."""
+    return _prepared(tmp_path_factory.mktemp("plain"), "none")

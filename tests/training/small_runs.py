@@ -1,0 +1,90 @@
+"""Tiny runs for the tests of training, in this process or in others."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from tidemask.config import load_recipe
+from tidemask.run import new_run, train
+from tidemask.run_record import RunDirectory
+
+TINY = (
+    "model.size=bert-tiny",
+    "model.dropout=0.1",
+    "training.max_steps=8",
+    "training.micro_batch_size=8",
+    "training.logging_steps=3",
+    "training.save_steps=5",
+    "training.learning_rate=1e-3",
+    "evaluation.sequences=8",
+    "evaluation.every_steps=4",
+    "evaluation.final_draws=1",
+    "evaluation.final_sequences=8",
+)
+"""A run of a second; intervals of saving, logging and evaluation do not divide each other."""
+
+TIMES = ("wall_seconds", "tokens_per_second")
+
+
+def started(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirectory:
+    """A run that has not trained yet."""
+    return new_run(load_recipe(recipe, [*TINY, *settings]), corpus, out)
+
+
+def trained(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirectory:
+    """A finished run."""
+    run = started(corpus, out, recipe, *settings)
+    train(run)
+    return run
+
+
+def records(run: RunDirectory) -> list[dict[str, Any]]:
+    """Lines of metrics without the times; null is NaN."""
+    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    return [
+        {k: math.nan if v is None else v for k, v in line.items() if k not in TIMES}
+        for line in lines
+    ]
+
+
+def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
+    """Tensors of the final model."""
+    return load_file(run.model / "model.safetensors")
+
+
+def same_weights(a: RunDirectory, b: RunDirectory) -> bool:
+    """Whether two final models agree to the last bit."""
+    first, second = weights(a), weights(b)
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def command(arguments: Sequence[str], *, processes: int = 1) -> list[str]:
+    """`tidemask ...` as a command of this interpreter, under torchrun if there are several."""
+    if processes == 1:
+        return [sys.executable, "-m", "tidemask", *arguments]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return [sys.executable, *launcher, "-m", "tidemask", *arguments]
+
+
+def run_command(
+    arguments: Sequence[str], *, processes: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run it on one thread per process and wait."""
+    return subprocess.run(
+        command(arguments, processes=processes),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -1,0 +1,182 @@
+"""The trainer: accumulation, class losses, empty steps, and the ratio it realises."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_runs import TINY, records, run_command, started, trained
+from transformers import TrainerCallback
+
+from tidemask.config import load_recipe, read_run_config, recipe_names
+from tidemask.errors import UserError
+from tidemask.material import Material, Observer, corpus_of
+from tidemask.run import _build_trainer, train
+from tidemask.run_record import RunDirectory
+from tidemask.training.trainer import MaskedLMTrainer
+
+
+class _Gradients(TrainerCallback):
+    """Keeps the gradients of every step, before the optimizer clips or uses them."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, torch.Tensor]] = []
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps.append(
+            {n: p.grad.clone() for n, p in kwargs["model"].named_parameters() if p.grad is not None}
+        )
+
+
+def _trainer(run: RunDirectory) -> MaskedLMTrainer:
+    config = read_run_config(run.config)
+    return _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+
+
+def _observed(corpus: Path, out: Path, *settings: str) -> tuple[RunDirectory, _Gradients]:
+    run = started(
+        corpus,
+        out,
+        "ptw-mrd",
+        "model.dropout=0.0",
+        "training.max_steps=4",
+        "training.max_grad_norm=0",
+        "training.logging_steps=1",
+        "masking.content.horizon_steps=1",
+        *settings,
+    )
+    trainer = _trainer(run)
+    gradients = _Gradients()
+    trainer.add_callback(gradients)
+    trainer.train_from(None)
+    return run, gradients
+
+
+def test_trainer_accumulation_gives_the_same_losses_and_gradients(
+    corpus: Path, tmp_path: Path
+) -> None:
+    whole, whole_gradients = _observed(corpus, tmp_path / "whole", "training.micro_batch_size=32")
+    parts, parts_gradients = _observed(
+        corpus,
+        tmp_path / "parts",
+        "training.micro_batch_size=8",
+        "training.gradient_accumulation_steps=4",
+    )
+    for a, b in zip(whole_gradients.steps, parts_gradients.steps, strict=True):
+        scale = max(float(g.abs().max()) for g in a.values())
+        for name in a:
+            torch.testing.assert_close(b[name], a[name], rtol=1e-4, atol=1e-5 * scale, msg=name)
+    for a, b in zip(records(whole), records(parts), strict=True):
+        assert b == pytest.approx(a, rel=1e-5, nan_ok=True)
+        assert a["masking/realised_ratio"] == b["masking/realised_ratio"]
+
+
+def test_trainer_loss_is_the_mean_over_selected_positions(corpus: Path, tmp_path: Path) -> None:
+    """The first logged loss equals the full model's own loss on the same masked batch."""
+    run = started(
+        corpus, tmp_path / "run", "bert", "training.max_steps=1", "model.dropout=0.0",
+        "training.gradient_accumulation_steps=2",
+    )  # fmt: skip
+    trainer = _trainer(run)
+    model = trainer.model.language_model
+    trainer.state.global_step = 0
+    inputs, normaliser = trainer.get_batch_samples(iter(trainer.get_train_dataloader()), 2, "cpu")
+    total = 0.0
+    for one in inputs:
+        labels = torch.full_like(one["input_ids"], -100).flatten()
+        labels[one["positions"]] = one["targets"]
+        with torch.no_grad():
+            output = model.eval()(
+                input_ids=one["input_ids"], labels=labels.view_as(one["input_ids"])
+            )
+        total += float(output.loss) * len(one["positions"])
+    assert float(normaliser) == sum(len(one["positions"]) for one in inputs)
+    trainer.train_from(None)
+    assert records(run)[0]["loss"] == pytest.approx(total / float(normaliser), rel=1e-5)
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_trainer_every_recipe_trains_two_steps(recipe: str, corpus: Path, tmp_path: Path) -> None:
+    run = trained(
+        corpus, tmp_path / "run", recipe, "training.max_steps=2", "training.logging_steps=1"
+    )
+    lines = records(run)
+    assert [line["step"] for line in lines] == [1, 2]
+    assert all(math.isfinite(line["loss"]) for line in lines)
+    ratio = load_recipe(recipe).masking.ratio
+    assert [line["masking/ratio"] for line in lines] == pytest.approx([ratio(0.0), ratio(0.5)])
+    assert (run.model / "model.safetensors").is_file()
+
+
+def test_trainer_empty_step_has_loss_zero_and_leaves_class_losses(
+    corpus: Path, tmp_path: Path
+) -> None:
+    run = trained(
+        corpus, tmp_path / "run", "rising", "training.max_steps=3", "training.logging_steps=1"
+    )
+    first, second, _ = records(run)
+    assert first["masking/ratio"] == 0.0
+    assert first["loss"] == 0.0
+    assert first["predicted_tokens"] == 0
+    assert math.isnan(first["class_loss/NOUN"])
+    assert second["class_loss/NOUN"] > 0.0
+
+
+def test_trainer_realises_the_ratio_of_the_schedule(corpus: Path, tmp_path: Path) -> None:
+    """Mean deviation within four standard deviations of independent draws at 25 tokens a row."""
+    steps, rows = 50, 64
+    run = trained(
+        corpus, tmp_path / "run", "mrd-linear", f"training.max_steps={steps}",
+        f"training.micro_batch_size={rows}", "training.logging_steps=1",
+        "evaluation.every_steps=50",
+    )  # fmt: skip
+    lines = records(run)
+    ratios = [line["masking/ratio"] for line in lines]
+    assert ratios == pytest.approx([0.3 * (1 - t / steps) for t in range(steps)])
+    deviation = [line["masking/realised_ratio"] - r for line, r in zip(lines, ratios, strict=True)]
+    bound = 4 * math.sqrt(sum(r * (1 - r) for r in ratios) / (25 * rows)) / steps
+    assert bound < 0.005
+    assert abs(sum(deviation) / steps) < bound
+
+
+def test_trainer_names_a_loss_that_is_not_finite(corpus: Path, tmp_path: Path) -> None:
+    run = started(corpus, tmp_path / "run", "bert")
+    trainer = _trainer(run)
+    next(trainer.model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"loss=nan at step 0.*not there yet"):
+        trainer.train_from(None)
+
+
+def test_trainer_shows_every_step_to_its_observer(corpus: Path, tmp_path: Path) -> None:
+    run = started(corpus, tmp_path / "run", "bert")
+    seen: list[int] = []
+    train(
+        run,
+        Observer(
+            on_progress=lambda stage, done, _: seen.append(done) if stage == "training" else None
+        ),
+    )
+    assert seen == list(range(1, 9))
+
+
+@pytest.mark.slow
+def test_trainer_two_processes_equal_one(corpus: Path, tmp_path: Path) -> None:
+    common = [
+        str(corpus), "--recipe=ptw-mrd", *TINY, "model.dropout=0.0", "training.logging_steps=1",
+        "masking.content.horizon_steps=1",
+    ]  # fmt: skip
+    one, two = tmp_path / "one", tmp_path / "two"
+    for out, processes, micro in ((one, 1, 16), (two, 2, 8)):
+        done = run_command(
+            ["pretrain", *common, f"--out={out}", f"training.micro_batch_size={micro}"],
+            processes=processes,
+        )
+        assert done.returncode == 0, done.stderr
+    a, b = records(RunDirectory(one)), records(RunDirectory(two))
+    assert len(a) == 8
+    for first, second in zip(a, b, strict=True):
+        assert second == pytest.approx(first, rel=1e-5, nan_ok=True), first["step"]
+        assert first["predicted_tokens"] == second["predicted_tokens"]
