@@ -90,6 +90,7 @@ def test_records_are_frozen(record):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_to_keeps_values_on_a_gpu():
     batch = plain_batch()
     back = batch.to("cuda").to("cpu")

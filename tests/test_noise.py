@@ -216,3 +216,13 @@ def test_permutations_of_neighbours_are_uncorrelated(place):
     bound = stats.norm.isf(LEVEL / 4) / math.sqrt(size)
     assert abs(np.corrcoef(x, y)[0, 1]) < bound
     assert abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < bound
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("purpose", Purpose)
+def test_gpu_gives_the_bits_of_the_cpu(purpose):
+    samples = torch.tensor([0, 1, 2**32 - 1, 2**32, 2**63 - 1])
+    key = StepKey(2**64 - 5, 2**32 - 1)
+    bits = random_bits(key, purpose, samples, 4097)
+    assert torch.equal(random_bits(key, purpose, samples.to("cuda"), 4097).cpu(), bits)

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import MakeRun
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import MakeRun
 from tidemask.report.class_curves import MAX_POINTS, group_colour, pooled, spread
 from tidemask.report.palette import FUNCTION, INK
 from tidemask.report.reading import read_runs

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import MakeRun
 from synthetic_runs import write_four
 
+from conftest import MakeRun
 from tidemask.errors import UserError
 from tidemask.report import Comparison, compare, compare_runs
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import MakeRun
 
+from conftest import MakeRun
 from tidemask.report.equal_terms import flat_settings, seeds_statement, warnings_for
 from tidemask.report.reading import read_runs
 

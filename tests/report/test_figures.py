@@ -7,10 +7,10 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from conftest import MakeRun
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from conftest import MakeRun
 from tidemask.report import Comparison
 from tidemask.report.chart import Chart
 from tidemask.report.class_figures import relative_share_chart

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MakeRun
 
+from conftest import MakeRun
 from tidemask.errors import UserError
 from tidemask.report.reading import read_runs
 

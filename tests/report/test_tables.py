@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeRun
 from synthetic_runs import CORPUS_SHARE, UNIGRAM_ENTROPY
 
+from conftest import MakeRun
 from tidemask.report import Comparison
 from tidemask.report.reading import read_runs
 from tidemask.report.tables import all_tables, held_out_table

@@ -81,9 +81,10 @@ class _Sums:
         self, token_loss: Tensor, classes: Tensor, sequence: Tensor, num_sequences: int
     ) -> None:
         size = self.loss.shape[0]
-        self.loss += torch.bincount(classes, weights=token_loss, minlength=size)
+        classes = torch.where(classes == NO_CLASS, size - 1, classes)
+        self.loss += _total(token_loss, classes, size)
         self.count += torch.bincount(classes, minlength=size)
-        losses = torch.bincount(sequence, weights=token_loss, minlength=num_sequences)
+        losses = _total(token_loss, sequence, num_sequences)
         counts = torch.bincount(sequence, minlength=num_sequences).double()
         self.moments += torch.stack([losses @ losses, losses @ counts, counts @ counts])
 
@@ -145,8 +146,11 @@ def held_out_metrics(
     mine = chunks[rank::num_ranks]
     for done, chunk in enumerate(mine):
         batch = dataset.__getitems__(chunk).to(device)
-        for percent, inputs, selected in _maskings(batch, vocabulary, num_draws):
-            _measure(model, batch, inputs, selected, sums[percent])
+        for percent in HELD_OUT_PERCENTS:
+            maskings = _maskings(batch, vocabulary, percent, num_draws)
+            tokens = [_measured(model, batch, *masking) for masking in maskings]
+            columns = [torch.cat(column) for column in zip(*tokens, strict=True)]
+            sums[percent].add(*columns, num_sequences=len(chunk))
         on_progress(done + 1, len(mine))
     model.train(was_training)
     return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
@@ -172,28 +176,30 @@ def final_metrics(metrics: dict[str, float], dataset: BatchDataset) -> dict[str,
 
 
 def _maskings(
-    batch: Batch, vocabulary: Vocabulary, num_draws: int
-) -> Iterator[tuple[int, Tensor, Tensor]]:
+    batch: Batch, vocabulary: Vocabulary, percent: int, num_draws: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs and selected positions of each fixed draw."""
     length = batch.input_ids.shape[1]
     for draw in range(num_draws):
-        key = StepKey(_SEED, draw)
-        bits = random_bits(key, Purpose.HELD_OUT, batch.sample_ids, length)
-        for percent in HELD_OUT_PERCENTS:
-            selected = select_uniform(bits, batch.maskable, percent / 100)
-            yield percent, batch.input_ids.masked_fill(selected, vocabulary.mask_id), selected
+        bits = random_bits(StepKey(_SEED, draw), Purpose.HELD_OUT, batch.sample_ids, length)
+        selected = select_uniform(bits, batch.maskable, percent / 100)
+        yield batch.input_ids.masked_fill(selected, vocabulary.mask_id), selected
 
 
-def _measure(
-    model: SelectedPositionsLM, batch: Batch, inputs: Tensor, selected: Tensor, sums: _Sums
-) -> None:
+def _measured(
+    model: SelectedPositionsLM, batch: Batch, inputs: Tensor, selected: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, class (`NO_CLASS` for none) and sequence of each selected token, on the CPU."""
     positions = selected.flatten().nonzero().squeeze(1)
     targets = batch.input_ids.flatten()[positions]
     loss = model(inputs, positions, targets, batch.attention_mask)
-    none = sums.loss.shape[0] - 1
     classes = batch.token_class.flatten()[positions].long()
-    classes = torch.where(classes == NO_CLASS, none, classes)
-    sequence = positions // inputs.shape[1]
-    sums.add(loss.double().cpu(), classes.cpu(), sequence.cpu(), inputs.shape[0])
+    return loss.double().cpu(), classes.cpu(), (positions // inputs.shape[1]).cpu()
+
+
+def _total(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
+    """Sum per group, float64; `bincount` with weights would count integers where none is given."""
+    return torch.zeros(num_groups, dtype=torch.float64).index_add_(0, groups, values)
 
 
 def _named(sums: dict[int, _Sums], class_names: Sequence[str]) -> dict[str, float]:

@@ -1,0 +1,141 @@
+"""Weights against the sigmoid of method.md, section 3, in plain Python."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidemask.masking.weighting import (
+    NEUTRAL_WEIGHT,
+    WEIGHTINGS,
+    ByClassLoss,
+    blend_at,
+    class_loss_weights,
+)
+
+losses = st.floats(0.01, 12).map(lambda x: round(x, 3))
+
+
+def weights(values, *, sharpness=2.0, blend=1.0):
+    class_loss = torch.tensor(values, dtype=torch.float64)
+    return class_loss_weights(class_loss, sharpness=sharpness, blend=blend).tolist()
+
+
+def reference(values, beta, blend):
+    """`sigmoid(beta (L - mean) / std)` over the seen, sample deviation, mixed with 0.5."""
+    seen = [x for x in values if not math.isnan(x)]
+    if len(set(seen)) < 2:
+        return [0.5] * len(values)
+    mean, spread = statistics.fmean(seen), statistics.stdev(seen)
+    steep = [
+        0.5 if math.isnan(x) else 1 / (1 + math.exp(-beta * (x - mean) / spread)) for x in values
+    ]
+    return [(1 - blend) * 0.5 + blend * w for w in steep]
+
+
+@given(
+    st.lists(losses | st.just(math.nan), min_size=1, max_size=17),
+    st.floats(0, 5),
+    st.floats(0, 1),
+)
+@settings(deadline=None, max_examples=200)
+def test_weights_equal_the_formula(values, sharpness, blend):
+    result = weights(values, sharpness=sharpness, blend=blend)
+    np.testing.assert_allclose(result, reference(values, sharpness, blend), atol=1e-9)
+
+
+def test_two_classes_are_one_sample_deviation_of_root_two_apart():
+    """With two values the standardised ones are -1/sqrt(2) and 1/sqrt(2), by hand."""
+    high = 1 / (1 + math.exp(-math.sqrt(2)))
+    np.testing.assert_allclose(weights([0.5, 2.5]), [1 - high, high], rtol=1e-12)
+
+
+def test_weights_are_neither_moved_nor_stretched_by_the_scale_of_the_losses():
+    values = [0.4, 1.0, 2.1, 2.6]
+    np.testing.assert_allclose(weights(values), weights([7 * x + 3 for x in values]), rtol=1e-9)
+
+
+def test_harder_classes_weigh_more():
+    result = weights([2.0, 0.1, 1.0, 3.0])
+    assert np.argsort(result).tolist() == [1, 2, 0, 3]
+    assert min(result) > 0
+    assert max(result) < 1
+
+
+def test_unseen_class_is_neutral_and_does_not_move_the_others():
+    result = weights([0.5, math.nan, 2.5, 1.0])
+    assert result[1] == NEUTRAL_WEIGHT == 0.5
+    np.testing.assert_allclose([result[i] for i in (0, 2, 3)], weights([0.5, 2.5, 1.0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [math.nan] * 3, [math.nan, 1.0, math.nan]])
+def test_fewer_than_two_seen_classes_are_neutral(values):
+    assert weights(values) == [0.5] * len(values)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 1.1, 2.3, 9.01])
+@pytest.mark.parametrize("num_classes", [2, 3, 6, 7, 9, 12, 17])
+def test_equal_losses_are_neutral(num_classes, value):
+    np.testing.assert_allclose(weights([value] * num_classes), 0.5, atol=1e-6)
+
+
+def test_losses_equal_up_to_rounding_are_neutral():
+    """The same history at two frequencies leaves a difference in the last bit, and no more."""
+    value = 2.018137
+    values = [value, math.nextafter(value, 3), math.nextafter(value, 1)]
+    np.testing.assert_allclose(weights(values), 0.5, atol=1e-6)
+
+
+def test_sharpness_of_zero_is_uniform():
+    np.testing.assert_allclose(weights([0.1, 5.0, 2.0], sharpness=0), 0.5, rtol=1e-12)
+
+
+def test_input_is_left_alone_and_float32_is_taken():
+    class_loss = torch.tensor([0.5, math.nan, 2.5])
+    kept = class_loss.clone()
+    result = class_loss_weights(class_loss, sharpness=2.0, blend=0.5)
+    assert torch.equal(class_loss.nan_to_num(-1), kept.nan_to_num(-1))
+    assert result.dtype == torch.float64
+
+
+@pytest.mark.parametrize("horizon", [1, 40, 62.5, 1000])
+def test_weights_blend_in_over_the_second_horizon(horizon):
+    shares = {0: 0, 0.5: 0, 1: 0, 1.25: 0.25, 1.5: 0.5, 1.9: 0.9, 2: 1, 3: 1, 100: 1}
+    for horizons, share in shares.items():
+        step = horizons * horizon
+        assert blend_at(step, horizon=horizon) == pytest.approx(share, abs=1e-12), horizons
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "horizon"),
+    [(200, 10), (2000, 100), (19_999, 999.95), (20_000, 1000), (10**6, 1000), (1, 1)],
+)
+def test_automatic_horizon_is_five_percent_and_at_most_a_thousand_steps(max_steps, horizon):
+    assert ByClassLoss().horizon(max_steps) == pytest.approx(horizon)
+
+
+def test_given_horizon_is_taken():
+    assert ByClassLoss(horizon_steps=1000).horizon(2000) == 1000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sharpness": -1}, "sharpness=-1"),
+        ({"sharpness": math.nan}, "sharpness=nan"),
+        ({"horizon_steps": 0}, "horizon_steps=0"),
+    ],
+)
+def test_wrong_setting_is_refused_with_its_value(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        ByClassLoss(**wrong)
+
+
+def test_table_names_each_weighting_as_the_setting_does():
+    assert {name: kind().weighting for name, kind in WEIGHTINGS.items()} == {
+        name: name for name in WEIGHTINGS
+    }

@@ -1,0 +1,123 @@
+"""Configuration: recipes, overrides, and one line that names every problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tidemask import load_recipe
+from tidemask.config import Recipe, read_run_config, recipe_names, to_yaml
+from tidemask.errors import UserError
+from tidemask.masking.schedule import Linear, mean_ratio
+from tidemask.masking.weighting import ByClassLoss
+
+REQUIRED = {
+    "bert", "roberta", "wettig-40", "modernbert-30", "constant-matched", "mrd-linear", "mrd-cosine",
+    "ptw", "ptw-mrd", "ptw-paper", "ankner-linear", "ankner-cosine", "ankner-step", "ettin",
+    "mmbert", "tiacbm-cyclic", "rising", "triangle", "valley", "mrd-warmup",
+}  # fmt: skip
+"""Recipes of architecture.md, section 5, that token and word units, uniform and class-loss weights
+and the schedules of method.md allow."""
+
+
+def test_config_ships_every_recipe_that_the_parts_allow() -> None:
+    assert set(recipe_names()) >= REQUIRED
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_config_every_recipe_says_what_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.summary.endswith(".")
+    assert recipe.source
+    assert recipe.deviations
+    assert all(0.0 <= recipe.masking.ratio(s / 10) <= 1.0 for s in range(11))
+
+
+def test_config_matched_constant_has_the_mean_of_its_schedule() -> None:
+    matched = load_recipe("constant-matched").masking.ratio
+    assert matched(0.3) == pytest.approx(mean_ratio(load_recipe("mrd-cosine").masking.ratio))
+    assert matched(0.3) == pytest.approx(0.15 + 0.02)  # p (1 + cos) + 0.02 has the mean p + 0.02
+
+
+def test_config_overrides_win_over_the_recipe() -> None:
+    recipe = load_recipe("ptw", ["training.learning_rate=2e-3", "masking.content.sharpness=1"])
+    assert recipe.training.learning_rate == 0.002
+    assert recipe.masking.content == ByClassLoss(sharpness=1.0)
+
+
+def test_config_another_schedule_discards_the_fields_of_the_old_one() -> None:
+    recipe = load_recipe("bert", ["masking.ratio.schedule=linear", "masking.ratio.end=0.1"])
+    assert recipe.masking.ratio == Linear(start=0.3, end=0.1)
+
+
+def test_config_file_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("masking: {ratio: {schedule: linear, start: 4e-1, end: 0}, unit: word}\n")
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.masking.ratio(0.5), recipe.masking.unit) == ("mine", 0.2, "word")
+
+
+def test_config_written_out_is_read_back_the_same(tmp_path: Path) -> None:
+    for name in recipe_names():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(to_yaml(load_recipe(name)))
+        assert load_recipe(path) == load_recipe(name)
+
+
+PROBLEMS = [
+    (["masking.ratio.strat=0.3"], r"unknown key masking\.ratio\.strat\. Did you mean start\?"),
+    (["trainin.max_steps=3"], r"unknown key trainin\. Did you mean training\?"),
+    (["masking.ratio.start=1.3"], r"masking\.ratio\.start=1\.3\. Expected a number in \[0, 1\]"),
+    (["masking.ratio.end=30"], r"masking\.ratio\.end=30\..*Did you mean 0\.3\?"),
+    (["masking.ratio.schedule=cosin"], r"ratio\.schedule=cosin\..*Did you mean cosine\?"),
+    (["masking.ratio={start: 0.3}"], r"masking\.ratio\.schedule is missing"),
+    (["masking.content.weighting=loss"], r"content\.weighting=loss\. Expected one of uniform"),
+    (["model.size=bert-tny"], r"model\.size=bert-tny\. Expected one of bert-tiny"),
+    (["training.max_steps=0"], r"training\.max_steps=0\. Expected a number of at least 1"),
+    (["training.max_steps=2.5"], r"training\.max_steps=2\.5\. Expected a valid integer"),
+    (["training.max_steps=true"], r"training\.max_steps=true\. Expected a valid integer"),
+    (["training.lr_warmup_steps=x"], r"lr_warmup_steps=\"x\"\. Expected a valid integer or 'auto'"),
+    (["masking.corruption.keep=0.5"], r"add up to 1\.4"),
+    (["masking.unit=sentence"], r"masking\.unit=\"sentence\"\. Expected 'token' or 'word'"),
+    (["masking=3"], r"masking=3\. Expected an object"),
+    (["training.max_steps"], r"Expected section\.field=value"),
+    (["training.seed=2", "training.seed.x=1"], r"seed is a value, not a section"),
+    (["masking.ratio.start=nan"], r"masking\.ratio\.start"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), PROBLEMS)
+def test_config_names_what_is_wrong(overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        load_recipe("mrd-cosine", overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_config_reports_all_problems_together() -> None:
+    with pytest.raises(UserError) as caught:
+        load_recipe("bert", ["model.dropout=2", "training.nonsense=1", "masking.ratio.ratio=-1"])
+    for path in ("model.dropout=2", "training.nonsense", "masking.ratio.ratio=-1"):
+        assert path in str(caught.value)
+
+
+def test_config_unknown_recipe_suggests_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such recipe: mrd-cosin\. Did you mean mrd-cosine\?"):
+        load_recipe("mrd-cosin")
+    with pytest.raises(UserError, match="no such file"):
+        load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(UserError, match="Expected a mapping"):
+        load_recipe(tmp_path / "list.yaml")
+    (tmp_path / "torn.yaml").write_text("masking: {")
+    with pytest.raises(UserError, match="unreadable file"):
+        load_recipe(tmp_path / "torn.yaml")
+
+
+def test_config_run_yaml_needs_its_corpus(tmp_path: Path) -> None:
+    plain = yaml.safe_load(to_yaml(Recipe()))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({k: plain[k] for k in ("masking", "model")}))
+    with pytest.raises(UserError, match=r"corpus is missing.*training is missing"):
+        read_run_config(tmp_path / "run.yaml")
