@@ -75,10 +75,7 @@ def test_batching_marks_special_and_padding_as_not_maskable() -> None:
     )
     is_special = torch.arange(10) < 5
     batch = to_batch(rows, np.array([11, 12]), is_special)
-    assert batch.maskable.tolist() == [
-        [False, True, True, False, False],
-        [False, True, False, True, False],
-    ]
+    assert batch.maskable.int().tolist() == [[0, 1, 1, 0, 0], [0, 1, 0, 1, 0]]
     assert batch.attention_mask is not None
     assert batch.attention_mask.tolist() == [[True] * 4 + [False], [True] * 5]
     assert batch.sample_ids.tolist() == [11, 12]

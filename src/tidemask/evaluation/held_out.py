@@ -149,8 +149,8 @@ def held_out_metrics(
         for percent in HELD_OUT_PERCENTS:
             maskings = _maskings(batch, vocabulary, percent, num_draws)
             tokens = [_measured(model, batch, *masking) for masking in maskings]
-            columns = [torch.cat(column) for column in zip(*tokens, strict=True)]
-            sums[percent].add(*columns, num_sequences=len(chunk))
+            loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
+            sums[percent].add(loss, classes, sequence, len(chunk))
         on_progress(done + 1, len(mine))
     model.train(was_training)
     return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)

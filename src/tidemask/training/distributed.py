@@ -76,7 +76,8 @@ class StepSums:
         """
         size = self.num_classes + 1
         begin = len(self._SCALARS)
-        sums = torch.bincount(classes, weights=token_loss.double(), minlength=size)
+        sums = torch.zeros(size, dtype=torch.float64, device=classes.device)
+        sums.index_add_(0, classes, token_loss.double())
         counts = torch.bincount(classes, minlength=size)
         self._vector[0] += loss.double().cpu()
         self._vector[begin : begin + size] += sums.cpu()
