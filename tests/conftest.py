@@ -6,8 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# Shapes and dtypes in signatures are checked at run time, under the tests alone.
+install_import_hook(
+    [f"tidemask.{name}" for name in ("batch", "noise", "masking", "modeling", "training.loss")],
+    "beartype.beartype",
+)
 
 
 def _prepared(root: Path, tagger: str) -> Path:

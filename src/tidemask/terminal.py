@@ -30,6 +30,8 @@ from rich.text import Text
 from tidemask.run_record import RATIO, held_out_loss
 
 _LOG_EVERY_SECONDS = 10.0
+_FIRST_LINE_SECONDS = 2.0
+"""Shorter work reports nothing before its end."""
 
 stdout = Console(highlight=False, soft_wrap=False)
 """Results."""
@@ -64,7 +66,7 @@ class Reporter:
         )
         self._tasks: dict[str, TaskID] = {}
         self._finished: set[str] = set()
-        self._last_line = 0.0
+        self._last_line = time.monotonic() - _LOG_EVERY_SECONDS + _FIRST_LINE_SECONDS
 
     def __enter__(self) -> Reporter:
         if self._live:
@@ -81,7 +83,7 @@ class Reporter:
             if stage not in self._tasks:
                 self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
             self._progress.update(self._tasks[stage], completed=done, total=total)
-        elif stage not in self._finished:
+        elif done and stage not in self._finished:
             is_last = total is not None and done >= total
             if is_last:
                 self._finished.add(stage)

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import lzma
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from transformers import AutoTokenizer
 
 from tidemask.corpus import encoding, progress
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus, prepare_files
+from tidemask.corpus.shards import SplitWriter
 from tidemask.corpus.store import open_corpus
 from tidemask.corpus.tagging import load_tagger
 from tidemask.corpus.text import Document
@@ -379,6 +381,20 @@ def test_prepare_interrupted_ends_its_workers(tmp_path, monkeypatch):
         )
     assert list(tmp_path.iterdir()) == []
     assert threading.active_count() == threads
+
+
+def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 500)
+
+    def full_disk(self, document):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(SplitWriter, "add", full_disk)
+    with pytest.raises(OSError, match="No space left") as caught:
+        prepare(tmp_path, make_documents(), workers=2)
+    assert multiprocessing.active_children() == []
+    assert list(tmp_path.iterdir()) == []
+    del caught  # it held the frames, and with them all that was not ended
 
 
 @pytest.mark.parametrize(

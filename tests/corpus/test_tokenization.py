@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -21,6 +29,7 @@ from tidemask.corpus.tokenization import (
     SPECIAL_TOKENS,
     CorpusTokenizer,
     load_tokenizer,
+    wrap_backend,
 )
 from tidemask.corpus.wordpiece import train_tokenizer
 from tidemask.errors import UserError
@@ -315,6 +324,16 @@ def test_tokenization_no_word_starts_within_a_character(kind, text):
     assert len(set(starts.tolist())) == len(starts)
     if kind == "byte-level":
         assert len(encoded.ids) > len(text.replace(" ", ""))
+
+
+def test_tokenization_no_word_starts_within_a_character_that_was_taken_apart():
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL_TOKENS, "a", "."])}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.NFKC()  # makes three full stops of an ellipsis
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # makes a word of each
+    (encoded,) = wrap_backend(backend).encoder().encode(["a… .."])
+    assert encoded.ids.tolist() == [5, 6, 6, 6, 6, 6]
+    assert encoded.word_starts.tolist() == [True, True, False, False, True, True]
 
 
 @each_kind

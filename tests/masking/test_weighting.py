@@ -77,10 +77,11 @@ def test_fewer_than_two_seen_classes_are_neutral(values):
     assert weights(values) == [0.5] * len(values)
 
 
-@pytest.mark.parametrize("value", [0.1, 0.7, 1.1, 2.3, 9.01])
-@pytest.mark.parametrize("num_classes", [2, 3, 6, 7, 9, 12, 17])
-def test_equal_losses_are_neutral(num_classes, value):
-    np.testing.assert_allclose(weights([value] * num_classes), 0.5, atol=1e-6)
+@pytest.mark.parametrize("num_classes", [2, 3, 6, 9, 17])
+def test_equal_losses_are_neutral(num_classes):
+    for value in (0.1, 0.7, 1.1, 2.3, 9.01):
+        result = weights([value] * num_classes)
+        np.testing.assert_allclose(result, 0.5, atol=1e-6, err_msg=f"losses of {value}")
 
 
 def test_losses_equal_up_to_rounding_are_neutral():
