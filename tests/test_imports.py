@@ -25,7 +25,8 @@ ARROWS: dict[str, set[str]] = {
     "training": _TRAINING,
     "evaluation": _TRAINING,
     "report": {"run_record", "token_classes"},
-    "config": {"masking", "modeling", "training", "evaluation"},
+    "config_problems": {"masking"},
+    "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
     "material": {"config", "corpus", "batching", "masking", "run_record"},
     "measuring": {"material", "config", "corpus", "evaluation", "modeling", "run_record"}
     | {"training"},

@@ -7,24 +7,21 @@ recipe. All problems of a configuration are reported together, each with its dot
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
+from tidemask.config_problems import CHOICES, described, nearest, unknown_choices
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings
 from tidemask.masking.masker import MaskingSettings
-from tidemask.masking.schedule import SCHEDULES
-from tidemask.masking.weighting import WEIGHTINGS
 from tidemask.modeling import ModelSettings
 from tidemask.settings import Settings
 from tidemask.training.arguments import TrainingSettings
@@ -148,7 +145,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
         node = node.setdefault(name, {})
         if not isinstance(node, dict):
             raise UserError(f"unreadable setting: {override!r}: {name} is a value, not a section.")
-    if path[-1] in _TAGS and node.get(path[-1]) != value:
+    if path[-1] in CHOICES and node.get(path[-1]) != value:
         node.clear()
     node[path[-1]] = value
 
@@ -166,10 +163,6 @@ def _load_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
 
 
-_TAGS: dict[str, Mapping[str, type[Settings]]] = {"schedule": SCHEDULES, "weighting": WEIGHTINGS}
-"""Fields whose value says which settings a section has."""
-
-
 def _shipped() -> Any:
     return resources.files("tidemask") / "recipes"
 
@@ -183,11 +176,9 @@ def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
         path = Path(name)
         return {"name": path.stem, **_read_yaml(path)}, name
     if name not in recipe_names():
-        near = difflib.get_close_matches(name, recipe_names(), n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(
-            f"no such recipe: {name}.{hint} Shipped are {', '.join(recipe_names())}; "
-            "a file of your own ends in .yaml."
+            f"no such recipe: {name}.{nearest(name, recipe_names())} Shipped are "
+            f"{', '.join(recipe_names())}; a file of your own ends in .yaml."
         )
     text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")
     return {"name": name, **_load_yaml(text)}, f"recipe {name}"
@@ -206,111 +197,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
-    problems = list(_unknown_choices(raw, ()))
+    problems = list(unknown_choices(raw, ()))
     if not problems:
         try:
             return TypeAdapter(kind).validate_json(json.dumps(raw, default=str), strict=True)
         except ValidationError as error:
-            problems = _described(kind, raw, error.errors())
+            problems = described(kind, raw, error.errors())
     raise UserError(f"wrong configuration in {origin}: {' '.join(problems)}")
-
-
-def _unknown_choices(raw: Any, path: tuple[str, ...]) -> Iterable[str]:
-    """Problems of the fields that choose which settings their section has."""
-    if not isinstance(raw, dict):
-        return
-    for name, value in raw.items():
-        here = (*path, str(name))
-        if name in _TAGS and value not in _TAGS[name]:
-            known = _TAGS[name]
-            yield f"{'.'.join(here)}={value}.{_listed(list(known))}{_near(value, known)}"
-        yield from _unknown_choices(value, here)
-    for tag, section in (("schedule", "ratio"), ("schedule", "of"), ("weighting", "content")):
-        inner = raw.get(section)
-        if isinstance(inner, dict) and tag not in inner:
-            dotted = ".".join((*path, section, tag))
-            yield f"{dotted} is missing. Expected one of {', '.join(_TAGS[tag])}."
-
-
-def _described(kind: type, raw: dict[str, Any], errors: Iterable[ErrorDetails]) -> list[str]:
-    """One sentence or two per problem; problems of union members that were not chosen drop out."""
-    found: dict[str, list[str]] = {}
-    for error in errors:
-        location, chosen = _without_unions(raw, error["loc"])
-        if not chosen:
-            continue
-        path = ".".join(str(part) for part in location)
-        if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            known = _fields_at(kind, raw, location[:-1])
-            sentence = f"unknown key {path}."
-            found[sentence] = [_near(str(location[-1]), known) or _listed(known)]
-        elif error["type"] == "value_error":
-            message = str(error["ctx"]["error"]) if "ctx" in error else error["msg"]
-            found[f"{path}.{message}" if path else message] = []
-        elif error["type"] == "missing":
-            found[f"{path} is missing."] = []
-        else:
-            seen = f"{path}={json.dumps(error['input'], default=str)}."
-            found.setdefault(seen, []).append(error["msg"].replace("Input should be ", ""))
-    return [_sentence(seen, expected) for seen, expected in found.items()]
-
-
-def _sentence(seen: str, expected: Sequence[str]) -> str:
-    if not expected or seen.startswith("unknown key"):
-        return seen + "".join(expected)
-    return f"{seen} Expected {' or '.join(dict.fromkeys(expected))}."
-
-
-def _without_unions(raw: Any, location: Sequence[int | str]) -> tuple[tuple[int | str, ...], bool]:
-    """The location without the names of union members, and whether the chosen ones are on it."""
-    path: list[int | str] = []
-    node = raw
-    for part in location:
-        tag = next((t for t in _TAGS if isinstance(node, dict) and t in node), None)
-        if tag and part in {cls.__name__ for cls in _TAGS[tag].values()}:
-            if part != _TAGS[tag][node[tag]].__name__:
-                return (), False
-            continue
-        if isinstance(part, str) and part in _PRIMITIVE_MEMBERS:
-            continue
-        path.append(part)
-        node = (
-            node.get(part)
-            if isinstance(node, dict)
-            else node[part]
-            if _indexes(node, part)
-            else None
-        )
-    return tuple(path), True
-
-
-_PRIMITIVE_MEMBERS = {"int", "float", "str", "literal['auto']"}
-"""What pydantic appends to a location for a plain member of a union such as `int | "auto"`."""
-
-
-def _indexes(node: Any, part: int | str) -> bool:
-    return isinstance(node, list) and isinstance(part, int) and part < len(node)
-
-
-def _fields_at(kind: type, raw: Any, location: Sequence[int | str]) -> list[str]:
-    """Names that a section may have."""
-    node, section = raw, kind
-    for part in location:
-        node = node[part]
-        if isinstance(part, int):
-            section = next(t for t in get_args(section) if dataclasses.is_dataclass(t))  # type: ignore[assignment]
-            continue
-        tag = next((t for t in _TAGS if isinstance(node, dict) and t in node), None)
-        section = _TAGS[tag][node[tag]] if tag else get_type_hints(section)[part]
-    return (
-        [f.name for f in dataclasses.fields(section)] if dataclasses.is_dataclass(section) else []
-    )
-
-
-def _near(name: object, known: Iterable[str]) -> str:
-    match = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" Did you mean {match[0]}?" if match else ""
-
-
-def _listed(known: Sequence[str]) -> str:
-    return f" Expected one of {', '.join(known)}."

@@ -38,7 +38,15 @@ def selected_ids(corruption=None, original=5, seed=41):
 
 
 @pytest.mark.parametrize(
-    "shares", [(0.8, 0.1, 0.1), (0.5, 0.3, 0.2), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0.9, 0.1, 0)]
+    "shares",
+    [
+        (0.8, 0.1, 0.1),
+        (0.5, 0.3, 0.2),
+        (1.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (0.0, 0.0, 1.0),
+        (0.9, 0.1, 0.0),
+    ],
 )
 def test_shares_obey_the_binomial_law(shares):
     mask, random, keep = shares
@@ -54,7 +62,7 @@ def test_shares_obey_the_binomial_law(shares):
 
 
 def test_random_tokens_are_uniform_over_the_ordinary_ids():
-    result = selected_ids(Corruption(mask=0, random=1, keep=0))
+    result = selected_ids(Corruption(mask=0.0, random=1.0, keep=0.0))
     counts = np.bincount(result, minlength=60)
     special = np.isin(np.arange(60), list(SPECIAL))
     assert counts[special].sum() == 0
@@ -68,7 +76,7 @@ def test_random_token_reaches_the_first_and_the_last_ordinary_id():
         torch.ones(1, 2, dtype=torch.bool),
         kind_bits=torch.zeros(1, 2, dtype=torch.int64),
         token_bits=torch.tensor([[0, 2**32 - 1]]),
-        corruption=Corruption(mask=0, random=1, keep=0),
+        corruption=Corruption(mask=0.0, random=1.0, keep=0.0),
         vocabulary=VOCABULARY,
     )
     assert result.tolist() == [[4, 59]]
@@ -79,7 +87,7 @@ def test_random_tokens_of_a_large_vocabulary_are_uniform():
     ids = torch.full((100, 1000), 5)
     every = torch.ones_like(ids, dtype=torch.bool)
     rng = np.random.default_rng(42)
-    result = corrupted(ids, every, rng, Corruption(mask=0, random=1, keep=0), vocabulary)
+    result = corrupted(ids, every, rng, Corruption(mask=0.0, random=1.0, keep=0.0), vocabulary)
     assert not np.isin(result, list(SPECIAL)).any()
     position = (result.flatten().numpy() - len(SPECIAL)) / (250_112 - len(SPECIAL))
     assert stats.kstest(position, "uniform").pvalue > LEVEL

@@ -118,15 +118,23 @@ def test_inclusion_by_word_length_is_flat(text, ratio, content):
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])
-def test_selection_and_corruption_are_independent(text, unit):
-    """At a small ratio all selected draws are low; their kinds must not be."""
+def test_selection_kind_and_random_token_are_independent(text, unit):
+    """All selected draws are low, all that choose a random token are alike; the next must not be.
+
+    Of the 45 ordinary ids, 44 are not the original, 9.
+    """
     shares, counts = np.array([0.8, 0.1 * 44 / 45, 0.1 + 0.1 / 45]), np.zeros(3)
+    random_counts = np.zeros(50)
     for step in range(500, 504):
         masked = text.masked(0.1, unit, Uniform(), step)
         ids = masked.input_ids[masked.selected].numpy()
         counts += [(ids == 4).sum(), ((ids != 4) & (ids != 9)).sum(), (ids == 9).sum()]
+        random_counts += np.bincount(ids[(ids != 4) & (ids != 9)], minlength=50)
     assert counts.sum() > 50_000
-    assert stats.chisquare(counts, shares * counts.sum()).pvalue > LEVEL
+    assert stats.chisquare(counts, shares * counts.sum()).pvalue > LEVEL / 2
+    drawn = np.delete(random_counts, [0, 1, 2, 3, 4, 9])
+    assert stats.chisquare(drawn).pvalue > LEVEL / 2
+    assert drawn.sum() == random_counts.sum()
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])

@@ -53,9 +53,9 @@ def wave(s):
 # Name: schedule, closed form, corners, exact mean, size of the largest jump.
 CURVES = {
     "constant": (Constant(ratio=P), lambda s: P, [], P, 0),
-    "mrd-linear": (Linear(start=2 * P, end=0), lambda s: 2 * P * (1 - s), [], P, 0),
+    "mrd-linear": (Linear(start=2 * P, end=0.0), lambda s: 2 * P * (1 - s), [], P, 0),
     "ankner-linear": (Linear(start=0.3, end=0.15), lambda s: 0.3 - 0.15 * s, [], 0.225, 0),
-    "rising": (Linear(start=0, end=2 * P), lambda s: 2 * P * s, [], P, 0),
+    "rising": (Linear(start=0.0, end=2 * P), lambda s: 2 * P * s, [], P, 0),
     "mrd-cosine": (
         Cosine(start=2 * P + 0.02, end=0.02),
         lambda s: P * (1 + math.cos(pi * s)) + 0.02,
@@ -71,13 +71,13 @@ CURVES = {
         0,
     ),
     "convex": (
-        Quadratic(start=2 * P, end=0, shape="convex"),
+        Quadratic(start=2 * P, end=0.0, shape="convex"),
         lambda s: 2 * P * (1 - s) ** 2,
         [],
         2 * P / 3,
         0,
     ),
-    "triangle": (Triangle(start=0, middle=2 * P, end=0), triangle, [0.5], P, 0),
+    "triangle": (Triangle(start=0.0, middle=2 * P, end=0.0), triangle, [0.5], P, 0),
     "valley": (
         Triangle(start=2 * P + 0.01, middle=0.01, end=2 * P + 0.01),
         lambda s: 2 * P * abs(1 - 2 * s) + 0.01,
@@ -85,10 +85,10 @@ CURVES = {
         P + 0.01,
         0,
     ),
-    "warmup": (WarmupLinear(start=0, peak=2 * P, warmup=0.08), warmed_up, [0.08], P, 0),
-    "ankner-step": (steps((0.5, 0.3), (1, 0.15)), one_step, [0.5], 0.225, 0.15),
+    "warmup": (WarmupLinear(start=0.0, peak=2 * P, warmup=0.08), warmed_up, [0.08], P, 0),
+    "ankner-step": (steps((0.5, 0.3), (1.0, 0.15)), one_step, [0.5], 0.225, 0.15),
     "mmbert": (
-        steps((0.6, 0.3), (0.93, 0.15), (1, 0.05)),
+        steps((0.6, 0.3), (0.93, 0.15), (1.0, 0.05)),
         lambda s: 0.3 if s < 0.6 else 0.15 if s < 0.93 else 0.05,
         [0.6, 0.93],
         0.6 * 0.3 + 0.33 * 0.15 + 0.07 * 0.05,
@@ -127,7 +127,7 @@ def test_mean_ratio_equals_the_exact_integral(schedule, closed_form, corners, me
 
 
 @curves
-@pytest.mark.parametrize("s", [-1e-9, math.nextafter(1, 2), 2, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("s", [-1e-9, math.nextafter(1, 2), 2.0, math.inf, -math.inf, math.nan])
 def test_progress_outside_the_run_is_refused(schedule, closed_form, corners, mean, jump, s):
     with pytest.raises(ValueError, match=r"progress=.*Expected a number in \[0, 1\]"):
         schedule(s)
@@ -137,7 +137,7 @@ def test_progress_outside_the_run_is_refused(schedule, closed_form, corners, mea
 def test_closed_forms_hold_for_other_base_ratios(p):
     for s in GRID:
         assert Linear(start=2 * p)(s) == pytest.approx(2 * p * (1 - s), abs=TOLERANCE)
-        convex = Quadratic(start=2 * p, end=0, shape="convex")
+        convex = Quadratic(start=2 * p, end=0.0, shape="convex")
         assert convex(s) == pytest.approx(2 * p * (1 - s) ** 2, abs=TOLERANCE)
         triangle = Triangle(middle=2 * p)
         assert triangle(s) == pytest.approx(p * (2 - 4 * abs(s - 0.5)), abs=TOLERANCE)
@@ -153,11 +153,11 @@ def test_defaults_are_the_published_curves():
 @pytest.mark.parametrize("warmup", [0.001, 0.3, 0.999])
 def test_warmup_of_any_length_rises_to_the_peak_and_falls_to_the_end(warmup):
     schedule = WarmupLinear(start=0.1, peak=0.5, end=0.2, warmup=warmup)
-    assert schedule(0) == pytest.approx(0.1)
+    assert schedule(0.0) == pytest.approx(0.1)
     assert schedule(warmup / 2) == pytest.approx(0.3)
     assert schedule(warmup) == pytest.approx(0.5)
     assert schedule((1 + warmup) / 2) == pytest.approx(0.35)
-    assert schedule(1) == pytest.approx(0.2)
+    assert schedule(1.0) == pytest.approx(0.2)
     exact = warmup * 0.3 + (1 - warmup) * 0.35
     assert mean_ratio(schedule) == pytest.approx(exact, abs=1e-5)
 
@@ -189,7 +189,7 @@ def test_ratio_stays_between_the_numbers_of_the_schedule(data, s):
                 Quadratic(start=a, end=b, shape="convex"),
                 Triangle(start=a, middle=b, end=c),
                 WarmupLinear(start=a, peak=b, end=c, warmup=corner),
-                steps((corner, a), (1, b)),
+                steps((corner, a), (1.0, b)),
                 Cyclic(start=a, end=b, cycles=3),
             ]
         )
@@ -201,27 +201,27 @@ def test_ratio_stays_between_the_numbers_of_the_schedule(data, s):
 @settings(deadline=None, max_examples=50)
 def test_mean_of_is_constant_at_the_mean(start, s):
     assume(start > 0)
-    assert MeanOf(of=Linear(start=start, end=0))(s) == pytest.approx(start / 2, abs=1e-8)
+    assert MeanOf(of=Linear(start=start, end=0.0))(s) == pytest.approx(start / 2, abs=1e-8)
 
 
 WRONG = [
     (Constant, {"ratio": 1.3}, r"ratio=1\.3.*Did you mean 0\.13"),
-    (Constant, {"ratio": 15}, r"ratio=15.*Did you mean 0\.15"),
+    (Constant, {"ratio": 15.0}, r"ratio=15.*Did you mean 0\.15"),
     (Constant, {"ratio": math.nan}, "ratio=nan"),
     (Constant, {"ratio": math.inf}, "ratio=inf"),
     (Linear, {"start": -0.1}, r"start=-0\.1"),
-    (Linear, {"end": 2}, "end=2"),
+    (Linear, {"end": 2.0}, "end=2"),
     (Cosine, {"start": 1.01}, r"start=1\.01"),
-    (Quadratic, {"end": -1}, "end=-1"),
+    (Quadratic, {"end": -1.0}, "end=-1"),
     (Triangle, {"middle": 1.5}, r"middle=1\.5"),
-    (WarmupLinear, {"peak": 3}, "peak=3"),
-    (WarmupLinear, {"warmup": 0}, "warmup=0"),
-    (WarmupLinear, {"warmup": 1}, "warmup=1"),
+    (WarmupLinear, {"peak": 3.0}, "peak=3"),
+    (WarmupLinear, {"warmup": 0.0}, "warmup=0"),
+    (WarmupLinear, {"warmup": 1.0}, "warmup=1"),
     (WarmupLinear, {"warmup": math.nan}, "warmup=nan"),
     (Phase, {"until": 1.2, "ratio": 0.1}, r"until=1\.2"),
     (Phase, {"until": 1.0, "ratio": -0.2}, r"ratio=-0\.2"),
     (Cyclic, {"cycles": 0}, "cycles=0"),
-    (Cyclic, {"start": 7}, "start=7"),
+    (Cyclic, {"start": 7.0}, "start=7"),
 ]
 
 
@@ -231,7 +231,7 @@ def test_wrong_setting_is_refused_with_its_value(schedule, wrong, message):
         schedule(**wrong)
 
 
-@pytest.mark.parametrize("ends", [[], [0.5], [0.5, 0.5, 1], [0.7, 0.3, 1], [0.0, 1]])
+@pytest.mark.parametrize("ends", [[], [0.5], [0.5, 0.5, 1.0], [0.7, 0.3, 1.0], [0.0, 1.0]])
 def test_phases_that_do_not_cover_the_run_are_refused(ends):
     with pytest.raises(ValueError, match="phases end at"):
         steps(*((end, 0.1) for end in ends))

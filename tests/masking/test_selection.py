@@ -243,5 +243,5 @@ def test_inclusion_does_not_depend_on_the_length_of_a_word(weights, ratio):
 def test_ratios_zero_and_one_select_nothing_and_everything(weights, ratio):
     text = tokens_or_words(np.random.default_rng(34), "word", 5)
     text.bits[:, 0], text.bits[:, 1] = 0, 2**32 - 1
-    text.maskable[:, ::7] = False
+    text.maskable[:, 3::7] = False
     np.testing.assert_array_equal(text.selected(ratio, weights), text.maskable * bool(ratio))

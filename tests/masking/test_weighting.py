@@ -92,7 +92,7 @@ def test_losses_equal_up_to_rounding_are_neutral():
 
 
 def test_sharpness_of_zero_is_uniform():
-    np.testing.assert_allclose(weights([0.1, 5.0, 2.0], sharpness=0), 0.5, rtol=1e-12)
+    np.testing.assert_allclose(weights([0.1, 5.0, 2.0], sharpness=0.0), 0.5, rtol=1e-12)
 
 
 def test_input_is_left_alone_and_float32_is_taken():
@@ -103,12 +103,17 @@ def test_input_is_left_alone_and_float32_is_taken():
     assert result.dtype == torch.float64
 
 
-@pytest.mark.parametrize("horizon", [1, 40, 62.5, 1000])
+@pytest.mark.parametrize("horizon", [20.0, 40.0, 1000.0])
 def test_weights_blend_in_over_the_second_horizon(horizon):
     shares = {0: 0, 0.5: 0, 1: 0, 1.25: 0.25, 1.5: 0.5, 1.9: 0.9, 2: 1, 3: 1, 100: 1}
     for horizons, share in shares.items():
-        step = horizons * horizon
+        step = round(horizons * horizon)
         assert blend_at(step, horizon=horizon) == pytest.approx(share, abs=1e-12), horizons
+
+
+def test_blend_of_a_broken_horizon():
+    blends = [blend_at(step, horizon=62.5) for step in (62, 63, 75, 124, 125)]
+    np.testing.assert_allclose(blends, [0, 0.008, 0.2, 0.984, 1], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,7 @@ def test_given_horizon_is_taken():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sharpness": -1}, "sharpness=-1"),
+        ({"sharpness": -1.0}, "sharpness=-1"),
         ({"sharpness": math.nan}, "sharpness=nan"),
         ({"horizon_steps": 0}, "horizon_steps=0"),
     ],
