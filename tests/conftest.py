@@ -6,9 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# Many small tensor operations beside other test processes: more threads only wait for each other.
+torch.set_num_threads(1)
 
 # Shapes and dtypes in signatures are checked at run time, under the tests alone.
 install_import_hook(

@@ -38,7 +38,7 @@ class Batch:
     maskable: Bool[Tensor, "B L"]
     word_starts: Bool[Tensor, "B L"]
     token_class: UInt8[Tensor, "B L"]
-    sample_ids: Int[Tensor, B]
+    sample_ids: Int[Tensor, "B"]
     attention_mask: Bool[Tensor, "B L"] | None = None
 
     def to(self, device: torch.device | str) -> Batch:

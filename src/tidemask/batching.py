@@ -77,7 +77,7 @@ class BatchDataset(Dataset[Batch]):
         is_special: for each vocabulary id, whether it is special; bool.
     """
 
-    def __init__(self, split: CorpusSplit, order: _Order, is_special: Bool[Tensor, V]) -> None:
+    def __init__(self, split: CorpusSplit, order: _Order, is_special: Bool[Tensor, "V"]) -> None:
         self.split = split
         self.order = order
         self.is_special = is_special
@@ -92,7 +92,7 @@ class BatchDataset(Dataset[Batch]):
         return to_batch(self.split.rows(self.order.rows(samples)), samples, self.is_special)
 
 
-def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, V]) -> Batch:
+def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, "V"]) -> Batch:
     """Rows of the store as a batch; special tokens and padding are not maskable."""
     input_ids = torch.from_numpy(rows.input_ids.astype(np.int64))
     inside = np.arange(input_ids.shape[1]) < rows.length[:, None]

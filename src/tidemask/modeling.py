@@ -121,10 +121,10 @@ class SelectedPositionsLM(nn.Module):
     def forward(
         self,
         input_ids: Int[Tensor, "B L"],
-        positions: Int[Tensor, S],
-        targets: Int[Tensor, S],
+        positions: Int[Tensor, "S"],
+        targets: Int[Tensor, "S"],
         attention_mask: Bool[Tensor, "B L"] | None = None,
-    ) -> Float[Tensor, S]:
+    ) -> Float[Tensor, "S"]:
         """Cross-entropy at each selected position, nats, float32.
 
         Args:
@@ -139,7 +139,7 @@ class SelectedPositionsLM(nn.Module):
     def logits(
         self,
         input_ids: Int[Tensor, "B L"],
-        positions: Int[Tensor, S],
+        positions: Int[Tensor, "S"],
         attention_mask: Bool[Tensor, "B L"] | None = None,
     ) -> Float[Tensor, "S V"]:
         """Logits at each selected position; arguments as for `forward`."""

@@ -64,7 +64,7 @@ class StepKey:
 
 
 def random_bits(
-    key: StepKey, purpose: Purpose, sample_ids: Int[Tensor, B], length: int
+    key: StepKey, purpose: Purpose, sample_ids: Int[Tensor, "B"], length: int
 ) -> Int[Tensor, "B {length}"]:
     """Uniform integers in [0, 2**32), one for each position of each sample.
 
@@ -131,10 +131,10 @@ def philox_4x32(
     return c0, c1, c2, c3
 
 
-def permutation(seed: int, purpose: Purpose, round_number: int, size: int) -> Int[Tensor, size]:
+def permutation(seed: int, purpose: Purpose, round_number: int, size: int) -> Int[Tensor, "size"]:
     """A uniformly random order of `size` things, int64, on the CPU.
 
-    The order of each round (an epoch, say) is drawn afresh: indices are sorted by 64-bit draws.
+    The order of each round (an epoch, say) is drawn afresh: indices are sorted by 63-bit draws.
 
     Args:
         seed: of the whole run.

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_LEAST_COUNT = 1e-300
+
 Estimator = Literal["decayed_sums", "step_means"]
 """`decayed_sums`: method.md, section 3. `step_means`: the paper's own code, for comparison."""
 
@@ -64,7 +66,7 @@ class ClassLoss:
         self._loss_sum = torch.zeros(len(self.class_names), dtype=torch.float64)
         self._count = torch.zeros(len(self.class_names), dtype=torch.float64)
 
-    def update(self, loss_sum: Float[Tensor, K], count: Float[Tensor, K], *, step: int) -> None:
+    def update(self, loss_sum: Float[Tensor, "K"], count: Float[Tensor, "K"], *, step: int) -> None:
         """Take in one optimizer step of the global batch.
 
         A step without any selected token changes nothing.
@@ -97,9 +99,13 @@ class ClassLoss:
             self._loss_sum = torch.where(count > 0, moved, self._loss_sum)
             self._count = torch.ones_like(self._count)
 
-    def value(self) -> Float[Tensor, K]:
-        """Cumulative loss per class, nats per token, float64 on the CPU; NaN where not yet seen."""
-        return self._loss_sum / self._count
+    def value(self) -> Float[Tensor, "K"]:
+        """Cumulative loss per class, nats per token, float64 on the CPU; NaN where not yet seen.
+
+        A class unseen for so long that its sums underflow counts as not yet seen. The estimator
+        `step_means` begins at 0 for every class, seen or not, from the first step on.
+        """
+        return torch.where(self._count > _LEAST_COUNT, self._loss_sum / self._count, torch.nan)
 
     def state_dict(self) -> ClassLossState:
         """The state as plain numbers."""

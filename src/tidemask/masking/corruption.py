@@ -52,7 +52,8 @@ class Vocabulary:
     Attributes:
         size: number of ids.
         mask_id: id of the mask token.
-        special_ids: ids that are never selected and never drawn as random tokens.
+        special_ids: ids that are never selected and never drawn as random tokens; the mask token
+            is always one of them.
     """
 
     size: int
@@ -60,23 +61,24 @@ class Vocabulary:
     special_ids: frozenset[int]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "special_ids", self.special_ids | {self.mask_id})
         if not 0 <= self.mask_id < self.size:
             raise ValueError(f"mask_id={self.mask_id}. Expected an id in [0, {self.size}).")
-        if len(self.special_ids | {self.mask_id}) >= self.size:
+        if len(self.special_ids) >= self.size:
             raise ValueError(f"size={self.size}. Expected an id that is not special.")
 
     @classmethod
     def of(cls, size: int, mask_id: int, special_ids: Iterable[int]) -> Vocabulary:
-        """A vocabulary whose special ids include the mask."""
-        return cls(size, mask_id, frozenset(special_ids) | {mask_id})
+        """A vocabulary from any collection of special ids."""
+        return cls(size, mask_id, frozenset(special_ids))
 
     @cached_property
-    def ordinary_ids(self) -> Int[Tensor, num_ordinary]:
+    def ordinary_ids(self) -> Int[Tensor, "num_ordinary"]:
         """Ids that are not special, ascending, int64."""
         return torch.tensor([i for i in range(self.size) if i not in self.special_ids])
 
     @cached_property
-    def is_special(self) -> Bool[Tensor, V]:
+    def is_special(self) -> Bool[Tensor, "V"]:
         """For each id, whether it is special."""
         table = torch.ones(self.size, dtype=torch.bool)
         table[self.ordinary_ids] = False

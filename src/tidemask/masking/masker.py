@@ -119,8 +119,8 @@ class Masker:
         )
 
     def class_weights(
-        self, class_loss: Float[Tensor, K] | None, *, step: int
-    ) -> Float[Tensor, K] | None:
+        self, class_loss: Float[Tensor, "K"] | None, *, step: int
+    ) -> Float[Tensor, "K"] | None:
         """Weight of each class at a step, float64 on the CPU; `None` where all tokens are alike.
 
         Args:
@@ -130,6 +130,11 @@ class Masker:
         content = self.settings.content
         if not isinstance(content, ByClassLoss):
             return None
+        if class_loss is not None and class_loss.shape != (len(self.class_names),):
+            raise ValueError(
+                f"class_loss of shape {tuple(class_loss.shape)}. Expected one per class, "
+                f"({len(self.class_names)},)."
+            )
         if class_loss is None:
             return torch.full((len(self.class_names),), NEUTRAL_WEIGHT, dtype=torch.float64)
         blend = blend_at(step, horizon=content.horizon(self.max_steps)) if content.blend_in else 1.0
@@ -141,7 +146,7 @@ class Masker:
         *,
         progress: float,
         key: StepKey,
-        class_loss: Float[Tensor, K] | None = None,
+        class_loss: Float[Tensor, "K"] | None = None,
     ) -> MaskedBatch:
         """Select and corrupt.
 
@@ -156,8 +161,9 @@ class Masker:
             Inputs, labels and what the loss needs, on the batch's device.
 
         Raises:
-            ValueError: progress outside [0, 1]; a token class outside the table; word starts of
-                another shape than the ids.
+            ValueError: progress outside [0, 1]; word starts of another shape than the ids, if whole
+                words are selected; a token class outside the table, or class losses for another
+                number of classes, if classes are weighed.
         """
         ratio = self.ratio(progress)
         length = batch.input_ids.shape[1]

@@ -214,7 +214,8 @@ class Cyclic(Settings):
     def __call__(self, progress: float) -> float:
         """The curve at the completed share of the current cycle; at progress 1, `end`."""
         cycle = _checked(progress) * self.cycles
-        within = 1.0 if progress == 1.0 else cycle - math.floor(cycle)
+        begun = math.floor(cycle + 1e-9)  # k / n * n may round to just below k
+        within = 1.0 if progress == 1.0 else max(0.0, cycle - begun)
         weight = within if self.shape == "linear" else (1.0 - math.cos(math.pi * within)) / 2.0
         return _between(self.start, self.end, weight)
 

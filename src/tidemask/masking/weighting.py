@@ -18,6 +18,9 @@ from torch import Tensor
 from tidemask.masking.class_loss import Estimator
 from tidemask.settings import Settings, check_at_least
 
+_EQUAL_UP_TO = 1e-9
+"""Relative spread below which losses differ by rounding alone."""
+
 NEUTRAL_WEIGHT = 0.5
 """Weight of a token without class and of a class not yet seen; the middle of the sigmoid."""
 
@@ -65,8 +68,8 @@ WEIGHTINGS: dict[str, type[Weighting]] = {"uniform": Uniform, "class_loss": ByCl
 
 
 def class_loss_weights(
-    class_loss: Float[Tensor, K], *, sharpness: float, blend: float
-) -> Float[Tensor, K]:
+    class_loss: Float[Tensor, "K"], *, sharpness: float, blend: float
+) -> Float[Tensor, "K"]:
     """Weight of each class from its cumulative loss.
 
     `W[k] = sigmoid(sharpness (L[k] - mean(L)) / std(L))` with mean and sample standard deviation
@@ -92,7 +95,7 @@ def class_loss_weights(
     if int(seen.sum()) < 2:
         return neutral
     mean, spread = class_loss[seen].mean(), class_loss[seen].std()
-    if not spread > 0:
+    if not spread > _EQUAL_UP_TO * mean.abs():
         return neutral
     weight = torch.sigmoid(sharpness * (class_loss - mean) / spread)
     return torch.where(seen, (1.0 - blend) * neutral + blend * weight, neutral)

@@ -36,7 +36,7 @@ def model_inputs(masked: MaskedBatch, *, num_classes: int) -> dict[str, Tensor]:
 
 
 def weighted_sum(
-    token_loss: Float[Tensor, S], loss_weight: Float[Tensor, S] | None = None
+    token_loss: Float[Tensor, "S"], loss_weight: Float[Tensor, "S"] | None = None
 ) -> Float[Tensor, ""]:
     """Sum of cross-entropies, each times its weight; 0 through the graph where there are none."""
     return token_loss.sum() if loss_weight is None else (token_loss * loss_weight).sum()
