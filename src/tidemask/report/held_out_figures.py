@@ -141,9 +141,10 @@ def final_chart(runs: Sequence[ComparedRun]) -> Chart:
         name="final_held_out",
         title="Final held-out loss",
         caption=(
-            "Lower is better. The bars are one standard error of the measurement (which tokens "
-            "were masked); they do not say how another seed would have ended. The scales do not "
-            "begin at zero, and each panel has its own."
+            "Lower is better. The bars are one standard error of the measurement (which held-out "
+            "sequences there are, and which of their tokens were masked); they do not say how "
+            "another seed would have ended. The scales do not begin at zero, and each panel has "
+            "its own."
         ),
         panels=[
             Panel(

@@ -26,7 +26,6 @@ _SCORE_COLUMNS = (
     "mean_ratio",
     "ratio_deviation",
     "last_step",
-    "tokens_seen",
     "predicted_tokens",
     "wall_seconds",
     *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
