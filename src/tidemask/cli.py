@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -61,7 +63,7 @@ def demo(
     """
     from tidemask.demo import run_demo
 
-    with reporting() as reporter:
+    with reporting() as reporter, _interruptible(f"tidemask demo --out {out} --steps {steps}"):
         comparison = run_demo(out, steps=steps, reporter=reporter)
     _show_comparison(comparison)
 
@@ -279,6 +281,16 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+@contextmanager
+def _interruptible(continuation: str) -> Iterator[None]:
+    """Let Ctrl-C end a command with one line and status 130; what is saved stays."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_error(f"interrupted. Continue with `{continuation}`.")
+        raise typer.Exit(130) from None
+
+
 def _train(directory: Path) -> None:
     from tidemask.material import Observer
     from tidemask.run import train
@@ -289,7 +301,7 @@ def _train(directory: Path) -> None:
     if int(os.environ.get("RANK", "0")) > 0:
         train(run)
         return
-    with reporting() as reporter:
+    with reporting() as reporter, _interruptible(f"tidemask resume {directory}"):
         observer = Observer(
             on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
         )
