@@ -52,7 +52,9 @@ def _batch(padded: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | Non
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("size", ["bert-tiny", "roberta-tiny", "modernbert-tiny"])
+@pytest.mark.parametrize(
+    "size", ["bert-tiny", "roberta-tiny", "modernbert-tiny", "modernbert-tiny-local"]
+)
 def test_modeling_selected_head_equals_the_full_head(
     size: str, padded: bool, tokenizer: PreTrainedTokenizerFast
 ) -> None:
@@ -126,6 +128,19 @@ def test_modeling_published_sizes() -> None:
         shape = MODEL_SIZES[f"bert-{name}"]
         assert (shape.layers, shape.hidden, shape.feed_forward) == (layers, hidden, 4 * hidden)
         assert shape.heads * 64 == hidden
+
+
+def test_modeling_local_attention_sees_four_neighbours_a_layer(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    model = _model("modernbert-tiny-local", tokenizer).eval()
+    ids = torch.full((1, 24), 7)
+    changed = ids.clone()
+    changed[0, 12] = 9
+    with torch.no_grad():
+        a, b = (model.model(input_ids=x).last_hidden_state[0] for x in (ids, changed))
+    differs = (a - b).abs().amax(1) > 1e-6
+    assert differs.nonzero().flatten().tolist() == list(range(12 - 8, 12 + 8 + 1))
 
 
 def test_modeling_saved_model_is_loaded_again(

@@ -10,8 +10,8 @@ Dimensions: `B` sequences, `L` positions, `S` selected positions, `H` hidden siz
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class ModelShape:
     heads: int
     feed_forward: int
     """Width of the feed-forward layer; in ModernBERT, of each half of its gated one."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the configuration."""
 
 
 def _family(architecture: str, **shapes: tuple[int, int, int, int]) -> dict[str, ModelShape]:
@@ -82,9 +84,19 @@ MODEL_SIZES: dict[str, ModelShape] = {
         small=(8, 384, 6, 576),
         base=(22, 768, 12, 1152),
     ),
+    "modernbert-tiny-local": ModelShape(
+        architecture="modernbert",
+        layers=2,
+        hidden=128,
+        heads=2,
+        feed_forward=192,
+        extra={"local_attention": 8, "layer_types": ["sliding_attention"] * 2},
+    ),
 }
 """Shapes by name. BERT's are those of Turc et al. 2019 (arXiv 1908.08962), and RoBERTa's the same;
-ModernBERT's base is that of Warner et al. 2024 (arXiv 2412.13663), the others are scaled down."""
+ModernBERT's base is that of Warner et al. 2024 (arXiv 2412.13663), the others are scaled down.
+`modernbert-tiny-local` sees four neighbours on each side in each of its two layers: it gets past
+the frequencies of words within minutes on a CPU, which is what a demonstration needs."""
 
 _Head = Callable[[Any, Tensor], Tensor]
 
@@ -177,6 +189,7 @@ def build_model(
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         intermediate_size=shape.feed_forward,
+        **shape.extra,
         **_positions(shape.architecture, sequence_length, tokenizer),
         **_dropout(shape.architecture, settings.dropout),
         **_special_ids(tokenizer),
