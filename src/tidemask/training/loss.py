@@ -7,25 +7,36 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from tidemask.batch import MaskedBatch
+from tidemask.batch import IGNORE_INDEX, MaskedBatch
 from tidemask.token_classes import NO_CLASS
+
+HEAD_MULTIPLE = 64
+"""Rows of the head's matrix products are a multiple of this. Their number changes with every draw;
+without filling, each new one makes the CPU's matrix library plan and keep another kernel, which
+costs time and gigabytes."""
 
 
 def model_inputs(masked: MaskedBatch, *, num_classes: int) -> dict[str, Tensor]:
     """What a forward pass of `SelectedPositionsLM` and its loss need, as flat tensors.
 
+    The positions are filled up to a multiple of `HEAD_MULTIPLE`, with position 0 and the target
+    `IGNORE_INDEX`, whose loss is 0.
+
     Returns:
-        `input_ids` [B, L]; `positions`, `targets` and `classes` [S], where class `num_classes`
-        stands for none; `attention_mask` [B, L] and `loss_weight` [S] where there are any.
+        `input_ids` [B, L]; `positions` and `targets` [S and filling]; `classes` [S], where class
+        `num_classes` stands for none; `attention_mask` [B, L] and `loss_weight` [S] where there
+        are any.
     """
     positions = masked.selected.flatten().nonzero().squeeze(1)
     classes = masked.token_class.flatten()[positions].long()
+    targets = masked.labels.flatten()[positions]
+    padding = -len(positions) % HEAD_MULTIPLE
     inputs = {
         "input_ids": masked.input_ids,
-        "positions": positions,
-        "targets": masked.labels.flatten()[positions],
+        "positions": nn.functional.pad(positions, (0, padding)),
+        "targets": nn.functional.pad(targets, (0, padding), value=IGNORE_INDEX),
         "classes": torch.where(classes == NO_CLASS, num_classes, classes).clamp(max=num_classes),
     }
     if masked.attention_mask is not None:

@@ -174,6 +174,7 @@ class MaskedLMTrainer(Trainer):
             inputs["targets"],
             attention_mask=inputs.get("attention_mask"),
         )
+        token_loss = token_loss[: len(inputs["classes"])]  # the rest fills up to a full multiple
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
         self._step_sums.add_losses(summed.detach(), token_loss.detach(), inputs["classes"])
         normaliser = max(1.0, float(num_items_in_batch)) if num_items_in_batch is not None else 1.0
