@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STEPS ?= 2000
+STEPS ?= 1350
 OUT ?= tidemask-demo
 
 .PHONY: demo test lint types tests quick clean

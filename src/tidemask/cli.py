@@ -55,7 +55,7 @@ def demo(
     ] = Path("tidemask-demo"),
     steps: Annotated[
         int, typer.Option("--steps", min=20, help="Optimizer steps of each run.")
-    ] = 2000,
+    ] = 1350,
 ) -> None:
     """Run the whole job on text that every installation carries, and compare four policies.
 
