@@ -1,16 +1,16 @@
 # Two commands from a fresh clone, with Python 3.11 to 3.13 and make:
 #   make demo   the whole job on embedded text, ends with the place of the report
+#               (STEPS=60 makes it short, OUT=DIR puts it elsewhere)
 #   make test   lint, types and tests
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STEPS ?= 1350
 OUT ?= tidemask-demo
 
 .PHONY: demo test lint types tests quick clean
 
 demo: $(VENV)/installed
-	$(BIN)/tidemask demo --out $(OUT) --steps $(STEPS)
+	$(BIN)/tidemask demo --out $(OUT) $(if $(STEPS),--steps $(STEPS))
 
 test: lint types tests
 

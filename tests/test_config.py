@@ -82,6 +82,13 @@ PROBLEMS = [
     (["training.lr_warmup_steps=x"], r"lr_warmup_steps=\"x\"\. Expected a valid integer or 'auto'"),
     (["masking.corruption.keep=0.5"], r"add up to 1\.4"),
     (["masking.unit=sentence"], r"masking\.unit=\"sentence\"\. Expected 'token' or 'word'"),
+    (["masking.ratio=0.15"], r"masking\.ratio=0\.15\. Expected a section, such as \{schedule"),
+    (["masking.content=uniform"], r"masking\.content=uniform\. Expected a section"),
+    (["masking.ratio.schedule=[1]"], r"ratio\.schedule=\[1\]\. Expected one of constant"),
+    (["training.adam_beta1=1.0"], r"adam_beta1=1\. Expected a number in \[0, 1\)"),
+    (["training.adam_epsilon=-1"], r"adam_epsilon=-1\."),
+    (["training.learning_rate=.inf"], r"learning_rate"),
+    (["model.dropout=1"], r"model\.dropout=1\."),
     (["masking=3"], r"masking=3\. Expected an object"),
     (["training.max_steps"], r"Expected section\.field=value"),
     (["training.seed=2", "training.seed.x=1"], r"seed is a value, not a section"),
@@ -101,6 +108,18 @@ def test_config_reports_all_problems_together() -> None:
         load_recipe("bert", ["model.dropout=2", "training.nonsense=1", "masking.ratio.ratio=-1"])
     for path in ("model.dropout=2", "training.nonsense", "masking.ratio.ratio=-1"):
         assert path in str(caught.value)
+
+
+def test_config_schedule_within_itself_is_refused() -> None:
+    with pytest.raises(UserError, match="mean_of"):
+        load_recipe("bert", ["masking.ratio={schedule: mean_of, of: {schedule: mean_of}}"])
+
+
+def test_config_keeps_what_was_set_over_the_recipe() -> None:
+    assert load_recipe("ptw", ["masking.content.sharpness=1"]).overrides == (
+        "masking.content.sharpness=1",
+    )
+    assert load_recipe("ptw").overrides == ()
 
 
 def test_config_unknown_recipe_suggests_the_nearest(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ error becomes one line on stderr and exit status 2.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -265,6 +266,13 @@ def recipes(
     print_table(["recipe", "what it does", "start", "end", "mean"], rows, text_columns=2)
 
 
+_USERS_OSERRORS = {
+    errno.EACCES, errno.EDQUOT, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR,
+    errno.EPERM, errno.EROFS,
+}  # fmt: skip
+"""What the system refuses for a reason that a user can mend; every other is a defect of ours."""
+
+
 def main() -> NoReturn:
     """Run a command; exit with its status."""
     try:
@@ -273,7 +281,7 @@ def main() -> NoReturn:
         print_error(str(error))
         sys.exit(2)
     except OSError as error:
-        if error.errno is None:
+        if error.errno not in _USERS_OSERRORS:
             raise
         where = f": {error.filename}" if error.filename else ""
         print_error(f"{error.strerror}{where}.")

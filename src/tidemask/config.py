@@ -51,6 +51,8 @@ class Recipe(Settings):
     """Where it was published."""
     deviations: str = ""
     """In which points it differs from its source."""
+    overrides: tuple[str, ...] = ()
+    """What was set over the recipe, as `section.field=value`; reports name it."""
     masking: MaskingSettings = field(default_factory=MaskingSettings)
     """How much is masked, what, and how."""
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -67,6 +69,8 @@ class RunConfig(Settings):
 
     recipe: str
     """Name of the recipe it came from."""
+    overrides: tuple[str, ...] = ()
+    """What was set over the recipe, as `section.field=value`."""
     corpus: CorpusReference
     """What it trains on."""
     masking: MaskingSettings
@@ -103,6 +107,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     raw, origin = _read_recipe(str(name_or_path))
     for override in overrides:
         apply_override(raw, override)
+    raw["overrides"] = [*raw.get("overrides", []), *overrides]
     return _checked(Recipe, raw, origin)
 
 
@@ -200,7 +205,11 @@ def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
     problems = list(unknown_choices(raw, ()))
     if not problems:
         try:
-            return TypeAdapter(kind).validate_json(json.dumps(raw, default=str), strict=True)
+            plain = json.dumps(raw, default=str)
+        except ValueError as error:
+            raise UserError(f"wrong configuration in {origin}: {error}.") from error
+        try:
+            return TypeAdapter(kind).validate_json(plain, strict=True)
         except ValidationError as error:
             problems = described(kind, raw, error.errors())
     raise UserError(f"wrong configuration in {origin}: {' '.join(problems)}")

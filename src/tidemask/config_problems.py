@@ -24,18 +24,27 @@ def unknown_choices(raw: Any, path: tuple[str, ...]) -> Iterable[str]:
         return
     for name, value in raw.items():
         here = (*path, str(name))
-        if name in CHOICES and value not in CHOICES[name]:
+        if name in CHOICES and not (isinstance(value, str) and value in CHOICES[name]):
             known = CHOICES[name]
             yield f"{'.'.join(here)}={value}.{_listed(list(known))}{nearest(value, known)}"
         yield from unknown_choices(value, here)
     for tag, section in (("schedule", "ratio"), ("schedule", "of"), ("weighting", "content")):
         inner = raw.get(section)
-        if isinstance(inner, dict) and tag not in inner:
-            dotted = ".".join((*path, section, tag))
-            yield f"{dotted} is missing. Expected one of {', '.join(CHOICES[tag])}."
+        dotted = ".".join((*path, section))
+        if (
+            path == ("masking",)
+            and inner is not None
+            and not isinstance(inner, dict)
+            and section != "of"
+        ):
+            yield f"{dotted}={inner}. Expected a section, such as {_EXAMPLES[section]}."
+        elif isinstance(inner, dict) and tag not in inner:
+            yield f"{dotted}.{tag} is missing. Expected one of {', '.join(CHOICES[tag])}."
+        elif section == "of" and isinstance(inner, dict) and inner["schedule"] == "mean_of":
+            yield f"{dotted}.schedule=mean_of. Expected a schedule that stands by itself."
 
 
-def described(kind: type, raw: dict[str, Any], errors: Iterable[ErrorDetails]) -> list[str]:
+def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -> list[str]:
     """One sentence or two per problem; problems of union members that were not chosen drop out."""
     found: dict[str, list[str]] = {}
     for error in errors:
@@ -55,13 +64,20 @@ def described(kind: type, raw: dict[str, Any], errors: Iterable[ErrorDetails]) -
         else:
             seen = f"{path}={json.dumps(error['input'], default=str)}."
             found.setdefault(seen, []).append(error["msg"].replace("Input should be ", ""))
-    return [_sentence(seen, expected) for seen, expected in found.items()]
+    sentences = [_sentence(seen, expected) for seen, expected in found.items()]
+    return sentences or [f"{'.'.join(map(str, e['loc']))}: {e['msg']}." for e in errors]
 
 
 def _sentence(seen: str, expected: Sequence[str]) -> str:
     if not expected or seen.startswith("unknown key"):
         return seen + "".join(expected)
     return f"{seen} Expected {' or '.join(dict.fromkeys(expected))}."
+
+
+_EXAMPLES = {
+    "ratio": "{schedule: constant, ratio: 0.15}",
+    "content": "{weighting: class_loss}",
+}
 
 
 def _without_unions(raw: Any, location: Sequence[int | str]) -> tuple[tuple[int | str, ...], bool]:

@@ -29,9 +29,6 @@ OWN_SETTINGS: dict[str, list[str]] = {"ptw-mrd": ["masking.content.sharpness=1"]
 """Settings of one policy over its recipe. In a run of minutes the recipe's sharpness of 2 all but
 stops the masking of function words before they are learned; the report shows the setting."""
 
-STEPS = 1350
-"""Optimizer steps of each run unless told otherwise: some two minutes on one core."""
-
 VOCAB_SIZE = 4096
 SEQUENCE_LENGTH = 64
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from tidemask.batching import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.config import RunConfig
 from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker, MaskingSettings
@@ -55,11 +56,20 @@ class Material:
 
     @classmethod
     def of(cls, corpus: PreparedCorpus) -> Material:
-        """Load the tokenizer of a prepared corpus."""
-        tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
-        vocabulary = Vocabulary.of(
-            corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
-        )
+        """Load the tokenizer of a prepared corpus.
+
+        Raises:
+            UserError: it is damaged, or knows no token that is not special.
+        """
+        tokenizer = load_tokenizer(str(corpus.tokenizer_directory)).tokenizer
+        try:
+            vocabulary = Vocabulary.of(
+                corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
+            )
+        except ValueError as error:
+            raise UserError(
+                f"unusable vocabulary in {corpus.tokenizer_directory}: {error} Prepare more text."
+            ) from error
         return cls(corpus, tokenizer, vocabulary)
 
     def training_set(self, seed: int) -> BatchDataset:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from tidemask.config import RunConfig, read_run_config
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.material import Material, Observer, corpus_of
@@ -32,15 +35,18 @@ def evaluate(
     Args:
         target: a run directory, or a directory in the format of transformers.
         tasks: names of `TASKS`.
-        data: for a model directory, the prepared corpus whose held-out split is read.
+        data: prepared corpus whose held-out split is read in place of that of the run; results are
+            then returned and not written into the run. A model directory needs it.
         checkpoints: `last`, or `all` for every checkpoint and the final model.
         observer: told the progress.
 
     Returns:
-        Name of each checkpoint and its metrics; a run also gets them as files.
+        Name of each checkpoint and its metrics; a run also gets them as files, unless `data` is
+        given.
 
     Raises:
-        UserError: unknown task or choice of checkpoints, no run or model, no model yet.
+        UserError: unknown task or choice of checkpoints; no run or model, no model yet; a corpus
+            without held-out text or of another tokenizer.
     """
     observer = observer or Observer()
     check_tasks(tasks)
@@ -50,21 +56,34 @@ def evaluate(
         raise UserError(f"no such directory: {target}. Expected a run or a model.")
     run = RunDirectory(target)
     if not run.config.is_file():
-        return [("model", _evaluate_model(target, data, observer))]
+        load_model(target)
+        if data is None:
+            raise UserError(
+                f"no text to evaluate on: {target} is a model, not a run. "
+                "Name a prepared corpus with --data."
+            )
+        material = _with_held_out(open_corpus(data))
+        return [("model", _evaluate_model(target, material, HeldOutSettings(), observer))]
     config = read_run_config(run.config)
     corpus = corpus_of(config) if data is None else open_corpus(data)
-    material = Material.of(corpus)
+    material = _with_held_out(corpus)
     found = _models_of(run)
     if not found:
         raise UserError(f"nothing to evaluate: {target} has no checkpoint yet.")
+    chosen = found if checkpoints == "all" else found[-1:]
+    if data is None:
+        return [
+            (
+                name,
+                evaluate_model_of_run(
+                    run, name, SelectedPositionsLM(load_model(path)), config, material, observer
+                ),
+            )
+            for name, path in chosen
+        ]
     return [
-        (
-            name,
-            evaluate_model_of_run(
-                run, name, SelectedPositionsLM(load_model(path)), config, material, observer
-            ),
-        )
-        for name, path in (found if checkpoints == "all" else found[-1:])
+        (name, _evaluate_model(path, material, config.evaluation, observer))
+        for name, path in chosen
     ]
 
 
@@ -107,20 +126,32 @@ def evaluate_model_of_run(
     return metrics
 
 
-def _evaluate_model(directory: Path, data: Path | None, observer: Observer) -> dict[str, float]:
+def _with_held_out(corpus: PreparedCorpus) -> Material:
+    if len(corpus.held_out) == 0:
+        raise UserError(
+            f"no held-out text: {corpus.root} was prepared without. "
+            "Name a prepared corpus that has some with --data."
+        )
+    return Material.of(corpus)
+
+
+def _evaluate_model(
+    directory: Path, material: Material, settings: HeldOutSettings, observer: Observer
+) -> dict[str, float]:
+    """Measure any model directory on any corpus made with its tokenizer; writes nothing."""
     model = load_model(directory)
-    if data is None:
+    corpus = material.corpus
+    same = model.config.vocab_size == material.vocabulary.size
+    if (directory / "tokenizer.json").is_file():
+        own = load_tokenizer(str(directory)).fingerprint
+        same = same and own == corpus.manifest.tokenizer_fingerprint
+    if not same:
         raise UserError(
-            f"no text to evaluate on: {directory} is a model, not a run. "
-            "Name a prepared corpus with --data."
+            f"model does not fit the corpus: {directory} (vocab_size={model.config.vocab_size}) "
+            f"and {corpus.root} (vocab_size={material.vocabulary.size}) have different tokenizers. "
+            f"Prepare the text with --tokenizer {directory}."
         )
-    material = Material.of(open_corpus(data))
-    if model.config.vocab_size != material.vocabulary.size:
-        raise UserError(
-            f"model does not fit the corpus: vocab_size={model.config.vocab_size} in {directory}, "
-            f"{material.vocabulary.size} in {data}. Prepare the text with the model's tokenizer."
-        )
-    return _final_metrics(SelectedPositionsLM(model), material, HeldOutSettings(), observer)
+    return _final_metrics(SelectedPositionsLM(model), material, settings, observer)
 
 
 def _final_metrics(
@@ -128,10 +159,16 @@ def _final_metrics(
 ) -> dict[str, float]:
     if len(material.corpus.held_out) == 0:
         return {}
+    on_device = model.to("cuda" if torch.cuda.is_available() else "cpu")
     metrics = measure_held_out(
-        model, material, settings, settings.final_sequences, settings.final_draws, observer=observer
+        on_device,
+        material,
+        settings,
+        settings.final_sequences,
+        settings.final_draws,
+        observer=observer,
     )
-    return final_metrics(metrics, material.held_out_set())
+    return final_metrics(metrics, material.held_out_set(), settings.final_sequences)
 
 
 def measure_held_out(

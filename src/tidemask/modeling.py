@@ -19,9 +19,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from tidemask.errors import UserError
-from tidemask.settings import Settings, check_share
+from tidemask.settings import Settings, check_share_below_one
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class ModelSettings(Settings):
     """Dropout after embeddings, attention and feed-forward layers, in [0, 1)."""
 
     def __post_init__(self) -> None:
-        check_share("dropout", self.dropout)
+        check_share_below_one("dropout", self.dropout)
         if self.size not in MODEL_SIZES:
             raise ValueError(f"size={self.size}. Expected one of {', '.join(MODEL_SIZES)}.")
 
@@ -213,6 +214,7 @@ def load_model(directory: Path) -> PreTrainedModel:
     """
     if not (directory / "config.json").is_file():
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
             directory, trust_remote_code=False

@@ -154,6 +154,10 @@ def _readable(token: object) -> str:
 
 def _logged_losses(run: Path, masker: Masker, progress: float) -> Tensor:
     records = read_metrics(RunDirectory(run).metrics)
+    if not records:
+        raise UserError(
+            f"no class losses yet: {run} has not logged a step. Wait, or leave out --run."
+        )
     nearest = min(records, key=lambda record: abs(record["progress"] - progress))
     values = [nearest.get(CLASS_LOSS + name) for name in masker.class_names]
     return torch.tensor([float("nan") if value is None else float(value) for value in values])

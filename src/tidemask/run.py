@@ -18,11 +18,12 @@ import torch
 
 from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError
 from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run, measure_held_out
-from tidemask.modeling import SelectedPositionsLM, build_model
+from tidemask.modeling import SelectedPositionsLM, build_model, load_model
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
     MetricValue,
@@ -31,8 +32,19 @@ from tidemask.run_record import (
     held_out_loss,
     write_atomically,
 )
+from tidemask.training.continuation import (
+    accumulation_on,
+    check_identity,
+    identity_of,
+    sole_process,
+)
 from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
-from tidemask.training.resume import ResumePoint, find_resume_point, read_state
+from tidemask.training.resume import (
+    ResumePoint,
+    find_resume_point,
+    read_state,
+    set_aside_damaged,
+)
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
 
 IN_RUN: frozenset[str] = frozenset(
@@ -41,6 +53,9 @@ IN_RUN: frozenset[str] = frozenset(
     for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
 )
 """Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
+
+
+_BEGINNING = ResumePoint(0, None)
 
 
 def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
@@ -54,6 +69,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
     opened = open_corpus(corpus)
     config = RunConfig(
         recipe=recipe.name,
+        overrides=recipe.overrides,
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
         model=recipe.model,
@@ -90,30 +106,38 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
         Where training began.
 
     Raises:
-        UserError: the run is finished, its corpus changed, or all its checkpoints are damaged.
+        UserError: the run is finished or being trained, its corpus or its settings changed, or all
+            its checkpoints are damaged.
     """
     join_launched_processes()
     observer = observer or Observer()
     config = read_run_config(run.config)
-    material = Material.of(corpus_of(config))
+    with sole_process(run):
+        return _train(run, config, observer)
+
+
+def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePoint:
     if run.model.exists():
         raise UserError(
             f"run is finished: {run.root} has its final model. "
             "Evaluate it with `tidemask evaluate`, or start another run."
         )
+    corpus = corpus_of(config)
+    verify_corpus(corpus)
+    material = Material.of(corpus)
     point = find_resume_point(run)
-    _check_same_length(config, point)
+    trainer = _build_trainer(run, config, material, observer, point)
     for note in resume_notes(run, point):
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
+        set_aside_damaged(point)
         cut_metrics(run.metrics, point.step)
-    trainer = _build_trainer(run, config, material, observer)
     trainer.train_from(point.path)
+    trainer.refuse_diverged_weights()
+    final = SelectedPositionsLM(load_model(run.checkpoint(config.training.max_steps)))
+    evaluate_model_of_run(run, "final", final, config, material, observer)
     _save_final_model(run, trainer)
-    evaluate_model_of_run(
-        run, "final", trainer.accelerator.unwrap_model(trainer.model), config, material, observer
-    )
     return point
 
 
@@ -130,8 +154,18 @@ def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
 
 
 def _build_trainer(
-    run: RunDirectory, config: RunConfig, material: Material, observer: Observer
+    run: RunDirectory,
+    config: RunConfig,
+    material: Material,
+    observer: Observer,
+    point: ResumePoint = _BEGINNING,
 ) -> MaskedLMTrainer:
+    identity = identity_of(masking=config.masking, model=config.model, training=config.training)
+    accumulation = None
+    if point.path is not None:
+        saved = read_state(point.path)
+        check_identity(saved["identity"], identity, point.path)
+        accumulation = accumulation_on(config.training, saved["global_batch_size"])
     manifest = material.corpus.manifest
     model = build_model(
         config.model,
@@ -162,6 +196,8 @@ def _build_trainer(
         dataset=material.training_set(config.training.seed),
         run=run,
         tokenizer=material.tokenizer,
+        identity=identity,
+        accumulation_steps=accumulation,
         hooks=Hooks(
             evaluate=measure if has_held_out else None,
             evaluate_every_steps=config.evaluation.interval(total) if has_held_out else 0,
@@ -195,29 +231,10 @@ def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:
     )
 
 
-def _check_same_length(config: RunConfig, point: ResumePoint) -> None:
-    if point.path is None:
-        return
-    saved = read_state(point.path)["max_steps"]
-    if saved != config.training.max_steps:
-        raise UserError(
-            f"run of another length: training.max_steps={config.training.max_steps} in run.yaml, "
-            f"{saved} in {point.path}. Schedules follow max_steps; restore it, or start a new run."
-        )
-
-
 def _environment(corpus: PreparedCorpus) -> dict[str, Any]:
     counts = corpus.manifest.train.class_counts
     total = max(1, corpus.manifest.train.num_tokens)
-    packages = [
-        "tidemask",
-        "torch",
-        "transformers",
-        "accelerate",
-        "datasets",
-        "tokenizers",
-        "numpy",
-    ]
+    packages = ["tidemask", "torch", "transformers", "accelerate", "tokenizers", "pyarrow", "numpy"]
     cuda = torch.cuda.is_available()
     return {
         "versions": {

@@ -160,6 +160,13 @@ def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
         file.write(json.dumps(finite) + "\n")
 
 
+def force_metrics(path: Path) -> None:
+    """Force the lines written so far to the disk, before a checkpoint that counts on them."""
+    if path.is_file():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def cut_metrics(path: Path, last_step: int) -> None:
     """Drop the lines of `metrics.jsonl` after `last_step`, and a torn last line.
 

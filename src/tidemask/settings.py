@@ -1,5 +1,6 @@
 """The base of every component's settings."""
 
+import math
 from typing import ClassVar
 
 
@@ -26,10 +27,20 @@ def check_share(name: str, value: float) -> None:
 
 
 def check_at_least(name: str, value: float, minimum: float) -> None:
-    """Refuse a number below `minimum`.
+    """Refuse a number below `minimum`, and an infinite one.
 
     Raises:
-        ValueError: `value` is smaller than `minimum` or not a number.
+        ValueError: `value` is smaller than `minimum`, infinite or not a number.
     """
-    if not value >= minimum:
+    if not minimum <= value < math.inf:
         raise ValueError(f"{name}={value:g}. Expected a number of at least {minimum:g}.")
+
+
+def check_share_below_one(name: str, value: float) -> None:
+    """Refuse a number outside [0, 1).
+
+    Raises:
+        ValueError: `value` is not a number in [0, 1).
+    """
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1).")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,18 @@ def same_weights(a: RunDirectory, b: RunDirectory) -> bool:
     """Whether two final models agree to the last bit."""
     first, second = weights(a), weights(b)
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def stopped_at(run: RunDirectory, step: int, out: Path) -> RunDirectory:
+    """What would be there if the run had been killed while it worked on the step after `step`."""
+    shutil.copytree(run.root, out)
+    stopped = RunDirectory(out)
+    shutil.rmtree(stopped.model)
+    shutil.rmtree(stopped.evaluation)
+    for done, path in stopped.checkpoints():
+        if done > step:
+            shutil.rmtree(path)
+    return stopped
 
 
 def command(arguments: Sequence[str], *, processes: int = 1) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from small_runs import TINY, command, records, run_command, same_weights, trained
+from small_runs import TINY, command, records, run_command, same_weights, stopped_at, trained
 
 from tidemask.errors import UserError
 from tidemask.run import resume_notes, train
@@ -30,23 +29,11 @@ def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirec
     )  # fmt: skip
 
 
-def _stopped_at(run: RunDirectory, step: int, out: Path) -> RunDirectory:
-    """What would be there if the run had been killed while it worked on the step after `step`."""
-    shutil.copytree(run.root, out)
-    stopped = RunDirectory(out)
-    shutil.rmtree(stopped.model)
-    shutil.rmtree(stopped.evaluation)
-    for done, path in stopped.checkpoints():
-        if done > step:
-            shutil.rmtree(path)
-    return stopped
-
-
 @pytest.mark.parametrize("step", range(9))
 def test_resume_at_every_step_equals_the_unbroken_run(
     step: int, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
-    broken = _stopped_at(unbroken, step, tmp_path / "broken")
+    broken = stopped_at(unbroken, step, tmp_path / "broken")
     with broken.metrics.open("a") as file:
         file.write('{"step": 8, "loss": 1.')  # a torn last line
     assert train(broken).step == step
@@ -67,7 +54,7 @@ def test_resume_of_a_finished_run_is_refused(unbroken: RunDirectory) -> None:
 def test_resume_passes_over_a_damaged_checkpoint(
     damage: str, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
-    broken = _stopped_at(unbroken, 6, tmp_path / "broken")
+    broken = stopped_at(unbroken, 6, tmp_path / "broken")
     newest = broken.checkpoint(6)
     optimizer = newest / "optimizer.pt"
     content = bytearray(optimizer.read_bytes())
@@ -92,7 +79,7 @@ def test_resume_passes_over_a_damaged_checkpoint(
 def test_resume_with_every_checkpoint_damaged_is_refused(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
-    broken = _stopped_at(unbroken, 2, tmp_path / "broken")
+    broken = stopped_at(unbroken, 2, tmp_path / "broken")
     for _, path in broken.checkpoints():
         (path / "model.safetensors").write_bytes(b"")
     before = broken.metrics.read_bytes()
@@ -104,18 +91,10 @@ def test_resume_with_every_checkpoint_damaged_is_refused(
 def test_resume_on_a_changed_corpus_is_refused(
     corpus: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
-    broken = _stopped_at(unbroken, 3, tmp_path / "broken")
+    broken = stopped_at(unbroken, 3, tmp_path / "broken")
     changed = broken.config.read_text().replace("fingerprint: ", "fingerprint: 0")
     broken.config.write_text(changed)
     with pytest.raises(UserError, match=r"corpus changed: .* has the fingerprint"):
-        train(broken)
-
-
-def test_resume_with_another_length_is_refused(unbroken: RunDirectory, tmp_path: Path) -> None:
-    broken = _stopped_at(unbroken, 3, tmp_path / "broken")
-    longer = broken.config.read_text().replace("max_steps: 8", "max_steps: 80")
-    broken.config.write_text(longer)
-    with pytest.raises(UserError, match=r"training\.max_steps=80 in run\.yaml, 8 in"):
         train(broken)
 
 

@@ -147,7 +147,9 @@ def test_trainer_names_a_loss_that_is_not_finite(corpus: Path, tmp_path: Path) -
     run = started(corpus, tmp_path / "run", "bert")
     trainer = _trainer(run)
     next(trainer.model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(UserError, match=r"loss=nan at step 0.*not there yet"):
+    with pytest.raises(
+        UserError, match=r"loss \(.*NOUN.*\) is not finite: nan at step 0.*not there yet"
+    ):
         trainer.train_from(None)
 
 

@@ -186,6 +186,11 @@ def _write_splits(
         for document, side in zip(encoded, sides, strict=True):
             (train if side is Side.TRAIN else held_out).add(document)
     train_counts, train_hash = train.finish()
+    if train_counts.num_tokens == 0:
+        raise UserError(
+            "no tokens: the tokenizer makes nothing of this text. Expected words that it knows. "
+            "Use another tokenizer, or look at the text."
+        )
     held_out_counts, held_out_hash = held_out.finish()
     manifest = Manifest(
         format_version=FORMAT_VERSION,

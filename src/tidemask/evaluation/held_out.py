@@ -166,12 +166,14 @@ def unigram_entropy(dataset: BatchDataset) -> float:
     return float(-(share * np.log(share)).sum())
 
 
-def final_metrics(metrics: dict[str, float], dataset: BatchDataset) -> dict[str, float]:
-    """Held-out metrics with the unigram entropy and the number of sequences beside them."""
+def final_metrics(
+    metrics: dict[str, float], dataset: BatchDataset, num_sequences: int
+) -> dict[str, float]:
+    """Held-out metrics with the split's unigram entropy and the number of sequences read."""
     return {
         **metrics,
         UNIGRAM_ENTROPY: unigram_entropy(dataset),
-        "num_sequences": len(dataset.split),
+        "num_sequences": len(_evenly_spaced(len(dataset.split), num_sequences)),
     }
 
 

@@ -30,7 +30,18 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
     Returns:
         Sentences: differences of the terms, then runs that are unfinished or not evaluated.
     """
-    return [*_differences(runs), *_unfinished(runs), *_unevaluated(runs)]
+    return [*_differences(runs), *_overridden(runs), *_unfinished(runs), *_unevaluated(runs)]
+
+
+def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
+    """Which recipes were not run as they are shipped."""
+    sentences = []
+    for run in runs:
+        overrides = run.setting("overrides") or []
+        masking = [o for o in overrides if isinstance(o, str) and o.startswith("masking.")]
+        if masking:
+            sentences.append(f"{run.label} is not the recipe as it is: {', '.join(masking)}.")
+    return sentences
 
 
 def seeds_statement(runs: Sequence[ComparedRun]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from transformers import TrainingArguments
 
-from tidemask.settings import Settings, check_at_least, check_share
+from tidemask.settings import Settings, check_at_least, check_share_below_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,9 @@ class TrainingSettings(Settings):
         for name in ("keep_checkpoints", "loader_workers", "weight_decay", "max_grad_norm"):
             check_at_least(name, getattr(self, name), 0)
         for name in ("adam_beta1", "adam_beta2"):
-            check_share(name, getattr(self, name))
-        check_at_least("learning_rate", self.learning_rate, 0.0)
+            check_share_below_one(name, getattr(self, name))
+        for name in ("learning_rate", "adam_epsilon"):
+            check_at_least(name, getattr(self, name), 0)
         if self.lr_warmup_steps != "auto":
             check_at_least("lr_warmup_steps", self.lr_warmup_steps, 0)
             if self.lr_warmup_steps > self.max_steps:
@@ -82,10 +83,10 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
     """Arguments for the Trainer; what tidemask does itself is switched off in it.
 
     The filter for NaN losses is off because it would hide them; skipping data on resume is off
-    because the sampler computes its position.
+    because the sampler computes its position; several devices in one process are off.
     """
     schedules = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=settings.max_steps,
         per_device_train_batch_size=settings.micro_batch_size,
@@ -114,3 +115,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         report_to=[],
         disable_tqdm=True,
     )
+    # One process uses one device; with more, the Trainer would split `positions`, which index the
+    # whole batch. Several devices are several processes, under torchrun.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments

@@ -57,10 +57,7 @@ def seal(directory: Path, step: int) -> None:
 
 
 def publish(staged: Path, run: RunDirectory, step: int, *, keep: int) -> Path:
-    """Rename a sealed checkpoint into place, then delete the oldest beyond `keep`; 0 keeps all.
-
-    A damaged checkpoint of the same step gives way.
-    """
+    """Rename a sealed checkpoint into place, then delete the oldest beyond `keep`; 0 keeps all."""
     final = run.checkpoint(step)
     if final.exists():
         shutil.rmtree(final)
@@ -76,17 +73,19 @@ def problem_with(directory: Path) -> str | None:
     """What is wrong with a checkpoint, in a few words; `None` if it is complete."""
     try:
         listed = json.loads((directory / SEAL_FILE).read_text(encoding="utf-8"))["files"]
-        items = dict(listed).items()
+        sizes = {str(name): int(expected["bytes"]) for name, expected in listed.items()}
     except FileNotFoundError:
         return f"{SEAL_FILE} is missing"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"{SEAL_FILE} is damaged"
-    for name, expected in items:
+    if STATE_FILE not in sizes:
+        return f"{SEAL_FILE} does not list {STATE_FILE}"
+    for name, expected in listed.items():
         path = directory / name
         if not path.is_file():
             return f"{name} is missing"
-        if path.stat().st_size != expected["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes where {expected['bytes']} were written"
+        if path.stat().st_size != sizes[name]:
+            return f"{name} has {path.stat().st_size} bytes where {sizes[name]} were written"
         if _identity(path) != expected:
             return f"{name} is not what was written"
     return None
@@ -111,6 +110,15 @@ def find_resume_point(run: RunDirectory) -> ResumePoint:
             "Delete the checkpoints to start this run again from its first step."
         )
     return ResumePoint(0, None)
+
+
+def set_aside_damaged(point: ResumePoint) -> None:
+    """Rename the checkpoints that were passed over: they neither count nor are in the way."""
+    for path, _ in point.damaged:
+        target = path.with_name(f".damaged-{path.name}")
+        if target.exists():
+            shutil.rmtree(target)
+        path.rename(target)
 
 
 def write_state(directory: Path, state: dict[str, Any]) -> None:

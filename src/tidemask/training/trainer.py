@@ -14,7 +14,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from tidemask.run_record import (
     MetricValue,
     RunDirectory,
     append_metrics,
+    force_metrics,
 )
 from tidemask.training.arguments import TrainingSettings, trainer_arguments
 from tidemask.training.distributed import StepSums, all_sum, barrier, rank_and_size
@@ -74,6 +75,9 @@ class MaskedLMTrainer(Trainer):
         dataset: training sequences in shuffled order.
         run: where metrics and checkpoints go.
         tokenizer: saved beside the model.
+        identity: what a checkpoint must agree with to continue this run; saved with it.
+        accumulation_steps: micro-batches per step on each rank, if it is not that of the settings
+            because the run continues on another number of ranks.
         hooks: evaluation and progress.
     """
 
@@ -86,9 +90,14 @@ class MaskedLMTrainer(Trainer):
         dataset: BatchDataset,
         run: RunDirectory,
         tokenizer: PreTrainedTokenizerBase,
+        identity: Mapping[str, Any] | None = None,
+        accumulation_steps: int | None = None,
         hooks: Hooks | None = None,
     ) -> None:
+        if accumulation_steps is not None:
+            settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
         self.settings = settings
+        self.identity = dict(identity or {})
         self.dataset = dataset
         self.tokenizer = tokenizer
         self.masker = masker
@@ -102,6 +111,8 @@ class MaskedLMTrainer(Trainer):
             args=trainer_arguments(settings, run.root),
             train_dataset=dataset,
             processing_class=tokenizer,
+            # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
+            # to divide the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
             callbacks=[_StepEnd(self)],
         )
@@ -117,16 +128,21 @@ class MaskedLMTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Batch]:
         """Micro-batches of this rank from the step at which training starts."""
+        start_step = read_state(self._resume_from)["step"] if self._resume_from else 0
+        return training_loader(
+            self.dataset, self._sampler(start_step), num_workers=self.settings.loader_workers
+        )
+
+    def _sampler(self, start_step: int) -> StepSampler:
         rank, num_ranks = rank_and_size()
-        sampler = StepSampler(
-            start_step=read_state(self._resume_from)["step"] if self._resume_from else 0,
+        return StepSampler(
+            start_step=start_step,
             max_steps=self.settings.max_steps,
             micro_batch_size=self.settings.micro_batch_size,
             accumulation_steps=self.settings.gradient_accumulation_steps,
             rank=rank,
             num_ranks=num_ranks,
         )
-        return training_loader(self.dataset, sampler, num_workers=self.settings.loader_workers)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -198,18 +214,39 @@ class MaskedLMTrainer(Trainer):
         step = self.state.global_step
         sums = self._step_sums.reduced()
         if not math.isfinite(sums.scalar("loss")):
-            raise UserError(
-                f"training loss is not finite: loss={sums.scalar('loss')} at step {step}. "
-                f"The last checkpoint is {self._last_checkpoint()}. "
-                "Lower training.learning_rate, or look at the text of this step."
-            )
+            finite = torch.isfinite(sums.class_loss()).tolist()
+            names = [n for n, ok in zip(self.masker.class_names, finite, strict=True) if not ok]
+            where = f" ({', '.join(names)})" if names else ""
+            raise self._diverged(f"training loss{where}", sums.scalar("loss"), step)
         if self.class_loss is not None:
             self.class_loss.update(sums.class_loss(), sums.class_count(), step=step)
         self.window.add(sums, ratio=self._step_ratio)
 
-    def _last_checkpoint(self) -> str:
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
+        """The gradient norm, refused before the optimizer uses gradients that are not finite."""
+        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
+        if norm is not None and not math.isfinite(float(norm)):
+            raise self._diverged("gradient norm", float(norm), self.state.global_step)
+        return norm
+
+    def refuse_diverged_weights(self) -> None:
+        """Check that every weight is finite, before they are saved.
+
+        Raises:
+            UserError: one is not.
+        """
+        model: Any = self.model
+        for name, weight in model.named_parameters():
+            if not bool(torch.isfinite(weight).all()):
+                raise self._diverged(f"weight {name}", math.nan, self.state.global_step)
+
+    def _diverged(self, what: str, value: float, step: int) -> UserError:
         checkpoints = self.run.checkpoints()
-        return str(checkpoints[-1][1]) if checkpoints else "not there yet"
+        last = checkpoints[-1][1] if checkpoints else "not there yet"
+        return UserError(
+            f"{what} is not finite: {value} at step {step}. The last checkpoint is {last}. "
+            "Start again with a lower training.learning_rate, or look at the text of this step."
+        )
 
     # ---- logging ----
 
@@ -261,8 +298,21 @@ class MaskedLMTrainer(Trainer):
     # ---- checkpoints ----
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        self.refuse_diverged_weights()
+        staged = staging_directory(self.run, self.state.global_step)
+        try:
+            self._stage_checkpoint(staged)
+        except Exception as error:  # each library has its own for a full disk
+            shutil.rmtree(staged, ignore_errors=True)
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(
+                f"checkpoint not saved: {staged}: {reason}. Is the disk full? "
+                f"Make room, then continue with `tidemask resume {self.run.root}`."
+            ) from error
+        barrier()
+
+    def _stage_checkpoint(self, staged: Path) -> None:
         step = self.state.global_step
-        staged = staging_directory(self.run, step)
         if self.args.should_save:
             shutil.rmtree(staged, ignore_errors=True)
             staged.mkdir()
@@ -275,14 +325,15 @@ class MaskedLMTrainer(Trainer):
         if self.args.should_save:
             self.state.save_to_json(str(staged / "trainer_state.json"))
             write_state(staged, self._own_state())
+            force_metrics(self.run.metrics)
             seal(staged, step)
             publish(staged, self.run, step, keep=self.settings.keep_checkpoints)
-        barrier()
 
     def _own_state(self) -> dict[str, Any]:
         return {
             "step": self.state.global_step,
-            "max_steps": self.settings.max_steps,
+            "global_batch_size": self._sampler(start_step=0).global_batch_size,
+            "identity": self.identity,
             "class_loss": self.class_loss.state_dict() if self.class_loss else None,
             "window": self.window.state_dict(),
         }

@@ -1,0 +1,94 @@
+"""Whether a run may continue as it is asked to: alone, with the settings it was started with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.run_record import RunDirectory
+from tidemask.training.arguments import TrainingSettings
+from tidemask.training.distributed import rank_and_size
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, as there is no such call
+    fcntl = None  # type: ignore[assignment]
+
+_MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers"})
+"""Training settings that change nothing that is computed or logged."""
+
+
+@contextmanager
+def sole_process(run: RunDirectory) -> Iterator[None]:
+    """Keep a second training out of a run directory; the system lets go even after a SIGKILL.
+
+    Raises:
+        UserError: another process trains this run.
+    """
+    if fcntl is None or rank_and_size()[0] != 0:
+        yield
+        return
+    with (run.root / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"run is being trained: another process works on {run.root}. "
+                "Wait for it, or stop it."
+            ) from None
+        yield
+
+
+def identity_of(**sections: Any) -> dict[str, Any]:
+    """What must not change when a run continues, as plain nested mappings."""
+    plain = {name: json.loads(json.dumps(dataclasses.asdict(s))) for name, s in sections.items()}
+    plain["training"] = {k: v for k, v in plain["training"].items() if k not in _MAY_CHANGE}
+    return plain
+
+
+def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Path) -> None:
+    """Refuse to continue with other settings.
+
+    Raises:
+        UserError: names each setting that differs, with both values.
+    """
+    differences = list(_differences(saved, now, ()))
+    if differences:
+        raise UserError(
+            f"run with other settings: {'; '.join(differences)} (run.yaml; {checkpoint.name}). "
+            "Restore run.yaml, or start a new run."
+        )
+
+
+def accumulation_on(settings: TrainingSettings, global_batch_size: int) -> int:
+    """Micro-batches per step that keep the global batch on the present number of ranks.
+
+    Raises:
+        UserError: the global batch cannot be divided so.
+    """
+    num_ranks = rank_and_size()[1]
+    at_once = settings.micro_batch_size * num_ranks
+    if global_batch_size % at_once:
+        raise UserError(
+            f"global batch does not divide: {global_batch_size} sequences a step on {num_ranks} "
+            f"processes of training.micro_batch_size={settings.micro_batch_size}. Use a number of "
+            "processes that divides it."
+        )
+    return global_batch_size // at_once
+
+
+def _differences(
+    saved: Mapping[str, Any], now: Mapping[str, Any], path: tuple[str, ...]
+) -> Iterator[str]:
+    for name in {**saved, **now}:
+        here = (*path, name)
+        old, new = saved.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, here)
+        elif old != new:
+            yield f"{'.'.join(here)}={new} against {old}"
