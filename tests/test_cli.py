@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_runs import TINY, RunDirectory, trained
+from small_runs import TINY, RunDirectory, command, trained
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from tidemask import cli
@@ -115,6 +117,57 @@ def test_cli_evaluates_a_model_directory(
     status, _, err = tidemask("evaluate", run.model)
     assert status == 2
     assert "--data" in err
+
+
+def test_cli_evaluating_on_other_text_leaves_the_runs_result_alone(
+    tidemask: Command, run: RunDirectory, corpus: Path, plain_corpus: Path, tmp_path: Path
+) -> None:
+    from prose import text
+
+    result = run.evaluation / "held-out--final.json"
+    before = result.read_bytes()
+    (tmp_path / "other.txt").write_text(text(20, seed=99))
+    other = tmp_path / "other"
+    status, _, err = tidemask(
+        "prepare", tmp_path / "other.txt", "--out", other, "--tokenizer", corpus / "tokenizer",
+        "--sequence-length", 32, "--held-out", 0.3, "--workers", 1,
+    )  # fmt: skip
+    assert status == 0, err
+    status, out, _ = tidemask("evaluate", run.root, "--data", other)
+    assert status == 0
+    assert "final" in out
+    assert result.read_bytes() == before
+    (tmp_path / "third.txt").write_text(text(20, seed=5).replace("river", "estuary"))
+    third = tmp_path / "third"
+    tidemask(
+        "prepare", tmp_path / "third.txt", "--out", third, "--vocab-size", 120, "--held-out", 0.3,
+        "--workers", 1,
+    )  # fmt: skip
+    status, _, err = tidemask("evaluate", run.root, "--data", third)
+    assert (status, err.count("\n")) == (2, 1), err
+    assert "different tokenizers" in err
+
+
+def test_cli_damaged_tokenizer_of_a_corpus(tidemask: Command, corpus: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(corpus, torn)
+    (torn / "tokenizer" / "tokenizer.json").write_text("{")
+    status, _, err = tidemask("pretrain", torn, "--out", tmp_path / "run")
+    assert (status, err.count("\n")) == (2, 1), err
+    assert not (tmp_path / "run").exists()
+
+
+def test_cli_full_disk_is_one_line(corpus: Path, tmp_path: Path) -> None:
+    """A limit on file size stands for a full disk: the checkpoint cannot be written."""
+    arguments = ["pretrain", str(corpus), f"--out={tmp_path / 'run'}", *TINY]
+    limited = f"ulimit -f 1000; exec {shlex.join(command(arguments))}"
+    done = subprocess.run(
+        ["bash", "-c", limited], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "checkpoint not saved" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "run").glob(".checkpoint-*"))
 
 
 def test_cli_preview_shows_ratio_and_shares(

@@ -147,7 +147,9 @@ def print_table(
     )
     for number, column in enumerate(columns):
         is_text = number < text_columns
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=number == 0)
+        table.add_column(
+            column, justify="left" if is_text else "right", no_wrap=number == 0 or not is_text
+        )
     for row in rows:
         table.add_row(*row)
     stdout.print(table)
