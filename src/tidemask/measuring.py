@@ -55,36 +55,39 @@ def evaluate(
     if not target.is_dir():
         raise UserError(f"no such directory: {target}. Expected a run or a model.")
     run = RunDirectory(target)
-    if not run.config.is_file():
-        load_model(target)
-        if data is None:
-            raise UserError(
-                f"no text to evaluate on: {target} is a model, not a run. "
-                "Name a prepared corpus with --data."
-            )
-        material = _with_held_out(open_corpus(data))
-        return [("model", _evaluate_model(target, material, HeldOutSettings(), observer))]
+    if run.config.is_file():
+        return _evaluate_run(run, data, checkpoints, observer)
+    return [("model", _evaluate_directory(target, data, observer))]
+
+
+def _evaluate_run(
+    run: RunDirectory, data: Path | None, checkpoints: str, observer: Observer
+) -> list[tuple[str, dict[str, float]]]:
     config = read_run_config(run.config)
-    corpus = corpus_of(config) if data is None else open_corpus(data)
-    material = _with_held_out(corpus)
+    material = _with_held_out(corpus_of(config) if data is None else open_corpus(data))
     found = _models_of(run)
     if not found:
-        raise UserError(f"nothing to evaluate: {target} has no checkpoint yet.")
-    chosen = found if checkpoints == "all" else found[-1:]
+        raise UserError(f"nothing to evaluate: {run.root} has no checkpoint yet.")
+    results = []
+    for name, path in found if checkpoints == "all" else found[-1:]:
+        if data is None:
+            model = SelectedPositionsLM(load_model(path))
+            metrics = evaluate_model_of_run(run, name, model, config, material, observer)
+        else:
+            metrics = _evaluate_model(path, material, config.evaluation, observer)
+        results.append((name, metrics))
+    return results
+
+
+def _evaluate_directory(directory: Path, data: Path | None, observer: Observer) -> dict[str, float]:
+    load_model(directory)
     if data is None:
-        return [
-            (
-                name,
-                evaluate_model_of_run(
-                    run, name, SelectedPositionsLM(load_model(path)), config, material, observer
-                ),
-            )
-            for name, path in chosen
-        ]
-    return [
-        (name, _evaluate_model(path, material, config.evaluation, observer))
-        for name, path in chosen
-    ]
+        raise UserError(
+            f"no text to evaluate on: {directory} is a model, not a run. "
+            "Name a prepared corpus with --data."
+        )
+    material = _with_held_out(open_corpus(data))
+    return _evaluate_model(directory, material, HeldOutSettings(), observer)
 
 
 def check_tasks(tasks: Sequence[str]) -> None:
