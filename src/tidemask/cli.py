@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from tidemask.errors import UserError
-from tidemask.terminal import print_error, print_table, reporting, stdout
+from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison
@@ -43,7 +43,8 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="section.field=value",
-        help="Settings over the recipe's, such as training.max_steps=500 model.size=bert-mini.",
+        help="Settings over the recipe's, such as training.max_steps=500 model.size=bert-mini. "
+        "`tidemask recipes NAME` shows all of them.",
         show_default=False,
     ),
 ]
@@ -88,7 +89,7 @@ def prepare(
     vocab_size: Annotated[
         int | None,
         typer.Option(
-            "--vocab-size", help="Entries of the WordPiece tokenizer to train.  [default: 8192]"
+            "--vocab-size", help="Entries of the WordPiece tokenizer to train; 8192 if left out."
         ),
     ] = None,
     tagger: Annotated[
@@ -105,7 +106,7 @@ def prepare(
     ] = 0.05,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", help="Processes.  [default: one per core]"),
+        typer.Option("--workers", help="Processes; one per core if left out."),
     ] = None,
 ) -> None:
     """Turn text files into a prepared corpus: tokenised, tagged, aligned and packed."""
@@ -169,11 +170,15 @@ def evaluate(
     target: Annotated[
         Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")
     ],
-    tasks: Annotated[str, typer.Option("--tasks", help="Comma-separated.")] = "held-out",
+    tasks: Annotated[
+        str, typer.Option("--tasks", help="Comma-separated; there is held-out.")
+    ] = "held-out",
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="Prepared corpus with the held-out text.  [default: that of the run]"
+            "--data",
+            help="Prepared corpus with the held-out text; that of the run if left out. A model "
+            "directory needs it.",
         ),
     ] = None,
     checkpoints: Annotated[
@@ -195,7 +200,7 @@ def evaluate(
     from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
 
     names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
-    columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "unigram entropy"]
+    columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "entropy"]
     rows = [
         [
             name,
@@ -240,6 +245,12 @@ def preview(
     from tidemask.preview_text import show_moments
 
     loaded = load_recipe(recipe, settings or [])
+    if run is None and loaded.masking.content.weighting == "class_loss":
+        stderr.print(
+            "Without --run no class has a loss yet, so all are masked alike. "
+            "Name a run to see its weights.",
+            soft_wrap=True,
+        )
     moments = mask_passage(
         corpus, loaded, progresses=_progresses(progress), run=run, sequence=sequence
     )
@@ -324,9 +335,12 @@ def _show_comparison(comparison: Comparison) -> None:
     losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
     names = ["run", "mean_ratio", "predicted_tokens", "wall_seconds", *losses]
     table = comparison.summary.select([*names, "unigram_entropy"])
-    headings = ["run", "ratio", "predicted", "time"]
+    headings = ["run", "ratio", "predicted", "min:s"]
     headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
     rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
+    for row, seconds in zip(rows, table.values("wall_seconds"), strict=True):
+        if isinstance(seconds, float | int):
+            row[3] = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
     print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")
     for sentence in (*comparison.warnings, comparison.seeds):
         stdout.print(sentence, soft_wrap=True)

@@ -139,7 +139,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     if not equals or not all(path):
         raise UserError(
             f"unreadable setting: {override!r}. Expected section.field=value, such as "
-            "training.max_steps=500."
+            "training.max_steps=500, after the corpus."
         )
     try:
         value = _load_yaml(text)

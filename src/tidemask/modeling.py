@@ -9,6 +9,7 @@ Dimensions: `B` sequences, `L` positions, `S` selected positions, `H` hidden siz
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +40,9 @@ class ModelSettings(Settings):
     def __post_init__(self) -> None:
         check_share_below_one("dropout", self.dropout)
         if self.size not in MODEL_SIZES:
-            raise ValueError(f"size={self.size}. Expected one of {', '.join(MODEL_SIZES)}.")
+            near = difflib.get_close_matches(self.size, MODEL_SIZES, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(f"size={self.size}. Expected one of {', '.join(MODEL_SIZES)}.{hint}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ def training_note(record: Mapping[str, object]) -> str:
     """Loss, ratio and speed of a logged step, in a few words."""
     parts = [f"loss {_number(record.get('loss'))}", f"ratio {_number(record.get(RATIO), 3)}"]
     if held_out_loss(15) in record:
-        parts.append(f"held-out {_number(record[held_out_loss(15)])}")
+        parts.append(f"held-out at 15 %: {_number(record[held_out_loss(15)])}")
     speed = record.get("tokens_per_second")
     if isinstance(speed, int | float):
         parts.append(f"{_short(float(speed))} tok/s")

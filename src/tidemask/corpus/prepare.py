@@ -82,7 +82,8 @@ class PrepareSettings:
                 "Expected a number of tokens in [8, 65536]. 128 is usual."
             )
         if not 0 <= self.held_out < 1:
-            hint = f" Did you mean {self.held_out / 100}?" if 1 <= self.held_out < 100 else ""
+            slipped = self.held_out / (10 if self.held_out < 10 and self.held_out % 1 else 100)
+            hint = f" Did you mean {slipped:g}?" if 1 <= self.held_out < 100 else ""
             raise UserError(
                 f"held-out share outside its range: held_out={self.held_out}. "
                 f"Expected a number in [0, 1).{hint}"

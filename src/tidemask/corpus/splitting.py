@@ -71,7 +71,9 @@ class SplitPlan:
             UserError: the training or the held-out split is empty.
         """
         what_to_do = "Give more documents (blank lines separate them), or another share."
-        found = f"{self.num_kept} documents and held_out={held_out_share}"
+        dropped = self.count(Side.DUPLICATE)
+        besides = f" ({dropped} near-duplicates dropped)" if dropped else ""
+        found = f"{self.num_kept} documents{besides} and held_out={held_out_share}"
         if not self.count(Side.TRAIN):
             raise UserError(
                 f"training split is empty: {found}. Expected at least one document. {what_to_do}"

@@ -30,7 +30,28 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
     Returns:
         Sentences: differences of the terms, then runs that are unfinished or not evaluated.
     """
-    return [*_differences(runs), *_overridden(runs), *_unfinished(runs), *_unevaluated(runs)]
+    return [
+        *_differences(runs),
+        *_overridden(runs),
+        *_unfinished(runs),
+        *_unevaluated(runs),
+        *_unlearned(runs),
+    ]
+
+
+def _unlearned(runs: Sequence[ComparedRun]) -> list[str]:
+    """Which runs know no more than the frequencies of words."""
+    sentences = []
+    for run in runs:
+        held_out = run.held_out
+        loss = held_out.loss(15) if held_out else None
+        entropy = held_out.unigram_entropy if held_out else None
+        if loss is not None and entropy is not None and loss > entropy:
+            sentences.append(
+                f"{run.label} ended above the unigram entropy at 15\u00a0%: it has not learned to "
+                "use context yet, and its losses say little."
+            )
+    return sentences
 
 
 def _overridden(runs: Sequence[ComparedRun]) -> list[str]:

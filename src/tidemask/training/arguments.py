@@ -11,6 +11,24 @@ from transformers import TrainingArguments
 
 from tidemask.settings import Settings, check_at_least, check_share_below_one
 
+_LARGEST = 2**31 - 1
+"""Largest count of steps or sequences; noise is keyed by 32-bit steps."""
+
+
+_MINIMA = {
+    "max_steps": 1,
+    "micro_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "logging_steps": 1,
+    "save_steps": 1,
+    "keep_checkpoints": 0,
+    "loader_workers": 0,
+    "weight_decay": 0,
+    "max_grad_norm": 0,
+    "learning_rate": 0,
+    "adam_epsilon": 0,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(Settings):
@@ -52,16 +70,13 @@ class TrainingSettings(Settings):
     """Of initial weights, data order, masks and dropout; in [0, 2**32)."""
 
     def __post_init__(self) -> None:
+        for name, minimum in _MINIMA.items():
+            check_at_least(name, getattr(self, name), minimum)
         for name in ("max_steps", "micro_batch_size", "gradient_accumulation_steps"):
-            check_at_least(name, getattr(self, name), 1)
-        for name in ("logging_steps", "save_steps"):
-            check_at_least(name, getattr(self, name), 1)
-        for name in ("keep_checkpoints", "loader_workers", "weight_decay", "max_grad_norm"):
-            check_at_least(name, getattr(self, name), 0)
+            if getattr(self, name) > _LARGEST:
+                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_LARGEST}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
-        for name in ("learning_rate", "adam_epsilon"):
-            check_at_least(name, getattr(self, name), 0)
         if self.lr_warmup_steps != "auto":
             check_at_least("lr_warmup_steps", self.lr_warmup_steps, 0)
             if self.lr_warmup_steps > self.max_steps:
