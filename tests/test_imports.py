@@ -38,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     "preview_text": {"preview"},
     "demo": {"corpus", "report", "run_record", "terminal"},
     "cli": {"terminal", "demo", "corpus", "config", "run", "material", "measuring", "report"}
-    | {"preview", "preview_text", "masking", "run_record"},
+    | {"preview", "preview_text", "masking", "run_record", "training"},
     "__main__": {"cli"},
 }
 """What each module or folder may import besides itself, `errors` and `settings`."""

@@ -314,17 +314,20 @@ def _train(directory: Path) -> None:
     from tidemask.material import Observer
     from tidemask.run import train
     from tidemask.run_record import RunDirectory
+    from tidemask.training.distributed import leave_launched_processes
 
     run = RunDirectory(directory)
     run.read_config()
     if int(os.environ.get("RANK", "0")) > 0:
         train(run)
+        leave_launched_processes()
         return
     with reporting() as reporter, _interruptible(f"tidemask resume {directory}"):
         observer = Observer(
             on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
         )
         train(run, observer)
+        leave_launched_processes()
     stdout.print(f"Model: {run.model}", soft_wrap=True)
 
 

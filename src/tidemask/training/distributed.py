@@ -22,6 +22,13 @@ def join_launched_processes() -> None:
         PartialState(cpu=not torch.cuda.is_available())
 
 
+def leave_launched_processes() -> None:
+    """Dissolve the group, if there is one: its threads must end before the interpreter does."""
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        PartialState().destroy_process_group()
+
+
 def rank_and_size() -> tuple[int, int]:
     """This process and the number of processes; (0, 1) where nothing is distributed."""
     if dist.is_available() and dist.is_initialized():
