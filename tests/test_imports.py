@@ -36,9 +36,11 @@ ARROWS: dict[str, set[str]] = {
     | {"token_classes"},
     "terminal": {"run_record"},
     "preview_text": {"preview"},
+    "results_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
     "cli": {"terminal", "demo", "corpus", "config", "run", "material", "measuring", "report"}
-    | {"preview", "preview_text", "masking", "run_record", "training"},
+    | {"preview", "preview_text", "results_text", "masking", "run_record"}
+    | {"training"},
     "__main__": {"cli"},
 }
 """What each module or folder may import besides itself, `errors` and `settings`."""

@@ -12,15 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from tidemask.errors import UserError
+from tidemask.results_text import show_comparison, show_evaluations
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
-
-if TYPE_CHECKING:
-    from tidemask.report.compare import Comparison
 
 app = typer.Typer(
     help="Pre-train masked language models whose masking changes over training: how much is "
@@ -67,7 +65,7 @@ def demo(
 
     with reporting() as reporter, _interruptible(f"tidemask demo --out {out} --steps {steps}"):
         comparison = run_demo(out, steps=steps, reporter=reporter)
-    _show_comparison(comparison)
+    show_comparison(comparison)
 
 
 @app.command()
@@ -197,19 +195,7 @@ def evaluate(
             checkpoints=checkpoints,
             observer=Observer(on_progress=reporter.on_progress),
         )
-    from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
-
-    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
-    columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "entropy"]
-    rows = [
-        [
-            name,
-            *(f"{m[k]:.3f} ± {m[k + '_standard_error']:.3f}" if k in m else "-" for k in names),
-            f"{m[UNIGRAM_ENTROPY]:.3f}" if UNIGRAM_ENTROPY in m else "-",
-        ]
-        for name, m in results
-    ]
-    print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
+    show_evaluations(results)
 
 
 @app.command()
@@ -220,7 +206,7 @@ def compare(
     """Put runs side by side: one HTML page, figures as PNG and SVG, tables as CSV."""
     from tidemask.report.compare import compare_runs
 
-    _show_comparison(compare_runs(runs, out))
+    show_comparison(compare_runs(runs, out))
 
 
 @app.command()
@@ -329,25 +315,6 @@ def _train(directory: Path) -> None:
         train(run, observer)
         leave_launched_processes()
     stdout.print(f"Model: {run.model}", soft_wrap=True)
-
-
-def _show_comparison(comparison: Comparison) -> None:
-    """Print the final scores in the width of a terminal; the page and the CSV files hold more."""
-    from tidemask.run_record import HELD_OUT_PERCENTS
-
-    losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
-    names = ["run", "mean_ratio", "predicted_tokens", "wall_seconds", *losses]
-    table = comparison.summary.select([*names, "unigram_entropy"])
-    headings = ["run", "ratio", "predicted", "min:s"]
-    headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
-    rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
-    for row, seconds in zip(rows, table.values("wall_seconds"), strict=True):
-        if isinstance(seconds, float | int):
-            row[3] = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")
-    for sentence in (*comparison.warnings, comparison.seeds):
-        stdout.print(sentence, soft_wrap=True)
-    stdout.print(f"Report: {comparison.page}", soft_wrap=True)
 
 
 def _progresses(text: str) -> list[float]:

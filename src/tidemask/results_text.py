@@ -1,0 +1,44 @@
+"""Results as text: the tables that commands print at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
+from tidemask.terminal import print_table, stdout
+
+if TYPE_CHECKING:
+    from tidemask.report.compare import Comparison
+
+
+def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]]) -> None:
+    """Print the held-out losses of checkpoints, with the unigram entropy beside them."""
+    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
+    columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "entropy"]
+    rows = [
+        [
+            name,
+            *(f"{m[k]:.3f} ± {m[k + '_standard_error']:.3f}" if k in m else "-" for k in names),
+            f"{m[UNIGRAM_ENTROPY]:.3f}" if UNIGRAM_ENTROPY in m else "-",
+        ]
+        for name, m in results
+    ]
+    print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print the final scores in the width of a terminal; the page and the CSV files hold more."""
+    losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
+    names = ["run", "mean_ratio", "predicted_tokens", "wall_seconds", *losses]
+    table = comparison.summary.select([*names, "unigram_entropy"])
+    headings = ["run", "ratio", "predicted", "min:s"]
+    headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
+    rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
+    for row, seconds in zip(rows, table.values("wall_seconds"), strict=True):
+        if isinstance(seconds, float | int):
+            row[3] = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")
+    for sentence in (*comparison.warnings, comparison.seeds):
+        stdout.print(sentence, soft_wrap=True)
+    stdout.print(f"Report: {comparison.page}", soft_wrap=True)
