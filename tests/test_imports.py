@@ -37,12 +37,13 @@ ARROWS: dict[str, set[str]] = {
     | {"training"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
+    "recipe_figure": {"config", "report"},
     "terminal": {"run_record"},
     "preview_text": {"preview"},
     "results_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
     "cli": {"terminal", "demo", "corpus", "config", "run", "material", "measuring", "report"}
-    | {"preview", "preview_text", "results_text", "masking", "run_record"}
+    | {"preview", "preview_text", "results_text", "masking", "recipe_figure", "run_record"}
     | {"training"},
     "__main__": {"cli"},
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -42,7 +42,7 @@ Overrides = Annotated[
     typer.Argument(
         metavar="section.field=value",
         help="Settings over the recipe's, such as training.max_steps=500 model.size=bert-mini. "
-        "`tidemask recipes NAME` shows all of them.",
+        "`tidemask recipes NAME` shows those of a recipe.",
         show_default=False,
     ),
 ]
@@ -262,7 +262,10 @@ def recipes(
     from tidemask.masking.schedule import mean_ratio
 
     if plot is not None:
-        _plot_ratios(recipe_names() if name is None else [name], plot)
+        from tidemask.recipe_figure import draw_recipes
+
+        draw_recipes(recipe_names() if name is None else [name], plot)
+        stdout.print(f"Figure: {plot}", soft_wrap=True)
         return
     if name is not None:
         stdout.out(to_yaml(load_recipe(name)), end="", highlight=False)
@@ -274,22 +277,6 @@ def recipes(
         numbers = [f"{100 * value:.0f} %" for value in (ratio(0.0), ratio(1.0), mean_ratio(ratio))]
         rows.append([known, recipe.summary, *numbers])
     print_table(["recipe", "what it does", "start", "end", "mean"], rows, text_columns=2)
-
-
-def _plot_ratios(names: Iterable[str], path: Path) -> None:
-    from tidemask.config import load_recipe
-    from tidemask.report.ratio_curves import RatioCurve, check_figure_path, write_ratio_curves
-
-    check_figure_path(path)
-    curves = []
-    for recipe in map(load_recipe, names):
-        masking = recipe.masking
-        prediction = None if masking.prediction == "all" else masking.prediction
-        around = masking.per_sequence
-        band = None if around.distribution == "same" else around.interval
-        curves.append(RatioCurve.of(recipe.name, masking.ratio, band=band, prediction=prediction))
-    write_ratio_curves(curves, path)
-    stdout.print(f"Figure: {path}", soft_wrap=True)
 
 
 _USERS_OSERRORS = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -198,14 +199,20 @@ def named_by_content(
     The sum of `(id + 1) c[position]` with fixed random odd 64-bit factors `c`, modulo 2**64, mixed,
     less its sign: multilinear hashing. Equal sequences get equal names.
     """
-    positions = torch.arange(input_ids.shape[1], dtype=torch.int64, device="cpu")
-    zeros = torch.zeros_like(positions)
-    low, high, *_ = philox_4x32((positions, zeros, zeros, zeros), _HASH_KEY)
-    factors = (high << 32) | low | 1
+    factors = _hash_factors(input_ids.shape[1])
     ids = input_ids + 1 if inside is None else (input_ids + 1) * inside
     total = (ids * factors).sum(1)
     total = (total ^ ((total >> 32) & 0xFFFFFFFF)) * _ODD
     return (total ^ ((total >> 32) & 0xFFFFFFFF)) & (2**63 - 1)
+
+
+@lru_cache(maxsize=64)
+def _hash_factors(length: int) -> Int[Tensor, "L"]:
+    """Fixed random odd numbers, int64, one per position."""
+    positions = torch.arange(length, dtype=torch.int64, device="cpu")
+    zeros = torch.zeros_like(positions)
+    low, high, *_ = philox_4x32((positions, zeros, zeros, zeros), _HASH_KEY)
+    return (high << 32) | low | 1
 
 
 def _inside(

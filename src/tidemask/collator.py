@@ -257,7 +257,11 @@ class MaskingCollator:
         """
         if self.class_loss is None or self._losses is None:
             if loss_sum is not None or count is not None:
-                raise ValueError("class losses for a policy that does not learn from them.")
+                weighting = self.masker.settings.content.weighting
+                raise ValueError(
+                    f"class losses given to step_done with masking.content.weighting={weighting}, "
+                    "which learns from none. Expected step_done()."
+                )
             self.clock.step_done()
             return
         if loss_sum is None or count is None:
@@ -284,7 +288,11 @@ class MaskingCollator:
             ValueError: the state is of a policy with other classes.
         """
         if (state["class_loss"] is None) != (self.class_loss is None):
-            raise ValueError("a state with and a policy without class losses, or the other way.")
+            ours, saved = self.class_loss is not None, state["class_loss"] is not None
+            raise ValueError(
+                f"class losses in the saved state: {saved}, in this policy: {ours}. Expected the "
+                "state of the same policy."
+            )
         if self.class_loss is not None and self._losses is not None:
             self.class_loss.load_state_dict(state["class_loss"])
             self._losses.load_state(state["recent_losses"])

@@ -154,6 +154,11 @@ class Streams:
         return _drawn(positions, keys[:, 0], keys[:, 1])
 
 
+def positions_of(input_ids: Int[Tensor, "B L"]) -> Int32[Tensor, "L"]:
+    """The positions of a batch, 0 to `L - 1`, on its device."""
+    return torch.arange(input_ids.shape[1], dtype=torch.int32, device=input_ids.device)
+
+
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 @lru_cache(maxsize=64)
 def _words(seed: int, step: int, purposes: tuple[Purpose, ...]) -> tuple[list[int], list[int]]:

@@ -9,7 +9,7 @@ from tidemask.masking.bitmask import (
     as_bool,
     as_mask,
     below,
-    below_each,
+    below_threshold,
     chosen,
     negative_thresholds,
 )
@@ -39,11 +39,11 @@ def test_below_is_a_comparison(values, share):
 
 @given(draws, shares)
 @many
-def test_below_each_is_a_comparison_with_each_threshold(values, share):
+def test_below_threshold_is_a_comparison_with_each_threshold(values, share):
     others = [share, 0.0, 1.0, 0.15]
     thresholds = negative_thresholds(torch.tensor(others, dtype=torch.float64)[:, None])
     kept_draws = int32([values] * 4)
-    result = below_each(kept_draws, thresholds)
+    result = below_threshold(kept_draws, thresholds)
     assert result.tolist() == [[-1 if v < round(s * FULL) else 0 for v in values] for s in others]
     assert kept_draws.tolist() == [values] * 4
 
@@ -53,12 +53,12 @@ def test_share_of_one_takes_every_draw_and_of_zero_none():
     for share, expected in ((1.0, -1), (0.0, 0)):
         threshold = negative_thresholds(torch.full((1, 1), share))
         assert (below(every, share) == expected).all()
-        assert (below_each(every, threshold) == expected).all()
+        assert (below_threshold(every, threshold) == expected).all()
 
 
 def test_threshold_per_position():
     thresholds = negative_thresholds(torch.tensor([[0.0, 0.5, 0.5, 1.0]]))
-    result = below_each(int32([[0, FULL // 2 - 1, FULL // 2, FULL - 1]]), thresholds)
+    result = below_threshold(int32([[0, FULL // 2 - 1, FULL // 2, FULL - 1]]), thresholds)
     assert result.tolist() == [[0, -1, 0, -1]]
 
 

@@ -110,11 +110,6 @@ def test_crossing_unit_is_kept_with_the_share_of_it_that_fits():
     assert stats.binomtest(int(kept[:, 0].sum()), 20_000, 0.25).pvalue > LEVEL
 
 
-def test_clocks_without_weights_are_the_draws():
-    draws = torch.tensor([[3, 0, FULL - 1]], dtype=torch.int32)
-    assert torch.equal(clocks(draws, None), draws)
-
-
 @pytest.mark.parametrize("spread", [0, 3, 12])
 def test_clocks_are_ordered_as_the_exponential_times(spread):
     """Of any two times that differ by more than 24 bits can tell; `W` spans powers of ten."""

@@ -12,10 +12,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tidemask import cli, load_recipe
+from tidemask import cli, load_recipe, recipe_figure
 from tidemask.config import recipe_names
 from tidemask.masking.schedule import Constant, Cosine, Cyclic, Linear, Phases, Triangle
-from tidemask.report import ratio_curves
 from tidemask.report.ratio_curves import (
     CONSTANT,
     FALLING,
@@ -49,7 +48,7 @@ def plot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 def plotted(monkeypatch: pytest.MonkeyPatch) -> list[RatioCurve]:
     """The curves that the command draws, in place of drawing them."""
     curves: list[RatioCurve] = []
-    monkeypatch.setattr(ratio_curves, "write_ratio_curves", lambda c, path: curves.extend(c))
+    monkeypatch.setattr(recipe_figure, "write_ratio_curves", lambda c, path: curves.extend(c))
     return curves
 
 

@@ -23,7 +23,7 @@ from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.selection import select_expected
 from tidemask.modeling import SelectedPositionsLM
-from tidemask.noise import Purpose, StepKey, Streams
+from tidemask.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.run_record import HELD_OUT, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
 from tidemask.settings import Settings, check_at_least
 from tidemask.token_classes import NO_CLASS
@@ -179,8 +179,7 @@ def _maskings(
     batch: Batch, vocabulary: Vocabulary, percent: int, num_draws: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Inputs and selected positions of each fixed draw."""
-    length = batch.input_ids.shape[1]
-    positions = torch.arange(length, dtype=torch.int32, device=batch.input_ids.device)
+    positions = positions_of(batch.input_ids)
     for draw in range(num_draws):
         streams = Streams(StepKey(_SEED, draw), batch.sample_ids, [Purpose.HELD_OUT])
         draws = streams.draws(Purpose.HELD_OUT, positions)

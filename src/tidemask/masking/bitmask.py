@@ -1,7 +1,7 @@
 """Choices as arithmetic: a mask is an integer tensor whose elements are 0 or -1, no bit or all.
 
-On a CPU, `torch.where` and comparisons take five to fifteen times as long as a vectorised integer
-operation of the same size (measured at 256 x 512), and masking is little else than choices. With
+On a CPU, `torch.where` and comparisons take several times as long as a vectorised integer operation
+of the same size, and masking is little else than choices. With
 masks, `(a & ~m) | (b & m)` is a choice, `-1 & x` is `x`, and the sign of a difference, shifted to
 every bit, is a comparison.
 """
@@ -9,35 +9,40 @@ every bit, is a comparison.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Int, Int32
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
 from tidemask.noise import DRAW_BITS
 
 
-def below(draws: Int32[Tensor, "*shape"], share: float) -> Int32[Tensor, "*shape"]:
+def below(
+    draws: Int32[Tensor, "*shape"], share: float | Float[Tensor, "..."]
+) -> Int32[Tensor, "*shape"]:
     """Mask of the draws that fall into the lowest `share` of their range.
-
-    A draw is below a threshold `t` if the sign of `draw - t` is negative; both fit 31 bits, so the
-    difference never overflows, and a share of 1 takes every draw.
 
     Args:
         draws: uniform integers in [0, 2**31).
-        share: in [0, 1]; rounded to a multiple of 2**-31.
+        share: in [0, 1], rounded to a multiple of 2**-31; one number, or a tensor that broadcasts.
     """
-    difference: Tensor = draws - round(share * 2**DRAW_BITS)
+    if isinstance(share, Tensor):
+        return below_threshold(draws, negative_thresholds(share))
+    return below_threshold(draws, -round(share * 2**DRAW_BITS))
+
+
+def below_threshold(
+    draws: Int32[Tensor, "*shape"], negative_threshold: Int32[Tensor, "..."] | int
+) -> Int32[Tensor, "*shape"]:
+    """Mask of the draws below a threshold, given as its negative.
+
+    A draw is below `t` if `draw - t` is negative. Minus 2**31, for a share of 1, fits an int32 as
+    2**31 would not, and the sum never overflows.
+    """
+    difference: Tensor = draws + negative_threshold
     return difference.bitwise_right_shift_(31)
 
 
-def below_each(
-    draws: Int32[Tensor, "B L"], negative_threshold: Int32[Tensor, "B #L"]
-) -> Int32[Tensor, "B L"]:
-    """As `below`, with a threshold for each sequence or position; see `negative_thresholds`."""
-    return (draws + negative_threshold).bitwise_right_shift_(31)
-
-
 def negative_thresholds(share: Tensor) -> Int32[Tensor, "..."]:
-    """What `below_each` adds to a draw: minus the share of 2**31, which an int32 holds even for 1.
+    """What `below_threshold` adds to a draw: minus the share of 2**31.
 
     Args:
         share: floating point, in [0, 1].

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tidemask.masking.bitmask import as_bool, below, chosen
 from tidemask.masking.schedule import Schedule
-from tidemask.noise import DRAW_BITS, Purpose, Streams
+from tidemask.noise import DRAW_BITS, Purpose, Streams, positions_of
 from tidemask.settings import Settings, check_share
 
 _CHECKED_POINTS = 100
@@ -150,8 +150,7 @@ def corrupt(
     input_ids = input_ids.contiguous()
     if shares.mask >= 1.0:
         return chosen(drawn.to(input_ids.dtype), vocabulary.mask_id, input_ids)
-    positions = torch.arange(input_ids.shape[1], dtype=torch.int32, device=input_ids.device)
-    kind = streams.draws(Purpose.CORRUPTION, positions)
+    kind = streams.draws(Purpose.CORRUPTION, positions_of(input_ids))
     is_mask = below(kind, shares.mask).bitwise_and_(drawn)
     ids = chosen(is_mask.to(input_ids.dtype), vocabulary.mask_id, input_ids)
     if shares.random > 0.0:
@@ -168,8 +167,7 @@ def _replace_with_random_(
     length = ids.shape[1]
     ordinary = _ordinary_ids(vocabulary, ids.device)
     if ids.is_cuda:
-        positions = torch.arange(length, dtype=torch.int32, device=ids.device)
-        draws = streams.draws(Purpose.RANDOM_TOKEN, positions).to(torch.int64)
+        draws = streams.draws(Purpose.RANDOM_TOKEN, positions_of(ids)).to(torch.int64)
         tokens = ordinary[(draws * len(ordinary)) >> DRAW_BITS].to(ids.dtype)
         ids.copy_(torch.where(as_bool(is_random), tokens, ids))
         return

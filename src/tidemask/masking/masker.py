@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Int32
 from torch import Tensor
 
 from tidemask.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
-from tidemask.masking.bitmask import as_bool, below, below_each, chosen, negative_thresholds
+from tidemask.masking.bitmask import as_bool, below, chosen
 from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.corruption import Vocabulary, corrupt
 from tidemask.masking.policy import MaskingSettings
@@ -35,7 +35,7 @@ from tidemask.masking.token_weights import (
 )
 from tidemask.masking.units import starts_of_spans, starts_of_words
 from tidemask.masking.weighting import ByClassLoss, ByFunction
-from tidemask.noise import DRAW_BITS, Purpose, StepKey, Streams
+from tidemask.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
 from tidemask.token_classes import NO_CLASS
 
 _BLOCK_BYTES = 31 << 20
@@ -193,7 +193,7 @@ class Masker:
         streams = Streams(key, batch.sample_ids, self._purposes)
         ratio = ratio_of_sequences(settings.per_sequence, self.ratio(progress), streams, device)
         starts, weights = self._units(batch, streams, class_loss, progress=progress, step=key.step)
-        places = _positions(batch) if starts is None else starts
+        places = positions_of(batch.input_ids) if starts is None else starts
         selection = self._select(batch, streams, places, weights, ratio)
         predicted, share = self._predicted(selection.mask, streams, places, ratio, progress)
         corrupted = as_bool(selection.mask)
@@ -279,7 +279,7 @@ class Masker:
             share = min(1.0, wanted / ratio) if ratio > 0.0 else 1.0
             return below(draws, share).bitwise_and_(mask), share
         shares = (wanted / ratio).clamp(max=1.0)
-        return below_each(draws, negative_thresholds(shares)).bitwise_and_(mask), shares
+        return below(draws, shares).bitwise_and_(mask), shares
 
     def _loss_weight(
         self, selected: Tensor, selection: Selection, share: Ratio, ratio: Ratio
@@ -313,16 +313,11 @@ def _at_least(value: Ratio | Tensor, least: float) -> float | Tensor:
     return max(value, least) if isinstance(value, float) else value.clamp(min=least)
 
 
-def _positions(batch: Batch) -> Int32[Tensor, "L"]:
-    length = batch.input_ids.shape[1]
-    return torch.arange(length, dtype=torch.int32, device=batch.input_ids.device)
-
-
 def _keep_freed_memory() -> None:
     """Let the C library reuse the memory of temporaries instead of handing it back each time.
 
-    glibc returns freed blocks to the system, and faulting them in again takes three times as long
-    as masking them, until a block of tens of megabytes has been freed once; in a training process
+    glibc returns freed blocks to the system, and faulting them in again takes longer than masking
+    them, until a block of tens of megabytes has been freed once; in a training process
     that is soon, in a loader worker never. Nothing is written to the block.
     """
     torch.empty(_BLOCK_BYTES, dtype=torch.uint8, device="cpu")

@@ -12,9 +12,9 @@ from tidemask.masking.units import SpanLengths, Unit
 from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform, Weighting
 from tidemask.settings import Settings
 
-Budget = Literal["expected", "fixed"]
 _POINTS = 100
 
+Budget = Literal["expected", "fixed"]
 LossWeight = Literal["one", "inverse_ratio", "inverse_inclusion"]
 
 

@@ -31,20 +31,17 @@ _DIGITS = 1 << _DIGIT_BITS
 _NEAREST_TO_ONE = 1.0 - 2.0**-24
 
 
-def clocks(
-    draws: Int32[Tensor, "B L"], weights: Float[Tensor, "B L"] | None
-) -> Int32[Tensor, "B L"]:
+def clocks(draws: Int32[Tensor, "B L"], weights: Float[Tensor, "B L"]) -> Int32[Tensor, "B L"]:
     """When each position's unit rings, as integers in the order of the times.
 
     The time is exponential with the weight as its rate, `-log(1 - u) / W`. Positive floating-point
-    numbers are ordered as their bits are, so the bits of the float32 time serve as the clock.
+    numbers are ordered as their bits are, so the bits of the float32 time serve as the clock. Where
+    all weights are alike, the draws themselves do.
 
     Args:
         draws: uniform integers in [0, 2**31), equal within a unit.
-        weights: not negative, equal within a unit; `None` if all are alike.
+        weights: not negative, equal within a unit.
     """
-    if weights is None:
-        return draws
     uniform = (draws.to(torch.float32) + 0.5).mul_(2.0**-DRAW_BITS).clamp_(max=_NEAREST_TO_ONE)
     times = torch.log1p(uniform.neg_()).neg_().div_(weights.to(torch.float32))
     return times.view(torch.int32)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
-from tidemask.masking.bitmask import as_mask, below, below_each, negative_thresholds
+from tidemask.masking.bitmask import as_mask, below, below_threshold, negative_thresholds
 from tidemask.masking.inclusion import inclusion_probability, shortfall
 from tidemask.masking.race import clocks, select_fixed
 
@@ -90,12 +90,7 @@ def select_expected(
         with_inclusion: whether the inclusion probability of each position is wanted.
     """
     if weights is None:
-        drawn = (
-            below(draws, ratio)
-            if isinstance(ratio, float)
-            else below_each(draws, negative_thresholds(ratio))
-        )
-        mask = drawn.bitwise_and_(as_mask(maskable))
+        mask = below(draws, ratio).bitwise_and_(as_mask(maskable))
         return Selection(mask, ratio if with_inclusion else None)
     groups = maskable
     if isinstance(weights, ByClass):
@@ -105,7 +100,7 @@ def select_expected(
     if isinstance(weights, ByClass):
         thresholds = thresholds.gather(1, weights.classes)
         inclusion = inclusion.gather(1, weights.classes) if with_inclusion else inclusion
-    mask = below_each(draws, thresholds).bitwise_and_(as_mask(maskable))
+    mask = below_threshold(draws, thresholds).bitwise_and_(as_mask(maskable))
     short = shortfall(groups, weights.weights, ratio) if weights.some_zero else None
     return Selection(mask, inclusion if with_inclusion else None, short)
 

@@ -121,8 +121,12 @@ class TableOfWeights:
         if isinstance(self.content, ByFrequency):
             if token_counts is None:
                 raise ValueError(f"{name} needs token_counts: how often each vocabulary id occurs.")
-            if not bool((torch.isfinite(token_counts) & (token_counts >= 0)).all()):
-                raise ValueError("token_counts are negative or not finite. Expected counts.")
+            wrong = (~(token_counts >= 0)).nonzero()
+            if len(wrong):
+                raise ValueError(
+                    f"token_counts[{int(wrong[0, 0])}]={int(token_counts[tuple(wrong[0])])}. "
+                    "Expected counts of at least 0."
+                )
             if token_counts.shape != (vocab_size,):
                 raise ValueError(
                     f"token_counts of shape {tuple(token_counts.shape)}. "

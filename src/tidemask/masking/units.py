@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tidemask.batch import Batch
 from tidemask.masking.bitmask import as_mask, below
-from tidemask.noise import Purpose, Streams
+from tidemask.noise import Purpose, Streams, positions_of
 from tidemask.settings import Settings, check_at_least
 
 Unit = Literal["token", "word", "span"]
@@ -90,8 +90,8 @@ def starts_of_words(
     """
     starts = word_starts(batch)
     if classes is None:
-        return _carried(starts, _positions(batch)), None
-    packed = classes.to(torch.int32).add_(_positions(batch) << 8)
+        return _carried(starts, positions_of(batch.input_ids)), None
+    packed = classes.to(torch.int32).add_(positions_of(batch.input_ids) << 8)
     carried = _carried(starts, packed)
     return carried >> 8, carried.bitwise_and_(0xFF)
 
@@ -106,7 +106,7 @@ def starts_of_spans(batch: Batch, lengths: SpanLengths, streams: Streams) -> Int
     of_words = lengths.of == "word"
     boundaries = _boundaries(batch)
     starts = word_starts(batch) if of_words else torch.ones_like(boundaries)
-    positions = _positions(batch)
+    positions = positions_of(batch.input_ids)
     if starts.numel() == 0:
         return positions.expand(starts.shape)
     element = starts.cumsum(1)
@@ -156,11 +156,6 @@ def _edges(lengths: SpanLengths) -> list[float]:
 @cache
 def _mean_length(lengths: SpanLengths) -> float:
     return 1.0 + sum(1.0 - share for share in _edges(lengths))
-
-
-def _positions(batch: Batch) -> Int32[Tensor, "L"]:
-    length = batch.input_ids.shape[1]
-    return torch.arange(length, dtype=torch.int32, device=batch.input_ids.device)
 
 
 def _boundaries(batch: Batch) -> Bool[Tensor, "B L"]:
