@@ -45,7 +45,7 @@ def test_collator_losses_may_lag_a_fixed_number_of_steps(lag: int) -> None:
 
 def test_collator_refuses_losses_that_are_not_wanted_or_missing() -> None:
     with pytest.raises(
-        ValueError, match="class losses given to step_done with masking.content.weighting=uniform"
+        ValueError, match=r"class losses given to step_done with masking.content.weighting=uniform"
     ):
         collator_of("words", 2).step_done(LOSSES, COUNTS)
     for arguments in ([], [LOSSES], [None, COUNTS]):
@@ -91,7 +91,7 @@ def test_collator_continues_from_its_state(policy: str) -> None:
 
 def test_collator_refuses_the_state_of_another_policy() -> None:
     for theirs, ours in (("words", "class loss"), ("class loss", "words")):
-        with pytest.raises(ValueError, match="class losses in the saved state: (True|False), in"):
+        with pytest.raises(ValueError, match=r"class losses in the saved state: (True|False), in"):
             collator_of(ours, 2).load_state_dict(collator_of(theirs, 2).state_dict())
     with pytest.raises(ValueError, match="class loss of other classes"):
         collator_of("class loss", 2).load_state_dict(collator_of("loss of entries", 2).state_dict())

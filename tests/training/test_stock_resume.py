@@ -62,7 +62,7 @@ def test_stock_trainer_resumes_from_a_directory_elsewhere(tmp_path: Path) -> Non
     rest = Run(tmp_path / "b", "class loss").train(tmp_path / "a" / "checkpoint-4")
     whole = Run(tmp_path / "c", "class loss").train()
     assert same_batches(rest.trained, whole.trained[4:])
-    with pytest.raises(ValueError, match="class losses in the saved state: "):
+    with pytest.raises(ValueError, match=r"class losses in the saved state: "):
         Run(tmp_path / "b", "words").train(tmp_path / "a" / "checkpoint-4")
 
 

@@ -2,8 +2,7 @@
 
 All micro-batches of a step are masked on the training device just before the step, when the step
 is known; the loss is a sum divided once by a normaliser over the global batch; the per-class losses
-of the step are reduced over ranks and weigh the next. This file is long for its one class: it is
-the whole of our coupling to the Trainer's hooks, kept in one place.
+of the step are reduced over ranks and weigh the next. What is saved is in `checkpointing.py`.
 
 Dimensions: `S` selected positions, `K` classes.
 """
@@ -11,7 +10,6 @@ Dimensions: `S` selected positions, `K` classes.
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
@@ -29,7 +27,7 @@ from tidemask.batch import Batch
 from tidemask.batching import BatchDataset, StepSampler, training_loader
 from tidemask.errors import UserError
 from tidemask.masking.masker import Masker
-from tidemask.modeling import SelectedPositionsLM, load_model
+from tidemask.modeling import SelectedPositionsLM
 from tidemask.noise import StepKey
 from tidemask.run_record import (
     CLASS_LOSS,
@@ -38,12 +36,12 @@ from tidemask.run_record import (
     MetricValue,
     RunDirectory,
     append_metrics,
-    force_metrics,
 )
 from tidemask.training.arguments import TrainingSettings, trainer_arguments
-from tidemask.training.distributed import StepSums, all_sum, barrier, rank_and_size
+from tidemask.training.checkpointing import CheckpointedTrainer
+from tidemask.training.distributed import StepSums, all_sum, rank_and_size
 from tidemask.training.loss import model_inputs, num_tokens, weighted_sum
-from tidemask.training.resume import publish, read_state, seal, staging_directory, write_state
+from tidemask.training.resume import read_state
 from tidemask.training.window import Window
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
@@ -65,7 +63,7 @@ class Hooks:
     """Called on the first rank."""
 
 
-class MaskedLMTrainer(Trainer):
+class MaskedLMTrainer(CheckpointedTrainer):
     """Pre-trains with time-variant masking.
 
     Args:
@@ -303,41 +301,10 @@ class MaskedLMTrainer(Trainer):
             for name, value in zip(self.class_loss.class_names, column, strict=True)
         }
 
-    # ---- checkpoints ----
+    # ---- state ----
 
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        self.refuse_diverged_weights()
-        staged = staging_directory(self.run, self.state.global_step)
-        try:
-            self._stage_checkpoint(staged)
-        except Exception as error:  # each library has its own for a full disk
-            shutil.rmtree(staged, ignore_errors=True)
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UserError(
-                f"checkpoint not saved: {staged}: {reason}. Is the disk full? "
-                f"Make room, then continue with `tidemask resume {self.run.root}`."
-            ) from error
-        barrier()
-
-    def _stage_checkpoint(self, staged: Path) -> None:
-        step = self.state.global_step
-        if self.args.should_save:
-            shutil.rmtree(staged, ignore_errors=True)
-            staged.mkdir()
-        barrier()
-        self.save_model(str(staged))
-        self._save_optimizer_and_scheduler(str(staged))
-        self._save_scaler(str(staged))
-        self._save_rng_state(str(staged))
-        barrier()
-        if self.args.should_save:
-            self.state.save_to_json(str(staged / "trainer_state.json"))
-            write_state(staged, self._own_state())
-            force_metrics(self.run.metrics)
-            seal(staged, step)
-            publish(staged, self.run, step, keep=self.settings.keep_checkpoints)
-
-    def _own_state(self) -> dict[str, Any]:
+    def own_state(self) -> dict[str, Any]:
+        """What continues a run besides weights, optimizer and generators, as plain numbers."""
         return {
             "step": self.state.global_step,
             "global_batch_size": self._sampler(start_step=0).global_batch_size,
@@ -347,20 +314,8 @@ class MaskedLMTrainer(Trainer):
             "window": self.window.state_dict(),
         }
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Save the inner model and the tokenizer; no pickled arguments."""
-        if output_dir is not None and self.args.should_save:
-            wrapped: Any = self.accelerator.unwrap_model(self.model)
-            wrapped.language_model.save_pretrained(output_dir)
-            self.tokenizer.save_pretrained(output_dir)
-
-    def _load_from_checkpoint(
-        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
-    ) -> None:
-        path = Path(resume_from_checkpoint)
-        wrapped: Any = model or self.model
-        wrapped.language_model.load_state_dict(load_model(path).state_dict())
-        state = read_state(path)
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `own_state` gave."""
         self.window.load_state_dict(state["window"])
         if self.class_loss is not None:
             self.class_loss.load_state_dict(state["class_loss"])

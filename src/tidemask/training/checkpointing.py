@@ -1,0 +1,89 @@
+"""The Trainer whose checkpoints are complete or absent.
+
+What is saved and in which order is here; what a checkpoint is on the disk, in `resume.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, Trainer
+
+from tidemask.errors import UserError
+from tidemask.modeling import load_model
+from tidemask.run_record import RunDirectory, force_metrics
+from tidemask.training.arguments import TrainingSettings
+from tidemask.training.distributed import barrier
+from tidemask.training.resume import publish, read_state, seal, staging_directory, write_state
+
+
+class CheckpointedTrainer(Trainer):
+    """Saves and loads everything that continues a run."""
+
+    run: RunDirectory
+    settings: TrainingSettings
+    tokenizer: PreTrainedTokenizerBase
+
+    @abstractmethod
+    def own_state(self) -> dict[str, Any]:
+        """What continues a run besides weights, optimizer and generators, as plain numbers."""
+
+    @abstractmethod
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `own_state` gave."""
+
+    @abstractmethod
+    def refuse_diverged_weights(self) -> None:
+        """Check that every weight is finite, before they are saved."""
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        self.refuse_diverged_weights()
+        staged = staging_directory(self.run, self.state.global_step)
+        try:
+            self._stage_checkpoint(staged)
+        except Exception as error:  # each library has its own for a full disk
+            shutil.rmtree(staged, ignore_errors=True)
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(
+                f"checkpoint not saved: {staged}: {reason}. Is the disk full? "
+                f"Make room, then continue with `tidemask resume {self.run.root}`."
+            ) from error
+        barrier()
+
+    def _stage_checkpoint(self, staged: Path) -> None:
+        step = self.state.global_step
+        if self.args.should_save:
+            shutil.rmtree(staged, ignore_errors=True)
+            staged.mkdir()
+        barrier()
+        self.save_model(str(staged))
+        self._save_optimizer_and_scheduler(str(staged))
+        self._save_scaler(str(staged))
+        self._save_rng_state(str(staged))
+        barrier()
+        if self.args.should_save:
+            self.state.save_to_json(str(staged / "trainer_state.json"))
+            write_state(staged, self.own_state())
+            force_metrics(self.run.metrics)
+            seal(staged, step)
+            publish(staged, self.run, step, keep=self.settings.keep_checkpoints)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save the inner model and the tokenizer; no pickled arguments."""
+        if output_dir is not None and self.args.should_save:
+            wrapped: Any = self.accelerator.unwrap_model(self.model)
+            wrapped.language_model.save_pretrained(output_dir)
+            self.tokenizer.save_pretrained(output_dir)
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        path = Path(resume_from_checkpoint)
+        wrapped: Any = model or self.model
+        wrapped.language_model.load_state_dict(load_model(path).state_dict())
+        self.load_own_state(read_state(path))
