@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "collator": {"batch", "collation", "step_clock", "masking", "noise"},
     "linear_cross_entropy": {"batch"},
     "modeling": {"linear_cross_entropy"},
-    "training": _TRAINING | {"collator"},
+    "training": _TRAINING | {"collator", "linear_cross_entropy"},
     "evaluation": _TRAINING,
     "report": {"run_record", "token_classes"},
     "config_problems": {"masking"},

@@ -108,6 +108,9 @@ ModernBERT's base is that of Warner et al. 2024 (arXiv 2412.13663), the others a
 weights wide enough for its width (0.02 is meant for 768): it gets past the frequencies of words
 within minutes on a CPU, which is what a demonstration needs."""
 
+HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
+"""From features, output embeddings, their bias and targets to cross-entropies."""
+
 _Head = Callable[[Any, Tensor], Tensor]
 
 _HEADS: dict[str, _Head] = {
@@ -138,6 +141,7 @@ class SelectedPositionsLM(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.language_model = model
+        self.head_loss: HeadLoss = linear_cross_entropy
         architecture = str(model.config.model_type)
         self._head = _HEADS.get(architecture)
         if self._head is None:
@@ -166,7 +170,7 @@ class SelectedPositionsLM(nn.Module):
             return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
         features = self._features(self._head, input_ids, positions, attention_mask)
         output: Any = self.language_model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        return linear_cross_entropy(features, output.weight, output.bias, targets)
+        return self.head_loss(features, output.weight, output.bias, targets)
 
     def logits(
         self,

@@ -26,6 +26,7 @@ from transformers.utils.logging import disable_progress_bar
 from tidemask.batch import Batch
 from tidemask.batching import BatchDataset, StepSampler, training_loader
 from tidemask.errors import UserError
+from tidemask.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.masking.masker import Masker
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.noise import StepKey
@@ -122,6 +123,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self._step: _Step | None = None
         self._norms: list[tuple[_Step, Readback]] = []
         self._resume_from: Path | None = None
+        if settings.head == "cut_cross_entropy":
+            check_cut_cross_entropy()
+            model.head_loss = cut_cross_entropy
         if settings.gradient_checkpointing:
             model.language_model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
         super().__init__(
