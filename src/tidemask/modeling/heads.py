@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
+from transformers import PreTrainedModel
 
 Head = Callable[[Any, Tensor], Tensor]
 """Logits [S, V] of a masked language model from hidden states [S, H]."""
@@ -49,3 +50,16 @@ HEADS: dict[str, Head] = {
     "xlm-roberta": _roberta,
 }
 """By `model_type`. DeBERTa-v3 is of the type `deberta-v2`; ELECTRA's is its generator's."""
+
+
+def freeze_unused_bias(model: PreTrainedModel) -> None:
+    """Freeze the head's bias that a decoder with one of its own leaves unused; changes the model.
+
+    Several heads hold a bias only to tie the decoder's to it. Untied, it never gets a gradient, for
+    which data-parallel training would wait.
+    """
+    parameters = dict(model.named_parameters())
+    for name, parameter in parameters.items():
+        prefix, _, last = name.rpartition(".")
+        if last == "bias" and f"{prefix}.decoder.bias" in parameters:
+            parameter.requires_grad_(False)

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from tidemask.errors import UserError
 from tidemask.modeling.documents import can_keep_apart, document_starts, encode_apart
-from tidemask.modeling.heads import HEADS
+from tidemask.modeling.heads import HEADS, freeze_unused_bias
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class SelectedPositionsLM(nn.Module):
     def __init__(self, model: PreTrainedModel, *, separator_id: int | None = None) -> None:
         super().__init__()
         self.language_model = model
+        freeze_unused_bias(model)
         self.separator_id = separator_id
         if separator_id is not None:
             _check_apart(model)
