@@ -1,24 +1,18 @@
-"""Models: the head at selected positions equals the full head; building leaves no trace."""
+"""Models from scratch: by name and of a configuration file; building leaves no trace."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tiny_models import VOCAB, tiny
 from tokenizers import Tokenizer, models
-from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from tidemask.errors import UserError
-from tidemask.modeling import (
-    MODEL_SIZES,
-    ModelSettings,
-    SelectedPositionsLM,
-    build_model,
-    load_model,
-)
-
-VOCAB = 97
+from tidemask.modeling import MODEL_SIZES, ModelSettings, build_model
 
 
 @pytest.fixture(scope="module")
@@ -40,73 +34,7 @@ def _model(size: str, tokenizer: PreTrainedTokenizerFast, dropout: float = 0.0, 
     )
 
 
-def _batch(padded: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    generator = torch.Generator().manual_seed(5)
-    ids = torch.randint(5, VOCAB, (4, 24), generator=generator)
-    mask = None
-    if padded:
-        mask = torch.arange(24) < torch.tensor([24, 20, 7, 1]).unsqueeze(1)
-        ids = torch.where(mask, ids, 0)
-    selected = torch.rand(4, 24, generator=generator) < 0.2
-    return ids, selected if mask is None else selected & mask, mask
-
-
-@pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize(
-    "size", ["bert-tiny", "roberta-tiny", "modernbert-tiny", "modernbert-tiny-local"]
-)
-def test_modeling_selected_head_equals_the_full_head(
-    size: str, padded: bool, tokenizer: PreTrainedTokenizerFast
-) -> None:
-    model = _model(size, tokenizer).train()
-    ids, selected, mask = _batch(padded)
-    labels = torch.where(selected, ids, -100)
-    full = model(
-        input_ids=ids, attention_mask=None if mask is None else mask.long(), labels=labels
-    ).loss
-    full.backward()
-    expected = {name: p.grad.clone() for name, p in model.named_parameters()}
-    model.zero_grad()
-    positions = selected.flatten().nonzero().squeeze(1)
-    losses = SelectedPositionsLM(model)(ids, positions, ids.flatten()[positions], mask)
-    losses.mean().backward()
-    torch.testing.assert_close(losses.mean(), full, rtol=1e-5, atol=0)
-    scale = max(float(g.abs().max()) for g in expected.values())
-    for name, parameter in model.named_parameters():
-        torch.testing.assert_close(
-            parameter.grad, expected[name], rtol=1e-5, atol=1e-5 * scale, msg=name
-        )
-
-
-def test_modeling_no_selected_position_is_zero_through_the_graph(
-    tokenizer: PreTrainedTokenizerFast,
-) -> None:
-    model = SelectedPositionsLM(_model("bert-tiny", tokenizer))
-    nothing = torch.empty(0, dtype=torch.int64)
-    loss = model(_batch(False)[0], nothing, nothing).sum()
-    loss.backward()
-    assert loss.item() == 0.0
-    gradients = [p.grad for p in model.parameters()]
-    assert all(g is not None and not g.any() for g in gradients)
-
-
-def test_modeling_unknown_architecture_runs_its_full_head(
-    tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
-) -> None:
-    config = AutoConfig.for_model(
-        "mpnet", vocab_size=VOCAB, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=64,
-    )  # fmt: skip
-    model = AutoModelForMaskedLM.from_config(config).eval()
-    wrapped = SelectedPositionsLM(model)
-    assert "full one runs" in caplog.text
-    ids, selected, _ = _batch(False)
-    positions = selected.flatten().nonzero().squeeze(1)
-    expected = model(input_ids=ids).logits.flatten(0, 1)[positions]
-    torch.testing.assert_close(wrapped.logits(ids, positions), expected)
-
-
-def test_modeling_initial_weights_follow_the_seed_alone(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_building_initial_weights_follow_the_seed_alone(tokenizer: PreTrainedTokenizerFast) -> None:
     before = torch.random.get_rng_state()
     first, second, other = (_model("bert-tiny", tokenizer, seed=s) for s in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -116,13 +44,13 @@ def test_modeling_initial_weights_follow_the_seed_alone(tokenizer: PreTrainedTok
 
 
 @pytest.mark.parametrize("size", ["bert-tiny", "roberta-tiny", "modernbert-tiny"])
-def test_modeling_dropout_is_what_was_set(size: str, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_building_dropout_is_what_was_set(size: str, tokenizer: PreTrainedTokenizerFast) -> None:
     model = _model(size, tokenizer, dropout=0.25)
     values = {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)}
     assert 0.25 in values
 
 
-def test_modeling_published_sizes() -> None:
+def test_building_published_sizes() -> None:
     """Parameters of the miniatures without embeddings, from Turc et al. 2019, table 1's shapes."""
     for name, layers, hidden in (("tiny", 2, 128), ("mini", 4, 256), ("base", 12, 768)):
         shape = MODEL_SIZES[f"bert-{name}"]
@@ -130,7 +58,7 @@ def test_modeling_published_sizes() -> None:
         assert shape.heads * 64 == hidden
 
 
-def test_modeling_local_attention_sees_two_neighbours_a_layer(
+def test_building_local_attention_sees_two_neighbours_a_layer(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     model = _model("modernbert-tiny-local", tokenizer).eval()
@@ -143,15 +71,100 @@ def test_modeling_local_attention_sees_two_neighbours_a_layer(
     assert differs.nonzero().flatten().tolist() == list(range(12 - 4, 12 + 4 + 1))
 
 
-def test_modeling_saved_model_is_loaded_again(
+def _config_file(folder: Path, architecture: str = "electra", **settings: Any) -> Path:
+    tiny(architecture, **settings).config.save_pretrained(folder)
+    return folder / "config.json"
+
+
+def _built(config: Path | str, tokenizer: PreTrainedTokenizerFast, **settings: Any) -> Any:
+    return build_model(
+        ModelSettings(config=str(config), **settings),
+        tokenizer=tokenizer,
+        vocab_size=VOCAB,
+        sequence_length=48,
+        seed=1,
+    )
+
+
+@pytest.mark.parametrize("as_directory", [True, False])
+def test_building_a_configuration_takes_ids_and_positions_of_the_corpus(
+    as_directory: bool, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    path = _config_file(
+        tmp_path, vocab_size=5000, pad_token_id=77, max_position_embeddings=40, dtype="bfloat16",
+        hidden_dropout_prob=0.3,
+    )  # fmt: skip
+    model = _built(path.parent if as_directory else path, tokenizer)
+    config = model.config
+    assert config.model_type == "electra"
+    assert (config.vocab_size, config.pad_token_id, config.max_position_embeddings) == (
+        VOCAB,
+        0,
+        48,
+    )
+    assert (config.sep_token_id, config.embedding_size, config.hidden_dropout_prob) == (3, 24, 0.3)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    ids = torch.full((1, 48), 7)
+    assert model(input_ids=ids).logits.shape == (1, 48, VOCAB)
+    assert _built(path, tokenizer, dropout=0.2).config.hidden_dropout_prob == 0.2
+
+
+@pytest.mark.parametrize(("positions", "expected"), [(40, 49), (90, 90)])
+def test_building_counts_robertas_offset(
+    positions: int, expected: int, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    path = _config_file(tmp_path, "roberta", max_position_embeddings=positions)
+    model = _built(path, tokenizer)
+    assert model.config.max_position_embeddings == expected
+    model(input_ids=torch.full((1, 48), 7))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "configuration not readable: .*not a valid JSON"),
+        ("{}", "configuration not readable: .*Unrecognized model"),
+        ('{"model_type": "zzz"}', "configuration not readable: .*model type `zzz`"),
+        ('{"model_type": "bert", "hidden_size": "x"}', "configuration not readable: .*hidden_size"),
+        ('{"model_type": "bert", "hidden_size": 7}', "no model of this configuration: .*multiple"),
+        ('{"model_type": "gpt2"}', "no model of this configuration: .*Unrecognized configuration"),
+        ('{"model_type": "bart"}', "not an encoder: .*is_encoder_decoder=true"),
+        ('{"model_type": "bert", "is_decoder": true}', "not an encoder: .*is_decoder=true"),
+        (
+            '{"model_type": "own", "auto_map": {"AutoConfig": "code.Config"}}',
+            "configuration not readable: .*custom code",
+        ),
+    ],
+)
+def test_building_says_in_one_line_what_is_wrong_with_a_configuration(
+    content: str, message: str, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=message) as caught:
+        _built(path, tokenizer)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_building_refuses_what_is_not_there(
     tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    model = _model("modernbert-tiny", tokenizer)
-    model.save_pretrained(tmp_path)
-    again = load_model(tmp_path).state_dict()
-    assert all(torch.equal(again[k], v) for k, v in model.state_dict().items())
-    with pytest.raises(UserError, match="no model"):
-        load_model(tmp_path / "nowhere")
-    (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="model not loadable"):
-        load_model(tmp_path)
+    with pytest.raises(UserError, match=r"no such configuration: model.config="):
+        _built(tmp_path, tokenizer)
+
+
+def test_building_takes_one_source_of_a_model() -> None:
+    assert ModelSettings().size == "bert-tiny"
+    assert ModelSettings().dropout == 0.1
+    assert ModelSettings(warm_start="here").size is None
+    assert ModelSettings(config="here").dropout is None
+    assert [ModelSettings(**one).name for one in ({"size": "bert-mini"}, {"config": "c"})] == [
+        "bert-mini",
+        "c",
+    ]
+    with pytest.raises(ValueError, match=r"size=bert-mini and warm_start=here. Expected one of"):
+        ModelSettings(size="bert-mini", warm_start="here")
+    with pytest.raises(ValueError, match=r"warm_start=' '. Expected a name"):
+        ModelSettings(warm_start=" ")
+    with pytest.raises(ValueError, match=r"dropout=1. Expected a number in"):
+        ModelSettings(dropout=1.0)
