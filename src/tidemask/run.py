@@ -40,6 +40,7 @@ from tidemask.training.continuation import (
     sole_process,
 )
 from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.freed_memory import keep_freed_memory
 from tidemask.training.resume import (
     ResumePoint,
     find_resume_point,
@@ -114,6 +115,8 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
             its checkpoints are damaged.
     """
     join_launched_processes()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     observer = observer or Observer()
     config = read_run_config(run.config)
     with sole_process(run):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tidemask.errors import UserError
+from tidemask.linear_cross_entropy import linear_cross_entropy
 from tidemask.modeling.documents import can_keep_apart, document_starts, encode_apart
 from tidemask.modeling.heads import HEADS, freeze_unused_bias
 
@@ -72,8 +73,12 @@ class SelectedPositionsLM(nn.Module):
         Raises:
             UserError: there are `document_starts`, and the model cannot keep documents apart.
         """
-        logits = self.logits(input_ids, positions, attention_mask, document_starts)
-        return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        if self._head is None:
+            logits = self.logits(input_ids, positions, attention_mask, document_starts)
+            return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        hidden = self._hidden(input_ids, attention_mask, document_starts)
+        projection = self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        return linear_cross_entropy(*projection, targets)
 
     def logits(
         self,
@@ -86,7 +91,8 @@ class SelectedPositionsLM(nn.Module):
         if self._head is None:
             return self._full(input_ids, attention_mask, document_starts).flatten(0, 1)[positions]
         hidden = self._hidden(input_ids, attention_mask, document_starts)
-        return self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        projection = self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        return nn.functional.linear(*projection)
 
     def _hidden(
         self, input_ids: Tensor, attention_mask: Tensor | None, starts: Tensor | None
