@@ -78,7 +78,9 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
         model=model,
-        model_fingerprint=check_start(model, material, seed=recipe.training.seed),
+        model_fingerprint=check_start(
+            model, material, seed=recipe.training.seed, precision=recipe.training.precision
+        ),
         training=recipe.training,
         evaluation=recipe.evaluation,
     )

@@ -34,6 +34,9 @@ _TOKENIZER_FILES = (
 )
 """A directory with any of these has a tokenizer."""
 
+_ONLY_FLOAT32 = ("deberta",)
+"""Architectures that fail under autocast: DeBERTa's first version, not its second and third."""
+
 _NAMED = 3
 """Weights that a note names; the others are counted."""
 
@@ -93,19 +96,27 @@ def start_of(settings: ModelSettings, material: Material, *, seed: int) -> Start
     return Start(model, None if is_size else _fingerprint(model.config, {}))
 
 
-def check_start(settings: ModelSettings, material: Material, *, seed: int) -> str | None:
+def check_start(
+    settings: ModelSettings, material: Material, *, seed: int, precision: str
+) -> str | None:
     """Make sure that a run can start, before anything of it is written; gives the fingerprint.
 
     A model of a size is not built for that: it fits any corpus.
 
     Raises:
-        UserError: as `start_of` and `wrapped`.
+        UserError: as `start_of` and `wrapped`; or the architecture does not run in the precision.
     """
     if settings.size is not None:
         _separator(settings, material)
         return None
     start = start_of(settings, material, seed=seed)
     wrapped(start.model, settings, material)
+    if precision != "float32" and start.model.config.model_type in _ONLY_FLOAT32:
+        raise UserError(
+            f"precision that the model does not run in: training.precision={precision} and "
+            f"{settings.name}, a {start.model.config.model_type}, whose attention in transformers "
+            "mixes types then and fails. Set training.precision=float32."
+        )
     return start.fingerprint
 
 

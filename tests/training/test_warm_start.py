@@ -234,6 +234,17 @@ def test_warm_start_refuses_a_model_that_does_not_fit(
     assert not (tmp_path / "run").exists()
 
 
+def test_warm_start_refuses_a_precision_that_the_model_does_not_run_in(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """If the model ran in it after all, the refusal would have to go."""
+    directory = saved(corpus, tmp_path / "start", "deberta")
+    with pytest.raises(UserError, match=r"training\.precision=bf16 and .*, a deberta"):
+        started(corpus, tmp_path / "run", "bert", *further(directory, "training.precision=bf16"))
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(RuntimeError, match="overflow"):
+        tiny("deberta")(input_ids=torch.full((1, 8), 7))
+
+
 def test_warm_start_counts_robertas_offset_of_positions(corpus: Path, tmp_path: Path) -> None:
     """Rows of 32 need 33 where positions start after the padding id 0."""
     enough = saved(corpus, tmp_path / "enough", "roberta", max_position_embeddings=33)
