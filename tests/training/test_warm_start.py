@@ -319,3 +319,38 @@ def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Pa
     )
     got = model(ids, positions, targets, inputs.get("attention_mask"))
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_warm_start_from_the_cache_of_the_hub(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is no directory, without a network: laid out as the hub's client keeps it."""
+    kept = tmp_path / "cache" / "models--someone--tiny"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    saved(corpus, kept / "snapshots" / commit)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(commit)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    out = tmp_path / "run"
+    settings = [*TINY, *further(Path("someone/tiny"))]
+    done = run_command(["pretrain", str(corpus), "--out", str(out), *settings])
+    assert done.returncode == 0, done.stderr
+    assert read_run_config(out / "run.yaml").model.warm_start == "someone/tiny"
+
+
+@pytest.mark.slow
+def test_warm_start_on_two_processes_is_the_run_of_one(corpus: Path, tmp_path: Path) -> None:
+    directory = saved(corpus, tmp_path / "start", "roberta")
+    settings = [*TINY, *further(directory, "model.documents=apart", "training.logging_steps=1")]
+    runs = []
+    for processes, size in ((1, 8), (2, 4)):
+        out = tmp_path / str(processes)
+        arguments = ["pretrain", str(corpus), "--out", str(out), *settings]
+        done = run_command([*arguments, f"training.micro_batch_size={size}"], processes=processes)
+        assert done.returncode == 0, done.stderr
+        runs.append(RunDirectory(out))
+    for one, two in zip(*map(records, runs), strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
+        assert one["grad_norm"] == pytest.approx(two["grad_norm"], rel=1e-4)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -140,11 +141,13 @@ def _encoder_is_absent(model: PreTrainedModel, absent: tuple[str, ...]) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars and no report: what matters is told in our own words."""
-    before = transformers_logging.get_verbosity()
+    """No bars, reports, or attempts to reach the hub; what matters is told in our own words."""
+    before = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        transformers_logging.set_verbosity(before)
+        transformers_logging.set_verbosity(before[0])
+        hub_logging.set_verbosity(before[1])
