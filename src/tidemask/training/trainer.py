@@ -127,7 +127,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
             check_cut_cross_entropy()
             model.head_loss = cut_cross_entropy
         if settings.gradient_checkpointing:
-            model.language_model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+            _checkpoint_activations(model.language_model)
         super().__init__(
             model=model,
             args=trainer_arguments(settings, run.root),
@@ -367,6 +367,15 @@ class MaskedLMTrainer(CheckpointedTrainer):
             self.class_loss.load_state_dict(state["class_loss"])
         if self.vocabulary_loss is not None:
             self.vocabulary_loss.load_state_dict(state["vocabulary_loss"])
+
+
+def _checkpoint_activations(model: Any) -> None:
+    """Compute each layer again in the backward pass; transformers 5.17 has the older name alone."""
+    how = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(how)
+    else:
+        model.gradient_checkpointing_enable(how)
 
 
 class _StepEnd(TrainerCallback):
