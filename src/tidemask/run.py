@@ -127,7 +127,8 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     material = Material.of(corpus)
     point = find_resume_point(run)
     trainer = _build_trainer(run, config, material, observer, point)
-    for note in [*config.masking.without_effect(), *resume_notes(run, point)]:
+    idle = [*config.masking.without_effect(), *config.training.without_effect()]
+    for note in [*idle, *resume_notes(run, point)]:
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
