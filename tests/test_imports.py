@@ -30,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "report": {"run_record", "token_classes"},
     "config_problems": {"masking"},
     "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
-    "material": {"config", "corpus", "batching", "masking", "run_record"},
+    "material": {"config", "corpus", "batching", "masking", "modeling", "run_record"},
     "measuring": {"material", "config", "corpus", "evaluation", "modeling", "run_record"}
     | {"training"},
     "run": {"material", "measuring", "config", "corpus", "masking", "modeling", "run_record"}

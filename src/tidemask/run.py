@@ -22,16 +22,9 @@ from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError
 from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
-from tidemask.measuring import evaluate_model_of_run, measure_held_out
+from tidemask.measuring import evaluate_model_of_run, measure_in_run
 from tidemask.modeling import SelectedPositionsLM, build_model, load_model
-from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
-    MetricValue,
-    RunDirectory,
-    cut_metrics,
-    held_out_loss,
-    write_atomically,
-)
+from tidemask.run_record import MetricValue, RunDirectory, cut_metrics, write_atomically
 from tidemask.training.continuation import (
     accumulation_on,
     check_identity,
@@ -39,6 +32,7 @@ from tidemask.training.continuation import (
     sole_process,
 )
 from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
     find_resume_point,
@@ -46,14 +40,6 @@ from tidemask.training.resume import (
     set_aside_damaged,
 )
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
-
-IN_RUN: frozenset[str] = frozenset(
-    name
-    for percent in HELD_OUT_PERCENTS
-    for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
-)
-"""Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
-
 
 _BEGINNING = ResumePoint(0, None)
 
@@ -67,6 +53,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
     """
     join_launched_processes()
     opened = open_corpus(corpus)
+    check_trackers(recipe.training.report_to)
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
@@ -178,18 +165,11 @@ def _build_trainer(
     total = config.training.max_steps
 
     def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
-        observer.on_progress("training", step, total)
         if record is not None:
             observer.on_record(record)
+        observer.on_progress("training", step, total)
 
-    def measure(current: SelectedPositionsLM) -> dict[str, float]:
-        settings = config.evaluation
-        metrics = measure_held_out(
-            current, material, settings, settings.sequences, settings.draws, observer=Observer()
-        )
-        return {name: value for name, value in metrics.items() if name in IN_RUN}
-
-    has_held_out = len(material.corpus.held_out) > 0
+    evaluate = measure_in_run(material, config.evaluation, observer.measures)
     return MaskedLMTrainer(
         SelectedPositionsLM(model),
         config.training,
@@ -200,9 +180,10 @@ def _build_trainer(
         identity=identity,
         accumulation_steps=accumulation,
         hooks=Hooks(
-            evaluate=measure if has_held_out else None,
-            evaluate_every_steps=config.evaluation.interval(total) if has_held_out else 0,
+            evaluate=evaluate,
+            evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
             on_step=on_step,
+            callbacks=observer.callbacks,
         ),
     )
 

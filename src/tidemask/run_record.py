@@ -70,6 +70,11 @@ class RunDirectory:
         return self.root / "evaluation"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files of TensorBoard."""
+        return self.root / "tensorboard"
+
+    @property
     def report(self) -> Path:
         """Figures, tables and the page of this run."""
         return self.root / "report"

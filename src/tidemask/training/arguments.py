@@ -10,6 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from tidemask.settings import Settings, check_at_least, check_share_below_one
+from tidemask.training.reporting import AUTO, named_trackers
 
 _LARGEST = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
@@ -71,6 +72,9 @@ class TrainingSettings(Settings):
     """Newest checkpoints that are kept; 0 keeps all."""
     loader_workers: int = 0
     """Processes that read ahead; 0 reads in the training process."""
+    report_to: str | tuple[str, ...] = AUTO
+    """Trackers besides metrics.jsonl: a name or a list of names that transformers knows, `none`, or
+    `auto` for TensorBoard where it is installed."""
     seed: int = 0
     """Of initial weights, data order, masks and dropout; in [0, 2**32)."""
 
@@ -90,6 +94,7 @@ class TrainingSettings(Settings):
                     f"Expected at most max_steps={self.max_steps}."
                 )
         self._check_decay()
+        named_trackers(self.report_to)
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed={self.seed}. Expected an integer in [0, 2**32).")
 
@@ -161,7 +166,8 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         ddp_find_unused_parameters=False,
-        report_to=[],
+        report_to=[],  # `reporting.py` makes the callbacks
+        run_name=output.name,
         disable_tqdm=True,
     )
     # One process uses one device; with more, the Trainer would split `positions`, which index the

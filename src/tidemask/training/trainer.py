@@ -41,6 +41,7 @@ from tidemask.training.arguments import TrainingSettings, trainer_arguments
 from tidemask.training.checkpointing import CheckpointedTrainer
 from tidemask.training.distributed import StepSums, all_sum, rank_and_size
 from tidemask.training.loss import model_inputs, num_tokens, weighted_sum
+from tidemask.training.reporting import reportable, tracker_callbacks
 from tidemask.training.resume import read_state
 from tidemask.training.window import Window
 
@@ -61,6 +62,8 @@ class Hooks:
     """Optimizer steps between measurements, 0 for none; the last step always measures."""
     on_step: OnStep = lambda step, record: None
     """Called on the first rank."""
+    callbacks: tuple[TrainerCallback, ...] = ()
+    """Callbacks of the Hugging Face Trainer; `on_log` gets the numbers of each line of metrics."""
 
 
 class MaskedLMTrainer(CheckpointedTrainer):
@@ -113,9 +116,12 @@ class MaskedLMTrainer(CheckpointedTrainer):
             # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
             # to divide the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
-            callbacks=[_StepEnd(self)],
+            callbacks=[*self.hooks.callbacks, _StepEnd(self)],
         )
         self.remove_callback(PrinterCallback)
+        if self.is_world_process_zero():
+            for callback in tracker_callbacks(settings.report_to, run):
+                self.add_callback(callback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
     def train_from(self, checkpoint: Path | None) -> None:
@@ -278,6 +284,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
         if self.is_world_process_zero():
             append_metrics(self.run.metrics, record)
             self.hooks.on_step(step, record)
+        self.control = self.callback_handler.on_log(
+            self.args, self.state, self.control, reportable(record)
+        )
 
     def _evaluates_now(self) -> bool:
         every = self.hooks.evaluate_every_steps
