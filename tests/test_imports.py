@@ -38,7 +38,8 @@ ARROWS: dict[str, set[str]] = {
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
-    "terminal": {"run_record"},
+    "progress_line": {"run_record"},
+    "terminal": {"progress_line"},
     "preview_text": {"preview"},
     "results_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
