@@ -33,8 +33,10 @@ ARROWS: dict[str, set[str]] = {
     "material": {"config", "corpus", "batching", "masking", "modeling", "run_record"},
     "measuring": {"material", "config", "corpus", "evaluation", "modeling", "run_record"}
     | {"training"},
-    "run": {"material", "measuring", "config", "corpus", "masking", "modeling", "run_record"}
+    "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
     | {"training"},
+    "run": {"material", "measuring", "config", "corpus", "masking", "modeling", "run_record"}
+    | {"training", "watching"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},

@@ -12,27 +12,14 @@ from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
-from tidemask.material import Material, Measure, Observer, corpus_of
+from tidemask.material import Material, Observer, corpus_of
 from tidemask.modeling import SelectedPositionsLM, load_model
-from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
-    RunDirectory,
-    held_out_loss,
-    write_evaluation,
-)
+from tidemask.run_record import FINAL, RunDirectory, write_evaluation
 from tidemask.training.distributed import all_sum, rank_and_size
-from tidemask.training.trainer import Evaluate
 
 HELD_OUT_TASK = "held-out"
 TASKS: tuple[str, ...] = (HELD_OUT_TASK,)
 """Names of the evaluation tasks."""
-
-_IN_RUN: frozenset[str] = frozenset(
-    name
-    for percent in HELD_OUT_PERCENTS
-    for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
-)
-"""Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
 
 
 def evaluate(
@@ -187,35 +174,6 @@ def _final_metrics(
     return final_metrics(metrics, material.held_out_set(), settings.final_sequences)
 
 
-def measure_in_run(
-    material: Material, settings: HeldOutSettings, measures: Sequence[Measure]
-) -> Evaluate | None:
-    """What is measured during training: a few held-out sequences, and what a user adds.
-
-    Returns:
-        A function from the model, in training mode and back, to metrics by name; `None` if there
-        is nothing to measure. It runs on every rank.
-    """
-    has_held_out = len(material.corpus.held_out) > 0
-    if not has_held_out and not measures:
-        return None
-
-    @torch.no_grad()
-    def measure(model: SelectedPositionsLM) -> dict[str, float]:
-        metrics = measure_held_out(
-            model, material, settings, settings.sequences, settings.draws, observer=Observer()
-        )
-        taken = {name: value for name, value in metrics.items() if name in _IN_RUN}
-        was_training = model.training
-        model.eval()
-        for own in measures:
-            taken.update(own(model))
-        model.train(was_training)
-        return taken
-
-    return measure
-
-
 def measure_held_out(
     model: SelectedPositionsLM,
     material: Material,
@@ -245,4 +203,4 @@ def measure_held_out(
 def _models_of(run: RunDirectory) -> list[tuple[str, Path]]:
     """Checkpoints, oldest first, then the final model."""
     found = [(path.name, path) for _, path in run.checkpoints()]
-    return [*found, ("final", run.model)] if run.model.exists() else found
+    return [*found, (FINAL, run.model)] if run.model.exists() else found

@@ -22,9 +22,9 @@ from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError
 from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
-from tidemask.measuring import evaluate_model_of_run, measure_in_run
+from tidemask.measuring import evaluate_model_of_run
 from tidemask.modeling import SelectedPositionsLM, build_model, load_model
-from tidemask.run_record import MetricValue, RunDirectory, cut_metrics, write_atomically
+from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
 from tidemask.training.continuation import (
     accumulation_on,
     check_identity,
@@ -40,6 +40,7 @@ from tidemask.training.resume import (
     set_aside_damaged,
 )
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
+from tidemask.watching import measure_at_start, measure_in_run
 
 _BEGINNING = ResumePoint(0, None)
 
@@ -124,7 +125,7 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     trainer.train_from(point.path)
     trainer.refuse_diverged_weights()
     final = SelectedPositionsLM(load_model(run.checkpoint(config.training.max_steps)))
-    evaluate_model_of_run(run, "final", final, config, material, observer)
+    evaluate_model_of_run(run, FINAL, final, config, material, observer)
     _save_final_model(run, trainer)
     return point
 
@@ -181,6 +182,7 @@ def _build_trainer(
         accumulation_steps=accumulation,
         hooks=Hooks(
             evaluate=evaluate,
+            at_start=measure_at_start(run, config, material, evaluate, observer),
             evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
             on_step=on_step,
             callbacks=observer.callbacks,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -51,6 +52,9 @@ class HeldOutSettings(Settings):
     """Fixed maskings per ratio after training, at least 1."""
     batch_size: int = 64
     """Sequences in one forward pass."""
+    at_start: bool | Literal["auto"] = "auto"
+    """Whether the starting model is measured before the first step; `auto` does so for a model that
+    was trained before."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "sequences", "final_sequences"):
@@ -61,6 +65,10 @@ class HeldOutSettings(Settings):
     def interval(self, max_steps: int) -> int:
         """Steps between two measurements in a run of `max_steps`."""
         return self.every_steps or max(1, max_steps // 10)
+
+    def measures_start(self, *, is_warm: bool) -> bool:
+        """Whether the starting model is measured, `is_warm` where it was trained before."""
+        return is_warm if self.at_start == "auto" else self.at_start
 
 
 @dataclass

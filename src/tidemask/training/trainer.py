@@ -58,6 +58,8 @@ class Hooks:
 
     evaluate: Evaluate | None = None
     """Measurement whose results join the line of metrics."""
+    at_start: Evaluate | None = None
+    """Measurement of the starting model; what it returns is a line of metrics of step 0."""
     evaluate_every_steps: int = 0
     """Optimizer steps between measurements, 0 for none; the last step always measures."""
     on_step: OnStep = lambda step, record: None
@@ -108,6 +110,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self.vocabulary_loss = masker.new_vocabulary_loss()
         self.window = Window()
         self._resume_from: Path | None = None
+        trackers = tracker_callbacks(settings.report_to, run) if rank_and_size()[0] == 0 else []
         super().__init__(
             model=model,
             args=trainer_arguments(settings, run.root),
@@ -116,12 +119,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
             # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
             # to divide the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
-            callbacks=[*self.hooks.callbacks, _StepEnd(self)],
+            callbacks=[*self.hooks.callbacks, *trackers, _StepEnd(self)],
         )
         self.remove_callback(PrinterCallback)
-        if self.is_world_process_zero():
-            for callback in tracker_callbacks(settings.report_to, run):
-                self.add_callback(callback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
     def train_from(self, checkpoint: Path | None) -> None:
@@ -281,6 +281,18 @@ class MaskedLMTrainer(CheckpointedTrainer):
             model = self.accelerator.unwrap_model(self.model)
             record.update(self.hooks.evaluate(model))
         self.window.start_anew()
+        self._publish(step, record)
+
+    def measure_start(self) -> None:
+        """Write the metrics of the starting model as a line of step 0, if that is wanted."""
+        if self.hooks.at_start is None or self.state.global_step > 0:
+            return
+        metrics = self.hooks.at_start(self.accelerator.unwrap_model(self.model))
+        if metrics:
+            so_far = {"progress": 0.0, "tokens_seen": 0, "predicted_tokens": 0, "wall_seconds": 0.0}
+            self._publish(0, {"step": 0, **so_far, **metrics})
+
+    def _publish(self, step: int, record: dict[str, MetricValue]) -> None:
         if self.is_world_process_zero():
             append_metrics(self.run.metrics, record)
             self.hooks.on_step(step, record)
@@ -333,10 +345,13 @@ class MaskedLMTrainer(CheckpointedTrainer):
 
 
 class _StepEnd(TrainerCallback):
-    """Tells the trainer when a step, its logging included, is over."""
+    """Tells the trainer when training begins, and when a step, its logging included, is over."""
 
     def __init__(self, trainer: MaskedLMTrainer) -> None:
         self._trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.measure_start()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         if self._trainer.end_step():
