@@ -35,8 +35,9 @@ ARROWS: dict[str, set[str]] = {
     | {"training"},
     "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
     | {"training"},
-    "run": {"material", "measuring", "config", "corpus", "masking", "modeling", "run_record"}
-    | {"training", "watching"},
+    "model_card": {"config", "corpus", "masking", "run_record", ""},
+    "run": {"material", "measuring", "config", "corpus", "modeling", "run_record"}
+    | {"training", "watching", "model_card"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},

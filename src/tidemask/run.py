@@ -20,9 +20,9 @@ from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config,
 from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError
-from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run
+from tidemask.model_card import model_card
 from tidemask.modeling import SelectedPositionsLM, build_model, load_model
 from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
 from tidemask.training.continuation import (
@@ -126,7 +126,7 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     trainer.refuse_diverged_weights()
     final = SelectedPositionsLM(load_model(run.checkpoint(config.training.max_steps)))
     evaluate_model_of_run(run, FINAL, final, config, material, observer)
-    _save_final_model(run, trainer)
+    _save_final_model(run, final, material)
     return point
 
 
@@ -190,29 +190,19 @@ def _build_trainer(
     )
 
 
-def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
-    staged = run.root / ".model.tmp"
-    if trainer.is_world_process_zero():
+def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: Material) -> None:
+    """Save the model of the last checkpoint, with its tokenizer and its card."""
+    if rank_and_size()[0] == 0:
+        staged = run.root / ".model.tmp"
         shutil.rmtree(staged, ignore_errors=True)
-        trainer.save_model(str(staged))
-        (staged / "README.md").write_text(_model_card(run, trainer), encoding="utf-8")
+        final.language_model.save_pretrained(staged)
+        material.tokenizer.save_pretrained(staged)
+        card = model_card(
+            run, material.corpus.manifest, mask_token=str(material.tokenizer.mask_token)
+        )
+        (staged / "README.md").write_text(card, encoding="utf-8")
         staged.rename(run.model)
     barrier()
-
-
-def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:
-    config = read_run_config(run.config)
-    mean = mean_ratio(config.masking.ratio)
-    return (
-        "---\nlibrary_name: transformers\npipeline_tag: fill-mask\n---\n\n"
-        f"# {config.model.size}, pre-trained with tidemask\n\n"
-        f"Masked language model, recipe `{config.recipe}` (mean masking ratio {mean:.3f}), "
-        f"{config.training.max_steps} optimizer steps, {trainer.window.total_tokens:,.0f} tokens "
-        f"seen, {trainer.window.total_selected:,.0f} predicted. "
-        f"Corpus fingerprint `{config.corpus.fingerprint}`.\n\n"
-        "Load it with `AutoModelForMaskedLM.from_pretrained(...)`.\n\nThe whole configuration:\n\n"
-        f"```yaml\n{to_yaml(config)}```\n"
-    )
 
 
 def _environment(corpus: PreparedCorpus) -> dict[str, Any]:
