@@ -115,8 +115,10 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     material = Material.of(corpus)
     point = find_resume_point(run)
     trainer = _build_trainer(run, config, material, observer, point)
+    _record_engine(run, trainer)
+    engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.without_effect(), *config.training.without_effect()]
-    for note in [*idle, *resume_notes(run, point)]:
+    for note in [*engine, *idle, *resume_notes(run, point)]:
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
@@ -128,6 +130,13 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     evaluate_model_of_run(run, FINAL, final, config, material, observer)
     _save_final_model(run, final, material)
     return point
+
+
+def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
+    """Write what runs into the environment of the run; a resume may change it."""
+    environment = {**run.read_environment(), "engine": trainer.engine()}
+    if rank_and_size()[0] == 0:
+        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
 
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:

@@ -152,15 +152,20 @@ def held_out_metrics(
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    mine = chunks[rank::num_ranks]
-    for done, chunk in enumerate(mine):
+    rounds = -(-len(chunks) // num_ranks)
+    for done in range(rounds):
+        number = done * num_ranks + rank
+        # Ranks of a sharded model must run it equally often: the last rounds repeat, uncounted.
+        is_counted = number < len(chunks)
+        chunk = chunks[min(number, len(chunks) - 1)]
         batch = dataset.__getitems__(chunk).to(device)
         for percent in HELD_OUT_PERCENTS:
             maskings = _maskings(batch, vocabulary, percent, num_draws)
             tokens = [_measured(model, batch, *masking) for masking in maskings]
             loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
-            sums[percent].add(loss, classes, sequence, len(chunk))
-        on_progress(done + 1, len(mine))
+            if is_counted:
+                sums[percent].add(loss, classes, sequence, len(chunk))
+        on_progress(done + 1, rounds)
     model.train(was_training)
     return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
 

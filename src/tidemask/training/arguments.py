@@ -10,6 +10,7 @@ import torch
 from transformers import TrainingArguments
 
 from tidemask.settings import Settings, check_at_least, check_share_below_one
+from tidemask.training.engine import Sharding, sharding_arguments
 from tidemask.training.reporting import AUTO, named_trackers
 
 _LARGEST = 2**31 - 1
@@ -77,6 +78,8 @@ class TrainingSettings(Settings):
     """Newest checkpoints that are kept; 0 keeps all."""
     loader_workers: int = 0
     """Processes that read ahead; 0 reads in the training process."""
+    sharding: Sharding = "none"
+    """Whether each of several processes holds the whole model (`none`) or a shard (`fsdp2`)."""
     report_to: str | tuple[str, ...] = AUTO
     """Trackers besides metrics.jsonl: a name or a list of names that transformers knows, `none`, or
     `auto` for TensorBoard where it is installed."""
@@ -152,6 +155,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         learning_rate=settings.learning_rate,
         **_learning_rate_curve(settings),
+        **sharding_arguments(settings.sharding),
         warmup_steps=settings.num_warmup_steps(),
         weight_decay=settings.weight_decay,
         adam_beta1=settings.adam_beta1,

@@ -40,6 +40,7 @@ from tidemask.run_record import (
 from tidemask.training.arguments import TrainingSettings, trainer_arguments
 from tidemask.training.checkpointing import CheckpointedTrainer
 from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.engine import local_part, mark_layers
 from tidemask.training.loss import weighted_sum
 from tidemask.training.masked_step import MaskedStep, StepMasking
 from tidemask.training.readback import Readback
@@ -127,6 +128,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self._step: _Step | None = None
         self._norms: list[tuple[_Step, Readback]] = []
         self._resume_from: Path | None = None
+        mark_layers(model)
         trackers = tracker_callbacks(settings.report_to, run) if rank_and_size()[0] == 0 else []
         if settings.gradient_checkpointing:
             model.language_model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
@@ -230,7 +232,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
         """The gradient norm, kept to be looked at when it is here."""
-        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
+        norm = super()._get_grad_norm(model, grad_norm)
         assert self._step is not None
         if norm is not None:
             self._norms.append((self._step, Readback(torch.as_tensor(norm).detach())))
@@ -276,7 +278,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self.settle(wholly=True)
         model: Any = self.model
         for name, weight in model.named_parameters():
-            if not bool(torch.isfinite(weight).all()):
+            if not bool(torch.isfinite(local_part(weight)).all()):
                 raise self._diverged(f"weight {name}", math.nan, self.state.global_step)
 
     def _diverged(self, what: str, value: float, step: int) -> UserError:
