@@ -31,7 +31,13 @@ from tidemask.training.continuation import (
     identity_of,
     sole_process,
 )
-from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.distributed import (
+    barrier,
+    is_agreed,
+    join_launched_processes,
+    rank_and_size,
+)
+from tidemask.training.engine import naming_lost_processes
 from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
@@ -65,6 +71,12 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         evaluation=recipe.evaluation,
     )
     build_masker(recipe.name, recipe.masking, Material.of(opened), recipe.training.max_steps)
+    if not is_agreed(to_yaml(config)):
+        raise UserError(
+            f"processes disagree: rank {rank_and_size()[0]} was asked for recipe {config.recipe} "
+            f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "
+            "for something else. Give every process the same command."
+        )
     run = RunDirectory(out)
     if rank_and_size()[0] == 0:
         _make(run, config, opened)
@@ -100,7 +112,7 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
     join_launched_processes()
     observer = observer or Observer()
     config = read_run_config(run.config)
-    with sole_process(run):
+    with sole_process(run), naming_lost_processes(run):
         return _train(run, config, observer)
 
 

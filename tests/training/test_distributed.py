@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from transformers import AutoModelForMaskedLM
 from tidemask.material import Observer
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
+from tidemask.training.resume import find_resume_point
 
 EXACT = (
     "model.dropout=0.0", "training.logging_steps=1", "masking.content.horizon_steps=1",
@@ -208,6 +211,57 @@ def test_distributed_batch_that_does_not_divide_is_one_line(
     assert done.returncode != 0
     assert "global batch does not divide: 16 sequences a step on 2 processes" in done.stderr
     assert "Use a number of processes that divides it." in done.stderr
+
+
+@pytest.mark.slow
+def test_distributed_processes_that_disagree_write_nothing(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    one = f"{sys.executable} -m tidemask pretrain {corpus} --out {out} --recipe"
+    script = f'[ "$RANK" = 1 ] && exec {one} mrd-linear || exec {one} bert'
+    launcher = ["--standalone", "--nproc-per-node=2", "--no-python"]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *launcher, "bash", "-c", script],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "Give every process the same command." in done.stderr
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_distributed_death_of_one_process_ends_the_others(corpus: Path, tmp_path: Path) -> None:
+    """Nothing hangs, the survivor says why in one line, and the run goes on from a checkpoint."""
+    run = _started(
+        corpus, tmp_path / "run", 2, "training.max_steps=3000", "evaluation.every_steps=3000"
+    )
+    process = subprocess.Popen(
+        command(["resume", str(run.root)], processes=2),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not run.checkpoint(8).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(_rank(process.pid, 1), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    own = [line for line in errors.splitlines() if line.startswith("tidemask:")]
+    assert len(own) <= 1
+    assert all("another process of" in line for line in own)
+    assert "[rank0]: Traceback" not in errors
+    assert find_resume_point(run).step >= 8
+
+
+def _rank(launcher: int, rank: int) -> int:
+    """The process of a rank among the children of torchrun."""
+    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+        environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        if f"RANK={rank}".encode() in environment:
+            return int(child)
+    raise AssertionError(f"no rank {rank} under {launcher}")
 
 
 @pytest.mark.slow

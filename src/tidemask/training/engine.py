@@ -8,6 +8,9 @@ may continue on another number of processes and with another engine.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +30,11 @@ from transformers import Trainer
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from tidemask.errors import UserError
+from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
+
+_LOST = re.compile(r"Connection (closed|reset|refused)|Broken pipe|Timed out waiting")
+"""What gloo says of a process that is gone."""
 
 Sharding = Literal["none", "fsdp2"]
 """Whether every process holds all parameters, or a shard of them."""
@@ -52,6 +59,25 @@ def mark_layers(model: Any) -> None:
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
     layers = [layer for one in lists for layer in one if any(True for _ in layer.parameters())]
     model._no_split_modules = sorted({type(layer).__name__ for layer in layers})
+
+
+@contextmanager
+def naming_lost_processes(run: RunDirectory) -> Iterator[None]:
+    """Turn the end of another process of the run into one line.
+
+    Raises:
+        UserError: another process is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        is_lost = isinstance(error, dist.DistError) or _LOST.search(str(error))
+        if rank_and_size()[1] == 1 or not is_lost:
+            raise
+        raise UserError(
+            f"another process of {run.root} ended, so rank {rank_and_size()[0]} cannot go on. See "
+            f"what that one said; then continue with `tidemask resume {run.root}`."
+        ) from error
 
 
 def local_part(tensor: Tensor) -> Tensor:
