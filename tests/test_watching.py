@@ -20,7 +20,10 @@ from tidemask.report.reading import read_runs
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
 
-AT_START = ("evaluation.at_start=true", "training.save_steps=5", "training.logging_steps=1")
+AT_START = (
+    "evaluation.at_start=true", "training.save_steps=5", "training.logging_steps=1",
+    "training.report_to=tensorboard",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

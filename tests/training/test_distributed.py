@@ -28,7 +28,7 @@ from tidemask.training.resume import find_resume_point
 
 EXACT = (
     "model.dropout=0.0", "training.logging_steps=1", "masking.content.horizon_steps=1",
-    "evaluation.batch_size=3", "training.save_steps=4", "training.report_to=none",
+    "evaluation.batch_size=3", "training.save_steps=4",
 )  # fmt: skip
 """Class losses that weigh the very next step; evaluation in batches that ranks share unevenly."""
 

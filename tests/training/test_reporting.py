@@ -59,7 +59,9 @@ def test_reporting_tensorboard_shows_the_lines_of_metrics(corpus: Path, tmp_path
 def test_reporting_tensorboard_shows_each_step_once_after_a_resume(
     corpus: Path, tmp_path: Path
 ) -> None:
-    run = trained(corpus, tmp_path / "run", "bert", "training.logging_steps=1")
+    run = trained(
+        corpus, tmp_path / "run", "bert", "training.logging_steps=1", "training.report_to=auto"
+    )
     broken = stopped_at(run, 5, tmp_path / "broken")
     assert len(list(broken.tensorboard.iterdir())) == 1
     assert train(broken).step == 5
