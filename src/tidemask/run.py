@@ -38,6 +38,7 @@ from tidemask.training.distributed import (
     rank_and_size,
 )
 from tidemask.training.engine import naming_lost_processes
+from tidemask.training.freed_memory import keep_freed_memory
 from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
@@ -110,6 +111,8 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
             its checkpoints are damaged.
     """
     join_launched_processes()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     observer = observer or Observer()
     config = read_run_config(run.config)
     with sole_process(run), naming_lost_processes(run):
