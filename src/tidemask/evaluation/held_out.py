@@ -206,8 +206,9 @@ def _measured(
     """Loss, class (`NO_CLASS` for none) and sequence of each selected token, on the CPU."""
     positions = selected.flatten().nonzero().squeeze(1)
     targets = batch.input_ids.flatten()[positions]
-    # Not by a call: a model that was compiled for training would be compiled for this as well.
-    loss = model.forward(inputs, positions, targets, batch.attention_mask)
+    # No plain call: a model that was compiled for training would be compiled for this as well. Nor
+    # `forward`: without its hooks, the shards of a sharded model are not brought together.
+    loss: Tensor = model._call_impl(inputs, positions, targets, batch.attention_mask)
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:
