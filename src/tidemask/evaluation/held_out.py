@@ -208,7 +208,9 @@ def _measured(
     targets = batch.input_ids.flatten()[positions]
     # No plain call: a model that was compiled for training would be compiled for this as well. Nor
     # `forward`: without its hooks, the shards of a sharded model are not brought together.
-    loss: Tensor = model._call_impl(inputs, positions, targets, batch.attention_mask)
+    loss: Tensor = model._call_impl(  # type: ignore[no-untyped-call]
+        inputs, positions, targets, batch.attention_mask
+    )
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:
