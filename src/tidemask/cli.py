@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tidemask.errors import UserError
-from tidemask.results_text import show_comparison, show_evaluations
+from tidemask.results_text import show_comparison, show_evaluations, show_start_and_final
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 
 app = typer.Typer(
@@ -330,6 +330,7 @@ def _train(directory: Path) -> None:
         )
         train(run, observer)
         leave_launched_processes()
+    show_start_and_final(run)
     stdout.print(f"Model: {run.model}", soft_wrap=True)
 
 

@@ -20,18 +20,11 @@ from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config,
 from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError
-from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
-from tidemask.measuring import evaluate_model_of_run, measure_held_out
+from tidemask.measuring import evaluate_model_of_run
+from tidemask.model_card import model_card
 from tidemask.modeling import SelectedPositionsLM, load_model
-from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
-    MetricValue,
-    RunDirectory,
-    cut_metrics,
-    held_out_loss,
-    write_atomically,
-)
+from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
 from tidemask.starting import check_start, resolved, start_of, wrapped
 from tidemask.training.continuation import (
     accumulation_on,
@@ -39,8 +32,15 @@ from tidemask.training.continuation import (
     identity_of,
     sole_process,
 )
-from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.distributed import (
+    barrier,
+    is_agreed,
+    join_launched_processes,
+    rank_and_size,
+)
+from tidemask.training.engine import naming_lost_processes
 from tidemask.training.freed_memory import keep_freed_memory
+from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
     find_resume_point,
@@ -48,14 +48,7 @@ from tidemask.training.resume import (
     set_aside_damaged,
 )
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
-
-IN_RUN: frozenset[str] = frozenset(
-    name
-    for percent in HELD_OUT_PERCENTS
-    for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
-)
-"""Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
-
+from tidemask.watching import measure_at_start, measure_in_run
 
 _BEGINNING = ResumePoint(0, None)
 
@@ -69,6 +62,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
     """
     join_launched_processes()
     opened = open_corpus(corpus)
+    check_trackers(recipe.training.report_to)
     material = Material.of(opened)
     build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
     model = resolved(recipe.model)
@@ -84,6 +78,12 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         training=recipe.training,
         evaluation=recipe.evaluation,
     )
+    if not is_agreed(to_yaml(config)):
+        raise UserError(
+            f"processes disagree: rank {rank_and_size()[0]} was asked for recipe {config.recipe} "
+            f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "
+            "for something else. Give every process the same command."
+        )
     run = RunDirectory(out)
     if rank_and_size()[0] == 0:
         _make(run, config, opened)
@@ -121,7 +121,7 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
         keep_freed_memory()
     observer = observer or Observer()
     config = read_run_config(run.config)
-    with sole_process(run):
+    with sole_process(run), naming_lost_processes(run):
         return _train(run, config, observer)
 
 
@@ -136,7 +136,10 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     material = Material.of(corpus)
     point = find_resume_point(run)
     trainer = _build_trainer(run, config, material, observer, point)
-    for note in [*config.masking.without_effect(), *resume_notes(run, point)]:
+    _record_engine(run, trainer)
+    engine = trainer.engine_notes(config.training.sharding)
+    idle = [*config.masking.without_effect(), *config.training.without_effect()]
+    for note in [*engine, *idle, *resume_notes(run, point)]:
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
@@ -146,9 +149,16 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     trainer.refuse_diverged_weights()
     last = load_model(run.checkpoint(config.training.max_steps))
     final = wrapped(last, config.model, material)
-    evaluate_model_of_run(run, "final", final, config, material, observer)
-    _save_final_model(run, trainer)
+    evaluate_model_of_run(run, FINAL, final, config, material, observer)
+    _save_final_model(run, final, material)
     return point
+
+
+def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
+    """Write what runs into the environment of the run; a resume may change it."""
+    environment = {**run.read_environment(), "engine": trainer.engine()}
+    if rank_and_size()[0] == 0:
+        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
 
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
@@ -180,18 +190,11 @@ def _build_trainer(
     total = config.training.max_steps
 
     def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
-        observer.on_progress("training", step, total)
         if record is not None:
             observer.on_record(record)
+        observer.on_progress("training", step, total)
 
-    def measure(current: SelectedPositionsLM) -> dict[str, float]:
-        settings = config.evaluation
-        metrics = measure_held_out(
-            current, material, settings, settings.sequences, settings.draws, observer=Observer()
-        )
-        return {name: value for name, value in metrics.items() if name in IN_RUN}
-
-    has_held_out = len(material.corpus.held_out) > 0
+    evaluate = measure_in_run(material, config.evaluation, observer.measures)
     return MaskedLMTrainer(
         _model_at(point, config, material, observer),
         config.training,
@@ -202,9 +205,11 @@ def _build_trainer(
         identity=identity,
         accumulation_steps=accumulation,
         hooks=Hooks(
-            evaluate=measure if has_held_out else None,
-            evaluate_every_steps=config.evaluation.interval(total) if has_held_out else 0,
+            evaluate=evaluate,
+            at_start=measure_at_start(run, config, material, evaluate, observer),
+            evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
             on_step=on_step,
+            callbacks=observer.callbacks,
         ),
     )
 
@@ -222,29 +227,19 @@ def _model_at(
     return wrapped(start.model, config.model, material)
 
 
-def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
-    staged = run.root / ".model.tmp"
-    if trainer.is_world_process_zero():
+def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: Material) -> None:
+    """Save the model of the last checkpoint, with its tokenizer and its card."""
+    if rank_and_size()[0] == 0:
+        staged = run.root / ".model.tmp"
         shutil.rmtree(staged, ignore_errors=True)
-        trainer.save_model(str(staged))
-        (staged / "README.md").write_text(_model_card(run, trainer), encoding="utf-8")
+        final.language_model.save_pretrained(staged)
+        material.tokenizer.save_pretrained(staged)
+        card = model_card(
+            run, material.corpus.manifest, mask_token=str(material.tokenizer.mask_token)
+        )
+        (staged / "README.md").write_text(card, encoding="utf-8")
         staged.rename(run.model)
     barrier()
-
-
-def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:
-    config = read_run_config(run.config)
-    mean = mean_ratio(config.masking.ratio)
-    return (
-        "---\nlibrary_name: transformers\npipeline_tag: fill-mask\n---\n\n"
-        f"# {config.model.name}, pre-trained with tidemask\n\n"
-        f"Masked language model, recipe `{config.recipe}` (mean masking ratio {mean:.3f}), "
-        f"{config.training.max_steps} optimizer steps, {trainer.window.total_tokens:,.0f} tokens "
-        f"seen, {trainer.window.total_selected:,.0f} predicted. "
-        f"Corpus fingerprint `{config.corpus.fingerprint}`.\n\n"
-        "Load it with `AutoModelForMaskedLM.from_pretrained(...)`.\n\nThe whole configuration:\n\n"
-        f"```yaml\n{to_yaml(config)}```\n"
-    )
 
 
 def _environment(corpus: PreparedCorpus) -> dict[str, Any]:

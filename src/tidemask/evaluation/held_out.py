@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -51,6 +52,9 @@ class HeldOutSettings(Settings):
     """Fixed maskings per ratio after training, at least 1."""
     batch_size: int = 64
     """Sequences in one forward pass."""
+    at_start: bool | Literal["auto"] = "auto"
+    """Whether the starting model is measured before the first step; `auto` does so for a model that
+    was trained before."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "sequences", "final_sequences"):
@@ -61,6 +65,10 @@ class HeldOutSettings(Settings):
     def interval(self, max_steps: int) -> int:
         """Steps between two measurements in a run of `max_steps`."""
         return self.every_steps or max(1, max_steps // 10)
+
+    def measures_start(self, *, is_warm: bool) -> bool:
+        """Whether the starting model is measured, `is_warm` where it was trained before."""
+        return is_warm if self.at_start == "auto" else self.at_start
 
 
 @dataclass
@@ -144,15 +152,20 @@ def held_out_metrics(
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    mine = chunks[rank::num_ranks]
-    for done, chunk in enumerate(mine):
+    rounds = -(-len(chunks) // num_ranks)
+    for done in range(rounds):
+        number = done * num_ranks + rank
+        # Ranks of a sharded model must run it equally often: the last rounds repeat, uncounted.
+        is_counted = number < len(chunks)
+        chunk = chunks[min(number, len(chunks) - 1)]
         batch = dataset.__getitems__(chunk).to(device)
         for percent in HELD_OUT_PERCENTS:
             maskings = _maskings(batch, vocabulary, percent, num_draws)
             tokens = [_measured(model, batch, *masking) for masking in maskings]
             loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
-            sums[percent].add(loss, classes, sequence, len(chunk))
-        on_progress(done + 1, len(mine))
+            if is_counted:
+                sums[percent].add(loss, classes, sequence, len(chunk))
+        on_progress(done + 1, rounds)
     model.train(was_training)
     return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
 
@@ -193,8 +206,11 @@ def _measured(
     """Loss, class (`NO_CLASS` for none) and sequence of each selected token, on the CPU."""
     positions = selected.flatten().nonzero().squeeze(1)
     targets = batch.input_ids.flatten()[positions]
-    # Not by a call: a model that was compiled for training would be compiled for this as well.
-    loss = model.forward(inputs, positions, targets, batch.attention_mask)
+    # No plain call: a model that was compiled for training would be compiled for this as well. Nor
+    # `forward`: without its hooks, the shards of a sharded model are not brought together.
+    loss: Tensor = model._call_impl(  # type: ignore[no-untyped-call]
+        inputs, positions, targets, batch.attention_mask
+    )
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:

@@ -20,7 +20,7 @@ try:
 except ImportError:  # Windows: no lock, as there is no such call
     fcntl = None  # type: ignore[assignment]
 
-_MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers"})
+_MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
 """Training settings that change nothing that is computed or logged."""
 
 
