@@ -10,6 +10,7 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -65,17 +66,18 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
     check_trackers(recipe.training.report_to)
     material = Material.of(opened)
     build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
-    model = resolved(recipe.model)
+    model, training = resolved(recipe.model), recipe.training
+    start = check_start(model, material, seed=training.seed, precision=training.precision)
+    if training.learning_rate == "auto":
+        training = replace(training, learning_rate=start.learning_rate)
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
         model=model,
-        model_fingerprint=check_start(
-            model, material, seed=recipe.training.seed, precision=recipe.training.precision
-        ),
-        training=recipe.training,
+        model_fingerprint=start.fingerprint,
+        training=training,
         evaluation=recipe.evaluation,
     )
     if not is_agreed(to_yaml(config)):

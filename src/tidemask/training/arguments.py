@@ -27,7 +27,6 @@ _MINIMA = {
     "loader_workers": 0,
     "weight_decay": 0,
     "max_grad_norm": 0,
-    "learning_rate": 0,
     "adam_epsilon": 0,
 }
 
@@ -42,8 +41,9 @@ class TrainingSettings(Settings):
     """Sequences in one forward pass on one device."""
     gradient_accumulation_steps: int = 1
     """Micro-batches per optimizer step on each device."""
-    learning_rate: float = 1e-3
-    """Peak learning rate."""
+    learning_rate: float | Literal["auto"] = "auto"
+    """Peak learning rate; `auto` is what is usual for the width of the model, see
+    `usual_learning_rate`. The number stands in run.yaml."""
     lr_schedule: Literal["linear", "cosine", "constant", "wsd"] = "linear"
     """Curve of the learning rate after its warm-up; all but `constant` end at 0. `wsd` (warm-up,
     stable, decay) keeps its peak until the decay."""
@@ -97,6 +97,8 @@ class TrainingSettings(Settings):
                 raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_LARGEST}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
+        if self.learning_rate != "auto":
+            check_at_least("learning_rate", self.learning_rate, 0)
         if self.lr_warmup_steps != "auto":
             check_at_least("lr_warmup_steps", self.lr_warmup_steps, 0)
             if self.lr_warmup_steps > self.max_steps:
@@ -145,12 +147,32 @@ class TrainingSettings(Settings):
         ]
 
 
+_USUAL_LEARNING_RATES = ((256, 1e-3), (512, 5e-4), (768, 2e-4))
+_WIDE_LEARNING_RATE = 1e-4
+WARM_START_LEARNING_RATE = 5e-5
+"""For a model that is trained already; what transformers' own arguments begin with."""
+
+
+def usual_learning_rate(hidden_size: int) -> float:
+    """Peak learning rate that the field uses for an encoder of that width, from scratch.
+
+    1e-3 up to 256, 5e-4 up to 512, 2e-4 up to 768 and 1e-4 beyond: between those that BERT (1e-4,
+    Devlin et al. 2019) and ELECTRA (5e-4 small, 2e-4 base; Clark et al. 2020) were trained with at
+    batches of 128 and 256 sequences. Larger batches take larger ones; nothing was tuned here.
+    """
+    for width, rate in _USUAL_LEARNING_RATES:
+        if hidden_size <= width:
+            return rate
+    return _WIDE_LEARNING_RATE
+
+
 def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArguments:
     """Arguments for the Trainer; what tidemask does itself is switched off in it.
 
     The filter for NaN losses is off because it would hide them; skipping data on resume is off
     because the sampler computes its position; several devices in one process are off.
     """
+    assert settings.learning_rate != "auto", "the trainer knows its model and resolves it"
     arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=settings.max_steps,

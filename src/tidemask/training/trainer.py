@@ -38,8 +38,13 @@ from tidemask.run_record import (
     RunDirectory,
     append_metrics,
 )
-from tidemask.training.arguments import TrainingSettings, trainer_arguments
+from tidemask.training.arguments import (
+    TrainingSettings,
+    trainer_arguments,
+    usual_learning_rate,
+)
 from tidemask.training.checkpointing import CheckpointedTrainer
+from tidemask.training.compilation import compile_for_training, mark_changing
 from tidemask.training.distributed import all_sum, rank_and_size
 from tidemask.training.engine import local_part, mark_layers
 from tidemask.training.loss import weighted_sum
@@ -116,6 +121,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
     ) -> None:
         if accumulation_steps is not None:
             settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
+        if settings.learning_rate == "auto":
+            width = model.language_model.config.hidden_size
+            settings = replace(settings, learning_rate=usual_learning_rate(width))
         self.settings = settings
         self.identity = dict(identity or {})
         self.dataset = dataset
@@ -148,9 +156,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         )
         self._masking = StepMasking(masker, self.args.device)
         if settings.compile:
-            # On a CPU its own random numbers, for dropout, take longer than all that it saves.
-            on_cpu = self.args.device.type == "cpu"
-            model.compile(options={"fallback_random": True} if on_cpu else None)
+            compile_for_training(model, self.args.device)
         self.remove_callback(PrinterCallback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -218,8 +224,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         assert isinstance(num_items_in_batch, Tensor)
         assert self._step is not None
         if self.settings.compile:
-            torch._dynamo.mark_dynamic(inputs["positions"], 0)
-            torch._dynamo.mark_dynamic(inputs["targets"], 0)
+            mark_changing(inputs)
         token_loss = model(
             inputs["input_ids"],
             inputs["positions"],
