@@ -107,6 +107,11 @@ ModernBERT's base is that of Warner et al. 2024 (arXiv 2412.13663), the others a
 weights wide enough for its width (0.02 is meant for 768): it gets past the frequencies of words
 within minutes on a CPU, which is what a demonstration needs."""
 
+HEAD_MULTIPLE = 64
+"""Rows of the head's matrix products are best a multiple of this. Their number changes with every
+draw; without filling, each new one makes the CPU's matrix library plan and keep another kernel,
+which costs time and gigabytes."""
+
 _Head = Callable[[Any, Tensor], Tensor]
 
 _HEADS: dict[str, _Head] = {

@@ -6,6 +6,7 @@ command line only reads arguments and shows results.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import shutil
@@ -19,7 +20,7 @@ import torch
 from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.corpus.verification import verify_corpus
-from tidemask.errors import UserError
+from tidemask.errors import UserError, one_line
 from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run, measure_held_out
@@ -35,16 +36,23 @@ from tidemask.run_record import (
 from tidemask.training.continuation import (
     accumulation_on,
     check_identity,
+    check_request,
+    decided_on_first_rank,
     identity_of,
     sole_process,
 )
 from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.interruption import Interrupted, Interruption
 from tidemask.training.resume import (
     ResumePoint,
+    clear_unfinished,
+    clear_unmade,
     find_resume_point,
+    force_tree,
     read_state,
     set_aside_damaged,
 )
+from tidemask.training.stopping import leave_if_asked
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
 
 IN_RUN: frozenset[str] = frozenset(
@@ -65,6 +73,46 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         UserError: the corpus is missing or does not fit the recipe, or `out` exists and is not
             empty. Nothing is written then.
     """
+    config, opened = _planned(recipe, corpus)
+    run = RunDirectory(out)
+    decided_on_first_rank(lambda: _make(run, config, opened))
+    return run
+
+
+def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
+    """The run in `out` if it is the one that is asked for; made if none has begun there.
+
+    So one command both starts a run and continues it, and a scheduler may give it again. What a
+    process that was killed left of a directory before its run.yaml is taken away.
+
+    Returns:
+        Whether it is finished.
+
+    Raises:
+        UserError: as `new_run`; `out` holds a run with other settings, which are named.
+    """
+    config, opened = _planned(recipe, corpus)
+    run = RunDirectory(out)
+
+    def make_or_find() -> bool:
+        if run.config.is_file():
+            existing = read_run_config(run.config)
+            check_request(_request(existing), _request(config), run.config)
+            return run.model.exists()
+        clear_unmade(run)
+        _make(run, config, opened)
+        return False
+
+    return decided_on_first_rank(make_or_find)
+
+
+def _request(config: RunConfig) -> dict[str, Any]:
+    """What a command asks for, however it is put and wherever the corpus lies."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return {**plain, "overrides": [], "corpus": plain["corpus"]["fingerprint"]}
+
+
+def _planned(recipe: Recipe, corpus: Path) -> tuple[RunConfig, PreparedCorpus]:
     join_launched_processes()
     opened = open_corpus(corpus)
     config = RunConfig(
@@ -77,11 +125,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         evaluation=recipe.evaluation,
     )
     build_masker(recipe.name, recipe.masking, Material.of(opened), recipe.training.max_steps)
-    run = RunDirectory(out)
-    if rank_and_size()[0] == 0:
-        _make(run, config, opened)
-    barrier()
-    return run
+    return config, opened
 
 
 def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
@@ -91,21 +135,39 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
             f"output exists: {out} is not an empty directory. "
             "Name another, or continue the run in it with `tidemask resume`."
         )
+    environment = json.dumps(_environment(corpus), indent=2) + "\n"
+    existed = out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(run.environment, json.dumps(_environment(corpus), indent=2) + "\n")
-    write_atomically(run.config, to_yaml(config))
+    try:
+        write_atomically(run.environment, environment)
+        write_atomically(run.config, to_yaml(config))
+    except OSError:
+        clear_unmade(run)
+        if not existed:
+            out.rmdir()
+        raise
 
 
-def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
+def train(
+    run: RunDirectory,
+    observer: Observer | None = None,
+    interruption: Interruption | None = None,
+) -> ResumePoint:
     """Train a run to its end, from its newest complete checkpoint or from the beginning.
 
     Then the final model is saved and measured. The result equals that of a run that was never
     interrupted.
 
+    Args:
+        run: made by `new_run`, or interrupted.
+        observer: told how it goes.
+        interruption: says when to stop; nothing stops it if left out.
+
     Returns:
         Where training began.
 
     Raises:
+        Interrupted: it was asked to stop, and everything it did is saved.
         UserError: the run is finished or being trained, its corpus or its settings changed, or all
             its checkpoints are damaged.
     """
@@ -113,10 +175,12 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
     observer = observer or Observer()
     config = read_run_config(run.config)
     with sole_process(run):
-        return _train(run, config, observer)
+        return _train(run, config, observer, interruption or Interruption())
 
 
-def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePoint:
+def _train(
+    run: RunDirectory, config: RunConfig, observer: Observer, interruption: Interruption
+) -> ResumePoint:
     if run.model.exists():
         raise UserError(
             f"run is finished: {run.root} has its final model. "
@@ -126,19 +190,35 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     verify_corpus(corpus)
     material = Material.of(corpus)
     point = find_resume_point(run)
-    trainer = _build_trainer(run, config, material, observer, point)
+    trainer = _build_trainer(run, config, material, observer, point, interruption)
     for note in [*config.masking.without_effect(), *resume_notes(run, point)]:
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
+        clear_unfinished(run)
         set_aside_damaged(point)
         cut_metrics(run.metrics, point.step)
-    trainer.train_from(point.path)
-    trainer.refuse_diverged_weights()
-    final = SelectedPositionsLM(load_model(run.checkpoint(config.training.max_steps)))
-    evaluate_model_of_run(run, "final", final, config, material, observer)
-    _save_final_model(run, trainer)
+    with interruption.deferred():
+        leave_if_asked(interruption)
+        trainer.train_from(point.path)
+        if trainer.stopping.stopped_by is not None:
+            raise Interrupted(trainer.stopping.stopped_by)
+        trainer.refuse_diverged_weights()
+        final = SelectedPositionsLM(load_model(run.checkpoint(config.training.max_steps)))
+        stoppable = _stoppable(observer, interruption)
+        evaluate_model_of_run(run, "final", final, config, material, stoppable)
+        _save_final_model(run, trainer)
     return point
+
+
+def _stoppable(observer: Observer, interruption: Interruption) -> Observer:
+    """The observer of an evaluation that ends where the training is asked to stop."""
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        observer.on_progress(stage, done, total)
+        leave_if_asked(interruption)
+
+    return dataclasses.replace(observer, on_progress=on_progress)
 
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
@@ -159,7 +239,9 @@ def _build_trainer(
     material: Material,
     observer: Observer,
     point: ResumePoint = _BEGINNING,
+    interruption: Interruption | None = None,
 ) -> MaskedLMTrainer:
+    interruption = interruption or Interruption()
     identity = identity_of(masking=config.masking, model=config.model, training=config.training)
     accumulation = None
     if point.path is not None:
@@ -181,10 +263,12 @@ def _build_trainer(
         if record is not None:
             observer.on_record(record)
 
+    quiet = _stoppable(Observer(), interruption)
+
     def measure(current: SelectedPositionsLM) -> dict[str, float]:
         settings = config.evaluation
         metrics = measure_held_out(
-            current, material, settings, settings.sequences, settings.draws, observer=Observer()
+            current, material, settings, settings.sequences, settings.draws, observer=quiet
         )
         return {name: value for name, value in metrics.items() if name in IN_RUN}
 
@@ -203,17 +287,27 @@ def _build_trainer(
             evaluate_every_steps=config.evaluation.interval(total) if has_held_out else 0,
             on_step=on_step,
         ),
+        interruption=interruption,
     )
 
 
 def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
     staged = run.root / ".model.tmp"
-    if trainer.is_world_process_zero():
-        shutil.rmtree(staged, ignore_errors=True)
-        trainer.save_model(str(staged))
-        (staged / "README.md").write_text(_model_card(run, trainer), encoding="utf-8")
-        staged.rename(run.model)
-    barrier()
+
+    def save() -> None:
+        try:
+            trainer.save_model(str(staged))
+            (staged / "README.md").write_text(_model_card(run, trainer), encoding="utf-8")
+            force_tree(staged)
+            staged.rename(run.model)
+        except Exception as error:  # each library has its own for a full disk
+            shutil.rmtree(staged, ignore_errors=True)
+            raise UserError(
+                f"final model not saved: {run.model}: {one_line(error)}. Is the disk full? "
+                f"Make room, then continue with `tidemask resume {run.root}`."
+            ) from error
+
+    decided_on_first_rank(save)
 
 
 def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:

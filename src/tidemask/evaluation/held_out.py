@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from tidemask.batching import BatchDataset
 from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.selection import select_expected
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling import HEAD_MULTIPLE, SelectedPositionsLM
 from tidemask.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.run_record import HELD_OUT, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
 from tidemask.settings import Settings, check_at_least
@@ -132,7 +133,8 @@ def held_out_metrics(
         rank: this process; it reads its share of the batches.
         num_ranks: number of processes.
         reduce: sums a vector over ranks.
-        on_progress: told the batches done and their number.
+        on_progress: told the batches done and their number, equally often on every rank; what it
+            raises ends the measurement.
 
     Returns:
         By name, nats per token: `held_out/loss_15`, its `_standard_error`, `held_out/loss_15/NOUN`
@@ -141,20 +143,39 @@ def held_out_metrics(
     samples = _evenly_spaced(len(dataset.split), num_sequences)
     chunks = [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
     sums = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
+    turns = range(0, len(chunks), num_ranks)
+    device = next(model.parameters()).device
+    with _evaluating(model):
+        for turn, first in enumerate(turns, start=1):
+            if first + rank < len(chunks):
+                batch = dataset.__getitems__(chunks[first + rank]).to(device)
+                _add_batch(sums, model, batch, vocabulary, num_draws)
+            on_progress(turn, len(turns))
+    return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
+
+
+def _add_batch(
+    sums: dict[int, _Sums],
+    model: SelectedPositionsLM,
+    batch: Batch,
+    vocabulary: Vocabulary,
+    num_draws: int,
+) -> None:
+    for percent, one in sums.items():
+        maskings = _maskings(batch, vocabulary, percent, num_draws)
+        tokens = [_measured(model, batch, *masking) for masking in maskings]
+        loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
+        one.add(loss, classes, sequence, len(batch.sample_ids))
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
-    mine = chunks[rank::num_ranks]
-    for done, chunk in enumerate(mine):
-        batch = dataset.__getitems__(chunk).to(device)
-        for percent in HELD_OUT_PERCENTS:
-            maskings = _maskings(batch, vocabulary, percent, num_draws)
-            tokens = [_measured(model, batch, *masking) for masking in maskings]
-            loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
-            sums[percent].add(loss, classes, sequence, len(chunk))
-        on_progress(done + 1, len(mine))
-    model.train(was_training)
-    return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def unigram_entropy(dataset: BatchDataset) -> float:
@@ -192,8 +213,9 @@ def _measured(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss, class (`NO_CLASS` for none) and sequence of each selected token, on the CPU."""
     positions = selected.flatten().nonzero().squeeze(1)
-    targets = batch.input_ids.flatten()[positions]
-    loss = model(inputs, positions, targets, batch.attention_mask)
+    filled = torch.nn.functional.pad(positions, (0, -len(positions) % HEAD_MULTIPLE))
+    targets = batch.input_ids.flatten()[filled]
+    loss = model(inputs, filled, targets, batch.attention_mask)[: len(positions)]
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:

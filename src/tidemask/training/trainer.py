@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -40,8 +41,11 @@ from tidemask.run_record import (
 from tidemask.training.arguments import TrainingSettings, trainer_arguments
 from tidemask.training.checkpointing import CheckpointedTrainer
 from tidemask.training.distributed import StepSums, all_sum, rank_and_size
+from tidemask.training.divergence import not_finite
+from tidemask.training.interruption import Interrupted, Interruption, leave_signals_to_parent
 from tidemask.training.loss import model_inputs, num_tokens, weighted_sum
 from tidemask.training.resume import read_state
+from tidemask.training.stopping import StopWhenAsked
 from tidemask.training.window import Window
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
@@ -77,6 +81,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         accumulation_steps: micro-batches per step on each rank, if it is not that of the settings
             because the run continues on another number of ranks.
         hooks: evaluation and progress.
+        interruption: says when to stop; nothing stops it if left out.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         identity: Mapping[str, Any] | None = None,
         accumulation_steps: int | None = None,
         hooks: Hooks | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         if accumulation_steps is not None:
             settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
@@ -104,6 +110,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self.class_loss = masker.new_class_loss()
         self.vocabulary_loss = masker.new_vocabulary_loss()
         self.window = Window()
+        self.stopping = StopWhenAsked(interruption or Interruption())
+        self._unlogged: dict[str, float | None] | None = None
+        self._step_losses: list[Tensor] = []
         self._resume_from: Path | None = None
         super().__init__(
             model=model,
@@ -113,7 +122,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
             # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
             # to divide the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
-            callbacks=[_StepEnd(self)],
+            callbacks=[_StepEnd(self), self.stopping],
         )
         self.remove_callback(PrinterCallback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -129,7 +138,10 @@ class MaskedLMTrainer(CheckpointedTrainer):
         """Micro-batches of this rank from the step at which training starts."""
         start_step = read_state(self._resume_from)["step"] if self._resume_from else 0
         return training_loader(
-            self.dataset, self._sampler(start_step), num_workers=self.settings.loader_workers
+            self.dataset,
+            self._sampler(start_step),
+            num_workers=self.settings.loader_workers,
+            on_worker_start=leave_signals_to_parent,
         )
 
     def _sampler(self, start_step: int) -> StepSampler:
@@ -157,6 +169,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         )
         weighed = self.vocabulary_loss or self.class_loss
         class_loss = weighed.value() if weighed else None
+        self._step_losses = []
         inputs = []
         for _ in range(num_batches):
             batch = next(epoch_iterator).to(device)
@@ -191,6 +204,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         selected = len(inputs["classes"])  # the rest fills up to a full multiple
         token_loss = token_loss[:selected]
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
+        self._step_losses.append(summed.detach())
         self._step_sums.add_losses(
             summed.detach(), token_loss.detach(), inputs["classes"], inputs["targets"][:selected]
         )
@@ -241,15 +255,33 @@ class MaskedLMTrainer(CheckpointedTrainer):
         model: Any = self.model
         for name, weight in model.named_parameters():
             if not bool(torch.isfinite(weight).all()):
-                raise self._diverged(f"weight {name}", math.nan, self.state.global_step)
+                step = self.state.global_step - 1
+                raise self._diverged(f"weight {name}", math.nan, step, samples=[])
 
-    def _diverged(self, what: str, value: float, step: int) -> UserError:
+    def _diverged(
+        self, what: str, value: float, step: int, samples: list[int] | None = None
+    ) -> UserError:
         checkpoints = self.run.checkpoints()
-        last = checkpoints[-1][1] if checkpoints else "not there yet"
-        return UserError(
-            f"{what} is not finite: {value} at step {step}. The last checkpoint is {last}. "
-            "Start again with a lower training.learning_rate, or look at the text of this step."
+        if samples is None:
+            samples = self._samples_not_finite(step)
+        return not_finite(
+            what,
+            value,
+            step=step,
+            samples=samples,
+            rows=self.dataset.order.rows(np.asarray(samples, dtype=np.int64)).tolist(),
+            checkpoint=checkpoints[-1][1] if checkpoints else None,
         )
+
+    def _samples_not_finite(self, step: int) -> list[int]:
+        """Samples of the step's micro-batches, of any rank, with such a loss; all if none has."""
+        sampler = self._sampler(step)
+        finite = torch.ones(sampler.global_batch_size, dtype=torch.float64)
+        for samples, loss in zip(sampler, self._step_losses, strict=False):
+            finite[torch.tensor(samples) - step * len(finite)] = torch.isfinite(loss).double().cpu()
+        num_finite = all_sum(finite)
+        found = (num_finite < num_finite.max()).nonzero().flatten().tolist()
+        return [step * len(finite) + number for number in found or range(len(finite))]
 
     # ---- logging ----
 
@@ -259,16 +291,37 @@ class MaskedLMTrainer(CheckpointedTrainer):
         return self._evaluates_now() or self.state.global_step == self.settings.max_steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Write a line of metrics from our own sums; the Trainer's do not survive a resume."""
+        """Write a line of metrics from our own sums; the Trainer's do not survive a resume.
+
+        A stop asked for during its evaluation leaves the line to the resumed run.
+        """
         if "loss" not in logs:
             return
+        shown = {"learning_rate": logs["learning_rate"], "grad_norm": logs.get("grad_norm")}
+        try:
+            self._write_line(shown)
+        except Interrupted as stop:
+            self._unlogged = shown
+            self.stopping.stopped_by = stop.by
+            self.control.should_save = self.control.should_training_stop = True
+
+    def log_what_was_left(self) -> None:
+        """Write the line whose evaluation the stop before the resume cut short.
+
+        Raises:
+            Interrupted: it is cut short again; the checkpoint still has it.
+        """
+        if self._unlogged is not None:
+            self._write_line(self._unlogged)
+            self._unlogged = None
+
+    def _write_line(self, shown: Mapping[str, float | None]) -> None:
         step = self.state.global_step
         record: dict[str, MetricValue] = {
             "step": step,
             "progress": step / self.settings.max_steps,
             **self.window.metrics(),
-            "learning_rate": logs["learning_rate"],
-            "grad_norm": logs.get("grad_norm"),
+            **shown,
             **self._class_metrics(),
         }
         if self.hooks.evaluate and (self._evaluates_now() or step == self.settings.max_steps):
@@ -312,11 +365,13 @@ class MaskedLMTrainer(CheckpointedTrainer):
             "class_loss": self.class_loss.state_dict() if self.class_loss else None,
             "vocabulary_loss": self.vocabulary_loss.state_dict() if self.vocabulary_loss else None,
             "window": self.window.state_dict(),
+            "unlogged": self._unlogged,
         }
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
         """Continue from what `own_state` gave."""
         self.window.load_state_dict(state["window"])
+        self._unlogged = state.get("unlogged")
         if self.class_loss is not None:
             self.class_loss.load_state_dict(state["class_loss"])
         if self.vocabulary_loss is not None:
@@ -324,10 +379,13 @@ class MaskedLMTrainer(CheckpointedTrainer):
 
 
 class _StepEnd(TrainerCallback):
-    """Tells the trainer when a step, its logging included, is over."""
+    """Tells the trainer when training begins and when a step, its logging included, is over."""
 
     def __init__(self, trainer: MaskedLMTrainer) -> None:
         self._trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.log_what_was_left()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         if self._trainer.end_step():
