@@ -50,6 +50,7 @@ from tidemask.training.resume import (
     find_resume_point,
     force_tree,
     read_state,
+    room_on,
     set_aside_damaged,
 )
 from tidemask.training.stopping import leave_if_asked
@@ -141,7 +142,7 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
     try:
         write_atomically(run.environment, environment)
         write_atomically(run.config, to_yaml(config))
-    except OSError:
+    except UserError:
         clear_unmade(run)
         if not existed:
             out.rmdir()
@@ -303,7 +304,7 @@ def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
         except Exception as error:  # each library has its own for a full disk
             shutil.rmtree(staged, ignore_errors=True)
             raise UserError(
-                f"final model not saved: {run.model}: {one_line(error)}. Is the disk full? "
+                f"final model not saved: {run.model}: {one_line(error)}. {room_on(run.root)} "
                 f"Make room, then continue with `tidemask resume {run.root}`."
             ) from error
 

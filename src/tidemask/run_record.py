@@ -223,7 +223,11 @@ def write_evaluation(
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` aside and move it into place: the file is old or new, never half."""
+    """Write `text` aside and move it into place: the file is old or new, never half.
+
+    Raises:
+        UserError: it could not be written.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("w", encoding="utf-8") as file:
@@ -231,9 +235,12 @@ def write_atomically(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except OSError:
+    except OSError as error:
         aside.unlink(missing_ok=True)
-        raise
+        raise UserError(
+            f"file not written: {path}: {error.strerror}. Make room if the disk is full, then give "
+            "the command again; `tidemask resume` continues a run."
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tidemask.training.resume import (
     prune,
     publish,
     read_state,
+    room_on,
     seal,
     staging_directory,
     write_state,
@@ -71,7 +72,7 @@ class CheckpointedTrainer(Trainer):
         saved = self.run.checkpoints()
         last = f"The last one is {saved[-1][1].name}" if saved else "There is none yet"
         raise UserError(
-            f"checkpoint not saved: {staged}: {_reason(problem)}. Is the disk full? {last}. "
+            f"checkpoint not saved: {staged}: {_reason(problem)}. {room_on(self.run.root)} {last}. "
             f"Make room, then continue with `tidemask resume {self.run.root}`."
         ) from problem
 

@@ -103,6 +103,11 @@ def _discard(run: RunDirectory, step: int, checkpoint: Path) -> None:
     shutil.rmtree(aside)
 
 
+def room_on(directory: Path) -> str:
+    """A sentence for errors of writing, as libraries hide what the system said."""
+    return f"Is the disk full? It has {shutil.disk_usage(directory).free / 1e6:,.1f} MB free."
+
+
 def clear_unmade(run: RunDirectory) -> None:
     """Delete what `pretrain` writes before run.yaml, where it was killed before it wrote that."""
     if not run.root.is_dir():
