@@ -184,6 +184,11 @@ def _text(words: list[str]) -> str:
     return "".join(word if word in marks else f" {word}" for word in words).strip()
 
 
+def words_of(spoken: Language, count: int, rng: np.random.Generator) -> str:
+    """A text of `count` words."""
+    return _text(_words(spoken, count, rng)[0])
+
+
 def material(num_sequences: int, length: int, *, seed: int = 1) -> Material:
     """A batch of sequences of one length without padding.
 

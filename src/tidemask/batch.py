@@ -5,6 +5,7 @@ Dimensions: `B` sequences, `L` positions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
@@ -14,6 +15,11 @@ from torch import Tensor
 
 IGNORE_INDEX = -100
 """Label of a position that is not predicted; the value that PyTorch's cross-entropy skips."""
+
+HEAD_MULTIPLE = 64
+"""Rows of the head's matrix products are a multiple of this. Their number changes with every draw;
+without filling, each new one makes the CPU's matrix library plan and keep another kernel, which
+costs time and gigabytes."""
 
 Normaliser = Literal["selected", "maskable"]
 """By what the summed loss of a step is divided: its selected or its maskable positions."""
@@ -49,6 +55,10 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on `device`."""
         return _moved(self, device)
+
+    def pin_memory(self) -> Batch:
+        """The same batch in memory that a GPU reads by itself; a `DataLoader` calls this."""
+        return replace(self, **{name: value.pin_memory() for name, value in _tensors(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +122,15 @@ _Record = TypeVar("_Record", Batch, MaskedBatch)
 def _moved(record: _Record, device: torch.device | str) -> _Record:
     # From a GPU to the CPU, a copy that does not wait may be read before it is there.
     waits_for_nobody = torch.device(device).type != "cpu"
-    values = ((field.name, getattr(record, field.name)) for field in fields(record))
     tensors: dict[str, Any] = {
-        name: value.to(device, non_blocking=waits_for_nobody)
-        for name, value in values
-        if isinstance(value, Tensor)
+        name: value.to(device, non_blocking=waits_for_nobody) for name, value in _tensors(record)
     }
     return replace(record, **tensors)
+
+
+def _tensors(record: Batch | MaskedBatch) -> Iterator[tuple[str, Tensor]]:
+    values = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return ((name, value) for name, value in values if isinstance(value, Tensor))
 
 
 def check_batch(batch: Batch) -> None:

@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreT
 from transformers.utils.logging import disable_progress_bar
 
 from tidemask.errors import UserError
+from tidemask.linear_cross_entropy import linear_cross_entropy
 from tidemask.settings import Settings, check_share_below_one
 
 logger = logging.getLogger(__name__)
@@ -107,19 +108,20 @@ ModernBERT's base is that of Warner et al. 2024 (arXiv 2412.13663), the others a
 weights wide enough for its width (0.02 is meant for 768): it gets past the frequencies of words
 within minutes on a CPU, which is what a demonstration needs."""
 
-HEAD_MULTIPLE = 64
-"""Rows of the head's matrix products are best a multiple of this. Their number changes with every
-draw; without filling, each new one makes the CPU's matrix library plan and keep another kernel,
-which costs time and gigabytes."""
-
 _Head = Callable[[Any, Tensor], Tensor]
 
 _HEADS: dict[str, _Head] = {
-    "bert": lambda model, hidden: model.cls(hidden),
-    "roberta": lambda model, hidden: model.lm_head(hidden),
-    "modernbert": lambda model, hidden: model.decoder(model.head(hidden)),
+    "bert": lambda model, hidden: model.cls.predictions.transform(hidden),
+    "roberta": lambda model, hidden: _roberta_features(model.lm_head, hidden),
+    "modernbert": lambda model, hidden: model.head(hidden),
 }
-"""From hidden states to logits, for each `model_type` whose head is known to work by position."""
+"""From hidden states to what the output embeddings multiply, for each `model_type` whose head is
+known to work by position."""
+
+
+def _roberta_features(head: Any, hidden: Tensor) -> Tensor:
+    features: Tensor = head.layer_norm(nn.functional.gelu(head.dense(hidden)))
+    return features
 
 
 class SelectedPositionsLM(nn.Module):
@@ -159,8 +161,12 @@ class SelectedPositionsLM(nn.Module):
             targets: original ids at those positions.
             attention_mask: true where a position is not padding; `None` if nothing is padded.
         """
-        logits = self.logits(input_ids, positions, attention_mask)
-        return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        if self._head is None:
+            logits = self.logits(input_ids, positions, attention_mask)
+            return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        features = self._features(self._head, input_ids, positions, attention_mask)
+        output: Any = self.language_model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        return linear_cross_entropy(features, output.weight, output.bias, targets)
 
     def logits(
         self,
@@ -169,13 +175,21 @@ class SelectedPositionsLM(nn.Module):
         attention_mask: Bool[Tensor, "B L"] | None = None,
     ) -> Float[Tensor, "S V"]:
         """Logits at each selected position; arguments as for `forward`."""
-        mask = None if attention_mask is None else attention_mask.long()
         if self._head is None:
+            mask = None if attention_mask is None else attention_mask.long()
             full: Tensor = self.language_model(input_ids=input_ids, attention_mask=mask).logits
             return full.flatten(0, 1)[positions]
+        output: Any = self.language_model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        logits: Tensor = output(self._features(self._head, input_ids, positions, attention_mask))
+        return logits
+
+    def _features(
+        self, head: _Head, input_ids: Tensor, positions: Tensor, attention_mask: Tensor | None
+    ) -> Float[Tensor, "S H"]:
+        mask = None if attention_mask is None else attention_mask.long()
         encoder = self.language_model.base_model
         hidden = encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        return self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        return head(self.language_model, hidden.flatten(0, 1)[positions])
 
 
 def build_model(

@@ -73,7 +73,7 @@ def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> No
     material = Material.of(corpus_of(config))
     trainer = _build_trainer(run, config, material, Observer())
     recorder: Any = Recorder(trainer.masker)
-    trainer.masker = recorder
+    trainer._masking.masker = recorder
     learned = trainer.vocabulary_loss or trainer.class_loss
     assert learned is not None
     sums: list[tuple[torch.Tensor, torch.Tensor]] = []

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tidemask.batch import MaskedBatch
-from tidemask.training.distributed import StepSums
+from tidemask.training.masked_step import _counts
+from tidemask.training.step_sums import StepSums, StepTotals
 from tidemask.training.window import Window
 
 
@@ -28,14 +29,14 @@ def _masked(*, selected: int, corrupted: int, maskable: int) -> MaskedBatch:
     )
 
 
-def _step(seed: int) -> StepSums:
+def _step(seed: int) -> StepTotals:
     generator = torch.Generator().manual_seed(seed)
     sums = StepSums(3)
     losses = torch.rand(10, generator=generator)
     classes = torch.randint(0, 4, (10,), generator=generator)
-    sums.add_counts(_masked(selected=10, corrupted=15, maskable=50), tokens=60)
+    sums.add_counts(_counts(_masked(selected=10, corrupted=15, maskable=50)))
     sums.add_losses(losses.sum(), losses, classes, torch.zeros(10, dtype=torch.int64))
-    return sums
+    return sums.totals()
 
 
 def test_step_sums_count_by_class() -> None:
@@ -44,9 +45,10 @@ def test_step_sums_count_by_class() -> None:
     targets = torch.tensor([7, 3, 7, 7])
     sums.add_losses(losses.sum(), losses, torch.tensor([0, 1, 0, 2]), targets)
     sums.add_losses(torch.tensor(0.5), torch.tensor([0.5]), torch.tensor([1]), targets[1:2])
-    assert sums.class_loss().tolist() == [5.0, 2.5]
-    assert sums.class_count().tolist() == [2.0, 2.0]
-    assert sums.scalar("loss") == 15.5
+    totals = sums.totals()
+    assert totals.class_loss().tolist() == [5.0, 2.5]
+    assert totals.class_count().tolist() == [2.0, 2.0]
+    assert totals.scalar("loss") == 15.5
 
 
 def test_step_sums_count_by_vocabulary_entry() -> None:
@@ -56,7 +58,7 @@ def test_step_sums_count_by_vocabulary_entry() -> None:
         sums.add_losses(
             losses.sum(), losses, torch.zeros(3, dtype=torch.int64), torch.tensor([7, 3, 7])
         )
-    loss, count = sums.reduced().vocabulary()
+    loss, count = sums.totals().vocabulary()
     assert {i: x for i, x in enumerate(loss.tolist()) if x} == {3: 4.0, 7: 10.0}
     assert {i: x for i, x in enumerate(count.tolist()) if x} == {3: 2.0, 7: 4.0}
 
@@ -67,8 +69,8 @@ def test_window_logs_a_shortfall_only_where_there_is_one() -> None:
     assert "masking/shortfall" not in window.metrics()
     sums = StepSums(3)
     masked = replace(_masked(selected=10, corrupted=15, maskable=50), shortfall=torch.tensor(5.0))
-    sums.add_counts(masked, tokens=60)
-    window.add(sums, ratio=0.3)
+    sums.add_counts(_counts(masked))
+    window.add(sums.totals(), ratio=0.3)
     assert window.metrics()["masking/shortfall"] == pytest.approx(5 / 100)
 
 

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tidemask.batch import Batch
+from tidemask.batch import HEAD_MULTIPLE, Batch
 from tidemask.batching import BatchDataset
 from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.selection import select_expected
-from tidemask.modeling import HEAD_MULTIPLE, SelectedPositionsLM
+from tidemask.modeling import SelectedPositionsLM
 from tidemask.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.run_record import HELD_OUT, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
 from tidemask.settings import Settings, check_at_least

@@ -58,6 +58,11 @@ class TrainingSettings(Settings):
     """Gradients are scaled down to this norm; 0 leaves them."""
     precision: Literal["float32", "bf16"] = "float32"
     """Arithmetic of the forward and backward pass; weights stay in float32."""
+    compile: bool = False
+    """Whether `torch.compile` fuses the model. The first step then takes a minute; it needs a C++
+    compiler on a CPU, and Triton on a GPU."""
+    gradient_checkpointing: bool = False
+    """Whether each layer is computed again in the backward pass: less memory, a third slower."""
     logging_steps: int = 50
     """Optimizer steps between two lines of metrics.jsonl."""
     save_steps: int = 500
@@ -116,6 +121,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         max_grad_norm=settings.max_grad_norm,
         use_cpu=not torch.cuda.is_available(),
         bf16=settings.precision == "bf16",
+        torch_compile=settings.compile,
         optim="adamw_torch_fused",
         logging_steps=settings.logging_steps,
         logging_nan_inf_filter=False,
@@ -125,7 +131,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         seed=settings.seed,
         ignore_data_skip=True,
         remove_unused_columns=False,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
         report_to=[],
         disable_tqdm=True,

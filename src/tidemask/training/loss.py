@@ -1,47 +1,55 @@
 """From a masked batch to the model's inputs, and from token losses to a sum.
 
-Dimension: `S` selected positions.
+Dimensions: `S` selected positions, `K` classes.
 """
 
 from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from tidemask.batch import IGNORE_INDEX, MaskedBatch
-from tidemask.modeling import HEAD_MULTIPLE
+from tidemask.batch import HEAD_MULTIPLE, IGNORE_INDEX, MaskedBatch
 from tidemask.token_classes import NO_CLASS
 
 
-def model_inputs(masked: MaskedBatch, *, num_classes: int) -> dict[str, Tensor]:
+def model_inputs(masked: MaskedBatch, *, num_classes: int, num_selected: int) -> dict[str, Tensor]:
     """What a forward pass of `SelectedPositionsLM` and its loss need, as flat tensors.
 
-    The positions are filled up to a multiple of `HEAD_MULTIPLE`, with position 0 and the target
-    `IGNORE_INDEX`, whose loss is 0.
+    The positions are filled up to a multiple of `HEAD_MULTIPLE`, at least one, with position 0 and
+    the target `IGNORE_INDEX`, whose loss is 0.
+
+    Args:
+        masked: on the training device.
+        num_classes: `K`.
+        num_selected: how many positions are selected; the host knows it, so nothing waits.
 
     Returns:
         `input_ids` [B, L]; `positions` and `targets` [S and filling]; `classes` [S], where class
         `num_classes` stands for none; `attention_mask` [B, L] and `loss_weight` [S] where there
         are any.
     """
-    positions = masked.selected.flatten().nonzero().squeeze(1)
+    num_rows = max(1, -(-num_selected // HEAD_MULTIPLE)) * HEAD_MULTIPLE
+    selected = masked.selected.flatten()
+    positions = torch.nonzero_static(selected, size=num_rows, fill_value=0).squeeze(1)
+    targets = masked.labels.flatten()[positions].long()
+    targets[num_selected:] = IGNORE_INDEX
+    chosen = positions[:num_selected]
     if masked.token_class is None:
-        classes = torch.full_like(positions, num_classes)
+        classes = torch.full_like(chosen, num_classes)
     else:
-        classes = masked.token_class.flatten()[positions].long()
-    targets = masked.labels.flatten()[positions]
-    padding = -len(positions) % HEAD_MULTIPLE
+        classes = masked.token_class.flatten()[chosen].long()
+        classes = torch.where(classes == NO_CLASS, num_classes, classes).clamp(max=num_classes)
     inputs = {
         "input_ids": masked.input_ids,
-        "positions": nn.functional.pad(positions, (0, padding)),
-        "targets": nn.functional.pad(targets, (0, padding), value=IGNORE_INDEX),
-        "classes": torch.where(classes == NO_CLASS, num_classes, classes).clamp(max=num_classes),
+        "positions": positions,
+        "targets": targets,
+        "classes": classes,
     }
     if masked.attention_mask is not None:
         inputs["attention_mask"] = masked.attention_mask
     if masked.loss_weight is not None:
-        inputs["loss_weight"] = masked.loss_weight.flatten()[positions]
+        inputs["loss_weight"] = masked.loss_weight.flatten()[chosen]
     return inputs
 
 
@@ -50,9 +58,3 @@ def weighted_sum(
 ) -> Float[Tensor, ""]:
     """Sum of cross-entropies, each times its weight; 0 through the graph where there are none."""
     return token_loss.sum() if loss_weight is None else (token_loss * loss_weight).sum()
-
-
-def num_tokens(masked: MaskedBatch) -> int:
-    """Tokens of a batch that are not padding, special ones included."""
-    mask = masked.attention_mask
-    return masked.input_ids.numel() if mask is None else int(mask.sum())

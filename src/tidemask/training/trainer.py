@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,14 @@ from tidemask.run_record import (
 )
 from tidemask.training.arguments import TrainingSettings, trainer_arguments
 from tidemask.training.checkpointing import CheckpointedTrainer
-from tidemask.training.distributed import StepSums, all_sum, rank_and_size
+from tidemask.training.distributed import all_sum, rank_and_size
 from tidemask.training.divergence import not_finite
 from tidemask.training.interruption import Interrupted, Interruption, leave_signals_to_parent
-from tidemask.training.loss import model_inputs, num_tokens, weighted_sum
+from tidemask.training.loss import weighted_sum
+from tidemask.training.masked_step import MaskedStep, StepMasking
+from tidemask.training.readback import Readback
 from tidemask.training.resume import read_state
+from tidemask.training.step_sums import StepSums
 from tidemask.training.stopping import StopWhenAsked
 from tidemask.training.window import Window
 
@@ -65,6 +68,19 @@ class Hooks:
     """Optimizer steps between measurements, 0 for none; the last step always measures."""
     on_step: OnStep = lambda step, record: None
     """Called on the first rank."""
+
+
+@dataclass
+class _Step:
+    """An optimizer step under way, and after it until its sums are taken in."""
+
+    number: int
+    ratio: float
+    masked: MaskedStep
+    sums: StepSums
+    micro_batches_left: int
+    losses: list[Tensor] = field(default_factory=list)
+    is_settled: bool = False
 
 
 class MaskedLMTrainer(CheckpointedTrainer):
@@ -112,8 +128,11 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self.window = Window()
         self.stopping = StopWhenAsked(interruption or Interruption())
         self._unlogged: dict[str, float | None] | None = None
-        self._step_losses: list[Tensor] = []
+        self._step: _Step | None = None
+        self._norms: list[tuple[_Step, Readback]] = []
         self._resume_from: Path | None = None
+        if settings.gradient_checkpointing:
+            model.language_model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
         super().__init__(
             model=model,
             args=trainer_arguments(settings, run.root),
@@ -124,12 +143,13 @@ class MaskedLMTrainer(CheckpointedTrainer):
             compute_loss_func=weighted_sum,
             callbacks=[_StepEnd(self), self.stopping],
         )
+        self._masking = StepMasking(masker, self.args.device)
         self.remove_callback(PrinterCallback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to the last step, from a checkpoint or from the beginning."""
-        self._resume_from = checkpoint
+        self._resume_from, self._step = checkpoint, None
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     # ---- data ----
@@ -160,30 +180,26 @@ class MaskedLMTrainer(CheckpointedTrainer):
     ) -> tuple[list[dict[str, Tensor]], Tensor]:
         """Fetch and mask the micro-batches of the coming step; count its global normaliser."""
         self._started = time.perf_counter()
+        self.settle()
         step = self.state.global_step
         progress = step / self.settings.max_steps
-        self._step_ratio = self.masker.ratio(progress)
-        num_classes = len(self.masker.class_names)
-        self._step_sums = StepSums(
-            num_classes, self.masker.vocabulary.size if self.vocabulary_loss else 0
-        )
         weighed = self.vocabulary_loss or self.class_loss
-        class_loss = weighed.value() if weighed else None
-        self._step_losses = []
-        inputs = []
-        for _ in range(num_batches):
-            batch = next(epoch_iterator).to(device)
-            masked = self.masker(
-                batch,
-                progress=progress,
-                key=StepKey(self.settings.seed, step),
-                class_loss=class_loss,
-            )
-            self._step_sums.add_counts(masked, tokens=num_tokens(masked))
-            inputs.append(model_inputs(masked, num_classes=num_classes))
-        self._micro_batches_left = len(inputs)
-        total = all_sum(torch.tensor([self._step_sums.scalar("normaliser")], dtype=torch.float64))
-        return inputs, total[0]
+        masked = self._masking(
+            epoch_iterator,
+            num_batches,
+            progress=progress,
+            key=StepKey(self.settings.seed, step),
+            class_loss=weighed.value() if weighed else None,
+        )
+        sums = StepSums(
+            len(self.masker.class_names),
+            self.masker.vocabulary.size if self.vocabulary_loss else 0,
+            device=device,
+        )
+        sums.add_counts(masked.counts)
+        self._step = _Step(step, self.masker.ratio(progress), masked, sums, len(masked.inputs))
+        normaliser = torch.tensor([sums.normaliser], dtype=torch.float64, device=device)
+        return masked.inputs, all_sum(normaliser)[0].to(torch.float32)
 
     # ---- loss ----
 
@@ -195,6 +211,11 @@ class MaskedLMTrainer(CheckpointedTrainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """This rank's share of the step's loss, times the number of ranks, which DDP divides by."""
+        assert isinstance(num_items_in_batch, Tensor)
+        assert self._step is not None
+        if self.settings.compile:
+            torch._dynamo.mark_dynamic(inputs["positions"], 0)
+            torch._dynamo.mark_dynamic(inputs["targets"], 0)
         token_loss = model(
             inputs["input_ids"],
             inputs["positions"],
@@ -204,47 +225,61 @@ class MaskedLMTrainer(CheckpointedTrainer):
         selected = len(inputs["classes"])  # the rest fills up to a full multiple
         token_loss = token_loss[:selected]
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
-        self._step_losses.append(summed.detach())
-        self._step_sums.add_losses(
+        self._step.losses.append(summed.detach())
+        self._step.sums.add_losses(
             summed.detach(), token_loss.detach(), inputs["classes"], inputs["targets"][:selected]
         )
-        normaliser = max(1.0, float(num_items_in_batch)) if num_items_in_batch is not None else 1.0
-        loss = summed / normaliser * rank_and_size()[1]
+        loss = summed / num_items_in_batch.clamp(min=1.0) * rank_and_size()[1]
+        self._step.micro_batches_left -= 1
+        if self._step.micro_batches_left == 0:
+            self._step.sums.send()
         return (loss, token_loss) if return_outputs else loss
 
-    def training_step(
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, Tensor],
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Tensor:
-        """One micro-batch; after the step's last, its class losses are taken in."""
-        loss = super().training_step(model, inputs, num_items_in_batch)
-        self._micro_batches_left -= 1
-        if self._micro_batches_left == 0:
-            self._take_in_step()
-        return loss
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
+        """The gradient norm, kept to be looked at when it is here."""
+        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
+        assert self._step is not None
+        if norm is not None:
+            self._norms.append((self._step, Readback(torch.as_tensor(norm).detach())))
+        return norm
 
-    def _take_in_step(self) -> None:
-        step = self.state.global_step
-        sums = self._step_sums.reduced()
-        if not math.isfinite(sums.scalar("loss")):
-            finite = torch.isfinite(sums.class_loss()).tolist()
+    def settle(self, *, wholly: bool = False) -> None:
+        """Take in what the last step's losses were, and refuse what is not finite.
+
+        On a GPU the losses are here once the forward pass is done; the gradient norm of the last
+        step may not be, and is left to the next call unless all is to be settled.
+
+        Raises:
+            UserError: a loss or a gradient norm is not finite.
+        """
+        step = self._step
+        if step is not None and not step.is_settled:
+            step.is_settled = True
+            self._take_in(step)
+        while self._norms and (wholly or len(self._norms) > 1 or self._norms[0][1].is_here()):
+            of_step, norm = self._norms.pop(0)
+            if not bool(torch.isfinite(norm.wait()).all()):
+                size = self._sampler(of_step.number).global_batch_size
+                samples = list(range(of_step.number * size, (of_step.number + 1) * size))
+                raise self._diverged("gradient norm", float(norm.wait()), of_step.number, samples)
+
+    def _take_in(self, step: _Step) -> None:
+        totals = step.sums.totals()
+        if not math.isfinite(totals.scalar("loss")):
+            finite = torch.isfinite(totals.class_loss()).tolist()
             names = [n for n, ok in zip(self.masker.class_names, finite, strict=True) if not ok]
             where = f" ({', '.join(names)})" if names else ""
-            raise self._diverged(f"training loss{where}", sums.scalar("loss"), step)
+            raise self._diverged(
+                f"training loss{where}",
+                totals.scalar("loss"),
+                step.number,
+                samples=self._samples_not_finite(step),
+            )
         if self.class_loss is not None:
-            self.class_loss.update(sums.class_loss(), sums.class_count(), step=step)
+            self.class_loss.update(totals.class_loss(), totals.class_count(), step=step.number)
         if self.vocabulary_loss is not None:
-            self.vocabulary_loss.update(*sums.vocabulary(), step=step)
-        self.window.add(sums, ratio=self._step_ratio)
-
-    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
-        """The gradient norm, refused before the optimizer uses gradients that are not finite."""
-        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
-        if norm is not None and not math.isfinite(float(norm)):
-            raise self._diverged("gradient norm", float(norm), self.state.global_step)
-        return norm
+            self.vocabulary_loss.update(*totals.vocabulary(), step=step.number)
+        self.window.add(totals, ratio=step.ratio)
 
     def refuse_diverged_weights(self) -> None:
         """Check that every weight is finite, before they are saved.
@@ -252,18 +287,15 @@ class MaskedLMTrainer(CheckpointedTrainer):
         Raises:
             UserError: one is not.
         """
+        self.settle(wholly=True)
         model: Any = self.model
         for name, weight in model.named_parameters():
             if not bool(torch.isfinite(weight).all()):
                 step = self.state.global_step - 1
                 raise self._diverged(f"weight {name}", math.nan, step, samples=[])
 
-    def _diverged(
-        self, what: str, value: float, step: int, samples: list[int] | None = None
-    ) -> UserError:
+    def _diverged(self, what: str, value: float, step: int, samples: list[int]) -> UserError:
         checkpoints = self.run.checkpoints()
-        if samples is None:
-            samples = self._samples_not_finite(step)
         return not_finite(
             what,
             value,
@@ -273,21 +305,28 @@ class MaskedLMTrainer(CheckpointedTrainer):
             checkpoint=checkpoints[-1][1] if checkpoints else None,
         )
 
-    def _samples_not_finite(self, step: int) -> list[int]:
-        """Samples of the step's micro-batches, of any rank, with such a loss; all if none has."""
-        sampler = self._sampler(step)
-        finite = torch.ones(sampler.global_batch_size, dtype=torch.float64)
-        for samples, loss in zip(sampler, self._step_losses, strict=False):
-            finite[torch.tensor(samples) - step * len(finite)] = torch.isfinite(loss).double().cpu()
+    def _samples_not_finite(self, step: _Step) -> list[int]:
+        """Samples of those micro-batches, of any rank, whose loss is not; all if none is alone."""
+        sampler = self._sampler(step.number)
+        size = sampler.global_batch_size
+        finite = torch.ones(size, dtype=torch.float64)
+        for samples, loss in zip(sampler, step.losses, strict=False):
+            finite[torch.tensor(samples) - step.number * size] = float(torch.isfinite(loss))
         num_finite = all_sum(finite)
         found = (num_finite < num_finite.max()).nonzero().flatten().tolist()
-        return [step * len(finite) + number for number in found or range(len(finite))]
+        return [step.number * size + number for number in found or range(size)]
 
     # ---- logging ----
 
     def end_step(self) -> bool:
         """Stop the clock of the finished step; says whether the step is to be logged."""
-        self.window.add_seconds(time.perf_counter() - self._started)
+        assert self._step is not None
+        masked = self._step.masked
+        self.window.add_seconds(
+            time.perf_counter() - self._started,
+            loading=masked.loading_seconds,
+            masking=masked.masking_seconds,
+        )
         return self._evaluates_now() or self.state.global_step == self.settings.max_steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -297,6 +336,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         """
         if "loss" not in logs:
             return
+        self.settle(wholly=True)
         shown = {"learning_rate": logs["learning_rate"], "grad_norm": logs.get("grad_norm")}
         try:
             self._write_line(shown)
@@ -358,6 +398,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
 
     def own_state(self) -> dict[str, Any]:
         """What continues a run besides weights, optimizer and generators, as plain numbers."""
+        self.settle(wholly=True)
         return {
             "step": self.state.global_step,
             "global_batch_size": self._sampler(start_step=0).global_batch_size,

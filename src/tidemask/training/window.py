@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL
-from tidemask.training.distributed import StepSums
+from tidemask.training.step_sums import StepTotals
 
 
 @dataclass
@@ -27,12 +27,14 @@ class Window:
     maskable: float = 0.0
     tokens: float = 0.0
     seconds: float = 0.0
+    loading_seconds: float = 0.0
+    masking_seconds: float = 0.0
     class_selected: list[float] = field(default_factory=list)
     total_tokens: float = 0.0
     total_selected: float = 0.0
     total_seconds: float = 0.0
 
-    def add(self, sums: StepSums, *, ratio: float) -> None:
+    def add(self, sums: StepTotals, *, ratio: float) -> None:
         """Take in one optimizer step, already reduced over ranks."""
         counts = sums.class_count().tolist()
         so_far = self.class_selected or [0.0] * len(counts)
@@ -49,8 +51,16 @@ class Window:
         self.total_tokens += sums.scalar("tokens")
         self.total_selected += sums.scalar("selected")
 
-    def add_seconds(self, seconds: float) -> None:
-        """Count time spent on training: not on evaluation, nor on saving."""
+    def add_seconds(self, seconds: float, *, loading: float = 0.0, masking: float = 0.0) -> None:
+        """Count time spent on training: not on evaluation, nor on saving.
+
+        Args:
+            seconds: of a whole step.
+            loading: part of it in which the host fetched batches.
+            masking: part of it in which the host masked them.
+        """
+        self.loading_seconds += loading
+        self.masking_seconds += masking
         self.seconds += seconds
         self.total_seconds += seconds
 
@@ -66,6 +76,8 @@ class Window:
             REALISED_RATIO: self.corrupted / max(1.0, self.maskable),
             **capped,
             "tokens_per_second": self.tokens / max(1e-9, self.seconds),
+            "loading_share": self.loading_seconds / max(1e-9, self.seconds),
+            "masking_share": self.masking_seconds / max(1e-9, self.seconds),
         }
 
     def class_shares(self) -> list[float]:

@@ -1,0 +1,185 @@
+"""One contestant of the training benchmark, in a process of its own; `training.py` starts it.
+
+It builds a trainer, trains when it is told `go N` on its standard input, and answers each turn with
+one line of JSON: the seconds of each of the N optimizer steps. A step is the whole of what lies
+between the ends of two: fetching, masking, forward, backward, clipping, the optimizer, and all that
+the trainer does besides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    DataCollatorForLanguageModeling,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from tidemask import load_recipe
+from tidemask.corpus.store import open_corpus
+from tidemask.material import Material, Observer
+from tidemask.modeling import ModelSettings, build_model
+from tidemask.run import new_run, train
+
+RATIO = 0.15
+_STEPS = 1_000_000
+
+
+class Baton:
+    """Trains only in its turn: called at the end of each step, it waits when the turn is over."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._seconds: list[float] = []
+        self._record: Mapping[str, Any] = {}
+        self._started = 0.0
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Keep what the trainer says of the share of its time that masking takes."""
+        self._record = record
+
+    def step_ended(self) -> None:
+        """Time a step; hand over after the last of the turn."""
+        _wait_for_device()
+        now = time.perf_counter()
+        if self._left:
+            self._seconds.append(now - self._started)
+            self._left -= 1
+        if not self._left:
+            self._hand_over()
+        self._started = time.perf_counter()
+
+    def _hand_over(self) -> None:
+        answer = {"seconds": self._seconds, "record": dict(self._record), "peak_bytes": _peak()}
+        print("TURN " + json.dumps(answer), flush=True)
+        command = sys.stdin.readline().split()
+        if not command or command[0] != "go":
+            sys.stdout.flush()
+            os._exit(0)
+        self._left, self._seconds = int(command[1]), []
+
+
+def _wait_for_device() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _peak() -> int:
+    """Most memory so far, bytes: of the device, or of the process where there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class _Steps(TrainerCallback):
+    def __init__(self, baton: Baton) -> None:
+        self._baton = baton
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self._baton.step_ended()
+
+
+def _rows(material: Material) -> list[dict[str, Any]]:
+    """The rows as a prepared data set gives them to a stock Trainer: lists of numbers."""
+    split = material.corpus.train
+    ids = split.rows(range(len(split))).input_ids.astype("int64")
+    special = material.vocabulary.is_special.numpy()[ids].astype("int64")
+    return [
+        {"input_ids": i.tolist(), "special_tokens_mask": s.tolist()}
+        for i, s in zip(ids, special, strict=True)
+    ]
+
+
+def stock(spec: Mapping[str, Any], baton: Baton, *, sparse: bool) -> None:
+    """The stock Trainer with its own collator, and its defaults wherever nothing must be said."""
+    material = Material.of(open_corpus(Path(spec["corpus"])))
+    tokenizer: PreTrainedTokenizerBase = material.tokenizer
+    model = build_model(
+        ModelSettings(size=spec["model"]),
+        tokenizer=tokenizer,
+        vocab_size=material.vocabulary.size,
+        sequence_length=spec["length"],
+        seed=0,
+    )
+    if sparse:
+        model.config.sparse_prediction = True
+        model.sparse_prediction = True
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        max_steps=_STEPS,
+        per_device_train_batch_size=spec["batch_size"],
+        learning_rate=1e-4,
+        save_strategy="no",
+        logging_steps=500,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=spec["precision"].startswith("bf16"),
+        torch_compile=spec["precision"].endswith("compile"),
+    )
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm=True, mlm_probability=RATIO)
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=_rows(material),
+        data_collator=collator,
+        processing_class=tokenizer,
+        callbacks=[_Steps(baton)],
+    )
+    trainer.train()
+
+
+def tidemask(spec: Mapping[str, Any], baton: Baton) -> None:
+    """A run as `tidemask pretrain` makes it."""
+    settings = [
+        f"model.size={spec['model']}",
+        f"training.max_steps={_STEPS}",
+        f"training.micro_batch_size={spec['batch_size']}",
+        "training.learning_rate=1e-4",
+        f"training.logging_steps={spec['logging_steps']}",
+        f"training.save_steps={_STEPS}",
+        f"training.precision={spec['precision'].split('+')[0]}",
+        f"training.compile={str(spec['precision'].endswith('compile')).lower()}",
+        f"evaluation.every_steps={_STEPS}",
+    ]
+    run = new_run(
+        load_recipe(spec["recipe"], settings),
+        Path(spec["corpus"]),
+        Path(tempfile.mkdtemp()) / "run",
+    )
+
+    def on_progress(stage: str, *_: int | None) -> None:
+        if stage == "training":
+            baton.step_ended()
+
+    train(run, Observer(on_progress=on_progress, on_record=baton.note))
+
+
+GROUPS: dict[str, Callable[[Mapping[str, Any], Baton], None]] = {
+    "stock Trainer": lambda spec, baton: stock(spec, baton, sparse=False),
+    "stock Trainer, sparse_prediction": lambda spec, baton: stock(spec, baton, sparse=True),
+    "tidemask": tidemask,
+}
+
+
+def main() -> None:
+    """Train as the first argument, a JSON object, says."""
+    spec = json.loads(sys.argv[1])
+    torch.set_num_threads(spec["threads"])
+    GROUPS[spec["group"]](spec, Baton())
+
+
+if __name__ == "__main__":
+    main()

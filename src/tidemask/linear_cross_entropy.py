@@ -1,0 +1,126 @@
+"""The vocabulary projection and its cross-entropy as one operation that keeps one matrix.
+
+`cross_entropy(linear(hidden))` makes four matrices of the size of the logits: these, their
+log-softmax, and the gradient of each. Where the vocabulary is large that is most of the memory of a
+step, and on a CPU, where such blocks are mapped in anew each time, much of its time. Here the
+softmax takes the place of the logits, a block of rows at a time while they are in the cache, and
+the gradients are two products with it.
+
+Dimensions: `S` rows, `H` hidden size, `V` vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from tidemask.batch import IGNORE_INDEX
+
+_BLOCK_BYTES = {"cpu": 2 << 20}
+"""Logits that are turned into their softmax at once, float32; on a CPU they stay in its cache."""
+_BLOCK_BYTES_ELSEWHERE = 1 << 28
+
+
+def linear_cross_entropy(
+    hidden: Float[Tensor, "S H"],
+    weight: Float[Tensor, "V H"],
+    bias: Float[Tensor, "V"] | None,
+    targets: Int[Tensor, "S"],
+) -> Float[Tensor, "S"]:
+    """Cross-entropy of each row's projection with its target, nats, float32 or wider.
+
+    `-log softmax(weight h + bias)[target]`, and 0 with no gradient where the target is
+    `IGNORE_INDEX`. Equal to `cross_entropy(linear(hidden, weight, bias).float(), targets)`. Under
+    autocast the products run in its type and the softmax in float32, as there. In a graph that
+    `torch.compile` makes it is that expression, for the compiler fuses it itself.
+
+    Args:
+        hidden: features of the rows to predict.
+        weight: output embeddings.
+        bias: of each vocabulary entry; `None` for none.
+        targets: vocabulary ids, int64.
+    """
+    if torch.compiler.is_compiling():
+        logits = functional.linear(hidden, weight, bias)
+        return functional.cross_entropy(logits.to(_wide(logits)), targets, reduction="none")
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        kind = torch.get_autocast_dtype(device)
+        hidden, weight = hidden.to(kind), weight.to(kind)
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Keeps the softmax `P`; with `g` the gradient of each loss, that of the logits is `g (P - 1)`.
+
+    `1` is one at the target. The factor `g` is put on the smaller matrices, so that `P` is only
+    read: `d hidden = g (P weight - weight[target])`, `d weight = P' (g hidden) - ...`.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+    ) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            probability = hidden @ weight.t()
+        kept = targets != IGNORE_INDEX
+        chosen = targets.clamp(min=0)[:, None]
+        loss = torch.empty(len(targets), dtype=_wide(hidden), device=hidden.device)
+        limit = _BLOCK_BYTES.get(hidden.device.type, _BLOCK_BYTES_ELSEWHERE)
+        rows = max(1, limit // (4 * len(weight)))
+        for begin in range(0, len(targets), rows):
+            block = slice(begin, begin + rows)
+            loss[block] = _softmax_(probability[block], bias, chosen[block])
+        ctx.has_bias = bias is not None
+        ctx.save_for_backward(hidden, weight, probability, chosen, kept)
+        return loss.masked_fill_(~kept, 0.0)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, probability, chosen, kept = ctx.saved_tensors
+        kind, targets = hidden.dtype, chosen[:, 0]
+        scale = gradients[0].masked_fill(~kept, 0.0)
+        column = scale[:, None]
+        with torch.autocast(hidden.device.type, enabled=False):
+            scaled = (hidden * column).to(kind)
+            of_hidden = (((probability @ weight) - weight[targets]) * column).to(kind)
+            of_weight = (probability.t() @ scaled).index_add_(0, targets, scaled, alpha=-1)
+            of_bias = None
+            if ctx.has_bias:
+                # Equal factors become 1, which no type rounds.
+                unit = functional.pad(
+                    scale.abs(), (0, 1), value=torch.finfo(scale.dtype).tiny
+                ).amax()
+                relative = (scale / unit).to(kind)
+                of_bias = (relative @ probability).to(scale.dtype).mul_(unit)
+                of_bias.index_add_(0, targets, scale, alpha=-1)
+        return of_hidden, of_weight, of_bias, None
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    """Its floating-point type, at least float32."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def _softmax_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
+    """Put the softmax of some rows in their place; returns their cross-entropies, float32 [rows].
+
+    With `m` the largest logit of a row and `q` the largest probability, which is that logit's, the
+    logarithm of the row's normaliser is `m - log q`. It is exact where the target's own probability
+    is too small for its type.
+    """
+    values = logits.to(_wide(logits))  # the same tensor if it has that type
+    if bias is not None:
+        values.add_(bias)
+    target = values.gather(1, chosen)
+    largest = values.amax(1, keepdim=True)
+    softmax = torch.softmax(values, 1, out=values)
+    if values is not logits:
+        logits.copy_(softmax)
+    return (largest - softmax.amax(1, keepdim=True).log() - target).squeeze(1)
