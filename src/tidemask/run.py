@@ -198,6 +198,7 @@ def _train(
     if rank_and_size()[0] == 0:
         clear_unfinished(run)
         set_aside_damaged(point)
+        trainer.prune_checkpoints()
         cut_metrics(run.metrics, point.step)
     with interruption.deferred():
         leave_if_asked(interruption)

@@ -55,7 +55,11 @@ class CheckpointedTrainer(Trainer):
         for part in (self._begin_checkpoint, self._write_checkpoint, self._finish_checkpoint):
             self._together(part, staged)
         if self.args.should_save:
-            prune(self.run, keep=self.settings.keep_checkpoints, is_planned=self._plans_checkpoint)
+            self.prune_checkpoints()
+
+    def prune_checkpoints(self) -> None:
+        """Delete the checkpoints that need not be kept."""
+        prune(self.run, keep=self.settings.keep_checkpoints, is_planned=self._plans_checkpoint)
 
     def _together(self, part: Callable[[Path], None], staged: Path) -> None:
         """Do a part of saving; all ranks go on when all have done it, or none does."""

@@ -85,9 +85,9 @@ def prune(run: RunDirectory, *, keep: int, is_planned: Callable[[int], bool]) ->
         keep: how many; 0 keeps all.
         is_planned: whether the run without interruption saves a checkpoint after so many steps.
     """
-    if keep == 0:
-        return
     saved = run.checkpoints()
+    if keep == 0 or not saved:
+        return
     planned = [step for step, _ in saved if is_planned(step)]
     stay = {*planned[-keep:], saved[-1][0]}
     for step, path in saved:
