@@ -126,7 +126,7 @@ def test_under_autocast_as_near_to_exact_as_the_two_operations(bias):
 def test_compiled_it_is_the_same():
     made = parts(128, 8, 50, bias=True, seed=2, kind=torch.float32)
     factors = torch.ones(128)
-    compiled = torch.compile(linear_cross_entropy, fullgraph=True, dynamic=True)
+    compiled = torch.compile(linear_cross_entropy, dynamic=True)
     for mine, other in zip(
         with_gradients(compiled, made, factors),
         with_gradients(linear_cross_entropy, made, factors),

@@ -36,7 +36,8 @@ def linear_cross_entropy(
     `-log softmax(weight h + bias)[target]`, and 0 with no gradient where the target is
     `IGNORE_INDEX`. Equal to `cross_entropy(linear(hidden, weight, bias).float(), targets)`. Under
     autocast the products run in its type and the softmax in float32, as there. In a graph that
-    `torch.compile` makes it is that expression, for the compiler fuses it itself.
+    `torch.compile` makes for a GPU it is that expression, which the compiler fuses; for a CPU, where
+    its code is the slower one, the graph breaks here.
 
     Args:
         hidden: features of the rows to predict.
@@ -44,13 +45,19 @@ def linear_cross_entropy(
         bias: of each vocabulary entry; `None` for none.
         targets: vocabulary ids, int64.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and hidden.device.type != "cpu":
         logits = functional.linear(hidden, weight, bias)
         return functional.cross_entropy(logits.to(_wide(logits)), targets, reduction="none")
     device = hidden.device.type
     if torch.is_autocast_enabled(device):
         kind = torch.get_autocast_dtype(device)
         hidden, weight = hidden.to(kind), weight.to(kind)
+    loss: Tensor = _fused(hidden, weight, bias, targets)
+    return loss
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _fused(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
     loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
     return loss
 

@@ -42,6 +42,7 @@ from tidemask.training.continuation import (
     sole_process,
 )
 from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.freed_memory import keep_freed_memory
 from tidemask.training.interruption import Interrupted, Interruption
 from tidemask.training.resume import (
     ResumePoint,
@@ -173,6 +174,8 @@ def train(
             its checkpoints are damaged.
     """
     join_launched_processes()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     observer = observer or Observer()
     config = read_run_config(run.config)
     with sole_process(run):

@@ -215,7 +215,8 @@ def _measured(
     positions = selected.flatten().nonzero().squeeze(1)
     filled = torch.nn.functional.pad(positions, (0, -len(positions) % HEAD_MULTIPLE))
     targets = batch.input_ids.flatten()[filled]
-    loss = model(inputs, filled, targets, batch.attention_mask)[: len(positions)]
+    # Not by a call: a model that was compiled for training would be compiled for this as well.
+    loss = model.forward(inputs, filled, targets, batch.attention_mask)[: len(positions)]
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:

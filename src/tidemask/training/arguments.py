@@ -121,7 +121,6 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         max_grad_norm=settings.max_grad_norm,
         use_cpu=not torch.cuda.is_available(),
         bf16=settings.precision == "bf16",
-        torch_compile=settings.compile,
         optim="adamw_torch_fused",
         logging_steps=settings.logging_steps,
         logging_nan_inf_filter=False,
