@@ -12,13 +12,14 @@ of some bytes per step.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,12 +32,16 @@ _WARM_UP = 0.2
 """Share of the steps after which memory should no longer grow."""
 _SAMPLES = 200
 """Rows that are kept, evenly spaced."""
+_MOST_LINES = 200_000
+"""Room for observations is taken at the start, so that they are no growth themselves."""
+
+_COLUMNS = ("step", "rss_bytes", "threads", "open_files")
 
 Row = dict[str, int]
 
 
 def observed(step: int) -> Row:
-    """What this process holds now; from /proc, so on Linux alone."""
+    """What this process holds now, by `_COLUMNS`; from /proc, so on Linux alone."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     return {
@@ -79,17 +84,22 @@ def soak(directory: Path, *, minutes: float, settings: Sequence[str]) -> list[Ro
         "training.logging_steps=10", "training.save_steps=50", "evaluation.every_steps=30",
         *settings,
     )  # fmt: skip
-    rows: list[Row] = []
+    seen = np.full((_MOST_LINES, len(_COLUMNS)), -1, dtype=np.int64)
+    numbers = itertools.count()
+
+    def on_record(record: Mapping[str, object]) -> None:
+        seen[next(numbers)] = list(observed(int(str(record["step"]))).values())
+
     interruption = Interruption()
     timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()
-    observer = Observer(on_record=lambda record: rows.append(observed(int(str(record["step"])))))
     try:
         with interruption.listening():
-            train(RunDirectory(run), observer, interruption)
+            train(RunDirectory(run), Observer(on_record=on_record), interruption)
     except Interrupted:
-        return rows
+        lines = seen[: next(numbers)].tolist()
+        return [dict(zip(_COLUMNS, line, strict=True)) for line in lines]
     raise AssertionError("the run ended before it was stopped")
 
 
