@@ -62,6 +62,9 @@ class Contestant:
         if self._process.poll() is None:
             self._tell("end")
         self._process.wait(timeout=60)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
     def _tell(self, command: str) -> None:
         assert self._process.stdin is not None

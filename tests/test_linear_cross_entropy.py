@@ -10,7 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from tidemask.batch import IGNORE_INDEX
-from tidemask.linear_cross_entropy import linear_cross_entropy
+from tidemask.errors import UserError
+from tidemask.linear_cross_entropy import (
+    check_cut_cross_entropy,
+    cut_cross_entropy,
+    linear_cross_entropy,
+)
 
 Parts = tuple[Tensor, Tensor, Tensor | None, Tensor]
 
@@ -133,3 +138,29 @@ def test_compiled_it_is_the_same():
         strict=True,
     ):
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("bias", [True, False])
+def test_cut_cross_entropy_takes_the_bias_along(bias):
+    """By that package's reference, since its kernels need a GPU."""
+    pytest.importorskip("cut_cross_entropy", reason="an optional extra", exc_type=ImportError)
+    made = parts(60, 20, 300, bias=bias, seed=4, kind=torch.float32)
+    factors = torch.rand(60)
+
+    def compute(*tensors):
+        return cut_cross_entropy(*tensors, kernel="torch_compile")
+
+    for mine, other in zip(
+        with_gradients(compute, made, factors),
+        with_gradients(linear_cross_entropy, made, factors),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cut_cross_entropy_is_refused_where_it_cannot_run():
+    with pytest.raises(UserError, match="cut_cross_entropy needs a CUDA GPU"):
+        check_cut_cross_entropy()

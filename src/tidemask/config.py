@@ -77,6 +77,9 @@ class RunConfig(Settings):
     """How much is masked, what, and how."""
     model: ModelSettings
     """Which model is trained."""
+    model_fingerprint: str | None = None
+    """Of the configuration file, or the configuration and weights, that `model` names; a run
+    refuses to begin with others. `None` for a size."""
     training: TrainingSettings
     """How it is optimised."""
     evaluation: HeldOutSettings

@@ -11,6 +11,7 @@ Dimensions: `S` rows, `H` hidden size, `V` vocabulary.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -19,10 +20,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from tidemask.batch import IGNORE_INDEX
+from tidemask.errors import UserError
 
 _BLOCK_BYTES = {"cpu": 2 << 20}
 """Logits that are turned into their softmax at once, float32; on a CPU they stay in its cache."""
 _BLOCK_BYTES_ELSEWHERE = 1 << 28
+_CUT_MULTIPLE = 64
+"""Features are filled up to a multiple of this, as the kernels want it."""
 
 
 def linear_cross_entropy(
@@ -36,8 +40,8 @@ def linear_cross_entropy(
     `-log softmax(weight h + bias)[target]`, and 0 with no gradient where the target is
     `IGNORE_INDEX`. Equal to `cross_entropy(linear(hidden, weight, bias).float(), targets)`. Under
     autocast the products run in its type and the softmax in float32, as there. In a graph that
-    `torch.compile` makes for a GPU it is that expression, which the compiler fuses; for a CPU, where
-    its code is the slower one, the graph breaks here.
+    `torch.compile` makes for a GPU it is that expression, which the compiler fuses; for a CPU,
+    where its code is the slower one, the graph breaks here.
 
     Args:
         hidden: features of the rows to predict.
@@ -131,3 +135,65 @@ def _softmax_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
     if values is not logits:
         logits.copy_(softmax)
     return (largest - softmax.amax(1, keepdim=True).log() - target).squeeze(1)
+
+
+def cut_cross_entropy(
+    hidden: Float[Tensor, "S H"],
+    weight: Float[Tensor, "V H"],
+    bias: Float[Tensor, "V"] | None,
+    targets: Int[Tensor, "S"],
+    *,
+    kernel: str = "cce",
+) -> Float[Tensor, "S"]:
+    """The same by the package cut-cross-entropy, whose kernels never hold whole rows of logits.
+
+    For GPUs, in the 16-bit type of autocast (Wijmans et al. 2025, arXiv 2411.09009). That package
+    knows no bias, so it is the last column of the weights, and the features end in a 1. Gradients
+    are not filtered.
+
+    Args:
+        hidden: features of the rows to predict.
+        weight: output embeddings.
+        bias: of each vocabulary entry; `None` for none.
+        targets: vocabulary ids, int64.
+        kernel: `cce`, or `torch_compile` for that package's reference, which runs on a CPU.
+    """
+    from cut_cross_entropy import linear_cross_entropy as without_logits
+
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        kind = torch.get_autocast_dtype(device)
+        hidden, weight = hidden.to(kind), weight.to(kind)
+    if bias is not None:
+        filling = -(hidden.shape[1] + 1) % _CUT_MULTIPLE
+        weight = functional.pad(
+            torch.cat([weight, bias[:, None].to(weight.dtype)], 1), (0, filling)
+        )
+        hidden = functional.pad(functional.pad(hidden, (0, 1), value=1.0), (0, filling))
+    loss: Tensor = without_logits(
+        hidden,
+        weight,
+        targets,
+        ignore_index=IGNORE_INDEX,
+        reduction="none",
+        filter_eps=None,
+        impl=kernel,
+    )
+    return loss.float()
+
+
+def check_cut_cross_entropy() -> None:
+    """Refuse that package's kernels where they cannot run.
+
+    Raises:
+        UserError: there is no GPU, or the package is not installed.
+    """
+    if not torch.cuda.is_available():
+        raise UserError(
+            "training.head=cut_cross_entropy needs a CUDA GPU; there is none. Use fused."
+        )
+    if find_spec("cut_cross_entropy") is None:
+        raise UserError(
+            "training.head=cut_cross_entropy needs the package cut-cross-entropy. "
+            "Install it with pip install 'tidemask[cce]', or use fused."
+        )

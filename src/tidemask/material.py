@@ -55,6 +55,8 @@ class Material:
     corpus: PreparedCorpus
     tokenizer: PreTrainedTokenizerBase
     vocabulary: Vocabulary
+    separator_id: int | None
+    """Id that ends each document within a row; `None` if no id does that alone."""
 
     @classmethod
     def of(cls, corpus: PreparedCorpus) -> Material:
@@ -63,7 +65,8 @@ class Material:
         Raises:
             UserError: it is damaged, or knows no token that is not special.
         """
-        tokenizer = load_tokenizer(str(corpus.tokenizer_directory)).tokenizer
+        loaded = load_tokenizer(str(corpus.tokenizer_directory))
+        tokenizer = loaded.tokenizer
         try:
             vocabulary = Vocabulary.of(
                 corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
@@ -72,7 +75,7 @@ class Material:
             raise UserError(
                 f"unusable vocabulary in {corpus.tokenizer_directory}: {error} Prepare more text."
             ) from error
-        return cls(corpus, tokenizer, vocabulary)
+        return cls(corpus, tokenizer, vocabulary, loaded.separator_id)
 
     def training_set(self, seed: int) -> BatchDataset:
         """Training sequences in the shuffled order of a seed."""

@@ -9,12 +9,12 @@ import torch
 
 from tidemask.config import RunConfig, read_run_config
 from tidemask.corpus.store import PreparedCorpus, open_corpus
-from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.material import Material, Observer, corpus_of
-from tidemask.modeling import SelectedPositionsLM, load_model
+from tidemask.modeling import ModelSettings, SelectedPositionsLM, load_model
 from tidemask.run_record import RunDirectory, write_evaluation
+from tidemask.starting import check_vocabulary, wrapped
 from tidemask.training.distributed import all_sum, rank_and_size
 
 HELD_OUT_TASK = "held-out"
@@ -71,10 +71,10 @@ def _evaluate_run(
     results = []
     for name, path in found if checkpoints == "all" else found[-1:]:
         if data is None:
-            model = SelectedPositionsLM(load_model(path))
+            model = wrapped(load_model(path), config.model, material)
             metrics = evaluate_model_of_run(run, name, model, config, material, observer)
         else:
-            metrics = _evaluate_model(path, material, config.evaluation, observer)
+            metrics = _evaluate_model(path, material, config.evaluation, observer, config.model)
         results.append((name, metrics))
     return results
 
@@ -139,22 +139,19 @@ def _with_held_out(corpus: PreparedCorpus) -> Material:
 
 
 def _evaluate_model(
-    directory: Path, material: Material, settings: HeldOutSettings, observer: Observer
+    directory: Path,
+    material: Material,
+    settings: HeldOutSettings,
+    observer: Observer,
+    model_settings: ModelSettings | None = None,
 ) -> dict[str, float]:
     """Measure any model directory on any corpus made with its tokenizer; writes nothing."""
     model = load_model(directory)
-    corpus = material.corpus
-    same = model.config.vocab_size == material.vocabulary.size
-    if (directory / "tokenizer.json").is_file():
-        own = load_tokenizer(str(directory)).fingerprint
-        same = same and own == corpus.manifest.tokenizer_fingerprint
-    if not same:
-        raise UserError(
-            f"model does not fit the corpus: {directory} (vocab_size={model.config.vocab_size}) "
-            f"and {corpus.root} (vocab_size={material.vocabulary.size}) have different tokenizers. "
-            f"Prepare the text with --tokenizer {directory}."
-        )
-    return _final_metrics(SelectedPositionsLM(model), material, settings, observer)
+    unchecked = check_vocabulary(str(directory), model, material)
+    if unchecked:
+        observer.on_note(unchecked)
+    measured = wrapped(model, model_settings or ModelSettings(), material)
+    return _final_metrics(measured, material, settings, observer)
 
 
 def _final_metrics(

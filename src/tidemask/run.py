@@ -24,7 +24,7 @@ from tidemask.errors import UserError, one_line
 from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run, measure_held_out
-from tidemask.modeling import SelectedPositionsLM, build_model, load_model
+from tidemask.modeling import SelectedPositionsLM, load_model
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
     MetricValue,
@@ -33,6 +33,7 @@ from tidemask.run_record import (
     held_out_loss,
     write_atomically,
 )
+from tidemask.starting import check_start, resolved, start_of, wrapped
 from tidemask.training.continuation import (
     accumulation_on,
     check_identity,
@@ -72,8 +73,8 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
     """Make the directory of a run that has not started.
 
     Raises:
-        UserError: the corpus is missing or does not fit the recipe, or `out` exists and is not
-            empty. Nothing is written then.
+        UserError: the corpus is missing or does not fit the recipe, the model cannot be had or
+            does not fit the corpus, or `out` exists and is not empty. Nothing is written then.
     """
     config, opened = _planned(recipe, corpus)
     run = RunDirectory(out)
@@ -117,16 +118,21 @@ def _request(config: RunConfig) -> dict[str, Any]:
 def _planned(recipe: Recipe, corpus: Path) -> tuple[RunConfig, PreparedCorpus]:
     join_launched_processes()
     opened = open_corpus(corpus)
+    material = Material.of(opened)
+    build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
+    model = resolved(recipe.model)
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
-        model=recipe.model,
+        model=model,
+        model_fingerprint=check_start(
+            model, material, seed=recipe.training.seed, precision=recipe.training.precision
+        ),
         training=recipe.training,
         evaluation=recipe.evaluation,
     )
-    build_masker(recipe.name, recipe.masking, Material.of(opened), recipe.training.max_steps)
     return config, opened
 
 
@@ -209,7 +215,8 @@ def _train(
         if trainer.stopping.stopped_by is not None:
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()
-        final = SelectedPositionsLM(load_model(run.checkpoint(config.training.max_steps)))
+        last = load_model(run.checkpoint(config.training.max_steps))
+        final = wrapped(last, config.model, material)
         stoppable = _stoppable(observer, interruption)
         evaluate_model_of_run(run, "final", final, config, material, stoppable)
         _save_final_model(run, trainer)
@@ -248,19 +255,12 @@ def _build_trainer(
 ) -> MaskedLMTrainer:
     interruption = interruption or Interruption()
     identity = identity_of(masking=config.masking, model=config.model, training=config.training)
+    identity["model_fingerprint"] = config.model_fingerprint
     accumulation = None
     if point.path is not None:
         saved = read_state(point.path)
         check_identity(saved["identity"], identity, point.path)
         accumulation = accumulation_on(config.training, saved["global_batch_size"])
-    manifest = material.corpus.manifest
-    model = build_model(
-        config.model,
-        tokenizer=material.tokenizer,
-        vocab_size=manifest.vocab_size,
-        sequence_length=manifest.sequence_length,
-        seed=config.training.seed,
-    )
     total = config.training.max_steps
 
     def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
@@ -279,7 +279,7 @@ def _build_trainer(
 
     has_held_out = len(material.corpus.held_out) > 0
     return MaskedLMTrainer(
-        SelectedPositionsLM(model),
+        _model_at(point, config, material, observer),
         config.training,
         masker=build_masker(config.recipe, config.masking, material, total),
         dataset=material.training_set(config.training.seed),
@@ -294,6 +294,19 @@ def _build_trainer(
         ),
         interruption=interruption,
     )
+
+
+def _model_at(
+    point: ResumePoint, config: RunConfig, material: Material, observer: Observer
+) -> SelectedPositionsLM:
+    """The model of a checkpoint, which needs nothing else; or the one that the run starts from."""
+    if point.path is not None:
+        return wrapped(load_model(point.path), config.model, material)
+    start = start_of(config.model, material, seed=config.training.seed)
+    start.refuse_other_than(config.model_fingerprint, config.model)
+    for note in start.notes:
+        observer.on_note(note)
+    return wrapped(start.model, config.model, material)
 
 
 def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
@@ -320,7 +333,7 @@ def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:
     mean = mean_ratio(config.masking.ratio)
     return (
         "---\nlibrary_name: transformers\npipeline_tag: fill-mask\n---\n\n"
-        f"# {config.model.size}, pre-trained with tidemask\n\n"
+        f"# {config.model.name}, pre-trained with tidemask\n\n"
         f"Masked language model, recipe `{config.recipe}` (mean masking ratio {mean:.3f}), "
         f"{config.training.max_steps} optimizer steps, {trainer.window.total_tokens:,.0f} tokens "
         f"seen, {trainer.window.total_selected:,.0f} predicted. "

@@ -36,7 +36,7 @@ def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirec
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB, in pages."""
+    """A file system of 64 MB, in pages; it is detached at once and goes with this process."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tidemask-test", str(place)]
@@ -45,10 +45,12 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         or subprocess.run(mount, capture_output=True, check=False).returncode
     ):
         pytest.skip("mounting a file system is not permitted here")
+    descriptor = os.open(place, os.O_RDONLY)
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
     try:
-        yield place
+        yield Path(f"/proc/self/fd/{descriptor}")
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        os.close(descriptor)
 
 
 def _fill(disk: Path, leave: int) -> Path:

@@ -144,6 +144,14 @@ class CorpusTokenizer:
         """Id that ends a row and parts documents: of the SEP token, else of the EOS token."""
         return self._first_id("sep_token_id", "eos_token_id")
 
+    @property
+    def separator_id(self) -> int | None:
+        """Id that, after a row's first position, stands only where a document ends.
+
+        `None` if there is no end token, or if it is the unknown one too, which text may have.
+        """
+        return None if self.end_id == self.tokenizer.unk_token_id else self.end_id
+
     def encoder(self) -> TextEncoder:
         """What turns texts into tokens, here or in another process."""
         unknown: int | None = self.tokenizer.unk_token_id

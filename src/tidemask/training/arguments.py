@@ -61,6 +61,9 @@ class TrainingSettings(Settings):
     compile: bool = False
     """Whether `torch.compile` fuses the model. The first step then takes a minute; it needs a C++
     compiler on a CPU, and Triton on a GPU."""
+    head: Literal["fused", "cut_cross_entropy"] = "fused"
+    """How the vocabulary projection and its loss are computed at the selected positions: `fused`
+    keeps one matrix of logits; `cut_cross_entropy` none, on a GPU, with the extra tidemask[cce]."""
     gradient_checkpointing: bool = False
     """Whether each layer is computed again in the backward pass: less memory, a third slower."""
     logging_steps: int = 50

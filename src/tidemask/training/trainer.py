@@ -27,6 +27,7 @@ from transformers.utils.logging import disable_progress_bar
 from tidemask.batch import Batch
 from tidemask.batching import BatchDataset, StepSampler, training_loader
 from tidemask.errors import UserError
+from tidemask.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.masking.masker import Masker
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.noise import StepKey
@@ -131,8 +132,11 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self._step: _Step | None = None
         self._norms: list[tuple[_Step, Readback]] = []
         self._resume_from: Path | None = None
+        if settings.head == "cut_cross_entropy":
+            check_cut_cross_entropy()
+            model.head_loss = cut_cross_entropy
         if settings.gradient_checkpointing:
-            model.language_model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+            _checkpoint_activations(model.language_model)
         super().__init__(
             model=model,
             args=trainer_arguments(settings, run.root),
@@ -421,6 +425,15 @@ class MaskedLMTrainer(CheckpointedTrainer):
             self.class_loss.load_state_dict(state["class_loss"])
         if self.vocabulary_loss is not None:
             self.vocabulary_loss.load_state_dict(state["vocabulary_loss"])
+
+
+def _checkpoint_activations(model: Any) -> None:
+    """Compute each layer again in the backward pass; transformers 5.17 has the older name alone."""
+    how = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(how)
+    else:
+        model.gradient_checkpointing_enable(how)
 
 
 class _StepEnd(TrainerCallback):

@@ -1,0 +1,27 @@
+"""Masked language models: built or loaded, and run with their head at the selected positions only.
+
+The wrapped module's own `forward` computes the loss, so that data-parallel wrappers and
+`torch.compile` see it. Nothing here knows a corpus; what fits what is checked in `starting.py`.
+"""
+
+from tidemask.modeling.building import build_model
+from tidemask.modeling.documents import can_keep_apart, document_starts
+from tidemask.modeling.loading import StartingWeights, load_model, load_starting_weights
+from tidemask.modeling.positions import missing_positions
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.settings import ModelSettings
+from tidemask.modeling.sizes import MODEL_SIZES, ModelShape
+
+__all__ = [
+    "MODEL_SIZES",
+    "ModelSettings",
+    "ModelShape",
+    "SelectedPositionsLM",
+    "StartingWeights",
+    "build_model",
+    "can_keep_apart",
+    "document_starts",
+    "load_model",
+    "load_starting_weights",
+    "missing_positions",
+]

@@ -1,0 +1,133 @@
+"""Models to train from scratch: of a size by name, or of a configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from tidemask.errors import UserError
+from tidemask.modeling.configuration import (
+    FAILURES,
+    check_masked_lm,
+    first_sentence,
+    set_dropout,
+)
+from tidemask.modeling.positions import missing_positions
+from tidemask.modeling.settings import ModelSettings
+from tidemask.modeling.sizes import MODEL_SIZES
+
+
+def build_model(
+    settings: ModelSettings,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    vocab_size: int,
+    sequence_length: int,
+    seed: int,
+) -> PreTrainedModel:
+    """A freshly initialised masked language model; the global generator is left as it was.
+
+    Args:
+        settings: size or configuration file, and dropout.
+        tokenizer: whose special ids the configuration records.
+        vocab_size: number of ids.
+        sequence_length: longest sequence, tokens; a model of a size takes at least 512.
+        seed: of the initial weights.
+
+    Raises:
+        UserError: the configuration file is missing, damaged, or of no masked language model that
+            can be built from it.
+    """
+    if settings.size is not None:
+        return _of_config(_of_size(settings, tokenizer, vocab_size, sequence_length), seed)
+    path = Path(str(settings.config)).expanduser()
+    config = _read_config(path)
+    config.vocab_size = vocab_size
+    for name, token_id in _special_ids(tokenizer).items():
+        setattr(config, name, token_id)
+    set_dropout(config, settings.dropout)
+    try:
+        model = _of_config(config, seed)
+        missing = missing_positions(model, sequence_length)
+        if missing:
+            config.max_position_embeddings += missing
+            model = _of_config(config, seed)
+    except FAILURES as error:
+        raise UserError(
+            f"no model of this configuration: {path}: {first_sentence(error)} "
+            "Expected the configuration of a masked language model."
+        ) from error
+    return model
+
+
+def _of_config(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: PreTrainedModel = AutoModelForMaskedLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32, trust_remote_code=False
+        )
+    return model
+
+
+def _read_config(path: Path) -> PreTrainedConfig:
+    file = path / "config.json" if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(
+            f"no such configuration: model.config={path}. Expected a config.json of transformers, "
+            "or a directory with one. Check the spelling."
+        )
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            str(file), trust_remote_code=False, local_files_only=True
+        )
+    except FAILURES as error:
+        raise UserError(
+            f"configuration not readable: {file}: {first_sentence(error)} "
+            "Expected a config.json as transformers writes it."
+        ) from error
+    check_masked_lm(config, str(file))
+    return config
+
+
+def _of_size(
+    settings: ModelSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    vocab_size: int,
+    sequence_length: int,
+) -> PreTrainedConfig:
+    shape = MODEL_SIZES[str(settings.size)]
+    config = AutoConfig.for_model(
+        shape.architecture,
+        vocab_size=vocab_size,
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.feed_forward,
+        **shape.extra,
+        **_positions(shape.architecture, sequence_length, tokenizer),
+        **_special_ids(tokenizer),
+    )
+    set_dropout(config, settings.dropout)
+    return config
+
+
+def _positions(
+    architecture: str, sequence_length: int, tokenizer: PreTrainedTokenizerBase
+) -> dict[str, int]:
+    # RoBERTa numbers its positions from the padding id + 1.
+    extra = int(tokenizer.pad_token_id) + 1 if architecture == "roberta" else 0
+    return {"max_position_embeddings": max(512, sequence_length) + extra}
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    names = ["pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"]
+    return {name: getattr(tokenizer, name, None) for name in names}

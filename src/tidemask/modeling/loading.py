@@ -1,0 +1,165 @@
+"""Models that exist: our own checkpoints, and the weights that further pre-training starts from.
+
+Weights come as float32 in whatever type they were saved. No code of a model's author ever runs:
+`trust_remote_code` is off, and of pickled files only tensors are read.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.utils import logging as hub_logging
+from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from tidemask.errors import UserError
+from tidemask.modeling.configuration import (
+    FAILURES,
+    check_masked_lm,
+    first_sentence,
+    set_dropout,
+)
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """A model whose training goes on.
+
+    Attributes:
+        model: in float32.
+        absent: names of the weights that were not saved with it, and are freshly initialised.
+    """
+
+    model: PreTrainedModel
+    absent: tuple[str, ...]
+
+
+def load_model(directory: Path) -> PreTrainedModel:
+    """A masked language model from a local directory in the format of transformers.
+
+    Raises:
+        UserError: there is no loadable model.
+    """
+    if not (directory / "config.json").is_file():
+        raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
+    try:
+        with _quiet():
+            model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
+                directory, trust_remote_code=False, dtype=torch.float32
+            )
+    except FAILURES as error:
+        raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
+    _let_go_of_file(model)
+    return model
+
+
+def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> StartingWeights:
+    """A masked language model from a local directory or from the hub, for further pre-training.
+
+    Args:
+        name: a directory; else the name of a model on the hub, or in its local cache.
+        dropout: replaces that of the model's configuration, unless `None`.
+        seed: of the weights that were not saved with it; the global generator is left as it was.
+
+    Raises:
+        UserError: there is no such model, it is not a masked language model, it needs code of its
+            own, its files are damaged, or none of its weights fits its configuration.
+    """
+    place = str(_directory(name) or name)
+    try:
+        with _quiet(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+            check_masked_lm(config, name)
+            set_dropout(config, dropout)
+            model, report = AutoModelForMaskedLM.from_pretrained(
+                place,
+                config=config,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # so that the report names them; refused below
+                output_loading_info=True,
+            )
+    except UserError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"model not loadable: {name}: its weights are a pickle with more than tensors in it, "
+            "which could run any code. Expected model.safetensors. Convert it where you trust it."
+        ) from error
+    except FAILURES as error:
+        raise UserError(
+            f"model not loadable: model.warm_start={name}: {first_sentence(error)} Expected a "
+            "directory of transformers, or the name of a masked language model on the hub."
+        ) from error
+    _check_sizes(name, report["mismatched_keys"])
+    absent = tuple(sorted(report["missing_keys"]))
+    if _encoder_is_absent(model, absent):
+        raise UserError(
+            f"no weights of this model: {name} holds none that its configuration "
+            f"({config.model_type}) names. Expected weights and config.json of one model."
+        )
+    _let_go_of_file(model)
+    return StartingWeights(model, absent)
+
+
+def _let_go_of_file(model: PreTrainedModel) -> None:
+    """Copy the weights out of the file that they are mapped from.
+
+    A mapped file takes its room on the disk although it is deleted, as a checkpoint is that a run
+    was continued from, and whoever overwrites it changes weights in use.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
+
+
+def _directory(name: str) -> Path | None:
+    """The local directory of this name; `None` if it is one of the hub.
+
+    Raises:
+        UserError: it can only be a directory, and there is none.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(
+            f"no such directory: model.warm_start={name}. Expected a directory with a config.json, "
+            "or the name of a model on the hub. Check the spelling."
+        )
+    return None
+
+
+def _check_sizes(name: str, mismatched: Collection[tuple[str, Any, Any]]) -> None:
+    if mismatched:
+        weight, saved, expected = min(mismatched, key=lambda found: found[0])
+        raise UserError(
+            f"weights of another model: {name} holds {weight} of shape {tuple(saved)}, its "
+            f"configuration says {tuple(expected)}. Expected weights and config.json of one model."
+        )
+
+
+def _encoder_is_absent(model: PreTrainedModel, absent: tuple[str, ...]) -> bool:
+    prefix = f"{model.base_model_prefix}."
+    names = [name for name, _ in model.named_parameters() if name.startswith(prefix)]
+    return bool(names) and set(names) <= set(absent)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars, reports, or attempts to reach the hub; what matters is told in our own words."""
+    before = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before[0])
+        hub_logging.set_verbosity(before[1])

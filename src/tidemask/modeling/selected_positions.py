@@ -1,0 +1,135 @@
+"""The module that is trained: a masked language model with its head at the selected positions.
+
+Dimensions: `B` sequences, `L` positions, `S` selected positions, `H` hidden size, `V` vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tidemask.errors import UserError
+from tidemask.linear_cross_entropy import linear_cross_entropy
+from tidemask.modeling.documents import can_keep_apart, document_starts, encode_apart
+from tidemask.modeling.heads import HEADS, freeze_unused_bias
+
+HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
+"""From features, output embeddings, their bias and targets to cross-entropies."""
+
+logger = logging.getLogger(__name__)
+
+
+class SelectedPositionsLM(nn.Module):
+    """A masked language model that computes logits and losses at given positions only.
+
+    An architecture whose head is not in the table runs its full head, with a warning.
+
+    Args:
+        model: any `AutoModelForMaskedLM`; trained in place and saved by itself.
+        separator_id: keeps the documents of a row apart, which end in this id; `None` lets every
+            token see its whole row.
+
+    Raises:
+        UserError: the model cannot keep documents apart.
+    """
+
+    accepts_loss_kwargs = False
+
+    def __init__(self, model: PreTrainedModel, *, separator_id: int | None = None) -> None:
+        super().__init__()
+        self.language_model = model
+        self.head_loss: HeadLoss = linear_cross_entropy
+        freeze_unused_bias(model)
+        self.separator_id = separator_id
+        if separator_id is not None:
+            _check_apart(model)
+        architecture = str(model.config.model_type)
+        self._head = HEADS.get(architecture)
+        if self._head is None:
+            logger.warning(
+                "%s: no head at selected positions for this architecture; the full one runs.",
+                architecture,
+            )
+            self._takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "B L"],
+        positions: Int[Tensor, "S"],
+        targets: Int[Tensor, "S"],
+        attention_mask: Bool[Tensor, "B L"] | None = None,
+        document_starts: Bool[Tensor, "B L"] | None = None,
+    ) -> Float[Tensor, "S"]:
+        """Cross-entropy at each selected position, nats, float32.
+
+        Args:
+            input_ids: corrupted ids.
+            positions: indices of the selected positions in the flattened batch.
+            targets: original ids at those positions.
+            attention_mask: true where a position is not padding; `None` if nothing is padded.
+            document_starts: true at the first token of each document, to keep the documents of a
+                row apart; `None` leaves that to `separator_id`.
+
+        Raises:
+            UserError: there are `document_starts`, and the model cannot keep documents apart.
+        """
+        if self._head is None:
+            logits = self.logits(input_ids, positions, attention_mask, document_starts)
+            return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+        hidden = self._hidden(input_ids, attention_mask, document_starts)
+        projection = self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        return self.head_loss(*projection, targets)
+
+    def logits(
+        self,
+        input_ids: Int[Tensor, "B L"],
+        positions: Int[Tensor, "S"],
+        attention_mask: Bool[Tensor, "B L"] | None = None,
+        document_starts: Bool[Tensor, "B L"] | None = None,
+    ) -> Float[Tensor, "S V"]:
+        """Logits at each selected position; arguments as for `forward`."""
+        if self._head is None:
+            return self._full(input_ids, attention_mask, document_starts).flatten(0, 1)[positions]
+        hidden = self._hidden(input_ids, attention_mask, document_starts)
+        projection = self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        return nn.functional.linear(*projection)
+
+    def _hidden(
+        self, input_ids: Tensor, attention_mask: Tensor | None, starts: Tensor | None
+    ) -> Tensor:
+        """Last hidden states [B, L, H]."""
+        if starts is not None:
+            _check_apart(self.language_model)
+        elif self.separator_id is not None:
+            starts = document_starts(input_ids, self.separator_id)
+        if starts is not None:
+            return encode_apart(self.language_model, input_ids, starts, attention_mask)
+        mask = None if attention_mask is None else attention_mask.long()
+        hidden: Tensor = self.language_model.base_model(input_ids=input_ids, attention_mask=mask)[0]
+        return hidden
+
+    def _full(
+        self, input_ids: Tensor, attention_mask: Tensor | None, starts: Tensor | None
+    ) -> Tensor:
+        """Logits [B, L, V] of the model's own forward."""
+        if starts is not None:
+            _check_apart(self.language_model)
+        inputs = {"input_ids": input_ids}
+        if attention_mask is not None and self._takes_mask:
+            inputs["attention_mask"] = attention_mask.long()
+        logits: Tensor = self.language_model(**inputs, return_dict=True).logits
+        return logits
+
+
+def _check_apart(model: PreTrainedModel) -> None:
+    reason = can_keep_apart(model)
+    if reason is not None:
+        raise UserError(
+            f"documents cannot be kept apart: the model {reason}. Expected an architecture that "
+            "can, such as BERT or ModernBERT. Set model.documents=together."
+        )

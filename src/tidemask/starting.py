@@ -1,0 +1,233 @@
+"""The model that a run starts from: built or loaded, and held against the corpus it is to read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from tidemask.corpus.tokenization import load_tokenizer
+from tidemask.errors import UserError
+from tidemask.material import Material
+from tidemask.modeling import (
+    ModelSettings,
+    SelectedPositionsLM,
+    build_model,
+    load_starting_weights,
+    missing_positions,
+)
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
+"""A directory with any of these has a tokenizer."""
+
+_ONLY_FLOAT32 = ("deberta",)
+"""Architectures that fail under autocast: DeBERTa's first version, not its second and third."""
+
+_NAMED = 3
+"""Weights that a note names; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where training begins.
+
+    Attributes:
+        model: in float32, on the CPU.
+        fingerprint: SHA-256, hexadecimal, of the configuration file that the model was built from,
+            or of the configuration and the weights that it goes on from; `None` for a size.
+        notes: what a user should know of it, one sentence each.
+    """
+
+    model: PreTrainedModel
+    fingerprint: str | None
+    notes: tuple[str, ...] = ()
+
+    def refuse_other_than(self, fingerprint: str | None, settings: ModelSettings) -> None:
+        """Make sure that this is the model that a run was made for.
+
+        Raises:
+            UserError: its configuration or its weights are others.
+        """
+        if self.fingerprint != fingerprint:
+            raise UserError(
+                f"starting model changed: {settings.name} has the fingerprint {self.fingerprint}, "
+                f"the run was made for {fingerprint}. Restore it, or start a new run."
+            )
+
+
+def start_of(settings: ModelSettings, material: Material, *, seed: int) -> Start:
+    """The model that training begins with; the global generator is left as it was.
+
+    Args:
+        settings: which model.
+        material: the corpus, for which the model is built or which it must fit.
+        seed: of what is not loaded.
+
+    Raises:
+        UserError: it cannot be built or loaded, does not fit the corpus' tokenizer or the length of
+            its rows, or cannot keep documents apart as it is told to.
+    """
+    if settings.warm_start is not None:
+        return _warm_start(settings.warm_start, settings.dropout, material, seed)
+    manifest = material.corpus.manifest
+    model = build_model(
+        settings,
+        tokenizer=material.tokenizer,
+        vocab_size=manifest.vocab_size,
+        sequence_length=manifest.sequence_length,
+        seed=seed,
+    )
+    _check_length(settings.name, model, material)
+    is_size = settings.size is not None
+    return Start(model, None if is_size else _fingerprint(model.config, {}))
+
+
+def check_start(
+    settings: ModelSettings, material: Material, *, seed: int, precision: str
+) -> str | None:
+    """Make sure that a run can start, before anything of it is written; gives the fingerprint.
+
+    A model of a size is not built for that: it fits any corpus.
+
+    Raises:
+        UserError: as `start_of` and `wrapped`; or the architecture does not run in the precision.
+    """
+    if settings.size is not None:
+        _separator(settings, material)
+        return None
+    start = start_of(settings, material, seed=seed)
+    wrapped(start.model, settings, material)
+    if precision != "float32" and start.model.config.model_type in _ONLY_FLOAT32:
+        raise UserError(
+            f"precision that the model does not run in: training.precision={precision} and "
+            f"{settings.name}, a {start.model.config.model_type}, whose attention in transformers "
+            "mixes types then and fails. Set training.precision=float32."
+        )
+    return start.fingerprint
+
+
+def wrapped(
+    model: PreTrainedModel, settings: ModelSettings, material: Material
+) -> SelectedPositionsLM:
+    """The module that is trained and measured, with documents together or apart.
+
+    Raises:
+        UserError: documents cannot be kept apart, by this model or with this tokenizer.
+    """
+    return SelectedPositionsLM(model, separator_id=_separator(settings, material))
+
+
+def resolved(settings: ModelSettings) -> ModelSettings:
+    """The same with absolute paths, so that a run may be continued from another directory."""
+    found = {
+        name: str(Path(value).expanduser().resolve())
+        for name in ("config", "warm_start")
+        if (value := getattr(settings, name)) is not None and Path(value).expanduser().exists()
+    }
+    return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field
+
+
+def check_vocabulary(name: str, model: PreTrainedModel, material: Material) -> str | None:
+    """Make sure that a model reads the ids of a corpus as they were meant.
+
+    A model may have more ids than its tokenizer (often a multiple of 64): the others are never read
+    or drawn, only predicted against.
+
+    Args:
+        name: a directory, or the name of a model on the hub.
+        model: the model from there.
+        material: the corpus.
+
+    Returns:
+        What could not be checked, one sentence; `None` if everything was.
+
+    Raises:
+        UserError: the tokenizers differ, or the model has fewer ids than the corpus.
+    """
+    embeddings: Any = model.get_input_embeddings()
+    num_ids = int(embeddings.weight.shape[0])
+    directory = Path(name).expanduser()
+    is_bare = directory.is_dir() and not any((directory / f).is_file() for f in _TOKENIZER_FILES)
+    if is_bare:
+        fits = num_ids == material.vocabulary.size
+    else:
+        own = load_tokenizer(name).fingerprint
+        fits = own == material.corpus.manifest.tokenizer_fingerprint
+        fits = fits and num_ids >= material.vocabulary.size
+    if not fits:
+        raise UserError(
+            f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
+            f"{material.corpus.root} (vocab_size={material.vocabulary.size}) have different "
+            f"tokenizers. Prepare the text with --tokenizer {name}."
+        )
+    if is_bare:
+        return f"{name} has no tokenizer; that the corpus was made with its own was not checked."
+    return None
+
+
+def _warm_start(name: str, dropout: float | None, material: Material, seed: int) -> Start:
+    weights = load_starting_weights(name, dropout=dropout, seed=seed)
+    unchecked = check_vocabulary(name, weights.model, material)
+    _check_length(name, weights.model, material)
+    notes = [unchecked] if unchecked else []
+    if weights.absent:
+        notes.append(
+            f"{name} has no weights for {_listed(weights.absent)}; they start from random ones."
+        )
+    fingerprint = _fingerprint(weights.model.config, weights.model.state_dict())
+    return Start(weights.model, fingerprint, tuple(notes))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _check_length(name: str, model: PreTrainedModel, material: Material) -> None:
+    length = material.corpus.manifest.sequence_length
+    missing = missing_positions(model, length)
+    if missing:
+        raise UserError(
+            f"rows too long for the model: sequence_length={length} of {material.corpus.root}, and "
+            f"{name} has {length - missing} positions. "
+            f"Prepare the text with --sequence-length {length - missing} or less."
+        )
+
+
+def _separator(settings: ModelSettings, material: Material) -> int | None:
+    if settings.documents == "together":
+        return None
+    if material.separator_id is None:
+        raise UserError(
+            f"documents cannot be kept apart: the tokenizer of {material.corpus.root} has no SEP "
+            "or EOS token that is not its unknown token too, so its rows do not show where "
+            "documents end. Set model.documents=together."
+        )
+    return material.separator_id
+
+
+def _fingerprint(config: PreTrainedConfig, weights: Mapping[str, Tensor]) -> str:
+    """Over what determines the model, not over where it was or which library saved it."""
+    digest = hashlib.sha256()
+    fields = config.to_dict()
+    for name in ("transformers_version", "_name_or_path", "dtype", "architectures"):
+        fields.pop(name, None)
+    digest.update(json.dumps(fields, sort_keys=True, default=str).encode())
+    for name, weight in sorted(weights.items()):
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().contiguous().numpy().data)
+    return digest.hexdigest()
