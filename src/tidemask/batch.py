@@ -16,6 +16,11 @@ from torch import Tensor
 IGNORE_INDEX = -100
 """Label of a position that is not predicted; the value that PyTorch's cross-entropy skips."""
 
+HEAD_MULTIPLE = 64
+"""Rows of the head's matrix products are a multiple of this. Their number changes with every draw;
+without filling, each new one makes the CPU's matrix library plan and keep another kernel, which
+costs time and gigabytes."""
+
 Normaliser = Literal["selected", "maskable"]
 """By what the summed loss of a step is divided: its selected or its maskable positions."""
 

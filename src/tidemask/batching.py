@@ -8,7 +8,7 @@ any number of ranks. Nothing is masked here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -162,9 +162,15 @@ class StepSampler(Sampler[list[int]]):
 
 
 def training_loader(
-    dataset: BatchDataset, sampler: StepSampler, *, num_workers: int
+    dataset: BatchDataset,
+    sampler: StepSampler,
+    *,
+    num_workers: int,
+    on_worker_start: Callable[[int], None] | None = None,
 ) -> DataLoader[Batch]:
     """A loader of the micro-batches that `sampler` names.
+
+    `on_worker_start` is called in each of the `num_workers` processes, with its number.
 
     It has a generator of its own: creating its iterator draws one number, which must not come from
     the global generator that dropout uses, or a resumed run would differ.
@@ -175,6 +181,7 @@ def training_loader(
         num_workers=num_workers,
         collate_fn=_as_fetched,
         generator=torch.Generator(),
+        worker_init_fn=on_worker_start,
     )
 
 

@@ -12,13 +12,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from tidemask.errors import UserError
 from tidemask.results_text import show_comparison, show_evaluations, show_start_and_final
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
+
+if TYPE_CHECKING:
+    from tidemask.training.interruption import Interruption
 
 app = typer.Typer(
     help="Pre-train masked language models whose masking changes over training: how much is "
@@ -147,20 +150,41 @@ def pretrain(
     corpus: Annotated[Path, typer.Argument(help="A corpus made by `tidemask prepare`.")],
     out: Annotated[Path, typer.Option("--out", help="Run directory to be made.")],
     recipe: RecipeOption = "bert",
+    on_existing: Annotated[
+        Literal["never", "auto"],
+        typer.Option(
+            "--resume",
+            help="auto continues the run in --out if it was started with the same settings, so "
+            "that a scheduler may submit one command again and again.",
+        ),
+    ] = "never",
     settings: Overrides = None,
 ) -> None:
-    """Pre-train a model on a prepared corpus under a masking recipe."""
-    from tidemask.config import load_recipe
-    from tidemask.run import new_run
+    """Pre-train a model on a prepared corpus under a masking recipe.
 
-    run = new_run(load_recipe(recipe, settings or []), corpus, out)
-    _train(run.root)
+    SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
+    """
+    with _stopping_in_order(out) as interruption:
+        from tidemask.config import load_recipe
+        from tidemask.run import new_or_same_run, new_run
+
+        planned = load_recipe(recipe, settings or [])
+        if on_existing == "never":
+            is_finished = False
+            new_run(planned, corpus, out)
+        else:
+            is_finished = new_or_same_run(planned, corpus, out)
+        _train(out, interruption, is_finished=is_finished)
 
 
 @app.command()
 def resume(run: Annotated[Path, typer.Argument(help="A run that was interrupted.")]) -> None:
     """Continue an interrupted run from its last checkpoint, as if it had never stopped."""
-    _train(run)
+    from tidemask.run_record import RunDirectory
+
+    RunDirectory(run).read_config()
+    with _stopping_in_order(run) as interruption:
+        _train(run, interruption)
 
 
 @app.command()
@@ -280,8 +304,8 @@ def recipes(
 
 
 _USERS_OSERRORS = {
-    errno.EACCES, errno.EDQUOT, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR,
-    errno.EPERM, errno.EROFS,
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC,
+    errno.ENOTDIR, errno.EPERM, errno.EROFS,
 }  # fmt: skip
 """What the system refuses for a reason that a user can mend; every other is a defect of ours."""
 
@@ -312,26 +336,68 @@ def _interruptible(continuation: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _train(directory: Path) -> None:
+@contextmanager
+def _stopping_in_order(directory: Path) -> Iterator[Interruption]:
+    """Hear the signals that ask a training to stop; when it has, say what is saved, and exit."""
+    from tidemask.training.interruption import Interrupted, Interruption
+
+    interruption = Interruption()
+    with _interruptible(f"tidemask resume {directory}"):
+        try:
+            with interruption.listening():
+                yield interruption
+        except Interrupted as stop:
+            _leave_launched()
+            if _is_first_rank():
+                stderr.print(f"Stopped by {stop.by.name}: {_saved(directory)}", soft_wrap=True)
+            raise typer.Exit(stop.status) from None
+
+
+def _saved(directory: Path) -> str:
+    from tidemask.run_record import RunDirectory
+
+    run = RunDirectory(directory)
+    if not run.config.is_file():
+        return "the run had not begun. Give the command again."
+    saved = run.checkpoints()
+    what = f"{saved[-1][1].name} is saved" if saved else "no step was done yet"
+    return f"{what}. Continue with `tidemask resume {directory}`."
+
+
+def _train(directory: Path, interruption: Interruption, *, is_finished: bool = False) -> None:
     from tidemask.material import Observer
     from tidemask.run import train
     from tidemask.run_record import RunDirectory
-    from tidemask.training.distributed import leave_launched_processes
 
     run = RunDirectory(directory)
-    run.read_config()
-    if int(os.environ.get("RANK", "0")) > 0:
-        train(run)
-        leave_launched_processes()
+    if not _is_first_rank():
+        if not is_finished:
+            train(run, interruption=interruption)
+        _leave_launched()
         return
-    with reporting() as reporter, _interruptible(f"tidemask resume {directory}"):
-        observer = Observer(
-            on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
-        )
-        train(run, observer)
-        leave_launched_processes()
+    if is_finished:
+        stderr.print(f"Run is finished: {directory}. Nothing is left to do.", soft_wrap=True)
+    else:
+        with reporting() as reporter:
+            observer = Observer(
+                on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
+            )
+            train(run, observer, interruption)
+    _leave_launched()
     show_start_and_final(run)
     stdout.print(f"Model: {run.model}", soft_wrap=True)
+
+
+def _is_first_rank() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _leave_launched() -> None:
+    """Part from the processes of a launcher, if there is one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from tidemask.training.distributed import leave_launched_processes
+
+        leave_launched_processes()
 
 
 def _progresses(text: str) -> list[float]:

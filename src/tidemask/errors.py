@@ -8,3 +8,8 @@ class UserError(ValueError):
     do. The command line prints it and exits with status 2; every other exception is a defect of
     ours and shows its traceback.
     """
+
+
+def one_line(error: BaseException) -> str:
+    """What another library's error says, in one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

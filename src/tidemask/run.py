@@ -6,6 +6,7 @@ command line only reads arguments and shows results.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import shutil
@@ -20,7 +21,7 @@ import torch
 from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.corpus.verification import verify_corpus
-from tidemask.errors import UserError
+from tidemask.errors import UserError, one_line
 from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run
 from tidemask.model_card import model_card
@@ -30,6 +31,8 @@ from tidemask.starting import check_start, resolved, start_of, wrapped
 from tidemask.training.continuation import (
     accumulation_on,
     check_identity,
+    check_request,
+    decided_on_first_rank,
     identity_of,
     sole_process,
 )
@@ -41,13 +44,19 @@ from tidemask.training.distributed import (
 )
 from tidemask.training.engine import naming_lost_processes
 from tidemask.training.freed_memory import keep_freed_memory
+from tidemask.training.interruption import Interrupted, Interruption
 from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
+    clear_unfinished,
+    clear_unmade,
     find_resume_point,
+    force_tree,
     read_state,
+    room_on,
     set_aside_damaged,
 )
+from tidemask.training.stopping import leave_if_asked
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
 from tidemask.watching import measure_at_start, measure_in_run
 
@@ -61,6 +70,46 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         UserError: the corpus is missing or does not fit the recipe, the model cannot be had or
             does not fit the corpus, or `out` exists and is not empty. Nothing is written then.
     """
+    config, opened = _planned(recipe, corpus)
+    run = RunDirectory(out)
+    decided_on_first_rank(lambda: _make(run, config, opened))
+    return run
+
+
+def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
+    """The run in `out` if it is the one that is asked for; made if none has begun there.
+
+    So one command both starts a run and continues it, and a scheduler may give it again. What a
+    process that was killed left of a directory before its run.yaml is taken away.
+
+    Returns:
+        Whether it is finished.
+
+    Raises:
+        UserError: as `new_run`; `out` holds a run with other settings, which are named.
+    """
+    config, opened = _planned(recipe, corpus)
+    run = RunDirectory(out)
+
+    def make_or_find() -> bool:
+        if run.config.is_file():
+            existing = read_run_config(run.config)
+            check_request(_request(existing), _request(config), run.config)
+            return run.model.exists()
+        clear_unmade(run)
+        _make(run, config, opened)
+        return False
+
+    return decided_on_first_rank(make_or_find)
+
+
+def _request(config: RunConfig) -> dict[str, Any]:
+    """What a command asks for, however it is put and wherever the corpus lies."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return {**plain, "overrides": [], "corpus": plain["corpus"]["fingerprint"]}
+
+
+def _planned(recipe: Recipe, corpus: Path) -> tuple[RunConfig, PreparedCorpus]:
     join_launched_processes()
     opened = open_corpus(corpus)
     check_trackers(recipe.training.report_to)
@@ -86,11 +135,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
             f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "
             "for something else. Give every process the same command."
         )
-    run = RunDirectory(out)
-    if rank_and_size()[0] == 0:
-        _make(run, config, opened)
-    barrier()
-    return run
+    return config, opened
 
 
 def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
@@ -100,21 +145,39 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
             f"output exists: {out} is not an empty directory. "
             "Name another, or continue the run in it with `tidemask resume`."
         )
+    environment = json.dumps(_environment(corpus), indent=2) + "\n"
+    existed = out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(run.environment, json.dumps(_environment(corpus), indent=2) + "\n")
-    write_atomically(run.config, to_yaml(config))
+    try:
+        write_atomically(run.environment, environment)
+        write_atomically(run.config, to_yaml(config))
+    except UserError:
+        clear_unmade(run)
+        if not existed:
+            out.rmdir()
+        raise
 
 
-def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
+def train(
+    run: RunDirectory,
+    observer: Observer | None = None,
+    interruption: Interruption | None = None,
+) -> ResumePoint:
     """Train a run to its end, from its newest complete checkpoint or from the beginning.
 
     Then the final model is saved and measured. The result equals that of a run that was never
     interrupted.
 
+    Args:
+        run: made by `new_run`, or interrupted.
+        observer: told how it goes.
+        interruption: says when to stop; nothing stops it if left out.
+
     Returns:
         Where training began.
 
     Raises:
+        Interrupted: it was asked to stop, and everything it did is saved.
         UserError: the run is finished or being trained, its corpus or its settings changed, or all
             its checkpoints are damaged.
     """
@@ -124,10 +187,12 @@ def train(run: RunDirectory, observer: Observer | None = None) -> ResumePoint:
     observer = observer or Observer()
     config = read_run_config(run.config)
     with sole_process(run), naming_lost_processes(run):
-        return _train(run, config, observer)
+        return _train(run, config, observer, interruption or Interruption())
 
 
-def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePoint:
+def _train(
+    run: RunDirectory, config: RunConfig, observer: Observer, interruption: Interruption
+) -> ResumePoint:
     if run.model.exists():
         raise UserError(
             f"run is finished: {run.root} has its final model. "
@@ -137,7 +202,7 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
     verify_corpus(corpus)
     material = Material.of(corpus)
     point = find_resume_point(run)
-    trainer = _build_trainer(run, config, material, observer, point)
+    trainer = _build_trainer(run, config, material, observer, point, interruption)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.without_effect(), *config.training.without_effect()]
@@ -145,14 +210,21 @@ def _train(run: RunDirectory, config: RunConfig, observer: Observer) -> ResumePo
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
+        clear_unfinished(run)
         set_aside_damaged(point)
+        trainer.prune_checkpoints()
         cut_metrics(run.metrics, point.step)
-    trainer.train_from(point.path)
-    trainer.refuse_diverged_weights()
-    last = load_model(run.checkpoint(config.training.max_steps))
-    final = wrapped(last, config.model, material)
-    evaluate_model_of_run(run, FINAL, final, config, material, observer)
-    _save_final_model(run, final, material)
+    with interruption.deferred():
+        leave_if_asked(interruption)
+        trainer.train_from(point.path)
+        if trainer.stopping.stopped_by is not None:
+            raise Interrupted(trainer.stopping.stopped_by)
+        trainer.refuse_diverged_weights()
+        last = load_model(run.checkpoint(config.training.max_steps))
+        final = wrapped(last, config.model, material)
+        stoppable = _stoppable(observer, interruption)
+        evaluate_model_of_run(run, FINAL, final, config, material, stoppable)
+        _save_final_model(run, final, material)
     return point
 
 
@@ -161,6 +233,16 @@ def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
     environment = {**run.read_environment(), "engine": trainer.engine()}
     if rank_and_size()[0] == 0:
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
+
+
+def _stoppable(observer: Observer, interruption: Interruption) -> Observer:
+    """The observer of an evaluation that ends where the training is asked to stop."""
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        observer.on_progress(stage, done, total)
+        leave_if_asked(interruption)
+
+    return dataclasses.replace(observer, on_progress=on_progress)
 
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
@@ -181,7 +263,9 @@ def _build_trainer(
     material: Material,
     observer: Observer,
     point: ResumePoint = _BEGINNING,
+    interruption: Interruption | None = None,
 ) -> MaskedLMTrainer:
+    interruption = interruption or Interruption()
     identity = identity_of(masking=config.masking, model=config.model, training=config.training)
     identity["model_fingerprint"] = config.model_fingerprint
     accumulation = None
@@ -196,7 +280,9 @@ def _build_trainer(
             observer.on_record(record)
         observer.on_progress("training", step, total)
 
-    evaluate = measure_in_run(material, config.evaluation, observer.measures)
+    stoppable = _stoppable(observer, interruption)
+    quiet = _stoppable(Observer(), interruption)
+    evaluate = measure_in_run(material, config.evaluation, observer.measures, observer=quiet)
     return MaskedLMTrainer(
         _model_at(point, config, material, observer),
         config.training,
@@ -208,11 +294,12 @@ def _build_trainer(
         accumulation_steps=accumulation,
         hooks=Hooks(
             evaluate=evaluate,
-            at_start=measure_at_start(run, config, material, evaluate, observer),
+            at_start=measure_at_start(run, config, material, evaluate, stoppable),
             evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
             on_step=on_step,
             callbacks=observer.callbacks,
         ),
+        interruption=interruption,
     )
 
 
@@ -231,17 +318,26 @@ def _model_at(
 
 def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: Material) -> None:
     """Save the model of the last checkpoint, with its tokenizer and its card."""
-    if rank_and_size()[0] == 0:
-        staged = run.root / ".model.tmp"
+    staged = run.root / ".model.tmp"
+
+    def save() -> None:
         shutil.rmtree(staged, ignore_errors=True)
-        final.language_model.save_pretrained(staged)
-        material.tokenizer.save_pretrained(staged)
-        card = model_card(
-            run, material.corpus.manifest, mask_token=str(material.tokenizer.mask_token)
-        )
-        (staged / "README.md").write_text(card, encoding="utf-8")
-        staged.rename(run.model)
-    barrier()
+        try:
+            final.language_model.save_pretrained(staged)
+            material.tokenizer.save_pretrained(staged)
+            token = str(material.tokenizer.mask_token)
+            card = model_card(run, material.corpus.manifest, mask_token=token)
+            (staged / "README.md").write_text(card, encoding="utf-8")
+            force_tree(staged)
+            staged.rename(run.model)
+        except Exception as error:  # each library has its own for a full disk
+            shutil.rmtree(staged, ignore_errors=True)
+            raise UserError(
+                f"final model not saved: {run.model}: {one_line(error)}. {room_on(run.root)} "
+                f"Make room, then continue with `tidemask resume {run.root}`."
+            ) from error
+
+    decided_on_first_rank(save)
 
 
 def _environment(corpus: PreparedCorpus) -> dict[str, Any]:

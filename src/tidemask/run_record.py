@@ -163,13 +163,27 @@ def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
     """Add one logged step to `metrics.jsonl`; numbers keep every bit.
 
     A value that is not finite is written as null, for JSON has no word for it.
+
+    Raises:
+        UserError: the line could not be written; the file is as it was.
     """
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in record.items()
     }
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(finite) + "\n")
+    size = path.stat().st_size if path.is_file() else None
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(finite) + "\n")
+    except OSError as error:
+        if size is not None:
+            os.truncate(path, size)
+        elif path.is_file():
+            path.unlink()
+        raise UserError(
+            f"metrics not written: {path}: {error.strerror}. Is the disk full? "
+            f"Make room, then continue with `tidemask resume {path.parent}`."
+        ) from error
 
 
 def force_metrics(path: Path) -> None:
@@ -220,13 +234,24 @@ def write_evaluation(
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` aside and move it into place: the file is old or new, never half."""
+    """Write `text` aside and move it into place: the file is old or new, never half.
+
+    Raises:
+        UserError: it could not be written.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise UserError(
+            f"file not written: {path}: {error.strerror}. Make room if the disk is full, then give "
+            "the command again; `tidemask resume` continues a run."
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -29,7 +29,11 @@ _IN_RUN: frozenset[str] = frozenset(
 
 
 def measure_in_run(
-    material: Material, settings: HeldOutSettings, measures: Sequence[Measure]
+    material: Material,
+    settings: HeldOutSettings,
+    measures: Sequence[Measure],
+    *,
+    observer: Observer,
 ) -> Evaluate | None:
     """What is measured during training: a few held-out sequences, and what a user adds.
 
@@ -44,7 +48,7 @@ def measure_in_run(
     @torch.no_grad()
     def measure(model: SelectedPositionsLM) -> dict[str, float]:
         metrics = measure_held_out(
-            model, material, settings, settings.sequences, settings.draws, observer=Observer()
+            model, material, settings, settings.sequences, settings.draws, observer=observer
         )
         taken = {name: value for name, value in metrics.items() if name in _IN_RUN}
         was_training = model.training

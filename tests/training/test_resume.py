@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from small_runs import TINY, command, records, run_command, same_weights, stopped_at, trained
 
 from tidemask.errors import UserError
+from tidemask.material import Observer
 from tidemask.run import resume_notes, train
 from tidemask.run_record import RunDirectory
 from tidemask.training.resume import SEAL_FILE, find_resume_point, problem_with
@@ -113,6 +115,21 @@ def test_resume_keeps_the_newest_checkpoints(corpus: Path, tmp_path: Path) -> No
         corpus, tmp_path / "run", "bert", "training.save_steps=2", "training.keep_checkpoints=2"
     )
     assert [step for step, _ in run.checkpoints()] == [6, 8]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_resume_holds_no_file_of_the_checkpoint(unbroken: RunDirectory, tmp_path: Path) -> None:
+    """A mapped file would keep its room on the disk when the checkpoint is deleted."""
+    broken = stopped_at(unbroken, 3, tmp_path / "broken")
+    held: list[str] = []
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("training", 5):
+            held.extend(Path("/proc/self/maps").read_text().splitlines())
+
+    train(broken, Observer(on_progress=on_progress))
+    assert held
+    assert not [line for line in held if str(broken.root) in line]
 
 
 def test_resume_writes_no_pickled_arguments(unbroken: RunDirectory) -> None:

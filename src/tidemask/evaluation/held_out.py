@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tidemask.batch import Batch
+from tidemask.batch import HEAD_MULTIPLE, Batch
 from tidemask.batching import BatchDataset
 from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
@@ -140,7 +141,8 @@ def held_out_metrics(
         rank: this process; it reads its share of the batches.
         num_ranks: number of processes.
         reduce: sums a vector over ranks.
-        on_progress: told the batches done and their number.
+        on_progress: told the batches done and their number, equally often on every rank; what it
+            raises ends the measurement.
 
     Returns:
         By name, nats per token: `held_out/loss_15`, its `_standard_error`, `held_out/loss_15/NOUN`
@@ -149,25 +151,42 @@ def held_out_metrics(
     samples = _evenly_spaced(len(dataset.split), num_sequences)
     chunks = [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
     sums = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
+    unused = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
+    rounds = -(-len(chunks) // num_ranks)
+    device = next(model.parameters()).device
+    with _evaluating(model):
+        for done in range(rounds):
+            number = done * num_ranks + rank
+            # Ranks of a sharded model must run it equally often: the last rounds repeat, uncounted.
+            batch = dataset.__getitems__(chunks[min(number, len(chunks) - 1)]).to(device)
+            counted = sums if number < len(chunks) else unused
+            _add_batch(counted, model, batch, vocabulary, num_draws)
+            on_progress(done + 1, rounds)
+    return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
+
+
+def _add_batch(
+    sums: dict[int, _Sums],
+    model: SelectedPositionsLM,
+    batch: Batch,
+    vocabulary: Vocabulary,
+    num_draws: int,
+) -> None:
+    for percent, one in sums.items():
+        maskings = _maskings(batch, vocabulary, percent, num_draws)
+        tokens = [_measured(model, batch, *masking) for masking in maskings]
+        loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
+        one.add(loss, classes, sequence, len(batch.sample_ids))
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
     was_training = model.training
     model.eval()
-    device = next(model.parameters()).device
-    rounds = -(-len(chunks) // num_ranks)
-    for done in range(rounds):
-        number = done * num_ranks + rank
-        # Ranks of a sharded model must run it equally often: the last rounds repeat, uncounted.
-        is_counted = number < len(chunks)
-        chunk = chunks[min(number, len(chunks) - 1)]
-        batch = dataset.__getitems__(chunk).to(device)
-        for percent in HELD_OUT_PERCENTS:
-            maskings = _maskings(batch, vocabulary, percent, num_draws)
-            tokens = [_measured(model, batch, *masking) for masking in maskings]
-            loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
-            if is_counted:
-                sums[percent].add(loss, classes, sequence, len(chunk))
-        on_progress(done + 1, rounds)
-    model.train(was_training)
-    return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def unigram_entropy(dataset: BatchDataset) -> float:
@@ -205,12 +224,13 @@ def _measured(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss, class (`NO_CLASS` for none) and sequence of each selected token, on the CPU."""
     positions = selected.flatten().nonzero().squeeze(1)
-    targets = batch.input_ids.flatten()[positions]
+    filled = torch.nn.functional.pad(positions, (0, -len(positions) % HEAD_MULTIPLE))
+    targets = batch.input_ids.flatten()[filled]
     # No plain call: a model that was compiled for training would be compiled for this as well. Nor
     # `forward`: without its hooks, the shards of a sharded model are not brought together.
     loss: Tensor = model._call_impl(  # type: ignore[no-untyped-call]
-        inputs, positions, targets, batch.attention_mask
-    )
+        inputs, filled, targets, batch.attention_mask
+    )[: len(positions)]
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:

@@ -55,6 +55,7 @@ def load_model(directory: Path) -> PreTrainedModel:
             )
     except FAILURES as error:
         raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
+    _let_go_of_file(model)
     return model
 
 
@@ -104,7 +105,18 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             f"no weights of this model: {name} holds none that its configuration "
             f"({config.model_type}) names. Expected weights and config.json of one model."
         )
+    _let_go_of_file(model)
     return StartingWeights(model, absent)
+
+
+def _let_go_of_file(model: PreTrainedModel) -> None:
+    """Copy the weights out of the file that they are mapped from.
+
+    A mapped file takes its room on the disk although it is deleted, as a checkpoint is that a run
+    was continued from, and whoever overwrites it changes weights in use.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def _directory(name: str) -> Path | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import torch.distributed as dist
 
 from tidemask.errors import UserError
 from tidemask.noise import NOISE_VERSION
@@ -19,6 +21,8 @@ try:
     import fcntl
 except ImportError:  # Windows: no lock, as there is no such call
     fcntl = None  # type: ignore[assignment]
+
+_T = TypeVar("_T")
 
 _MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
 """Training settings that change nothing that is computed or logged."""
@@ -72,6 +76,47 @@ def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint:
             f"run with other settings: {'; '.join(differences)} (run.yaml; {checkpoint.name}). "
             "Restore run.yaml, or start a new run."
         )
+
+
+def check_request(existing: Mapping[str, Any], asked: Mapping[str, Any], where: Path) -> None:
+    """Refuse to continue a run whose settings are not those that are asked for.
+
+    Args:
+        existing: plain nested mappings of its run.yaml.
+        asked: the same of the command.
+        where: the run.yaml.
+
+    Raises:
+        UserError: names each setting that differs, with both values.
+    """
+    differences = list(_differences(existing, asked, ()))
+    if differences:
+        raise UserError(
+            f"run with other settings: {'; '.join(differences)} (asked for, against {where}). "
+            "Ask for the settings of run.yaml, or name another --out."
+        )
+
+
+def decided_on_first_rank(decide: Callable[[], _T]) -> _T:
+    """What the first rank finds, on every rank.
+
+    Raises:
+        UserError: on every rank, if the first raised it.
+    """
+    rank, num_ranks = rank_and_size()
+    if num_ranks == 1:
+        return decide()
+    found: list[Any] = [None, None]
+    if rank == 0:
+        try:
+            found[0] = decide()
+        except (UserError, OSError) as error:
+            found[1] = error
+    dist.broadcast_object_list(found, src=0)
+    if found[1] is not None:
+        raise found[1]
+    result: _T = found[0]
+    return result
 
 
 def accumulation_on(settings: TrainingSettings, global_batch_size: int) -> int:

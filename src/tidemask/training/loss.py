@@ -9,13 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tidemask.batch import IGNORE_INDEX, MaskedBatch
+from tidemask.batch import HEAD_MULTIPLE, IGNORE_INDEX, MaskedBatch
 from tidemask.token_classes import NO_CLASS
-
-HEAD_MULTIPLE = 64
-"""Rows of the head's matrix products are a multiple of this. Their number changes with every draw;
-without filling, each new one makes the CPU's matrix library plan and keep another kernel, which
-costs time and gigabytes."""
 
 
 def model_inputs(masked: MaskedBatch, *, num_classes: int, num_selected: int) -> dict[str, Tensor]:

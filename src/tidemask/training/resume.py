@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,27 +47,85 @@ def staging_directory(run: RunDirectory, step: int) -> Path:
 
 def seal(directory: Path, step: int) -> None:
     """List every file of a finished checkpoint with size and digest, and force all to the disk."""
-    files = {}
-    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        files[path.relative_to(directory).as_posix()] = _identity(path)
-        _force(path)
+    files = {
+        path.relative_to(directory).as_posix(): _identity(path)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
     content = {"step": step, "files": files}
     (directory / SEAL_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    _force(directory / SEAL_FILE)
+    force_tree(directory)
+
+
+def force_tree(directory: Path) -> None:
+    """Force a directory and all that is in it to the disk."""
+    for path in directory.rglob("*"):
+        _force(path)
     _force(directory)
 
 
-def publish(staged: Path, run: RunDirectory, step: int, *, keep: int) -> Path:
-    """Rename a sealed checkpoint into place, then delete the oldest beyond `keep`; 0 keeps all."""
+def publish(staged: Path, run: RunDirectory, step: int) -> Path:
+    """Rename a sealed checkpoint into place."""
     final = run.checkpoint(step)
     if final.exists():
-        shutil.rmtree(final)
+        _discard(run, step, final)
     staged.rename(final)
     _force(run.root)
-    if keep:
-        for _, old in run.checkpoints()[:-keep]:
-            shutil.rmtree(old)
     return final
+
+
+def prune(run: RunDirectory, *, keep: int, is_planned: Callable[[int], bool]) -> None:
+    """Delete all checkpoints but the newest and the `keep` newest planned ones.
+
+    One that was saved between two planned steps, because the run was asked to stop, is there to
+    continue from: it takes no other's place, and goes when a newer one is there.
+
+    Args:
+        run: whose.
+        keep: how many; 0 keeps all.
+        is_planned: whether the run without interruption saves a checkpoint after so many steps.
+    """
+    saved = run.checkpoints()
+    if keep == 0 or not saved:
+        return
+    planned = [step for step, _ in saved if is_planned(step)]
+    stay = {*planned[-keep:], saved[-1][0]}
+    for step, path in saved:
+        if step not in stay:
+            _discard(run, step, path)
+
+
+def _discard(run: RunDirectory, step: int, checkpoint: Path) -> None:
+    """Delete a checkpoint so that a kill meanwhile leaves no half of it under its name."""
+    aside = staging_directory(run, step).with_suffix(".old.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    checkpoint.rename(aside)
+    shutil.rmtree(aside)
+
+
+def room_on(directory: Path) -> str:
+    """A sentence for errors of writing, as libraries hide what the system said."""
+    return f"Is the disk full? It has {shutil.disk_usage(directory).free / 1e6:,.1f} MB free."
+
+
+def clear_unmade(run: RunDirectory) -> None:
+    """Delete what `pretrain` writes before run.yaml, where it was killed before it wrote that."""
+    if not run.root.is_dir():
+        return
+    ours = {run.environment, *run.root.glob(".*.tmp")}
+    if ours.issuperset(run.root.iterdir()):
+        clear_unfinished(run)
+        run.environment.unlink(missing_ok=True)
+
+
+def clear_unfinished(run: RunDirectory) -> None:
+    """Delete what a process that was killed had begun to write; none may be writing now."""
+    for folder in (run.root, run.evaluation):
+        for path in folder.glob(".*.tmp"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def problem_with(directory: Path) -> str | None:

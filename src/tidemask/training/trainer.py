@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -46,13 +47,16 @@ from tidemask.training.arguments import (
 from tidemask.training.checkpointing import CheckpointedTrainer
 from tidemask.training.compilation import compile_for_training, mark_changing
 from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.divergence import not_finite
 from tidemask.training.engine import local_part, mark_layers
+from tidemask.training.interruption import Interrupted, Interruption, leave_signals_to_parent
 from tidemask.training.loss import weighted_sum
 from tidemask.training.masked_step import MaskedStep, StepMasking
 from tidemask.training.readback import Readback
 from tidemask.training.reporting import reportable, tracker_callbacks
 from tidemask.training.resume import read_state
 from tidemask.training.step_sums import StepSums
+from tidemask.training.stopping import StopWhenAsked
 from tidemask.training.window import Window
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
@@ -87,6 +91,7 @@ class _Step:
     masked: MaskedStep
     sums: StepSums
     micro_batches_left: int
+    losses: list[Tensor] = field(default_factory=list)
     is_settled: bool = False
 
 
@@ -104,6 +109,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         accumulation_steps: micro-batches per step on each rank, if it is not that of the settings
             because the run continues on another number of ranks.
         hooks: evaluation and progress.
+        interruption: says when to stop; nothing stops it if left out.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         identity: Mapping[str, Any] | None = None,
         accumulation_steps: int | None = None,
         hooks: Hooks | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         if accumulation_steps is not None:
             settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
@@ -134,6 +141,8 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self.class_loss = masker.new_class_loss()
         self.vocabulary_loss = masker.new_vocabulary_loss()
         self.window = Window()
+        self.stopping = StopWhenAsked(interruption or Interruption())
+        self._unlogged: dict[str, float | None] | None = None
         self._step: _Step | None = None
         self._norms: list[tuple[_Step, Readback]] = []
         self._resume_from: Path | None = None
@@ -152,7 +161,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
             # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
             # to divide the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
-            callbacks=[*self.hooks.callbacks, *trackers, _StepEnd(self)],
+            callbacks=[*self.hooks.callbacks, *trackers, _StepEnd(self), self.stopping],
         )
         self._masking = StepMasking(masker, self.args.device)
         if settings.compile:
@@ -171,7 +180,10 @@ class MaskedLMTrainer(CheckpointedTrainer):
         """Micro-batches of this rank from the step at which training starts."""
         start_step = read_state(self._resume_from)["step"] if self._resume_from else 0
         return training_loader(
-            self.dataset, self._sampler(start_step), num_workers=self.settings.loader_workers
+            self.dataset,
+            self._sampler(start_step),
+            num_workers=self.settings.loader_workers,
+            on_worker_start=leave_signals_to_parent,
         )
 
     def _sampler(self, start_step: int) -> StepSampler:
@@ -234,6 +246,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         selected = len(inputs["classes"])  # the rest fills up to a full multiple
         token_loss = token_loss[:selected]
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
+        self._step.losses.append(summed.detach())
         self._step.sums.add_losses(
             summed.detach(), token_loss.detach(), inputs["classes"], inputs["targets"][:selected]
         )
@@ -267,7 +280,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
         while self._norms and (wholly or len(self._norms) > 1 or self._norms[0][1].is_here()):
             of_step, norm = self._norms.pop(0)
             if not bool(torch.isfinite(norm.wait()).all()):
-                raise self._diverged("gradient norm", float(norm.wait()), of_step.number)
+                size = self._sampler(of_step.number).global_batch_size
+                samples = list(range(of_step.number * size, (of_step.number + 1) * size))
+                raise self._diverged("gradient norm", float(norm.wait()), of_step.number, samples)
 
     def _take_in(self, step: _Step) -> None:
         totals = step.sums.totals()
@@ -275,7 +290,12 @@ class MaskedLMTrainer(CheckpointedTrainer):
             finite = torch.isfinite(totals.class_loss()).tolist()
             names = [n for n, ok in zip(self.masker.class_names, finite, strict=True) if not ok]
             where = f" ({', '.join(names)})" if names else ""
-            raise self._diverged(f"training loss{where}", totals.scalar("loss"), step.number)
+            raise self._diverged(
+                f"training loss{where}",
+                totals.scalar("loss"),
+                step.number,
+                samples=self._samples_not_finite(step),
+            )
         if self.class_loss is not None:
             self.class_loss.update(totals.class_loss(), totals.class_count(), step=step.number)
         if self.vocabulary_loss is not None:
@@ -292,15 +312,30 @@ class MaskedLMTrainer(CheckpointedTrainer):
         model: Any = self.model
         for name, weight in model.named_parameters():
             if not bool(torch.isfinite(local_part(weight)).all()):
-                raise self._diverged(f"weight {name}", math.nan, self.state.global_step)
+                step = self.state.global_step - 1
+                raise self._diverged(f"weight {name}", math.nan, step, samples=[])
 
-    def _diverged(self, what: str, value: float, step: int) -> UserError:
+    def _diverged(self, what: str, value: float, step: int, samples: list[int]) -> UserError:
         checkpoints = self.run.checkpoints()
-        last = checkpoints[-1][1] if checkpoints else "not there yet"
-        return UserError(
-            f"{what} is not finite: {value} at step {step}. The last checkpoint is {last}. "
-            "Start again with a lower training.learning_rate, or look at the text of this step."
+        return not_finite(
+            what,
+            value,
+            step=step,
+            samples=samples,
+            rows=self.dataset.order.rows(np.asarray(samples, dtype=np.int64)).tolist(),
+            checkpoint=checkpoints[-1][1] if checkpoints else None,
         )
+
+    def _samples_not_finite(self, step: _Step) -> list[int]:
+        """Samples of those micro-batches, of any rank, whose loss is not; all if none is alone."""
+        sampler = self._sampler(step.number)
+        size = sampler.global_batch_size
+        finite = torch.ones(size, dtype=torch.float64)
+        for samples, loss in zip(sampler, step.losses, strict=False):
+            finite[torch.tensor(samples) - step.number * size] = float(torch.isfinite(loss))
+        num_finite = all_sum(finite)
+        found = (num_finite < num_finite.max()).nonzero().flatten().tolist()
+        return [step.number * size + number for number in found or range(size)]
 
     # ---- logging ----
 
@@ -316,17 +351,38 @@ class MaskedLMTrainer(CheckpointedTrainer):
         return self._evaluates_now() or self.state.global_step == self.settings.max_steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Write a line of metrics from our own sums; the Trainer's do not survive a resume."""
+        """Write a line of metrics from our own sums; the Trainer's do not survive a resume.
+
+        A stop asked for during its evaluation leaves the line to the resumed run.
+        """
         if "loss" not in logs:
             return
         self.settle(wholly=True)
+        shown = {"learning_rate": logs["learning_rate"], "grad_norm": logs.get("grad_norm")}
+        try:
+            self._write_line(shown)
+        except Interrupted as stop:
+            self._unlogged = shown
+            self.stopping.stopped_by = stop.by
+            self.control.should_save = self.control.should_training_stop = True
+
+    def log_what_was_left(self) -> None:
+        """Write the line whose evaluation the stop before the resume cut short.
+
+        Raises:
+            Interrupted: it is cut short again; the checkpoint still has it.
+        """
+        if self._unlogged is not None:
+            self._write_line(self._unlogged)
+            self._unlogged = None
+
+    def _write_line(self, shown: Mapping[str, float | None]) -> None:
         step = self.state.global_step
         record: dict[str, MetricValue] = {
             "step": step,
             "progress": step / self.settings.max_steps,
             **self.window.metrics(),
-            "learning_rate": logs["learning_rate"],
-            "grad_norm": logs.get("grad_norm"),
+            **shown,
             **self._class_metrics(),
         }
         if self.hooks.evaluate and (self._evaluates_now() or step == self.settings.max_steps):
@@ -386,11 +442,13 @@ class MaskedLMTrainer(CheckpointedTrainer):
             "class_loss": self.class_loss.state_dict() if self.class_loss else None,
             "vocabulary_loss": self.vocabulary_loss.state_dict() if self.vocabulary_loss else None,
             "window": self.window.state_dict(),
+            "unlogged": self._unlogged,
         }
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
         """Continue from what `own_state` gave."""
         self.window.load_state_dict(state["window"])
+        self._unlogged = state.get("unlogged")
         if self.class_loss is not None:
             self.class_loss.load_state_dict(state["class_loss"])
         if self.vocabulary_loss is not None:
@@ -414,6 +472,7 @@ class _StepEnd(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._trainer.measure_start()
+        self._trainer.log_what_was_left()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         if self._trainer.end_step():

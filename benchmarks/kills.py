@@ -1,0 +1,202 @@
+"""Kill a training with SIGKILL again and again, and compare what it ends with.
+
+    python benchmarks/kills.py --kills 20 --seed 0
+
+One run is never touched. Another is killed at random moments: while it starts, at a step, while a
+checkpoint is written, renamed or an old one deleted, and in the end during the last evaluation and
+while the final model is saved. After each kill it is continued. Then weights, metrics (but times),
+evaluation and the names of all files must be the same to the last bit; the exit status says so.
+
+Every attempt is a process of its own, forked from one that has imported everything, as an import
+takes longer than this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NoReturn
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+_PATIENCE_SECONDS = 120.0
+_FORK = multiprocessing.get_context("fork")
+
+Moment = Callable[[], bool]
+"""Whether the moment of the kill has come."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run directory, seen from outside."""
+
+    root: Path
+
+    def last_step(self) -> int:
+        """Step of the newest whole checkpoint, 0 if there is none."""
+        steps = [path.name.removeprefix("checkpoint-") for path in self.root.glob("checkpoint-*")]
+        return max((int(step) for step in steps if step.isdigit()), default=0)
+
+    def last_line(self) -> int:
+        """How many lines of metrics there are."""
+        path = self.root / "metrics.jsonl"
+        return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+    def metrics_file(self) -> int | None:
+        """Which file the metrics are; another one after they were cut."""
+        path = self.root / "metrics.jsonl"
+        return path.stat().st_ino if path.is_file() else None
+
+    def unfinished(self) -> list[str]:
+        """What is being written, or deleted, at this moment."""
+        return sorted(path.name for path in self.root.glob(".*.tmp"))
+
+
+def _moment(kind: str, run: Watched, rng: random.Random) -> Moment:
+    begun = time.monotonic()
+    target = run.last_step() + rng.randint(1, 4)
+    delay = rng.random() * 2.0
+    match kind:
+        case "start":
+            return lambda: time.monotonic() - begun > delay
+        case "step":
+            return lambda: run.last_line() >= target
+        case "checkpoint":
+            return lambda: (
+                run.last_step() >= target - 3
+                and any(not name.endswith(".old.tmp") for name in run.unfinished())
+            )
+        case "deletion":
+            return lambda: any(name.endswith(".old.tmp") for name in run.unfinished())
+        case "last evaluation":
+            return lambda: (run.root / f"checkpoint-{_planned_steps(run)}").exists()
+        case _:
+            return lambda: ".model.tmp" in run.unfinished()
+
+
+def _planned_steps(run: Watched) -> int:
+    text = (run.root / "run.yaml").read_text(encoding="utf-8")
+    return int(text.partition("max_steps: ")[2].split()[0])
+
+
+def kinds_of(num_kills: int, rng: random.Random) -> list[str]:
+    """Which kind of moment each kill is for; at least a third of them hits a checkpoint."""
+    last = ["last evaluation", "final model"][: num_kills // 4]
+    rest = ["checkpoint", "step", "checkpoint", "start", "deletion", "step"]
+    chosen = [rest[number % len(rest)] for number in range(num_kills - len(last))]
+    rng.shuffle(chosen)
+    return chosen + last
+
+
+def _train(run: Path) -> None:
+    import torch
+
+    from tidemask.run import train
+    from tidemask.run_record import RunDirectory
+
+    torch.set_num_threads(1)
+    train(RunDirectory(run))
+
+
+def _in_process(target: Callable[..., Any], *arguments: Any) -> BaseProcess:
+    process = _FORK.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def _to_its_end(target: Callable[..., Any], *arguments: Any) -> None:
+    process = _in_process(target, *arguments)
+    process.join()
+    if process.exitcode != 0:
+        sys.exit(f"{target.__name__} of {arguments[0]} failed: status {process.exitcode}")
+
+
+def _killed(run: Watched, kind: str, rng: random.Random) -> str:
+    """Continue the run in a process and kill it; says where it was."""
+    before = run.metrics_file()
+    process = _in_process(_train, run.root)
+    has_come = _moment(kind, run, rng)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while process.is_alive() and time.monotonic() < deadline:
+        # What the last attempt left is cleared before the metrics are cut, into a new file.
+        has_begun = kind == "start" or before is None or run.metrics_file() != before
+        if has_begun and has_come():
+            break
+        time.sleep(0.0002)
+    time.sleep(rng.random() * 0.008)
+    process.kill()
+    process.join()
+    if process.exitcode != -signal.SIGKILL:
+        sys.exit(f"kill at {kind}: the run ended before, with status {process.exitcode}")
+    halves = ", ".join(run.unfinished()) or "nothing"
+    return f"{kind}; half-written: {halves}; newest checkpoint: {run.last_step()}"
+
+
+def _prepare(directory: Path, max_steps: int) -> None:
+    import small_job
+
+    corpus = small_job.write_corpus(directory)
+    for name in ("unbroken", "killed"):
+        small_job.start_run(
+            corpus, directory / name, f"training.max_steps={max_steps}", "training.save_steps=2",
+            "training.keep_checkpoints=2", "training.logging_steps=1", "evaluation.every_steps=5",
+        )  # fmt: skip
+
+
+def torment(directory: Path, *, num_kills: int, seed: int) -> list[str]:
+    """Kill a run so many times; returns in what it differs from the unbroken one.
+
+    Args:
+        directory: empty; the corpus and both runs are made in it.
+        num_kills: how many times.
+        seed: of the moments, as far as the system repeats itself.
+    """
+    import small_job
+    import tidemask.run  # noqa: F401  # every process that is forked has it then
+
+    rng = random.Random(seed)
+    _to_its_end(_prepare, directory, 6 * num_kills + 4)
+    _to_its_end(_train, directory / "unbroken")
+    killed = Watched(directory / "killed")
+    for number, kind in enumerate(kinds_of(num_kills, rng), start=1):
+        print(f"kill {number}: {_killed(killed, kind, rng)}", flush=True)
+    _to_its_end(_train, killed.root)
+    found, expected = (small_job.outcome(directory / name) for name in ("killed", "unbroken"))
+    return [part for part in expected if found[part] != expected[part]]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and exit status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = _Parser(prog="kills.py", description="SIGKILL at random moments; same result?")
+    parser.add_argument("--kills", type=int, default=20, help="how many (default 20)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    chosen = parser.parse_args(arguments)
+    if chosen.kills < 1:
+        parser.error(f"--kills {chosen.kills}: expected at least 1")
+    with tempfile.TemporaryDirectory() as directory:
+        different = torment(Path(directory), num_kills=chosen.kills, seed=chosen.seed)
+    if different:
+        print(f"differs from the unbroken run in: {', '.join(different)}")
+        sys.exit(1)
+    print(f"{chosen.kills} kills: the same to the last bit")
+
+
+if __name__ == "__main__":
+    main()

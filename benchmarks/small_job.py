@@ -1,0 +1,58 @@
+"""A run of some seconds on text of our own, for what tries a run hard: kills, endurance."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SETTINGS = (
+    "model.size=bert-tiny",
+    "model.dropout=0.1",
+    "training.micro_batch_size=8",
+    "training.learning_rate=1e-3",
+    "training.lr_schedule=constant",
+    "masking.content.horizon_steps=10",
+    "evaluation.sequences=16",
+    "evaluation.final_sequences=16",
+    "evaluation.final_draws=1",
+)
+"""Over the recipe `ptw-mrd`, whose masks hang on all losses before."""
+
+_TIMES = ("wall_seconds", "tokens_per_second", "loading_share", "masking_share")
+
+
+def write_corpus(directory: Path) -> Path:
+    """Prepare some hundred sequences of 32 tokens; returns where they are."""
+    from tidemask.corpus.prepare import PrepareSettings, prepare_files
+
+    sys.path.append(str(ROOT / "tests"))
+    from prose import text
+
+    source = directory / "text.txt"
+    source.write_text(text(40), encoding="utf-8")
+    settings = PrepareSettings(vocab_size=200, sequence_length=32, held_out=0.2, workers=1)
+    prepare_files([source], out=directory / "corpus", settings=settings)
+    return directory / "corpus"
+
+
+def start_run(corpus: Path, out: Path, *settings: str) -> Path:
+    """Make a run that has not trained yet; returns its directory."""
+    from tidemask.config import load_recipe
+    from tidemask.run import new_run
+
+    return new_run(load_recipe("ptw-mrd", [*SETTINGS, *settings]), corpus, out).root
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """All that a finished run leaves, but the times, in a form that can be compared."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {
+        "weights": (run / "model" / "model.safetensors").read_bytes(),
+        "metrics": [[(k, v) for k, v in line.items() if k not in _TIMES] for line in lines],
+        "evaluation": (run / "evaluation" / "held-out--final.json").read_bytes(),
+        "directory": sorted(path.name for path in run.iterdir()),
+    }

@@ -1,0 +1,159 @@
+"""Whether a long training grows: memory, threads and open files against steps.
+
+    python benchmarks/soak.py --minutes 10 --json benchmarks/results/soak-cpu.json
+
+One process trains a tiny model on a tiny corpus, so that an epoch is some tens of steps, and logs,
+evaluates and saves all the while; what a run of hours does once in minutes, this does every second.
+It is stopped as a scheduler stops a training. The slope of its resident memory is fitted after the
+first fifth of the steps, with its standard error; memory that varies but does not grow has a slope
+of some bytes per step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+
+_WARM_UP = 0.2
+"""Share of the steps after which memory should no longer grow."""
+_SAMPLES = 200
+"""Rows that are kept, evenly spaced."""
+_MOST_LINES = 200_000
+"""Room for observations is taken at the start, so that they are no growth themselves."""
+
+_COLUMNS = ("step", "rss_bytes", "threads", "open_files")
+
+Row = dict[str, int]
+
+
+def observed(step: int) -> Row:
+    """What this process holds now, by `_COLUMNS`; from /proc, so on Linux alone."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return {
+        "step": step,
+        "rss_bytes": int(fields["VmRSS"].split()[0]) * 1024,
+        "threads": int(fields["Threads"]),
+        "open_files": len(list(Path("/proc/self/fd").iterdir())),
+    }
+
+
+def slope(rows: Sequence[Row], column: str) -> tuple[float, float]:
+    """Least-squares slope of a column per step after the warm-up, and its standard error.
+
+    The error takes the residuals of the sampled rows as independent; they are not quite, so it is
+    rather too small.
+    """
+    after = [row for row in rows if row["step"] > _WARM_UP * rows[-1]["step"]]
+    steps = np.array([row["step"] for row in after], dtype=np.float64)
+    values = np.array([row[column] for row in after], dtype=np.float64)
+    centred = steps - steps.mean()
+    found = float(centred @ values / (centred @ centred))
+    residuals = values - values.mean() - found * centred
+    variance = float(residuals @ residuals) / (len(after) - 2)
+    return found, float(np.sqrt(variance / (centred @ centred)))
+
+
+def soak(directory: Path, *, minutes: float, settings: Sequence[str]) -> list[Row]:
+    """Train for so long; returns what was observed after every logged step."""
+    import torch
+
+    import small_job
+    from tidemask.material import Observer
+    from tidemask.run import train
+    from tidemask.run_record import RunDirectory
+    from tidemask.training.interruption import Interrupted, Interruption
+
+    torch.set_num_threads(1)
+    run = small_job.start_run(
+        small_job.write_corpus(directory), directory / "run", "training.max_steps=100000000",
+        "training.logging_steps=10", "training.save_steps=50", "evaluation.every_steps=30",
+        *settings,
+    )  # fmt: skip
+    seen = np.full((_MOST_LINES, len(_COLUMNS)), -1, dtype=np.int64)
+    numbers = itertools.count()
+
+    def on_record(record: Mapping[str, object]) -> None:
+        seen[next(numbers)] = list(observed(int(str(record["step"]))).values())
+
+    interruption = Interruption()
+    timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True
+    timer.start()
+    try:
+        with interruption.listening():
+            train(RunDirectory(run), Observer(on_record=on_record), interruption)
+    except Interrupted:
+        lines = seen[: next(numbers)].tolist()
+        return [dict(zip(_COLUMNS, line, strict=True)) for line in lines]
+    raise AssertionError("the run ended before it was stopped")
+
+
+def report(rows: Sequence[Row], *, minutes: float, settings: Sequence[str]) -> dict[str, Any]:
+    """The figures with the conditions they were measured under."""
+    from machine import conditions
+
+    per_step, error = slope(rows, "rss_bytes")
+    every = max(1, len(rows) // _SAMPLES)
+    return {
+        **conditions(),
+        "minutes": minutes,
+        "settings": list(settings),
+        "steps": rows[-1]["step"],
+        "rss_bytes_per_step": per_step,
+        "standard_error": error,
+        "threads": sorted({row["threads"] for row in rows[len(rows) // 5 :]}),
+        "open_files": sorted({row["open_files"] for row in rows[len(rows) // 5 :]}),
+        "rows": list(rows[::every]),
+    }
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and exit status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = _Parser(prog="soak.py", description="Does a long training grow?")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
+    parser.add_argument("settings", nargs="*", help="section.field=value")
+    chosen = parser.parse_args(arguments)
+    if not Path("/proc/self/status").is_file():
+        parser.error("there is no /proc here to read memory from")
+    if not chosen.minutes > 0:
+        parser.error(f"--minutes {chosen.minutes:g}: expected more than 0")
+    with tempfile.TemporaryDirectory() as directory:
+        rows = soak(Path(directory), minutes=chosen.minutes, settings=chosen.settings)
+    if len(rows) < 20:
+        parser.error(f"--minutes {chosen.minutes:g}: only {len(rows)} lines were logged; take more")
+    found = report(rows, minutes=chosen.minutes, settings=chosen.settings)
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    first = next(row for row in rows if row["step"] > _WARM_UP * rows[-1]["step"])
+    print(
+        f"{found['steps']:,} steps: {found['rss_bytes_per_step']:+.1f} "
+        f"± {found['standard_error']:.1f} bytes per step, "
+        f"{first['rss_bytes'] / 1e6:.1f} -> {rows[-1]['rss_bytes'] / 1e6:.1f} MB, "
+        f"threads {found['threads']}, open files {found['open_files']}"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

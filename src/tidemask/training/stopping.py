@@ -1,0 +1,83 @@
+"""Ending a training that was asked to stop: every rank after the same step, everything saved."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerCallback
+
+from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.interruption import STOP_SIGNALS, Interrupted, Interruption
+from tidemask.training.readback import Readback
+
+
+def agreed_signal(interruption: Interruption) -> signal.Signals | None:
+    """The signal that any rank has received, the same on every rank; `None` if there is none.
+
+    Every rank must ask at the same points. Alone, a process asks only itself. Of several signals
+    SIGINT counts most.
+    """
+    if rank_and_size()[1] == 1:
+        return interruption.received
+    return _counted(all_sum(_votes(interruption)))
+
+
+def leave_if_asked(interruption: Interruption) -> None:
+    """End what is under way if any rank was asked to stop; every rank must call it alike.
+
+    Raises:
+        Interrupted: one was.
+    """
+    asked = agreed_signal(interruption)
+    if asked is not None:
+        raise Interrupted(asked)
+
+
+class StopWhenAsked(TrainerCallback):
+    """Saves a checkpoint and stops after the step in which any rank was asked to.
+
+    Attributes:
+        stopped_by: the signal; `None` as long as nothing was asked.
+    """
+
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+        self._votes: Readback | None = None
+        self.stopped_by: signal.Signals | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Save and stop; whether the step is logged is not touched.
+
+        Several ranks stop a step later than one would: they count their votes of the step before,
+        which no one has to wait for.
+        """
+        if rank_and_size()[1] == 1:
+            self.stopped_by = self._interruption.received
+        else:
+            cast = self._votes
+            self._votes = Readback(all_sum(_votes(self._interruption, args.device)))
+            self.stopped_by = _counted(cast.wait()) if cast is not None else None
+        if self.stopped_by is not None:
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Stop at the checkpoint that was being saved when the signal came."""
+        self.stopped_by = agreed_signal(self._interruption)
+        if self.stopped_by is not None:
+            control.should_training_stop = True
+        return control
+
+
+def _votes(interruption: Interruption, device: torch.device | str = "cpu") -> Tensor:
+    """For each of `STOP_SIGNALS`, 1 if this process has received it."""
+    received = [float(interruption.received is number) for number in STOP_SIGNALS]
+    return torch.tensor(received, dtype=torch.float64, device=device)
+
+
+def _counted(votes: Tensor) -> signal.Signals | None:
+    counts = zip(STOP_SIGNALS, votes.tolist(), strict=True)
+    return next((number for number, count in counts if count > 0), None)
