@@ -45,6 +45,7 @@ from tidemask.training.distributed import (
 from tidemask.training.engine import naming_lost_processes
 from tidemask.training.freed_memory import keep_freed_memory
 from tidemask.training.interruption import Interrupted, Interruption
+from tidemask.training.logged import Hooks
 from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
@@ -57,7 +58,7 @@ from tidemask.training.resume import (
     set_aside_damaged,
 )
 from tidemask.training.stopping import leave_if_asked
-from tidemask.training.trainer import Hooks, MaskedLMTrainer
+from tidemask.training.trainer import MaskedLMTrainer
 from tidemask.watching import measure_at_start, measure_in_run
 
 _BEGINNING = ResumePoint(0, None)

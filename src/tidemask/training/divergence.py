@@ -2,13 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from tidemask.batching import BatchDataset, StepSampler
 from tidemask.errors import UserError
+from tidemask.run_record import RunDirectory
+from tidemask.training.distributed import all_sum
 
 _NAMED = 8
 """Samples that are named; of more, how many."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Finds the samples that a number was computed from.
+
+    Attributes:
+        run: whose last checkpoint is named.
+        dataset: knows the row of each sample.
+        sampler: from a step to this rank's sampler that begins there.
+    """
+
+    run: RunDirectory
+    dataset: BatchDataset
+    sampler: Callable[[int], StepSampler]
+
+    def error(self, what: str, value: float, step: int, samples: Sequence[int]) -> UserError:
+        """See `not_finite`."""
+        checkpoints = self.run.checkpoints()
+        return not_finite(
+            what,
+            value,
+            step=step,
+            samples=samples,
+            rows=self.dataset.order.rows(np.asarray(samples, dtype=np.int64)).tolist(),
+            checkpoint=checkpoints[-1][1] if checkpoints else None,
+        )
+
+    def samples_of(self, step: int) -> range:
+        """Those of a whole step, over all ranks."""
+        size = self.sampler(step).global_batch_size
+        return range(step * size, (step + 1) * size)
+
+    def samples_not_finite(self, step: int, losses: Sequence[Tensor]) -> list[int]:
+        """Samples of the micro-batches, of any rank, whose loss is not; all if none stands out.
+
+        Every rank must call it.
+
+        Args:
+            step: in which they were.
+            losses: of this rank's micro-batches.
+        """
+        everyone = self.samples_of(step)
+        finite = torch.ones(len(everyone), dtype=torch.float64)
+        for samples, loss in zip(self.sampler(step), losses, strict=False):
+            finite[torch.tensor(samples) - everyone.start] = float(torch.isfinite(loss))
+        num_finite = all_sum(finite)
+        found = (num_finite < num_finite.max()).nonzero().flatten().tolist()
+        return [everyone[number] for number in found] or list(everyone)
 
 
 def not_finite(
