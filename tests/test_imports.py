@@ -31,16 +31,20 @@ ARROWS: dict[str, set[str]] = {
     "report": {"run_record", "token_classes"},
     "config_problems": {"masking"},
     "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
-    "material": {"config", "corpus", "batching", "masking", "run_record"},
-    "starting": {"material", "corpus", "modeling"},
+    "material": {"config", "corpus", "batching", "masking", "modeling", "run_record"},
+    "starting": {"material", "corpus", "modeling", "training"},
     "measuring": {"material", "starting", "config", "corpus", "evaluation", "modeling"}
     | {"run_record", "training"},
-    "run": {"material", "measuring", "starting", "config", "corpus", "masking", "modeling"}
-    | {"run_record", "training"},
+    "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
+    | {"training"},
+    "model_card": {"config", "corpus", "masking", "run_record", ""},
+    "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
+    | {"training", "watching", "model_card"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
-    "terminal": {"run_record"},
+    "progress_line": {"run_record"},
+    "terminal": {"progress_line"},
     "preview_text": {"preview"},
     "results_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from tidemask.errors import UserError
-from tidemask.results_text import show_comparison, show_evaluations
+from tidemask.results_text import show_comparison, show_evaluations, show_start_and_final
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 
 if TYPE_CHECKING:
@@ -384,6 +384,7 @@ def _train(directory: Path, interruption: Interruption, *, is_finished: bool = F
             )
             train(run, observer, interruption)
     _leave_launched()
+    show_start_and_final(run)
     stdout.print(f"Model: {run.model}", soft_wrap=True)
 
 

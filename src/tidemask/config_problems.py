@@ -148,7 +148,15 @@ def _without_unions(raw: Any, location: Sequence[int | str]) -> tuple[tuple[int 
 _SECTION_MEMBERS = {kind.__name__ for kinds in CHOICES.values() for kind in kinds.values()}
 """What pydantic appends to a location for a member of a union of sections."""
 
-_PRIMITIVE_MEMBERS = {"int", "float", "str", "literal['auto']", "literal['all']"}
+_PRIMITIVE_MEMBERS = {
+    "int",
+    "float",
+    "str",
+    "bool",
+    "tuple[str, ...]",
+    "literal['auto']",
+    "literal['all']",
+}
 """What pydantic appends to a location for a plain member of a union such as `int | "auto"`."""
 
 

@@ -160,5 +160,5 @@ def _show(run: RunDirectory, steps: int, reporter: Reporter) -> None:
     if run.metrics.is_file():
         records = read_metrics(run.metrics)
         if records:
-            reporter.on_progress(run.root.name, int(records[-1]["step"]), steps)
             reporter.note(run.root.name, records[-1])
+            reporter.on_progress(run.root.name, int(records[-1]["step"]), steps)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from tidemask.batching import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.config import RunConfig
@@ -17,6 +17,7 @@ from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
+from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import MetricValue
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -24,6 +25,9 @@ OnProgress = Callable[[str, int, int | None], None]
 
 OnRecord = Callable[[Mapping[str, MetricValue]], None]
 """Told each logged step's line of metrics."""
+
+Measure = Callable[[SelectedPositionsLM], Mapping[str, float]]
+"""A measurement of a model of one's own; called on every rank, and must return the same on each."""
 
 
 def _quiet(stage: str, done: int, total: int | None) -> None:
@@ -46,6 +50,10 @@ class Observer:
     on_record: OnRecord = _unheard
     on_note: Callable[[str], None] = _unsaid
     """Told what a user should know, one sentence at a time."""
+    measures: tuple[Measure, ...] = ()
+    """Taken beside every held-out loss during training; their results join the line of metrics."""
+    callbacks: tuple[TrainerCallback, ...] = ()
+    """Callbacks of the Hugging Face Trainer; `on_log` gets the numbers of each line of metrics."""
 
 
 @dataclass(frozen=True)

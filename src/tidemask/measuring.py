@@ -13,7 +13,7 @@ from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, load_model
-from tidemask.run_record import RunDirectory, write_evaluation
+from tidemask.run_record import FINAL, RunDirectory, write_evaluation
 from tidemask.starting import check_vocabulary, wrapped
 from tidemask.training.distributed import all_sum, rank_and_size
 
@@ -200,4 +200,4 @@ def measure_held_out(
 def _models_of(run: RunDirectory) -> list[tuple[str, Path]]:
     """Checkpoints, oldest first, then the final model."""
     found = [(path.name, path) for _, path in run.checkpoints()]
-    return [*found, ("final", run.model)] if run.model.exists() else found
+    return [*found, (FINAL, run.model)] if run.model.exists() else found

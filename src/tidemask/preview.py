@@ -199,7 +199,8 @@ def _logged_losses(run: Path | None, masker: Masker, progress: float) -> Tensor 
             "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
             f"--run {run}. They are in its checkpoints alone; leave out --run."
         )
-    records = read_metrics(RunDirectory(run).metrics)
+    lines = read_metrics(RunDirectory(run).metrics)
+    records = [line for line in lines if line["step"] > 0]
     if not records:
         raise UserError(
             f"no class losses yet: {run} has not logged a step. Wait, or leave out --run."

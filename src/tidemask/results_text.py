@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
+from tidemask.run_record import (
+    FINAL,
+    HELD_OUT_PERCENTS,
+    START,
+    UNIGRAM_ENTROPY,
+    RunDirectory,
+    held_out_loss,
+)
 from tidemask.terminal import print_table, stdout
 
 if TYPE_CHECKING:
@@ -24,6 +31,26 @@ def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]]) -> None
         ]
         for name, m in results
     ]
+    print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
+
+
+def show_start_and_final(run: RunDirectory) -> None:
+    """Print the held-out losses before and after training side by side, if both were measured."""
+    found = {
+        result["checkpoint"]: result["metrics"]
+        for result in run.read_evaluations()
+        if result.get("task") == "held-out"
+    }
+    if not {START, FINAL} <= found.keys():
+        return
+    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
+    rows = [
+        [name, *(f"{found[name][k]:.3f} ± {found[name][k + '_standard_error']:.3f}" for k in names)]
+        for name in (START, FINAL)
+    ]
+    differences = [found[FINAL][k] - found[START][k] for k in names]
+    rows.append(["difference", *(f"{difference:+.3f}" for difference in differences)])
+    columns = ["model", *(f"loss at {percent} %" for percent in HELD_OUT_PERCENTS)]
     print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
 
 

@@ -11,6 +11,7 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,11 @@ from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config,
 from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError, one_line
-from tidemask.masking.schedule import mean_ratio
 from tidemask.material import Material, Observer, build_masker, corpus_of
-from tidemask.measuring import evaluate_model_of_run, measure_held_out
+from tidemask.measuring import evaluate_model_of_run
+from tidemask.model_card import model_card
 from tidemask.modeling import SelectedPositionsLM, load_model
-from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
-    MetricValue,
-    RunDirectory,
-    cut_metrics,
-    held_out_loss,
-    write_atomically,
-)
+from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
 from tidemask.starting import check_start, resolved, start_of, wrapped
 from tidemask.training.continuation import (
     accumulation_on,
@@ -42,9 +36,16 @@ from tidemask.training.continuation import (
     identity_of,
     sole_process,
 )
-from tidemask.training.distributed import barrier, join_launched_processes, rank_and_size
+from tidemask.training.distributed import (
+    barrier,
+    is_agreed,
+    join_launched_processes,
+    rank_and_size,
+)
+from tidemask.training.engine import naming_lost_processes
 from tidemask.training.freed_memory import keep_freed_memory
 from tidemask.training.interruption import Interrupted, Interruption
+from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
     clear_unfinished,
@@ -57,14 +58,7 @@ from tidemask.training.resume import (
 )
 from tidemask.training.stopping import leave_if_asked
 from tidemask.training.trainer import Hooks, MaskedLMTrainer
-
-IN_RUN: frozenset[str] = frozenset(
-    name
-    for percent in HELD_OUT_PERCENTS
-    for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
-)
-"""Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
-
+from tidemask.watching import measure_at_start, measure_in_run
 
 _BEGINNING = ResumePoint(0, None)
 
@@ -118,21 +112,29 @@ def _request(config: RunConfig) -> dict[str, Any]:
 def _planned(recipe: Recipe, corpus: Path) -> tuple[RunConfig, PreparedCorpus]:
     join_launched_processes()
     opened = open_corpus(corpus)
+    check_trackers(recipe.training.report_to)
     material = Material.of(opened)
     build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
-    model = resolved(recipe.model)
+    model, training = resolved(recipe.model), recipe.training
+    start = check_start(model, material, seed=training.seed, precision=training.precision)
+    if training.learning_rate == "auto":
+        training = replace(training, learning_rate=start.learning_rate)
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
         model=model,
-        model_fingerprint=check_start(
-            model, material, seed=recipe.training.seed, precision=recipe.training.precision
-        ),
-        training=recipe.training,
+        model_fingerprint=start.fingerprint,
+        training=training,
         evaluation=recipe.evaluation,
     )
+    if not is_agreed(to_yaml(config)):
+        raise UserError(
+            f"processes disagree: rank {rank_and_size()[0]} was asked for recipe {config.recipe} "
+            f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "
+            "for something else. Give every process the same command."
+        )
     return config, opened
 
 
@@ -184,7 +186,7 @@ def train(
         keep_freed_memory()
     observer = observer or Observer()
     config = read_run_config(run.config)
-    with sole_process(run):
+    with sole_process(run), naming_lost_processes(run):
         return _train(run, config, observer, interruption or Interruption())
 
 
@@ -201,7 +203,10 @@ def _train(
     material = Material.of(corpus)
     point = find_resume_point(run)
     trainer = _build_trainer(run, config, material, observer, point, interruption)
-    for note in [*config.masking.without_effect(), *resume_notes(run, point)]:
+    _record_engine(run, trainer)
+    engine = trainer.engine_notes(config.training.sharding)
+    idle = [*config.masking.without_effect(), *config.training.without_effect()]
+    for note in [*engine, *idle, *resume_notes(run, point)]:
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
@@ -218,9 +223,16 @@ def _train(
         last = load_model(run.checkpoint(config.training.max_steps))
         final = wrapped(last, config.model, material)
         stoppable = _stoppable(observer, interruption)
-        evaluate_model_of_run(run, "final", final, config, material, stoppable)
-        _save_final_model(run, trainer)
+        evaluate_model_of_run(run, FINAL, final, config, material, stoppable)
+        _save_final_model(run, final, material)
     return point
+
+
+def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
+    """Write what runs into the environment of the run; a resume may change it."""
+    environment = {**run.read_environment(), "engine": trainer.engine()}
+    if rank_and_size()[0] == 0:
+        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
 
 
 def _stoppable(observer: Observer, interruption: Interruption) -> Observer:
@@ -264,20 +276,13 @@ def _build_trainer(
     total = config.training.max_steps
 
     def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
-        observer.on_progress("training", step, total)
         if record is not None:
             observer.on_record(record)
+        observer.on_progress("training", step, total)
 
+    stoppable = _stoppable(observer, interruption)
     quiet = _stoppable(Observer(), interruption)
-
-    def measure(current: SelectedPositionsLM) -> dict[str, float]:
-        settings = config.evaluation
-        metrics = measure_held_out(
-            current, material, settings, settings.sequences, settings.draws, observer=quiet
-        )
-        return {name: value for name, value in metrics.items() if name in IN_RUN}
-
-    has_held_out = len(material.corpus.held_out) > 0
+    evaluate = measure_in_run(material, config.evaluation, observer.measures, observer=quiet)
     return MaskedLMTrainer(
         _model_at(point, config, material, observer),
         config.training,
@@ -288,9 +293,11 @@ def _build_trainer(
         identity=identity,
         accumulation_steps=accumulation,
         hooks=Hooks(
-            evaluate=measure if has_held_out else None,
-            evaluate_every_steps=config.evaluation.interval(total) if has_held_out else 0,
+            evaluate=evaluate,
+            at_start=measure_at_start(run, config, material, evaluate, stoppable),
+            evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
             on_step=on_step,
+            callbacks=observer.callbacks,
         ),
         interruption=interruption,
     )
@@ -309,13 +316,18 @@ def _model_at(
     return wrapped(start.model, config.model, material)
 
 
-def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
+def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: Material) -> None:
+    """Save the model of the last checkpoint, with its tokenizer and its card."""
     staged = run.root / ".model.tmp"
 
     def save() -> None:
+        shutil.rmtree(staged, ignore_errors=True)
         try:
-            trainer.save_model(str(staged))
-            (staged / "README.md").write_text(_model_card(run, trainer), encoding="utf-8")
+            final.language_model.save_pretrained(staged)
+            material.tokenizer.save_pretrained(staged)
+            token = str(material.tokenizer.mask_token)
+            card = model_card(run, material.corpus.manifest, mask_token=token)
+            (staged / "README.md").write_text(card, encoding="utf-8")
             force_tree(staged)
             staged.rename(run.model)
         except Exception as error:  # each library has its own for a full disk
@@ -326,21 +338,6 @@ def _save_final_model(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
             ) from error
 
     decided_on_first_rank(save)
-
-
-def _model_card(run: RunDirectory, trainer: MaskedLMTrainer) -> str:
-    config = read_run_config(run.config)
-    mean = mean_ratio(config.masking.ratio)
-    return (
-        "---\nlibrary_name: transformers\npipeline_tag: fill-mask\n---\n\n"
-        f"# {config.model.name}, pre-trained with tidemask\n\n"
-        f"Masked language model, recipe `{config.recipe}` (mean masking ratio {mean:.3f}), "
-        f"{config.training.max_steps} optimizer steps, {trainer.window.total_tokens:,.0f} tokens "
-        f"seen, {trainer.window.total_selected:,.0f} predicted. "
-        f"Corpus fingerprint `{config.corpus.fingerprint}`.\n\n"
-        "Load it with `AutoModelForMaskedLM.from_pretrained(...)`.\n\nThe whole configuration:\n\n"
-        f"```yaml\n{to_yaml(config)}```\n"
-    )
 
 
 def _environment(corpus: PreparedCorpus) -> dict[str, Any]:

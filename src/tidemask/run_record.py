@@ -29,6 +29,8 @@ CLASS_WEIGHT = "class_weight/"
 CLASS_SHARE = "class_share/"
 HELD_OUT = "held_out/"
 UNIGRAM_ENTROPY = "unigram_entropy"
+START, FINAL = "start", "final"
+"""What evaluations call the starting model and the final one, where others name a checkpoint."""
 HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
 """Masking ratios, in per cent, at which held-out loss is always measured."""
 
@@ -68,6 +70,15 @@ class RunDirectory:
     def evaluation(self) -> Path:
         """One JSON file per task and checkpoint."""
         return self.root / "evaluation"
+
+    def result(self, task: str, checkpoint: str) -> Path:
+        """The evaluation result of a task and a checkpoint, `START` and `FINAL` among them."""
+        return self.evaluation / f"{task}--{checkpoint}.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files of TensorBoard."""
+        return self.root / "tensorboard"
 
     @property
     def report(self) -> Path:
@@ -206,12 +217,12 @@ def write_evaluation(
     Args:
         run: the run it belongs to.
         task: name of the task, such as `held-out`.
-        checkpoint: `final`, or the name of a checkpoint directory.
+        checkpoint: `START`, `FINAL`, or the name of a checkpoint directory.
         metrics: scalars by name.
         settings: what was evaluated how; enough to do it again.
     """
     run.evaluation.mkdir(parents=True, exist_ok=True)
-    path = run.evaluation / f"{task}--{checkpoint}.json"
+    path = run.result(task, checkpoint)
     content = {
         "task": task,
         "checkpoint": checkpoint,

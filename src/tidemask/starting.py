@@ -16,12 +16,14 @@ from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.material import Material
 from tidemask.modeling import (
+    MODEL_SIZES,
     ModelSettings,
     SelectedPositionsLM,
     build_model,
     load_starting_weights,
     missing_positions,
 )
+from tidemask.training.arguments import WARM_START_LEARNING_RATE, usual_learning_rate
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -96,10 +98,23 @@ def start_of(settings: ModelSettings, material: Material, *, seed: int) -> Start
     return Start(model, None if is_size else _fingerprint(model.config, {}))
 
 
+@dataclass(frozen=True)
+class CheckedStart:
+    """What a run's configuration says of the model that it starts from.
+
+    Attributes:
+        fingerprint: as in `Start`.
+        learning_rate: the usual peak for it, for a run that is given none.
+    """
+
+    fingerprint: str | None
+    learning_rate: float
+
+
 def check_start(
     settings: ModelSettings, material: Material, *, seed: int, precision: str
-) -> str | None:
-    """Make sure that a run can start, before anything of it is written; gives the fingerprint.
+) -> CheckedStart:
+    """Make sure that a run can start, before anything of it is written.
 
     A model of a size is not built for that: it fits any corpus.
 
@@ -108,7 +123,7 @@ def check_start(
     """
     if settings.size is not None:
         _separator(settings, material)
-        return None
+        return CheckedStart(None, usual_learning_rate(MODEL_SIZES[settings.size].hidden))
     start = start_of(settings, material, seed=seed)
     wrapped(start.model, settings, material)
     if precision != "float32" and start.model.config.model_type in _ONLY_FLOAT32:
@@ -117,7 +132,10 @@ def check_start(
             f"{settings.name}, a {start.model.config.model_type}, whose attention in transformers "
             "mixes types then and fails. Set training.precision=float32."
         )
-    return start.fingerprint
+    if settings.warm_start is not None:
+        return CheckedStart(start.fingerprint, WARM_START_LEARNING_RATE)
+    width = int(start.model.config.hidden_size)
+    return CheckedStart(start.fingerprint, usual_learning_rate(width))
 
 
 def wrapped(

@@ -1,7 +1,7 @@
 """What the commands show: progress on stderr, results on stdout.
 
-On a terminal, progress is a bar with rate and time left. Elsewhere (a log file, CI) it is a plain
-line at most every ten seconds.
+On a terminal, progress is one line per stage, with a bar and the time left. Elsewhere (a log file,
+CI) it is a plain line at most every ten seconds, and one at the end of each stage.
 """
 
 from __future__ import annotations
@@ -13,21 +13,11 @@ from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from tidemask.run_record import RATIO, held_out_loss
+from tidemask.progress_line import Stage, bar_line, log_line
 
 _LOG_EVERY_SECONDS = 10.0
 _FIRST_LINE_SECONDS = 2.0
@@ -39,13 +29,17 @@ stderr = Console(stderr=True, highlight=False)
 """Progress, notes and errors."""
 
 
-class _RateColumn(ProgressColumn):
-    """Units per second."""
+class _Line(ProgressColumn):
+    """The whole line of a stage."""
 
     def render(self, task: Task) -> Text:
-        """Rate of a task, empty while it is not known."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{_short(speed)}/s", style="progress.data.speed")
+        """The line in the width of the terminal."""
+        return bar_line(
+            task.fields["stage"],
+            task.fields["ended"] or time.monotonic(),
+            width=stderr.width - 1,
+            name_width=task.fields["name_width"],
+        )
 
 
 class Reporter:
@@ -53,19 +47,10 @@ class Reporter:
 
     def __init__(self) -> None:
         self._live = stderr.is_terminal
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            _RateColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=stderr,
-            transient=False,
-        )
+        self._progress = Progress(_Line(), console=stderr, transient=False)
+        self._stages: dict[str, Stage] = {}
+        self._notes: dict[str, Mapping[str, object]] = {}
         self._tasks: dict[str, TaskID] = {}
-        self._finished: set[str] = set()
         self._last_line = time.monotonic() - _LOG_EVERY_SECONDS + _FIRST_LINE_SECONDS
 
     def __enter__(self) -> Reporter:
@@ -79,51 +64,46 @@ class Reporter:
 
     def on_progress(self, stage: str, done: int, total: int | None) -> None:
         """Show that `done` of `total` units of a stage are finished."""
+        now = time.monotonic()
+        shown = self._stages.get(stage)
+        if shown is None or done < shown.done:
+            shown = self._stages[stage] = Stage(stage, started=now, first=done)
+        was_finished = shown.is_finished
+        shown.done, shown.total = done, total
+        shown.take(self._notes.pop(stage, {}))
         if self._live:
-            if stage not in self._tasks:
-                self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
-            self._progress.update(self._tasks[stage], completed=done, total=total)
-        elif done and stage not in self._finished:
-            is_last = total is not None and done >= total
-            if is_last:
-                self._finished.add(stage)
-            self._log(f"{stage}: {done}" + (f" of {total}" if total else ""), at_once=is_last)
+            self._draw(shown, now)
+        elif done and not was_finished:
+            self._log(log_line(shown, now), at_once=shown.is_finished)
 
     def on_record(self, record: Mapping[str, object]) -> None:
-        """Show the line of metrics of a logged step of training."""
-        if self._live:
-            self.note("training", record)
-        else:
-            self._log(
-                f"step {record['step']}: {training_note(record)}",
-                at_once=held_out_loss(15) in record,
-            )
+        """Take a line of metrics of training; it is shown with the step it belongs to."""
+        self.note("training", record)
 
     def note(self, stage: str, record: Mapping[str, object]) -> None:
-        """Show a line of metrics beside the bar of a stage."""
-        if self._live and stage in self._tasks:
-            self._progress.update(self._tasks[stage], note=training_note(record))
+        """Show a line of metrics with the next progress of a stage."""
+        self._notes[stage] = {**self._notes.get(stage, {}), **record}
 
     def say(self, sentence: str) -> None:
         """Show a note beside the progress."""
         stderr.print(sentence, soft_wrap=True)
+
+    def _draw(self, stage: Stage, now: float) -> None:
+        if stage.name not in self._tasks:
+            self._tasks[stage.name] = self._progress.add_task(
+                stage.name, total=None, stage=stage, ended=None, name_width=0
+            )
+        task = self._tasks[stage.name]
+        self._progress.update(task, stage=stage, ended=now if stage.is_finished else None)
+        longest = max(map(len, self._tasks))
+        for other in self._tasks.values():
+            self._progress.update(other, name_width=longest)
 
     def _log(self, line: str, *, at_once: bool) -> None:
         now = time.monotonic()
         if at_once or now - self._last_line >= _LOG_EVERY_SECONDS:
             self._last_line = now
             stderr.print(line, soft_wrap=True)
-
-
-def training_note(record: Mapping[str, object]) -> str:
-    """Loss, ratio and speed of a logged step, in a few words."""
-    parts = [f"loss {_number(record.get('loss'))}", f"ratio {_number(record.get(RATIO), 3)}"]
-    if held_out_loss(15) in record:
-        parts.append(f"held-out at 15 %: {_number(record[held_out_loss(15)])}")
-    speed = record.get("tokens_per_second")
-    if isinstance(speed, int | float):
-        parts.append(f"{_short(float(speed))} tok/s")
-    return "  ".join(parts)
 
 
 @contextmanager
@@ -159,14 +139,3 @@ def print_error(message: str) -> None:
     """Print an error as one line."""
     line = " ".join(message.split())
     print(f"tidemask: {line}", file=sys.stderr)  # noqa: T201  # never wrapped, never coloured
-
-
-def _number(value: object, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"
-
-
-def _short(value: float) -> str:
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.1f}{unit}"
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"

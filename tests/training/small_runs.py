@@ -27,6 +27,7 @@ TINY = (
     "training.logging_steps=3",
     "training.save_steps=5",
     "training.learning_rate=1e-3",
+    "training.report_to=none",
     "evaluation.sequences=8",
     "evaluation.every_steps=4",
     "evaluation.final_draws=1",

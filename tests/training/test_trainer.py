@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import TINY, records, run_command, started, trained
+from small_runs import records, started, trained
 from transformers import TrainerCallback
 
 from tidemask.config import load_recipe, read_run_config, recipe_names
@@ -183,23 +183,3 @@ def test_trainer_shows_every_step_to_its_observer(corpus: Path, tmp_path: Path) 
         ),
     )
     assert seen == list(range(1, 9))
-
-
-@pytest.mark.slow
-def test_trainer_two_processes_equal_one(corpus: Path, tmp_path: Path) -> None:
-    common = [
-        str(corpus), "--recipe=ptw-mrd", *TINY, "model.dropout=0.0", "training.logging_steps=1",
-        "masking.content.horizon_steps=1",
-    ]  # fmt: skip
-    one, two = tmp_path / "one", tmp_path / "two"
-    for out, processes, micro in ((one, 1, 16), (two, 2, 8)):
-        done = run_command(
-            ["pretrain", *common, f"--out={out}", f"training.micro_batch_size={micro}"],
-            processes=processes,
-        )
-        assert done.returncode == 0, done.stderr
-    a, b = records(RunDirectory(one)), records(RunDirectory(two))
-    assert len(a) == 8
-    for first, second in zip(a, b, strict=True):
-        assert second == pytest.approx(first, rel=1e-5, nan_ok=True), first["step"]
-        assert first["predicted_tokens"] == second["predicted_tokens"]

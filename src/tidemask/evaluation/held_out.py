@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -52,6 +53,9 @@ class HeldOutSettings(Settings):
     """Fixed maskings per ratio after training, at least 1."""
     batch_size: int = 64
     """Sequences in one forward pass."""
+    at_start: bool | Literal["auto"] = "auto"
+    """Whether the starting model is measured before the first step; `auto` does so for a model that
+    was trained before."""
 
     def __post_init__(self) -> None:
         for name in ("every_steps", "sequences", "final_sequences"):
@@ -62,6 +66,10 @@ class HeldOutSettings(Settings):
     def interval(self, max_steps: int) -> int:
         """Steps between two measurements in a run of `max_steps`."""
         return self.every_steps or max(1, max_steps // 10)
+
+    def measures_start(self, *, is_warm: bool) -> bool:
+        """Whether the starting model is measured, `is_warm` where it was trained before."""
+        return is_warm if self.at_start == "auto" else self.at_start
 
 
 @dataclass
@@ -143,14 +151,17 @@ def held_out_metrics(
     samples = _evenly_spaced(len(dataset.split), num_sequences)
     chunks = [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
     sums = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
-    turns = range(0, len(chunks), num_ranks)
+    unused = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
+    rounds = -(-len(chunks) // num_ranks)
     device = next(model.parameters()).device
     with _evaluating(model):
-        for turn, first in enumerate(turns, start=1):
-            if first + rank < len(chunks):
-                batch = dataset.__getitems__(chunks[first + rank]).to(device)
-                _add_batch(sums, model, batch, vocabulary, num_draws)
-            on_progress(turn, len(turns))
+        for done in range(rounds):
+            number = done * num_ranks + rank
+            # Ranks of a sharded model must run it equally often: the last rounds repeat, uncounted.
+            batch = dataset.__getitems__(chunks[min(number, len(chunks) - 1)]).to(device)
+            counted = sums if number < len(chunks) else unused
+            _add_batch(counted, model, batch, vocabulary, num_draws)
+            on_progress(done + 1, rounds)
     return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
 
 
@@ -215,8 +226,11 @@ def _measured(
     positions = selected.flatten().nonzero().squeeze(1)
     filled = torch.nn.functional.pad(positions, (0, -len(positions) % HEAD_MULTIPLE))
     targets = batch.input_ids.flatten()[filled]
-    # Not by a call: a model that was compiled for training would be compiled for this as well.
-    loss = model.forward(inputs, filled, targets, batch.attention_mask)[: len(positions)]
+    # No plain call: a model that was compiled for training would be compiled for this as well. Nor
+    # `forward`: without its hooks, the shards of a sharded model are not brought together.
+    loss: Tensor = model._call_impl(  # type: ignore[no-untyped-call]
+        inputs, filled, targets, batch.attention_mask
+    )[: len(positions)]
     if batch.token_class is None:
         classes = torch.full_like(positions, NO_CLASS)
     else:

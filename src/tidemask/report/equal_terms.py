@@ -14,7 +14,14 @@ from tidemask.report.compared_run import ComparedRun
 
 _PACE = frozenset(
     f"training.{name}"
-    for name in ("logging_steps", "save_steps", "keep_checkpoints", "loader_workers")
+    for name in (
+        "logging_steps",
+        "save_steps",
+        "keep_checkpoints",
+        "loader_workers",
+        "report_to",
+        "sharding",
+    )
 )
 """Settings of when something is written down and who loads the data, not of what is computed."""
 

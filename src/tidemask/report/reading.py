@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.report.compared_run import ComparedRun, HeldOut
-from tidemask.run_record import RunDirectory, read_metrics
+from tidemask.run_record import START, RunDirectory, read_metrics
 
 
 def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
@@ -89,7 +89,7 @@ def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 def _newest_held_out(directory: RunDirectory) -> HeldOut | None:
     found = []
     for content in directory.read_evaluations():
-        if content.get("task") != "held-out":
+        if content.get("task") != "held-out" or content.get("checkpoint") == START:
             continue
         metrics, checkpoint = content.get("metrics"), str(content.get("checkpoint"))
         if not isinstance(metrics, dict):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import TrainingArguments
 
 from tidemask.settings import Settings, check_at_least, check_share_below_one
+from tidemask.training.engine import Sharding, sharding_arguments
+from tidemask.training.reporting import AUTO, named_trackers
 
 _LARGEST = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
@@ -25,7 +27,6 @@ _MINIMA = {
     "loader_workers": 0,
     "weight_decay": 0,
     "max_grad_norm": 0,
-    "learning_rate": 0,
     "adam_epsilon": 0,
 }
 
@@ -40,12 +41,18 @@ class TrainingSettings(Settings):
     """Sequences in one forward pass on one device."""
     gradient_accumulation_steps: int = 1
     """Micro-batches per optimizer step on each device."""
-    learning_rate: float = 1e-3
-    """Peak learning rate."""
-    lr_schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """Curve of the learning rate after its warm-up; all but `constant` end at 0."""
+    learning_rate: float | Literal["auto"] = "auto"
+    """Peak learning rate; `auto` is what is usual for the width of the model, see
+    `usual_learning_rate`. The number stands in run.yaml."""
+    lr_schedule: Literal["linear", "cosine", "constant", "wsd"] = "linear"
+    """Curve of the learning rate after its warm-up; all but `constant` end at 0. `wsd` (warm-up,
+    stable, decay) keeps its peak until the decay."""
     lr_warmup_steps: int | Literal["auto"] = "auto"
     """Optimizer steps in which the learning rate rises from 0; `auto` is 6 % of the run."""
+    lr_decay_steps: int | Literal["auto"] = "auto"
+    """Last optimizer steps, in which `wsd` goes down to 0; `auto` is 10 % of the run."""
+    lr_decay_shape: Literal["linear", "cosine", "1-sqrt"] = "linear"
+    """Curve of the decay of `wsd`."""
     weight_decay: float = 0.01
     """Decoupled weight decay of all parameters but norms and biases."""
     adam_beta1: float = 0.9
@@ -74,6 +81,11 @@ class TrainingSettings(Settings):
     """Newest checkpoints that are kept; 0 keeps all."""
     loader_workers: int = 0
     """Processes that read ahead; 0 reads in the training process."""
+    sharding: Sharding = "none"
+    """Whether each of several processes holds the whole model (`none`) or a shard (`fsdp2`)."""
+    report_to: str | tuple[str, ...] = AUTO
+    """Trackers besides metrics.jsonl: a name or a list of names that transformers knows, `none`, or
+    `auto` for TensorBoard where it is installed."""
     seed: int = 0
     """Of initial weights, data order, masks and dropout; in [0, 2**32)."""
 
@@ -85,6 +97,8 @@ class TrainingSettings(Settings):
                 raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_LARGEST}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
+        if self.learning_rate != "auto":
+            check_at_least("learning_rate", self.learning_rate, 0)
         if self.lr_warmup_steps != "auto":
             check_at_least("lr_warmup_steps", self.lr_warmup_steps, 0)
             if self.lr_warmup_steps > self.max_steps:
@@ -92,14 +106,64 @@ class TrainingSettings(Settings):
                     f"lr_warmup_steps={self.lr_warmup_steps}. "
                     f"Expected at most max_steps={self.max_steps}."
                 )
+        self._check_decay()
+        named_trackers(self.report_to)
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed={self.seed}. Expected an integer in [0, 2**32).")
+
+    def _check_decay(self) -> None:
+        if self.lr_decay_steps != "auto":
+            check_at_least("lr_decay_steps", self.lr_decay_steps, 0)
+        together = self.num_warmup_steps() + self.num_decay_steps()
+        if self.lr_schedule == "wsd" and together > self.max_steps:
+            raise ValueError(
+                f"lr_decay_steps={self.lr_decay_steps}. Expected at most "
+                f"max_steps={self.max_steps} together with {self.num_warmup_steps()} of warm-up."
+            )
 
     def num_warmup_steps(self) -> int:
         """Optimizer steps in which the learning rate rises."""
         if self.lr_warmup_steps == "auto":
             return round(0.06 * self.max_steps)
         return self.lr_warmup_steps
+
+    def num_decay_steps(self) -> int:
+        """Optimizer steps in which the learning rate of `wsd` falls."""
+        if self.lr_decay_steps == "auto":
+            return round(0.1 * self.max_steps)
+        return self.lr_decay_steps
+
+    def without_effect(self) -> list[str]:
+        """Settings that change nothing, one sentence each."""
+        changed = [
+            name
+            for name, default in (("lr_decay_steps", "auto"), ("lr_decay_shape", "linear"))
+            if getattr(self, name) != default and self.lr_schedule != "wsd"
+        ]
+        return [
+            f"training.{name}={getattr(self, name)} has no effect: "
+            f"training.lr_schedule is {self.lr_schedule}, not wsd."
+            for name in changed
+        ]
+
+
+_USUAL_LEARNING_RATES = ((256, 1e-3), (512, 5e-4), (768, 2e-4))
+_WIDE_LEARNING_RATE = 1e-4
+WARM_START_LEARNING_RATE = 5e-5
+"""For a model that is trained already; what transformers' own arguments begin with."""
+
+
+def usual_learning_rate(hidden_size: int) -> float:
+    """Peak learning rate that the field uses for an encoder of that width, from scratch.
+
+    1e-3 up to 256, 5e-4 up to 512, 2e-4 up to 768 and 1e-4 beyond: between those that BERT (1e-4,
+    Devlin et al. 2019) and ELECTRA (5e-4 small, 2e-4 base; Clark et al. 2020) were trained with at
+    batches of 128 and 256 sequences. Larger batches take larger ones; nothing was tuned here.
+    """
+    for width, rate in _USUAL_LEARNING_RATES:
+        if hidden_size <= width:
+            return rate
+    return _WIDE_LEARNING_RATE
 
 
 def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArguments:
@@ -108,14 +172,15 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
     The filter for NaN losses is off because it would hide them; skipping data on resume is off
     because the sampler computes its position; several devices in one process are off.
     """
-    schedules = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+    assert settings.learning_rate != "auto", "the trainer knows its model and resolves it"
     arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=settings.max_steps,
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=schedules[settings.lr_schedule],
+        **_learning_rate_curve(settings),
+        **sharding_arguments(settings.sharding),
         warmup_steps=settings.num_warmup_steps(),
         weight_decay=settings.weight_decay,
         adam_beta1=settings.adam_beta1,
@@ -135,10 +200,20 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
-        report_to=[],
+        report_to=[],  # `reporting.py` makes the callbacks
+        run_name=output.name,
         disable_tqdm=True,
     )
     # One process uses one device; with more, the Trainer would split `positions`, which index the
     # whole batch. Several devices are several processes, under torchrun.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+def _learning_rate_curve(settings: TrainingSettings) -> dict[str, Any]:
+    names = {"constant": "constant_with_warmup", "wsd": "warmup_stable_decay"}
+    name = names.get(settings.lr_schedule, settings.lr_schedule)
+    if settings.lr_schedule != "wsd":
+        return {"lr_scheduler_type": name}
+    decay = {"num_decay_steps": settings.num_decay_steps(), "decay_type": settings.lr_decay_shape}
+    return {"lr_scheduler_type": name, "lr_scheduler_kwargs": decay}

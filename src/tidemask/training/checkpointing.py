@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase, Trainer
+from transformers import PreTrainedTokenizerBase
 
 from tidemask.errors import UserError, one_line
 from tidemask.modeling import load_model
 from tidemask.run_record import RunDirectory, force_metrics
 from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import all_sum
+from tidemask.training.engine import EngineTrainer
 from tidemask.training.resume import (
     prune,
     publish,
@@ -29,8 +30,11 @@ from tidemask.training.resume import (
     write_state,
 )
 
+_INNER = "language_model."
+"""What the names of weights begin with in the module that is trained."""
 
-class CheckpointedTrainer(Trainer):
+
+class CheckpointedTrainer(EngineTrainer):
     """Saves and loads everything that continues a run."""
 
     run: RunDirectory
@@ -105,17 +109,19 @@ class CheckpointedTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Save the inner model and the tokenizer; no pickled arguments."""
+        gathered = self.gathered_weights()
         if output_dir is not None and self.args.should_save:
             wrapped: Any = self.accelerator.unwrap_model(self.model)
-            wrapped.language_model.save_pretrained(output_dir)
+            weights = gathered and {n.removeprefix(_INNER): w for n, w in gathered.items()}
+            wrapped.language_model.save_pretrained(output_dir, state_dict=weights)
             self.tokenizer.save_pretrained(output_dir)
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
     ) -> None:
         path = Path(resume_from_checkpoint)
-        wrapped: Any = model or self.model
-        wrapped.language_model.load_state_dict(load_model(path).state_dict())
+        weights = load_model(path).state_dict()
+        self.take_weights({_INNER + name: weight for name, weight in weights.items()})
         self.load_own_state(read_state(path))
 
 

@@ -24,7 +24,7 @@ except ImportError:  # Windows: no lock, as there is no such call
 
 _T = TypeVar("_T")
 
-_MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers"})
+_MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
 """Training settings that change nothing that is computed or logged."""
 
 

@@ -41,6 +41,16 @@ def all_sum(vector: Tensor) -> Tensor:
     return summed.to(vector.device)
 
 
+def is_agreed(text: str) -> bool:
+    """Whether every rank has the same text; every rank must call it."""
+    num_ranks = rank_and_size()[1]
+    if num_ranks == 1:
+        return True
+    texts: list[str] = [""] * num_ranks
+    dist.all_gather_object(texts, text)
+    return len(set(texts)) == 1
+
+
 def barrier() -> None:
     """Wait until every rank is here."""
     if rank_and_size()[1] > 1:

@@ -39,14 +39,21 @@ from tidemask.run_record import (
     RunDirectory,
     append_metrics,
 )
-from tidemask.training.arguments import TrainingSettings, trainer_arguments
+from tidemask.training.arguments import (
+    TrainingSettings,
+    trainer_arguments,
+    usual_learning_rate,
+)
 from tidemask.training.checkpointing import CheckpointedTrainer
+from tidemask.training.compilation import compile_for_training, mark_changing
 from tidemask.training.distributed import all_sum, rank_and_size
 from tidemask.training.divergence import not_finite
+from tidemask.training.engine import local_part, mark_layers
 from tidemask.training.interruption import Interrupted, Interruption, leave_signals_to_parent
 from tidemask.training.loss import weighted_sum
 from tidemask.training.masked_step import MaskedStep, StepMasking
 from tidemask.training.readback import Readback
+from tidemask.training.reporting import reportable, tracker_callbacks
 from tidemask.training.resume import read_state
 from tidemask.training.step_sums import StepSums
 from tidemask.training.stopping import StopWhenAsked
@@ -65,10 +72,14 @@ class Hooks:
 
     evaluate: Evaluate | None = None
     """Measurement whose results join the line of metrics."""
+    at_start: Evaluate | None = None
+    """Measurement of the starting model; what it returns is a line of metrics of step 0."""
     evaluate_every_steps: int = 0
     """Optimizer steps between measurements, 0 for none; the last step always measures."""
     on_step: OnStep = lambda step, record: None
     """Called on the first rank."""
+    callbacks: tuple[TrainerCallback, ...] = ()
+    """Callbacks of the Hugging Face Trainer; `on_log` gets the numbers of each line of metrics."""
 
 
 @dataclass
@@ -117,6 +128,9 @@ class MaskedLMTrainer(CheckpointedTrainer):
     ) -> None:
         if accumulation_steps is not None:
             settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
+        if settings.learning_rate == "auto":
+            width = model.language_model.config.hidden_size
+            settings = replace(settings, learning_rate=usual_learning_rate(width))
         self.settings = settings
         self.identity = dict(identity or {})
         self.dataset = dataset
@@ -135,6 +149,8 @@ class MaskedLMTrainer(CheckpointedTrainer):
         if settings.head == "cut_cross_entropy":
             check_cut_cross_entropy()
             model.head_loss = cut_cross_entropy
+        mark_layers(model)
+        trackers = tracker_callbacks(settings.report_to, run) if rank_and_size()[0] == 0 else []
         if settings.gradient_checkpointing:
             _checkpoint_activations(model.language_model)
         super().__init__(
@@ -145,13 +161,11 @@ class MaskedLMTrainer(CheckpointedTrainer):
             # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
             # to divide the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
-            callbacks=[_StepEnd(self), self.stopping],
+            callbacks=[*self.hooks.callbacks, *trackers, _StepEnd(self), self.stopping],
         )
         self._masking = StepMasking(masker, self.args.device)
         if settings.compile:
-            # On a CPU its own random numbers, for dropout, take longer than all that it saves.
-            on_cpu = self.args.device.type == "cpu"
-            model.compile(options={"fallback_random": True} if on_cpu else None)
+            compile_for_training(model, self.args.device)
         self.remove_callback(PrinterCallback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -222,8 +236,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         assert isinstance(num_items_in_batch, Tensor)
         assert self._step is not None
         if self.settings.compile:
-            torch._dynamo.mark_dynamic(inputs["positions"], 0)
-            torch._dynamo.mark_dynamic(inputs["targets"], 0)
+            mark_changing(inputs)
         token_loss = model(
             inputs["input_ids"],
             inputs["positions"],
@@ -245,7 +258,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
         """The gradient norm, kept to be looked at when it is here."""
-        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
+        norm = super()._get_grad_norm(model, grad_norm)
         assert self._step is not None
         if norm is not None:
             self._norms.append((self._step, Readback(torch.as_tensor(norm).detach())))
@@ -298,7 +311,7 @@ class MaskedLMTrainer(CheckpointedTrainer):
         self.settle(wholly=True)
         model: Any = self.model
         for name, weight in model.named_parameters():
-            if not bool(torch.isfinite(weight).all()):
+            if not bool(torch.isfinite(local_part(weight)).all()):
                 step = self.state.global_step - 1
                 raise self._diverged(f"weight {name}", math.nan, step, samples=[])
 
@@ -376,9 +389,24 @@ class MaskedLMTrainer(CheckpointedTrainer):
             model = self.accelerator.unwrap_model(self.model)
             record.update(self.hooks.evaluate(model))
         self.window.start_anew()
+        self._publish(step, record)
+
+    def measure_start(self) -> None:
+        """Write the metrics of the starting model as a line of step 0, if that is wanted."""
+        if self.hooks.at_start is None or self.state.global_step > 0:
+            return
+        metrics = self.hooks.at_start(self.accelerator.unwrap_model(self.model))
+        if metrics:
+            so_far = {"progress": 0.0, "tokens_seen": 0, "predicted_tokens": 0, "wall_seconds": 0.0}
+            self._publish(0, {"step": 0, **so_far, **metrics})
+
+    def _publish(self, step: int, record: dict[str, MetricValue]) -> None:
         if self.is_world_process_zero():
             append_metrics(self.run.metrics, record)
             self.hooks.on_step(step, record)
+        self.control = self.callback_handler.on_log(
+            self.args, self.state, self.control, reportable(record)
+        )
 
     def _evaluates_now(self) -> bool:
         every = self.hooks.evaluate_every_steps
@@ -437,12 +465,13 @@ def _checkpoint_activations(model: Any) -> None:
 
 
 class _StepEnd(TrainerCallback):
-    """Tells the trainer when training begins and when a step, its logging included, is over."""
+    """Tells the trainer when training begins, and when a step, its logging included, is over."""
 
     def __init__(self, trainer: MaskedLMTrainer) -> None:
         self._trainer = trainer
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.measure_start()
         self._trainer.log_what_was_left()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:

@@ -1,0 +1,208 @@
+"""The card of a trained model: what it is, what it learned from, how well, and how to use it.
+
+Everything in it is read from the run directory, whose files say it already; the front matter is
+that of the Hugging Face hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from tidemask import __version__
+from tidemask.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
+from tidemask.corpus.manifest import Manifest
+from tidemask.masking.schedule import mean_ratio
+from tidemask.run_record import (
+    FINAL,
+    HELD_OUT_PERCENTS,
+    REALISED_RATIO,
+    START,
+    UNIGRAM_ENTROPY,
+    RunDirectory,
+    held_out_loss,
+    read_metrics,
+)
+
+_BIBTEX = f"""@software{{tidemask,
+  title = {{tidemask: masked-language-model pre-training whose masking changes over training}},
+  author = {{{{The tidemask developers}}}},
+  version = {{{__version__}}}
+}}"""
+
+
+def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
+    """The README.md of the final model of a run, with the front matter of the hub.
+
+    Args:
+        run: trained to its end, its final evaluation written.
+        corpus: what it was trained on.
+        mask_token: how the tokenizer writes the masked token.
+    """
+    config = read_run_config(run.config)
+    scores = {
+        str(result["checkpoint"]): result["metrics"]
+        for result in run.read_evaluations()
+        if result.get("task") == "held-out"
+    }
+    sections = [
+        _title(config),
+        "## Use\n\n" + _use(run, mask_token),
+        "## Training\n\n" + _bullets(_training(config, read_metrics(run.metrics), corpus)),
+        "## Data\n\n" + _bullets(_data(corpus)),
+        "## Scores\n\n" + _scores(scores),
+        "## Limits\n\n" + _limits(config, corpus),
+        "## Hardware and versions\n\n" + _bullets(_environment(run.read_environment())),
+        "## Citation\n\n" + _citation(config),
+        f"## The whole configuration\n\n```yaml\n{to_yaml(config)}```",
+    ]
+    front_matter = _front_matter(config, corpus, scores.get(FINAL, {})).to_yaml()
+    return str(ModelCard(f"---\n{front_matter}\n---\n\n" + "\n\n".join(sections) + "\n"))
+
+
+def _front_matter(config: RunConfig, corpus: Manifest, scores: Mapping[str, Any]) -> ModelCardData:
+    base = config.model.warm_start
+    results = [
+        EvalResult(
+            task_type="fill-mask",
+            task_name="Masked language modeling",
+            dataset_type=f"tidemask-{corpus.fingerprint[:12]}",
+            dataset_name="held-out split of the prepared corpus",
+            metric_type="loss",
+            metric_name=f"nats per masked token at {percent} % masked",
+            metric_value=round(scores[held_out_loss(percent)], 4),
+        )
+        for percent in HELD_OUT_PERCENTS
+        if held_out_loss(percent) in scores
+    ]
+    return ModelCardData(
+        library_name="transformers",
+        pipeline_tag="fill-mask",
+        tags=["tidemask", "masked-language-modeling", config.recipe],
+        base_model=base if base and not Path(base).exists() else None,
+        model_name=_name(config) if results else None,
+        eval_results=results or None,
+    )
+
+
+def _name(config: RunConfig) -> str:
+    return f"{Path(config.model.name).name}-{config.recipe}"
+
+
+def _title(config: RunConfig) -> str:
+    base = config.model.warm_start
+    begun = f"continued from `{base}`" if base else "trained from scratch"
+    return (
+        f"# {_name(config)}\n\nA masked language model, {begun} with tidemask {__version__} "
+        f"under the masking recipe `{config.recipe}`."
+    )
+
+
+def _use(run: RunDirectory, mask_token: str) -> str:
+    return f"""```python
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+
+directory = "{run.model.as_posix()}"  # or its name on the hub
+model = AutoModelForMaskedLM.from_pretrained(directory)
+tokenizer = AutoTokenizer.from_pretrained(directory)
+fill = pipeline("fill-mask", model=model, tokenizer=tokenizer)
+print(fill("This is a {mask_token}."))
+```
+
+It predicts masked tokens, and is meant to be fine-tuned, or to be trained further on other text."""
+
+
+def _training(
+    config: RunConfig, records: Sequence[Mapping[str, Any]], corpus: Manifest
+) -> list[str]:
+    last = records[-1]
+    seen, predicted = last.get("tokens_seen", 0), last.get("predicted_tokens", 0)
+    epochs = seen / max(1, corpus.train.num_tokens)
+    realised = [record[REALISED_RATIO] for record in records if REALISED_RATIO in record]
+    lines = [
+        f"Recipe `{config.recipe}`: {_provenance(config)}",
+        f"Masking ratio: {mean_ratio(config.masking.ratio):.4f} on average over the schedule; at "
+        f"the logged steps {min(realised):.4f} to {max(realised):.4f} of the tokens were masked.",
+        f"{last['step']:,} optimizer steps, {seen:,} tokens seen, special ones included "
+        f"({epochs:.2f} passes over the text), {predicted:,} predicted.",
+        f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
+        f"arithmetic in {config.training.precision}, seed {config.training.seed}.",
+    ]
+    if config.overrides:
+        settings = ", ".join(f"`{override}`" for override in config.overrides)
+        lines.append(f"Set over the recipe: {settings}.")
+    return lines
+
+
+def _provenance(config: RunConfig) -> str:
+    if config.recipe not in recipe_names():
+        return "not one of those that tidemask ships; it stands below."
+    recipe = load_recipe(config.recipe)
+    deviations = f" Deviations: {recipe.deviations}" if recipe.deviations else ""
+    return f"{recipe.summary} Source: {recipe.source}{deviations}"
+
+
+def _data(corpus: Manifest) -> list[str]:
+    tagger = "none" if corpus.tagger == "none" else f"`{corpus.tagger}`"
+    return [
+        f"Fingerprint of the prepared corpus: `{corpus.fingerprint}`.",
+        f"{corpus.train.num_tokens:,} tokens of {corpus.train.num_documents:,} documents for "
+        f"training, {corpus.held_out.num_tokens:,} of {corpus.held_out.num_documents:,} held out.",
+        f"{corpus.num_duplicates_dropped:,} near-duplicate documents were dropped before the split "
+        "by document.",
+        f"Rows of {corpus.sequence_length} tokens, {corpus.vocab_size:,} vocabulary entries.",
+        f"Tagger of token classes: {tagger}.",
+    ]
+
+
+def _scores(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    if FINAL not in scores:
+        return "None: the corpus holds no held-out text."
+    head = " | ".join(f"{percent} % masked" for percent in HELD_OUT_PERCENTS)
+    rows = [f"| model | {head} |", "|---|" + "---|" * len(HELD_OUT_PERCENTS)]
+    for name in (START, FINAL):
+        if name in scores:
+            cells = " | ".join(_score(scores[name], percent) for percent in HELD_OUT_PERCENTS)
+            rows.append(f"| {name} | {cells} |")
+    return (
+        "Held-out loss in nats per masked token (± standard error), every selected token shown as "
+        f"the mask token. The unigram entropy of the text is "
+        f"{scores[FINAL][UNIGRAM_ENTROPY]:.3f}.\n\n" + "\n".join(rows)
+    )
+
+
+def _score(metrics: Mapping[str, Any], percent: int) -> str:
+    name = held_out_loss(percent)
+    return f"{metrics[name]:.3f} ± {metrics[f'{name}_standard_error']:.3f}"
+
+
+def _limits(config: RunConfig, corpus: Manifest) -> str:
+    return (
+        f"It was trained on rows of {corpus.sequence_length} tokens with one seed "
+        f"({config.training.seed}), and measured on held-out text of the same corpus alone: no "
+        "downstream task was tried. What its text holds that is wrong or unfair, it may repeat. "
+        "Losses of models with other tokenizers cannot be compared with these."
+    )
+
+
+def _environment(environment: Mapping[str, Any]) -> list[str]:
+    versions = environment.get("versions", {})
+    engine = environment.get("engine", "one process")
+    return [
+        f"{environment.get('device', 'unknown device')}, {engine}.",
+        ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
+    ]
+
+
+def _citation(config: RunConfig) -> str:
+    source = ""
+    if config.recipe in recipe_names():
+        source = f"\n\nThe method: {load_recipe(config.recipe).source}"
+    return f"```bibtex\n{_BIBTEX}\n```{source}"
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

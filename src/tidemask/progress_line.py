@@ -1,0 +1,163 @@
+"""How far a stage of work is, in one line of a given width.
+
+A line holds the name of the stage, a bar, what is done, what training last logged, and the time
+left. Where it would not fit, the bar becomes short, then the words do, and then the least important
+part goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rich.text import Text
+
+from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL, held_out_loss
+
+_LONGEST_BAR = 24
+_SHORTEST_BAR = 4
+
+
+class Part(NamedTuple):
+    """A part of a line; where room is short, the least important goes first."""
+
+    importance: int
+    text: str
+    brief: str
+
+
+@dataclass
+class Stage:
+    """A stage of work as this process has seen it; what an earlier process did takes no time.
+
+    Attributes:
+        name: what is being done.
+        started: when this process first heard of the stage, seconds of a steady clock.
+        first: units that were done then.
+        done: units that are done.
+        total: units that there are, if that is known.
+        note: what training last logged; a value stays until there is a newer one.
+    """
+
+    name: str
+    started: float
+    first: int
+    done: int = 0
+    total: int | None = None
+    note: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all units are done."""
+        return self.total is not None and self.done >= self.total
+
+    def per_second(self, now: float) -> float | None:
+        """Units per second since the process began with them; `None` before two reports."""
+        seconds = now - self.started
+        done = self.done - self.first
+        return done / seconds if done > 0 and seconds > 0 else None
+
+    def time_part(self, now: float) -> Part | None:
+        """Time left; after the end, the time that it took; `None` while it is not known."""
+        if self.is_finished:
+            took = duration(now - self.started)
+            return Part(8, f"in {took}", took)
+        speed = self.per_second(now)
+        if speed is None or self.total is None:
+            return None
+        left = duration((self.total - self.done) / speed)
+        return Part(8, f"{left} left", left)
+
+    def take(self, record: Mapping[str, object]) -> None:
+        """Take over what a line of metrics says."""
+        if RATIO in record and SHORTFALL not in record:
+            self.note.pop(SHORTFALL, None)
+        self.note.update(record)
+
+
+def log_line(stage: Stage, now: float) -> str:
+    """A line for a file: `training: 400 of 2000  loss 4.87  ratio 0.150  ...  0:01:23 left`."""
+    total = f" of {stage.total}" if stage.total else ""
+    head = f"{stage.name}: {stage.done}{total}"
+    return "  ".join([head, *(part.text for part in _parts(stage, now, has_rate=False))])
+
+
+def bar_line(stage: Stage, now: float, *, width: int, name_width: int = 0) -> Text:
+    """A line for a terminal, at most `width` columns wide, with a bar where there is room."""
+    count = f"{stage.done}/{stage.total}" if stage.total else f"{stage.done}"
+    parts = [Part(9, count, count), *_parts(stage, now, has_rate=True)]
+    name = stage.name.ljust(name_width)
+    texts = [part.text for part in parts]
+    if _width(name, texts) + _SHORTEST_BAR + 1 > width:
+        texts = [part.brief for part in parts]
+    if _width(name, texts) > width:
+        name = stage.name
+    while len(parts) > 1 and _width(name, texts) > width:
+        least = parts.index(min(parts))
+        del parts[least], texts[least]
+    room = width - _width(name, texts) - 1
+    line = Text(name, no_wrap=True, overflow="ellipsis", end="")
+    if stage.total and room >= _SHORTEST_BAR:
+        line.append(" ").append_text(_bar(stage, min(room, _LONGEST_BAR)))
+    line.append(" " + "  ".join(texts))
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def note_parts(record: Mapping[str, object]) -> list[Part]:
+    """Loss, held-out loss at 15 %, ratio and speed of a line of metrics."""
+    parts = []
+    if (loss := _number(record.get("loss"), 2)) is not None:
+        parts.append(Part(7, f"loss {loss}", f"loss {loss}"))
+    if (held_out := _number(record.get(held_out_loss(15)), 2)) is not None:
+        parts.append(Part(5, f"held-out {held_out}", f"held {held_out}"))
+    if (ratio := _number(record.get(RATIO), 3)) is not None:
+        realised = _number(record.get(REALISED_RATIO), 3) if SHORTFALL in record else None
+        text = f"ratio {ratio}" + (f" ({realised} realised)" if realised else "")
+        parts.append(Part(4, text, f"ratio {ratio}" + (f" ({realised})" if realised else "")))
+    speed = record.get("tokens_per_second")
+    if isinstance(speed, int | float):
+        parts.append(Part(6, f"{short(float(speed))} tok/s", f"{short(float(speed))}/s"))
+    return parts
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as `1:02:03`; days before them where there are any."""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    clock = f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{days} d {clock}" if days else clock
+
+
+def short(value: float) -> str:
+    """A number in a few characters: `12.3k`, `1.2M`."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.1f}{unit}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _parts(stage: Stage, now: float, *, has_rate: bool) -> list[Part]:
+    """What stands after the count."""
+    parts = note_parts(stage.note)
+    speed = stage.per_second(now)
+    if has_rate and not parts and speed is not None:
+        parts.append(Part(3, f"{short(speed)}/s", f"{short(speed)}/s"))
+    time_part = stage.time_part(now)
+    return [*parts, time_part] if time_part else parts
+
+
+def _width(name: str, texts: Sequence[str]) -> int:
+    return len(name) + 1 + len("  ".join(texts))
+
+
+def _bar(stage: Stage, width: int) -> Text:
+    filled = min(width, width * stage.done // max(1, stage.total or 1))
+    style = "bar.finished" if stage.is_finished else "bar.complete"
+    return Text("━" * filled, style=style).append("━" * (width - filled), style="bar.back")
+
+
+def _number(value: object, digits: int) -> str | None:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else None

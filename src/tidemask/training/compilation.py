@@ -1,0 +1,45 @@
+"""`torch.compile` for training: compiled once, whatever the masking ratio is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tidemask.errors import UserError
+
+
+def compile_for_training(model: nn.Module, device: torch.device) -> None:
+    """Compile the model's calls in place; names of weights and `forward` itself stay as they are.
+
+    On a CPU dropout is left to the eager generator, as the compiler's own takes longer than all
+    that it saves.
+
+    Raises:
+        UserError: there is no C++ compiler, which a CPU needs, or no Triton, which a GPU needs.
+    """
+    options = None
+    if device.type == "cpu":
+        _check_compiler()
+        options = {"fallback_random": True}
+    elif not torch.utils._triton.has_triton():
+        raise UserError("training.compile=true needs Triton on a GPU. Install it, or set false.")
+    model.compile(options=options)
+
+
+def mark_changing(inputs: dict[str, Tensor]) -> None:
+    """Tell the compiler what has another length in each step: what is selected."""
+    for name in ("positions", "targets"):
+        torch._dynamo.mark_dynamic(inputs[name], 0)
+
+
+def _check_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise UserError(
+            "training.compile=true needs a C++ compiler on a CPU, and none was found. Install one "
+            "(g++ or clang++), name it in the environment as CXX, or set false."
+        ) from error

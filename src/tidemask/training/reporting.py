@@ -1,0 +1,126 @@
+"""TensorBoard and the other trackers that transformers knows, fed with the lines of metrics.
+
+The trackers are those of transformers. Each gets the line that `metrics.jsonl` gets, at its step;
+what it does with it, and where its account and its server are, is its own affair.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import TrainerCallback
+from transformers.integrations.integration_utils import (
+    INTEGRATION_TO_CALLBACK,
+    TensorBoardCallback,
+    get_available_reporting_integrations,
+    get_reporting_integration_callbacks,
+)
+
+from tidemask.errors import UserError
+from tidemask.run_record import MetricValue, RunDirectory
+
+AUTO, NONE, TENSORBOARD = "auto", "none", "tensorboard"
+
+_PACKAGES = {
+    TENSORBOARD: "'tidemask[tracking]'",
+    "azure_ml": "azureml-core azureml-mlflow",
+    "comet_ml": "comet_ml",
+    "flyte": "flytekit flytekitplugins-deck-standard",
+}
+"""What pip installs for a tracker, where it is not called as the tracker is."""
+
+_NEVER_LISTED = {"flyte"}
+"""Trackers that transformers has a callback for but never lists as available."""
+
+
+def named_trackers(report_to: str | Sequence[str]) -> list[str]:
+    """Trackers of the setting `training.report_to`; `auto` is TensorBoard where it is installed.
+
+    Raises:
+        ValueError: a name that transformers does not know, or `auto` or `none` beside others.
+    """
+    names = [report_to] if isinstance(report_to, str) else list(report_to)
+    if names == [NONE]:
+        return []
+    if names == [AUTO]:
+        return [TENSORBOARD] if TENSORBOARD in _available() else []
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            near = difflib.get_close_matches(name, INTEGRATION_TO_CALLBACK, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(
+                f"report_to={name}. Expected auto, none or names among "
+                f"{', '.join(sorted(INTEGRATION_TO_CALLBACK))}.{hint}"
+            )
+    return list(dict.fromkeys(names))
+
+
+def check_trackers(report_to: str | Sequence[str]) -> None:
+    """Refuse a tracker that is not installed, before a run begins.
+
+    Raises:
+        UserError: names it and what to install.
+    """
+    for name in named_trackers(report_to):
+        if name not in _available():
+            package = _PACKAGES.get(name, name)
+            raise UserError(
+                f"tracker not installed: training.report_to={name}. "
+                f"`pip install {package}`, or choose another; training.report_to=none for none."
+            )
+
+
+def _available() -> set[str]:
+    return {*get_available_reporting_integrations(), *_NEVER_LISTED}  # type: ignore[no-untyped-call]
+
+
+def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list[TrainerCallback]:
+    """The callbacks of the chosen trackers; TensorBoard writes into the run.
+
+    Raises:
+        UserError: a tracker is not installed, or refuses to start.
+    """
+    check_trackers(report_to)
+    names = named_trackers(report_to)
+    others = [name for name in names if name != TENSORBOARD]
+    callbacks: list[TrainerCallback] = [_TensorBoard(run)] if TENSORBOARD in names else []
+    for name, kind in zip(others, get_reporting_integration_callbacks(others), strict=True):  # type: ignore[no-untyped-call]
+        try:
+            callbacks.append(kind())
+        except (ImportError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"tracker not usable: training.report_to={name}: {reason}") from error
+    return callbacks
+
+
+def reportable(record: Mapping[str, MetricValue]) -> dict[str, float]:
+    """The numbers of a line of metrics that a tracker can draw."""
+    return {
+        name: value
+        for name, value in record.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+
+
+class _TensorBoard(TensorBoardCallback):
+    """Event files in the run, under the names of `metrics.jsonl`, each step once.
+
+    What was written after the step from which a run continues is purged: TensorBoard drops it.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.logging_dir = str(run.tensorboard)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.tb_writer = self._SummaryWriter(
+            log_dir=self.logging_dir, purge_step=state.global_step + 1
+        )
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        for name, value in (logs or {}).items():
+            self.tb_writer.add_scalar(name, value, state.global_step)
+        self.tb_writer.flush()

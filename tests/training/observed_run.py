@@ -1,0 +1,84 @@
+"""Trains a run and keeps what every rank saw: masks and gradients of each step.
+
+Started by `test_distributed.py`, alone or under torchrun: `observed_run.py RUN OUT`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed.tensor import DTensor
+from transformers import TrainerCallback
+
+from tidemask.batch import IGNORE_INDEX
+from tidemask.config import read_run_config
+from tidemask.material import Material, Observer, corpus_of
+from tidemask.run import _build_trainer
+from tidemask.run_record import RunDirectory
+from tidemask.training.distributed import (
+    join_launched_processes,
+    leave_launched_processes,
+    rank_and_size,
+)
+
+
+class Observed(TrainerCallback):
+    """What one rank saw.
+
+    Attributes:
+        rows: per step, sequences with their labels behind them, [B, 2 L] on this rank.
+        gradients: per step, by name, before the optimizer uses them.
+        sharded: whether parameters were cut into shards.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[torch.Tensor] = []
+        self.gradients: list[dict[str, torch.Tensor]] = []
+        self.sharded = False
+
+    def see(self, inputs: list[dict[str, torch.Tensor]]) -> None:
+        """Keep the micro-batches of a step."""
+        self.rows.append(torch.cat([_row(one) for one in inputs]))
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        gradients = {n: p.grad for n, p in kwargs["model"].named_parameters() if p.grad is not None}
+        self.sharded = any(isinstance(g, DTensor) for g in gradients.values())
+        self.gradients.append(
+            {n: (g.full_tensor() if isinstance(g, DTensor) else g.clone()) for n, g in
+             gradients.items()}
+        )  # fmt: skip
+
+
+def _row(one: dict[str, torch.Tensor]) -> torch.Tensor:
+    labels = torch.full_like(one["input_ids"], IGNORE_INDEX).flatten()
+    filled = len(one["classes"])
+    labels[one["positions"][:filled]] = one["targets"][:filled]
+    return torch.cat([one["input_ids"], labels.view_as(one["input_ids"])], dim=1)
+
+
+def observe(run: RunDirectory) -> Observed:
+    """Train a run and keep what this rank saw."""
+    config = read_run_config(run.config)
+    trainer = _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+    observed = Observed()
+    trainer.add_callback(observed)
+    fetch = trainer.get_batch_samples
+
+    def fetch_and_see(*arguments: Any) -> Any:
+        inputs, normaliser = fetch(*arguments)
+        observed.see(inputs)
+        return inputs, normaliser
+
+    trainer.get_batch_samples = fetch_and_see
+    trainer.train_from(None)
+    return observed
+
+
+if __name__ == "__main__":
+    join_launched_processes()
+    seen = observe(RunDirectory(Path(sys.argv[1])))
+    torch.save(vars(seen), f"{sys.argv[2]}-{rank_and_size()[0]}.pt")
+    leave_launched_processes()
