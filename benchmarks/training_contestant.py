@@ -31,7 +31,8 @@ from tidemask import load_recipe
 from tidemask.corpus.store import open_corpus
 from tidemask.material import Material, Observer
 from tidemask.modeling import ModelSettings, build_model
-from tidemask.run import new_run, train
+from tidemask.run import train
+from tidemask.run_creation import new_run
 
 RATIO = 0.15
 _STEPS = 1_000_000

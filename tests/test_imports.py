@@ -38,8 +38,10 @@ ARROWS: dict[str, set[str]] = {
     "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
     | {"training"},
     "model_card": {"config", "corpus", "masking", "run_record", ""},
+    "run_creation": {"material", "starting", "config", "corpus", "run_record", "training"},
     "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
     | {"training", "watching", "model_card"},
+    "training_command": {"material", "results_text", "run", "run_record", "terminal", "training"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
@@ -48,7 +50,18 @@ ARROWS: dict[str, set[str]] = {
     "preview_text": {"preview"},
     "results_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
-    "cli": {"terminal", "demo", "corpus", "config", "run", "material", "measuring", "report"}
+    "cli": {
+        "terminal",
+        "demo",
+        "run_creation",
+        "training_command",
+        "corpus",
+        "config",
+        "run",
+        "material",
+        "measuring",
+        "report",
+    }
     | {"preview", "preview_text", "results_text", "masking", "recipe_figure", "run_record"}
     | {"training"},
     "__main__": {"cli"},

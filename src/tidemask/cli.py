@@ -7,21 +7,16 @@ error becomes one line on stderr and exit status 2.
 from __future__ import annotations
 
 import errno
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from tidemask.errors import UserError
-from tidemask.results_text import show_comparison, show_evaluations, show_start_and_final
+from tidemask.results_text import show_comparison, show_evaluations
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
-
-if TYPE_CHECKING:
-    from tidemask.training.interruption import Interruption
+from tidemask.training_command import interruptible, stopping_in_order, train_and_show
 
 app = typer.Typer(
     help="Pre-train masked language models whose masking changes over training: how much is "
@@ -66,7 +61,7 @@ def demo(
     """
     from tidemask.demo import run_demo
 
-    with reporting() as reporter, _interruptible(f"tidemask demo --out {out} --steps {steps}"):
+    with reporting() as reporter, interruptible(f"tidemask demo --out {out} --steps {steps}"):
         comparison = run_demo(out, steps=steps, reporter=reporter)
     show_comparison(comparison)
 
@@ -164,9 +159,9 @@ def pretrain(
 
     SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
-    with _stopping_in_order(out) as interruption:
+    with stopping_in_order(out) as interruption:
         from tidemask.config import load_recipe
-        from tidemask.run import new_or_same_run, new_run
+        from tidemask.run_creation import new_or_same_run, new_run
 
         planned = load_recipe(recipe, settings or [])
         if on_existing == "never":
@@ -174,7 +169,7 @@ def pretrain(
             new_run(planned, corpus, out)
         else:
             is_finished = new_or_same_run(planned, corpus, out)
-        _train(out, interruption, is_finished=is_finished)
+        train_and_show(out, interruption, is_finished=is_finished)
 
 
 @app.command()
@@ -183,8 +178,8 @@ def resume(run: Annotated[Path, typer.Argument(help="A run that was interrupted.
     from tidemask.run_record import RunDirectory
 
     RunDirectory(run).read_config()
-    with _stopping_in_order(run) as interruption:
-        _train(run, interruption)
+    with stopping_in_order(run) as interruption:
+        train_and_show(run, interruption)
 
 
 @app.command()
@@ -324,80 +319,6 @@ def main() -> NoReturn:
         print_error(f"{error.strerror}{where}.")
         sys.exit(2)
     sys.exit(0)
-
-
-@contextmanager
-def _interruptible(continuation: str) -> Iterator[None]:
-    """Let Ctrl-C end a command with one line and status 130; what is saved stays."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print_error(f"interrupted. Continue with `{continuation}`.")
-        raise typer.Exit(130) from None
-
-
-@contextmanager
-def _stopping_in_order(directory: Path) -> Iterator[Interruption]:
-    """Hear the signals that ask a training to stop; when it has, say what is saved, and exit."""
-    from tidemask.training.interruption import Interrupted, Interruption
-
-    interruption = Interruption()
-    with _interruptible(f"tidemask resume {directory}"):
-        try:
-            with interruption.listening():
-                yield interruption
-        except Interrupted as stop:
-            _leave_launched()
-            if _is_first_rank():
-                stderr.print(f"Stopped by {stop.by.name}: {_saved(directory)}", soft_wrap=True)
-            raise typer.Exit(stop.status) from None
-
-
-def _saved(directory: Path) -> str:
-    from tidemask.run_record import RunDirectory
-
-    run = RunDirectory(directory)
-    if not run.config.is_file():
-        return "the run had not begun. Give the command again."
-    saved = run.checkpoints()
-    what = f"{saved[-1][1].name} is saved" if saved else "no step was done yet"
-    return f"{what}. Continue with `tidemask resume {directory}`."
-
-
-def _train(directory: Path, interruption: Interruption, *, is_finished: bool = False) -> None:
-    from tidemask.material import Observer
-    from tidemask.run import train
-    from tidemask.run_record import RunDirectory
-
-    run = RunDirectory(directory)
-    if not _is_first_rank():
-        if not is_finished:
-            train(run, interruption=interruption)
-        _leave_launched()
-        return
-    if is_finished:
-        stderr.print(f"Run is finished: {directory}. Nothing is left to do.", soft_wrap=True)
-    else:
-        with reporting() as reporter:
-            observer = Observer(
-                on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
-            )
-            train(run, observer, interruption)
-    _leave_launched()
-    show_start_and_final(run)
-    stdout.print(f"Model: {run.model}", soft_wrap=True)
-
-
-def _is_first_rank() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def _leave_launched() -> None:
-    """Part from the processes of a launcher, if there is one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from tidemask.training.distributed import leave_launched_processes
-
-        leave_launched_processes()
 
 
 def _progresses(text: str) -> list[float]:

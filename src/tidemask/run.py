@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
-from importlib import metadata
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
-from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.config import RunConfig, read_run_config
 from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError, one_line
 from tidemask.material import Material, Observer, build_masker, corpus_of
@@ -27,18 +21,16 @@ from tidemask.measuring import evaluate_model_of_run
 from tidemask.model_card import model_card
 from tidemask.modeling import SelectedPositionsLM, load_model
 from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
-from tidemask.starting import check_start, resolved, start_of, wrapped
+from tidemask.starting import start_of, wrapped
 from tidemask.training.continuation import (
     accumulation_on,
     check_identity,
-    check_request,
     decided_on_first_rank,
     identity_of,
     sole_process,
 )
 from tidemask.training.distributed import (
     barrier,
-    is_agreed,
     join_launched_processes,
     rank_and_size,
 )
@@ -46,11 +38,9 @@ from tidemask.training.engine import naming_lost_processes
 from tidemask.training.freed_memory import keep_freed_memory
 from tidemask.training.interruption import Interrupted, Interruption
 from tidemask.training.logged import Hooks
-from tidemask.training.reporting import check_trackers
 from tidemask.training.resume import (
     ResumePoint,
     clear_unfinished,
-    clear_unmade,
     find_resume_point,
     force_tree,
     read_state,
@@ -62,101 +52,6 @@ from tidemask.training.trainer import MaskedLMTrainer
 from tidemask.watching import measure_at_start, measure_in_run
 
 _BEGINNING = ResumePoint(0, None)
-
-
-def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
-    """Make the directory of a run that has not started.
-
-    Raises:
-        UserError: the corpus is missing or does not fit the recipe, the model cannot be had or
-            does not fit the corpus, or `out` exists and is not empty. Nothing is written then.
-    """
-    config, opened = _planned(recipe, corpus)
-    run = RunDirectory(out)
-    decided_on_first_rank(lambda: _make(run, config, opened))
-    return run
-
-
-def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
-    """The run in `out` if it is the one that is asked for; made if none has begun there.
-
-    So one command both starts a run and continues it, and a scheduler may give it again. What a
-    process that was killed left of a directory before its run.yaml is taken away.
-
-    Returns:
-        Whether it is finished.
-
-    Raises:
-        UserError: as `new_run`; `out` holds a run with other settings, which are named.
-    """
-    config, opened = _planned(recipe, corpus)
-    run = RunDirectory(out)
-
-    def make_or_find() -> bool:
-        if run.config.is_file():
-            existing = read_run_config(run.config)
-            check_request(_request(existing), _request(config), run.config)
-            return run.model.exists()
-        clear_unmade(run)
-        _make(run, config, opened)
-        return False
-
-    return decided_on_first_rank(make_or_find)
-
-
-def _request(config: RunConfig) -> dict[str, Any]:
-    """What a command asks for, however it is put and wherever the corpus lies."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return {**plain, "overrides": [], "corpus": plain["corpus"]["fingerprint"]}
-
-
-def _planned(recipe: Recipe, corpus: Path) -> tuple[RunConfig, PreparedCorpus]:
-    join_launched_processes()
-    opened = open_corpus(corpus)
-    check_trackers(recipe.training.report_to)
-    material = Material.of(opened)
-    build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
-    model, training = resolved(recipe.model), recipe.training
-    start = check_start(model, material, seed=training.seed, precision=training.precision)
-    if training.learning_rate == "auto":
-        training = replace(training, learning_rate=start.learning_rate)
-    config = RunConfig(
-        recipe=recipe.name,
-        overrides=recipe.overrides,
-        corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
-        masking=recipe.masking,
-        model=model,
-        model_fingerprint=start.fingerprint,
-        training=training,
-        evaluation=recipe.evaluation,
-    )
-    if not is_agreed(to_yaml(config)):
-        raise UserError(
-            f"processes disagree: rank {rank_and_size()[0]} was asked for recipe {config.recipe} "
-            f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "
-            "for something else. Give every process the same command."
-        )
-    return config, opened
-
-
-def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
-    out = run.root
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            f"output exists: {out} is not an empty directory. "
-            "Name another, or continue the run in it with `tidemask resume`."
-        )
-    environment = json.dumps(_environment(corpus), indent=2) + "\n"
-    existed = out.exists()
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        write_atomically(run.environment, environment)
-        write_atomically(run.config, to_yaml(config))
-    except UserError:
-        clear_unmade(run)
-        if not existed:
-            out.rmdir()
-        raise
 
 
 def train(
@@ -339,24 +234,3 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: M
             ) from error
 
     decided_on_first_rank(save)
-
-
-def _environment(corpus: PreparedCorpus) -> dict[str, Any]:
-    counts = corpus.manifest.train.class_counts
-    total = max(1, corpus.manifest.train.num_tokens)
-    packages = ["tidemask", "torch", "transformers", "accelerate", "tokenizers", "pyarrow", "numpy"]
-    cuda = torch.cuda.is_available()
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in packages},
-        },
-        "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
-        "threads": torch.get_num_threads(),
-        "processes": rank_and_size()[1],
-        "corpus": {
-            "path": str(corpus.root.resolve()),
-            "fingerprint": corpus.manifest.fingerprint,
-            "class_share": {name: count / total for name, count in counts.items()},
-        },
-    }

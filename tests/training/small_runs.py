@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from tidemask.config import load_recipe
-from tidemask.run import new_run, train
+from tidemask.run import train
+from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
 
 TINY = (

@@ -17,7 +17,8 @@ from transformers import TrainerCallback
 from tidemask.config import load_recipe
 from tidemask.errors import UserError
 from tidemask.material import Observer
-from tidemask.run import new_run, train
+from tidemask.run import train
+from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
 from tidemask.training.reporting import named_trackers
 

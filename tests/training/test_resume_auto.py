@@ -11,7 +11,8 @@ from small_runs import TINY, run_command, same_weights, stopped_at, trained
 
 from tidemask.config import Recipe, load_recipe
 from tidemask.errors import UserError
-from tidemask.run import new_or_same_run, train
+from tidemask.run import train
+from tidemask.run_creation import new_or_same_run
 from tidemask.run_record import RunDirectory
 
 

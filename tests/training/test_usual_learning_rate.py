@@ -8,7 +8,7 @@ import pytest
 from small_runs import started
 
 from tidemask.config import load_recipe, read_run_config
-from tidemask.run import new_run
+from tidemask.run_creation import new_run
 
 SIZES = {
     "bert-tiny": 1e-3,

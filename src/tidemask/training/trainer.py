@@ -30,14 +30,8 @@ from tidemask.linear_cross_entropy import check_cut_cross_entropy, cut_cross_ent
 from tidemask.masking.masker import Masker
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.noise import StepKey
-from tidemask.run_record import (
-    RunDirectory,
-)
-from tidemask.training.arguments import (
-    TrainingSettings,
-    trainer_arguments,
-    usual_learning_rate,
-)
+from tidemask.run_record import RunDirectory
+from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
 from tidemask.training.compilation import compile_for_training, mark_changing
 from tidemask.training.distributed import all_sum, rank_and_size
 from tidemask.training.divergence import Divergence
