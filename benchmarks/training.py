@@ -73,9 +73,9 @@ _ALL = (
 )
 _SPARSE = (*_BOTH, (SPARSE, "float32", "bert"))
 CPU = (
-    Match(model="bert-tiny", batch_size=32, length=128, entries=_ALL, turns=7, steps=6),
-    Match(model="bert-mini", batch_size=32, length=128, entries=_BOTH, turns=5, steps=4),
-    Match(model="modernbert-tiny", batch_size=32, length=128, entries=_SPARSE, turns=5, steps=4),
+    Match(model="bert-tiny", batch_size=32, length=128, entries=_ALL, turns=6, steps=4),
+    Match(model="bert-mini", batch_size=32, length=128, entries=_BOTH, turns=6, steps=3),
+    Match(model="modernbert-tiny", batch_size=32, length=128, entries=_SPARSE, turns=6, steps=3),
 )
 QUICK = (
     Match(
@@ -85,7 +85,7 @@ QUICK = (
         entries=_BOTH,
         turns=6,
         steps=3,
-        seconds=20,
+        seconds=15,
     ),
 )
 _GPU = (
