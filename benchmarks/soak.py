@@ -68,8 +68,10 @@ def slope(rows: Sequence[Row], column: str) -> tuple[float, float]:
     return found, float(np.sqrt(variance / (centred @ centred)))
 
 
-def soak(directory: Path, *, minutes: float, settings: Sequence[str]) -> list[Row]:
-    """Train for so long; returns what was observed after every logged step."""
+def soak(
+    directory: Path, *, minutes: float, steps: int | None, settings: Sequence[str]
+) -> list[Row]:
+    """Train for so long, or so many steps; returns what was observed after every logged step."""
     import torch
 
     import small_job
@@ -88,7 +90,10 @@ def soak(directory: Path, *, minutes: float, settings: Sequence[str]) -> list[Ro
     numbers = itertools.count()
 
     def on_record(record: Mapping[str, object]) -> None:
-        seen[next(numbers)] = list(observed(int(str(record["step"]))).values())
+        step = int(str(record["step"]))
+        seen[next(numbers)] = list(observed(step).values())
+        if steps is not None and step >= steps:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     interruption = Interruption()
     timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
@@ -132,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     parser = _Parser(prog="soak.py", description="Does a long training grow?")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
+    parser.add_argument("--steps", type=int, help="end after so many steps, if that is sooner")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("settings", nargs="*", help="section.field=value")
     chosen = parser.parse_args(arguments)
@@ -140,7 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not chosen.minutes > 0:
         parser.error(f"--minutes {chosen.minutes:g}: expected more than 0")
     with tempfile.TemporaryDirectory() as directory:
-        rows = soak(Path(directory), minutes=chosen.minutes, settings=chosen.settings)
+        rows = soak(
+            Path(directory),
+            minutes=chosen.minutes,
+            steps=chosen.steps,
+            settings=chosen.settings,
+        )
     if len(rows) < 20:
         parser.error(f"--minutes {chosen.minutes:g}: only {len(rows)} lines were logged; take more")
     found = report(rows, minutes=chosen.minutes, settings=chosen.settings)

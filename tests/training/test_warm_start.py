@@ -24,7 +24,8 @@ from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.measuring import evaluate
-from tidemask.run import _build_trainer, new_run, train
+from tidemask.run import _build_trainer, train
+from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
 
 PADDED_IDS = 24
@@ -351,6 +352,8 @@ def test_warm_start_on_two_processes_is_the_run_of_one(corpus: Path, tmp_path: P
         done = run_command([*arguments, f"training.micro_batch_size={size}"], processes=processes)
         assert done.returncode == 0, done.stderr
         runs.append(RunDirectory(out))
-    for one, two in zip(*map(records, runs), strict=True):
+    first, *lines = zip(*map(records, runs), strict=True)
+    assert first[0] == pytest.approx(first[1], rel=1e-5)  # the starting model's, before step 1
+    for one, two in lines:
         assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
         assert one["grad_norm"] == pytest.approx(two["grad_norm"], rel=1e-4)
