@@ -107,23 +107,37 @@ def test_backward_twice_gives_the_same():
     assert all(torch.equal(t.grad, 2 * first) for t, first in zip(made[:3], once, strict=True))
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_under_autocast_as_near_to_exact_as_the_two_operations(bias):
-    """Errors of bfloat16 products against float64: ours at most a fifth larger than theirs."""
-    made = parts(200, 64, 500, bias=bias, seed=5, kind=torch.float32)
-    factors = torch.full((200,), 1 / 157)
-    exact = with_gradients(
-        reference,
-        tuple(None if t is None else t.double() if t.is_floating_point() else t for t in made),
-        factors.double(),
-    )
+def learned(kind: str) -> Parts:
+    """Rows as a model sees them: uniform targets, frequent ones, or ones that it all but knows."""
+    generator = torch.Generator().manual_seed(5)
+    hidden, weight, bias, targets = parts(400, 64, 500, bias=True, seed=5, kind=torch.float32)
+    if kind == "uniform":
+        return hidden, weight, bias, targets
+    shares = 1.0 / torch.arange(1, 501)
+    targets = torch.multinomial(shares, 400, replacement=True, generator=generator)
+    with torch.no_grad():  # features point to their targets, the more so where they are known
+        strength = {"frequent": 0.1, "certain": 0.25}[kind]
+        hidden.copy_(0.1 * hidden + strength * weight[targets])
+    return hidden, weight, bias, targets
+
+
+@pytest.mark.parametrize("kind", ["uniform", "frequent", "certain"])
+def test_under_autocast_as_near_to_exact_as_the_two_operations(kind):
+    """Errors of bfloat16 products against float64: ours at most half as large again as theirs."""
+    made = learned(kind)
+    factors = torch.full((400,), 1 / 400)
+    wide = tuple(t.detach().double() if t.is_floating_point() else t for t in made)
+    exact = with_gradients(reference, wide, factors.double())
     with torch.autocast("cpu", torch.bfloat16):
         ours = with_gradients(linear_cross_entropy, made, factors)
         theirs = with_gradients(reference, made, factors)
     for mine, other, right in zip(ours, theirs, exact, strict=True):
-        assert (mine - right).norm() <= 1.2 * (other - right).norm()
-        assert (mine - right).norm() <= 0.02 * right.norm()
+        assert (mine - right).norm() <= 1.5 * (other - right).norm()
         assert mine.dtype == torch.float32
+    for mine, other, right in zip(ours[1:], theirs[1:], exact[1:], strict=True):
+        worst = right.abs().flatten(1).sum(1).argmax() if right.dim() > 1 else right.abs().argmax()
+        error, theirs_there = (mine - right)[worst].norm(), (other - right)[worst].norm()
+        assert error <= 2 * theirs_there + 1e-3 * right[worst].norm()
 
 
 @pytest.mark.slow

@@ -3,8 +3,8 @@
 `cross_entropy(linear(hidden))` makes four matrices of the size of the logits: these, their
 log-softmax, and the gradient of each. Where the vocabulary is large that is most of the memory of a
 step, and on a CPU, where such blocks are mapped in anew each time, much of its time. Here the
-softmax takes the place of the logits, a block of rows at a time while they are in the cache, and
-the gradients are two products with it.
+derivative takes the place of the logits, a block of rows at a time while they are in the cache, and
+the gradients are products with it.
 
 Dimensions: `S` rows, `H` hidden size, `V` vocabulary.
 """
@@ -38,7 +38,7 @@ def linear_cross_entropy(
     """Cross-entropy of each row's projection with its target, nats, float32 or wider.
 
     `-log softmax(weight h + bias)[target]`, and 0 with no gradient where the target is
-    `IGNORE_INDEX`. Equal to `cross_entropy(linear(hidden, weight, bias).float(), targets)`. Under
+    `IGNORE_INDEX`: `cross_entropy(linear(hidden, weight, bias).float(), targets)`. Under
     autocast the products run in its type and the softmax in float32, as there. In a graph that
     `torch.compile` makes for a GPU it is that expression, which the compiler fuses; for a CPU,
     where its code is the slower one, the graph breaks here.
@@ -67,10 +67,12 @@ def _fused(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Keeps the softmax `P`; with `g` the gradient of each loss, that of the logits is `g (P - 1)`.
+    """Keeps `D = P - 1`, the softmax less one at the target: the gradient of a loss by its logits.
 
-    `1` is one at the target. The factor `g` is put on the smaller matrices, so that `P` is only
-    read: `d hidden = g (P weight - weight[target])`, `d weight = P' (g hidden) - ...`.
+    With `g` the gradient by each loss, put on the smaller matrices so that `D` is only read:
+    `d hidden = g (D weight)`, `d weight = D' (g hidden)`, `d bias = D' g`. The one is taken off in
+    float32, before `D` is rounded to a narrower type: where the target is all but certain, `P`
+    rounds to 1 and nothing would be left.
     """
 
     @staticmethod
@@ -78,7 +80,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
     ) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            probability = hidden @ weight.t()
+            logits = hidden @ weight.t()
         kept = targets != IGNORE_INDEX
         chosen = targets.clamp(min=0)[:, None]
         loss = torch.empty(len(targets), dtype=_wide(hidden), device=hidden.device)
@@ -86,22 +88,22 @@ class _LinearCrossEntropy(torch.autograd.Function):
         rows = max(1, limit // (4 * len(weight)))
         for begin in range(0, len(targets), rows):
             block = slice(begin, begin + rows)
-            loss[block] = _softmax_(probability[block], bias, chosen[block])
+            loss[block] = _differentiate_(logits[block], bias, chosen[block])
         ctx.has_bias = bias is not None
-        ctx.save_for_backward(hidden, weight, probability, chosen, kept)
+        ctx.save_for_backward(hidden, weight, logits, kept)
         return loss.masked_fill_(~kept, 0.0)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, weight, probability, chosen, kept = ctx.saved_tensors
-        kind, targets = hidden.dtype, chosen[:, 0]
+        hidden, weight, derivative, kept = ctx.saved_tensors
+        kind = hidden.dtype
         scale = gradients[0].masked_fill(~kept, 0.0)
         column = scale[:, None]
         with torch.autocast(hidden.device.type, enabled=False):
             scaled = (hidden * column).to(kind)
-            of_hidden = (((probability @ weight) - weight[targets]) * column).to(kind)
-            of_weight = (probability.t() @ scaled).index_add_(0, targets, scaled, alpha=-1)
+            of_hidden = ((derivative @ weight) * column).to(kind)
+            of_weight = derivative.t() @ scaled
             of_bias = None
             if ctx.has_bias:
                 # Equal factors become 1, which no type rounds.
@@ -109,8 +111,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     scale.abs(), (0, 1), value=torch.finfo(scale.dtype).tiny
                 ).amax()
                 relative = (scale / unit).to(kind)
-                of_bias = (relative @ probability).to(scale.dtype).mul_(unit)
-                of_bias.index_add_(0, targets, scale, alpha=-1)
+                of_bias = (relative @ derivative).to(scale.dtype).mul_(unit)
         return of_hidden, of_weight, of_bias, None
 
 
@@ -119,8 +120,8 @@ def _wide(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
 
 
-def _softmax_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
-    """Put the softmax of some rows in their place; returns their cross-entropies, float32 [rows].
+def _differentiate_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
+    """Put the derivative of some rows in their place; returns their cross-entropies [rows].
 
     With `m` the largest logit of a row and `q` the largest probability, which is that logit's, the
     logarithm of the row's normaliser is `m - log q`. It is exact where the target's own probability
@@ -132,9 +133,11 @@ def _softmax_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
     target = values.gather(1, chosen)
     largest = values.amax(1, keepdim=True)
     softmax = torch.softmax(values, 1, out=values)
-    if values is not logits:
+    loss = largest - softmax.amax(1, keepdim=True).log() - target
+    softmax.scatter_add_(1, chosen, softmax.new_full((), -1.0).expand_as(chosen))
+    if softmax is not logits:
         logits.copy_(softmax)
-    return (largest - softmax.amax(1, keepdim=True).log() - target).squeeze(1)
+    return loss.squeeze(1)
 
 
 def cut_cross_entropy(
