@@ -32,7 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "config_problems": {"masking"},
     "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
     "material": {"config", "corpus", "batching", "masking", "modeling", "run_record"},
-    "starting": {"material", "corpus", "modeling", "training"},
+    "starting": {"material", "config", "corpus", "modeling", "training"},
     "measuring": {"material", "starting", "config", "corpus", "evaluation", "modeling"}
     | {"run_record", "training"},
     "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}

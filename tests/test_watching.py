@@ -134,3 +134,21 @@ def test_watching_two_processes_measure_the_start_as_one_and_print_a_table(
     assert [row for row in rows if row in ("start", "final", "difference")] == [
         "start", "final", "difference",
     ]  # fmt: skip
+
+
+def test_watching_before_within_and_after_are_measured_alike_in_bf16(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """A model that does not learn keeps its losses to the last bit, whatever trains it."""
+    run = trained(
+        corpus, tmp_path / "run", "bert", "training.learning_rate=0", "training.precision=bf16",
+        "evaluation.at_start=true",
+    )  # fmt: skip
+    within = [line["held_out/loss_15"] for line in records(run) if "held_out/loss_15" in line]
+    assert len(within) >= 3
+    assert len(set(within)) == 1
+    start, final = (
+        json.loads((run.evaluation / f"held-out--{name}.json").read_text())["metrics"]
+        for name in ("start", "final")
+    )
+    assert start["held_out/loss_15"] == final["held_out/loss_15"]

@@ -89,15 +89,15 @@ def train(
 def _train(
     run: RunDirectory, config: RunConfig, observer: Observer, interruption: Interruption
 ) -> ResumePoint:
-    if run.model.exists():
+    if decided_on_first_rank(run.model.exists):
         raise UserError(
             f"run is finished: {run.root} has its final model. "
             "Evaluate it with `tidemask evaluate`, or start another run."
         )
     corpus = corpus_of(config)
-    verify_corpus(corpus)
+    decided_on_first_rank(lambda: verify_corpus(corpus))
     material = Material.of(corpus)
-    point = find_resume_point(run)
+    point = decided_on_first_rank(lambda: find_resume_point(run))
     trainer = _build_trainer(run, config, material, observer, point, interruption)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
@@ -109,7 +109,7 @@ def _train(
         clear_unfinished(run)
         set_aside_damaged(point)
         trainer.prune_checkpoints()
-        cut_metrics(run.metrics, point.step)
+        cut_metrics(run.metrics, _last_logged_step(point))
     with interruption.deferred():
         leave_if_asked(interruption)
         trainer.train_from(point.path)
@@ -122,6 +122,17 @@ def _train(
         evaluate_model_of_run(run, FINAL, final, config, material, stoppable)
         _save_final_model(run, final, material)
     return point
+
+
+def _last_logged_step(point: ResumePoint) -> int:
+    """The last step whose line of metrics stays; the resumed run writes those after it again.
+
+    A line whose evaluation a stop cut short is written once the run continues, so that it does not
+    belong to the checkpoint, though its step does.
+    """
+    if point.path is not None and read_state(point.path).get("unlogged") is not None:
+        return point.step - 1
+    return point.step
 
 
 def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
@@ -162,7 +173,12 @@ def _build_trainer(
     interruption: Interruption | None = None,
 ) -> MaskedLMTrainer:
     interruption = interruption or Interruption()
-    identity = identity_of(masking=config.masking, model=config.model, training=config.training)
+    identity = identity_of(
+        masking=config.masking,
+        model=config.model,
+        training=config.training,
+        evaluation=config.evaluation,
+    )
     identity["model_fingerprint"] = config.model_fingerprint
     accumulation = None
     if point.path is not None:

@@ -16,7 +16,7 @@ from tidemask.corpus.store import PreparedCorpus, open_corpus
 from tidemask.errors import UserError
 from tidemask.material import Material, build_masker
 from tidemask.run_record import RunDirectory, write_atomically
-from tidemask.starting import check_start, resolved
+from tidemask.starting import check_start, resolved, started_from
 from tidemask.training.continuation import check_request, decided_on_first_rank
 from tidemask.training.distributed import is_agreed, join_launched_processes, rank_and_size
 from tidemask.training.reporting import check_trackers
@@ -48,12 +48,15 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     Raises:
         UserError: as `new_run`; `out` holds a run with other settings, which are named.
     """
-    config, opened = _planned(recipe, corpus)
+    join_launched_processes()
     run = RunDirectory(out)
+    existing = decided_on_first_rank(
+        lambda: read_run_config(run.config) if run.config.is_file() else None
+    )
+    config, opened = _planned(recipe, corpus, existing)
 
     def make_or_find() -> bool:
-        if run.config.is_file():
-            existing = read_run_config(run.config)
+        if existing is not None:
             check_request(_request(existing), _request(config), run.config)
             return run.model.exists()
         clear_unmade(run)
@@ -69,14 +72,20 @@ def _request(config: RunConfig) -> dict[str, Any]:
     return {**plain, "overrides": [], "corpus": plain["corpus"]["fingerprint"]}
 
 
-def _planned(recipe: Recipe, corpus: Path) -> tuple[RunConfig, PreparedCorpus]:
+def _planned(
+    recipe: Recipe, corpus: Path, existing: RunConfig | None = None
+) -> tuple[RunConfig, PreparedCorpus]:
+    """What a command asks for; the model that an existing run started from is not looked at."""
     join_launched_processes()
     opened = open_corpus(corpus)
     check_trackers(recipe.training.report_to)
     material = Material.of(opened)
     build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
     model, training = resolved(recipe.model), recipe.training
-    start = check_start(model, material, seed=training.seed, precision=training.precision)
+    if existing is None:
+        start = check_start(model, material, seed=training.seed, precision=training.precision)
+    else:
+        model, start = started_from(model, existing)
     if training.learning_rate == "auto":
         training = dataclasses.replace(training, learning_rate=start.learning_rate)
     config = RunConfig(

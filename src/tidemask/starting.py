@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from tidemask.config import RunConfig
 from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.material import Material
@@ -136,6 +137,32 @@ def check_start(
         return CheckedStart(start.fingerprint, WARM_START_LEARNING_RATE)
     width = int(start.model.config.hidden_size)
     return CheckedStart(start.fingerprint, usual_learning_rate(width))
+
+
+def started_from(
+    settings: ModelSettings, existing: RunConfig
+) -> tuple[ModelSettings, CheckedStart]:
+    """What a run that exists says of its start, for the settings of one that is asked for.
+
+    What it started from may be gone: its checkpoints have all that it needs.
+
+    Args:
+        settings: asked for.
+        existing: of the run.
+    """
+    changes = {}
+    for name in ("config", "warm_start"):
+        asked, begun = getattr(settings, name), getattr(existing.model, name)
+        if asked is not None and str(Path(asked).expanduser().resolve()) == begun:
+            changes[name] = begun
+    if settings.size is not None:
+        rate = usual_learning_rate(MODEL_SIZES[settings.size].hidden)
+    elif settings.warm_start is not None:
+        rate = WARM_START_LEARNING_RATE
+    else:
+        known = existing.training.learning_rate
+        rate = usual_learning_rate(0) if known == "auto" else known
+    return replace(settings, **changes), CheckedStart(existing.model_fingerprint, rate)
 
 
 def wrapped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -135,6 +136,22 @@ def test_interruption_of_the_same_evaluation_twice(
             _stopped(run)
         assert [line["step"] for line in records(run)] == [3]
     _assert_continues_as(run, slowly_evaluated)
+
+
+def test_interruption_of_an_evaluation_then_a_kill_writes_its_line_once(
+    corpus: Path, slowly_evaluated: RunDirectory, tmp_path: Path
+) -> None:
+    """The resumed process writes the line, and is killed before its next checkpoint."""
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SMALL_BATCHES)
+    with _at_evaluated_batch(4):
+        _stopped(run)
+    killed = RunDirectory(tmp_path / "killed")
+    shutil.copytree(run.root, killed.root)
+    train(run)
+    lines = run.metrics.read_text().splitlines(keepends=True)
+    killed.metrics.write_text("".join(lines[:2]))
+    assert [line["step"] for line in records(killed)] == [3, 4]
+    _assert_continues_as(killed, slowly_evaluated)
 
 
 def _signalling(real: Callable[..., Any]) -> Callable[..., Any]:

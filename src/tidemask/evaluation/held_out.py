@@ -181,11 +181,19 @@ def _add_batch(
 
 @contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Without dropout, and in float32 whatever the training's precision.
+
+    Accelerate puts autocast around a model's `forward`, as an attribute of the instance; a model
+    before and after training is measured without it, and so is the one in between.
+    """
     was_training = model.training
     model.eval()
+    around = model.__dict__.pop("forward", None)
     try:
         yield
     finally:
+        if around is not None:
+            model.__dict__["forward"] = around
         model.train(was_training)
 
 

@@ -78,10 +78,10 @@ def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     previous = -1
     for number, record in enumerate(records, start=1):
         step = record["step"]
-        if not isinstance(step, int) or isinstance(step, bool) or step < previous:
+        if not isinstance(step, int) or isinstance(step, bool) or step <= previous:
             raise UserError(
                 f"damaged metrics: {path}, line {number}: step={step!r}. Expected a whole number, "
-                "not below that of the line before."
+                "above that of the line before."
             )
         previous = step
 

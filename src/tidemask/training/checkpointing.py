@@ -56,7 +56,13 @@ class CheckpointedTrainer(EngineTrainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         self.refuse_diverged_weights()
         staged = staging_directory(self.run, self.state.global_step)
-        for part in (self._begin_checkpoint, self._write_checkpoint, self._finish_checkpoint):
+        for part in (
+            self._begin_checkpoint,
+            self._write_weights,
+            self._write_optimizer,
+            self._write_generators,
+            self._finish_checkpoint,
+        ):
             self._together(part, staged)
         if self.args.should_save:
             self.prune_checkpoints()
@@ -66,7 +72,11 @@ class CheckpointedTrainer(EngineTrainer):
         prune(self.run, keep=self.settings.keep_checkpoints, is_planned=self._plans_checkpoint)
 
     def _together(self, part: Callable[[Path], None], staged: Path) -> None:
-        """Do a part of saving; all ranks go on when all have done it, or none does."""
+        """Do a part of saving; all ranks go on when all have done it, or none does.
+
+        A part may gather from all ranks before it writes, never after: a rank that could not write
+        is not there to take part.
+        """
         problem: Exception | None = None
         try:
             part(staged)
@@ -89,9 +99,13 @@ class CheckpointedTrainer(EngineTrainer):
             shutil.rmtree(staged, ignore_errors=True)
             staged.mkdir()
 
-    def _write_checkpoint(self, staged: Path) -> None:
+    def _write_weights(self, staged: Path) -> None:
         self.save_model(str(staged))
+
+    def _write_optimizer(self, staged: Path) -> None:
         self._save_optimizer_and_scheduler(str(staged))
+
+    def _write_generators(self, staged: Path) -> None:
         self._save_scaler(str(staged))
         self._save_rng_state(str(staged))
 

@@ -41,6 +41,13 @@ def all_sum(vector: Tensor) -> Tensor:
     return summed.to(vector.device)
 
 
+def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor of the host on the device, without waiting until it is there."""
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def is_agreed(text: str) -> bool:
     """Whether every rank has the same text; every rank must call it."""
     num_ranks = rank_and_size()[1]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from torch import Tensor
 
 from tidemask.batch import Batch, MaskedBatch
@@ -29,14 +29,12 @@ class MaskedStep:
     Attributes:
         inputs: of the model and its loss, for each micro-batch; on the device.
         counts: sums of `step_sums.COUNTS` over them, on the host.
-        sample_ids: of all their sequences, on the host.
         loading_seconds: time to fetch them.
         masking_seconds: time to mask them and to count.
     """
 
     inputs: list[dict[str, Tensor]]
     counts: Float64[Tensor, "6"]
-    sample_ids: Int64[Tensor, "N"]
     loading_seconds: float
     masking_seconds: float
 
@@ -87,7 +85,6 @@ class StepMasking:
         return MaskedStep(
             inputs=inputs,
             counts=counts.sum(0),
-            sample_ids=torch.cat([batch.sample_ids for batch in fetched]),
             loading_seconds=loaded - started,
             masking_seconds=time.perf_counter() - loaded,
         )

@@ -20,7 +20,7 @@ from transformers.integrations.integration_utils import (
 )
 
 from tidemask.errors import UserError
-from tidemask.run_record import MetricValue, RunDirectory
+from tidemask.run_record import MetricValue, RunDirectory, read_metrics
 
 AUTO, NONE, TENSORBOARD = "auto", "none", "tensorboard"
 
@@ -108,17 +108,19 @@ def reportable(record: Mapping[str, MetricValue]) -> dict[str, float]:
 class _TensorBoard(TensorBoardCallback):
     """Event files in the run, under the names of `metrics.jsonl`, each step once.
 
-    What was written after the step from which a run continues is purged: TensorBoard drops it.
+    What was written after the last line of `metrics.jsonl`, which a resume has cut by then, is
+    purged: TensorBoard drops it.
     """
 
     def __init__(self, run: RunDirectory) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.logging_dir = str(run.tensorboard)
+        self._metrics = run.metrics
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.tb_writer = self._SummaryWriter(
-            log_dir=self.logging_dir, purge_step=state.global_step + 1
-        )
+        lines = read_metrics(self._metrics) if self._metrics.is_file() else []
+        first = lines[-1]["step"] + 1 if lines else 0
+        self.tb_writer = self._SummaryWriter(log_dir=self.logging_dir, purge_step=first)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         for name, value in (logs or {}).items():

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from tidemask.training.distributed import all_sum
+from tidemask.training.distributed import all_sum, on_device
 from tidemask.training.readback import Readback
 
 COUNTS = ("normaliser", "selected", "corrupted", "maskable", "tokens", "shortfall")
@@ -107,7 +107,7 @@ class StepSums:
 
     def send(self) -> None:
         """Reduce over ranks and begin to copy to the host; nothing may be added afterwards."""
-        counts = self._counts.to(self._loss.device)
+        counts = on_device(self._counts, self._loss.device)
         vector = torch.cat([self._loss, counts, self._classes.flatten()])
         self._sent = Readback(all_sum(vector)), Readback(all_sum(self._vocabulary))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.distributed import all_sum, on_device, rank_and_size
 from tidemask.training.interruption import STOP_SIGNALS, Interrupted, Interruption
 from tidemask.training.readback import Readback
 
@@ -75,7 +75,7 @@ class StopWhenAsked(TrainerCallback):
 def _votes(interruption: Interruption, device: torch.device | str = "cpu") -> Tensor:
     """For each of `STOP_SIGNALS`, 1 if this process has received it."""
     received = [float(interruption.received is number) for number in STOP_SIGNALS]
-    return torch.tensor(received, dtype=torch.float64, device=device)
+    return on_device(torch.tensor(received, dtype=torch.float64), device)
 
 
 def _counted(votes: Tensor) -> signal.Signals | None:

@@ -33,7 +33,7 @@ from tidemask.noise import StepKey
 from tidemask.run_record import RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
 from tidemask.training.compilation import compile_for_training, mark_changing
-from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.distributed import all_sum, on_device, rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.engine import local_part, mark_layers
 from tidemask.training.interruption import Interruption, leave_signals_to_parent
@@ -162,8 +162,10 @@ class MaskedLMTrainer(LoggedTrainer):
             class_loss=self.ledger.losses(),
         )
         ours = self.ledger.open(step, masked, ratio=self.masker.ratio(progress))
-        normaliser = torch.tensor([ours], dtype=torch.float64, device=device)
-        return masked.inputs, all_sum(normaliser)[0].to(torch.float32)
+        normaliser = torch.tensor([ours], dtype=torch.float64)
+        if rank_and_size()[1] > 1:
+            normaliser = all_sum(on_device(normaliser, device))
+        return masked.inputs, normaliser[0].to(torch.float32)
 
     # ---- loss ----
 
@@ -208,10 +210,12 @@ class MaskedLMTrainer(LoggedTrainer):
         """
         self.ledger.settle(wholly=True)
         model: Any = self.model
-        for name, weight in model.named_parameters():
-            if not bool(torch.isfinite(local_part(weight)).all()):
-                step = self.state.global_step - 1
-                raise self._divergence.error(f"weight {name}", math.nan, step, samples=[])
+        parts = ((name, local_part(weight)) for name, weight in model.named_parameters())
+        wrong = [name for name, part in parts if not bool(torch.isfinite(part).all())]
+        if float(all_sum(torch.tensor([float(len(wrong))], dtype=torch.float64))) > 0.0:
+            name = wrong[0] if wrong else "of another process"
+            step = self.state.global_step - 1
+            raise self._divergence.error(f"weight {name}", math.nan, step, samples=[])
 
     # ---- state ----
 
