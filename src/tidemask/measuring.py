@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, load_model
-from tidemask.run_record import FINAL, RunDirectory, write_evaluation
+from tidemask.run_record import (
+    FINAL,
+    HELD_OUT_PERCENTS,
+    RunDirectory,
+    held_out_loss,
+    write_evaluation,
+)
 from tidemask.starting import check_vocabulary, wrapped
 from tidemask.training.distributed import all_sum, rank_and_size
 
@@ -180,9 +187,13 @@ def measure_held_out(
     *,
     observer: Observer,
 ) -> dict[str, float]:
-    """Held-out loss of a model on every rank; `num_sequences` 0 reads the whole split."""
+    """Held-out loss of a model on every rank; `num_sequences` 0 reads the whole split.
+
+    Raises:
+        UserError: it is infinite or no number.
+    """
     rank, num_ranks = rank_and_size()
-    return held_out_metrics(
+    metrics = held_out_metrics(
         model,
         material.held_out_set(),
         material.vocabulary,
@@ -195,6 +206,13 @@ def measure_held_out(
         reduce=all_sum,
         on_progress=lambda done, total: observer.on_progress("held-out loss", done, total),
     )
+    for name in map(held_out_loss, HELD_OUT_PERCENTS):
+        if not math.isfinite(metrics[name]):
+            raise UserError(
+                f"{name} is not finite: {metrics[name]}. The model has diverged: start again with "
+                "a lower training.learning_rate."
+            )
+    return metrics
 
 
 def _models_of(run: RunDirectory) -> list[tuple[str, Path]]:

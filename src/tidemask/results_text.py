@@ -35,21 +35,23 @@ def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]]) -> None
 
 
 def show_start_and_final(run: RunDirectory) -> None:
-    """Print the held-out losses before and after training side by side, if both were measured."""
+    """Print the held-out losses after training, beside those before it if they were measured."""
     found = {
         result["checkpoint"]: result["metrics"]
         for result in run.read_evaluations()
         if result.get("task") == "held-out"
     }
-    if not {START, FINAL} <= found.keys():
+    if FINAL not in found:
         return
     names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
     rows = [
         [name, *(f"{found[name][k]:.3f} ± {found[name][k + '_standard_error']:.3f}" for k in names)]
         for name in (START, FINAL)
+        if name in found
     ]
-    differences = [found[FINAL][k] - found[START][k] for k in names]
-    rows.append(["difference", *(f"{difference:+.3f}" for difference in differences)])
+    if START in found:
+        differences = [found[FINAL][k] - found[START][k] for k in names]
+        rows.append(["difference", *(f"{difference:+.3f}" for difference in differences)])
     columns = ["model", *(f"loss at {percent} %" for percent in HELD_OUT_PERCENTS)]
     print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
 

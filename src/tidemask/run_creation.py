@@ -13,6 +13,7 @@ import torch
 
 from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.corpus.verification import verify_corpus
 from tidemask.errors import UserError
 from tidemask.material import Material, build_masker
 from tidemask.run_record import RunDirectory, write_atomically
@@ -82,12 +83,20 @@ def _planned(
     material = Material.of(opened)
     build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
     model, training = resolved(recipe.model), recipe.training
+    if training.micro_batch_size > len(opened.train):
+        raise UserError(
+            f"micro-batch larger than the corpus: training.micro_batch_size="
+            f"{training.micro_batch_size}, and {opened.root} has {len(opened.train)} training "
+            "sequences. Set a smaller one."
+        )
     if existing is None:
-        start = check_start(model, material, seed=training.seed, precision=training.precision)
+        decided_on_first_rank(lambda: verify_corpus(opened))
+        start = check_start(model, material, training)
     else:
         model, start = started_from(model, existing)
     if training.learning_rate == "auto":
         training = dataclasses.replace(training, learning_rate=start.learning_rate)
+    training = training.resolved()
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
@@ -116,7 +125,10 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
         )
     environment = json.dumps(_environment(corpus), indent=2) + "\n"
     existed = out.exists()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"run directory cannot be made: {out}: {error.strerror}.") from error
     try:
         write_atomically(run.environment, environment)
         write_atomically(run.config, to_yaml(config))

@@ -24,7 +24,11 @@ from tidemask.modeling import (
     load_starting_weights,
     missing_positions,
 )
-from tidemask.training.arguments import WARM_START_LEARNING_RATE, usual_learning_rate
+from tidemask.training.arguments import (
+    WARM_START_LEARNING_RATE,
+    TrainingSettings,
+    usual_learning_rate,
+)
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -113,20 +117,27 @@ class CheckedStart:
 
 
 def check_start(
-    settings: ModelSettings, material: Material, *, seed: int, precision: str
+    settings: ModelSettings, material: Material, training: TrainingSettings
 ) -> CheckedStart:
     """Make sure that a run can start, before anything of it is written.
 
     A model of a size is not built for that: it fits any corpus.
 
     Raises:
-        UserError: as `start_of` and `wrapped`; or the architecture does not run in the precision.
+        UserError: as `start_of` and `wrapped`; or the architecture does not run in the precision,
+            or cannot compute its layers again.
     """
     if settings.size is not None:
         _separator(settings, material)
         return CheckedStart(None, usual_learning_rate(MODEL_SIZES[settings.size].hidden))
-    start = start_of(settings, material, seed=seed)
+    start = start_of(settings, material, seed=training.seed)
     wrapped(start.model, settings, material)
+    precision = training.precision
+    if training.gradient_checkpointing and not start.model.supports_gradient_checkpointing:
+        raise UserError(
+            f"layers that cannot be computed again: training.gradient_checkpointing=true and "
+            f"{settings.name}, a {start.model.config.model_type}. Set it to false."
+        )
     if precision != "float32" and start.model.config.model_type in _ONLY_FLOAT32:
         raise UserError(
             f"precision that the model does not run in: training.precision={precision} and "

@@ -29,7 +29,7 @@ def test_divergence_names_samples_rows_and_the_last_good_checkpoint(
         train(run)
     message = str(caught.value)
     rows = Material.of(corpus_of(read_run_config(run.config))).training_set(0).order
-    step = int(message.partition("at step ")[2].split(",")[0])
+    step = int(message.partition("in step ")[2].split(",")[0]) - 1
     first = 16 * step
     samples = list(range(first, first + 8))
     assert f"samples {', '.join(map(str, samples))} and 8 more" in message
@@ -54,7 +54,7 @@ def test_divergence_names_the_micro_batch_that_it_came_from(corpus: Path, tmp_pa
         return output * (float("inf") if calls[0] == 3 * 2 + 2 else 1.0)
 
     trainer.model.register_forward_hook(spoil)
-    with pytest.raises(UserError, match=r"at step 2, samples 28, 29, 30, 31 \(rows "):
+    with pytest.raises(UserError, match=r"in step 3, samples 28, 29, 30, 31 \(rows "):
         trainer.train_from(None)
 
 
@@ -63,7 +63,7 @@ def test_divergence_of_a_weight_names_no_samples() -> None:
         "weight a", float("nan"), step=4, samples=[], rows=[], checkpoint=Path("run/checkpoint-3")
     )
     assert str(error).startswith(
-        "weight a is not finite: nan at step 4; the last good is run/checkpoint-3."
+        "weight a is not finite: nan in step 5; the last good is run/checkpoint-3."
     )
 
 
@@ -73,6 +73,6 @@ def test_divergence_stops_every_rank(corpus: Path, tmp_path: Path) -> None:
     arguments = ["pretrain", str(corpus), f"--out={run.root}", *TINY, *TOO_FAST]
     done = run_command([*arguments, "training.micro_batch_size=4"], processes=2)
     assert done.returncode == 1, done.stderr  # torchrun's own
-    assert "is not finite: nan at step 1, samples 8, 9, 10, 11, 12, 13, 14, 15 (" in done.stderr
+    assert "is not finite: nan in step 2, samples 8, 9, 10, 11, 12, 13, 14, 15 (" in done.stderr
     assert "tidemask/cli.py" not in done.stderr
     assert [step for step, _ in run.checkpoints()] == [1]

@@ -160,7 +160,13 @@ class CorpusTokenizer:
 
     def save(self, directory: Path) -> None:
         """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""
-        self.tokenizer.save_pretrained(str(directory))
+        try:
+            self.tokenizer.save_pretrained(str(directory))
+        except OSError:
+            raise
+        except Exception as error:  # its library, written in Rust, has no other for a full disk
+            reason = " ".join(str(error).split())
+            raise UserError(f"tokenizer not saved: {directory}: {reason}.") from error
 
     def _serialised(self) -> str:
         """The backend as JSON, without what its use leaves in it (truncation, padding)."""

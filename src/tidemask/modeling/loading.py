@@ -95,8 +95,9 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
         ) from error
     except FAILURES as error:
         raise UserError(
-            f"model not loadable: model.warm_start={name}: {first_sentence(error)} Expected a "
-            "directory of transformers, or the name of a masked language model on the hub."
+            f"model not loadable: model.warm_start={name}{_not_here(name)}: "
+            f"{first_sentence(error)} Expected a directory of transformers, or the name of a "
+            "masked language model on the hub."
         ) from error
     _check_sizes(name, report["mismatched_keys"])
     absent = tuple(sorted(report["missing_keys"]))
@@ -117,6 +118,10 @@ def _let_go_of_file(model: PreTrainedModel) -> None:
     """
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
+
+
+def _not_here(name: str) -> str:
+    return "" if Path(name).expanduser().is_dir() else " (no directory here)"
 
 
 def _directory(name: str) -> Path | None:

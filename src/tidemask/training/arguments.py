@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,6 +120,11 @@ class TrainingSettings(Settings):
                 f"lr_decay_steps={self.lr_decay_steps}. Expected at most "
                 f"max_steps={self.max_steps} together with {self.num_warmup_steps()} of warm-up."
             )
+
+    def resolved(self) -> TrainingSettings:
+        """The same with the numbers of steps that `auto` stands for."""
+        decay = self.num_decay_steps() if self.lr_schedule == "wsd" else self.lr_decay_steps
+        return replace(self, lr_warmup_steps=self.num_warmup_steps(), lr_decay_steps=decay)
 
     def num_warmup_steps(self) -> int:
         """Optimizer steps in which the learning rate rises."""

@@ -89,7 +89,7 @@ def not_finite(
     """
     last = "no checkpoint was saved yet" if checkpoint is None else f"the last good is {checkpoint}"
     return UserError(
-        f"{what} is not finite: {value} at step {step}{_origin(samples, rows)}; {last}. "
+        f"{what} is not finite: {value} in step {step + 1}{_origin(samples, rows)}; {last}. "
         "Start again with a lower training.learning_rate, or look at the text of these rows."
     )
 

@@ -24,6 +24,9 @@ from tidemask.training.readback import Readback
 from tidemask.training.step_sums import StepSums
 from tidemask.training.window import Window
 
+_NAMED_CLASSES = 3
+"""Classes that are named; where more are not finite, all are."""
+
 
 @dataclass
 class _Step:
@@ -155,7 +158,8 @@ class StepLedger:
         if not math.isfinite(loss):
             finite = torch.isfinite(totals.class_loss()).tolist()
             names = [n for n, ok in zip(self._masker.class_names, finite, strict=True) if not ok]
-            where = f" ({', '.join(names)})" if names else ""
+            is_telling = 0 < len(names) <= _NAMED_CLASSES
+            where = f" ({', '.join(names)})" if is_telling else ""
             samples = self._divergence.samples_not_finite(step.number, step.losses)
             raise self._divergence.error(f"training loss{where}", loss, step.number, samples)
         if self.class_loss is not None:
