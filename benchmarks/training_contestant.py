@@ -42,7 +42,7 @@ class Baton:
     """Trains only in its turn: called at the end of each step, it waits when the turn is over."""
 
     def __init__(self) -> None:
-        self._left = 0
+        self._steps = self._left = 1
         self._seconds: list[float] = []
         self._record: Mapping[str, Any] = {}
         self._started = 0.0
@@ -52,29 +52,37 @@ class Baton:
         self._record = record
 
     def step_ended(self) -> None:
-        """Time a step; hand over after the last of the turn."""
-        _wait_for_device()
-        now = time.perf_counter()
-        if self._left:
-            self._seconds.append(now - self._started)
-            self._left -= 1
-        if not self._left:
+        """Time a step; hand over after the last of the turn.
+
+        A GPU works behind: waiting for it after each step would take away what goes on beside it,
+        so that the steps of a turn are timed together there, each as their mean.
+        """
+        on_gpu = torch.cuda.is_available()
+        self._left -= 1
+        if on_gpu and self._left > 0:
+            return
+        if on_gpu:
+            torch.cuda.synchronize()
+        took = time.perf_counter() - self._started
+        self._seconds += [took / self._steps] * self._steps if on_gpu else [took]
+        if self._left <= 0:
             self._hand_over()
         self._started = time.perf_counter()
 
     def _hand_over(self) -> None:
-        answer = {"seconds": self._seconds, "record": dict(self._record), "peak_bytes": _peak()}
+        answer = {
+            "seconds": self._seconds,
+            "record": dict(self._record),
+            "peak_bytes": _peak(),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        }
         print("TURN " + json.dumps(answer), flush=True)
         command = sys.stdin.readline().split()
         if not command or command[0] != "go":
             sys.stdout.flush()
             os._exit(0)
-        self._left, self._seconds = int(command[1]), []
-
-
-def _wait_for_device() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+        self._steps = self._left = int(command[1])
+        self._seconds = []
 
 
 def _peak() -> int:

@@ -13,13 +13,15 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from contest import Timing
-from training_contestant import RATIO
+from tidemask import load_recipe
 from training_material import step_flops
 
 if TYPE_CHECKING:
     from training import Match
 
 _HERE = Path(__file__).resolve().parent
+_PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
+"""Dense bfloat16 operations per second that the makers state."""
 _WARM_UP_STEPS = 3
 """The first steps compile, plan kernels and fault in memory."""
 
@@ -130,8 +132,11 @@ def _row(
         vocab_size=vocab_size,
         batch_size=match.batch_size,
         length=match.length,
-        ratio=RATIO,
+        ratio=load_recipe(contestant.spec["recipe"]).masking.ratio(0.0),
     )
+    device = contestant.last["device"] or ""
+    peak = next((flops for name, flops in _PEAK_FLOPS.items() if name in device), None)
+    use = {} if peak is None else {"flop_utilisation": flops / timing.median / peak}
     return {
         "group": contestant.spec["group"],
         "model": match.model,
@@ -142,5 +147,6 @@ def _row(
         "times_stock": median(first.seconds) / timing.median,
         "peak_memory_bytes": contestant.last["peak_bytes"],
         "flops_per_second": flops / timing.median,
+        **use,
         **{name: record[name] for name in ("masking_share", "loading_share") if name in record},
     }

@@ -13,23 +13,26 @@ _INTRODUCTION = """\
 
 *Written by `python benchmarks/training.py --table` from `{source}`; do not edit.*
 
-The same model on sequences of the same prepared corpus (generated text, {entries} vocabulary
-entries), 15 % of the tokens masked. Each contestant trains in a process of its own, and they take
-turns of a few steps, so that all meet the same disturbances. A step is everything between the ends
-of two: fetching, masking, forward and backward pass, clipping, the optimizer, and what the trainer
-does besides. Given is the median step as tokens per second, quartiles in brackets.
+The same model on sequences of the same prepared corpus (generated text, about {entries} vocabulary
+entries), 15 % of the tokens masked where nothing else is said. Each contestant trains in a process
+of its own, and they take turns of a few steps, so that all meet the same disturbances. A step is
+everything between the ends of two: fetching, masking, forward and backward pass, clipping, the
+optimizer, and what the trainer does besides. Given is the median step as tokens per second,
+quartiles in brackets.
 
 - **stock Trainer**: `transformers.Trainer` with `DataCollatorForLanguageModeling`, its defaults
   wherever nothing must be said (its AdamW is the fused one), its head at every position.
 - **stock Trainer, sparse_prediction**: the same with ModernBERT's own option to compute the head at
   masked positions alone.
 - **tidemask**: `tidemask pretrain` as users run it, with its defaults; `ptw-mrd` masks words by
-  class loss.
+  class loss, and 32 % of the tokens in these first steps of its schedule, so it predicts twice as
+  many.
 
 `times` is against the stock Trainer in its usual form, the first line of each table. `model FLOP/s`
 counts the products that the step needs with the head at the masked positions alone, forward and
-backward, whatever a contestant computes beyond them; `masking` and `loading` are shares of the
-step, as `metrics.jsonl` has them.
+backward, whatever a contestant computes beyond them; on a GPU with its share of what the maker
+states for bfloat16 (model FLOP utilisation). `masking` and `loading` are shares of the step, as
+`metrics.jsonl` has them.
 """
 
 
@@ -89,10 +92,17 @@ def _line(row: Row) -> str:
         f"{row['tokens_per_second']:,.0f} ({low:,.0f}–{high:,.0f})",
         f"{row['times_stock']:.2f}",
         f"{row['peak_memory_bytes'] / 2**20:,.0f} MiB",
-        f"{row['flops_per_second'] / 1e9:,.1f} G",
+        _arithmetic(row),
         *(_share(row.get(f"{name}_share")) for name in ("masking", "loading")),
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _arithmetic(row: Row) -> str:
+    flops = row["flops_per_second"] / 1e9
+    if "flop_utilisation" not in row:
+        return f"{flops:,.1f} G"
+    return f"{flops:,.0f} G ({100 * row['flop_utilisation']:.1f} %)"
 
 
 def _share(value: float | None) -> str:
