@@ -118,7 +118,9 @@ def test_full_disk_before_the_start_leaves_nothing(corpus: Path, disk: Path) -> 
     assert [path.name for path in disk.iterdir()] == ["filler"]
 
 
-def _limited(arguments: list[str], size: int) -> subprocess.CompletedProcess[str]:
+def _limited(
+    arguments: list[str], size: int, *, processes: int = 1
+) -> subprocess.CompletedProcess[str]:
     """Run the command with a limit on the size of the files it writes, in bytes."""
     code = (
         "import os, resource, sys; "
@@ -126,7 +128,7 @@ def _limited(arguments: list[str], size: int) -> subprocess.CompletedProcess[str
         "os.execv(sys.executable, sys.argv[1:])"
     )
     return subprocess.run(
-        [sys.executable, "-c", code, *command(arguments)],
+        [sys.executable, "-c", code, *command(arguments, processes=processes)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -179,3 +181,20 @@ def test_full_disk_leaves_a_line_of_metrics_whole(disk: Path) -> None:
     filler.unlink()
     append_metrics(path, {"step": len(steps), "loss": 1 / 3})
     assert len(read_metrics(path)) == len(steps) + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["none", "fsdp2"])
+def test_full_disk_of_several_processes_leaves_none_of_them_waiting(
+    sharding: str, corpus: Path, tmp_path: Path
+) -> None:
+    """Only the first writes weights, and fails; the others would wait for it in the next gather."""
+    run = RunDirectory(tmp_path / "run")
+    settings = [*TINY, "training.save_steps=2", f"training.sharding={sharding}"]
+    done = _limited(
+        ["pretrain", str(corpus), "--out", str(run.root), *settings], 1_000_000, processes=2
+    )
+    assert done.returncode != 0
+    assert done.stderr.count("checkpoint not saved") >= 1, done.stderr
+    assert run.checkpoints() == []
+    assert not list(run.root.glob("**/*.tmp"))
