@@ -13,7 +13,6 @@ takes longer than this run.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import random
@@ -25,7 +24,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from command import OneLineParser
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -176,15 +177,9 @@ def torment(directory: Path, *, num_kills: int, seed: int) -> list[str]:
     return [part for part in expected if found[part] != expected[part]]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit status 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = _Parser(prog="kills.py", description="SIGKILL at random moments; same result?")
+    parser = OneLineParser(prog="kills.py", description="SIGKILL at random moments; same result?")
     parser.add_argument("--kills", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
     chosen = parser.parse_args(arguments)

@@ -19,7 +19,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from command import OneLineParser
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -89,14 +91,10 @@ def measure(
     ]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit status 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="masking.py", description="Tokens per second of masking, on one core.")
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="masking.py", description="Tokens per second of masking, on one core."
+    )
     parser.add_argument("--quick", action="store_true", help="ends within 45 s; keeps no results")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--rounds", type=int, help=f"turns of each (default {FULL.rounds})")

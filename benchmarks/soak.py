@@ -11,7 +11,6 @@ of some bytes per step.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -21,7 +20,9 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from command import OneLineParser
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -127,15 +128,9 @@ def report(rows: Sequence[Row], *, minutes: float, settings: Sequence[str]) -> d
     }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit status 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
-    parser = _Parser(prog="soak.py", description="Does a long training grow?")
+    parser = OneLineParser(prog="soak.py", description="Does a long training grow?")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
     parser.add_argument("--steps", type=int, help="end after so many steps, if that is sooner")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")

@@ -20,7 +20,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from command import OneLineParser
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -116,14 +118,8 @@ def measure(matches: Sequence[Match]) -> list[dict[str, Any]]:
     return rows
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit status 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def _checked(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="training.py", description="Tokens per second of training.")
+    parser = OneLineParser(prog="training.py", description="Tokens per second of training.")
     parser.add_argument("--quick", action="store_true", help="ends within 50 s; keeps no results")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--table", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")

@@ -6,7 +6,6 @@ import dataclasses
 import doctest
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 import yaml
 from typer.main import get_command
 
+from documented_commands import check_command
 from tidemask import MaskingSettings, cli, load_recipe
 from tidemask.config import recipe_names
 from tidemask.config_problems import CHOICES
@@ -112,13 +112,7 @@ COMMANDS = [
 @pytest.mark.parametrize(("card", "line"), COMMANDS)
 def test_documentation_commands_in_the_cards(card: str, line: str) -> None:
     """Commands and options exist, and the settings fit their recipe."""
-    program, name, *arguments = shlex.split(line)
-    options = {o for p in get_command(cli.app).commands[name].params for o in p.opts}
-    assert program == "tidemask"
-    assert {argument for argument in arguments if argument.startswith("--")} <= options
-    if "--recipe" in arguments:
-        overrides = [argument for argument in arguments if "=" in argument]
-        load_recipe(arguments[arguments.index("--recipe") + 1], overrides)
+    check_command(line)
 
 
 class Row(NamedTuple):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from tidemask import cli, load_recipe
+from documented_commands import check_command
+from tidemask import load_recipe
 from tidemask.modeling import MODEL_SIZES, ModelSettings
 from tidemask.modeling.heads import HEADS
 
@@ -31,13 +30,7 @@ def test_guide_of_models_recipes_are_recipes(block: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("line", [line for block in _blocks("sh") for line in block.splitlines()])
 def test_guide_of_models_commands_exist(line: str) -> None:
-    program, name, *arguments = shlex.split(line)
-    options = {o for p in get_command(cli.app).commands[name].params for o in p.opts}
-    assert program == "tidemask"
-    assert {argument for argument in arguments if argument.startswith("--")} <= options
-    if "--recipe" in arguments:
-        overrides = [argument for argument in arguments if "=" in argument]
-        load_recipe(arguments[arguments.index("--recipe") + 1], overrides)
+    check_command(line)
 
 
 def test_guide_of_models_has_every_size() -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import yaml
-from typer.main import get_command
 
-from tidemask import cli, load_recipe
+from documented_commands import check_command
 from tidemask.config import Recipe
+from tidemask.training.arguments import TrainingSettings
 
 ROOT = Path(__file__).parent.parent / "docs" / "guides"
 GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in
@@ -47,13 +46,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("guide", "line"), COMMANDS)
 def test_guides_commands_exist(guide: str, line: str) -> None:
-    _, name, *arguments = shlex.split(line)
-    options = {option for p in get_command(cli.app).commands[name].params for option in p.opts}
-    assert {argument for argument in arguments if argument.startswith("--")} <= options
-    if "--recipe" in arguments:
-        recipe = arguments[arguments.index("--recipe") + 1]
-        overrides = [argument for argument in arguments if "=" in argument]
-        load_recipe(recipe, overrides)
+    check_command(line)
 
 
 ROWS = [
@@ -75,3 +68,10 @@ def test_guides_settings_have_their_defaults(guide: str, setting: str, default: 
 def test_guides_name_every_test_that_they_rely_on() -> None:
     for path in re.findall(r"`(tests/[\w/]+\.py)`", "".join(GUIDES.values())):
         assert (ROOT.parent.parent / path).is_file(), path
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
+def test_guides_name_settings_that_exist(path: Path) -> None:
+    found = set(re.findall(r"`training\.(\w+)", path.read_text(encoding="utf-8")))
+    assert found
+    assert found <= {field.name for field in dataclasses.fields(TrainingSettings)}

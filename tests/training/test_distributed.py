@@ -232,7 +232,10 @@ def test_distributed_processes_that_disagree_write_nothing(corpus: Path, tmp_pat
 
 @pytest.mark.slow
 def test_distributed_death_of_one_process_ends_the_others(corpus: Path, tmp_path: Path) -> None:
-    """Nothing hangs, the survivor says why in one line, and the run goes on from a checkpoint."""
+    """Nothing hangs, the run goes on from a checkpoint, and what the survivor says is one line.
+
+    It says nothing where the launcher ends it first.
+    """
     run = _started(
         corpus, tmp_path / "run", 2, "training.max_steps=3000", "evaluation.every_steps=3000"
     )

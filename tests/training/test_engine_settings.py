@@ -15,6 +15,7 @@ from torch import nn
 from tidemask.config import read_run_config
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.run import _build_trainer
+from tidemask.training.arguments import TrainingSettings
 
 QUIET = ("evaluation.every_steps=0", "training.logging_steps=1")
 
@@ -98,3 +99,8 @@ def test_norms_and_biases_do_not_decay_and_all_else_does(
     assert optimizer.param_groups[0]["betas"] == (0.9, 0.98)
     assert optimizer.param_groups[0]["eps"] == 1e-6
     assert optimizer.param_groups[0]["fused"]
+
+
+def test_cut_cross_entropy_is_refused_in_float32() -> None:
+    with pytest.raises(ValueError, match="head=cut_cross_entropy with precision=float32"):
+        TrainingSettings(head="cut_cross_entropy")

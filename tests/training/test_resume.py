@@ -139,8 +139,7 @@ def test_resume_writes_no_pickled_arguments(unbroken: RunDirectory) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attempt", range(2))
-def test_resume_after_sigkill_is_bit_identical(attempt: int, corpus: Path, tmp_path: Path) -> None:
+def test_resume_after_sigkill_is_bit_identical(corpus: Path, tmp_path: Path) -> None:
     """A real process, killed with SIGKILL at a random step, continued by the command."""
     settings = [
         "pretrain", str(corpus), "--recipe=ptw-mrd", *TINY, "training.max_steps=60",

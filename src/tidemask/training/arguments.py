@@ -97,6 +97,11 @@ class TrainingSettings(Settings):
                 raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_LARGEST}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
+        if self.head == "cut_cross_entropy" and self.precision != "bf16":
+            raise ValueError(
+                f"head={self.head} with precision={self.precision}. Expected precision=bf16, the "
+                "type of its kernels."
+            )
         if self.learning_rate != "auto":
             check_at_least("learning_rate", self.learning_rate, 0)
         if self.lr_warmup_steps != "auto":

@@ -1,0 +1,21 @@
+"""Commands that stand in the documents."""
+
+from __future__ import annotations
+
+import shlex
+
+from typer.main import get_command
+
+from tidemask import cli
+from tidemask.config import load_recipe
+
+
+def check_command(line: str) -> None:
+    """Command and options exist, and the settings fit their recipe."""
+    program, name, *arguments = shlex.split(line)
+    options = {o for p in get_command(cli.app).commands[name].params for o in p.opts}
+    assert program == "tidemask"
+    assert {argument for argument in arguments if argument.startswith("--")} <= options
+    if "--recipe" in arguments:
+        overrides = [argument for argument in arguments if "=" in argument]
+        load_recipe(arguments[arguments.index("--recipe") + 1], overrides)
