@@ -73,8 +73,10 @@ class RunDirectory:
         return self.root / "evaluation"
 
     def result(self, task: str, checkpoint: str, seed: int | None = None) -> Path:
-        """The evaluation result of a task, a checkpoint (`START`, `FINAL` and `RANDOM` among them)
-        and, where the task has several, a seed."""
+        """The evaluation result of a task, a checkpoint and, where there are several, a seed.
+
+        `START`, `FINAL` and `RANDOM` stand for checkpoints too.
+        """
         of_seed = "" if seed is None else f"--seed-{seed}"
         return self.evaluation / f"{task}--{checkpoint}{of_seed}.json"
 
