@@ -96,7 +96,7 @@ class TextTask:
         """
         return {
             "task": dataclasses.asdict(self.settings),
-            "fine_tuning": dataclasses.asdict(self.fine_tuning),
+            "fine_tuning": self.fine_tuning.described(),
             "data": {"fingerprint": self.data.fingerprint},
         }
 
