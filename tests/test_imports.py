@@ -38,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     | {"run_record"},
     "measured_models": {"config", "evaluation", "run_record"},
     "evaluating": {"measured_models", "corpus_tasks", "measuring", "config", "evaluation"}
-    | {"modeling", "run_record"},
+    | {"modeling", "run_record", "training"},
     "evaluation_text": {"evaluating", "evaluation", "results_text", "terminal"},
     "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "terminal"}
     | {"training_command"},

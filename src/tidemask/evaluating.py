@@ -36,6 +36,7 @@ from tidemask.measured_models import Target, default_device, target_of
 from tidemask.measuring import HELD_OUT_TASK
 from tidemask.modeling import ModelSettings
 from tidemask.run_record import RANDOM, RunDirectory
+from tidemask.training.freed_memory import keep_freed_memory
 
 CORPUS_TASKS: tuple[str, ...] = (HELD_OUT_TASK,)
 """Tasks that read a prepared corpus."""
@@ -146,6 +147,8 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
             measured then.
     """
     watcher = watcher or Watcher()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     settings = load_settings(TaskSettings, request.settings, "the settings of the tasks")
     names = expanded(request.tasks, request.places, CORPUS_TASKS)
     shared = {
@@ -278,6 +281,8 @@ def _begin_worker(places: multiprocessing.Queue[int], threads: int) -> None:
     if torch.cuda.is_available():
         _DEVICE = f"cuda:{number % torch.cuda.device_count()}"
         torch.cuda.set_device(_DEVICE)
+    else:
+        keep_freed_memory()
 
 
 def _work(unit: _Unit) -> Outcome:
