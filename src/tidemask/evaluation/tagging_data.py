@@ -149,8 +149,8 @@ def find_split_files(source: Path) -> dict[str, Path]:
         if len(matches) > 1:
             raise UserError(
                 f"several files of the split {split}: {', '.join(matches[:4])} in {directory}. "
-                "Expected one. Give what the names of the wanted files begin with, as in "
-                f"{directory / matches[0].split(split)[0].rstrip('-_.')}."
+                "Expected one. Move the others away, or give what the names of the wanted files "
+                f"begin with, as {directory}/en_ewt-ud for en_ewt-ud-{split}.conllu."
             )
         if matches:
             found[split] = directory / matches[0]
