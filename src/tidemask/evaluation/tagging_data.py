@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_hub import HUB, is_saved_dataset, load_dataset_splits
+from tidemask.evaluation.tagging_records import read_dataset, read_records
 from tidemask.evaluation.tagging_sentences import (
     TaggedSentence,
     TagKind,
@@ -19,12 +19,8 @@ from tidemask.evaluation.tagging_sentences import (
     tag_kind,
     to_iob2,
 )
-from tidemask.evaluation.tagging_text import (
-    COLUMN_ENDINGS,
-    read_columns,
-    read_conllu,
-    read_json_lines,
-)
+from tidemask.evaluation.tagging_text import COLUMN_ENDINGS, read_columns, read_conllu
+from tidemask.evaluation.task_data import TaskData, json_lines
 from tidemask.settings import Settings
 
 SPLITS: dict[str, tuple[str, ...]] = {
@@ -61,13 +57,11 @@ class TaggingData:
     """Sentences by split, with the tags that a model is to learn.
 
     Attributes:
-        source: where it was read.
         splits: sentences of `train`, `dev` and, where there is one, `test`; entity tags in IOB2.
         kind: entities, or a tag for each word.
         tags: all tags, in the order of a model's outputs.
     """
 
-    source: str
     splits: Mapping[str, tuple[TaggedSentence, ...]]
     kind: TagKind
     tags: tuple[str, ...]
@@ -77,37 +71,34 @@ class TaggingData:
         return {split: _digest(sentences) for split, sentences in self.splits.items()}
 
 
-def load_tagging_data(source: str | Path, settings: TaggingDataSettings) -> TaggingData:
+def load_tagging_data(data: TaskData, settings: TaggingDataSettings) -> TaggingData:
     """The splits of a task from files, from a saved dataset or from the hub.
 
     Args:
-        source: a directory with one file for each split, such as `train.conll.xz`; or the
-            beginning of such files' names, such as `pos/en_ewt-ud`; or a directory of
-            `datasets.save_to_disk`; or `hub:owner/name`.
+        data: where. Its directory has one file for each split, such as `train.conll.xz`; or it is
+            what the names of such files begin with, such as `pos/en_ewt-ud`; or `datasets` saved
+            it with `save_to_disk`.
         settings: which column or field holds the tags.
 
     Raises:
         UserError: no such data, an empty split, a tag that train has not, a malformed line.
     """
-    source = str(source)
-    if source.startswith(HUB) or is_saved_dataset(Path(source)):
-        splits = load_dataset_splits(source, settings.tag_field, settings.tags)
+    if data.saved is not None:
+        splits = read_dataset(data, settings.tag_field, settings.tags, SPLITS)
     else:
-        files = find_split_files(Path(source))
+        files = find_split_files(data.directory or Path())
         splits = {split: _read(path, settings) for split, path in files.items()}
     for split in ("train", "dev"):
         if split not in splits:
             names = ", ".join(SPLITS[split])
-            raise UserError(f"no split {split} in {source}. Expected one named {names}.")
+            raise UserError(f"no split {split} in {data.source}. Expected one named {names}.")
     for split, sentences in splits.items():
         if not sentences:
-            raise UserError(f"empty split: {split} of {source}. Expected tagged sentences.")
-    return _checked(source, splits, settings)
+            raise UserError(f"empty split: {split} of {data.source}. Expected tagged sentences.")
+    return _checked(splits, settings)
 
 
-def _checked(
-    source: str, splits: dict[str, list[TaggedSentence]], settings: TaggingDataSettings
-) -> TaggingData:
+def _checked(splits: dict[str, list[TaggedSentence]], settings: TaggingDataSettings) -> TaggingData:
     kind = settings.kind
     if kind == "auto":
         kind = tag_kind(tag for sentence in splits["train"] for tag in sentence.tags)
@@ -118,7 +109,7 @@ def _checked(
     origin = "of the task" if settings.tags else "of train"
     for sentences in splits.values():
         check_tags(sentences, tags, origin)
-    return TaggingData(source, {s: tuple(rows) for s, rows in splits.items()}, kind, tags)
+    return TaggingData({s: tuple(rows) for s, rows in splits.items()}, kind, tags)
 
 
 def _entity_tags(tags: Sequence[str]) -> Sequence[str]:
@@ -166,7 +157,7 @@ def find_split_files(source: Path) -> dict[str, Path]:
 def _read(path: Path, settings: TaggingDataSettings) -> list[TaggedSentence]:
     ending = Path(_unpacked(path.name)).suffix
     if ending == _JSON_LINES:
-        return read_json_lines(path, settings.tag_field, settings.tags)
+        return read_records(json_lines(path), settings.tag_field, settings.tags)
     if ending == _CONLLU:
         return read_conllu(path, settings.column)
     return read_columns(path, settings.column)

@@ -8,10 +8,10 @@ asked to find the words of a treebank in running text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ def _wants_a_space(pre_tokenizer: dict[str, Any] | None) -> bool:
     return any(part["type"] in _WANT_A_SPACE for part in parts)
 
 
-class TaggingFeatures(torch.utils.data.Dataset[Example]):
+class TaggingFeatures(Sequence[Example]):
     """One example per sentence, or per window of a sentence that is too long.
 
     Attributes:
@@ -148,7 +148,13 @@ class TaggingFeatures(torch.utils.data.Dataset[Example]):
     def __len__(self) -> int:
         return len(self._examples)
 
-    def __getitem__(self, index: int) -> Example:
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Example]: ...
+
+    def __getitem__(self, index: int | slice) -> Example | list[Example]:
         return self._examples[index]
 
     def _add(self, sentence: int, ids: list[list[int]], labels: list[int]) -> None:
@@ -184,31 +190,25 @@ class TaggingFeatures(torch.utils.data.Dataset[Example]):
         self._examples.append({"input_ids": inputs, "labels": targets})
 
     def predicted_tags(
-        self, logits: NDArray[np.floating[Any]], tags: Sequence[str], fallback: str
+        self, logits: Sequence[NDArray[np.floating[Any]]], tags: Sequence[str], fallback: str
     ) -> list[list[str]]:
         """The best tag of each word, sentence by sentence.
 
         Args:
-            logits: of every example, padded on the right, shape [examples, L, tags].
+            logits: of each example, shape [L, tags] with L its length or more.
             tags: in the order of the outputs.
             fallback: tag of a word without any token.
         """
         predicted = [[fallback] * len(sentence.words) for sentence in self._sentences]
-        if self._places:
-            places = np.array(self._places)
-            best = logits[places[:, 2], places[:, 3]].argmax(-1)
-            for (sentence, word, _, _), number in zip(self._places, best, strict=True):
-                predicted[sentence][word] = tags[number]
+        best = [values.argmax(-1) for values in logits]
+        for sentence, word, example, token in self._places:
+            predicted[sentence][word] = tags[best[example][token]]
         return predicted
-
-    def gold_tags(self) -> Iterator[tuple[str, ...]]:
-        """The tags of the data, sentence by sentence."""
-        return (sentence.tags for sentence in self._sentences)
 
 
 @dataclass(frozen=True)
 class TaggingCollator:
-    """Examples to a batch, padded on the right to the longest.
+    """Examples to a batch, padded on the right to the longest; labels only where there are some.
 
     Attributes:
         pad_id: id of the padding.
@@ -224,8 +224,10 @@ class TaggingCollator:
             return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
 
         inputs = [example["input_ids"] for example in examples]
-        return {
+        batch = {
             "input_ids": padded(inputs, self.pad_id),
             "attention_mask": padded([[1] * len(row) for row in inputs], 0),
-            "labels": padded([example["labels"] for example in examples], IGNORED),
         }
+        if "labels" in examples[0]:
+            batch["labels"] = padded([example["labels"] for example in examples], IGNORED)
+        return batch

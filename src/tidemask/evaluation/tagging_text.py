@@ -1,26 +1,19 @@
-"""Tagged sentences from text files: CoNLL columns, CoNLL-U and JSON Lines, packed or not."""
+"""Tagged sentences from text files: CoNLL columns and CoNLL-U, packed or not."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Literal
 
-from tidemask.errors import UserError, one_line
+from tidemask.corpus.decoding import read_lines
+from tidemask.errors import UserError
 from tidemask.evaluation.tagging_sentences import TaggedSentence
 
 COLUMN_ENDINGS: tuple[str, ...] = (".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv")
 """What files of columns end in, before `.xz` or `.gz`."""
 
-TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")
-"""Where the tags of a record are looked for, in this order."""
-
-_WORD_FIELDS = ("tokens", "words")
 _DOCUMENT_START = "-DOCSTART-"
 _NO_TAG = "_"
 _UPOS_COLUMN = 3
@@ -107,85 +100,6 @@ def read_conllu(path: Path, column: int | Literal["auto"] = "auto") -> list[Tagg
     return sentences
 
 
-def read_json_lines(path: Path, field: str, names: Sequence[str]) -> list[TaggedSentence]:
-    """Sentences of a file with one JSON object in each line, words in `tokens` or `words`.
-
-    Args:
-        path: the file.
-        field: which holds the tags; `auto` is the first there of `ner_tags`, `tags`, `upos`,
-            `pos_tags`, `labels`.
-        names: of the tags, where they are numbers; may be empty where they are strings.
-
-    Raises:
-        UserError: a line is no such object.
-    """
-    sentences = []
-    for number, line in _numbered_lines(path):
-        if not line.strip():
-            continue
-        place = _place(path, number)
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"not JSON: {place} ({one_line(error)}). Expected one object in each line."
-            ) from error
-        if not isinstance(row, dict):
-            raise UserError(f"not a JSON object: {line[:40]!r} in {place}. Expected one per line.")
-        sentence = sentence_of_row(row, field, names, place)
-        if sentence.words:
-            sentences.append(sentence)
-    return sentences
-
-
-def sentence_of_row(
-    row: dict[str, Any], field: str, names: Sequence[str], place: str
-) -> TaggedSentence:
-    """The sentence of one record with a list of words and one of tags.
-
-    Words tagged `_` are left out: treebanks on the hub have the surface `don't` so, beside the
-    syntactic words `do` and `n't`.
-
-    Raises:
-        UserError: a list is missing or holds something else, or a number has no name.
-    """
-    words = _list_of(row, _WORD_FIELDS, place)
-    tags = _list_of(row, TAG_FIELDS if field == "auto" else (field,), place)
-    for word in words:
-        if not isinstance(word, str):
-            raise UserError(f"a word that is no string: {word!r} in {place}. Mend the record.")
-    named = tuple(_named(tag, names, place) for tag in tags)
-    sentence = TaggedSentence(tuple(words), named, place)
-    if _NO_TAG not in named:
-        return sentence
-    kept = [pair for pair in zip(words, named, strict=True) if pair[1] != _NO_TAG]
-    return TaggedSentence(tuple(w for w, _ in kept), tuple(t for _, t in kept), place)
-
-
-def _list_of(row: dict[str, Any], fields: Sequence[str], place: str) -> list[Any]:
-    name = next((name for name in fields if name in row), None)
-    if name is None:
-        raise UserError(
-            f"missing field: {' or '.join(fields)} in {place}. Found {', '.join(row) or 'none'}. "
-            "Name the field of the tags in tag_field=."
-        )
-    value = row[name]
-    if not isinstance(value, list):
-        raise UserError(f"not a list: {name}={str(value)[:40]!r} in {place}. Expected a list.")
-    return value
-
-
-def _named(tag: object, names: Sequence[str], place: str) -> str:
-    if isinstance(tag, str):
-        return tag
-    if isinstance(tag, int) and not isinstance(tag, bool) and 0 <= tag < len(names):
-        return names[tag]
-    raise UserError(
-        f"unknown tag: {tag!r} in {place}. Expected a string, or a number below {len(names)}, the "
-        "number of names. Name the tags in the order of their numbers in tags=."
-    )
-
-
 def _place(path: Path, number: int) -> str:
     return f"{path}, line {number}"
 
@@ -209,21 +123,4 @@ def _blocks(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
 
 
 def _numbered_lines(path: Path) -> Iterator[_Line]:
-    """Lines from 1, without their ends, of a file that may be packed by xz or gzip."""
-    openers: dict[str, Callable[..., IO[str]]] = {".xz": lzma.open, ".gz": gzip.open}
-    opener = openers.get(path.suffix, open)
-    number = 0
-    try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"not UTF-8: {path}, after line {number}. Convert the file to UTF-8."
-        ) from error
-    except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UserError(
-            f"damaged file: {path}, after line {number} ({one_line(error)}). Copy it again."
-        ) from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {one_line(error)}.") from error
+    return enumerate(read_lines(path, longest=None), start=1)
