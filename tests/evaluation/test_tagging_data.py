@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_data import TaggingData, TaggingDataSettings, load_tagging_data
+from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
 from tidemask.evaluation.tagging_sentences import TaggedSentence, tag_kind, to_iob2
 from tidemask.evaluation.task_data import TaskData
 
@@ -35,7 +35,7 @@ def _columns(tags: tuple[str, ...], sentences: int = 2) -> str:
 def _read(directory: Path, **settings: object) -> TaggingData:
     return load_tagging_data(
         TaskData(task="own", directory=directory),
-        TaggingDataSettings(**settings),  # type: ignore[arg-type]
+        TaggingTaskSettings(name="own", **settings),  # type: ignore[arg-type]
     )
 
 

@@ -111,10 +111,8 @@ def test_tagging_features_give_each_word_the_tag_of_its_first_token(
     """Where the outputs are the labels, the tags come back; a word without token gets `O`."""
     sentences = _sentences(rows)
     features = TaggingFeatures(sentences, TAGS, WORD_TOKENIZERS[kind], max_length)
-    logits = np.zeros((len(features), max_length, len(TAGS)), np.float32)
-    for example in range(len(features)):
-        for token, label in enumerate(features[example]["labels"]):
-            logits[example, token, label if label != IGNORED else 2] = 1.0
+    labels = [np.array(example["labels"]) for example in features]
+    logits = [np.eye(len(TAGS))[np.where(label == IGNORED, 2, label)] for label in labels]
     predicted = features.predicted_tags(logits, TAGS, "O")
     subwords = WORD_TOKENIZERS[kind].subwords([s.words for s in sentences])
     for sentence, ids, tags in zip(sentences, subwords, predicted, strict=True):
@@ -161,3 +159,4 @@ def test_tagging_features_are_padded_on_the_right() -> None:
     assert torch.equal(batch["input_ids"], torch.tensor([[1, 2, 3], [4, 7, 7]]))
     assert torch.equal(batch["attention_mask"], torch.tensor([[1, 1, 1], [1, 0, 0]]))
     assert torch.equal(batch["labels"], torch.tensor([[-100, 1, -100], [0, -100, -100]]))
+    assert "labels" not in TaggingCollator(pad_id=7)([{"input_ids": [1]}])

@@ -80,5 +80,5 @@ def test_tagging_scores_of_words_count_unseen_ones_apart() -> None:
     assert scores["accuracy"] == 0.5
     assert scores["accuracy/unseen"] == 0.0
     f1 = {"NOUN": 2 / (2 + 2), "VERB": 2 / (1 + 2), "ADJ": 0.0}
-    assert scores["macro_f1"] == pytest.approx(sum(f1.values()) / 3)
+    assert scores["f1_macro"] == pytest.approx(sum(f1.values()) / 3)
     assert "accuracy/unseen" not in word_scores(gold, guess, words, {w for s in words for w in s})

@@ -35,9 +35,11 @@ _PACKED = (".xz", ".gz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggingDataSettings(Settings):
-    """How the files of a tagging task are read."""
+class TaggingTaskSettings(Settings):
+    """What a tagging task is, and how its files are read."""
 
+    name: str
+    """What it is called."""
     kind: TagKind | Literal["auto"] = "auto"
     """`entities` for tags in IOB1, IOB2, BIOES or BILOU, `words` for a plain tag on each word;
     `auto` looks at the training split."""
@@ -50,6 +52,10 @@ class TaggingDataSettings(Settings):
     tags: tuple[str, ...] = ()
     """All tags, in the order of their numbers where the data has numbers. If empty, those of the
     training split."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.tags)) != len(self.tags) or len(self.tags) == 1:
+            raise ValueError(f"tags={list(self.tags)}. Expected different ones, at least two.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class TaggingData:
         return {split: _digest(sentences) for split, sentences in self.splits.items()}
 
 
-def load_tagging_data(data: TaskData, settings: TaggingDataSettings) -> TaggingData:
+def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingData:
     """The splits of a task from files, from a saved dataset or from the hub.
 
     Args:
@@ -98,7 +104,7 @@ def load_tagging_data(data: TaskData, settings: TaggingDataSettings) -> TaggingD
     return _checked(splits, settings)
 
 
-def _checked(splits: dict[str, list[TaggedSentence]], settings: TaggingDataSettings) -> TaggingData:
+def _checked(splits: dict[str, list[TaggedSentence]], settings: TaggingTaskSettings) -> TaggingData:
     kind = settings.kind
     if kind == "auto":
         kind = tag_kind(tag for sentence in splits["train"] for tag in sentence.tags)
@@ -154,7 +160,7 @@ def find_split_files(source: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path, settings: TaggingDataSettings) -> list[TaggedSentence]:
+def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
     ending = Path(_unpacked(path.name)).suffix
     if ending == _JSON_LINES:
         return read_records(json_lines(path), settings.tag_field, settings.tags)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from tidemask.errors import UserError
+from tidemask.evaluation.metrics import score
 from tidemask.evaluation.tagging_sentences import OUTSIDE
 
 Tags = Sequence[Sequence[str]]
@@ -34,8 +37,8 @@ def entity_scores(gold: Tags, predicted: Tags) -> dict[str, float]:
         from nervaluate import Evaluator
     except ImportError as error:
         raise UserError(
-            "the library `nervaluate` is not installed, and scores of entities need it. "
-            "Install tidemask[eval]."
+            "package missing: scores of entities need nervaluate. "
+            "Install it with `pip install 'tidemask[eval]'`."
         ) from error
     rows = [[list(tags) for tags in side] for side in (gold, predicted)]
     types = sorted({tag[2:] for side in rows for tags in side for tag in tags if tag != OUTSIDE})
@@ -62,23 +65,17 @@ def word_scores(
         known_words: words of the training split, as they are spelt.
 
     Returns:
-        `accuracy`; `macro_f1`, the mean over the tags that occur in `gold` or `predicted`;
+        `accuracy`; `f1_macro`, the mean over the tags that occur in `gold` or `predicted`;
         `accuracy/unseen` where there is such a word, a fraction in [0, 1] like the others.
     """
-    try:
-        from sklearn.metrics import f1_score
-    except ImportError as error:
-        raise UserError(
-            "the library `scikit-learn` is not installed, and scores of tags need it. "
-            "Install tidemask[eval]."
-        ) from error
     flat_gold, flat_predicted = (
         [tag for sentence in side for tag in sentence] for side in (gold, predicted)
     )
-    scores = {
-        "accuracy": _accuracy(gold, predicted),
-        "macro_f1": float(f1_score(flat_gold, flat_predicted, average="macro", zero_division=0.0)),
-    }
+    numbers = {tag: number for number, tag in enumerate(sorted({*flat_gold, *flat_predicted}))}
+    truth, guess = (
+        np.array([numbers[tag] for tag in side]) for side in (flat_gold, flat_predicted)
+    )
+    scores = score(("accuracy", "f1_macro"), truth, guess)
     flat_words = (word for sentence in words for word in sentence)
     unseen = [
         tag == guess
