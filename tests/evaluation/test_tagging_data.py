@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tidemask.errors import UserError
 from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
-from tidemask.evaluation.tagging_sentences import TaggedSentence, tag_kind, to_iob2
+from tidemask.evaluation.tagging_sentences import TaggedSentence, to_iob2
 from tidemask.evaluation.task_data import TaskData
 
 WORDS = ("Marta", "Vale", "left", "Port", "Oleg", ".")
@@ -66,7 +66,6 @@ def _problem(root: Path, ending: str, train: str, dev: str = "", **settings: obj
 )
 def test_tagging_data_of_columns(tmp_path: Path, ending: str, tags: tuple[str, ...]) -> None:
     data = _load(tmp_path, ending, _columns(tags))
-    assert data.kind == "entities"
     assert data.tags == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
     assert [(s.words, s.tags) for s in data.splits["train"]] == [(WORDS, IOB2)] * 2
     assert data.splits["dev"][1].place.endswith(f"dev{ending}, line 10")
@@ -74,9 +73,9 @@ def test_tagging_data_of_columns(tmp_path: Path, ending: str, tags: tuple[str, .
 
 def test_tagging_data_of_another_column_and_a_word_with_a_no_break_space(tmp_path: Path) -> None:
     text = "two\u00a0words\tNUM\tx\nfall\tVERB\ty\n"
-    data = _load(tmp_path, ".tsv", text, column=1)
+    data = _load(tmp_path, ".tsv", text, kind="words", column=1)
     assert data.splits["train"][0].words == ("two\u00a0words", "fall")
-    assert (data.kind, data.tags) == ("words", ("NUM", "VERB"))
+    assert data.tags == ("NUM", "VERB")
 
 
 def test_tagging_data_of_a_treebank_has_its_syntactic_words(tmp_path: Path) -> None:
@@ -92,10 +91,10 @@ def test_tagging_data_of_a_treebank_has_its_syntactic_words(tmp_path: Path) -> N
     _write(tmp_path / "xx_own-ud-train.conllu.xz", text)
     _write(tmp_path / "xx_own-ud-dev.conllu", text)
     _write(tmp_path / "xx_other-ud-train.conllu", text)
-    data = _read(tmp_path / "xx_own-ud")
+    data = _read(tmp_path / "xx_own-ud", kind="words")
     assert data.splits["dev"][0].words == ("I", "do", "n't")
     assert data.splits["dev"][0].tags == ("PRON", "AUX", "PART")
-    fine = _read(tmp_path / "xx_own-ud", column=4)
+    fine = _read(tmp_path / "xx_own-ud", kind="words", column=4)
     assert fine.splits["train"][0].tags == ("PRP", "VBP", "RB")
     with pytest.raises(UserError, match=r"several files of the split train.*xx_other-ud"):
         _read(tmp_path)
@@ -142,7 +141,7 @@ def test_tagging_data_refuses_lines_that_do_not_fit(tmp_path: Path) -> None:
     assert "unknown tag: 'B-CITY' of word 4, 'Port'" in message
     assert "dev.txt, line 3. Expected one of the tags of train: O, B-LOC" in message
     assert "unknown entity tag: 'Q-LOC'" in _problem(
-        tmp_path, ".txt", good.replace("B-LOC", "Q-LOC"), kind="entities"
+        tmp_path, ".txt", good.replace("B-LOC", "Q-LOC")
     )
     assert "of the task: O, B-X, I-X" in _problem(tmp_path, ".txt", good, tags=("O", "B-X"))
     assert "empty split: dev" in _problem(tmp_path, ".txt", good, "\n\n")
@@ -199,7 +198,6 @@ def test_tagging_data_schemes_say_the_same(runs: list[str]) -> None:
     for tags in written.values():
         sentence = TaggedSentence(("w",) * len(tags), tuple(tags), "here")
         assert list(to_iob2(sentence).tags) == written["IOB2"]
-    assert tag_kind(written["IOB2"]) == ("words" if set(runs) == {"O"} else "entities")
 
 
 @pytest.mark.skipif(not _SHARED.is_dir(), reason="no shared data")

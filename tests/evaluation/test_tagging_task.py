@@ -10,12 +10,15 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
+from tidemask.config import read_settings
+from tidemask.errors import UserError
 from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.tagging_data import TaggingTaskSettings
 from tidemask.evaluation.tagging_task import POS, TaggingTask
 from tidemask.evaluation.task import FineTunedTask, unheard
 from tidemask.evaluation.task_data import TaskData
+from tidemask.evaluation.task_table import USER_TASKS, TaskSettings, user_task
 
 _NAMES = "marta oleg ines tomas".split()
 _OTHERS = "in the river sings".split()
@@ -92,7 +95,7 @@ def test_tagging_task_learns_a_rule_of_the_words_before(tmp_path: Path, subject:
         assert found.metrics[f"{prefix}f1"] > 0.95
         assert found.metrics[f"{prefix}f1/LOC"] > 0.9
         assert found.metrics[f"{prefix}accuracy"] > 0.95
-    assert any("dev: 60 sentences have more than 9 tokens" in note for note in found.notes)
+    assert any("dev: sentences of more than 9 tokens" in note for note in found.notes)
 
 
 def test_tagging_task_repeats_itself_by_seed(tmp_path: Path, subject: Subject) -> None:
@@ -128,3 +131,15 @@ def test_tagging_task_of_parts_of_speech_has_a_main_metric_without_data() -> Non
     assert task.main_metric == "accuracy"
     with pytest.raises(ValueError, match=r"tags=\['A'\]"):
         TaggingTaskSettings(name="own", tags=("A",))
+
+
+def test_tagging_task_of_ones_own_is_told_by_its_kind(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("name: own\nkind: words\ncolumn: 4\ndata: ./xx-ud\n", encoding="utf-8")
+    task = user_task(read_settings(USER_TASKS, file), TaskSettings(), tmp_path)
+    assert isinstance(task, TaggingTask)
+    assert (task.main_metric, task.settings.column) == ("accuracy", 4)
+    assert task.data.directory == tmp_path / "xx-ud"
+    file.write_text("name: own\nkind: spans\ndata: ./xx-ud\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"kind=spans. Expected one of .*entities, words"):
+        read_settings(USER_TASKS, file)

@@ -16,7 +16,6 @@ from tidemask.evaluation.tagging_sentences import (
     TagKind,
     check_tags,
     iob2_tags,
-    tag_kind,
     to_iob2,
 )
 from tidemask.evaluation.tagging_text import COLUMN_ENDINGS, read_columns, read_conllu
@@ -40,9 +39,8 @@ class TaggingTaskSettings(Settings):
 
     name: str
     """What it is called."""
-    kind: TagKind | Literal["auto"] = "auto"
-    """`entities` for tags in IOB1, IOB2, BIOES or BILOU, `words` for a plain tag on each word;
-    `auto` looks at the training split."""
+    kind: TagKind = "entities"
+    """`entities` for tags in IOB1, IOB2, BIOES or BILOU, `words` for a plain tag on each word."""
     column: int | Literal["auto"] = "auto"
     """Column of the tag in files of columns, from 0, or from the end if negative; `auto` is the
     last of CoNLL columns, and UPOS of CoNLL-U."""
@@ -64,12 +62,10 @@ class TaggingData:
 
     Attributes:
         splits: sentences of `train`, `dev` and, where there is one, `test`; entity tags in IOB2.
-        kind: entities, or a tag for each word.
         tags: all tags, in the order of a model's outputs.
     """
 
     splits: Mapping[str, tuple[TaggedSentence, ...]]
-    kind: TagKind
     tags: tuple[str, ...]
 
     def fingerprint(self) -> dict[str, str]:
@@ -105,17 +101,14 @@ def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingD
 
 
 def _checked(splits: dict[str, list[TaggedSentence]], settings: TaggingTaskSettings) -> TaggingData:
-    kind = settings.kind
-    if kind == "auto":
-        kind = tag_kind(tag for sentence in splits["train"] for tag in sentence.tags)
-    if kind == "entities":
+    if settings.kind == "entities":
         splits = {split: [to_iob2(s) for s in sentences] for split, sentences in splits.items()}
     known = settings.tags or tuple(sorted({tag for s in splits["train"] for tag in s.tags}))
-    tags = iob2_tags(_entity_tags(known)) if kind == "entities" else known
+    tags = iob2_tags(_entity_tags(known)) if settings.kind == "entities" else known
     origin = "of the task" if settings.tags else "of train"
     for sentences in splits.values():
         check_tags(sentences, tags, origin)
-    return TaggingData({s: tuple(rows) for s, rows in splits.items()}, kind, tags)
+    return TaggingData({s: tuple(rows) for s, rows in splits.items()}, tags)
 
 
 def _entity_tags(tags: Sequence[str]) -> Sequence[str]:

@@ -47,13 +47,6 @@ class TaggedSentence:
             )
 
 
-def tag_kind(tags: Iterable[str]) -> TagKind:
-    """What tags look like: entities if all are `O` or have a prefix, and some has one."""
-    distinct = set(tags)
-    prefixed = {tag for tag in distinct if tag[:1] in _PREFIXES and tag[1:2] == "-" and tag[2:]}
-    return "entities" if prefixed and distinct - prefixed <= {OUTSIDE} else "words"
-
-
 def to_iob2(sentence: TaggedSentence) -> TaggedSentence:
     """The same entities in IOB2, from IOB1, IOB2, BIOES, BILOU or BMES.
 

@@ -81,14 +81,9 @@ class TaggingTask:
     ) -> None:
         self.settings, self.data, self.fine_tuning = settings, data, fine_tuning
         self.name = settings.name
+        self.main_metric = "f1" if settings.kind == "entities" else "accuracy"
         self.seeds, self.learning_rates = fine_tuning.seeds, fine_tuning.learning_rates
         self._last: tuple[object, _Prepared] | None = None
-
-    @property
-    def main_metric(self) -> str:
-        """`f1` of entities, `accuracy` of words; where the settings do not say which, data does."""
-        kind = self._loaded.kind if self.settings.kind == "auto" else self.settings.kind
-        return "f1" if kind == "entities" else "accuracy"
 
     def describe(self) -> Mapping[str, Any]:
         """Settings, and the SHA-256 of each split.
@@ -98,7 +93,7 @@ class TaggingTask:
         """
         return {
             "task": dataclasses.asdict(self.settings),
-            "fine_tuning": dataclasses.asdict(self.fine_tuning),
+            "fine_tuning": self.fine_tuning.described(),
             "data": self._loaded.fingerprint(),
         }
 
@@ -147,7 +142,7 @@ class TaggingTask:
     @cached_property
     def _fallback(self) -> str:
         """Tag of a word that no model can see: outside, or the most frequent of train."""
-        if self._loaded.kind == "entities":
+        if self.settings.kind == "entities":
             return OUTSIDE
         counts = Counter(tag for row in self._loaded.splits["train"] for tag in row.tags)
         return counts.most_common(1)[0][0]
@@ -159,13 +154,13 @@ class TaggingTask:
     def _scores(self, split: str, predicted: list[list[str]]) -> dict[str, float]:
         sentences = self._loaded.splits[split]
         gold = [sentence.tags for sentence in sentences]
-        if self._loaded.kind == "entities":
+        if self.settings.kind == "entities":
             return entity_scores(gold, predicted)
         words = [sentence.words for sentence in sentences]
         return word_scores(gold, predicted, words, self._known_words)
 
     def _prepared(self, subject: Subject) -> _Prepared:
-        key = subject.tokenizer_directory, subject.max_length
+        key = subject.tokenizer_fingerprint, subject.max_length
         if self._last is None or self._last[0] != key:
             self._last = key, self._prepare(subject)
         return self._last[1]
@@ -194,9 +189,9 @@ class TaggingTask:
 def _notes(split: str, features: TaggingFeatures, max_length: int) -> list[str]:
     """What was unusual in a split, if anything."""
     found = {
-        f"sentences have more than {max_length} tokens and were read in overlapping windows; "
-        "each word is scored once": features.num_windowed,
-        f"words alone have more than {max_length} tokens and were cut": features.num_cut,
-        "words have no token in this tokenizer and got the commonest tag": features.num_empty,
+        f"sentences of more than {max_length} tokens, read in overlapping windows, each word "
+        "scored once": features.num_windowed,
+        f"words that alone have more than {max_length} tokens, cut": features.num_cut,
+        "words without any token, given the commonest tag": features.num_empty,
     }
-    return [f"{split}: {count:,} {what}." for what, count in found.items() if count]
+    return [f"{split}: {what}: {count:,}." for what, count in found.items() if count]
