@@ -143,3 +143,13 @@ def test_tagging_task_of_ones_own_is_told_by_its_kind(tmp_path: Path) -> None:
     file.write_text("name: own\nkind: spans\ndata: ./xx-ud\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"kind=spans. Expected one of .*entities, words"):
         read_settings(USER_TASKS, file)
+
+
+def test_tagging_task_of_the_guide_parses(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs/guides/tagging.md"
+    _, _, rest = guide.read_text(encoding="utf-8").partition("```yaml\n")
+    file = tmp_path / "museum.yaml"
+    file.write_text(rest.partition("```")[0], encoding="utf-8")
+    task = user_task(read_settings(USER_TASKS, file), TaskSettings(), tmp_path)
+    assert isinstance(task, TaggingTask)
+    assert (task.name, task.settings.column, task.fine_tuning.epochs) == ("museum-entities", -1, 5)
