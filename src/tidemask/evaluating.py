@@ -25,9 +25,9 @@ from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import FineTunedTask, Task
 from tidemask.evaluation.task_table import (
     TASKS,
+    USER_TASKS,
     Places,
     TaskSettings,
-    UserTask,
     expanded,
     is_file,
     user_task,
@@ -195,7 +195,7 @@ def _task(name: str, settings: TaskSettings, places: Places) -> Task:
     if not is_file(name):
         return TASKS[name](name, settings, places)
     path = Path(name)
-    return user_task(read_settings(UserTask, path), settings, path.parent)
+    return user_task(read_settings(USER_TASKS, path), settings, path.parent)
 
 
 def _corpus_task(target: Target, corpus: Path | None) -> Task:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar
 
 from tidemask.errors import UserError
 from tidemask.evaluation.classification import TextTask, TextTaskSettings
 from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.glue import GLUE, HUB, XNLI_EN
+from tidemask.evaluation.tagging_data import TaggingTaskSettings
+from tidemask.evaluation.tagging_task import HUB as TAGGING_HUB
+from tidemask.evaluation.tagging_task import TAGGING, TaggingTask
 from tidemask.evaluation.task import Task
 from tidemask.evaluation.task_data import TaskData
 from tidemask.settings import Settings
 
-GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE)}
-"""Names for several tasks."""
+GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}
+"""Names for several tasks, or other names for one."""
 
 ALL = "all"
 """Every task whose data is found."""
@@ -38,6 +42,26 @@ class UserTask(TextTaskSettings):
     """Directory with train.jsonl and dev.jsonl, from where the file lies; or a name on the hub."""
     fine_tuning: FineTuneSettings | None = None
     """What differs from the settings of the other tasks; unset nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTaggingTask(TaggingTaskSettings):
+    """A tagging task of one's own, as a YAML file says it."""
+
+    data: str
+    """Directory with a file for each split, or what their names begin with, from where the file
+    lies; or a name on the hub."""
+    fine_tuning: FineTuneSettings | None = None
+    """What differs from the settings of the other tasks; unset nothing."""
+
+
+USER_TASKS: Mapping[str, type[UserTask | UserTaggingTask]] = {
+    "classification": UserTask,
+    "regression": UserTask,
+    "entities": UserTaggingTask,
+    "words": UserTaggingTask,
+}
+"""What a task of one's own is, by its `kind`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +95,15 @@ def _text_task(name: str, settings: TaskSettings, places: Places) -> Task:
     return TextTask(known, data, settings.fine_tuning)
 
 
+def _tagging_task(name: str, settings: TaskSettings, places: Places) -> Task:
+    data = TaskData(task=name, directory=places.of(name), hub=TAGGING_HUB[name])
+    return TaggingTask(TAGGING[name], data, settings.fine_tuning)
+
+
 TASKS: Mapping[str, _Maker] = {
     **dict.fromkeys(GLUE, _text_task),
     XNLI_EN.name: _text_task,
+    **dict.fromkeys(TAGGING, _tagging_task),
 }
 """What makes each task."""
 
@@ -115,7 +145,7 @@ def is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def user_task(task: UserTask, settings: TaskSettings, base: Path) -> TextTask:
+def user_task(task: UserTask | UserTaggingTask, settings: TaskSettings, base: Path) -> Task:
     """A task of one's own.
 
     Args:
@@ -123,7 +153,6 @@ def user_task(task: UserTask, settings: TaskSettings, base: Path) -> TextTask:
         settings: of all tasks.
         base: the directory of the file.
     """
-    fields = {name: getattr(task, name) for name in TextTaskSettings.__dataclass_fields__}
     directory = (base / Path(task.data).expanduser()).resolve()
     is_here = directory.is_dir() or task.data.startswith((".", "/", "~"))
     data = TaskData(
@@ -131,4 +160,15 @@ def user_task(task: UserTask, settings: TaskSettings, base: Path) -> TextTask:
         directory=directory if is_here else None,
         hub=() if is_here else tuple(task.data.split()),
     )
-    return TextTask(TextTaskSettings(**fields), data, task.fine_tuning or settings.fine_tuning)
+    fine_tuning = task.fine_tuning or settings.fine_tuning
+    if isinstance(task, UserTaggingTask):
+        return TaggingTask(_part(task, TaggingTaskSettings), data, fine_tuning)
+    return TextTask(_part(task, TextTaskSettings), data, fine_tuning)
+
+
+_T = TypeVar("_T", TaggingTaskSettings, TextTaskSettings)
+
+
+def _part(task: _T, kind: type[_T]) -> _T:
+    """The settings of a task without where its data lies and how it is trained."""
+    return kind(**{field.name: getattr(task, field.name) for field in fields(kind)})
