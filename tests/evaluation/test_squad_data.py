@@ -2,9 +2,11 @@
 
 import json
 import lzma
+import re
 
 import pytest
 
+from tidemask.corpus.decoding import LONGEST_LINE_CHARACTERS
 from tidemask.errors import UserError
 from tidemask.evaluation.squad_data import SquadData
 from tidemask.evaluation.task_data import TaskData
@@ -154,17 +156,27 @@ def test_squad_data_names_the_place_in_an_official_file(tmp_path, official, told
         data(tmp_path).split("dev")
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe{}"])
-def test_squad_data_tells_of_a_damaged_official_file(tmp_path, content):
-    (tmp_path / "dev-v1.1.json").write_bytes(content)
-    with pytest.raises(UserError, match="unreadable questions"):
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("dev-v1.1.json", b"{"),
+        ("dev-v1.1.json", b"\xff\xfe{}"),
+        ("dev-v1.1.json.xz", b"no archive"),
+    ],
+)
+def test_squad_data_tells_of_a_damaged_official_file(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / name))):
         data(tmp_path).split("dev")
 
 
-def test_squad_data_tells_of_a_damaged_packed_file(tmp_path):
-    (tmp_path / "dev-v1.1.json.xz").write_bytes(b"no archive")
-    with pytest.raises(UserError, match="unreadable questions"):
-        data(tmp_path).split("dev")
+def test_squad_data_reads_an_official_file_of_one_long_line(tmp_path):
+    # The official files are one line each; the reader of text would cut it.
+    rows = [row(number) for number in range(400)]
+    text = json.dumps(nested(rows))
+    assert len(text) > LONGEST_LINE_CHARACTERS
+    (tmp_path / "dev-v1.1.json").write_text(text, encoding="utf-8")
+    assert [question.id for question in data(tmp_path).split("dev")] == [one["id"] for one in rows]
 
 
 def test_squad_data_tells_of_a_missing_and_an_empty_split(tmp_path):

@@ -7,20 +7,17 @@ official files (`train-v1.1.json`, `dev-v2.0.json`).
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import lzma
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from tidemask.errors import UserError, one_line
+from tidemask.corpus.decoding import read_lines
+from tidemask.errors import UserError
 from tidemask.evaluation.task_data import Example, TaskData
 
-_OPENERS: Mapping[str, Callable[..., TextIO]] = {".xz": lzma.open, ".gz": gzip.open}
 _ENDINGS = (".json", ".json.xz", ".json.gz")
 _SHOWN = 60
 """Characters of a text that a message shows."""
@@ -114,12 +111,9 @@ class SquadData:
 def _nested_rows(path: Path) -> Iterator[Example]:
     """The rows of an official file: articles under `data`, each with `paragraphs` with `qas`."""
     try:
-        with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
-            articles = json.load(file)
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
-        raise UserError(
-            f"unreadable questions: {path}: {one_line(error)}. Expected JSON in UTF-8."
-        ) from error
+        articles = json.loads("\n".join(read_lines(path, longest=None)))
+    except json.JSONDecodeError as error:
+        raise UserError(f"unreadable questions: {path}: {error}. Expected JSON.") from error
     empty = True
     for article, at_article in _items(articles, "data", str(path)):
         for paragraph, at_paragraph in _items(article, "paragraphs", at_article):
