@@ -84,6 +84,19 @@ def test_squad_data_is_the_same_in_every_layout(tmp_path):
     assert len(fingerprints) == len(folders)
 
 
+def test_squad_data_is_read_from_a_directory_in_the_layout_of_the_hub(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    for split, rows in (("train", ROWS[:1]), ("validation", ROWS)):
+        datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / f"{split}.parquet"))
+    rows = TaskData(task="squad_v2", hub=(str(tmp_path),))
+    hub = SquadData(rows=rows, version=2)
+    assert [len(hub.split(name)) for name in ("train", "dev")] == [1, 3]
+    assert hub.split("dev")[1].answers == ("Ólegsson",)
+    with pytest.raises(UserError, match=r"validation, row 2, question q2: .* squad_v2"):
+        SquadData(rows=rows, version=1).split("dev")
+
+
 def test_squad_data_takes_the_official_file_of_its_version(tmp_path):
     for name, number in (("dev-v1.1.json", 1), ("dev-v2.0.json", 2)):
         text = json.dumps(nested([row(number)]))

@@ -9,11 +9,9 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForQuestionA
 
 from tidemask.errors import UserError
 from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.squad_data import SquadData
-from tidemask.evaluation.squad_task import SquadSettings, SquadTask, takes_token_types
+from tidemask.evaluation.squad_task import SquadSettings, squad_task, takes_token_types
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import FineTunedTask
-from tidemask.evaluation.task_data import TaskData
 
 SHAPE = {
     "hidden_size": 48,
@@ -79,12 +77,11 @@ def task(directory, number, *, version=1, share_with_answer=1.0, **fine_tuning):
     for split in ("train", "dev"):
         text = "\n".join(json.dumps(row) for row in rows)
         (directory / f"{split}.jsonl").write_text(text, encoding="utf-8")
-    return SquadTask(
-        data=SquadData(rows=TaskData(task="squad", directory=directory), version=version),
-        settings=SquadSettings(
-            doc_stride=16,
-            fine_tuning=FineTuneSettings(**{"max_length": 80, "batch_size": 8, **fine_tuning}),
-        ),
+    return squad_task(
+        {1: "squad", 2: "squad_v2"}[version],
+        directory,
+        SquadSettings(max_length=80, doc_stride=16),
+        FineTuneSettings(**{"batch_size": 8, **fine_tuning}),
     )
 
 
@@ -105,7 +102,7 @@ def test_squad_task_runs_for_every_architecture(tmp_path, architecture):
     assert heard[-1][0] == "predicting"
     assert heard[-1][1] == heard[-1][2]
     if architecture != "bert":
-        assert any("the model has 64 positions" in note for note in measured.notes)
+        assert any("The model has 64 positions" in note for note in measured.notes)
 
 
 @pytest.mark.slow
@@ -135,20 +132,28 @@ def test_squad_task_repeats_to_the_last_bit(tmp_path):
 
 def test_squad_task_describes_settings_and_data(tmp_path):
     one = task(tmp_path, 6)
-    description = one.describe()
-    assert json.loads(json.dumps(description)) == json.loads(json.dumps(description))
-    assert description["settings"]["doc_stride"] == 16
-    assert description["settings"]["fine_tuning"]["batch_size"] == 8
+    description = json.loads(json.dumps(one.describe()))
+    assert description["task"]["doc_stride"] == 16
+    assert description["fine_tuning"]["batch_size"] == 8
     assert one.name == "squad"
-    assert task(tmp_path, 7, version=2).name == "squad_v2"
     assert task(tmp_path, 7).describe()["data"] != description["data"]
+    # Windows have a length of their own, so that of other tasks does not make another result.
+    assert task(tmp_path, 6, max_length=20).describe() == task(tmp_path, 6).describe()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"max_length": 15}, {"doc_stride": -1}, {"num_best": 0}, {"max_answer_length": 0}]
+)
+def test_squad_task_refuses_settings_outside_their_range(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        SquadSettings(**changes)
 
 
 def test_squad_task_reads_the_training_questions_it_is_told_to(tmp_path):
     few = task(tmp_path, 10, epochs=1, max_train_examples=4)
     measured = few.trial(subject(tmp_path), seed=0, learning_rate=1e-3, on_progress=unheard)
-    assert "of 4 training questions" in measured.notes[0]
-    assert "of 10 dev questions" in measured.notes[0]
+    assert measured.notes[0].startswith("4 training questions in ")
+    assert "10 dev questions" in measured.notes[0]
 
 
 def test_squad_task_without_training_questions_says_so(tmp_path):

@@ -113,6 +113,28 @@ def test_windows_of_short_texts_are_what_the_tokenizer_makes_of_the_pair(kind):
         assert feature["token_type_ids"] == pair["token_type_ids"]
 
 
+@given(KINDS, st.integers(40, 70), st.integers(0, 8), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_windows_are_those_of_the_tokenizer_itself(kind, max_length, doc_stride, seed):
+    """Its own windows serve where no question is cut and the stride is below its cap."""
+    tokenizer = TOKENIZERS[kind]()
+    asked = question(random.Random(seed), num_sentences=6)
+    limits = WindowLimits(max_length=max_length, max_question_length=64, doc_stride=doc_stride)
+    made = windows([asked], tokenizer, limits)
+    assert made.num_cut == 0
+    others = tokenizer(
+        asked.question,
+        asked.context,
+        truncation="only_second",
+        max_length=max_length,
+        stride=doc_stride,
+        return_overflowing_tokens=True,
+        return_token_type_ids=True,
+    )
+    assert [feature["input_ids"] for feature in made] == others["input_ids"]
+    assert [feature["token_type_ids"] for feature in made] == others["token_type_ids"]
+
+
 def test_windows_of_a_tokenizer_that_joins_nothing_are_joined_as_in_bert():
     tokenizer = byte_level(joins=False)
     asked = questions(1)

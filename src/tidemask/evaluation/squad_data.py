@@ -18,6 +18,9 @@ from tidemask.corpus.decoding import read_lines
 from tidemask.errors import UserError
 from tidemask.evaluation.task_data import Example, TaskData
 
+_OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
+"""What the official files have in their names, by version."""
+
 _ENDINGS = (".json", ".json.xz", ".json.gz")
 _SHOWN = 60
 """Characters of a text that a message shows."""
@@ -91,8 +94,8 @@ class SquadData:
         directory = self.rows.directory
         if directory is None:
             return None
-        version = {1: "-v1.1", 2: "-v2.0"}[self.version]
-        names = [f"{split}{middle}{end}" for middle in (version, "") for end in _ENDINGS]
+        middles = (_OFFICIAL[self.version], "")
+        names = [f"{split}{middle}{end}" for middle in middles for end in _ENDINGS]
         return next((path for name in names if (path := directory / name).is_file()), None)
 
     def _examples(self, split: str) -> Sequence[Example]:
@@ -103,7 +106,7 @@ class SquadData:
         if examples is None:
             raise UserError(
                 f"no {split} questions: {self.rows.source}. Expected {split}.jsonl or an official "
-                f"file such as {split}-v{self.version}.{2 - self.version}.json. Add it."
+                f"file such as {split}{_OFFICIAL[self.version]}.json. Add it."
             )
         return examples
 
@@ -144,10 +147,6 @@ def _flat(asked: Mapping[str, Any], paragraph: Mapping[str, Any]) -> dict[str, A
     """A question of a nested file as a row; what is wrong with its fields is left in it."""
     row = {name: asked[name] for name in ("id", "question", "answers") if name in asked}
     row |= {name: paragraph[name] for name in ("context",) if name in paragraph}
-    answers = row.get("answers")
-    if isinstance(answers, list) and all(isinstance(answer, dict) for answer in answers):
-        names = ("text", "answer_start")
-        row["answers"] = {name: [answer.get(name) for answer in answers] for name in names}
     if asked.get("is_impossible"):
         row["answers"] = {"text": [], "answer_start": []}
     return row
@@ -168,8 +167,8 @@ def _checked(example: Example, *, allows_none: bool) -> Question:
     )
     if not texts and not allows_none:
         raise UserError(
-            f"no answer: {named.place}. Expected one or more. "
-            "For questions without an answer take task squad_v2."
+            f"no answer: {named.place}: answers.text=[]. Expected one or more. "
+            "Questions without an answer are for task squad_v2."
         )
     for text, start in zip(texts, starts, strict=True):
         _check_span(text, start, question.context, named.place)
@@ -177,9 +176,14 @@ def _checked(example: Example, *, allows_none: bool) -> Question:
 
 
 def _answers(example: Example) -> tuple[list[str], list[int]]:
+    """Texts and starts: two lists side by side, or a list of objects as in the official files."""
     answers = example.value("answers")
-    columns = answers if isinstance(answers, dict) else {}
-    texts, starts = columns.get("text"), columns.get("answer_start")
+    if isinstance(answers, list) and all(isinstance(answer, dict) for answer in answers):
+        texts: Any = [answer.get("text") for answer in answers]
+        starts: Any = [answer.get("answer_start") for answer in answers]
+    else:
+        columns = answers if isinstance(answers, dict) else {}
+        texts, starts = columns.get("text"), columns.get("answer_start")
     is_whole = (
         isinstance(texts, list)
         and isinstance(starts, list)
@@ -190,9 +194,9 @@ def _answers(example: Example) -> tuple[list[str], list[int]]:
     if not is_whole:
         raise UserError(
             f"answers of another form: {example.place}: answers={_shown(answers)}. Expected text, "
-            "a list of strings, and answer_start, a list of as many whole numbers."
+            "a list of strings, and answer_start, a list of as many whole numbers. Mend the row."
         )
-    return columns["text"], columns["answer_start"]
+    return texts, starts
 
 
 def _check_span(text: str, start: int, context: str, place: str) -> None:

@@ -5,10 +5,11 @@ Version 1.1 asks only what the context answers; in version 2.0 a model may give 
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,99 +22,100 @@ from tidemask.evaluation.squad_score import score_v1, score_v2
 from tidemask.evaluation.squad_windows import AnswerWindows, WindowLimits
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import Measured, OnProgress
+from tidemask.evaluation.task_data import TaskData
 from tidemask.settings import Settings, check_at_least
 
-_SHUFFLE_SEED = 20180611
-"""Of the choice of training questions where not all are taken; never the seed of a trial."""
+VERSIONS: Mapping[str, int] = {"squad": 1, "squad_v2": 2}
+"""The tasks, and the version of SQuAD that each is."""
+
+HUB: Mapping[str, tuple[str, ...]] = {name: (f"rajpurkar/{name}",) for name in VERSIONS}
+"""Where each is on the hub."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SquadSettings(Settings):
     """How questions are read and answered; the same for every model."""
 
+    max_length: int = 384
+    """Tokens of a window, special ones and the question included, at least 16; capped by the
+    model's positions."""
     max_question_length: int = 64
     """Tokens of a question; a longer one loses its end."""
     doc_stride: int = 128
-    """Tokens that neighbouring windows of a context share, at least 0; capped at half a window's
-    context."""
+    """Tokens that neighbouring windows of a context share; capped at half a window's context."""
     num_best: int = 20
     """Spans that are kept for each question."""
     max_answer_length: int = 30
     """Tokens of an answer."""
-    fine_tuning: FineTuneSettings = field(
-        default_factory=lambda: FineTuneSettings(max_length=384, epochs=3.0, batch_size=32)
-    )
-    """How the model is trained; `max_length` is that of a window, capped by the model's
-    positions."""
 
     def __post_init__(self) -> None:
         for name in ("max_question_length", "num_best", "max_answer_length"):
             check_at_least(name, getattr(self, name), 1)
+        check_at_least("max_length", self.max_length, 16)
         check_at_least("doc_stride", self.doc_stride, 0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SquadTask:
-    """Extractive question answering; a fine-tuned task.
+@dataclass(frozen=True)
+class _Prepared:
+    train: AnswerWindows
+    dev: AnswerWindows
+    notes: tuple[str, ...]
 
-    Attributes:
-        data: its questions, and by their version the rules of scoring.
-        settings: how.
+
+class SquadTask:
+    """Extractive question answering, by fine-tuning.
+
+    Args:
+        name: `squad` or `squad_v2`.
+        data: its questions.
+        settings: how they are read and answered.
+        fine_tuning: how models are trained on them; its `max_length` has no say here.
     """
 
-    data: SquadData
-    settings: SquadSettings = SquadSettings()
+    main_metric = "f1"
 
-    main_metric: str = field(default="f1", init=False)
-
-    @property
-    def name(self) -> str:
-        """`squad` or `squad_v2`."""
-        return {1: "squad", 2: "squad_v2"}[self.data.version]
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Each gives one score."""
-        return self.settings.fine_tuning.seeds
-
-    @property
-    def learning_rates(self) -> tuple[float, ...]:
-        """Those that the first seed tries."""
-        return self.settings.fine_tuning.learning_rates
+    def __init__(
+        self, name: str, data: SquadData, settings: SquadSettings, fine_tuning: FineTuneSettings
+    ) -> None:
+        self.name, self.data, self.settings, self.fine_tuning = name, data, settings, fine_tuning
+        self.seeds, self.learning_rates = fine_tuning.seeds, fine_tuning.learning_rates
+        self._last: tuple[object, _Prepared] | None = None
 
     def describe(self) -> Mapping[str, Any]:
-        """Settings, and the fingerprint of the data."""
-        return {"settings": asdict(self.settings), "data": self.data.fingerprint}
+        """Settings and the fingerprint of the data.
+
+        Raises:
+            UserError: the data is missing or damaged.
+        """
+        fine_tuning = dataclasses.asdict(self.fine_tuning)
+        del fine_tuning["max_length"]
+        return {
+            "task": {"name": self.name, **dataclasses.asdict(self.settings)},
+            "fine_tuning": fine_tuning,
+            "data": {"fingerprint": self.data.fingerprint},
+        }
 
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
-        """Fine-tune a fresh copy of a model at one learning rate, and score its answers.
+        """Fine-tune a fresh copy of a model at one learning rate, and score its dev answers.
 
         Raises:
             UserError: the data is missing or damaged, or the model or its tokenizer cannot do it.
         """
-        questions = self._dev
         model = subject.with_head(AutoModelForQuestionAnswering, seed=seed)
-        limits = self._limits(subject)
-        has_types = takes_token_types(model)
-        train = AnswerWindows(
-            self._train, subject.tokenizer, limits, with_labels=True, with_token_types=has_types
-        )
+        prepared = self._prepared(subject, takes_token_types(model))
         fine_tune(
             model,
-            train,
-            self.settings.fine_tuning,
+            prepared.train,
+            self.fine_tuning,
             tokenizer=subject.tokenizer,
             learning_rate=learning_rate,
             seed=seed,
             on_progress=on_progress,
         )
-        windows = AnswerWindows(
-            questions, subject.tokenizer, limits, with_labels=False, with_token_types=has_types
-        )
-        answers = self.answer(model, windows, subject, on_progress)
-        return Measured(self._scores(questions, answers), self._notes(train, windows, limits))
+        answers = self.answer(model, prepared.dev, subject, on_progress)
+        return Measured(self._scores(prepared.dev.questions, answers), prepared.notes)
 
     def answer(
         self,
@@ -128,6 +130,7 @@ class SquadTask:
             windows,
             tokenizer=subject.tokenizer,
             outputs=("start_logits", "end_logits"),
+            precision=self.fine_tuning.precision,
             on_progress=on_progress,
         )
         return extract_answers(
@@ -138,23 +141,34 @@ class SquadTask:
             max_answer_length=self.settings.max_answer_length,
         )
 
-    @cached_property
-    def _dev(self) -> list[Question]:
-        return self.data.split("dev")
+    def _prepared(self, subject: Subject, has_types: bool) -> _Prepared:
+        key = subject.tokenizer_directory, subject.max_length, has_types
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._prepare(subject, has_types)
+        return self._last[1]
 
-    @cached_property
-    def _train(self) -> list[Question]:
-        questions = self.data.split("train")
-        wanted = self.settings.fine_tuning.max_train_examples or len(questions)
-        order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(questions))
-        return [questions[index] for index in sorted(order[:wanted])]
-
-    def _limits(self, subject: Subject) -> WindowLimits:
-        length = self.settings.fine_tuning.max_length
-        return WindowLimits(
-            max_length=min(length, subject.max_length or length),
+    def _prepare(self, subject: Subject, has_types: bool) -> _Prepared:
+        dev = self.data.split("dev")
+        train = _chosen(self.data.split("train"), self.fine_tuning.max_train_examples)
+        limits = WindowLimits(
+            max_length=min(
+                self.settings.max_length, subject.max_length or self.settings.max_length
+            ),
             max_question_length=self.settings.max_question_length,
             doc_stride=self.settings.doc_stride,
+        )
+        train_windows, dev_windows = (
+            AnswerWindows(
+                questions,
+                subject.tokenizer,
+                limits,
+                with_labels=is_train,
+                with_token_types=has_types,
+            )
+            for questions, is_train in ((train, True), (dev, False))
+        )
+        return _Prepared(
+            train_windows, dev_windows, self._notes(train_windows, dev_windows, limits)
         )
 
     def _scores(
@@ -170,20 +184,39 @@ class SquadTask:
         self, train: AnswerWindows, dev: AnswerWindows, limits: WindowLimits
     ) -> tuple[str, ...]:
         notes = [
-            f"windows of {limits.max_length} tokens: {len(train)} of {len(train.questions)} "
-            f"training questions, {len(dev)} of {len(dev.questions)} dev questions"
+            f"{len(train.questions):,} training questions in {len(train):,} windows, "
+            f"{len(dev.questions):,} dev questions in {len(dev):,}, of at most {limits.max_length} "
+            "tokens."
         ]
-        if limits.max_length < self.settings.fine_tuning.max_length:
+        if limits.max_length < self.settings.max_length:
             notes.append(
-                f"the model has {limits.max_length} positions, so windows are shorter than the "
-                f"usual {self.settings.fine_tuning.max_length} tokens"
+                f"The model has {limits.max_length} positions: windows are shorter than the "
+                f"{self.settings.max_length} tokens asked for."
             )
-        num_cut = train.num_cut + dev.num_cut
-        if num_cut:
-            notes.append(f"{num_cut} questions lost their end")
+        if num_cut := train.num_cut + dev.num_cut:
+            notes.append(f"{num_cut:,} questions are too long and lost their end.")
         if train.num_lost:
-            notes.append(f"{train.num_lost} training answers are whole in no window")
+            notes.append(f"{train.num_lost:,} training answers are whole in no window.")
         return tuple(notes)
+
+
+def squad_task(
+    name: str,
+    directory: Path | None = None,
+    settings: SquadSettings | None = None,
+    fine_tuning: FineTuneSettings | None = None,
+) -> SquadTask:
+    """One of the two tasks.
+
+    Args:
+        name: `squad` or `squad_v2`.
+        directory: with its splits; `None` takes them from the hub.
+        settings: how questions are read and answered.
+        fine_tuning: how models are trained.
+    """
+    rows = TaskData(task=name, directory=directory, hub=HUB[name])
+    data = SquadData(rows=rows, version=VERSIONS[name])
+    return SquadTask(name, data, settings or SquadSettings(), fine_tuning or FineTuneSettings())
 
 
 def takes_token_types(model: PreTrainedModel) -> bool:
@@ -194,3 +227,11 @@ def takes_token_types(model: PreTrainedModel) -> bool:
     """
     num_types = getattr(model.config, "type_vocab_size", 2)
     return num_types > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def _chosen(questions: list[Question], largest: int) -> list[Question]:
+    """As many of a fixed shuffle, in their order; all if it is 0."""
+    if not 0 < largest < len(questions):
+        return questions
+    order = np.random.default_rng(0).permutation(len(questions))[:largest]
+    return [questions[index] for index in sorted(order)]
