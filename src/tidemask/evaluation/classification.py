@@ -96,7 +96,7 @@ class TextTask:
         """
         return {
             "task": dataclasses.asdict(self.settings),
-            "fine_tuning": dataclasses.asdict(self.fine_tuning),
+            "fine_tuning": self.fine_tuning.described(),
             "data": {"fingerprint": self.data.fingerprint},
         }
 
@@ -145,7 +145,7 @@ class TextTask:
         return Measured(metrics, prepared.notes)
 
     def _prepared(self, subject: Subject) -> _Prepared:
-        key = subject.tokenizer_directory, subject.max_length
+        key = subject.tokenizer_fingerprint, subject.max_length
         if self._last is None or self._last[0] != key:
             self._last = key, self._prepare(subject)
         return self._last[1]

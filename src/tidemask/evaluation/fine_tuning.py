@@ -8,6 +8,7 @@ are BERT's.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,6 +91,12 @@ class FineTuneSettings(Settings):
     def seeds(self) -> tuple[int, ...]:
         """The seeds themselves."""
         return tuple(range(self.num_seeds))
+
+    def described(self) -> dict[str, Any]:
+        """What decides the score of a seed: everything but how many seeds there are."""
+        fields = dataclasses.asdict(self)
+        del fields["num_seeds"]
+        return fields
 
 
 class Features(Dataset[Feature]):
