@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
     "linear_cross_entropy": {"batch"},
     "modeling": {"linear_cross_entropy"},
     "training": _TRAINING | {"collator", "linear_cross_entropy"},
-    "evaluation": _TRAINING,
+    "evaluation": _TRAINING | {"corpus"},
     "report": {"run_record", "token_classes"},
     "config_problems": {"masking"},
     "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
