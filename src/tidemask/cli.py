@@ -15,6 +15,7 @@ import typer
 
 from tidemask.errors import UserError
 from tidemask.results_text import show_comparison, show_evaluations
+from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show
 
@@ -215,6 +216,10 @@ def evaluate(
             observer=Observer(on_progress=reporter.on_progress),
         )
     show_evaluations(results)
+
+
+app.command()(fill)
+app.command()(score)
 
 
 @app.command()

@@ -23,7 +23,7 @@ class Filling:
     """One candidate for one mask.
 
     Attributes:
-        token: of the vocabulary, as text; a token that continues a word keeps its marks.
+        token: of the vocabulary, as text without white space around it; WordPiece's `##` stays.
         token_id: its id.
         probability: in [0, 1].
     """
@@ -72,9 +72,7 @@ def fill_masks(
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     own = str(tokenizer.mask_token)
-    written = [mask for mask in _MASKS if mask != own]
-    if own not in text:
-        text = re.sub("|".join(map(re.escape, written)), lambda _: own, text)
+    text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: own, text)
     ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
     return ids
 
@@ -94,10 +92,9 @@ def _check(model: PreTrainedModel, ids: list[int], vocab_size: int) -> None:
 
 def _shown(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
     """A token as a reader knows it: byte-level and SentencePiece spellings as text."""
-    token = tokenizer.convert_ids_to_tokens(token_id)
-    if token is None:  # the model has more ids than its tokenizer
+    if token_id >= len(tokenizer):  # the model has more ids than its tokenizer
         return f"<{token_id}>"
+    token = str(tokenizer.convert_ids_to_tokens(token_id))
     if token.startswith("##"):
-        return str(token)
-    text = tokenizer.decode([token_id])
-    return str(text).strip() or str(token)
+        return token
+    return str(tokenizer.decode([token_id])).strip() or token

@@ -106,7 +106,8 @@ def _losses(
     length = batch.input_ids.shape[1]
     most = _POSITIONS_ON_CPU if places.device.type == "cpu" else _POSITIONS_ON_GPU
     step = max(1, most // length)
-    for row, place in zip(rows.split(step), places.split(step), strict=True):
+    for begin in range(0, len(places), step):
+        row, place = rows[begin : begin + step], places[begin : begin + step]
         inputs = batch.input_ids[row]
         copies = torch.arange(len(row), device=row.device)
         inputs[copies, place] = mask_id

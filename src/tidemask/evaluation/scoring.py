@@ -80,7 +80,7 @@ class Scorer:
         self._head = HEADS.get(str(model.config.model_type))
         on_cpu = model.device.type == "cpu"
         self._most_tokens = self.settings.batch_tokens or _MOST_TOKENS[on_cpu]
-        self._most_copies = max(1, _MOST_LOGITS[on_cpu] // int(model.config.vocab_size))
+        self._most_projected = _MOST_LOGITS[on_cpu] // int(model.config.vocab_size)
 
     @torch.inference_mode()
     def log_probabilities(
@@ -117,7 +117,7 @@ class Scorer:
         """Log-probability of each copy's target, float64 [M]."""
         first, which = copies.different()
         order = np.argsort(which, kind="stable")
-        step = max(1, min(self._most_copies, self._most_tokens // copies.ids.shape[1]))
+        step = self._copies_at_once(copies.ids.shape[1])
         borders = np.searchsorted(which[order], np.arange(0, len(first) + step, step))
         found = []
         for number, begin in enumerate(range(0, len(first), step)):
@@ -131,6 +131,10 @@ class Scorer:
         result = np.empty(len(order))
         result[order] = torch.cat(found).double().cpu().numpy()
         return result
+
+    def _copies_at_once(self, length: int) -> int:
+        projected = 1 if self._head is not None else length
+        return max(1, min(self._most_projected // projected, self._most_tokens // length))
 
     def _logits(self, ids: Ids, places: Ids) -> Tensor:
         """At one place of each copy, float32 [U, V]."""
