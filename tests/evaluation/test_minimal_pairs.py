@@ -6,6 +6,7 @@ import json
 import lzma
 import math
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,9 @@ def test_minimal_pairs_of_blimp_are_all_there() -> None:
     pairs = PairFiles.find(BLIMP).read()
     assert len(pairs) == 67_000
     assert len({pair.paradigm for pair in pairs}) == 67
-    assert len({pair.phenomenon for pair in pairs}) == 12
+    phenomena = Counter(pair.phenomenon for pair in pairs)
+    assert len(phenomena) == 12
+    assert phenomena["argument_structure"] == 9_000
+    assert len({(pair.phenomenon, pair.field) for pair in pairs}) == 12
     assert len({pair.field for pair in pairs}) == 4
     assert sum(pair.good == pair.bad for pair in pairs) == 7

@@ -11,14 +11,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.evaluation.pair_files import Pair
+from tidemask.evaluation.pair_files import Pair, PairFiles
 from tidemask.evaluation.scoring import Floats, Scorer, ScoringSettings
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import Measured, OnProgress
 from tidemask.evaluation.text_tokens import TextEncoder
 from tidemask.modeling.positions import num_positions
 
@@ -136,3 +140,49 @@ def score_pairs(
     ]
     is_cut = np.array([text.num_left_out > 0 for text in texts])
     return PairScores(pairs, plls[::2], plls[1::2], np.array(is_alike), is_cut[::2] | is_cut[1::2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimalPairsTask:
+    """A file, or a directory of files, of minimal pairs as a task.
+
+    Attributes:
+        path: the file or directory.
+        name: what the task is called; `blimp` for BLiMP.
+        settings: how sentences are scored.
+        limit: only so many pairs of each paradigm, for a quick look; 0 for all.
+    """
+
+    path: Path
+    name: str = "blimp"
+    settings: ScoringSettings = field(default_factory=ScoringSettings)
+    limit: int = 0
+    main_metric: str = "accuracy"
+
+    def describe(self) -> dict[str, Any]:
+        """Settings and the fingerprint of the files.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        settings = {"variant": self.settings.variant, "precision": self.settings.precision}
+        return {
+            "settings": {**settings, "limit": self.limit},
+            "data": {"fingerprint": PairFiles.find(self.path).fingerprint()},
+        }
+
+    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+        """Accuracies of a model.
+
+        Raises:
+            UserError: the files or the model cannot be used.
+        """
+        pairs = PairFiles.find(self.path).read(self.limit)
+        scores = score_pairs(
+            subject.masked_lm(),
+            subject.tokenizer,
+            pairs,
+            self.settings,
+            lambda done, total: on_progress(self.name, done, total),
+        )
+        return Measured(scores.metrics(), scores.notes())

@@ -6,7 +6,9 @@ BLiMP's names of what it shows: `UID`, the paradigm, `linguistics_term`, the phe
 line with those names is a heading. Without a `UID` the name of the file is that of the paradigm.
 
 A pair of one sentence twice is refused where it has no `UID`. BLiMP itself has seven of them (two
-of `passive_1`, five of `principle_A_case_2`), which no model gets right.
+of `passive_1`, five of `principle_A_case_2`), which no model gets right. Its files name 13
+phenomena; `s-selection` is counted as argument structure, as in the paper, which has
+12 (Warstadt et al. 2020, arXiv 1912.00582).
 """
 
 from __future__ import annotations
@@ -23,6 +25,13 @@ from tidemask.corpus.decoding import read_lines
 from tidemask.errors import UserError
 
 _NAMES = (("sentence_good", "sentence_bad"), ("good", "bad"))
+_PHENOMENA_OF_THE_PAPER = {"s-selection": "argument_structure"}
+_FIELDS_OF_THE_PAPER = {
+    "binding": "syntax_semantics",
+    "control_raising": "syntax_semantics",
+    "npi_licensing": "semantics",
+}
+"""Where the labels of BLiMP's files differ from its table of 12 phenomena, or among themselves."""
 _PACKED = ("", ".xz", ".gz")
 _JSON_ENDINGS = tuple(f".jsonl{packed}" for packed in _PACKED)
 _TABLE_ENDINGS = tuple(f".tsv{packed}" for packed in _PACKED)
@@ -172,4 +181,6 @@ def _pair(row: Mapping[str, Any], names: Sequence[str], stem: str, place: str) -
         )
     groups = (str(row.get(name) or "") for name in ("UID", "linguistics_term", "field"))
     paradigm, phenomenon, field = groups
+    phenomenon = _PHENOMENA_OF_THE_PAPER.get(phenomenon, phenomenon)
+    field = _FIELDS_OF_THE_PAPER.get(phenomenon, field)
     return Pair(good, bad, paradigm or stem, phenomenon, field, place)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from tidemask.batch import Batch
 from tidemask.batching import BatchDataset
 from tidemask.errors import UserError
 from tidemask.evaluation.scoring import Floats
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import Measured, OnProgress
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.settings import Settings, check_at_least
 
@@ -137,3 +140,45 @@ def _evenly_spaced(size: int, wanted: int) -> NDArray[np.int64]:
     """The middles of equal shares of `size` things, all of them if `wanted` is 0 or more."""
     number = size if wanted == 0 else min(size, wanted)
     return (2 * np.arange(number, dtype=np.int64) + 1) * size // max(1, 2 * number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoPerplexityTask:
+    """Pseudo-perplexity on the held-out split of a prepared corpus as a task.
+
+    Attributes:
+        dataset: the held-out split in stored order.
+        fingerprint: of the corpus.
+        separator_id: keeps documents apart, for a model that was trained so; `None` does not.
+        settings: the sample.
+    """
+
+    dataset: BatchDataset
+    fingerprint: str
+    separator_id: int | None = None
+    settings: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
+    name: str = PSEUDO_PERPLEXITY
+    main_metric: str = "pseudo_perplexity"
+
+    def describe(self) -> dict[str, Any]:
+        """Settings and the fingerprint of the corpus."""
+        return {
+            "settings": {**asdict(self.settings), "apart": self.separator_id is not None},
+            "data": {"fingerprint": self.fingerprint},
+        }
+
+    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+        """Pseudo-perplexity of a model whose tokenizer is that of the corpus.
+
+        Raises:
+            UserError: the model cannot be used, or the split has no token.
+        """
+        model = SelectedPositionsLM(subject.masked_lm(), separator_id=self.separator_id)
+        metrics = pseudo_perplexity_metrics(
+            model,
+            self.dataset,
+            int(subject.tokenizer.mask_token_id),
+            self.settings,
+            lambda done, total: on_progress(self.name, done, total),
+        )
+        return Measured(metrics)
