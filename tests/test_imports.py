@@ -49,6 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
     | {"training", "watching", "model_card"},
     "training_command": {"material", "results_text", "run", "run_record", "terminal", "training"},
+    "scoring_command": {"evaluation", "run_record", "terminal"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
@@ -62,6 +63,7 @@ ARROWS: dict[str, set[str]] = {
         "demo",
         "run_creation",
         "training_command",
+        "scoring_command",
         "corpus",
         "config",
         "run",
