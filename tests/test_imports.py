@@ -48,10 +48,12 @@ ARROWS: dict[str, set[str]] = {
     "progress_line": {"run_record"},
     "terminal": {"progress_line"},
     "preview_text": {"preview"},
-    "results_text": {"report", "run_record", "terminal"},
+    "results_text": {"run_record", "terminal"},
+    "comparison_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
     "cli": {
         "terminal",
+        "comparison_text",
         "demo",
         "run_creation",
         "training_command",

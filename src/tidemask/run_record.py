@@ -29,8 +29,9 @@ CLASS_WEIGHT = "class_weight/"
 CLASS_SHARE = "class_share/"
 HELD_OUT = "held_out/"
 UNIGRAM_ENTROPY = "unigram_entropy"
-START, FINAL = "start", "final"
-"""What evaluations call the starting model and the final one, where others name a checkpoint."""
+START, FINAL, RANDOM = "start", "final", "random"
+"""What evaluations call the starting model, the final one, and the same architecture with random
+weights, where others name a checkpoint."""
 HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
 """Masking ratios, in per cent, at which held-out loss is always measured."""
 FREQUENCY_BANDS: tuple[tuple[int, int], ...] = ((0, 50), (50, 75), (75, 90), (90, 99), (99, 100))
@@ -79,9 +80,13 @@ class RunDirectory:
         """One JSON file per task and checkpoint."""
         return self.root / "evaluation"
 
-    def result(self, task: str, checkpoint: str) -> Path:
-        """The evaluation result of a task and a checkpoint, `START` and `FINAL` among them."""
-        return self.evaluation / f"{task}--{checkpoint}.json"
+    def result(self, task: str, checkpoint: str, seed: int | None = None) -> Path:
+        """The evaluation result of a task and a checkpoint, `START`, `FINAL`, `RANDOM` among them.
+
+        Where the model was fine-tuned there is one for each seed.
+        """
+        suffix = "" if seed is None else f"--seed-{seed}"
+        return self.evaluation / f"{task}--{checkpoint}{suffix}.json"
 
     @property
     def tensorboard(self) -> Path:
