@@ -27,14 +27,21 @@ ARROWS: dict[str, set[str]] = {
     "linear_cross_entropy": {"batch"},
     "modeling": {"linear_cross_entropy"},
     "training": _TRAINING | {"collator", "linear_cross_entropy"},
-    "evaluation": _TRAINING,
+    "evaluation": _TRAINING | {"corpus"},
     "report": {"run_record", "token_classes"},
     "config_problems": {"masking"},
     "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
     "material": {"config", "corpus", "batching", "masking", "modeling", "run_record"},
     "starting": {"material", "config", "corpus", "modeling", "training"},
-    "measuring": {"material", "starting", "config", "corpus", "evaluation", "modeling"}
-    | {"run_record", "training"},
+    "measuring": {"material", "config", "evaluation", "modeling", "run_record", "training"},
+    "corpus_tasks": {"material", "measuring", "starting", "corpus", "evaluation", "modeling"}
+    | {"run_record"},
+    "measured_models": {"config", "evaluation", "run_record"},
+    "evaluating": {"measured_models", "corpus_tasks", "measuring", "config", "evaluation"}
+    | {"modeling", "run_record"},
+    "evaluation_text": {"evaluating", "evaluation", "results_text", "terminal"},
+    "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "terminal"}
+    | {"training_command"},
     "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
     | {"training"},
     "model_card": {"config", "corpus", "masking", "run_record", ""},
@@ -61,7 +68,7 @@ ARROWS: dict[str, set[str]] = {
         "config",
         "run",
         "material",
-        "measuring",
+        "evaluation_command",
         "report",
     }
     | {"preview", "preview_text", "results_text", "masking", "recipe_figure", "run_record"}

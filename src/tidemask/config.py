@@ -123,6 +123,32 @@ def read_run_config(path: Path) -> RunConfig:
     return _checked(RunConfig, _read_yaml(path), str(path))
 
 
+def load_settings(kind: type[_T], overrides: Sequence[str], origin: str) -> _T:
+    """Settings of any kind, with overrides applied over their defaults.
+
+    Args:
+        kind: a dataclass of settings.
+        overrides: `section.field=value`, values in YAML.
+        origin: what a message calls them.
+
+    Raises:
+        UserError: unknown keys, wrong types or values outside their range, all named together.
+    """
+    raw: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(raw, override)
+    return _checked(kind, raw, origin)
+
+
+def read_settings(kind: type[_T], path: Path) -> _T:
+    """Settings of any kind from a YAML file.
+
+    Raises:
+        UserError: the file is missing, damaged, or holds settings that are wrong.
+    """
+    return _checked(kind, _read_yaml(path), str(path))
+
+
 def to_yaml(config: Recipe | RunConfig) -> str:
     """The configuration with every value spelt out."""
     plain = json.loads(json.dumps(dataclasses.asdict(config)))

@@ -113,12 +113,21 @@ def corpus_of(config: RunConfig) -> PreparedCorpus:
         UserError: it is missing, incomplete, or not what it was.
     """
     corpus = open_corpus(Path(config.corpus.path))
-    if corpus.manifest.fingerprint != config.corpus.fingerprint:
+    check_corpus(corpus, config.corpus.fingerprint)
+    return corpus
+
+
+def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
+    """Make sure that a corpus is the one that a run was started on.
+
+    Raises:
+        UserError: it has another fingerprint.
+    """
+    if corpus.manifest.fingerprint != fingerprint:
         raise UserError(
             f"corpus changed: {corpus.root} has the fingerprint {corpus.manifest.fingerprint}, "
-            f"the run was started on {config.corpus.fingerprint}. Restore the corpus."
+            f"the run was started on {fingerprint}. Restore the corpus."
         )
-    return corpus
 
 
 def build_masker(

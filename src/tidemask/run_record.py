@@ -30,7 +30,7 @@ CLASS_SHARE = "class_share/"
 HELD_OUT = "held_out/"
 UNIGRAM_ENTROPY = "unigram_entropy"
 START, FINAL, RANDOM = "start", "final", "random"
-"""What evaluations call the starting model, the final one, and the same architecture with random
+"""What evaluations call the starting model, the final one, and the architecture with random
 weights, where others name a checkpoint."""
 HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
 """Masking ratios, in per cent, at which held-out loss is always measured."""
@@ -81,12 +81,12 @@ class RunDirectory:
         return self.root / "evaluation"
 
     def result(self, task: str, checkpoint: str, seed: int | None = None) -> Path:
-        """The evaluation result of a task and a checkpoint, `START`, `FINAL`, `RANDOM` among them.
+        """The evaluation result of a task, a checkpoint and, where there are several, a seed.
 
-        Where the model was fine-tuned there is one for each seed.
+        `START`, `FINAL` and `RANDOM` stand for checkpoints too.
         """
-        suffix = "" if seed is None else f"--seed-{seed}"
-        return self.evaluation / f"{task}--{checkpoint}{suffix}.json"
+        of_seed = "" if seed is None else f"--seed-{seed}"
+        return self.evaluation / f"{task}--{checkpoint}{of_seed}.json"
 
     @property
     def tensorboard(self) -> Path:
@@ -224,6 +224,8 @@ def write_evaluation(
     checkpoint: str,
     metrics: Mapping[str, MetricValue],
     settings: Mapping[str, Any],
+    seed: int | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one evaluation result; returns its path.
 
@@ -233,14 +235,18 @@ def write_evaluation(
         checkpoint: `START`, `FINAL`, or the name of a checkpoint directory.
         metrics: scalars by name.
         settings: what was evaluated how; enough to do it again.
+        seed: of fine-tuning, where the task has several.
+        details: what else stands beside them, such as `main_metric`, `versions` and `notes`.
     """
     run.evaluation.mkdir(parents=True, exist_ok=True)
-    path = run.result(task, checkpoint)
+    path = run.result(task, checkpoint, seed)
     content = {
         "task": task,
         "checkpoint": checkpoint,
+        **({} if seed is None else {"seed": seed}),
         "metrics": dict(metrics),
         "settings": dict(settings),
+        **(details or {}),
     }
     write_atomically(path, json.dumps(content, indent=2) + "\n")
     return path

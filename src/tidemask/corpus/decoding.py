@@ -23,8 +23,12 @@ LONGEST_LINE_CHARACTERS = 1 << 16
 _CHUNK_BYTES = 1 << 20
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, *, longest: int | None = LONGEST_LINE_CHARACTERS) -> Iterator[str]:
     """Stream the lines of a UTF-8 file, unpacked by the ending of its name, without their ends.
+
+    Args:
+        path: the file.
+        longest: characters above which a line is cut; `None` cuts none.
 
     Raises:
         UserError: the file is binary or not UTF-8 (with the byte offset within the unpacked text),
@@ -34,19 +38,19 @@ def read_lines(path: Path) -> Iterator[str]:
     for characters in _decoded(path):
         *lines, rest = (rest + characters).split("\n")
         for line in lines:
-            *pieces, last = _cut_line(line)
+            *pieces, last = _cut_line(line, longest)
             yield from pieces
             yield last.removesuffix("\r")
-        *pieces, rest = _cut_line(rest)
+        *pieces, rest = _cut_line(rest, longest)
         yield from pieces
     yield rest.removesuffix("\r")
 
 
-def _cut_line(line: str) -> Iterator[str]:
+def _cut_line(line: str, longest: int | None) -> Iterator[str]:
     """The line in pieces that are short enough, cut at spaces where it has some."""
-    while len(line) > LONGEST_LINE_CHARACTERS:
-        space = line.rfind(" ", 1, LONGEST_LINE_CHARACTERS)
-        cut = LONGEST_LINE_CHARACTERS if space < 0 else space
+    while longest is not None and len(line) > longest:
+        space = line.rfind(" ", 1, longest)
+        cut = longest if space < 0 else space
         yield line[:cut]
         line = line[cut:] if space < 0 else line[cut + 1 :]
     yield line

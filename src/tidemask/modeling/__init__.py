@@ -6,8 +6,13 @@ The wrapped module's own `forward` computes the loss, so that data-parallel wrap
 
 from tidemask.modeling.building import build_model
 from tidemask.modeling.documents import can_keep_apart, document_starts
-from tidemask.modeling.loading import StartingWeights, load_model, load_starting_weights
-from tidemask.modeling.positions import missing_positions
+from tidemask.modeling.loading import (
+    StartingWeights,
+    load_model,
+    load_starting_weights,
+    quietly,
+)
+from tidemask.modeling.positions import missing_positions, num_positions
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
 from tidemask.modeling.sizes import MODEL_SIZES, ModelShape
@@ -24,4 +29,6 @@ __all__ = [
     "load_model",
     "load_starting_weights",
     "missing_positions",
+    "num_positions",
+    "quietly",
 ]

@@ -27,6 +27,20 @@ from tidemask.modeling.configuration import (
 )
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """No bars and reports of transformers; what matters is told in our own words."""
+    before = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before[0])
+        hub_logging.set_verbosity(before[1])
+
+
 @dataclass(frozen=True)
 class StartingWeights:
     """A model whose training goes on.
@@ -49,7 +63,7 @@ def load_model(directory: Path) -> PreTrainedModel:
     if not (directory / "config.json").is_file():
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
     try:
-        with _quiet():
+        with quietly():
             model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
                 directory, trust_remote_code=False, dtype=torch.float32
             )
@@ -73,7 +87,7 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
     """
     place = str(_directory(name) or name)
     try:
-        with _quiet(), torch.random.fork_rng():
+        with quietly(), torch.random.fork_rng():
             torch.manual_seed(seed)
             config = AutoConfig.from_pretrained(place, trust_remote_code=False)
             check_masked_lm(config, name)
@@ -154,17 +168,3 @@ def _encoder_is_absent(model: PreTrainedModel, absent: tuple[str, ...]) -> bool:
     prefix = f"{model.base_model_prefix}."
     names = [name for name, _ in model.named_parameters() if name.startswith(prefix)]
     return bool(names) and set(names) <= set(absent)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars, reports, or attempts to reach the hub; what matters is told in our own words."""
-    before = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(before[0])
-        hub_logging.set_verbosity(before[1])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidemask.report.compared_run import ComparedRun, HeldOut
-from tidemask.report.results import Result, Summary, checkpoint_order, summarise
+from tidemask.report.downstream_results import Result, Summary, checkpoint_order, summarise
 from tidemask.run_record import FINAL, RANDOM, START
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")

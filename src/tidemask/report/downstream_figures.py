@@ -17,8 +17,8 @@ from tidemask.report.chart import Chart, LegendEntry, Panel
 from tidemask.report.compared_run import ComparedRun
 from tidemask.report.curves import draw_curve, from_zero, run_legend
 from tidemask.report.downstream import Scored, random_rows, scored_runs, tasks_of
+from tidemask.report.downstream_results import Summary, metric_label
 from tidemask.report.palette import INK, run_colour
-from tidemask.report.results import Summary, metric_label
 
 _DASHED = (0, (3.5, 2.5))
 

@@ -14,7 +14,13 @@ from tidemask.report.downstream import (
     scored_runs,
     tasks_of,
 )
-from tidemask.report.results import Result, Summary, checkpoint_order, metric_label, scale_of
+from tidemask.report.downstream_results import (
+    Result,
+    Summary,
+    checkpoint_order,
+    metric_label,
+    scale_of,
+)
 from tidemask.report.scores import RUN
 from tidemask.report.typed_table import Cell, Column, Table
 from tidemask.run_record import HELD_OUT_PERCENTS

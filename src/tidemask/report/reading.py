@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.report.compared_run import ComparedRun, HeldOut
-from tidemask.report.results import (
+from tidemask.report.downstream_results import (
     HELD_OUT_TASK,
     Result,
     check_together,

@@ -1,0 +1,268 @@
+"""Fine-tuning by the Hugging Face Trainer: the same settings for every model.
+
+The learning-rate grid is that of the BERT miniatures (Turc et al. 2019, "Well-Read Students Learn
+Better", section 4), whose lower half is about that of BERT (Devlin et al. 2019, appendix A.3);
+three epochs, batches of 32 sequences, linear decay after a tenth of warm-up and no early stopping
+are BERT's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+from transformers import (
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from tidemask.evaluation.task import OnProgress, unheard
+from tidemask.modeling import quietly
+from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
+
+Feature = Mapping[str, Any]
+"""Of one example: `input_ids` and labels as lists or numbers, by the names the model gives them."""
+
+Collator = Callable[[list[Any]], dict[str, Any]]
+"""Makes a padded batch of features."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneSettings(Settings):
+    """How every model is fine-tuned on every task, unless the task says otherwise."""
+
+    epochs: float = 3.0
+    """Passes over the training examples, above 0."""
+    batch_size: int = 32
+    """Examples per optimizer step."""
+    learning_rates: tuple[float, ...] = (3e-5, 5e-5, 1e-4, 3e-4)
+    """Peak learning rates that the first seed tries; the best on the dev set serves all seeds."""
+    num_seeds: int = 3
+    """Seeds 0, 1, ...: of the head, the order of the examples and dropout."""
+    max_length: int = 128
+    """Longest sequence, tokens, special ones included; longer ones are cut and counted."""
+    warmup_share: float = 0.1
+    """Share of the steps in which the learning rate rises, in [0, 1]."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of all parameters but norms and biases."""
+    adam_beta2: float = 0.999
+    """Decay of the squared gradient's running mean, in [0, 1)."""
+    adam_epsilon: float = 1e-6
+    """Added to the denominator of AdamW."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm; 0 leaves them."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of training; `auto` is bf16 on a GPU that has it, else float32."""
+    max_train_examples: int = 0
+    """The first so many training examples of a fixed shuffle; 0 takes all."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "num_seeds"):
+            check_at_least(name, getattr(self, name), 1)
+        for name in ("weight_decay", "adam_epsilon", "max_grad_norm", "max_train_examples"):
+            check_at_least(name, getattr(self, name), 0)
+        check_at_least("max_length", self.max_length, 8)
+        check_share("warmup_share", self.warmup_share)
+        check_share_below_one("adam_beta2", self.adam_beta2)
+        if not 0 < self.epochs < float("inf"):
+            raise ValueError(f"epochs={self.epochs:g}. Expected a number above 0.")
+        if not self.learning_rates:
+            raise ValueError("learning_rates=[]. Expected at least one.")
+        for rate in self.learning_rates:
+            if not 0 < rate < float("inf"):
+                raise ValueError(f"learning_rates={rate:g}. Expected numbers above 0.")
+        rates = tuple(sorted(set(self.learning_rates)))
+        object.__setattr__(self, "learning_rates", rates)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds themselves."""
+        return tuple(range(self.num_seeds))
+
+    def described(self) -> dict[str, Any]:
+        """What decides the score of a seed: everything but how many seeds there are."""
+        fields = dataclasses.asdict(self)
+        del fields["num_seeds"]
+        return fields
+
+
+class Features(Dataset[Feature]):
+    """Examples as features, in order."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = features
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: int) -> Feature:
+        return self.features[index]
+
+
+def fine_tune(
+    model: PreTrainedModel,
+    features: Sequence[Feature],
+    settings: FineTuneSettings,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    learning_rate: float,
+    seed: int,
+    collator: Collator | None = None,
+    on_progress: OnProgress = unheard,
+) -> None:
+    """Train a model with its head, in place; the global generator is left as it was.
+
+    Args:
+        model: on its device.
+        features: training examples, with labels.
+        settings: how.
+        tokenizer: pads the batches.
+        learning_rate: the peak.
+        seed: of the order of the examples and of dropout.
+        collator: pads what the tokenizer cannot, such as a label per token.
+        on_progress: told the optimizer steps done and their number; what it raises ends training.
+    """
+    with tempfile.TemporaryDirectory() as scratch, quietly(), _generators_kept():
+        trainer = Trainer(
+            model=model,
+            args=_arguments(settings, scratch, model, learning_rate=learning_rate, seed=seed),
+            train_dataset=Features(features),
+            data_collator=collator or DataCollatorWithPadding(tokenizer),
+            callbacks=[_Progress(on_progress)],
+        )
+        trainer.train()
+    model.train(False)
+
+
+@torch.inference_mode()
+def predict(
+    model: PreTrainedModel,
+    features: Sequence[Feature],
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    outputs: Sequence[str] = ("logits",),
+    collator: Collator | None = None,
+    batch_size: int = 64,
+    precision: Literal["auto", "float32", "bf16"] = "float32",
+    on_progress: OnProgress = unheard,
+) -> dict[str, list[NDArray[np.float32]]]:
+    """The outputs of a model for each example, in their order.
+
+    Examples of about one length share a batch. What has an entry per position is cut to the length
+    of its example.
+
+    Args:
+        model: in evaluation mode afterwards.
+        features: examples; their labels are left out.
+        tokenizer: pads the batches.
+        outputs: names of the model's outputs, such as `logits` or `start_logits`.
+        collator: pads what the tokenizer cannot.
+        batch_size: examples in one forward pass.
+        precision: arithmetic of the forward pass, as in `FineTuneSettings`.
+        on_progress: told the examples done and their number.
+
+    Returns:
+        By output, one float32 array per example: [C], or [L, C] or [L] with L its length.
+    """
+    model.train(False)
+    collate = collator or DataCollatorWithPadding(tokenizer)
+    lengths = [len(feature["input_ids"]) for feature in features]
+    order = sorted(range(len(features)), key=lengths.__getitem__, reverse=True)
+    found: dict[str, list[Any]] = {name: [None] * len(features) for name in outputs}
+    device, enabled = model.device, is_bf16(precision, str(model.device))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        with quietly():
+            batch = collate([_inputs_of(features[index]) for index in chosen])
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+            output = model(**inputs)
+        for name in outputs:
+            values = output[name].float().cpu().numpy()
+            for index, value in zip(chosen, values, strict=True):
+                per_position = value.ndim == 2 or name != "logits"
+                found[name][index] = value[: lengths[index]] if per_position else value
+        on_progress("predicting", min(start + batch_size, len(order)), len(order))
+    return found
+
+
+def is_bf16(precision: str, device: str) -> bool:
+    """Whether arithmetic is in bfloat16: as asked for, or where a GPU has it."""
+    if precision == "auto":
+        return device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
+
+
+def _inputs_of(feature: Feature) -> dict[str, Any]:
+    known = ("input_ids", "token_type_ids", "attention_mask")
+    return {name: value for name, value in feature.items() if name in known}
+
+
+@contextmanager
+def _generators_kept() -> Iterator[None]:
+    """Put every global generator back that the Trainer seeds."""
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002  # the Trainer seeds the legacy generator
+
+
+class _Progress(TrainerCallback):
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._on_progress("fine-tuning", state.global_step, state.max_steps)
+
+
+def _arguments(
+    settings: FineTuneSettings,
+    scratch: str,
+    model: PreTrainedModel,
+    *,
+    learning_rate: float,
+    seed: int,
+) -> TrainingArguments:
+    on_gpu = model.device.type == "cuda"
+    arguments = TrainingArguments(
+        output_dir=scratch,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=settings.warmup_share,
+        weight_decay=settings.weight_decay,
+        adam_beta2=settings.adam_beta2,
+        adam_epsilon=settings.adam_epsilon,
+        max_grad_norm=settings.max_grad_norm,
+        use_cpu=not on_gpu,
+        bf16=is_bf16(settings.precision, model.device.type),
+        optim="adamw_torch_fused",
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_gpu,
+        logging_strategy="no",
+        save_strategy="no",
+        eval_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        seed=seed,
+    )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # a task runs on one device
+    return arguments

@@ -1,0 +1,156 @@
+"""What is measured: a masked language model on disk, with its tokenizer.
+
+A subject may stand for its architecture with random weights: the row that every fine-tuned score is
+held against, for a fine-tuned random model is better than chance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from tidemask.corpus.tokenization import CorpusTokenizer, load_tokenizer
+from tidemask.errors import UserError
+from tidemask.modeling import load_model, num_positions, quietly
+from tidemask.modeling.configuration import FAILURES, first_sentence
+
+_WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
+_CHUNK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A masked language model that is measured.
+
+    Attributes:
+        directory: config.json and weights, in the format of transformers.
+        tokenizer_directory: its tokenizer.
+        is_random: whether its weights are left out and random ones stand in for them.
+        device: where it is measured.
+    """
+
+    directory: Path
+    tokenizer_directory: Path
+    is_random: bool = False
+    device: str = "cpu"
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer, a fast one.
+
+        Raises:
+            UserError: there is none, or it has more entries than the model has.
+        """
+        tokenizer = self._loaded_tokenizer.tokenizer
+        num_ids = int(self._config().vocab_size)
+        if len(tokenizer) > num_ids:
+            raise UserError(
+                f"tokenizer of another model: {self.tokenizer_directory} has {len(tokenizer)} "
+                f"entries, {self.directory} has vocab_size={num_ids}. Put the model's own "
+                "tokenizer there."
+            )
+        return tokenizer
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 of what the tokenizer does, hexadecimal."""
+        return self._loaded_tokenizer.fingerprint
+
+    @cached_property
+    def _loaded_tokenizer(self) -> CorpusTokenizer:
+        return load_tokenizer(str(self.tokenizer_directory))
+
+    @cached_property
+    def max_length(self) -> int | None:
+        """Longest sequence that the model takes, tokens; `None` if it sets no limit."""
+        with torch.device("meta"), quietly():
+            build: Any = AutoModelForMaskedLM.from_config
+            model: PreTrainedModel = build(self._config())
+        return num_positions(model)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the configuration and the weights, hexadecimal; of the former if random."""
+        files = [self.directory / "config.json"]
+        if not self.is_random:
+            files += sorted(path for kind in _WEIGHTS for path in self.directory.glob(kind))
+        digest = hashlib.sha256()
+        for path in files:
+            digest.update(f"{path.name}\0".encode())
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+        return digest.hexdigest()
+
+    def masked_lm(self, *, seed: int = 0) -> PreTrainedModel:
+        """The model as it predicts masked tokens: in evaluation mode, float32, on the device.
+
+        Args:
+            seed: of random weights, where it has those.
+
+        Raises:
+            UserError: there is no model, or it cannot predict masked tokens.
+        """
+        if self.is_random:
+            model = self._random(AutoModelForMaskedLM, self._config(), seed)
+        else:
+            model = load_model(self.directory)
+        placed: PreTrainedModel = model.to(self.device)  # type: ignore[arg-type]
+        placed.train(False)
+        return placed
+
+    def with_head(self, auto_class: Any, *, seed: int, **config: Any) -> PreTrainedModel:
+        """The encoder with another head, to be fine-tuned: float32, on the device.
+
+        What the head adds is drawn anew, and with random weights the encoder is as well; the global
+        generator is left as it was.
+
+        Args:
+            auto_class: such as `AutoModelForSequenceClassification`.
+            seed: of what is drawn.
+            config: replaces values of the configuration, such as `num_labels`.
+
+        Raises:
+            UserError: there is no model, or transformers has no such head for its architecture.
+        """
+        settings = self._config(**config)
+        if self.is_random:
+            return self._random(auto_class, settings, seed).to(self.device)  # type: ignore[no-any-return, arg-type]
+        try:
+            with quietly(), torch.random.fork_rng():
+                torch.manual_seed(seed)
+                model = auto_class.from_pretrained(
+                    self.directory, config=settings, trust_remote_code=False, dtype=torch.float32
+                )
+        except FAILURES as error:
+            raise self._unloadable(error) from error
+        return model.to(self.device)  # type: ignore[no-any-return]
+
+    def _random(self, auto_class: Any, config: Any, seed: int) -> PreTrainedModel:
+        try:
+            with quietly(), torch.random.fork_rng():
+                torch.manual_seed(seed)
+                model: PreTrainedModel = auto_class.from_config(config).float()
+        except FAILURES as error:
+            raise self._unloadable(error) from error
+        return model
+
+    def _config(self, **changes: Any) -> Any:  # whatever class the file names
+        if not (self.directory / "config.json").is_file():
+            raise UserError(f"no model: {self.directory}. Expected a directory with a config.json.")
+        try:
+            with quietly():
+                return AutoConfig.from_pretrained(
+                    self.directory, trust_remote_code=False, **changes
+                )
+        except FAILURES as error:
+            raise self._unloadable(error) from error
+
+    def _unloadable(self, error: BaseException) -> UserError:
+        return UserError(f"model not loadable: {self.directory}: {first_sentence(error)}")

@@ -1,0 +1,80 @@
+"""What a task is: something that is measured of a model, with fine-tuning or without.
+
+Tasks know nothing of runs, checkpoints and files of results; `evaluating.py` brings them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from tidemask.evaluation.subject import Subject
+
+OnProgress = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+def unheard(stage: str, done: int, total: int | None) -> None:
+    """Progress that nobody is told."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measurement gave.
+
+    Attributes:
+        metrics: scalars by name. Shares and scores are fractions, losses nats.
+        notes: what a reader should know of how they came about, one sentence each.
+    """
+
+    metrics: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+
+class Task(Protocol):
+    """Something that is measured of a model."""
+
+    @property
+    def name(self) -> str:
+        """What it is called at the command line and in the files of results."""
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that stands for the task in tables and figures."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """What decides the result beside the model: settings, and the fingerprint of the data.
+
+        Plain nested mappings, as JSON has them. Two results with the same description and the same
+        model are the same result.
+
+        Raises:
+            UserError: the data is missing or damaged.
+        """
+
+
+@runtime_checkable
+class ZeroShotTask(Task, Protocol):
+    """A task that the model is measured on as it is."""
+
+    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+        """Measure a model."""
+
+
+@runtime_checkable
+class FineTunedTask(Task, Protocol):
+    """A task that the model is fine-tuned on, once for each seed and learning rate."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Each gives one score; their median and spread are reported."""
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Those that the first seed tries, lowest first; the best of them serves all seeds."""
+
+    def trial(
+        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+    ) -> Measured:
+        """Fine-tune a fresh copy of a model at one learning rate, and measure it."""

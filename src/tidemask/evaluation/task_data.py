@@ -1,0 +1,216 @@
+"""The examples of a downstream task: from a local directory, or from the hub.
+
+A local directory holds `train`, `dev` and, if there is one, `test` as JSON Lines (`.jsonl`, also
+`.jsonl.xz` and `.jsonl.gz`), one object per line, with the names of fields and the integer labels
+of the Hugging Face data sets; or it is what `datasets` saves with `save_to_disk`. Nothing is
+downloaded where a directory is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tidemask.corpus.decoding import read_lines
+from tidemask.errors import UserError, one_line
+
+SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "dev": ("dev", "validation", "valid", "dev_matched", "validation_matched"),
+    "dev_mismatched": ("dev_mismatched", "validation_mismatched"),
+    "test": ("test",),
+}
+"""What the splits are called in files and on the hub, by our names."""
+
+ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row of a task.
+
+    Attributes:
+        fields: its values by name.
+        place: where it stands, for messages: file and line, or data set and row.
+    """
+
+    fields: Mapping[str, Any]
+    place: str
+
+    def text(self, field: str) -> str:
+        """A field that must be text, not empty but for white space.
+
+        Raises:
+            UserError: it is missing or something else.
+        """
+        value = self.value(field)
+        if not isinstance(value, str):
+            raise UserError(
+                f"field is no text: {self.place}: {field}={value!r}. Expected a string."
+            )
+        return value
+
+    def value(self, field: str) -> Any:
+        """A field that must be there.
+
+        Raises:
+            UserError: it is missing.
+        """
+        if field not in self.fields:
+            raise UserError(
+                f"field missing: {self.place} has no {field}, only "
+                f"{', '.join(map(str, self.fields)) or 'nothing'}. Name the fields of the file, or "
+                "mend it."
+            )
+        return self.fields[field]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskData:
+    """Where the splits of a task lie.
+
+    Attributes:
+        task: its name.
+        directory: local; `None` reads from the hub.
+        hub: name of a data set on the hub, and of its configuration if it has several; also a
+            directory in the layout of the hub.
+    """
+
+    task: str
+    directory: Path | None = None
+    hub: tuple[str, ...] = ()
+
+    def split(self, name: str) -> list[Example] | None:
+        """The examples of a split, in order; `None` if there is no such split.
+
+        Args:
+            name: a key of `SPLIT_NAMES`.
+
+        Raises:
+            UserError: the directory is missing, or a split is empty or damaged.
+        """
+        if self._saved is not None:
+            return self._of_datasets(name)
+        path = self.path(name)
+        if path is None:
+            return None
+        examples = list(_json_lines(path))
+        if not examples:
+            raise UserError(f"empty split: {path}. Expected one JSON object per line.")
+        return examples
+
+    def path(self, split: str) -> Path | None:
+        """The file of a split in a local directory; `None` if there is none."""
+        directory = self._checked_directory()
+        names = [name + ending for name in SPLIT_NAMES[split] for ending in ENDINGS]
+        return next((path for name in names if (path := directory / name).is_file()), None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all splits, hexadecimal; of the files as they lie there, where there are."""
+        digest = hashlib.sha256()
+        for name in SPLIT_NAMES:
+            if self._saved is not None:
+                rows = self._of_datasets(name) or []
+                content = json.dumps(
+                    [dict(row.fields) for row in rows], sort_keys=True, default=str
+                )
+                digest.update(f"{name}\0{content}\0".encode())
+            elif (path := self.path(name)) is not None:
+                digest.update(f"{name}\0".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def source(self) -> str:
+        """Where the data comes from, for a reader."""
+        return str(self.directory) if self.directory is not None else " ".join(self.hub)
+
+    def _checked_directory(self) -> Path:
+        if self.directory is None or not self.directory.is_dir():
+            raise UserError(
+                f"no data for task {self.task}: {self.directory} is no directory. Expected one "
+                f"with train{ENDINGS[0]} and dev{ENDINGS[0]}. Name the directory that holds those "
+                "of all tasks with --tasks-from."
+            )
+        return self.directory
+
+    @cached_property
+    def _saved(self) -> Mapping[str, Any] | None:
+        """The splits as `datasets` has them; `None` where the directory holds JSON Lines."""
+        if self.directory is not None:
+            if not (self.directory / "dataset_dict.json").is_file():
+                return None
+            datasets = _datasets_library(self.task)
+            return dict(datasets.load_from_disk(str(self.directory)))
+        if not self.hub:
+            self._checked_directory()
+        datasets = _datasets_library(self.task)
+        try:
+            return dict(datasets.load_dataset(*self.hub))
+        except Exception as error:  # each of the libraries below it has its own for no network
+            raise UserError(
+                f"no data for task {self.task}: {' '.join(self.hub)} cannot be had from the hub "
+                f"({one_line(error)}). Name a local directory with --tasks-from."
+            ) from error
+
+    def _of_datasets(self, name: str) -> list[Example] | None:
+        saved = self._saved or {}
+        known = next((split for split in SPLIT_NAMES[name] if split in saved), None)
+        if known is None:
+            return None
+        rows = [
+            Example(dict(row), f"{self.source}, {known}, row {number}")
+            for number, row in enumerate(saved[known])
+        ]
+        if not rows:
+            raise UserError(f"empty split: {self.source}, {known}. Expected at least one row.")
+        return rows
+
+
+def _json_lines(path: Path) -> Iterator[Example]:
+    for number, line in enumerate(read_lines(path, longest=None), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            raise UserError(
+                f"unreadable example: {place}: {error}. Expected one JSON object per line."
+            ) from error
+        if not isinstance(fields, dict):
+            raise UserError(f"unreadable example: {place}. Expected one JSON object per line.")
+        yield Example(fields, place)
+
+
+def _datasets_library(task: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(
+            f"package missing: task {task} reads its data with `datasets`. "
+            "Install it with `pip install 'tidemask[eval]'`."
+        ) from error
+    return datasets
+
+
+def split_by_group(
+    examples: Sequence[Example], field: str, *, share: float
+) -> tuple[list[Example], list[Example]]:
+    """Two parts of a split without a group in both; which is decided by the group's hash.
+
+    Args:
+        examples: of a split that has to serve for two.
+        field: what must not stand in both parts, such as the question of several pairs.
+        share: expected size of the second part, in (0, 1).
+    """
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for example in examples:
+        digest = hashlib.sha256(str(example.value(field)).encode()).digest()
+        parts[int.from_bytes(digest[:8], "big") < share * 2**64].append(example)
+    return parts
