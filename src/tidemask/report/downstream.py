@@ -50,14 +50,12 @@ class Scored:
 
     def newest(self, task: str) -> str | None:
         """The checkpoint whose scores stand for the row: the final one, else the latest."""
-        found = [checkpoint for name, checkpoint in self.summaries if name == task]
-        found = [checkpoint for checkpoint in found if checkpoint != START]
+        found = {result.checkpoint for result in self.results if result.task == task} - {START}
         return max(found, key=checkpoint_order, default=None)
 
     def score(self, task: str) -> Summary | None:
-        """The scores of a task that stand for the row."""
-        newest = self.newest(task)
-        return None if newest is None else self.summaries[task, newest]
+        """The scores of a task that stand for the row; `None` if there are none."""
+        return self.summaries.get((task, self.newest(task) or ""))
 
     def step(self, checkpoint: str) -> int | None:
         """Pre-training steps behind a checkpoint; `None` if it is no point of a curve."""
