@@ -49,17 +49,19 @@ ARROWS: dict[str, set[str]] = {
     "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
     | {"training", "watching", "model_card"},
     "training_command": {"material", "results_text", "run", "run_record", "terminal", "training"},
-    "scoring_command": {"evaluation", "run_record", "terminal"},
+    "scoring_command": {"evaluation", "measured_models", "terminal"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
     "progress_line": {"run_record"},
     "terminal": {"progress_line"},
     "preview_text": {"preview"},
-    "results_text": {"report", "run_record", "terminal"},
+    "results_text": {"run_record", "terminal"},
+    "comparison_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
     "cli": {
         "terminal",
+        "comparison_text",
         "demo",
         "run_creation",
         "training_command",

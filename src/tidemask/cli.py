@@ -13,8 +13,8 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from tidemask.comparison_text import show_comparison
 from tidemask.errors import UserError
-from tidemask.results_text import show_comparison
 from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show

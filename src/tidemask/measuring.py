@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tidemask.config import RunConfig
 from tidemask.errors import UserError
+from tidemask.evaluation.frequency_bands import frequency_bands
 from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.material import Material, Observer
 from tidemask.modeling import SelectedPositionsLM
@@ -68,6 +70,7 @@ def final_metrics_of(
         settings,
         settings.final_sequences,
         settings.final_draws,
+        bands=frequency_bands(material.training_counts),
         observer=observer,
     )
     return final_metrics(metrics, material.held_out_set(), settings.final_sequences)
@@ -80,9 +83,12 @@ def measure_held_out(
     num_sequences: int,
     num_draws: int,
     *,
+    bands: Tensor | None = None,
     observer: Observer,
 ) -> dict[str, float]:
     """Held-out loss of a model on every rank; `num_sequences` 0 reads the whole split.
+
+    With the band of each vocabulary entry in `bands` it is measured per band as well.
 
     Raises:
         UserError: it is infinite or no number.
@@ -96,6 +102,7 @@ def measure_held_out(
         num_sequences=num_sequences,
         num_draws=num_draws,
         batch_size=settings.batch_size,
+        bands=bands,
         rank=rank,
         num_ranks=num_ranks,
         reduce=all_sum,

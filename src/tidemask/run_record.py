@@ -34,11 +34,19 @@ START, FINAL, RANDOM = "start", "final", "random"
 weights, where others name a checkpoint."""
 HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
 """Masking ratios, in per cent, at which held-out loss is always measured."""
+FREQUENCY_BANDS: tuple[tuple[int, int], ...] = ((0, 50), (50, 75), (75, 90), (90, 99), (99, 100))
+"""Bands of vocabulary entries, the most frequent first: the per cent of the training tokens whose
+entries are more frequent, from and below. The last band also holds what was never seen."""
 
 
 def held_out_loss(percent: int) -> str:
     """Name of the held-out loss at a fixed masking of `percent` per cent, nats per token."""
     return f"{HELD_OUT}loss_{percent}"
+
+
+def held_out_band_loss(percent: int, band: tuple[int, int]) -> str:
+    """Name of that loss on the entries of one of `FREQUENCY_BANDS` alone."""
+    return f"{held_out_loss(percent)}/frequency/{band[0]}-{band[1]}"
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class SquadTask:
         Raises:
             UserError: the data is missing or damaged.
         """
-        fine_tuning = dataclasses.asdict(self.fine_tuning)
+        fine_tuning = self.fine_tuning.described()
         del fine_tuning["max_length"]
         return {
             "task": {"name": self.name, **dataclasses.asdict(self.settings)},
@@ -142,7 +142,7 @@ class SquadTask:
         )
 
     def _prepared(self, subject: Subject, has_types: bool) -> _Prepared:
-        key = subject.tokenizer_directory, subject.max_length, has_types
+        key = subject.tokenizer_fingerprint, subject.max_length, has_types
         if self._last is None or self._last[0] != key:
             self._last = key, self._prepare(subject, has_types)
         return self._last[1]

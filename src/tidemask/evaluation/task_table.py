@@ -12,12 +12,16 @@ from tidemask.errors import UserError
 from tidemask.evaluation.classification import TextTask, TextTaskSettings
 from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.glue import GLUE, HUB, XNLI_EN
+from tidemask.evaluation.minimal_pairs import MinimalPairsTask
+from tidemask.evaluation.pseudo_perplexity import PseudoPerplexitySettings
+from tidemask.evaluation.scoring import ScoringSettings
+from tidemask.evaluation.squad_task import VERSIONS, SquadSettings, squad_task
 from tidemask.evaluation.tagging_data import TaggingTaskSettings
 from tidemask.evaluation.tagging_task import HUB as TAGGING_HUB
 from tidemask.evaluation.tagging_task import TAGGING, TaggingTask
 from tidemask.evaluation.task import Task
 from tidemask.evaluation.task_data import TaskData
-from tidemask.settings import Settings
+from tidemask.settings import Settings, check_at_least
 
 GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}
 """Names for several tasks, or other names for one."""
@@ -26,12 +30,35 @@ ALL = "all"
 """Every task whose data is found."""
 
 
+BLIMP, PAIRS = "blimp", "pairs"
+"""The tasks on minimal pairs: BLiMP, and files of one's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimalPairsSettings(Settings):
+    """How many minimal pairs are scored."""
+
+    limit: int = 0
+    """Only so many pairs of each paradigm, for a quick look; 0 takes all."""
+
+    def __post_init__(self) -> None:
+        check_at_least("limit", self.limit, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskSettings(Settings):
     """How tasks measure; the same for every model."""
 
     fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     """Of every fine-tuned task."""
+    squad: SquadSettings = field(default_factory=SquadSettings)
+    """Of question answering: windows and answers."""
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    """Of minimal pairs: how a sentence gets its pseudo-log-likelihood."""
+    minimal_pairs: MinimalPairsSettings = field(default_factory=MinimalPairsSettings)
+    """Of minimal pairs: how many."""
+    pseudo_perplexity: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
+    """The sample of held-out text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +127,28 @@ def _tagging_task(name: str, settings: TaskSettings, places: Places) -> Task:
     return TaggingTask(TAGGING[name], data, settings.fine_tuning)
 
 
+def _squad_task(name: str, settings: TaskSettings, places: Places) -> Task:
+    return squad_task(name, places.of(name), settings.squad, settings.fine_tuning)
+
+
+def _minimal_pairs(name: str, settings: TaskSettings, places: Places) -> Task:
+    place = places.of(name)
+    if place is None:
+        raise UserError(
+            f"no data for task {name}: its pairs are read from files alone. Name the directory of "
+            f"all tasks with --tasks-from, or these with --task-data {name}=PATH."
+        )
+    return MinimalPairsTask(
+        path=place, name=name, settings=settings.scoring, limit=settings.minimal_pairs.limit
+    )
+
+
 TASKS: Mapping[str, _Maker] = {
+    BLIMP: _minimal_pairs,
+    PAIRS: _minimal_pairs,
     **dict.fromkeys(GLUE, _text_task),
     XNLI_EN.name: _text_task,
+    **dict.fromkeys(VERSIONS, _squad_task),
     **dict.fromkeys(TAGGING, _tagging_task),
 }
 """What makes each task."""
