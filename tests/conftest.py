@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,21 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared corpus without classes."""
     return _prepared(tmp_path_factory.mktemp("plain"), "none")
+
+
+@pytest.fixture
+def tidemask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process; returns exit status, stdout and stderr."""
+
+    from tidemask import cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["tidemask", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
+
+    return run

@@ -12,23 +12,7 @@ import pytest
 from small_runs import TINY, RunDirectory, trained
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from tidemask import cli
-
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def tidemask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process; returns exit status, stdout and stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["tidemask", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        return int(ended.value.code or 0), output.out, output.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,9 @@ def score(names: Sequence[str], truth: Labels, predicted: Labels) -> dict[str, f
         predicted: in the same order.
     """
     assert truth.shape == predicted.shape, (truth.shape, predicted.shape)
-    found = {name: METRICS[name](truth, predicted) for name in names}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of labels that do not vary; what follows is dealt with
+        found = {name: METRICS[name](truth, predicted) for name in names}
     return {name: 0.0 if math.isnan(value) else value for name, value in found.items()}
 
 
@@ -75,9 +77,7 @@ def _spearman(truth: Labels, predicted: Labels) -> float:
 
 def _correlation(name: str, truth: Labels, predicted: Labels) -> float:
     stats = _imported("scipy.stats")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of constant predictions, whose NaN is dealt with above
-        return float(getattr(stats, name)(truth.astype(np.float64), predicted).statistic)
+    return float(getattr(stats, name)(truth.astype(np.float64), predicted).statistic)
 
 
 def _sklearn() -> Any:

@@ -1,0 +1,134 @@
+"""Results that are kept, found again and never made twice; the choice of the learning rate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidemask.errors import UserError
+from tidemask.evaluation.results import Shelf
+from tidemask.evaluation.running import best_rate, results_of
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import FineTunedTask, Measured, OnProgress, unheard
+from tidemask.run_record import RunDirectory
+
+SUBJECT = Subject(directory=Path("nowhere"), tokenizer_directory=Path("nowhere"))
+
+
+class Peak:
+    """Scores best at a rate of 2; counts its trials, and may be interrupted in one of them."""
+
+    name, main_metric = "peak", "score"
+    learning_rates = (1.0, 2.0, 3.0)
+
+    def __init__(self, seeds: int = 3, data: str = "a") -> None:
+        self.seeds, self._data = tuple(range(seeds)), data
+        self.trials: list[tuple[int, float]] = []
+        self.interrupted_after = -1
+
+    def describe(self) -> dict[str, Any]:
+        return {"rates": self.learning_rates, "data": {"fingerprint": self._data}}
+
+    def trial(
+        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+    ) -> Measured:
+        if len(self.trials) == self.interrupted_after:
+            raise KeyboardInterrupt
+        self.trials.append((seed, learning_rate))
+        return Measured({"score": 1 - abs(learning_rate - 2) / 10 + seed / 100}, ("a note",))
+
+
+def _shelf(root: Path | None, task: Peak, model: str = "m") -> Shelf:
+    run = None if root is None else RunDirectory(root)
+    return Shelf.of(run, task, "checkpoint-5", model=model, versions={"torch": "2"})
+
+
+def _results(root: Path | None, task: Peak, model: str = "m") -> list[Any]:
+    return list(results_of(task, SUBJECT, _shelf(root, task, model), unheard))
+
+
+def test_running_tries_every_rate_with_the_first_seed_and_the_best_with_the_others(
+    tmp_path: Path,
+) -> None:
+    task = Peak()
+    assert isinstance(task, FineTunedTask)
+    results = _results(tmp_path, task)
+    assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0), (1, 2.0), (2, 2.0)]
+    assert [result.metrics["score"] for result in results] == [1.0, 1.01, 1.02]
+    assert {result.learning_rate for result in results} == {2.0}
+    files = sorted(path.name for path in (tmp_path / "evaluation").iterdir())
+    assert files == [f"peak--checkpoint-5--seed-{seed}.json" for seed in range(3)]
+    first = json.loads((tmp_path / "evaluation" / files[0]).read_text())
+    assert [trial["learning_rate"] for trial in first["trials"]] == [1.0, 2.0, 3.0]
+    assert first["seed"] == 0
+    assert first["main_metric"] == "score"
+    assert first["model"] == {"fingerprint": "m"}
+    assert first["versions"] == {"torch": "2"}
+    assert first["notes"] == ["a note"]
+
+
+def test_running_again_does_nothing_again(tmp_path: Path) -> None:
+    _results(tmp_path, Peak())
+    before = {path: path.read_bytes() for path in (tmp_path / "evaluation").iterdir()}
+    task = Peak()
+    results = _results(tmp_path, task)
+    assert task.trials == []
+    assert all(result.is_kept for result in results)
+    more = Peak(seeds=5)
+    _results(tmp_path, more)
+    assert more.trials == [(3, 2.0), (4, 2.0)]
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("moment", range(5))
+def test_running_goes_on_after_an_interruption_at_any_trial(moment: int, tmp_path: Path) -> None:
+    whole = _results(None, Peak())
+    task = Peak()
+    task.interrupted_after = moment
+    with pytest.raises(KeyboardInterrupt):
+        _results(tmp_path, task)
+    again = Peak()
+    results = _results(tmp_path, again)
+    assert [(r.seed, r.metrics, r.learning_rate) for r in results] == [
+        (r.seed, r.metrics, r.learning_rate) for r in whole
+    ]
+    assert len(task.trials) == moment
+    assert sorted([*task.trials, *again.trials]) == [
+        (0, 1.0), (0, 2.0), (0, 3.0), (1, 2.0), (2, 2.0),
+    ]  # fmt: skip
+    assert not (tmp_path / "evaluation" / "trials").exists()
+
+
+@pytest.mark.parametrize("change", [{"data": "b"}, {"model": "n"}])
+def test_running_sets_results_of_other_data_or_weights_aside(
+    change: dict[str, str], tmp_path: Path
+) -> None:
+    _results(tmp_path, Peak(seeds=1))
+    path = tmp_path / "evaluation" / "peak--checkpoint-5--seed-0.json"
+    before = path.read_bytes()
+    task = Peak(seeds=1, data=change.get("data", "a"))
+    _results(tmp_path, task, change.get("model", "m"))
+    assert len(task.trials) == 3
+    (replaced,) = (tmp_path / "evaluation" / "replaced").iterdir()
+    assert replaced.read_bytes() == before != path.read_bytes()
+
+
+def test_running_names_a_damaged_result(tmp_path: Path) -> None:
+    _results(tmp_path, Peak(seeds=1))
+    path = tmp_path / "evaluation" / "peak--checkpoint-5--seed-0.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(UserError, match=f"damaged result: {path}"):
+        _results(tmp_path, Peak(seeds=1))
+
+
+def test_running_keeps_nothing_where_there_is_no_place() -> None:
+    assert len(_results(None, Peak())) == 3
+
+
+def test_running_best_rate_is_the_lowest_of_the_best() -> None:
+    assert best_rate({1.0: 0.5, 2.0: 0.7, 3.0: 0.7}) == 2.0
+    assert best_rate({1.0: float("nan"), 2.0: -1.0}) == 2.0
+    assert best_rate({2.0: float("nan"), 1.0: float("nan")}) == 1.0
