@@ -8,7 +8,7 @@ import lzma
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemask.errors import UserError
@@ -180,6 +180,7 @@ def test_tagging_data_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
         _read(tmp_path)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["O", "A1", "A2", "B1"]), min_size=1, max_size=12))
 def test_tagging_data_schemes_say_the_same(runs: list[str]) -> None:
     """Entities written in each scheme become one IOB2. A number tells neighbours apart."""

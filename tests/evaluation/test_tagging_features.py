@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import (
     Tokenizer,
@@ -79,6 +79,7 @@ def _sentences(rows: list[list[tuple[str, str]]]) -> list[TaggedSentence]:
 
 
 @pytest.mark.parametrize("kind", list(TOKENIZERS))
+@settings(deadline=None)
 @given(rows=_TAGGED, max_length=st.integers(3, 20))
 def test_tagging_features_label_every_word_that_has_a_token_once(
     kind: str, rows: list[list[tuple[str, str]]], max_length: int
@@ -104,6 +105,7 @@ def test_tagging_features_label_every_word_that_has_a_token_once(
 
 
 @pytest.mark.parametrize("kind", list(TOKENIZERS))
+@settings(deadline=None)
 @given(rows=_TAGGED, max_length=st.integers(3, 20))
 def test_tagging_features_give_each_word_the_tag_of_its_first_token(
     kind: str, rows: list[list[tuple[str, str]]], max_length: int

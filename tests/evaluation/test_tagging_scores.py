@@ -44,7 +44,7 @@ def _reference(gold: set[object], guess: set[object]) -> tuple[float, float, flo
 
 
 @given(_pairs())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_tagging_scores_of_entities_are_those_of_conlleval(
     pair: tuple[list[list[str]], list[list[str]]],
 ) -> None:

@@ -69,14 +69,12 @@ class WordTokenizer:
         backend.no_padding()
         backend.no_truncation()
         backend.encode_special_tokens = True
-        framed = backend.encode(["a"], is_pretokenized=True)
-        own = [i for i, special in enumerate(framed.special_tokens_mask) if not special]
-        first, last = (own[0], own[-1] + 1) if own else (len(framed.ids), len(framed.ids))
+        before, after = _frame(backend)
         pad = tokenizer.pad_token_id
         return cls(
             backend,
-            before=framed.ids[:first],
-            after=framed.ids[last:],
+            before=before,
+            after=after,
             pad_id=pad if isinstance(pad, int) else 0,
             needs_space=_wants_a_space(json.loads(original.to_str())["pre_tokenizer"]),
         )
@@ -92,6 +90,16 @@ class WordTokenizer:
             for word, group in groupby(pairs, key=lambda pair: pair[0]):
                 words[word].extend(token for _, token in group)
         return ids
+
+
+def _frame(backend: Tokenizer) -> tuple[list[int], list[int]]:
+    """Ids of the special tokens before and after a sentence."""
+    for word in ("a", *backend.get_vocab()):
+        framed = backend.encode([word], is_pretokenized=True)
+        own = [i for i, special in enumerate(framed.special_tokens_mask) if not special]
+        if own:
+            return framed.ids[: own[0]], framed.ids[own[-1] + 1 :]
+    return [], []
 
 
 def _wants_a_space(pre_tokenizer: dict[str, Any] | None) -> bool:

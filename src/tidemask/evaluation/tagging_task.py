@@ -54,13 +54,15 @@ _SPLITS = (("dev", ""), ("test", "test/"))
 """Scored splits, and what the names of their metrics begin with."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Prepared:
     """The data as one model reads it."""
 
     train: TaggingFeatures
     splits: Mapping[str, TaggingFeatures]
     collator: TaggingCollator
+    known_words: frozenset[str]
+    fallback: str  # tag of a word that no model can see
     notes: tuple[str, ...]
 
 
@@ -130,8 +132,8 @@ class TaggingTask:
                 precision=self.fine_tuning.precision,
                 on_progress=on_progress,
             )
-            predicted = features.predicted_tags(outputs["logits"], tags, self._fallback)
-            scores = self._scores(split, predicted)
+            predicted = features.predicted_tags(outputs["logits"], tags, prepared.fallback)
+            scores = self._scores(split, predicted, prepared.known_words)
             metrics |= {prefix + name: value for name, value in scores.items()}
         return Measured(metrics, prepared.notes)
 
@@ -139,25 +141,15 @@ class TaggingTask:
     def _loaded(self) -> TaggingData:
         return load_tagging_data(self.data, self.settings)
 
-    @cached_property
-    def _fallback(self) -> str:
-        """Tag of a word that no model can see: outside, or the most frequent of train."""
-        if self.settings.kind == "entities":
-            return OUTSIDE
-        counts = Counter(tag for row in self._loaded.splits["train"] for tag in row.tags)
-        return counts.most_common(1)[0][0]
-
-    @cached_property
-    def _known_words(self) -> frozenset[str]:
-        return frozenset(word for row in self._loaded.splits["train"] for word in row.words)
-
-    def _scores(self, split: str, predicted: list[list[str]]) -> dict[str, float]:
+    def _scores(
+        self, split: str, predicted: list[list[str]], known_words: frozenset[str]
+    ) -> dict[str, float]:
         sentences = self._loaded.splits[split]
         gold = [sentence.tags for sentence in sentences]
         if self.settings.kind == "entities":
             return entity_scores(gold, predicted)
         words = [sentence.words for sentence in sentences]
-        return word_scores(gold, predicted, words, self._known_words)
+        return word_scores(gold, predicted, words, known_words)
 
     def _prepared(self, subject: Subject) -> _Prepared:
         key = subject.tokenizer_fingerprint, subject.max_length
@@ -181,8 +173,15 @@ class TaggingTask:
                 "Choose a tokenizer that was trained on such text."
             )
         notes = [note for split, one in features.items() for note in _notes(split, one, length)]
+        counts = Counter(tag for sentence in train for tag in sentence.tags)
+        is_entities = self.settings.kind == "entities"
         return _Prepared(
-            features.pop("train"), features, TaggingCollator(words.pad_id), tuple(notes)
+            train=features.pop("train"),
+            splits=features,
+            collator=TaggingCollator(words.pad_id),
+            known_words=frozenset(word for sentence in train for word in sentence.words),
+            fallback=OUTSIDE if is_entities else counts.most_common(1)[0][0],
+            notes=tuple(notes),
         )
 
 

@@ -35,6 +35,7 @@ def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[Tag
         UserError: a line has no such column, or not as many columns as the lines before.
     """
     wanted = -1 if column == "auto" else column
+    where = "the last column" if column == "auto" else f"column {column}"
     sentences, width = [], 0
     for block in _blocks(_numbered_lines(path)):
         rows = [(number, _columns(line)) for number, line in block]
@@ -44,7 +45,7 @@ def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[Tag
             if len(row) < 2 or not -len(row) <= wanted < len(row):
                 raise UserError(
                     f"too few columns: {len(row)} in {path}, line {number}. Expected a word and "
-                    f"its tag in column {wanted}, parted by a tab or a space. Mend the line."
+                    f"its tag in {where}, parted by tabs or spaces. Mend the line."
                 )
             if len(row) != width:
                 raise UserError(
@@ -106,7 +107,8 @@ def _place(path: Path, number: int) -> str:
 
 def _columns(line: str) -> list[str]:
     """Not `str.split()`: a no-break space may be part of a word."""
-    return line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+    cells = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+    return [cell.strip(" ") for cell in cells]
 
 
 def _blocks(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
