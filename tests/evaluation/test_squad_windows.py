@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from squad_texts import TOKENIZERS, byte_level, question, questions, wordpiece
 
 from tidemask.errors import UserError
+from tidemask.evaluation import squad_tokens
 from tidemask.evaluation.squad_data import Question
 from tidemask.evaluation.squad_windows import AnswerWindows, WindowLimits
 
@@ -167,6 +168,13 @@ def test_windows_cut_long_questions_and_count_them():
     assert made.num_cut == 1
     # 61 tokens besides the special ones: half for the question.
     assert max(window.position for window in made.windows) == 30 + 2
+
+
+def test_windows_are_the_same_however_many_texts_are_tokenised_at_once(monkeypatch):
+    asked = questions(7)
+    expected = list(windows(asked, wordpiece(), wide()))
+    monkeypatch.setattr(squad_tokens, "_CHUNK_TEXTS", 3)
+    assert list(windows(asked, wordpiece(), wide())) == expected
 
 
 def test_windows_of_an_empty_context_are_one():

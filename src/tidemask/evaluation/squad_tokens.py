@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +13,9 @@ from transformers import PreTrainedTokenizerBase
 from tidemask.errors import UserError
 
 Ints = NDArray[np.int64]
+
+_CHUNK_TEXTS = 1000
+"""Texts that are tokenised at once: offsets as Python's tuples are large."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +77,19 @@ class PairLayout:
 
 
 def encoded(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str]
-) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """Ids and offsets of each text, without special tokens."""
-    if not texts:
-        return []
-    batch = tokenizer(
-        texts,
-        add_special_tokens=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,  # that a text is longer than a model takes is what windows are for
-    )
-    return list(zip(batch["input_ids"], batch["offset_mapping"], strict=True))
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> Iterator[tuple[list[int], list[tuple[int, int]]]]:
+    """Ids and offsets of each text, without special tokens; some texts at a time."""
+    for start in range(0, len(texts), _CHUNK_TEXTS):
+        batch = tokenizer(
+            list(texts[start : start + _CHUNK_TEXTS]),
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,  # that a text is longer than a model takes is what windows are for
+        )
+        yield from zip(batch["input_ids"], batch["offset_mapping"], strict=True)
 
 
 def trimmed(text: str, offsets: list[tuple[int, int]]) -> Ints:

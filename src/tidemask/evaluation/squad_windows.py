@@ -138,9 +138,10 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         return offsets[window.first_token : window.first_token + window.num_tokens]
 
     def _tokenize(self, tokenizer: PreTrainedTokenizerBase, max_question_length: int) -> None:
-        asked = encoded(tokenizer, [question.question.strip() for question in self.questions])
-        self._question_ids = [ids[:max_question_length] for ids, _ in asked]
-        self.num_cut = sum(len(ids) > max_question_length for ids, _ in asked)
+        asked = [question.question.strip() for question in self.questions]
+        whole = [ids for ids, _ in encoded(tokenizer, asked)]
+        self._question_ids = [ids[:max_question_length] for ids in whole]
+        self.num_cut = sum(len(ids) > max_question_length for ids in whole)
         texts = list(dict.fromkeys(question.context for question in self.questions))
         passages = encoded(tokenizer, texts)
         self._contexts = {
