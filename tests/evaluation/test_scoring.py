@@ -154,6 +154,15 @@ def test_scoring_refuses_a_tokenizer_of_another_model() -> None:
         _scores(model, tokenizer, ["winter"])
 
 
+def test_scoring_refuses_a_model_that_diverged() -> None:
+    tokenizer = wordpiece()
+    model = model_for(tokenizer)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.fill_(math.nan)
+    with pytest.raises(UserError, match="scores are not finite"):
+        _scores(model, tokenizer, ["winter"])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

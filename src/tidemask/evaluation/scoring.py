@@ -98,7 +98,7 @@ class Scorer:
             For each text float64 [N], nats, computed in float32.
 
         Raises:
-            UserError: an id that the model does not have.
+            UserError: an id that the model does not have, or scores that are not finite.
         """
         _check_ids(texts, int(self.model.config.vocab_size))
         scores = [np.empty(len(text)) for text in texts]
@@ -119,17 +119,24 @@ class Scorer:
         order = np.argsort(which, kind="stable")
         step = self._copies_at_once(copies.ids.shape[1])
         borders = np.searchsorted(which[order], np.arange(0, len(first) + step, step))
-        found = []
+        # In one piece: small tensors that stay between large ones that go make the heap grow.
+        found = torch.empty(len(order), device=self.model.device)
         for number, begin in enumerate(range(0, len(first), step)):
             chosen = first[begin : begin + step]
             logits = self._logits(copies.ids[chosen], copies.places[chosen])
             log_softmax = logits.log_softmax(1)  # on a CPU in half the time of `logsumexp`
-            members = order[borders[number] : borders[number + 1]]
+            here = slice(borders[number], borders[number + 1])
+            members = order[here]
             rows = self._on_device(which[members] - begin)
             targets = self._on_device(copies.targets[members])
-            found.append(log_softmax[rows, targets])
+            found[here] = log_softmax[rows, targets]
         result = np.empty(len(order))
-        result[order] = torch.cat(found).double().cpu().numpy()
+        result[order] = found.double().cpu().numpy()
+        if not np.isfinite(result).all():
+            raise UserError(
+                "scores are not finite: the model gives a probability that is no number. Its "
+                "weights are damaged, or its training diverged. Measure an earlier checkpoint."
+            )
         return result
 
     def _copies_at_once(self, length: int) -> int:
