@@ -20,7 +20,7 @@ that is drawn for each round, so that both meet the same disturbances. Given is 
 pairs per second, quartiles in brackets; `times` is against the fastest of minicons.
 
 - **tidemask**: `tidemask.evaluation.minimal_pairs.score_pairs`, all pairs at once.
-- **minicons**: `MaskedLMScorer.sequence_score`, summed, with several numbers of sentences at a time.
+- **minicons**: `MaskedLMScorer.sequence_score`, summed, some sentences at a time.
 """
 
 _EQUALITY = """\

@@ -125,7 +125,7 @@ def _named(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
     mean = float(loss.mean())
     if not math.isfinite(mean):
         raise UserError(
-            f"pseudo-perplexity is not finite: loss={mean}. The model's weights are damaged, or its "
+            f"pseudo-perplexity is not finite: loss={mean}. The weights are damaged, or the "
             "training diverged. Measure an earlier checkpoint."
         )
     deviations = np.bincount(row, weights=loss - mean)
