@@ -33,8 +33,15 @@ ARROWS: dict[str, set[str]] = {
     "config": {"config_problems", "masking", "modeling", "training", "evaluation"},
     "material": {"config", "corpus", "batching", "masking", "modeling", "run_record"},
     "starting": {"material", "config", "corpus", "modeling", "training"},
-    "measuring": {"material", "starting", "config", "corpus", "evaluation", "modeling"}
-    | {"run_record", "training"},
+    "measuring": {"material", "config", "evaluation", "modeling", "run_record", "training"},
+    "corpus_tasks": {"material", "measuring", "starting", "corpus", "evaluation", "modeling"}
+    | {"run_record"},
+    "measured_models": {"config", "evaluation", "run_record"},
+    "evaluating": {"measured_models", "corpus_tasks", "measuring", "config", "evaluation"}
+    | {"modeling", "run_record", "training"},
+    "evaluation_text": {"evaluating", "evaluation", "results_text", "terminal"},
+    "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "terminal"}
+    | {"training_command"},
     "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
     | {"training"},
     "model_card": {"config", "corpus", "masking", "run_record", ""},
@@ -42,17 +49,19 @@ ARROWS: dict[str, set[str]] = {
     "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
     | {"training", "watching", "model_card"},
     "training_command": {"material", "results_text", "run", "run_record", "terminal", "training"},
-    "scoring_command": {"evaluation", "run_record", "terminal"},
+    "scoring_command": {"evaluation", "measured_models", "terminal"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
     "progress_line": {"run_record"},
     "terminal": {"progress_line"},
     "preview_text": {"preview"},
-    "results_text": {"report", "run_record", "terminal"},
+    "results_text": {"run_record", "terminal"},
+    "comparison_text": {"report", "run_record", "terminal"},
     "demo": {"corpus", "report", "run_record", "terminal"},
     "cli": {
         "terminal",
+        "comparison_text",
         "demo",
         "run_creation",
         "training_command",
@@ -61,7 +70,7 @@ ARROWS: dict[str, set[str]] = {
         "config",
         "run",
         "material",
-        "measuring",
+        "evaluation_command",
         "report",
     }
     | {"preview", "preview_text", "results_text", "masking", "recipe_figure", "run_record"}

@@ -13,8 +13,8 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from tidemask.comparison_text import show_comparison
 from tidemask.errors import UserError
-from tidemask.results_text import show_comparison, show_evaluations
 from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show
@@ -185,37 +185,85 @@ def resume(run: Annotated[Path, typer.Argument(help="A run that was interrupted.
 
 @app.command()
 def evaluate(
-    target: Annotated[
-        Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_MODEL... [section.field=value...]",
+            help="Runs, model directories or names of models on the hub; then settings, such as "
+            "fine_tuning.epochs=10 fine_tuning.num_seeds=5.",
+        ),
     ],
     tasks: Annotated[
-        str, typer.Option("--tasks", help="Comma-separated; there is held-out.")
+        str,
+        typer.Option(
+            "--tasks",
+            help="Comma-separated tasks: held-out, glue or its tasks (cola, sst2, ...), xnli_en, "
+            "all for those whose data is found, YAML files of your own.",
+        ),
     ] = "held-out",
+    tasks_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--tasks-from",
+            help="Directory with one for each task, such as cola/train.jsonl; the hub if left out.",
+        ),
+    ] = None,
+    task_data: Annotated[
+        list[str] | None,
+        typer.Option("--task-data", metavar="TASK=PATH", help="Where one task's data lies."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
             help="Prepared corpus with the held-out text; that of the run if left out. A model "
-            "directory needs it.",
+            "directory needs it for held-out.",
         ),
     ] = None,
     checkpoints: Annotated[
-        str, typer.Option("--checkpoints", help="last, or all for every checkpoint that is kept.")
+        str,
+        typer.Option(
+            "--checkpoints",
+            help="last, all, or some: 500,1000,final. Steps, start and final.",
+        ),
     ] = "last",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Keeps the results of a model that is no run; runs keep their own."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", min=0, help="Processes side by side; 0 is one per GPU, one on a CPU."
+        ),
+    ] = 0,
+    random_row: Annotated[
+        bool,
+        typer.Option(
+            "--random/--no-random",
+            help="Measure the same architecture with random weights beside the trained ones.",
+        ),
+    ] = True,
 ) -> None:
-    """Measure a run's checkpoints, or any masked language model, on held-out text."""
-    from tidemask.material import Observer
-    from tidemask.measuring import evaluate as measure
+    """Measure checkpoints of runs, or any masked language models, on tasks.
 
-    with reporting() as reporter:
-        results = measure(
-            target,
-            tasks=[task.strip() for task in tasks.split(",") if task.strip()],
-            data=data,
-            checkpoints=checkpoints,
-            observer=Observer(on_progress=reporter.on_progress),
-        )
-    show_evaluations(results)
+    What is there already is not done again: the same command goes on after an interruption.
+    """
+    from tidemask.evaluation_command import evaluate_and_show
+
+    evaluate_and_show(
+        targets,
+        tasks=tasks,
+        tasks_from=tasks_from,
+        task_data=task_data or [],
+        corpus=data,
+        checkpoints=checkpoints,
+        out=out,
+        jobs=jobs,
+        with_random=random_row,
+    )
 
 
 app.command()(fill)

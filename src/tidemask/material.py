@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from jaxtyping import Int
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from tidemask.batching import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.config import RunConfig
-from tidemask.corpus.store import PreparedCorpus, open_corpus
+from tidemask.corpus.store import CorpusSplit, PreparedCorpus, open_corpus
 from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.masking.corruption import Vocabulary
@@ -90,9 +93,17 @@ class Material:
         order = ShuffledOrder(len(self.corpus.train), seed=seed)
         return BatchDataset(self.corpus.train, order, self.vocabulary.is_special)
 
+    @cached_property
+    def training_counts(self) -> Int[Tensor, "V"]:
+        """How often each vocabulary id occurs among the maskable training tokens; read once."""
+        return self._in_stored_order(self.corpus.train).token_counts()
+
     def held_out_set(self) -> BatchDataset:
         """Held-out sequences in stored order."""
-        return BatchDataset(self.corpus.held_out, StoredOrder(), self.vocabulary.is_special)
+        return self._in_stored_order(self.corpus.held_out)
+
+    def _in_stored_order(self, split: CorpusSplit) -> BatchDataset:
+        return BatchDataset(split, StoredOrder(), self.vocabulary.is_special)
 
 
 def corpus_of(config: RunConfig) -> PreparedCorpus:
@@ -102,12 +113,21 @@ def corpus_of(config: RunConfig) -> PreparedCorpus:
         UserError: it is missing, incomplete, or not what it was.
     """
     corpus = open_corpus(Path(config.corpus.path))
-    if corpus.manifest.fingerprint != config.corpus.fingerprint:
+    check_corpus(corpus, config.corpus.fingerprint)
+    return corpus
+
+
+def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
+    """Make sure that a corpus is the one that a run was started on.
+
+    Raises:
+        UserError: it has another fingerprint.
+    """
+    if corpus.manifest.fingerprint != fingerprint:
         raise UserError(
             f"corpus changed: {corpus.root} has the fingerprint {corpus.manifest.fingerprint}, "
-            f"the run was started on {config.corpus.fingerprint}. Restore the corpus."
+            f"the run was started on {fingerprint}. Restore the corpus."
         )
-    return corpus
 
 
 def build_masker(
@@ -120,7 +140,7 @@ def build_masker(
     """
     counts = None
     if isinstance(masking.content, ByFrequency):
-        counts = material.training_set(seed=0).token_counts()
+        counts = material.training_counts
     try:
         return Masker(
             masking,

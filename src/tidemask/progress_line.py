@@ -106,8 +106,10 @@ def bar_line(stage: Stage, now: float, *, width: int, name_width: int = 0) -> Te
 
 
 def note_parts(record: Mapping[str, object]) -> list[Part]:
-    """Loss, held-out loss at 15 %, ratio and speed of a line of metrics."""
+    """Loss, held-out loss at 15 %, ratio and speed of a line of metrics; what is being done."""
     parts = []
+    if doing := record.get("doing"):
+        parts.append(Part(6, str(doing), str(doing)))
     if (loss := _number(record.get("loss"), 2)) is not None:
         parts.append(Part(7, f"loss {loss}", f"loss {loss}"))
     if (held_out := _number(record.get(held_out_loss(15)), 2)) is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from tidemask.run_record import (
     FINAL,
@@ -13,10 +12,7 @@ from tidemask.run_record import (
     RunDirectory,
     held_out_loss,
 )
-from tidemask.terminal import print_table, stdout
-
-if TYPE_CHECKING:
-    from tidemask.report.compare import Comparison
+from tidemask.terminal import print_table
 
 
 def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]]) -> None:
@@ -54,20 +50,3 @@ def show_start_and_final(run: RunDirectory) -> None:
         rows.append(["difference", *(f"{difference:+.3f}" for difference in differences)])
     columns = ["model", *(f"loss at {percent} %" for percent in HELD_OUT_PERCENTS)]
     print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
-
-
-def show_comparison(comparison: Comparison) -> None:
-    """Print the final scores in the width of a terminal; the page and the CSV files hold more."""
-    losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
-    names = ["run", "mean_ratio", "predicted_tokens", "wall_seconds", *losses]
-    table = comparison.summary.select([*names, "unigram_entropy"])
-    headings = ["run", "ratio", "predicted", "min:s"]
-    headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
-    rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
-    for row, seconds in zip(rows, table.values("wall_seconds"), strict=True):
-        if isinstance(seconds, float | int):
-            row[3] = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")
-    for sentence in (*comparison.warnings, comparison.seeds):
-        stdout.print(sentence, soft_wrap=True)
-    stdout.print(f"Report: {comparison.page}", soft_wrap=True)

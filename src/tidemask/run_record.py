@@ -29,15 +29,24 @@ CLASS_WEIGHT = "class_weight/"
 CLASS_SHARE = "class_share/"
 HELD_OUT = "held_out/"
 UNIGRAM_ENTROPY = "unigram_entropy"
-START, FINAL = "start", "final"
-"""What evaluations call the starting model and the final one, where others name a checkpoint."""
+START, FINAL, RANDOM = "start", "final", "random"
+"""What evaluations call the starting model, the final one, and the architecture with random
+weights, where others name a checkpoint."""
 HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
 """Masking ratios, in per cent, at which held-out loss is always measured."""
+FREQUENCY_BANDS: tuple[tuple[int, int], ...] = ((0, 50), (50, 75), (75, 90), (90, 99), (99, 100))
+"""Bands of vocabulary entries, the most frequent first: the per cent of the training tokens whose
+entries are more frequent, from and below. The last band also holds what was never seen."""
 
 
 def held_out_loss(percent: int) -> str:
     """Name of the held-out loss at a fixed masking of `percent` per cent, nats per token."""
     return f"{HELD_OUT}loss_{percent}"
+
+
+def held_out_band_loss(percent: int, band: tuple[int, int]) -> str:
+    """Name of that loss on the entries of one of `FREQUENCY_BANDS` alone."""
+    return f"{held_out_loss(percent)}/frequency/{band[0]}-{band[1]}"
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,13 @@ class RunDirectory:
         """One JSON file per task and checkpoint."""
         return self.root / "evaluation"
 
-    def result(self, task: str, checkpoint: str) -> Path:
-        """The evaluation result of a task and a checkpoint, `START` and `FINAL` among them."""
-        return self.evaluation / f"{task}--{checkpoint}.json"
+    def result(self, task: str, checkpoint: str, seed: int | None = None) -> Path:
+        """The evaluation result of a task, a checkpoint and, where there are several, a seed.
+
+        `START`, `FINAL` and `RANDOM` stand for checkpoints too.
+        """
+        of_seed = "" if seed is None else f"--seed-{seed}"
+        return self.evaluation / f"{task}--{checkpoint}{of_seed}.json"
 
     @property
     def tensorboard(self) -> Path:
@@ -211,6 +224,8 @@ def write_evaluation(
     checkpoint: str,
     metrics: Mapping[str, MetricValue],
     settings: Mapping[str, Any],
+    seed: int | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one evaluation result; returns its path.
 
@@ -220,14 +235,18 @@ def write_evaluation(
         checkpoint: `START`, `FINAL`, or the name of a checkpoint directory.
         metrics: scalars by name.
         settings: what was evaluated how; enough to do it again.
+        seed: of fine-tuning, where the task has several.
+        details: what else stands beside them, such as `main_metric`, `versions` and `notes`.
     """
     run.evaluation.mkdir(parents=True, exist_ok=True)
-    path = run.result(task, checkpoint)
+    path = run.result(task, checkpoint, seed)
     content = {
         "task": task,
         "checkpoint": checkpoint,
+        **({} if seed is None else {"seed": seed}),
         "metrics": dict(metrics),
         "settings": dict(settings),
+        **(details or {}),
     }
     write_atomically(path, json.dumps(content, indent=2) + "\n")
     return path

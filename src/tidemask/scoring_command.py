@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 48
 
 
-Target = Annotated[
-    Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")
-]
+Target = Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")]
 
 
 def fill(
@@ -126,25 +124,12 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
-def _subject(target: Path) -> Subject:
-    """The final model of a run, else its newest checkpoint; or a model directory.
+def _subject(name: str) -> Subject:
+    """The newest model of a run; or a model, here or on the hub.
 
     Raises:
-        UserError: there is no such directory, or no model in it.
+        UserError: there is none.
     """
-    import torch
+    from tidemask.measured_models import default_device, newest_model
 
-    from tidemask.evaluation.subject import Subject
-    from tidemask.run_record import RunDirectory
-
-    if not target.is_dir():
-        raise UserError(f"no such directory: {target}. Expected a run or a model.")
-    directory = target
-    run = RunDirectory(target)
-    if run.config.is_file():
-        found = [run.model] if run.model.is_dir() else [path for _, path in run.checkpoints()]
-        if not found:
-            raise UserError(f"no model yet: {target} has no checkpoint. Wait for its first.")
-        directory = found[-1]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Subject(directory=directory, tokenizer_directory=directory, device=device)
+    return newest_model(name, device=default_device())

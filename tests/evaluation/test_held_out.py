@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from held_out_by_hand import Token, measured_by_hand, rough_model
 from torch import Tensor
 
 from tidemask.corpus.store import open_corpus
+from tidemask.evaluation.frequency_bands import frequency_bands
 from tidemask.evaluation.held_out import (
     HeldOutSettings,
     _maskings,
@@ -29,14 +31,12 @@ def material(corpus: Path) -> Material:
 
 @pytest.fixture(scope="module")
 def model(material: Material) -> SelectedPositionsLM:
-    built = build_model(
-        ModelSettings(size="bert-tiny", dropout=0.3), tokenizer=material.tokenizer,
-        vocab_size=material.vocabulary.size, sequence_length=32, seed=3,
-    )  # fmt: skip
-    with torch.no_grad():
-        for parameter in built.parameters():
-            parameter *= 4.0  # losses that differ from token to token
-    return SelectedPositionsLM(built)
+    return rough_model(material)
+
+
+@pytest.fixture(scope="module")
+def tokens(model: SelectedPositionsLM, material: Material) -> dict[int, list[Token]]:
+    return measured_by_hand(model, material, num_draws=2)
 
 
 def _metrics(model: SelectedPositionsLM, material: Material, **changes: object) -> dict[str, float]:
@@ -47,40 +47,19 @@ def _metrics(model: SelectedPositionsLM, material: Material, **changes: object) 
     )  # fmt: skip
 
 
-def _by_hand(
-    model: SelectedPositionsLM, material: Material
-) -> dict[int, list[tuple[int, int, float]]]:
-    """(sequence, class, loss) of each selected token per ratio, one sequence at a time."""
-    found = defaultdict(list)
-    dataset = material.held_out_set()
-    model.eval()
-    for row in range(len(dataset.split)):
-        batch = dataset.__getitems__([row])
-        fixed = [(p, m) for p in (5, 15, 30) for m in _maskings(batch, material.vocabulary, p, 2)]
-        for percent, (inputs, selected) in fixed:
-            mask = None if batch.attention_mask is None else batch.attention_mask.long()
-            with torch.no_grad():
-                output = model.language_model(input_ids=inputs, attention_mask=mask)
-            surprisal = -output.logits.double().log_softmax(-1)
-            for position in selected[0].nonzero().flatten().tolist():
-                loss = float(surprisal[0, position, batch.input_ids[0, position]])
-                found[percent].append((row, int(batch.token_class[0, position]), loss))
-    return found
-
-
 def test_held_out_loss_is_the_mean_over_selected_tokens(
-    model: SelectedPositionsLM, material: Material
+    model: SelectedPositionsLM, material: Material, tokens: dict[int, list[Token]]
 ) -> None:
     metrics = _metrics(model, material)
     names = material.corpus.manifest.class_names
-    for percent, tokens in _by_hand(model, material).items():
-        losses = [loss for _, _, loss in tokens]
+    for percent, here in tokens.items():
+        losses = [token.loss for token in here]
         assert metrics[f"held_out/num_predicted_{percent}"] == len(losses)
         assert metrics[f"held_out/loss_{percent}"] == pytest.approx(
             sum(losses) / len(losses), rel=1e-5
         )
         for k, name in enumerate(names):
-            of_class = [loss for _, c, loss in tokens if c == k]
+            of_class = [token.loss for token in here if token.token_class == k]
             if of_class:
                 mean = sum(of_class) / len(of_class)
                 assert metrics[f"held_out/loss_{percent}/{name}"] == pytest.approx(mean, rel=1e-5)
@@ -89,14 +68,14 @@ def test_held_out_loss_is_the_mean_over_selected_tokens(
 
 
 def test_held_out_standard_error_is_near_the_jackknife_over_sequences(
-    model: SelectedPositionsLM, material: Material
+    model: SelectedPositionsLM, material: Material, tokens: dict[int, list[Token]]
 ) -> None:
-    tokens = _by_hand(model, material)[15]
-    rows = sorted({row for row, _, _ in tokens})
-    total, count = sum(loss for *_, loss in tokens), len(tokens)
+    at_15 = tokens[15]
+    rows = sorted({token.row for token in at_15})
+    total, count = sum(token.loss for token in at_15), len(at_15)
     left_out = []
     for row in rows:
-        here = [loss for r, _, loss in tokens if r == row]
+        here = [token.loss for token in at_15 if token.row == row]
         left_out.append((total - sum(here)) / (count - len(here)))
     mean = sum(left_out) / len(rows)
     variance = (len(rows) - 1) / len(rows) * sum((x - mean) ** 2 for x in left_out)
@@ -130,14 +109,22 @@ def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(material: 
 def test_held_out_is_the_same_in_any_batches_and_on_any_ranks(
     model: SelectedPositionsLM, material: Material
 ) -> None:
-    expected = _metrics(model, material)
-    assert _metrics(model, material, batch_size=64) == pytest.approx(expected, rel=1e-5)
+    bands = frequency_bands(material.training_counts)
+    expected = _metrics(model, material, bands=bands)
+    assert _metrics(model, material, bands=bands, batch_size=64) == pytest.approx(
+        expected, rel=1e-5
+    )
     shares: list[Tensor] = []
     for rank in range(3):
-        _metrics(model, material, rank=rank, num_ranks=3, reduce=lambda v: shares.append(v) or v)
+        _metrics(
+            model, material, bands=bands, rank=rank, num_ranks=3,
+            reduce=lambda v: shares.append(v) or v,
+        )  # fmt: skip
     sums = [sum(shares[i::3]) for i in range(3)]
     again = iter(sums)
-    merged = _metrics(model, material, rank=0, num_ranks=3, reduce=lambda v: next(again))
+    merged = _metrics(
+        model, material, bands=bands, rank=0, num_ranks=3, reduce=lambda v: next(again)
+    )
     assert merged == pytest.approx(expected, rel=1e-5)
 
 

@@ -51,6 +51,9 @@ FINAL_LOSS = {
     "VERB": 5.4,
     "X": 4.6,
 }
+BANDS = {"0-50": -2.5, "50-75": 0.4, "75-90": 2.0, "90-99": 3.5, "99-100": 5.0}
+"""How much more is lost on the entries of a band than on all, nats."""
+
 UNIGRAM_ENTROPY = 6.213
 VERSIONS = {"python": "3.11.9", "tidemask": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"}
 
@@ -236,6 +239,8 @@ def _held_out(made: Synthetic, rng: np.random.Generator) -> dict[str, Any]:
     for percent, value in _held_out_losses(made, made.last_step / made.max_steps).items():
         metrics[f"held_out/loss_{percent}"] = value
         metrics[f"held_out/loss_{percent}_standard_error"] = 0.03 / math.sqrt(percent / 5)
+        for band, more in BANDS.items():
+            metrics[f"held_out/loss_{percent}/frequency/{band}"] = value + more
         if made.classes:
             for name, loss in FINAL_LOSS.items():
                 metrics[f"held_out/loss_{percent}/{name}"] = loss + 0.05 * rng.standard_normal()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from synthetic_results import Evaluated, write_results
 from synthetic_runs import write_four
 
 from conftest import MakeRun
@@ -41,8 +42,13 @@ def test_compare_writes_page_figures_and_tables(comparison: Comparison) -> None:
     assert {path.name for path in comparison.tables} == {
         "class_loss.csv",
         "class_share.csv",
+        "downstream.csv",
+        "downstream_medians.csv",
+        "downstream_metrics.csv",
+        "downstream_scores.csv",
         "held_out.csv",
         "held_out_class.csv",
+        "held_out_frequency.csv",
         "scores.csv",
         "scores.txt",
         "settings.csv",
@@ -92,6 +98,26 @@ def test_page_shows_the_scores(comparison: Comparison) -> None:
             assert cell.partition(" ± ")[0] in words
 
 
+def test_compare_shows_downstream_scores(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "to_png", lambda chart: b"")
+    monkeypatch.setattr(compare, "to_svg", lambda chart: "")
+    made = Evaluated(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
+    run = write_results(make_run("one"), made)
+    for path in (run / "evaluation").glob("blimp*"):
+        path.write_text(path.read_text().replace('"blimp"', '"my task/1"'))
+    comparison = compare_runs([run], tmp_path / "out")
+    names = {path.stem for path in comparison.figures if path.stem.startswith("downstream")}
+    assert names == {"downstream", "downstream_sst2", "downstream_my_task_1"}
+    words = words_of(page_of(comparison.directory))
+    for row in comparison.downstream.shown_rows():
+        for cell in row:
+            assert all(part in words for part in cell.rstrip(")").split(" ("))
+    assert "Downstream scores against pre-training steps" in words
+    assert "sst2 (bert, random weights): 2 of 872 sequences were cut at 128 tokens." in words
+
+
 @pytest.mark.slow
 def test_page_says_where_an_evaluation_is_missing(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", evaluated=False, held_out_every=0)]
@@ -125,6 +151,7 @@ def test_compare_of_one_run_without_classes(make_run: MakeRun, tmp_path: Path) -
     words = words_of(page_of(comparison.directory))
     assert "One run alone: nothing is compared." in words
     assert "No run logged classes of tokens" in words
+    assert "No run was measured on a downstream task." in words
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from conftest import MakeRun
-from tidemask.report.equal_terms import flat_settings, seeds_statement, warnings_for
+from tidemask.report.differences import flat_settings
+from tidemask.report.equal_terms import seeds_statement, warnings_for
 from tidemask.report.reading import read_runs
 
 

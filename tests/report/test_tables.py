@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_runs import CORPUS_SHARE, UNIGRAM_ENTROPY
+from synthetic_runs import BANDS, CORPUS_SHARE, UNIGRAM_ENTROPY
 
 from conftest import MakeRun
 from tidemask.report import Comparison
@@ -123,6 +123,25 @@ def test_held_out_per_class_equals_the_evaluation(
                 assert value == metrics[f"held_out/loss_{percent}/{row['class']}"]
 
 
+def test_held_out_per_frequency_equals_the_evaluation(
+    four_runs: list[Path], comparison: Comparison
+) -> None:
+    rows = rows_of(comparison, "held_out_frequency")
+    names = ["0 to 50 %", "50 to 75 %", "75 to 90 %", "90 to 99 %", "99 to 100 %"]
+    assert [row["band"] for row in rows] == names
+    for run in four_runs:
+        metrics = evaluated(run)
+        for row, band in zip(rows, BANDS, strict=True):
+            for percent in (5, 15, 30):
+                value = float(row[f"{run.name}/loss_{percent}"])
+                assert value == metrics[f"held_out/loss_{percent}/frequency/{band}"]
+
+
+def test_held_out_bands_are_no_classes(four_runs: list[Path]) -> None:
+    (run,) = read_runs(four_runs[:1])
+    assert run.held_out.classes == list(CORPUS_SHARE)
+
+
 def test_settings_show_each_run(comparison: Comparison) -> None:
     rows = {row["setting"]: row for row in rows_of(comparison, "settings")}
     assert rows["masking.ratio.schedule"]["bert"] == "constant"
@@ -134,7 +153,7 @@ def test_settings_show_each_run(comparison: Comparison) -> None:
 def test_tables_without_classes_or_evaluation_are_empty_there(make_run: MakeRun) -> None:
     runs = read_runs([make_run("bare", classes=False, evaluated=False, held_out_every=0)])
     tables = {table.name: table for table in all_tables(runs)}
-    for name in ("held_out", "held_out_class", "class_loss", "class_share"):
+    for name in ("held_out", "held_out_class", "held_out_frequency", "class_loss", "class_share"):
         assert tables[name].rows == ()
     assert tables["scores"].values("loss_15") == [None]
     assert tables["scores"].values("gain_15") == [None]

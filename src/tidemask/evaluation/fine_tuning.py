@@ -8,6 +8,7 @@ are BERT's.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from transformers import (
     DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -91,6 +93,12 @@ class FineTuneSettings(Settings):
         """The seeds themselves."""
         return tuple(range(self.num_seeds))
 
+    def described(self) -> dict[str, Any]:
+        """What decides the score of a seed: everything but how many seeds there are."""
+        fields = dataclasses.asdict(self)
+        del fields["num_seeds"]
+        return fields
+
 
 class Features(Dataset[Feature]):
     """Examples as features, in order."""
@@ -136,6 +144,7 @@ def fine_tune(
             data_collator=collator or DataCollatorWithPadding(tokenizer),
             callbacks=[_Progress(on_progress)],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     model.train(False)
 

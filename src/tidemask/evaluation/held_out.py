@@ -4,12 +4,11 @@ Tokens are masked uniformly and independently at 5, 15 and 30 per cent, every se
 shows the mask token, and the draws are fixed by a seed of their own. A loss at one of these alone
 favours the recipe that trained at it, so all are always measured.
 
-Dimensions: `B` sequences, `K` classes (`K1` is `K + 1`, the last for none).
+Dimension: `V` vocabulary entries.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,24 +16,23 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from tidemask.batch import HEAD_MULTIPLE, Batch
 from tidemask.batching import BatchDataset
+from tidemask.evaluation.held_out_sums import HeldOutSums, MeasuredTokens, Reduce
 from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.selection import select_expected
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.noise import Purpose, StepKey, Streams, positions_of
-from tidemask.run_record import HELD_OUT, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
+from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY
 from tidemask.settings import Settings, check_at_least
 from tidemask.token_classes import NO_CLASS
 
 _SEED = 20230710
 """Of the fixed draws; never the seed of a run."""
-
-Reduce = Callable[[Tensor], Tensor]
-"""Sums a float64 vector over ranks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,45 +70,6 @@ class HeldOutSettings(Settings):
         return is_warm if self.at_start == "auto" else self.at_start
 
 
-@dataclass
-class _Sums:
-    """Of one masking ratio. Standard errors treat sequences as the units of sampling."""
-
-    loss: Tensor  # [K1]
-    count: Tensor  # [K1]
-    moments: Tensor  # [3]: sums over sequences of l^2, l c, c^2
-
-    @classmethod
-    def zeros(cls, num_classes: int) -> _Sums:
-        def zero(size: int) -> Tensor:
-            return torch.zeros(size, dtype=torch.float64)
-
-        return cls(zero(num_classes), zero(num_classes), zero(3))
-
-    def add(
-        self, token_loss: Tensor, classes: Tensor, sequence: Tensor, num_sequences: int
-    ) -> None:
-        size = self.loss.shape[0]
-        classes = torch.where(classes == NO_CLASS, size - 1, classes)
-        self.loss += _total(token_loss, classes, size)
-        self.count += torch.bincount(classes, minlength=size)
-        losses = _total(token_loss, sequence, num_sequences)
-        counts = torch.bincount(sequence, minlength=num_sequences).double()
-        self.moments += torch.stack([losses @ losses, losses @ counts, counts @ counts])
-
-    def reduced(self, reduce: Reduce) -> _Sums:
-        size = self.loss.shape[0]
-        flat = reduce(torch.cat([self.loss, self.count, self.moments]))
-        return _Sums(flat[:size], flat[size : 2 * size], flat[2 * size :])
-
-    def standard_error(self) -> float:
-        """Of the quotient of sums, with sequences as clusters (linearised ratio estimator)."""
-        total = float(self.count.sum())
-        mean = float(self.loss.sum()) / total
-        squares, products, counts = self.moments.tolist()
-        return math.sqrt(max(0.0, squares - 2.0 * mean * products + mean * mean * counts)) / total
-
-
 @torch.no_grad()
 def held_out_metrics(
     model: SelectedPositionsLM,
@@ -121,12 +80,13 @@ def held_out_metrics(
     num_sequences: int,
     num_draws: int,
     batch_size: int,
+    bands: Int[Tensor, "V"] | None = None,
     rank: int = 0,
     num_ranks: int = 1,
     reduce: Reduce = lambda vector: vector,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, float]:
-    """Held-out loss at 5, 15 and 30 per cent, overall and per class.
+    """Held-out loss at 5, 15 and 30 per cent, overall, per class and per band.
 
     The model is put into evaluation mode and back; nothing random is drawn from a generator.
 
@@ -138,6 +98,7 @@ def held_out_metrics(
         num_sequences: how many sequences, evenly spaced; 0 for all.
         num_draws: fixed maskings per ratio.
         batch_size: sequences in one forward pass.
+        bands: of each vocabulary entry, as `frequency_bands` gives them; `None` measures none.
         rank: this process; it reads its share of the batches.
         num_ranks: number of processes.
         reduce: sums a vector over ranks.
@@ -146,12 +107,13 @@ def held_out_metrics(
 
     Returns:
         By name, nats per token: `held_out/loss_15`, its `_standard_error`, `held_out/loss_15/NOUN`
-        for each class that occurs, and so on. Empty if the split is empty.
+        for each class that occurs, `held_out/loss_15/frequency/0-50` for each band that does, and
+        so on. Empty if the split is empty.
     """
     samples = _evenly_spaced(len(dataset.split), num_sequences)
     chunks = [samples[i : i + batch_size] for i in range(0, len(samples), batch_size)]
-    sums = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
-    unused = {percent: _Sums.zeros(len(class_names) + 1) for percent in HELD_OUT_PERCENTS}
+    sums = {percent: HeldOutSums.zeros(len(class_names)) for percent in HELD_OUT_PERCENTS}
+    unused = {percent: HeldOutSums.zeros(len(class_names)) for percent in HELD_OUT_PERCENTS}
     rounds = -(-len(chunks) // num_ranks)
     device = next(model.parameters()).device
     with _evaluating(model):
@@ -160,23 +122,26 @@ def held_out_metrics(
             # Ranks of a sharded model must run it equally often: the last rounds repeat, uncounted.
             batch = dataset.__getitems__(chunks[min(number, len(chunks) - 1)]).to(device)
             counted = sums if number < len(chunks) else unused
-            _add_batch(counted, model, batch, vocabulary, num_draws)
+            _add_batch(counted, model, batch, vocabulary, bands, num_draws)
             on_progress(done + 1, rounds)
-    return _named({p: s.reduced(reduce) for p, s in sums.items()}, class_names)
+    metrics: dict[str, float] = {}
+    for percent, one in sums.items():
+        metrics |= one.reduced(reduce).metrics(percent, class_names)
+    return metrics
 
 
 def _add_batch(
-    sums: dict[int, _Sums],
+    sums: dict[int, HeldOutSums],
     model: SelectedPositionsLM,
     batch: Batch,
     vocabulary: Vocabulary,
+    bands: Tensor | None,
     num_draws: int,
 ) -> None:
     for percent, one in sums.items():
         maskings = _maskings(batch, vocabulary, percent, num_draws)
-        tokens = [_measured(model, batch, *masking) for masking in maskings]
-        loss, classes, sequence = (torch.cat(column) for column in zip(*tokens, strict=True))
-        one.add(loss, classes, sequence, len(batch.sample_ids))
+        draws = [_measured(model, batch, bands, *masking) for masking in maskings]
+        one.add(MeasuredTokens.joined(draws), len(batch.sample_ids))
 
 
 @contextmanager
@@ -228,9 +193,13 @@ def _maskings(
 
 
 def _measured(
-    model: SelectedPositionsLM, batch: Batch, inputs: Tensor, selected: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss, class (`NO_CLASS` for none) and sequence of each selected token, on the CPU."""
+    model: SelectedPositionsLM,
+    batch: Batch,
+    bands: Tensor | None,
+    inputs: Tensor,
+    selected: Tensor,
+) -> MeasuredTokens:
+    """The selected tokens, in the order of their positions."""
     positions = selected.flatten().nonzero().squeeze(1)
     filled = torch.nn.functional.pad(positions, (0, -len(positions) % HEAD_MULTIPLE))
     targets = batch.input_ids.flatten()[filled]
@@ -243,27 +212,12 @@ def _measured(
         classes = torch.full_like(positions, NO_CLASS)
     else:
         classes = batch.token_class.flatten()[positions].long()
-    return loss.double().cpu(), classes.cpu(), (positions // inputs.shape[1]).cpu()
-
-
-def _total(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
-    """Sum per group, float64; `bincount` with weights would count integers where none is given."""
-    return torch.zeros(num_groups, dtype=torch.float64).index_add_(0, groups, values)
-
-
-def _named(sums: dict[int, _Sums], class_names: Sequence[str]) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for percent, one in sums.items():
-        if not one.count.sum() > 0:
-            continue
-        name = held_out_loss(percent)
-        metrics[name] = float(one.loss.sum() / one.count.sum())
-        metrics[f"{name}_standard_error"] = one.standard_error()
-        for class_name, loss, count in zip(class_names, one.loss, one.count, strict=False):
-            if count > 0:
-                metrics[f"{name}/{class_name}"] = float(loss / count)
-        metrics[f"{HELD_OUT}num_predicted_{percent}"] = int(one.count.sum())
-    return metrics
+    return MeasuredTokens(
+        loss=loss.double().cpu(),
+        token_class=classes.cpu(),
+        band=None if bands is None else bands[targets[: len(positions)].cpu()],
+        sequence=(positions // inputs.shape[1]).cpu(),
+    )
 
 
 def _evenly_spaced(size: int, wanted: int) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.corpus.tokenization import load_tokenizer
+from tidemask.corpus.tokenization import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling import load_model, num_positions, quietly
 from tidemask.modeling.configuration import FAILURES, first_sentence
@@ -47,7 +47,7 @@ class Subject:
         Raises:
             UserError: there is none, or it has more entries than the model has.
         """
-        tokenizer = load_tokenizer(str(self.tokenizer_directory)).tokenizer
+        tokenizer = self._loaded_tokenizer.tokenizer
         num_ids = int(self._config().vocab_size)
         if len(tokenizer) > num_ids:
             raise UserError(
@@ -56,6 +56,15 @@ class Subject:
                 "tokenizer there."
             )
         return tokenizer
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 of what the tokenizer does, hexadecimal."""
+        return self._loaded_tokenizer.fingerprint
+
+    @cached_property
+    def _loaded_tokenizer(self) -> CorpusTokenizer:
+        return load_tokenizer(str(self.tokenizer_directory))
 
     @cached_property
     def max_length(self) -> int | None:

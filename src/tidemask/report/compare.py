@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemask.errors import UserError
+from tidemask.report.chart import Chart
+from tidemask.report.downstream_figures import task_charts
 from tidemask.report.equal_terms import seeds_statement, warnings_for
-from tidemask.report.figures import ChartGroups, chart_groups
+from tidemask.report.figures import chart_groups
 from tidemask.report.page import render_page
 from tidemask.report.reading import read_runs
 from tidemask.report.rendering import to_png, to_svg
@@ -34,6 +36,8 @@ class Comparison:
         tables: CSV files.
         summary: the final scores in the columns that fit on a terminal; `shown_columns` and
             `shown_rows()` are what to print.
+        downstream: the downstream scores, one row per run and for random weights; none if nothing
+            was measured downstream.
         warnings: what to know before comparing; one sentence each.
         seeds: from which seeds the comparison is and what that allows to say.
     """
@@ -43,6 +47,7 @@ class Comparison:
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
     summary: Table
+    downstream: Table
     warnings: tuple[str, ...]
     seeds: str
 
@@ -65,11 +70,12 @@ def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
     tables = {table.name: table for table in all_tables(runs)}
     charts = chart_groups(runs)
     page = render_page(runs, tables, charts)
+    drawn = [chart for group in charts.values() for chart in group] + task_charts(runs)
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     aside.mkdir()
     try:
-        _write(aside, page, tables, charts)
+        _write(aside, page, tables, drawn)
         aside.replace(out)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -80,6 +86,7 @@ def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
         figures=tuple(sorted((out / "figures").iterdir())),
         tables=tuple(sorted((out / "tables").iterdir())),
         summary=tables["scores"].select(SUMMARY),
+        downstream=tables["downstream_scores"],
         warnings=tuple(warnings_for(runs)),
         seeds=seeds_statement(runs),
     )
@@ -96,7 +103,7 @@ def _refuse_occupied(out: Path) -> None:
         )
 
 
-def _write(root: Path, page: str, tables: Mapping[str, Table], charts: ChartGroups) -> None:
+def _write(root: Path, page: str, tables: Mapping[str, Table], charts: Sequence[Chart]) -> None:
     (root / "index.html").write_text(page, encoding="utf-8")
     (root / "tables").mkdir()
     for table in tables.values():
@@ -106,6 +113,6 @@ def _write(root: Path, page: str, tables: Mapping[str, Table], charts: ChartGrou
         encoding="utf-8",
     )
     (root / "figures").mkdir()
-    for chart in (chart for group in charts.values() for chart in group):
+    for chart in charts:
         (root / "figures" / f"{chart.name}.png").write_bytes(to_png(chart))
         (root / "figures" / f"{chart.name}.svg").write_text(to_svg(chart), encoding="utf-8")

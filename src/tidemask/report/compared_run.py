@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemask.report.downstream_results import Result
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
     UNIGRAM_ENTROPY,
+    held_out_band_loss,
     held_out_loss,
 )
 from tidemask.token_classes import UPOS
@@ -39,6 +41,10 @@ class HeldOut:
         """Mean loss under a fixed masking of `percent` per cent, over all tokens or one class."""
         suffix = f"/{class_name}" if class_name else ""
         return _number(self.metrics.get(held_out_loss(percent) + suffix))
+
+    def band_loss(self, percent: int, band: tuple[int, int]) -> float | None:
+        """The same loss on the vocabulary entries of one of `FREQUENCY_BANDS`."""
+        return _number(self.metrics.get(held_out_band_loss(percent, band)))
 
     def standard_error(self, percent: int) -> float | None:
         """Standard error of `loss(percent)` over the fixed draws and sequences."""
@@ -68,6 +74,7 @@ class ComparedRun:
         environment: versions, device and corpus; empty if it was not recorded.
         records: its logged steps in order; at least one.
         held_out: the evaluation its scores are taken from; `None` if there is none.
+        downstream: its results of downstream tasks, those of random weights among them.
     """
 
     label: str
@@ -77,6 +84,7 @@ class ComparedRun:
     environment: Mapping[str, Any]
     records: Sequence[Mapping[str, Any]]
     held_out: HeldOut | None
+    downstream: Sequence[Result] = ()
 
     def series(self, name: str) -> Series:
         """The metric `name` at every logged step."""

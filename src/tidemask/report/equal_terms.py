@@ -6,11 +6,11 @@ seed, length, batch, optimizer, device) is named, and so is what is missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from tidemask.report.compared_run import ComparedRun
+from tidemask.report.differences import difference, flat_settings
+from tidemask.report.downstream_terms import downstream_differences, downstream_remarks
 
 _PACE = frozenset(
     f"training.{name}"
@@ -39,9 +39,11 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
     """
     return [
         *_differences(runs),
+        *downstream_differences(runs),
         *_overridden(runs),
         *_unfinished(runs),
         *_unevaluated(runs),
+        *downstream_remarks(runs),
         *_unlearned(runs),
     ]
 
@@ -99,35 +101,15 @@ def seeds_statement(runs: Sequence[ComparedRun]) -> str:
     )
 
 
-def flat_settings(config: Mapping[str, Any]) -> dict[str, str]:
-    """Nested settings as dotted paths, in their order, each value as text."""
-    flat: dict[str, str] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            inner = flat_settings(value)
-            flat.update({f"{key}.{path}": text for path, text in inner.items()})
-        else:
-            flat[str(key)] = _as_text(value)
-    return flat
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, list):
-        return json.dumps(value, default=str)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else str(value)
-
-
 def _differences(runs: Sequence[ComparedRun]) -> list[str]:
     found = [
-        _difference(runs, "the corpus (its fingerprint)", _corpus),
-        *(_difference(runs, path, _setting(path)) for path in _compared_settings(runs)),
-        _difference(runs, "the batch (sequences per step)", _batch),
-        _difference(runs, "the device", lambda run: _environment(run, "device")),
-        _difference(runs, "the number of threads", lambda run: _environment(run, "threads")),
-        _difference(runs, "the versions", lambda run: _environment(run, "versions")),
-        _difference(runs, "how the held-out loss was measured", _held_out_settings),
+        difference(runs, "the corpus (its fingerprint)", _corpus),
+        *(difference(runs, path, _setting(path)) for path in _compared_settings(runs)),
+        difference(runs, "the batch (sequences per step)", _batch),
+        difference(runs, "the device", lambda run: _environment(run, "device")),
+        difference(runs, "the number of threads", lambda run: _environment(run, "threads")),
+        difference(runs, "the versions", lambda run: _environment(run, "versions")),
+        difference(runs, "how the held-out loss was measured", _held_out_settings),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -140,21 +122,6 @@ def _compared_settings(runs: Sequence[ComparedRun]) -> list[str]:
         for path in paths
         if path.partition(".")[0] in compared and path not in _PACE and path not in _BATCH
     ]
-
-
-def _difference(
-    runs: Sequence[ComparedRun], what: str, value_of: Callable[[ComparedRun], str | None]
-) -> str | None:
-    """A sentence that names the runs behind each value, or `None` if all have the same."""
-    holders: dict[str, list[str]] = {}
-    for run in runs:
-        value = value_of(run)
-        if value is not None:
-            holders.setdefault(value, []).append(run.label)
-    if len(holders) < 2:
-        return None
-    listed = "; ".join(f"{value} in {_listed(labels)}" for value, labels in holders.items())
-    return f"Not on equal terms: {what} differs: {listed}."
 
 
 def _setting(path: str) -> Callable[[ComparedRun], str | None]:
@@ -205,7 +172,3 @@ def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
         elif run.held_out.checkpoint != "final":
             sentences.append(f"The scores of {run.label} are those of {run.held_out.checkpoint}.")
     return sentences
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"

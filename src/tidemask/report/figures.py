@@ -1,7 +1,8 @@
 """Every chart of a comparison in its order, and those of the ratio and of the costs.
 
-Held-out losses are drawn in `held_out_figures`, classes of tokens in `class_figures`. Training
-losses are drawn nowhere: at different ratios they are not comparable.
+Held-out losses are drawn in `held_out_figures`, downstream scores in `downstream_figures`, classes
+of tokens in `class_figures`. Training losses are drawn nowhere: at different ratios they are not
+comparable.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tidemask.report.curves import (
     token_scale,
     with_unit,
 )
+from tidemask.report.downstream_figures import downstream_charts
 from tidemask.report.held_out_figures import final_chart, held_out_charts
 from tidemask.report.palette import INK, MUTED, run_colour
 from tidemask.run_record import RATIO, REALISED_RATIO
@@ -38,6 +40,7 @@ def chart_groups(runs: Sequence[ComparedRun]) -> ChartGroups:
     """Every chart of a comparison, by section of the page."""
     return {
         "scores": [final_chart(runs)],
+        "downstream": downstream_charts(runs),
         "held_out": held_out_charts(runs),
         "ratio": [ratio_chart(runs)],
         "cost": [cost_chart(runs)],

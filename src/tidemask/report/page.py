@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from tidemask.report.chart import Chart, LegendEntry
 from tidemask.report.compared_run import ComparedRun
+from tidemask.report.downstream import downstream_notes
 from tidemask.report.equal_terms import seeds_statement, warnings_for
 from tidemask.report.figures import ChartGroups
 from tidemask.report.palette import run_colour, style_sheet
@@ -96,6 +97,11 @@ def render_page(
         on_equal_terms=_terms_statement(runs),
         seeds=seeds_statement(runs),
         scores=tables["scores"].select(_SCORE_COLUMNS),
+        run_swatches=[run_colour(run.index).variable for run in runs],
+        downstream=tables["downstream_scores"],
+        downstream_medians=tables["downstream_medians"],
+        downstream_notes=downstream_notes(runs),
+        held_out_frequency=tables["held_out_frequency"],
         held_out_class=_at_15_percent(tables["held_out_class"]),
         settings=_compared_settings(tables["settings"]),
         tables=list(tables.values()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,14 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.report.compared_run import ComparedRun, HeldOut
-from tidemask.run_record import START, RunDirectory, read_metrics
+from tidemask.report.downstream_results import (
+    HELD_OUT_TASK,
+    Result,
+    check_together,
+    checkpoint_order,
+    read_result,
+)
+from tidemask.run_record import RANDOM, START, RunDirectory, read_metrics
 
 
 def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
@@ -58,6 +64,7 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
             "Wait until the run has logged, or leave it out."
         )
     _check_steps(directory.metrics, records)
+    evaluations = directory.read_evaluations()
     return ComparedRun(
         label="",
         index=index,
@@ -65,7 +72,8 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
         config=config,
         environment=directory.read_environment(),
         records=records,
-        held_out=_newest_held_out(directory),
+        held_out=_newest_held_out(directory, evaluations),
+        downstream=_downstream(directory, evaluations),
     )
 
 
@@ -86,10 +94,12 @@ def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
         previous = step
 
 
-def _newest_held_out(directory: RunDirectory) -> HeldOut | None:
+def _newest_held_out(
+    directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]
+) -> HeldOut | None:
     found = []
-    for content in directory.read_evaluations():
-        if content.get("task") != "held-out" or content.get("checkpoint") == START:
+    for content in evaluations:
+        if content.get("task") != HELD_OUT_TASK or content.get("checkpoint") in (START, RANDOM):
             continue
         metrics, checkpoint = content.get("metrics"), str(content.get("checkpoint"))
         if not isinstance(metrics, dict):
@@ -100,12 +110,18 @@ def _newest_held_out(directory: RunDirectory) -> HeldOut | None:
         settings = content.get("settings")
         settings = settings if isinstance(settings, dict) else {}
         found.append(HeldOut(checkpoint=checkpoint, metrics=metrics, settings=settings))
-    return max(found, key=lambda result: _age(result.checkpoint), default=None)
+    return max(found, key=lambda result: checkpoint_order(result.checkpoint), default=None)
 
 
-def _age(checkpoint: str) -> float:
-    """Order of checkpoints: by step, and the final one after all others."""
-    if checkpoint == "final":
-        return math.inf
-    step = checkpoint.rpartition("-")[2]
-    return float(step) if step.isdecimal() else -1.0
+def _downstream(
+    directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]
+) -> tuple[Result, ...]:
+    """The downstream results by task, checkpoint and seed."""
+    found = [read_result(directory.evaluation, content) for content in evaluations]
+    results = [result for result in found if result is not None]
+    check_together(directory.evaluation, results)
+
+    def order(result: Result) -> tuple[str, float, int]:
+        return result.task, checkpoint_order(result.checkpoint), result.seed or 0
+
+    return tuple(sorted(results, key=order))

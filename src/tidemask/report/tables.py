@@ -6,17 +6,20 @@ CSV files, and part of them the page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from tidemask.report.compared_run import ComparedRun, Series, in_usual_order
-from tidemask.report.equal_terms import flat_settings
+from tidemask.report.compared_run import ComparedRun, HeldOut, Series, in_usual_order
+from tidemask.report.differences import flat_settings
+from tidemask.report.downstream_tables import downstream_tables
 from tidemask.report.scores import RUN, SPENT, scores_table
 from tidemask.report.typed_table import Cell, Column, Table
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
+    FREQUENCY_BANDS,
     HELD_OUT_PERCENTS,
     RATIO,
     REALISED_RATIO,
@@ -35,6 +38,8 @@ def all_tables(runs: Sequence[ComparedRun]) -> list[Table]:
         steps_table(runs),
         held_out_table(runs),
         held_out_class_table(runs),
+        held_out_frequency_table(runs),
+        *downstream_tables(runs),
         class_loss_table(runs),
         class_share_table(runs),
         settings_table(runs),
@@ -76,32 +81,62 @@ def held_out_table(runs: Sequence[ComparedRun]) -> Table:
 
 def held_out_class_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per class: the final held-out loss of every run at every percentage."""
-    evaluated = [(run, run.held_out) for run in runs if run.held_out and run.held_out.classes]
-    classes = in_usual_order({name for _, held_out in evaluated for name in held_out.classes})
-    cells = [
-        (run.label, percent, held_out)
+    evaluated = [run.held_out for run in runs if run.held_out]
+    names = in_usual_order({name for held_out in evaluated for name in held_out.classes})
+    return _final_losses(
+        runs,
+        name="held_out_class",
+        title="Held-out loss per class",
+        first=_CLASS,
+        groups={name: partial(HeldOut.loss, class_name=name) for name in names},
+    )
+
+
+def held_out_frequency_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per band of vocabulary entries, the most frequent ones first."""
+    bands = {
+        f"{low} to {high} %": partial(HeldOut.band_loss, band=(low, high))
+        for low, high in FREQUENCY_BANDS
+    }
+    return _final_losses(
+        runs,
+        name="held_out_frequency",
+        title="Held-out loss per frequency of the entry",
+        first=Column(name="band", title="training tokens with a more frequent entry"),
+        groups=bands,
+    )
+
+
+def _final_losses(
+    runs: Sequence[ComparedRun],
+    *,
+    name: str,
+    title: str,
+    first: Column,
+    groups: Mapping[str, Callable[[HeldOut, int], float | None]],
+) -> Table:
+    """One row per group that has a loss anywhere, one column per percentage and run."""
+    measured = [
+        (run.label, percent, run.held_out)
         for percent in HELD_OUT_PERCENTS
-        for run, held_out in evaluated
-        if any(held_out.loss(percent, name) is not None for name in classes)
+        for run in runs
+        if run.held_out and any(loss(run.held_out, percent) for loss in groups.values())
     ]
     columns = (
-        _CLASS,
-        *(
-            Column(
-                name=f"{label}/loss_{percent}",
-                title=f"{label} at {percent} %",
-                unit="nats",
-                kind="real",
-            )
-            for label, percent, _ in cells
-        ),
+        Column(
+            name=f"{label}/loss_{percent}",
+            title=f"{label} at {percent} %",
+            unit="nats",
+            kind="real",
+        )
+        for label, percent, _ in measured
     )
-    rows = tuple(
-        (name, *(held_out.loss(percent, name) for _, percent, held_out in cells))
-        for name in classes
+    rows = (
+        (group, *(loss(held_out, percent) for _, percent, held_out in measured))
+        for group, loss in groups.items()
     )
-    title = "Held-out loss per class"
-    return Table(name="held_out_class", title=title, columns=columns, rows=rows)
+    known = tuple(row for row in rows if any(cell is not None for cell in row[1:]))
+    return Table(name=name, title=title, columns=(first, *columns), rows=known)
 
 
 def class_loss_table(runs: Sequence[ComparedRun]) -> Table:

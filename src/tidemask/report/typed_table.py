@@ -38,6 +38,7 @@ class Column:
         digits: digits after the point, for `real`.
         signed: whether a positive number is shown with its sign.
         error: name of the column with the standard error, shown behind a plus-minus sign.
+        limits: names of the columns with the least and the largest value, shown in brackets.
         shown: whether a reader sees the column; a CSV file has all of them.
     """
 
@@ -48,6 +49,7 @@ class Column:
     digits: int = 3
     signed: bool = False
     error: str | None = None
+    limits: tuple[str, str] | None = None
     shown: bool = True
 
     @property
@@ -94,7 +96,7 @@ class Table:
         return tuple(column for column in self.columns if column.shown)
 
     def shown_rows(self) -> list[list[str]]:
-        """Every row as text under `shown_columns`, standard errors behind their value."""
+        """Every row as text under `shown_columns`, errors and limits behind their value."""
         return [[self._shown(row, column) for column in self.shown_columns] for row in self.rows]
 
     def values(self, name: str) -> list[Cell]:
@@ -135,12 +137,18 @@ class Table:
         return "  ".join(padded).rstrip()
 
     def _shown(self, row: Sequence[Cell], column: Column) -> str:
-        value = row[self._place(column.name)]
-        if value is None or column.error is None:
-            return column.show(value)
-        place = self._place(column.error)
-        error = self.columns[place].show(row[place])
-        return column.show(value) if error == MISSING else f"{column.show(value)} ± {error}"
+        value = column.show(row[self._place(column.name)])
+        if column.error is not None:
+            error = self._beside(row, column.error)
+            return value if MISSING in (value, error) else f"{value} ± {error}"
+        if column.limits is not None:
+            low, high = (column.show(row[self._place(name)]) for name in column.limits)
+            return value if MISSING in (value, low, high) else f"{value} ({low} to {high})"
+        return value
+
+    def _beside(self, row: Sequence[Cell], name: str) -> str:
+        place = self._place(name)
+        return self.columns[place].show(row[place])
 
     def _place(self, name: str) -> int:
         return [column.name for column in self.columns].index(name)

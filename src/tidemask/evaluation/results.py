@@ -1,0 +1,187 @@
+"""Results of tasks in a run directory: kept by seed, found again, never computed twice.
+
+A result is found again if the same task with the same settings and data was measured on the same
+weights. One that was made otherwise is moved into `evaluation/replaced/`, not lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.evaluation.task import Measured, Task
+from tidemask.run_record import RunDirectory, write_atomically, write_evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came out of a task on one model with one seed.
+
+    Attributes:
+        seed: of fine-tuning; `None` where there is none.
+        metrics: scalars by name.
+        notes: what a reader should know of them.
+        learning_rate: of fine-tuning; `None` where there is none.
+        is_kept: whether it was there already.
+    """
+
+    seed: int | None
+    metrics: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    learning_rate: float | None = None
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Where the results of one task on one model are kept.
+
+    Attributes:
+        run: the directory that they belong to; `None` keeps nothing.
+        task: name of the task.
+        main_metric: what stands for it in tables.
+        checkpoint: what is measured, as the run calls it.
+        settings: description of the task, plain.
+        model: fingerprint of the model.
+        versions: of the packages that take part.
+    """
+
+    run: RunDirectory | None
+    task: str
+    main_metric: str
+    checkpoint: str
+    settings: Mapping[str, Any]
+    model: str
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        run: RunDirectory | None,
+        task: Task,
+        checkpoint: str,
+        *,
+        model: str,
+        versions: Mapping[str, str],
+    ) -> Shelf:
+        """The place of a task's results.
+
+        Raises:
+            UserError: the data of the task is missing or damaged.
+        """
+        return cls(
+            run=run,
+            task=task.name,
+            main_metric=task.main_metric,
+            checkpoint=checkpoint,
+            settings=json.loads(json.dumps(task.describe())),
+            model=model,
+            versions=versions,
+        )
+
+    def find(self, seed: int | None) -> Result | None:
+        """The result of a seed, if it is there and was made in this way."""
+        if self.run is None:
+            return None
+        content = _read(self.run.result(self.task, self.checkpoint, seed))
+        if content is None or not self._is_ours(content):
+            return None
+        return Result(
+            seed=seed,
+            metrics=content["metrics"],
+            notes=tuple(content.get("notes", ())),
+            learning_rate=content.get("learning_rate"),
+            is_kept=True,
+        )
+
+    def put(self, result: Result, *, seconds: float, trials: Mapping[float, Measured]) -> None:
+        """Keep the result of a seed; its trials, which it holds now, are taken away."""
+        if self.run is None:
+            return
+        self._set_aside(self.run.result(self.task, self.checkpoint, result.seed))
+        details: dict[str, Any] = {"main_metric": self.main_metric}
+        if result.learning_rate is not None:
+            details["learning_rate"] = result.learning_rate
+            details["trials"] = [
+                {"learning_rate": rate, "metrics": dict(trial.metrics)}
+                for rate, trial in trials.items()
+            ]
+        write_evaluation(
+            self.run,
+            task=self.task,
+            checkpoint=self.checkpoint,
+            metrics=result.metrics,
+            settings=self.settings,
+            seed=result.seed,
+            details={
+                **details,
+                "model": {"fingerprint": self.model},
+                "versions": dict(self.versions),
+                "notes": list(result.notes),
+                "seconds": round(seconds, 2),
+            },
+        )
+        for rate in trials:
+            self._trial(result.seed, rate).unlink(missing_ok=True)
+        trials_directory = self.run.evaluation / "trials"
+        if trials_directory.is_dir() and not any(trials_directory.iterdir()):
+            trials_directory.rmdir()
+
+    def find_trial(self, seed: int, learning_rate: float) -> Measured | None:
+        """The score of one learning rate of a grid that was interrupted."""
+        if self.run is None:
+            return None
+        content = _read(self._trial(seed, learning_rate))
+        if content is None or not self._is_ours(content):
+            return None
+        return Measured(content["metrics"], tuple(content["notes"]))
+
+    def put_trial(self, seed: int, learning_rate: float, measured: Measured) -> None:
+        """Keep the score of one learning rate until those of all are there."""
+        if self.run is None:
+            return
+        path = self._trial(seed, learning_rate)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {
+            "metrics": dict(measured.metrics),
+            "notes": list(measured.notes),
+            "settings": self.settings,
+            "model": {"fingerprint": self.model},
+        }
+        write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+    def _trial(self, seed: int | None, learning_rate: float) -> Path:
+        assert self.run is not None, "asked for above"
+        name = self.run.result(self.task, self.checkpoint, seed).stem
+        return self.run.evaluation / "trials" / f"{name}--rate-{learning_rate:g}.json"
+
+    def _is_ours(self, content: Mapping[str, Any]) -> bool:
+        """Whether a result was made in this way; what a training wrote does not name its model."""
+        model = content.get("model", {}).get("fingerprint", self.model)
+        return bool(content.get("settings") == self.settings and model == self.model)
+
+    def _set_aside(self, path: Path) -> None:
+        if not path.is_file():
+            return
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+        replaced = path.parent / "replaced" / f"{path.stem}--{digest}.json"
+        replaced.parent.mkdir(exist_ok=True)
+        path.replace(replaced)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        is_whole = isinstance(content["metrics"], dict) and isinstance(content["settings"], dict)
+    except (ValueError, KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise UserError(f"damaged result: {path}. Expected what tidemask wrote. Delete it.")
+    return content  # type: ignore[no-any-return]

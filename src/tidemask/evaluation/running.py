@@ -1,0 +1,102 @@
+"""One task on one model: what is there is kept, what is missing is measured.
+
+The learning rate of a fine-tuned task is chosen by its first seed, which tries every rate of the
+grid on the dev split; the other seeds train at that one. The literature chooses on dev too (Devlin
+et al. 2019), so dev scores are all chosen a little; equally for every model.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+from tidemask.evaluation.results import Result, Shelf
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import FineTunedTask, Measured, OnProgress, Task, ZeroShotTask
+
+
+def results_of(
+    task: Task, subject: Subject, shelf: Shelf, on_progress: OnProgress
+) -> Iterator[Result]:
+    """Each result of a task on a model, once it is there; one per seed, or one in all.
+
+    Args:
+        task: zero-shot or fine-tuned.
+        subject: the model.
+        shelf: where results are found and kept.
+        on_progress: told what goes on.
+
+    Raises:
+        UserError: data and model do not fit the task.
+    """
+    if isinstance(task, FineTunedTask):
+        yield from _fine_tuned(task, subject, shelf, on_progress)
+        return
+    assert isinstance(task, ZeroShotTask), task
+    kept = shelf.find(None)
+    if kept is not None:
+        yield kept
+        return
+    begun = time.perf_counter()
+    measured = task.measure(subject, on_progress)
+    result = Result(seed=None, metrics=measured.metrics, notes=measured.notes)
+    shelf.put(result, seconds=time.perf_counter() - begun, trials={})
+    yield result
+
+
+def _fine_tuned(
+    task: FineTunedTask, subject: Subject, shelf: Shelf, on_progress: OnProgress
+) -> Iterator[Result]:
+    rate: float | None = None
+    for number, seed in enumerate(task.seeds):
+        kept = shelf.find(seed)
+        if kept is None:
+            rates = task.learning_rates if rate is None else (rate,)
+            kept = _seed(task, subject, shelf, seed, rates, _numbered(on_progress, task, number))
+        rate = kept.learning_rate
+        yield kept
+
+
+def _seed(
+    task: FineTunedTask,
+    subject: Subject,
+    shelf: Shelf,
+    seed: int,
+    rates: tuple[float, ...],
+    on_progress: OnProgress,
+) -> Result:
+    """The result of a seed: that of the best of some learning rates."""
+    begun = time.perf_counter()
+    trials: dict[float, Measured] = {}
+    for rate in rates:
+        measured = shelf.find_trial(seed, rate)
+        if measured is None:
+            measured = task.trial(subject, seed=seed, learning_rate=rate, on_progress=on_progress)
+            if len(rates) > 1:
+                shelf.put_trial(seed, rate, measured)
+        trials[rate] = measured
+    best = best_rate({rate: trial.metrics[task.main_metric] for rate, trial in trials.items()})
+    result = Result(
+        seed=seed, metrics=trials[best].metrics, notes=trials[best].notes, learning_rate=best
+    )
+    shelf.put(result, seconds=time.perf_counter() - begun, trials=trials)
+    return result
+
+
+def best_rate(scores: dict[float, float]) -> float:
+    """The learning rate with the highest score; the lowest of several, and no number is worst."""
+    return min(scores, key=lambda rate: (-_or_worst(scores[rate]), rate))
+
+
+def _or_worst(score: float) -> float:
+    return -math.inf if math.isnan(score) else score
+
+
+def _numbered(on_progress: OnProgress, task: FineTunedTask, number: int) -> OnProgress:
+    """Progress that names the seed."""
+
+    def told(stage: str, done: int, total: int | None) -> None:
+        on_progress(f"seed {number + 1} of {len(task.seeds)}, {stage}", done, total)
+
+    return told

@@ -1,0 +1,151 @@
+"""Which models an evaluation measures: checkpoints of runs, model directories, random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from tidemask.config import RunConfig, read_run_config
+from tidemask.errors import UserError, one_line
+from tidemask.evaluation.subject import Subject
+from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
+
+MODEL = "model"
+"""What a model that is no run is called where others name a checkpoint."""
+
+_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A run or a model, with what is measured of it.
+
+    Attributes:
+        name: what the command called it.
+        record: where its results are kept; `None` keeps none.
+        config: of the run; `None` for a model.
+        subjects: by checkpoint, in the order of training.
+        with_random: whether the last stands for its architecture with random weights.
+    """
+
+    name: str
+    record: RunDirectory | None
+    config: RunConfig | None
+    subjects: tuple[tuple[str, Subject], ...]
+
+
+def target_of(
+    name: str, *, checkpoints: str, out: Path | None, with_random: bool, device: str
+) -> Target:
+    """The models that a name and a choice of checkpoints stand for.
+
+    Args:
+        name: a run directory, a model directory, or the name of a model on the hub.
+        checkpoints: `last`, `all`, or some of a run's checkpoints separated by commas: steps,
+            `start` and `final`.
+        out: where results of a model directory are kept.
+        with_random: whether its architecture with random weights comes at the end.
+        device: where models are measured.
+
+    Raises:
+        UserError: there is no such run, model or checkpoint.
+    """
+    run = RunDirectory(Path(name).expanduser())
+    if run.config.is_file():
+        config = read_run_config(run.config)
+        found = _chosen(run, config, checkpoints)
+        record: RunDirectory | None = run
+    else:
+        config = None
+        directory = _model_directory(name)
+        found = [(MODEL, directory)]
+        record = RunDirectory(out) if out is not None else None
+    if with_random:
+        found.append((RANDOM, found[-1][1]))
+    subjects = tuple(
+        (
+            checkpoint,
+            Subject(
+                directory=directory,
+                tokenizer_directory=directory,
+                is_random=checkpoint == RANDOM,
+                device=device,
+            ),
+        )
+        for checkpoint, directory in found
+    )
+    return Target(name=name, record=record, config=config, subjects=subjects)
+
+
+def default_device() -> str:
+    """The GPU where there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def newest_model(name: str, *, device: str) -> Subject:
+    """The model that a name stands for: a run's newest, or the model itself.
+
+    Raises:
+        UserError: there is none.
+    """
+    target = target_of(name, checkpoints="last", out=None, with_random=False, device=device)
+    return target.subjects[-1][1]
+
+
+def _chosen(run: RunDirectory, config: RunConfig, checkpoints: str) -> list[tuple[str, Path]]:
+    known = _models_of(run, config)
+    trained = [(name, path) for name, path in known.items() if name != START]
+    if not trained:
+        raise UserError(f"nothing to evaluate: {run.root} has no checkpoint yet.")
+    if checkpoints == "last":
+        return trained[-1:]
+    if checkpoints == "all":
+        return list(known.items())
+    wanted = [part.strip() for part in checkpoints.split(",") if part.strip()]
+    names = [f"checkpoint-{part}" if part.isdigit() else part for part in wanted]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UserError(
+            f"no such checkpoint: {', '.join(unknown) or checkpoints!r}. Expected last or all, or "
+            f"some of {', '.join(known)}."
+        )
+    return [(name, path) for name, path in known.items() if name in names]
+
+
+def _models_of(run: RunDirectory, config: RunConfig) -> dict[str, Path]:
+    """The starting model if it lies here, checkpoints from the oldest, the final model.
+
+    The last step's checkpoint has the weights of the final model, which then stands for it.
+    """
+    found = {}
+    start = config.model.warm_start
+    if start is not None and Path(start).is_dir():
+        found[START] = Path(start)
+    is_finished = run.model.exists()
+    for step, path in run.checkpoints():
+        if not (is_finished and step == config.training.max_steps):
+            found[path.name] = path
+    return {**found, FINAL: run.model} if is_finished else found
+
+
+def _model_directory(name: str) -> Path:
+    directory = Path(name).expanduser()
+    if directory.is_dir():
+        if not (directory / "config.json").is_file():
+            raise UserError(
+                f"no model: {directory}. Expected a run, or a model directory with a config.json."
+            )
+        return directory
+    if directory.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"no such directory: {name}. Expected a run or a model.")
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FILES)))
+    except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
+        raise UserError(
+            f"no such directory: {name}. Expected a run, a model, or the name of one on the hub, "
+            f"where it cannot be had ({one_line(error)[:80]})."
+        ) from error

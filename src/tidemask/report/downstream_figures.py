@@ -1,0 +1,160 @@
+"""Learning curves of downstream tasks: score against pre-training step, with its spread.
+
+There is a curve where a run was measured at two checkpoints or more; a single one is in the table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+from tidemask.report.chart import Chart, LegendEntry, Panel
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.curves import draw_curve, from_zero, run_legend
+from tidemask.report.downstream import Scored, random_rows, scored_runs, tasks_of
+from tidemask.report.downstream_results import Summary, metric_label
+from tidemask.report.palette import INK, run_colour
+
+_DASHED = (0, (3.5, 2.5))
+
+_CAPTION = (
+    "Median over the seeds of fine-tuning, the band from the least to the largest score; tasks "
+    "without fine-tuning have one score. The dashed line is the median of random weights that were "
+    "fine-tuned in the same way: the distance to it is what pre-training bought. The scales do not "
+    "begin at zero, and each task has its own. The seeds are those of fine-tuning: another seed of "
+    "pre-training would have given another curve."
+)
+
+
+def downstream_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """One chart with a panel for each task that has a curve; none if no task has."""
+    rows, random = scored_runs(runs), random_rows(runs)
+    tasks = _tasks_with_curves(rows)
+    if not tasks:
+        return []
+    return [
+        Chart(
+            name="downstream",
+            title="Downstream scores against pre-training steps",
+            caption=_CAPTION,
+            panels=[_panel(rows, random, task) for task in tasks],
+            legend=_legend(rows, random, tasks),
+            notes=_notes(rows, tasks),
+        )
+    ]
+
+
+def task_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """The same panels as charts of their own, for files."""
+    rows, random = scored_runs(runs), random_rows(runs)
+    return [
+        Chart(
+            name=f"downstream_{_file_name(task)}",
+            title=f"{task} against pre-training steps",
+            caption=_CAPTION,
+            panels=[_panel(rows, random, task)],
+            legend=_legend(rows, random, [task]),
+            notes=_notes(rows, [task]),
+            size=(4.6, 3.4),
+        )
+        for task in _tasks_with_curves(rows)
+    ]
+
+
+def _file_name(task: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", task)
+
+
+def _tasks_with_curves(rows: Sequence[Scored]) -> list[str]:
+    return [task for task in tasks_of(rows) if any(len(row.curve(task)) > 1 for row in rows)]
+
+
+def _legend(
+    rows: Sequence[Scored], random: Sequence[Scored], tasks: Sequence[str]
+) -> list[LegendEntry]:
+    drawn = [row.run for row in rows if row.run and any(row.curve(task) for task in tasks)]
+    entries = run_legend(drawn)
+    if any(row.score(task) for row in random for task in tasks):
+        entries.append(
+            LegendEntry(label="random weights", colour=INK, dashes=_DASHED, width=1.0),
+        )
+    return entries
+
+
+def _notes(rows: Sequence[Scored], tasks: Sequence[str]) -> list[str]:
+    missing = {row.label: [task for task in tasks if not row.curve(task)] for row in rows}
+    return [
+        f"{label}: not measured on {', '.join(names)}." for label, names in missing.items() if names
+    ]
+
+
+def _panel(rows: Sequence[Scored], random: Sequence[Scored], task: str) -> Panel:
+    metric = next(summary.metric for row in rows for _, summary in row.curve(task))
+    label = metric_label(metric)
+    return Panel(
+        title=task,
+        x_label="pre-training step",
+        y_label=f"{label}, logarithmic" if _is_logarithmic(metric) else label,
+        draw=partial(_draw, rows, random, task),
+    )
+
+
+def _is_logarithmic(metric: str) -> bool:
+    """Random weights have a perplexity of thousands, and would leave the curves no room."""
+    return "perplexity" in metric
+
+
+def _draw(rows: Sequence[Scored], random: Sequence[Scored], task: str, axes: Axes) -> None:
+    if any(_is_logarithmic(summary.metric) for row in rows for _, summary in row.curve(task)):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
+    for row in rows:
+        if row.run is not None and row.curve(task):
+            _draw_row(axes, row.run, row.curve(task))
+    for row in random:
+        _draw_random(axes, row, task, is_named=len(random) > 1)
+    axes.margins(y=0.08)
+    from_zero(axes, max(row.run.last_step for row in rows if row.run and row.summaries))
+
+
+def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, Summary]]) -> None:
+    steps = np.array([float(step) for step, _ in curve])
+    medians = np.array([summary.median for _, summary in curve])
+    low, high = _limits([summary for _, summary in curve])
+    colour = run_colour(run.index).light
+    if len(curve) > 1:
+        axes.fill_between(steps, low, high, color=colour, alpha=0.14, linewidth=0)
+    else:
+        axes.vlines(steps, low, high, color=colour, linewidth=1.2)
+    draw_curve(axes, run, steps, medians, marked=True)
+
+
+def _limits(curve: Sequence[Summary]) -> tuple[list[float], list[float]]:
+    """Least and largest score of each point; of a single score, that score."""
+    low = [one.median if one.low is None else one.low for one in curve]
+    high = [one.median if one.high is None else one.high for one in curve]
+    return low, high
+
+
+def _draw_random(axes: Axes, row: Scored, task: str, *, is_named: bool) -> None:
+    score = row.score(task)
+    if score is None:
+        return
+    axes.axhline(score.median, color=INK.light, linewidth=1.0, linestyle=_DASHED)
+    if is_named:
+        axes.annotate(
+            row.label,
+            (1, score.median),
+            xytext=(0, 3),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            size=8,
+        )

@@ -1,0 +1,208 @@
+"""One result of a downstream task, and what several of them come to: median and spread.
+
+A result is one file of a run's `evaluation/` directory: a task, a checkpoint and, where the model
+was fine-tuned, a seed. A task stands in tables and figures by its main metric. That is a fraction,
+shown times 100, or a perplexity or loss, shown as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.run_record import FINAL
+
+HELD_OUT_TASK = "held-out"
+"""Held-out loss; it has no main metric, for it is always shown at three maskings."""
+
+_AS_THEY_ARE = ("perplexity", "loss", "entropy", "likelihood")
+"""Parts of the names of metrics that are no fractions."""
+
+_SEEDS_FOR_QUARTILES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One measurement of a downstream task.
+
+    Attributes:
+        task: its name.
+        checkpoint: `checkpoint-500`, or one of the words of `run_record`: start, final, random.
+        seed: of the fine-tuning; `None` where there was none.
+        metric: the main metric.
+        metrics: every metric by name, as it was written.
+        learning_rate: of the fine-tuning, chosen from a grid.
+        terms: settings and data, nested.
+        notes: what a reader should know of it.
+        seconds: how long it took.
+    """
+
+    task: str
+    checkpoint: str
+    seed: int | None
+    metric: str
+    metrics: Mapping[str, float]
+    learning_rate: float | None
+    terms: Mapping[str, Any]
+    notes: tuple[str, ...]
+    seconds: float | None
+
+    @property
+    def score(self) -> float | None:
+        """The main metric as it is shown; `None` if it is undefined for this model."""
+        value = self.metrics.get(self.metric)
+        return None if value is None else value * scale_of(self.metric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The scores of a task over seeds, on the scale on which they are shown.
+
+    Attributes:
+        metric: the main metric.
+        seeds: those with a score; empty where nothing was fine-tuned.
+        median: of the scores; of one score, that score.
+        low: the least score; `None` for a single score.
+        high: the largest score; likewise.
+        quartiles: first and third (by linear interpolation), from five seeds on.
+        learning_rates: those that were chosen, lowest first.
+    """
+
+    metric: str
+    seeds: tuple[int, ...]
+    median: float
+    low: float | None
+    high: float | None
+    quartiles: tuple[float, float] | None
+    learning_rates: tuple[float, ...]
+
+
+def checkpoint_order(checkpoint: str) -> float:
+    """Order of checkpoints: by step, and the final one after all others."""
+    if checkpoint == FINAL:
+        return math.inf
+    step = checkpoint.rpartition("-")[2]
+    return float(step) if step.isdecimal() else -1.0
+
+
+def scale_of(metric: str) -> float:
+    """What a metric is multiplied with to be shown."""
+    return 1.0 if any(part in metric for part in _AS_THEY_ARE) else 100.0
+
+
+def metric_label(metric: str) -> str:
+    """A metric for a reader, with its scale."""
+    words = metric.replace("_", " ")
+    return words if scale_of(metric) == 1.0 else f"{words} × 100"
+
+
+def summarise(results: Sequence[Result]) -> Summary | None:
+    """Median and spread of one task at one checkpoint over seeds; `None` without a score."""
+    scored = [(result, result.score) for result in results]
+    known = [(result, score) for result, score in scored if score is not None]
+    if not known:
+        return None
+    scores = [score for _, score in known]
+    rates = {result.learning_rate for result, _ in known}
+    quartiles = None
+    if len(scores) >= _SEEDS_FOR_QUARTILES:
+        first, _, third = statistics.quantiles(scores, n=4, method="inclusive")
+        quartiles = first, third
+    return Summary(
+        metric=known[0][0].metric,
+        seeds=tuple(sorted(result.seed for result, _ in known if result.seed is not None)),
+        median=statistics.median(scores),
+        low=min(scores) if len(scores) > 1 else None,
+        high=max(scores) if len(scores) > 1 else None,
+        quartiles=quartiles,
+        learning_rates=tuple(sorted(rate for rate in rates if rate is not None)),
+    )
+
+
+def read_result(directory: Path, content: Mapping[str, Any]) -> Result | None:
+    """A result from the content of its file; `None` if that is no result of a downstream task.
+
+    Raises:
+        UserError: something in it is not what it must be.
+    """
+    if content.get("task") == HELD_OUT_TASK or "main_metric" not in content:
+        return None
+    seed, rate = content.get("seed"), content.get("learning_rate")
+    metrics = content.get("metrics")
+    checks = {
+        "task": (isinstance(content.get("task"), str), "a name"),
+        "checkpoint": (isinstance(content.get("checkpoint"), str), "a name"),
+        "seed": (seed is None or _is_whole(seed), "a whole number"),
+        "learning_rate": (rate is None or _number(rate) is not None, "a number"),
+        "metrics": (isinstance(metrics, dict), "a mapping"),
+        "main_metric": (
+            isinstance(metrics, dict)
+            and isinstance(content["main_metric"], str)
+            and content["main_metric"] in metrics,
+            "one of the metrics",
+        ),
+    }
+    for name, (is_good, expected) in checks.items():
+        if not is_good:
+            _refuse(directory, content, name, expected)
+    known = {str(name): _number(value) for name, value in content["metrics"].items()}
+    return Result(
+        task=content["task"],
+        checkpoint=content["checkpoint"],
+        seed=seed,
+        metric=content["main_metric"],
+        metrics={name: value for name, value in known.items() if value is not None},
+        learning_rate=_number(rate),
+        terms={name: content[name] for name in ("settings", "data") if name in content},
+        notes=tuple(str(note) for note in content.get("notes") or ()),
+        seconds=_number(content.get("seconds")),
+    )
+
+
+def check_together(directory: Path, results: Sequence[Result]) -> None:
+    """Refuse results of one run that cannot be summarised together.
+
+    Raises:
+        UserError: one is there twice, or a task has several main metrics.
+    """
+    seen: dict[tuple[str, str, int | None], Result] = {}
+    metric: dict[str, str] = {}
+    for result in results:
+        which = f"{result.task} of {result.checkpoint}"
+        if seen.setdefault((result.task, result.checkpoint, result.seed), result) is not result:
+            raise UserError(
+                f"a result twice: {directory}, {which}, seed={result.seed}. Expected one file for "
+                "each. Delete the copy."
+            )
+        first = metric.setdefault(result.task, result.metric)
+        if first != result.metric:
+            raise UserError(
+                f"several main metrics: {directory}, {which}: main_metric={result.metric}. "
+                f"Expected {first} as in its other results. Delete those of the old version."
+            )
+
+
+def _refuse(directory: Path, content: Mapping[str, Any], name: str, expected: str) -> None:
+    which = f"{content.get('task')} of {content.get('checkpoint')}"
+    value = json.dumps(content.get(name), default=str)
+    value = value if len(value) <= 60 else f"{value[:60]}..."
+    raise UserError(
+        f"damaged evaluation: {directory}, {which}: {name}={value}. Expected {expected}. "
+        "Delete the file and evaluate the run again."
+    )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

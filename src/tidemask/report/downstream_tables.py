@@ -1,0 +1,219 @@
+"""The tables of downstream scores: one row per run for readers, and every result as it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.downstream import (
+    GLUE,
+    Scored,
+    averaged_tasks,
+    glue_average,
+    random_rows,
+    scored_runs,
+    tasks_of,
+)
+from tidemask.report.downstream_results import (
+    Result,
+    Summary,
+    checkpoint_order,
+    metric_label,
+    scale_of,
+)
+from tidemask.report.scores import RUN
+from tidemask.report.typed_table import Cell, Column, Table
+from tidemask.run_record import HELD_OUT_PERCENTS
+
+GLUE_AVERAGE = "glue_average"
+
+_TASK = Column(name="task", title="task")
+_CHECKPOINT = Column(name="checkpoint", title="checkpoint")
+_STEP = Column(name="step", title="step", kind="count")
+_SEED = Column(name="seed", title="seed", kind="count")
+
+
+def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
+    """Every table of downstream scores, in the order of their files."""
+    return [
+        downstream_scores_table(runs),
+        downstream_medians_table(runs),
+        downstream_table(runs),
+        downstream_metrics_table(runs),
+    ]
+
+
+def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run and for random weights; no row if nothing was measured downstream."""
+    rows = [*scored_runs(runs), *random_rows(runs)]
+    tasks = tasks_of(rows)
+    averaged = averaged_tasks(rows)
+    columns = [
+        RUN,
+        *(_loss_column(percent) for percent in HELD_OUT_PERCENTS),
+        *(column for task in tasks for column in _task_columns(rows, task)),
+    ]
+    if averaged:
+        columns.append(_average_column(averaged))
+    cells = tuple(_scores(row, tasks, averaged) for row in rows) if tasks else ()
+    return Table(
+        name="downstream_scores", title="Downstream scores", columns=tuple(columns), rows=cells
+    )
+
+
+def _loss_column(percent: int) -> Column:
+    title = f"held-out loss at {percent} %"
+    return Column(name=f"loss_{percent}", title=title, unit="nats", kind="real")
+
+
+def _average_column(tasks: Sequence[str]) -> Column:
+    is_whole = len(tasks) == len(GLUE)
+    return Column(
+        name=GLUE_AVERAGE,
+        title="GLUE average" if is_whole else f"average of {len(tasks)} GLUE tasks",
+        unit="all nine tasks" if is_whole else ", ".join(tasks),
+        kind="real",
+        digits=1,
+    )
+
+
+def _task_columns(rows: Sequence[Scored], task: str) -> tuple[Column, ...]:
+    metric = next(score.metric for row in rows if (score := _any_score(row, task)))
+    digits = 1 if scale_of(metric) > 1 else 2
+
+    def real(ending: str) -> Column:
+        return Column(name=f"{task}/{ending}", title=ending, kind="real", shown=False)
+
+    return (
+        Column(
+            name=task,
+            title=task,
+            unit=metric_label(metric),
+            kind="real",
+            digits=digits,
+            limits=(f"{task}/low", f"{task}/high"),
+        ),
+        real("low"),
+        real("high"),
+        Column(name=f"{task}/seeds", title="seeds", kind="count", shown=False),
+        Column(name=f"{task}/checkpoint", title="checkpoint", shown=False),
+    )
+
+
+def _any_score(row: Scored, task: str) -> Summary | None:
+    return next((summary for (name, _), summary in row.summaries.items() if name == task), None)
+
+
+def _scores(row: Scored, tasks: Sequence[str], averaged: Sequence[str]) -> tuple[Cell, ...]:
+    held_out = row.held_out
+    cells: list[Cell] = [row.label]
+    cells += [held_out.loss(percent) if held_out else None for percent in HELD_OUT_PERCENTS]
+    for task in tasks:
+        score = row.score(task)
+        if score is None:
+            cells += [None] * 5
+        else:
+            cells += [score.median, score.low, score.high, len(score.seeds) or None]
+            cells.append(row.newest(task))
+    if averaged:
+        cells.append(glue_average(row, averaged))
+    return tuple(cells)
+
+
+def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run, task and checkpoint: median and spread over the seeds."""
+    columns = (
+        RUN,
+        _TASK,
+        _CHECKPOINT,
+        _STEP,
+        Column(name="metric", title="metric"),
+        Column(name="seeds", title="seeds", kind="count"),
+        Column(name="median", title="median", kind="real", digits=2),
+        Column(name="low", title="least", kind="real", digits=2),
+        Column(name="high", title="largest", kind="real", digits=2),
+        Column(name="quartile_1", title="first quartile", kind="real", digits=2),
+        Column(name="quartile_3", title="third quartile", kind="real", digits=2),
+        Column(name="learning_rate", title="learning rate"),
+    )
+    scored = [*scored_runs(runs), *random_rows(runs)]
+    rows = tuple(
+        _median_cells(row, task, checkpoint)
+        for task in tasks_of(scored)
+        for row in scored
+        for name, checkpoint in sorted(row.summaries, key=lambda key: checkpoint_order(key[1]))
+        if name == task
+    )
+    title = "Median and spread over the seeds"
+    return Table(name="downstream_medians", title=title, columns=columns, rows=rows)
+
+
+def _median_cells(row: Scored, task: str, checkpoint: str) -> tuple[Cell, ...]:
+    score = row.summaries[task, checkpoint]
+    return (
+        row.label,
+        task,
+        checkpoint,
+        row.step(checkpoint),
+        metric_label(score.metric),
+        len(score.seeds) or None,
+        score.median,
+        score.low,
+        score.high,
+        *(score.quartiles or (None, None)),
+        ", ".join(f"{rate:g}" for rate in score.learning_rates) or None,
+    )
+
+
+def downstream_table(runs: Sequence[ComparedRun]) -> Table:
+    """One row per run, task, checkpoint and seed; those of random weights under every run."""
+    columns = (
+        RUN,
+        _TASK,
+        _CHECKPOINT,
+        _STEP,
+        _SEED,
+        Column(name="metric", title="metric"),
+        Column(name="score", title="score", kind="real", digits=2),
+        Column(name="learning_rate", title="learning rate", kind="real", digits=6),
+        Column(name="seconds", title="time", kind="seconds"),
+    )
+    rows = tuple(
+        _result_cells(row, result)
+        for row, run in zip(scored_runs(runs), runs, strict=True)
+        for result in run.downstream
+    )
+    return Table(name="downstream", title="Downstream results", columns=columns, rows=rows)
+
+
+def _result_cells(row: Scored, result: Result) -> tuple[Cell, ...]:
+    return (
+        row.label,
+        result.task,
+        result.checkpoint,
+        row.step(result.checkpoint),
+        result.seed,
+        metric_label(result.metric),
+        result.score,
+        result.learning_rate,
+        result.seconds,
+    )
+
+
+def downstream_metrics_table(runs: Sequence[ComparedRun]) -> Table:
+    """Every metric of every result, on the scale on which it was written."""
+    columns = (
+        RUN,
+        _TASK,
+        _CHECKPOINT,
+        _SEED,
+        Column(name="metric", title="metric"),
+        Column(name="value", title="value", kind="real"),
+    )
+    rows = tuple(
+        (run.label, result.task, result.checkpoint, result.seed, name, value)
+        for run in runs
+        for result in run.downstream
+        for name, value in result.metrics.items()
+    )
+    return Table(name="downstream_metrics", title="Downstream metrics", columns=columns, rows=rows)

@@ -1,0 +1,83 @@
+"""What to know before comparing downstream scores: how they were made, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemask.report.compared_run import ComparedRun
+from tidemask.report.differences import difference_of, flat_settings, listed
+from tidemask.report.downstream import Scored, random_rows, scored_runs, tasks_of
+from tidemask.run_record import FINAL
+
+_HOW_MANY = frozenset({"num_seeds", "seeds"})
+"""Settings that decide how many results there are, not what each of them is."""
+
+
+def downstream_differences(runs: Sequence[ComparedRun]) -> list[str]:
+    """Sentences on tasks that were not measured in the same way, or on other seeds."""
+    rows = scored_runs(runs)
+    found = []
+    for task in tasks_of(rows):
+        found += _of_terms(task, runs)
+        found.append(_of_seeds(task, rows))
+    return [sentence for sentence in found if sentence]
+
+
+def _of_terms(task: str, runs: Sequence[ComparedRun]) -> list[str | None]:
+    """One sentence per setting, or fingerprint of the data, that is not the same everywhere."""
+    made = [
+        (run.label, flat_settings({**result.terms, "main_metric": result.metric}))
+        for run in runs
+        for result in run.downstream
+        if result.task == task
+    ]
+    paths = dict.fromkeys(path for _, terms in made for path in terms)
+    return [
+        difference_of(
+            f"how {task} was measured ({path})",
+            [(terms.get(path, "not set"), label) for label, terms in made],
+        )
+        for path in paths
+        if path.rpartition(".")[2] not in _HOW_MANY
+    ]
+
+
+def _of_seeds(task: str, rows: Sequence[Scored]) -> str | None:
+    scores = [(row.label, row.score(task)) for row in rows]
+    return difference_of(
+        f"the set of seeds of {task}",
+        [
+            (", ".join(map(str, score.seeds)) or "none", label)
+            for label, score in scores
+            if score is not None
+        ],
+    )
+
+
+def downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
+    """Sentences on scores of models that are not the final ones, and on missing ones."""
+    rows = scored_runs(runs)
+    tasks = tasks_of(rows)
+    if not tasks:
+        return []
+    remarks = [sentence for row in rows for sentence in _not_final(row, tasks)]
+    random = random_rows(runs)
+    without = [task for task in tasks if not any(row.score(task) for row in random)]
+    if without:
+        remarks.append(
+            f"Random weights were not measured on {listed(without)}: what pre-training bought "
+            "there cannot be told, for a fine-tuned random model is not at chance."
+        )
+    return remarks
+
+
+def _not_final(row: Scored, tasks: Sequence[str]) -> list[str]:
+    newest = {task: row.newest(task) for task in tasks}
+    found: dict[str, list[str]] = {}
+    for task, checkpoint in newest.items():
+        if checkpoint not in (None, FINAL):
+            found.setdefault(str(checkpoint), []).append(task)
+    return [
+        f"The scores of {row.label} on {listed(names)} are those of {checkpoint}."
+        for checkpoint, names in found.items()
+    ]
