@@ -11,6 +11,7 @@ from documented_commands import check_command
 from prose import text
 from tidemask.corpus.wordpiece import train_tokenizer
 from tidemask.evaluation.pseudo_perplexity import PseudoPerplexitySettings
+from tidemask.evaluation.task_table import TaskSettings
 from tidemask.modeling import ModelSettings, build_model
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +25,14 @@ def _blocks(language: str) -> list[str]:
 @pytest.mark.parametrize("line", [line for block in _blocks("sh") for line in block.splitlines()])
 def test_guide_of_zero_shot_commands_exist(line: str) -> None:
     check_command(line)
+
+
+def test_guide_of_zero_shot_names_settings_that_exist() -> None:
+    named = re.findall(r"\b(\w+)\.(\w+)=", "".join(_blocks("sh")))
+    named += re.findall(r"`(minimal_pairs|scoring|pseudo_perplexity)\.(\w+)`", GUIDE)
+    assert named
+    for section, name in named:
+        assert hasattr(getattr(TaskSettings(), section), name), f"{section}.{name}"
 
 
 def test_guide_of_zero_shot_python_runs(
