@@ -49,13 +49,13 @@ class Effort:
     """
 
     rounds: int
-    pairs: int = 400
+    pairs: int = 200
     peer_pairs: int = 20
     peer_at_once: tuple[int, ...] = (2, 10, 40)
     compared_pairs: int = COMPARED_PAIRS
 
 
-FULL = Effort(rounds=7)
+FULL = Effort(rounds=5)
 QUICK = Effort(rounds=3, pairs=100, peer_pairs=10, peer_at_once=(10,), compared_pairs=20)
 
 

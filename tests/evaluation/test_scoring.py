@@ -89,7 +89,7 @@ def test_scoring_in_small_groups_gives_the_same(monkeypatch: pytest.MonkeyPatch)
     model = model_for(tokenizer)
     texts = sentences(30)
     expected = _scores(model, tokenizer, texts)
-    monkeypatch.setattr("tidemask.evaluation.scoring._COPIES_AT_ONCE", 20)
+    monkeypatch.setattr("tidemask.evaluation.scoring._POSITIONS_AT_ONCE", 900)
     for one, other in zip(_scores(model, tokenizer, texts), expected, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
 
@@ -139,11 +139,12 @@ def test_scoring_tells_its_progress_and_leaves_the_model_in_evaluation_mode() ->
     told: list[tuple[int, int]] = []
     encoder = TextEncoder(tokenizer)
     texts = encoder.encode(TEXTS)
-    scorer = Scorer(model, encoder.mask_id)
+    scorer = Scorer(model, encoder.mask_id, ScoringSettings(batch_tokens=100))
     scorer.log_probabilities(texts, lambda done, total: told.append((done, total)))
     total = sum(map(len, texts))
     assert told[-1] == (total, total)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert len(told) > len(texts)
     assert not model.training
 
 
@@ -151,6 +152,15 @@ def test_scoring_refuses_a_tokenizer_of_another_model() -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer, vocab_size=9)
     with pytest.raises(UserError, match=r"tokenizer of another model.*vocab_size=9"):
+        _scores(model, tokenizer, ["winter"])
+
+
+def test_scoring_refuses_a_model_that_diverged() -> None:
+    tokenizer = wordpiece()
+    model = model_for(tokenizer)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.fill_(math.nan)
+    with pytest.raises(UserError, match="scores are not finite"):
         _scores(model, tokenizer, ["winter"])
 
 

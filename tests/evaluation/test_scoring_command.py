@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from scored_material import model_for, wordpiece
+from small_runs import started
 
 from tidemask import cli
 from tidemask.evaluation.pll import score_texts
@@ -75,17 +76,17 @@ def test_scoring_command_says_that_a_text_was_read_in_windows(
 
 
 def test_scoring_command_takes_the_newest_model_of_a_run(
-    directory: Path, tmp_path: Path, tidemask: Command
+    corpus: Path, directory: Path, tmp_path: Path, tidemask: Command
 ) -> None:
-    (tmp_path / "run.yaml").write_text("recipe: bert\n")
-    assert "no model yet" in tidemask("fill", tmp_path, "[MASK]")[2]
-    (tmp_path / "checkpoint-2").mkdir()
-    (tmp_path / "checkpoint-10").symlink_to(directory)
-    status, shown, _ = tidemask("fill", tmp_path, "[MASK]")
+    run = started(corpus, tmp_path / "run", "bert")
+    assert "has no checkpoint yet" in tidemask("fill", run.root, "[MASK]")[2]
+    (run.root / "checkpoint-2").mkdir()
+    (run.root / "checkpoint-10").symlink_to(directory)
+    status, shown, _ = tidemask("fill", run.root, "[MASK]")
     assert status == 0
     assert shown == tidemask("fill", directory, "[MASK]")[1]
-    (tmp_path / "model").mkdir()
-    assert f"no model: {tmp_path / 'model'}" in tidemask("fill", tmp_path, "[MASK]")[2]
+    run.model.mkdir()
+    assert f"no model: {run.model}" in tidemask("fill", run.root, "[MASK]")[2]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def pseudo_perplexity_metrics(
         each, with rows as the units of sampling; `num_tokens` and `num_sequences`.
 
     Raises:
-        UserError: the split has no token.
+        UserError: the split has no token, or the loss is not finite.
     """
     settings = settings or PseudoPerplexitySettings()
     model.eval()
@@ -123,6 +123,11 @@ def _losses(
 def _named(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
     """The standard error is that of a quotient of sums, rows as clusters."""
     mean = float(loss.mean())
+    if not math.isfinite(mean):
+        raise UserError(
+            f"pseudo-perplexity is not finite: loss={mean}. The weights are damaged, or the "
+            "training diverged. Measure an earlier checkpoint."
+        )
     deviations = np.bincount(row, weights=loss - mean)
     error = float(np.sqrt((deviations**2).sum())) / len(loss)
     perplexity = math.exp(mean)

@@ -33,12 +33,12 @@ Variant = Literal["original", "within_word_l2r"]
 Precision = Literal["float32", "bf16"]
 Floats = NDArray[np.float64]
 
-_MOST_TOKENS = {True: 1 << 12, False: 1 << 17}
+_MOST_TOKENS = {True: 1 << 12, False: 1 << 16}
 """Positions in one forward pass on a CPU, whose cache holds a small model's activations, or not."""
-_MOST_LOGITS = {True: 1 << 22, False: 1 << 28}
+_MOST_LOGITS = {True: 1 << 22, False: 1 << 27}
 """Logits in one forward pass."""
-_COPIES_AT_ONCE = 1 << 16
-"""Copies among which equal ones are sought."""
+_POSITIONS_AT_ONCE = 1 << 20
+"""Positions of the copies among which equal ones are sought."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,38 +98,51 @@ class Scorer:
             For each text float64 [N], nats, computed in float32.
 
         Raises:
-            UserError: an id that the model does not have.
+            UserError: an id that the model does not have, or scores that are not finite.
         """
         _check_ids(texts, int(self.model.config.vocab_size))
         scores = [np.empty(len(text)) for text in texts]
         total, done = sum(map(len, texts)), 0
         for group in _groups(texts):
             members = [texts[index] for index in group]
-            found = self._of_copies(_masked_copies(members, self.settings.variant, self.mask_id))
+            copies = _masked_copies(members, self.settings.variant, self.mask_id)
+            before = done
+
+            def on_scored(number: int, before: int = before) -> None:
+                on_progress(before + number, total)
+
+            found = self._of_copies(copies, on_scored)
             ends = np.cumsum([len(text) for text in members])
             for index, part in zip(group, np.split(found, ends[:-1]), strict=True):
                 scores[index] = part
             done += len(found)
-            on_progress(done, total)
         return scores
 
-    def _of_copies(self, copies: _Copies) -> Floats:
+    def _of_copies(self, copies: _Copies, on_scored: Callable[[int], None]) -> Floats:
         """Log-probability of each copy's target, float64 [M]."""
         first, which = copies.different()
         order = np.argsort(which, kind="stable")
         step = self._copies_at_once(copies.ids.shape[1])
         borders = np.searchsorted(which[order], np.arange(0, len(first) + step, step))
-        found = []
+        # In one piece: small tensors that stay between large ones that go make the heap grow.
+        found = torch.empty(len(order), device=self.model.device)
         for number, begin in enumerate(range(0, len(first), step)):
             chosen = first[begin : begin + step]
             logits = self._logits(copies.ids[chosen], copies.places[chosen])
             log_softmax = logits.log_softmax(1)  # on a CPU in half the time of `logsumexp`
-            members = order[borders[number] : borders[number + 1]]
+            here = slice(borders[number], borders[number + 1])
+            members = order[here]
             rows = self._on_device(which[members] - begin)
             targets = self._on_device(copies.targets[members])
-            found.append(log_softmax[rows, targets])
+            found[here] = log_softmax[rows, targets]
+            on_scored(int(borders[number + 1]))
         result = np.empty(len(order))
-        result[order] = torch.cat(found).double().cpu().numpy()
+        result[order] = found.double().cpu().numpy()
+        if not np.isfinite(result).all():
+            raise UserError(
+                "scores are not finite: the model gives a probability that is no number. Its "
+                "weights are damaged, or its training diverged. Measure an earlier checkpoint."
+            )
         return result
 
     def _copies_at_once(self, length: int) -> int:
@@ -187,22 +200,14 @@ def _masked_copies(texts: Sequence[TextTokens], variant: Variant, mask_id: int) 
 
 
 def _groups(texts: Sequence[TextTokens]) -> Iterator[list[int]]:
-    """Numbers of texts of one length, about `_COPIES_AT_ONCE` copies at a time; no empty text."""
+    """Numbers of texts of one length, as many as make the copies of a group; no empty text."""
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, text in enumerate(texts):
         if len(text):
             by_length[len(text.ids)].append(index)
-    for _, members in sorted(by_length.items()):
-        group: list[int] = []
-        copies = 0
-        for index in members:
-            group.append(index)
-            copies += len(texts[index])
-            if copies >= _COPIES_AT_ONCE:
-                yield group
-                group, copies = [], 0
-        if group:
-            yield group
+    for length, members in sorted(by_length.items()):
+        size = max(1, _POSITIONS_AT_ONCE // length**2)
+        yield from (members[begin : begin + size] for begin in range(0, len(members), size))
 
 
 def _check_ids(texts: Sequence[TextTokens], vocab_size: int) -> None:
