@@ -1,4 +1,4 @@
-"""The guides on watching and on several processes: what they show runs, what they name exists."""
+"""Guides (watching, comparing, several processes): what they show runs, what they name exists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tidemask.training.arguments import TrainingSettings
 
 ROOT = Path(__file__).parent.parent / "docs" / "guides"
 GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in
-          ("distributed.md", "watching.md")}  # fmt: skip
+          ("comparing.md", "distributed.md", "watching.md")}  # fmt: skip
 
 
 def _blocks(language: str, text: str) -> list[str]:
