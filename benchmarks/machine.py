@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("torch", "numpy", "transformers", "tokenizers", "seqmask", "tidemask")
+PACKAGES = ("torch", "numpy", "transformers", "tokenizers", "seqmask", "minicons", "tidemask")
 
 
 def processor() -> str:

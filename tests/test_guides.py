@@ -1,4 +1,4 @@
-"""Guides (watching, comparing, several processes): what they show runs, what they name exists."""
+"""The guides: what they show runs, what they name exists."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import yaml
 
 from documented_commands import check_command
 from tidemask.config import Recipe
+from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.training.arguments import TrainingSettings
 
 ROOT = Path(__file__).parent.parent / "docs" / "guides"
 GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in
-          ("comparing.md", "distributed.md", "watching.md")}  # fmt: skip
+          ("comparing.md", "distributed.md", "tagging.md", "watching.md")}  # fmt: skip
 
 
 def _blocks(language: str, text: str) -> list[str]:
@@ -72,6 +73,11 @@ def test_guides_name_every_test_that_they_rely_on() -> None:
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
 def test_guides_name_settings_that_exist(path: Path) -> None:
-    found = set(re.findall(r"`training\.(\w+)", path.read_text(encoding="utf-8")))
+    sections = {"training": TrainingSettings, "fine_tuning": FineTuneSettings}
+    found = set(re.findall(r"`(training|fine_tuning)\.(\w+)", path.read_text(encoding="utf-8")))
     assert found
-    assert found <= {field.name for field in dataclasses.fields(TrainingSettings)}
+    assert found <= {
+        (section, field.name)
+        for section, kind in sections.items()
+        for field in dataclasses.fields(kind)
+    }

@@ -38,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     | {"run_record"},
     "measured_models": {"config", "evaluation", "run_record"},
     "evaluating": {"measured_models", "corpus_tasks", "measuring", "config", "evaluation"}
-    | {"modeling", "run_record"},
+    | {"modeling", "run_record", "training"},
     "evaluation_text": {"evaluating", "evaluation", "results_text", "terminal"},
     "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "terminal"}
     | {"training_command"},
@@ -49,6 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
     | {"training", "watching", "model_card"},
     "training_command": {"material", "results_text", "run", "run_record", "terminal", "training"},
+    "scoring_command": {"evaluation", "measured_models", "terminal"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
     "recipe_figure": {"config", "report"},
@@ -64,6 +65,7 @@ ARROWS: dict[str, set[str]] = {
         "demo",
         "run_creation",
         "training_command",
+        "scoring_command",
         "corpus",
         "config",
         "run",

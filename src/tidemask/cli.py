@@ -15,6 +15,7 @@ import typer
 
 from tidemask.comparison_text import show_comparison
 from tidemask.errors import UserError
+from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show
 
@@ -263,6 +264,10 @@ def evaluate(
         jobs=jobs,
         with_random=random_row,
     )
+
+
+app.command()(fill)
+app.command()(score)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -140,13 +140,23 @@ def load_settings(kind: type[_T], overrides: Sequence[str], origin: str) -> _T:
     return _checked(kind, raw, origin)
 
 
-def read_settings(kind: type[_T], path: Path) -> _T:
-    """Settings of any kind from a YAML file.
+def read_settings(kinds: Mapping[str, type[_T]], path: Path) -> _T:
+    """Settings from a YAML file, of one of several kinds that its field `kind` tells apart.
+
+    Args:
+        kinds: by the value of that field; the first where it is missing.
+        path: the file.
 
     Raises:
         UserError: the file is missing, damaged, or holds settings that are wrong.
     """
-    return _checked(kind, _read_yaml(path), str(path))
+    raw = _read_yaml(path)
+    name = raw.get("kind", next(iter(kinds)))
+    if not isinstance(name, str) or name not in kinds:
+        raise UserError(
+            f"wrong configuration in {path}: kind={name}. Expected one of {', '.join(kinds)}."
+        )
+    return _checked(kinds[name], raw, str(path))
 
 
 def to_yaml(config: Recipe | RunConfig) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from tidemask.corpus.store import open_corpus
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings
+from tidemask.evaluation.pseudo_perplexity import PSEUDO_PERPLEXITY, PseudoPerplexityTask
 from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import Measured, OnProgress
+from tidemask.evaluation.task import Measured, OnProgress, Task
+from tidemask.evaluation.task_table import TaskSettings
 from tidemask.material import Material, Observer, check_corpus
 from tidemask.measuring import HELD_OUT_TASK, final_metrics_of, held_out_description
 from tidemask.modeling import ModelSettings
@@ -19,41 +22,31 @@ from tidemask.run_record import held_out_loss
 from tidemask.starting import check_vocabulary, wrapped
 
 
-class HeldOutTask:
-    """Held-out loss at fixed maskings; see `evaluation/held_out.py`.
+@dataclass(frozen=True, kw_only=True)
+class HeldOutText:
+    """The held-out split of a prepared corpus, and how models read it.
 
-    Args:
-        corpus: a prepared corpus.
-        settings: how much of its held-out split is read.
+    Attributes:
+        corpus: its directory.
         model: whether documents are kept apart.
         fingerprint: of the corpus, where the models come from a run on it; models from elsewhere
             (`None`) are held against it.
     """
 
-    name = HELD_OUT_TASK
-    main_metric = held_out_loss(15)
-
-    def __init__(
-        self,
-        corpus: Path,
-        settings: HeldOutSettings,
-        model: ModelSettings,
-        *,
-        fingerprint: str | None = None,
-    ) -> None:
-        self._corpus, self._settings, self._model = corpus, settings, model
-        self._fingerprint = fingerprint
+    corpus: Path
+    model: ModelSettings
+    fingerprint: str | None = None
 
     @cached_property
     def material(self) -> Material:
         """The corpus with its tokenizer.
 
         Raises:
-            UserError: it is missing or damaged, or has no held-out text.
+            UserError: it is missing or damaged, not what it was, or has no held-out text.
         """
-        corpus = open_corpus(self._corpus)
-        if self._fingerprint is not None:
-            check_corpus(corpus, self._fingerprint)
+        corpus = open_corpus(self.corpus)
+        if self.fingerprint is not None:
+            check_corpus(corpus, self.fingerprint)
         if len(corpus.held_out) == 0:
             raise UserError(
                 f"no held-out text: {corpus.root} was prepared without. "
@@ -61,23 +54,79 @@ class HeldOutTask:
             )
         return Material.of(corpus)
 
+    def notes_on(self, subject: Subject) -> tuple[str, ...]:
+        """What could not be checked of a model that comes from elsewhere.
+
+        Raises:
+            UserError: its tokenizer is not that of the corpus.
+        """
+        if self.fingerprint is not None or subject.is_random:
+            return ()
+        unchecked = check_vocabulary(str(subject.directory), subject.masked_lm(), self.material)
+        return (unchecked,) if unchecked else ()
+
+
+class HeldOutTask:
+    """Held-out loss at fixed maskings on the whole split; see `evaluation/held_out.py`."""
+
+    name = HELD_OUT_TASK
+    main_metric = held_out_loss(15)
+
+    def __init__(self, text: HeldOutText, settings: HeldOutSettings) -> None:
+        self._text, self._settings = text, settings
+
     def describe(self) -> Mapping[str, Any]:
         """How much is read, and the fingerprint of the corpus."""
-        return held_out_description(self._settings, self.material)
+        return held_out_description(self._settings, self._text.material)
 
     def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
-        """Held-out loss of a model on the whole split.
+        """Held-out loss of a model.
 
         Raises:
             UserError: its tokenizer is not that of the corpus, or a loss is not finite.
         """
-        model = subject.masked_lm()
-        notes = []
-        if self._fingerprint is None and not subject.is_random:
-            unchecked = check_vocabulary(str(subject.directory), model, self.material)
-            notes += [unchecked] if unchecked else []
+        material = self._text.material
+        notes = self._text.notes_on(subject)
+        model = wrapped(subject.masked_lm(), self._text.model, material)
         observer = Observer(on_progress=on_progress)
-        measured = wrapped(model, self._model, self.material)
-        return Measured(
-            final_metrics_of(measured, self.material, self._settings, observer), tuple(notes)
+        return Measured(final_metrics_of(model, material, self._settings, observer), notes)
+
+
+class HeldOutPerplexityTask:
+    """Pseudo-perplexity on a sample of the split; see `evaluation/pseudo_perplexity.py`."""
+
+    name = PSEUDO_PERPLEXITY
+    main_metric = "pseudo_perplexity"
+
+    def __init__(self, text: HeldOutText, settings: TaskSettings) -> None:
+        self._text, self._settings = text, settings.pseudo_perplexity
+
+    def describe(self) -> Mapping[str, Any]:
+        """The sample, and the fingerprint of the corpus."""
+        return self._inner.describe()
+
+    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+        """Pseudo-perplexity of a model.
+
+        Raises:
+            UserError: its tokenizer is not that of the corpus.
+        """
+        notes = self._text.notes_on(subject)
+        return Measured(self._inner.measure(subject, on_progress).metrics, notes)
+
+    @property
+    def _inner(self) -> PseudoPerplexityTask:
+        material = self._text.material
+        return PseudoPerplexityTask(
+            dataset=material.held_out_set(),
+            fingerprint=material.corpus.manifest.fingerprint,
+            separator_id=material.separator_id if self._text.model.documents == "apart" else None,
+            settings=self._settings,
         )
+
+
+CORPUS_TASKS: Mapping[str, Callable[[HeldOutText, HeldOutSettings, TaskSettings], Task]] = {
+    HELD_OUT_TASK: lambda text, held_out, _: HeldOutTask(text, held_out),
+    PSEUDO_PERPLEXITY: lambda text, _, settings: HeldOutPerplexityTask(text, settings),
+}
+"""By name."""

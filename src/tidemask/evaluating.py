@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from tidemask.config import load_settings, read_settings
-from tidemask.corpus_tasks import HeldOutTask
+from tidemask.corpus_tasks import CORPUS_TASKS, HeldOutText
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings
 from tidemask.evaluation.results import Result, Shelf
@@ -25,9 +25,9 @@ from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import FineTunedTask, Task
 from tidemask.evaluation.task_table import (
     TASKS,
+    USER_TASKS,
     Places,
     TaskSettings,
-    UserTask,
     expanded,
     is_file,
     user_task,
@@ -36,9 +36,7 @@ from tidemask.measured_models import Target, default_device, target_of
 from tidemask.measuring import HELD_OUT_TASK
 from tidemask.modeling import ModelSettings
 from tidemask.run_record import RANDOM, RunDirectory
-
-CORPUS_TASKS: tuple[str, ...] = (HELD_OUT_TASK,)
-"""Tasks that read a prepared corpus."""
+from tidemask.training.freed_memory import keep_freed_memory
 
 _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 """Tasks whose result for random weights says nothing: the logarithm of the vocabulary's size."""
@@ -146,8 +144,10 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
             measured then.
     """
     watcher = watcher or Watcher()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     settings = load_settings(TaskSettings, request.settings, "the settings of the tasks")
-    names = expanded(request.tasks, request.places, CORPUS_TASKS)
+    names = expanded(request.tasks, request.places, list(CORPUS_TASKS))
     shared = {
         name: _task(name, settings, request.places) for name in names if name not in CORPUS_TASKS
     }
@@ -161,20 +161,22 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
             with_random=request.with_random,
             device=device,
         )
-        units += _units(target, request, [shared.get(task) or task for task in names])
+        units += _units(target, request, settings, [shared.get(task) or task for task in names])
     jobs = min(request.jobs or max(1, torch.cuda.device_count()), len(units))
     if jobs > 1:
         return _side_by_side(units, jobs, watcher)
     return list(_in_turn(units, watcher))
 
 
-def _units(target: Target, request: Request, tasks: Sequence[Task | str]) -> Iterator[_Unit]:
+def _units(
+    target: Target, request: Request, settings: TaskSettings, tasks: Sequence[Task | str]
+) -> Iterator[_Unit]:
     """The work on a target, tasks first, so that models share what is made of a task's data."""
     for task_or_name in tasks:
         record = target.record
         task = task_or_name
         if isinstance(task, str):
-            task = _corpus_task(target, request.corpus)
+            task = _corpus_task(task, target, request.corpus, settings)
             if request.corpus is not None and target.config is not None:
                 record = None  # the run's own result stays
         for checkpoint, subject in target.subjects:
@@ -192,25 +194,24 @@ def _task(name: str, settings: TaskSettings, places: Places) -> Task:
     if not is_file(name):
         return TASKS[name](name, settings, places)
     path = Path(name)
-    return user_task(read_settings(UserTask, path), settings, path.parent)
+    return user_task(read_settings(USER_TASKS, path), settings, path.parent)
 
 
-def _corpus_task(target: Target, corpus: Path | None) -> Task:
+def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskSettings) -> Task:
     config = target.config
+    held_out = HeldOutSettings() if config is None else config.evaluation
+    model = ModelSettings() if config is None else config.model
     if corpus is not None:
-        settings = HeldOutSettings() if config is None else config.evaluation
-        return HeldOutTask(corpus, settings, config.model if config else ModelSettings())
-    if config is None:
+        text = HeldOutText(corpus=corpus, model=model)
+    elif config is not None:
+        own = config.corpus
+        text = HeldOutText(corpus=Path(own.path), model=model, fingerprint=own.fingerprint)
+    else:
         raise UserError(
             f"no text to evaluate on: {target.name} is a model, not a run. "
             "Name a prepared corpus with --data."
         )
-    return HeldOutTask(
-        Path(config.corpus.path),
-        config.evaluation,
-        config.model,
-        fingerprint=config.corpus.fingerprint,
-    )
+    return CORPUS_TASKS[name](text, held_out, settings)
 
 
 def _in_turn(units: Sequence[_Unit], watcher: Watcher) -> Iterator[Outcome]:
@@ -278,6 +279,8 @@ def _begin_worker(places: multiprocessing.Queue[int], threads: int) -> None:
     if torch.cuda.is_available():
         _DEVICE = f"cuda:{number % torch.cuda.device_count()}"
         torch.cuda.set_device(_DEVICE)
+    else:
+        keep_freed_memory()
 
 
 def _work(unit: _Unit) -> Outcome:

@@ -86,14 +86,14 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def newest_model(name: str) -> Path:
-    """The directory of the model that a name stands for: a run's newest, or a model's own.
+def newest_model(name: str, *, device: str) -> Subject:
+    """The model that a name stands for: a run's newest, or the model itself.
 
     Raises:
         UserError: there is none.
     """
-    target = target_of(name, checkpoints="last", out=None, with_random=False, device="cpu")
-    return target.subjects[-1][1].directory
+    target = target_of(name, checkpoints="last", out=None, with_random=False, device=device)
+    return target.subjects[-1][1]
 
 
 def _chosen(run: RunDirectory, config: RunConfig, checkpoints: str) -> list[tuple[str, Path]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from transformers import AutoModelForSequenceClassification
@@ -20,6 +20,8 @@ from tidemask.settings import Settings
 
 _SPLITS = (("dev", ""), ("dev_mismatched", "mismatched/"), ("test", "test/"))
 """Measured splits, and what the names of their metrics begin with."""
+
+Row = TypeVar("Row")
 
 _DEV_SHARE = 0.2
 """Of a dev split that has to serve for training too."""
@@ -266,7 +268,7 @@ class _Encoder:
         )
 
 
-def chosen(examples: Sequence[Example], largest: int) -> list[Example]:
+def chosen(examples: Sequence[Row], largest: int) -> list[Row]:
     """The first `largest` examples of a fixed shuffle, all if it is 0."""
     if not 0 < largest < len(examples):
         return list(examples)

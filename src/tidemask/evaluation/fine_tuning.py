@@ -24,6 +24,7 @@ from transformers import (
     DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -143,6 +144,7 @@ def fine_tune(
             data_collator=collator or DataCollatorWithPadding(tokenizer),
             callbacks=[_Progress(on_progress)],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     model.train(False)
 

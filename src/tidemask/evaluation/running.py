@@ -97,6 +97,6 @@ def _numbered(on_progress: OnProgress, task: FineTunedTask, number: int) -> OnPr
     """Progress that names the seed."""
 
     def told(stage: str, done: int, total: int | None) -> None:
-        on_progress(f"{task.name}, seed {number + 1} of {len(task.seeds)}, {stage}", done, total)
+        on_progress(f"seed {number + 1} of {len(task.seeds)}, {stage}", done, total)
 
     return told

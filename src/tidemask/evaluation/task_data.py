@@ -94,12 +94,12 @@ class TaskData:
         Raises:
             UserError: the directory is missing, or a split is empty or damaged.
         """
-        if self._saved is not None:
+        if self.saved is not None:
             return self._of_datasets(name)
         path = self.path(name)
         if path is None:
             return None
-        examples = list(_json_lines(path))
+        examples = list(json_lines(path))
         if not examples:
             raise UserError(f"empty split: {path}. Expected one JSON object per line.")
         return examples
@@ -115,7 +115,7 @@ class TaskData:
         """SHA-256 of all splits, hexadecimal; of the files as they lie there, where there are."""
         digest = hashlib.sha256()
         for name in SPLIT_NAMES:
-            if self._saved is not None:
+            if self.saved is not None:
                 rows = self._of_datasets(name) or []
                 content = json.dumps(
                     [dict(row.fields) for row in rows], sort_keys=True, default=str
@@ -140,8 +140,8 @@ class TaskData:
         return self.directory
 
     @cached_property
-    def _saved(self) -> Mapping[str, Any] | None:
-        """The splits as `datasets` has them; `None` where the directory holds JSON Lines."""
+    def saved(self) -> Mapping[str, Any] | None:
+        """The splits as `datasets` has them; `None` where the directory holds files of text."""
         if self.directory is not None:
             if not (self.directory / "dataset_dict.json").is_file():
                 return None
@@ -151,7 +151,7 @@ class TaskData:
             self._checked_directory()
         datasets = _datasets_library(self.task)
         try:
-            return dict(datasets.load_dataset(*self.hub))
+            return dict(_from_hub(datasets, self.hub))
         except Exception as error:  # each of the libraries below it has its own for no network
             raise UserError(
                 f"no data for task {self.task}: {' '.join(self.hub)} cannot be had from the hub "
@@ -159,7 +159,7 @@ class TaskData:
             ) from error
 
     def _of_datasets(self, name: str) -> list[Example] | None:
-        saved = self._saved or {}
+        saved = self.saved or {}
         known = next((split for split in SPLIT_NAMES[name] if split in saved), None)
         if known is None:
             return None
@@ -172,7 +172,12 @@ class TaskData:
         return rows
 
 
-def _json_lines(path: Path) -> Iterator[Example]:
+def json_lines(path: Path) -> Iterator[Example]:
+    """The objects of a file of JSON Lines, packed or not; blank lines are passed over.
+
+    Raises:
+        UserError: a line is no JSON object, or the file cannot be read.
+    """
     for number, line in enumerate(read_lines(path, longest=None), start=1):
         if not line.strip():
             continue
@@ -186,6 +191,16 @@ def _json_lines(path: Path) -> Iterator[Example]:
         if not isinstance(fields, dict):
             raise UserError(f"unreadable example: {place}. Expected one JSON object per line.")
         yield Example(fields, place)
+
+
+def _from_hub(datasets: Any, hub: Sequence[str]) -> Any:
+    """Older data sets are scripts, which are not run; the hub keeps a copy of them as Parquet."""
+    try:
+        return datasets.load_dataset(*hub)
+    except RuntimeError as error:
+        if "script" not in str(error):
+            raise
+        return datasets.load_dataset(*hub, revision="refs/convert/parquet")
 
 
 def _datasets_library(task: str) -> Any:

@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar
 
 from tidemask.errors import UserError
 from tidemask.evaluation.classification import TextTask, TextTaskSettings
 from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.glue import GLUE, HUB, XNLI_EN
+from tidemask.evaluation.minimal_pairs import MinimalPairsTask
+from tidemask.evaluation.pseudo_perplexity import PseudoPerplexitySettings
+from tidemask.evaluation.scoring import ScoringSettings
+from tidemask.evaluation.squad_task import VERSIONS, SquadSettings, squad_task
+from tidemask.evaluation.tagging_data import TaggingTaskSettings
+from tidemask.evaluation.tagging_task import HUB as TAGGING_HUB
+from tidemask.evaluation.tagging_task import TAGGING, TaggingTask
 from tidemask.evaluation.task import Task
 from tidemask.evaluation.task_data import TaskData
-from tidemask.settings import Settings
+from tidemask.settings import Settings, check_at_least
 
-GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE)}
-"""Names for several tasks."""
+GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}
+"""Names for several tasks, or other names for one."""
 
 ALL = "all"
 """Every task whose data is found."""
+
+
+BLIMP, PAIRS = "blimp", "pairs"
+"""The tasks on minimal pairs: BLiMP, and files of one's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimalPairsSettings(Settings):
+    """How many minimal pairs are scored."""
+
+    limit: int = 0
+    """Only so many pairs of each paradigm, for a quick look; 0 takes all."""
+
+    def __post_init__(self) -> None:
+        check_at_least("limit", self.limit, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +51,14 @@ class TaskSettings(Settings):
 
     fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
     """Of every fine-tuned task."""
+    squad: SquadSettings = field(default_factory=SquadSettings)
+    """Of question answering: windows and answers."""
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    """Of minimal pairs: how a sentence gets its pseudo-log-likelihood."""
+    minimal_pairs: MinimalPairsSettings = field(default_factory=MinimalPairsSettings)
+    """Of minimal pairs: how many."""
+    pseudo_perplexity: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
+    """The sample of held-out text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +69,26 @@ class UserTask(TextTaskSettings):
     """Directory with train.jsonl and dev.jsonl, from where the file lies; or a name on the hub."""
     fine_tuning: FineTuneSettings | None = None
     """What differs from the settings of the other tasks; unset nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTaggingTask(TaggingTaskSettings):
+    """A tagging task of one's own, as a YAML file says it."""
+
+    data: str
+    """Directory with a file for each split, or what their names begin with, from where the file
+    lies; or a name on the hub."""
+    fine_tuning: FineTuneSettings | None = None
+    """What differs from the settings of the other tasks; unset nothing."""
+
+
+USER_TASKS: Mapping[str, type[UserTask | UserTaggingTask]] = {
+    "classification": UserTask,
+    "regression": UserTask,
+    "entities": UserTaggingTask,
+    "words": UserTaggingTask,
+}
+"""What a task of one's own is, by its `kind`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +122,34 @@ def _text_task(name: str, settings: TaskSettings, places: Places) -> Task:
     return TextTask(known, data, settings.fine_tuning)
 
 
+def _tagging_task(name: str, settings: TaskSettings, places: Places) -> Task:
+    data = TaskData(task=name, directory=places.of(name), hub=TAGGING_HUB[name])
+    return TaggingTask(TAGGING[name], data, settings.fine_tuning)
+
+
+def _squad_task(name: str, settings: TaskSettings, places: Places) -> Task:
+    return squad_task(name, places.of(name), settings.squad, settings.fine_tuning)
+
+
+def _minimal_pairs(name: str, settings: TaskSettings, places: Places) -> Task:
+    place = places.of(name)
+    if place is None:
+        raise UserError(
+            f"no data for task {name}: its pairs are read from files alone. Name the directory of "
+            f"all tasks with --tasks-from, or these with --task-data {name}=PATH."
+        )
+    return MinimalPairsTask(
+        path=place, name=name, settings=settings.scoring, limit=settings.minimal_pairs.limit
+    )
+
+
 TASKS: Mapping[str, _Maker] = {
+    BLIMP: _minimal_pairs,
+    PAIRS: _minimal_pairs,
     **dict.fromkeys(GLUE, _text_task),
     XNLI_EN.name: _text_task,
+    **dict.fromkeys(VERSIONS, _squad_task),
+    **dict.fromkeys(TAGGING, _tagging_task),
 }
 """What makes each task."""
 
@@ -115,7 +191,7 @@ def is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def user_task(task: UserTask, settings: TaskSettings, base: Path) -> TextTask:
+def user_task(task: UserTask | UserTaggingTask, settings: TaskSettings, base: Path) -> Task:
     """A task of one's own.
 
     Args:
@@ -123,7 +199,6 @@ def user_task(task: UserTask, settings: TaskSettings, base: Path) -> TextTask:
         settings: of all tasks.
         base: the directory of the file.
     """
-    fields = {name: getattr(task, name) for name in TextTaskSettings.__dataclass_fields__}
     directory = (base / Path(task.data).expanduser()).resolve()
     is_here = directory.is_dir() or task.data.startswith((".", "/", "~"))
     data = TaskData(
@@ -131,4 +206,15 @@ def user_task(task: UserTask, settings: TaskSettings, base: Path) -> TextTask:
         directory=directory if is_here else None,
         hub=() if is_here else tuple(task.data.split()),
     )
-    return TextTask(TextTaskSettings(**fields), data, task.fine_tuning or settings.fine_tuning)
+    fine_tuning = task.fine_tuning or settings.fine_tuning
+    if isinstance(task, UserTaggingTask):
+        return TaggingTask(_part(task, TaggingTaskSettings), data, fine_tuning)
+    return TextTask(_part(task, TextTaskSettings), data, fine_tuning)
+
+
+_T = TypeVar("_T", TaggingTaskSettings, TextTaskSettings)
+
+
+def _part(task: _T, kind: type[_T]) -> _T:
+    """The settings of a task without where its data lies and how it is trained."""
+    return kind(**{field.name: getattr(task, field.name) for field in fields(kind)})

@@ -1,0 +1,100 @@
+"""What a model puts in the place of mask tokens, by hand: top words and their probabilities.
+
+Each mask token is predicted with all of them masked, as the model sees the text; nothing is filled
+in between. In the text a mask is the tokenizer's own mask token, or `[MASK]` or `<mask>`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tidemask.errors import UserError
+from tidemask.modeling.positions import num_positions
+
+_MASKS = ("[MASK]", "<mask>")
+
+
+@dataclass(frozen=True)
+class Filling:
+    """One candidate for one mask.
+
+    Attributes:
+        token: of the vocabulary, as text without white space around it; WordPiece's `##` stays.
+        token_id: its id.
+        probability: in [0, 1].
+    """
+
+    token: str
+    token_id: int
+    probability: float
+
+
+@torch.inference_mode()
+def fill_masks(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, *, top: int = 5
+) -> list[list[Filling]]:
+    """The most probable tokens for each mask of a text, most probable first.
+
+    Args:
+        model: an `AutoModelForMaskedLM`, on its device.
+        tokenizer: of the model, with a mask token.
+        text: with at least one mask.
+        top: candidates for each mask, at least 1.
+
+    Raises:
+        UserError: no mask in the text, a text too long for the model, a tokenizer of another
+            model, or `top` below 1.
+    """
+    vocab_size = int(model.config.vocab_size)
+    if not 1 <= top <= vocab_size:
+        raise UserError(f"top={top}. Expected a number in [1, {vocab_size}].")
+    ids = _ids(tokenizer, text)
+    _check(model, ids, vocab_size)
+    places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
+    if not places:
+        raise UserError(
+            f"no mask in the text: {text[:80]!r}. Expected {tokenizer.mask_token} where a word is "
+            "to be filled in."
+        )
+    model.eval()  # type: ignore[no-untyped-call]
+    inputs = torch.tensor([ids], device=model.device)
+    probabilities = model(input_ids=inputs).logits[0, places].float().softmax(-1)
+    best = probabilities.topk(top, dim=-1)
+    return [
+        [Filling(_shown(tokenizer, i), i, p) for p, i in zip(*columns, strict=True)]
+        for columns in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    own = str(tokenizer.mask_token)
+    text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: own, text)
+    ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+    return ids
+
+
+def _check(model: PreTrainedModel, ids: list[int], vocab_size: int) -> None:
+    limit = num_positions(model)
+    if limit is not None and len(ids) > limit:
+        raise UserError(
+            f"text too long: {len(ids)} tokens, and the model takes {limit}. Shorten it."
+        )
+    if max(ids, default=0) >= vocab_size:
+        raise UserError(
+            f"tokenizer of another model: it gave the id {max(ids)}, and the model has "
+            f"vocab_size={vocab_size}. Use the model's own tokenizer."
+        )
+
+
+def _shown(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
+    """A token as a reader knows it: byte-level and SentencePiece spellings as text."""
+    if token_id >= len(tokenizer):  # the model has more ids than its tokenizer
+        return f"<{token_id}>"
+    token = str(tokenizer.convert_ids_to_tokens(token_id))
+    if token.startswith("##"):
+        return token
+    return str(tokenizer.decode([token_id])).strip() or token

@@ -1,0 +1,188 @@
+"""Minimal pairs: how often the acceptable sentence of two is the more probable one.
+
+A pair is right if the pseudo-log-likelihood of the acceptable sentence is the larger one (Warstadt
+et al., "BLiMP: The Benchmark of Linguistic Minimal Pairs for English", 2020, arXiv 1912.00582;
+for masked language models Salazar et al. 2020, arXiv 1910.14659, section 4.3). Sums are compared,
+not means over tokens. A tie is wrong, as it is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tidemask.evaluation.pair_files import Pair, PairFiles
+from tidemask.evaluation.scoring import Floats, Scorer, ScoringSettings
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import Measured, OnProgress
+from tidemask.evaluation.text_tokens import TextEncoder
+from tidemask.modeling.positions import num_positions
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """The scores of some pairs.
+
+    Attributes:
+        pairs: what was scored.
+        good: PLL of each acceptable sentence, nats, float64 [P].
+        bad: PLL of each other sentence, nats, float64 [P].
+        is_alike: whether the tokenizer gave both sentences the same tokens, bool [P].
+        is_cut: whether a sentence was longer than the model and lost its end, bool [P].
+    """
+
+    pairs: Sequence[Pair]
+    good: Floats
+    bad: Floats
+    is_alike: NDArray[np.bool_]
+    is_cut: NDArray[np.bool_]
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Whether each acceptable sentence is the more probable one, bool [P]."""
+        return (self.good > self.bad) & ~self.is_alike
+
+    def metrics(self) -> dict[str, float]:
+        """Accuracies, fractions, with standard errors of the binomial law.
+
+        Returns:
+            `accuracy`: the mean over paradigms (macro average), BLiMP's number; `micro_accuracy`:
+            over all pairs; each with `_standard_error`. `paradigm/NAME`: of one paradigm;
+            `phenomenon/NAME` and `field/NAME`: the mean over their paradigms. `num_pairs`,
+            `num_ties`.
+        """
+        paradigms = {name: self.is_right[rows] for name, rows in self._rows("paradigm").items()}
+        metrics = {
+            **_mean_of_groups("accuracy", paradigms.values()),
+            **_mean_of_groups("micro_accuracy", [self.is_right]),
+        }
+        for kind in ("phenomenon", "field"):
+            for name, rows in self._rows(kind).items():
+                inside = dict.fromkeys(self.pairs[row].paradigm for row in rows)
+                key = f"{kind}/{name}"
+                metrics |= _mean_of_groups(key, [paradigms[paradigm] for paradigm in inside])
+        for name, right in paradigms.items():
+            metrics |= _mean_of_groups(f"paradigm/{name}", [right])
+        metrics["num_pairs"] = len(self.pairs)
+        metrics["num_ties"] = int(((self.good == self.bad) | self.is_alike).sum())
+        return metrics
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know: pairs without a difference, and sentences that were cut."""
+        notes = []
+        if self.is_alike.any():
+            first = self.pairs[int(self.is_alike.argmax())]
+            notes.append(
+                f"{int(self.is_alike.sum())} of {len(self.pairs)} pairs have the same tokens in "
+                f"both sentences and count as wrong; the first is {first.place}."
+            )
+        if self.is_cut.any():
+            first = self.pairs[int(self.is_cut.argmax())]
+            notes.append(
+                f"{int(self.is_cut.sum())} of {len(self.pairs)} pairs are longer than the model "
+                f"and lost their ends; the first is {first.place}."
+            )
+        return tuple(notes)
+
+    def _rows(self, kind: str) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, pair in enumerate(self.pairs):
+            rows[getattr(pair, kind)].append(row)
+        rows.pop("", None)
+        return rows
+
+
+def _mean_of_groups(name: str, groups: Iterable[NDArray[np.bool_]]) -> dict[str, float]:
+    """Mean of the groups' accuracies, and its standard error: pairs are drawn, groups are fixed."""
+    shares = [(float(right.mean()), len(right)) for right in groups]
+    variance = sum(p * (1 - p) / n for p, n in shares) / len(shares) ** 2
+    return {
+        name: sum(p for p, _ in shares) / len(shares),
+        f"{name}_standard_error": math.sqrt(variance),
+    }
+
+
+def score_pairs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[Pair],
+    settings: ScoringSettings | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PairScores:
+    """Score both sentences of each pair.
+
+    Args:
+        model: an `AutoModelForMaskedLM`, on its device.
+        tokenizer: a fast one, of the model.
+        pairs: a sentence that is longer than the model's positions is cut.
+        settings: how tokens are masked and computed.
+        on_progress: told the tokens that are scored and their number.
+
+    Raises:
+        UserError: the tokenizer is not fast, has no mask token or is of another model.
+    """
+    encoder = TextEncoder(tokenizer)
+    limit = num_positions(model)
+    whole = encoder.encode([sentence for pair in pairs for sentence in (pair.good, pair.bad)])
+    texts = [text.cut(limit) for text in whole]
+    found = Scorer(model, encoder.mask_id, settings).log_probabilities(texts, on_progress)
+    plls = np.array([score.sum() for score in found])
+    is_alike = [
+        np.array_equal(good.ids, bad.ids) for good, bad in zip(texts[::2], texts[1::2], strict=True)
+    ]
+    is_cut = np.array([text.num_left_out > 0 for text in texts])
+    return PairScores(pairs, plls[::2], plls[1::2], np.array(is_alike), is_cut[::2] | is_cut[1::2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimalPairsTask:
+    """A file, or a directory of files, of minimal pairs as a task.
+
+    Attributes:
+        path: the file or directory.
+        name: what the task is called; `blimp` for BLiMP.
+        settings: how sentences are scored.
+        limit: only so many pairs of each paradigm, for a quick look; 0 for all.
+    """
+
+    path: Path
+    name: str = "blimp"
+    settings: ScoringSettings = field(default_factory=ScoringSettings)
+    limit: int = 0
+    main_metric: str = "accuracy"
+
+    def describe(self) -> dict[str, Any]:
+        """Settings and the fingerprint of the files.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        settings = {"variant": self.settings.variant, "precision": self.settings.precision}
+        return {
+            "settings": {**settings, "limit": self.limit},
+            "data": {"fingerprint": PairFiles.find(self.path).fingerprint()},
+        }
+
+    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+        """Accuracies of a model.
+
+        Raises:
+            UserError: the files or the model cannot be used.
+        """
+        pairs = PairFiles.find(self.path).read(self.limit)
+        scores = score_pairs(
+            subject.masked_lm(),
+            subject.tokenizer,
+            pairs,
+            self.settings,
+            lambda done, total: on_progress(self.name, done, total),
+        )
+        return Measured(scores.metrics(), scores.notes())

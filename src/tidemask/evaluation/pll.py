@@ -1,0 +1,135 @@
+"""Pseudo-log-likelihood (PLL) and pseudo-perplexity (PPPL) of texts.
+
+The PLL of a text is the sum over its tokens of the log-probability of each with it masked, in nats;
+its PPPL is `exp(-PLL / N)` (Salazar et al., "Masked Language Model Scoring", 2020, arXiv
+1910.14659, equations 1 and 2; of a collection, both sums run over all its tokens). PPPLs of models
+with different tokenizers are not comparable, for the tokens are not the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tidemask.corpus.decoding import read_lines
+from tidemask.errors import UserError
+from tidemask.evaluation.scoring import Floats, Scorer, ScoringSettings
+from tidemask.evaluation.text_tokens import Ids, TextEncoder, TextTokens
+from tidemask.modeling.positions import num_positions
+
+Unit = Literal["line", "document"]
+"""What is a text in a file: each line, or what empty lines part."""
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """The scores of a text's tokens.
+
+    Attributes:
+        token_ids: int32 [N].
+        log_probabilities: float64 [N], nats.
+        num_windows: pieces in which the text was read; more than one if it was too long.
+    """
+
+    token_ids: Ids
+    log_probabilities: Floats
+    num_windows: int = 1
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the text, special ones not counted."""
+        return len(self.token_ids)
+
+    @property
+    def pll(self) -> float:
+        """Pseudo-log-likelihood, nats."""
+        return float(self.log_probabilities.sum())
+
+    @property
+    def pppl(self) -> float:
+        """Pseudo-perplexity; infinite where it is too large for a number, nan without a token."""
+        return pseudo_perplexity([self])
+
+
+def pseudo_perplexity(scores: Iterable[TextScore]) -> float:
+    """PPPL of a collection: `exp` of minus the mean over all tokens; nan without a token."""
+    total, count = 0.0, 0
+    for score in scores:
+        total += score.pll
+        count += score.num_tokens
+    if not count:
+        return math.nan
+    try:
+        return math.exp(-total / count)
+    except OverflowError:
+        return math.inf
+
+
+def score_texts(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    settings: ScoringSettings | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[TextScore]:
+    """Score each text.
+
+    A text that is longer than the model's positions is read in consecutive windows, which know
+    nothing of each other.
+
+    Args:
+        model: an `AutoModelForMaskedLM`, on its device.
+        tokenizer: a fast one, of the model.
+        texts: of any length; a text without a token has an empty score.
+        settings: how tokens are masked and computed.
+        on_progress: told the tokens that are scored and their number.
+
+    Raises:
+        UserError: the tokenizer is not fast, has no mask token or is of another model.
+    """
+    encoder = TextEncoder(tokenizer)
+    limit = num_positions(model)
+    pieces = [list(text.windows(limit)) for text in encoder.encode(texts)]
+    flat = [piece for of_text in pieces for piece in of_text]
+    found = iter(Scorer(model, encoder.mask_id, settings).log_probabilities(flat, on_progress))
+    return [_joined(of_text, [next(found) for _ in of_text]) for of_text in pieces]
+
+
+def _joined(pieces: Sequence[TextTokens], scores: Sequence[Floats]) -> TextScore:
+    ids = np.concatenate([piece.targets for piece in pieces])
+    return TextScore(ids, np.concatenate(scores), len(pieces))
+
+
+def read_texts(path: Path, unit: Unit = "line") -> list[str]:
+    """The texts of a UTF-8 file, also packed as `.gz` or `.xz`; empty ones are left out.
+
+    Args:
+        path: the file.
+        unit: `line`, or `document` for what empty lines part, whose own line ends become spaces.
+
+    Raises:
+        UserError: there is no such file, it is not UTF-8, or it has no text in it.
+    """
+    if not path.is_file():
+        raise UserError(f"no such file: {path}. Expected a text file. Check the spelling.")
+    lines = [line.strip() for line in read_lines(path, longest=None)]
+    texts = [text for text in (lines if unit == "line" else _documents(lines)) if text]
+    if not texts:
+        raise UserError(f"no text: {path} holds nothing but white space.")
+    return texts
+
+
+def _documents(lines: Iterable[str]) -> list[str]:
+    documents: list[list[str]] = [[]]
+    for line in lines:
+        if line:
+            documents[-1].append(line)
+        else:
+            documents.append([])
+    return [" ".join(document) for document in documents]

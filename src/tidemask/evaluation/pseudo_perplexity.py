@@ -1,0 +1,184 @@
+"""Pseudo-perplexity on a fixed sample of held-out text: held-out loss where one token is masked.
+
+The sample is evenly spaced rows of the held-out split, and in each row evenly spaced tokens. It
+follows from the corpus alone, so every model and checkpoint is measured on the same. Each token
+makes one copy of its row in which it alone shows the mask token: the limit of held-out loss as the
+masking ratio goes to zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tidemask.batch import Batch
+from tidemask.batching import BatchDataset
+from tidemask.errors import UserError
+from tidemask.evaluation.scoring import Floats
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import Measured, OnProgress
+from tidemask.modeling import SelectedPositionsLM
+from tidemask.settings import Settings, check_at_least
+
+PSEUDO_PERPLEXITY = "pseudo-perplexity"
+"""Name of the task."""
+
+_ROWS_AT_ONCE = 256
+_POSITIONS_ON_CPU, _POSITIONS_ON_GPU = 1 << 12, 1 << 16
+"""Positions in one forward pass."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoPerplexitySettings(Settings):
+    """The sample of held-out text; the same for every model."""
+
+    sequences: int = 512
+    """Rows of the held-out split, evenly spaced; 0 takes all."""
+    tokens_per_sequence: int = 4
+    """Tokens of each row, evenly spaced; 0 takes all."""
+
+    def __post_init__(self) -> None:
+        for name in ("sequences", "tokens_per_sequence"):
+            check_at_least(name, getattr(self, name), 0)
+
+
+@torch.inference_mode()
+def pseudo_perplexity_metrics(
+    model: SelectedPositionsLM,
+    dataset: BatchDataset,
+    mask_id: int,
+    settings: PseudoPerplexitySettings | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, float]:
+    """Mean loss of one masked token, and its exponential.
+
+    Args:
+        model: on its device; it is put into evaluation mode.
+        dataset: the held-out split in stored order.
+        mask_id: id of the mask token.
+        settings: the sample.
+        on_progress: told the rows that are measured and their number.
+
+    Returns:
+        `pseudo_perplexity`; `loss`, nats per token, whose exponential it is; the standard error of
+        each, with rows as the units of sampling; `num_tokens` and `num_sequences`.
+
+    Raises:
+        UserError: the split has no token.
+    """
+    settings = settings or PseudoPerplexitySettings()
+    model.eval()
+    device = next(model.parameters()).device
+    rows = _evenly_spaced(len(dataset.split), settings.sequences).tolist()
+    loss, row_of_loss = [], []
+    for begin in range(0, len(rows), _ROWS_AT_ONCE):
+        batch = dataset.__getitems__(rows[begin : begin + _ROWS_AT_ONCE])
+        row, place = _sample(batch.maskable, settings.tokens_per_sequence)
+        losses = _losses(model, batch.to(device), row.to(device), place.to(device), mask_id)
+        loss.append(losses.double().cpu().numpy())
+        row_of_loss.append(begin + row.numpy())
+        on_progress(begin + len(batch.sample_ids), len(rows))
+    if not sum(map(len, loss)):
+        raise UserError("no held-out text: the split has no token. Prepare a corpus with some.")
+    return _named(np.concatenate(loss), np.concatenate(row_of_loss))
+
+
+def _sample(maskable: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
+    """Row and place of each sampled token, int64."""
+    rows, places = [], []
+    for row, here in enumerate(maskable):
+        tokens = here.nonzero().squeeze(1)
+        chosen = tokens[torch.from_numpy(_evenly_spaced(len(tokens), wanted))]
+        places.append(chosen)
+        rows.append(torch.full_like(chosen, row))
+    return torch.cat(rows), torch.cat(places)
+
+
+def _losses(
+    model: SelectedPositionsLM, batch: Batch, rows: Tensor, places: Tensor, mask_id: int
+) -> Tensor:
+    """Loss of each token with it alone masked, nats."""
+    found = [places.new_empty(0, dtype=torch.float32)]
+    length = batch.input_ids.shape[1]
+    most = _POSITIONS_ON_CPU if places.device.type == "cpu" else _POSITIONS_ON_GPU
+    step = max(1, most // length)
+    for begin in range(0, len(places), step):
+        row, place = rows[begin : begin + step], places[begin : begin + step]
+        inputs = batch.input_ids[row]
+        copies = torch.arange(len(row), device=row.device)
+        inputs[copies, place] = mask_id
+        mask = None if batch.attention_mask is None else batch.attention_mask[row]
+        targets = batch.input_ids[row, place]
+        found.append(model(inputs, copies * length + place, targets, mask))
+    return torch.cat(found)
+
+
+def _named(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
+    """The standard error is that of a quotient of sums, rows as clusters."""
+    mean = float(loss.mean())
+    deviations = np.bincount(row, weights=loss - mean)
+    error = float(np.sqrt((deviations**2).sum())) / len(loss)
+    perplexity = math.exp(mean)
+    return {
+        "pseudo_perplexity": perplexity,
+        "pseudo_perplexity_standard_error": perplexity * error,
+        "loss": mean,
+        "loss_standard_error": error,
+        "num_tokens": len(loss),
+        "num_sequences": len(np.unique(row)),
+    }
+
+
+def _evenly_spaced(size: int, wanted: int) -> NDArray[np.int64]:
+    """The middles of equal shares of `size` things, all of them if `wanted` is 0 or more."""
+    number = size if wanted == 0 else min(size, wanted)
+    return (2 * np.arange(number, dtype=np.int64) + 1) * size // max(1, 2 * number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoPerplexityTask:
+    """Pseudo-perplexity on the held-out split of a prepared corpus as a task.
+
+    Attributes:
+        dataset: the held-out split in stored order.
+        fingerprint: of the corpus.
+        separator_id: keeps documents apart, for a model that was trained so; `None` does not.
+        settings: the sample.
+    """
+
+    dataset: BatchDataset
+    fingerprint: str
+    separator_id: int | None = None
+    settings: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
+    name: str = PSEUDO_PERPLEXITY
+    main_metric: str = "pseudo_perplexity"
+
+    def describe(self) -> dict[str, Any]:
+        """Settings and the fingerprint of the corpus."""
+        return {
+            "settings": {**asdict(self.settings), "apart": self.separator_id is not None},
+            "data": {"fingerprint": self.fingerprint},
+        }
+
+    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+        """Pseudo-perplexity of a model whose tokenizer is that of the corpus.
+
+        Raises:
+            UserError: the model cannot be used, or the split has no token.
+        """
+        model = SelectedPositionsLM(subject.masked_lm(), separator_id=self.separator_id)
+        metrics = pseudo_perplexity_metrics(
+            model,
+            self.dataset,
+            int(subject.tokenizer.mask_token_id),
+            self.settings,
+            lambda done, total: on_progress(self.name, done, total),
+        )
+        return Measured(metrics)

@@ -1,0 +1,214 @@
+"""The log-probability of each token of a text with that token masked, for many texts at once.
+
+Each token that is scored makes one masked copy of its text. Copies of equal length run together, so
+that nothing is padded and no attention mask is needed; equal copies run once, as those of a minimal
+pair that mask the one token in which its sentences differ; and the head is computed at the one
+position that is scored. `original` masks the token (Salazar et al., "Masked Language Model
+Scoring", 2020, arXiv 1910.14659); `within_word_l2r` masks the tokens to its right in the same word
+as well (Kauf and Ivanova 2023, arXiv 2305.10588), without which the rest of a word gives it away.
+
+Dimensions: `N` tokens of a text, `L` positions, `M` masked copies, `U` different ones, `V`
+vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tidemask.errors import UserError
+from tidemask.evaluation.text_tokens import Ids, TextTokens
+from tidemask.modeling.heads import HEADS
+from tidemask.settings import Settings, check_at_least
+
+Variant = Literal["original", "within_word_l2r"]
+Precision = Literal["float32", "bf16"]
+Floats = NDArray[np.float64]
+
+_MOST_TOKENS = {True: 1 << 12, False: 1 << 17}
+"""Positions in one forward pass on a CPU, whose cache holds a small model's activations, or not."""
+_MOST_LOGITS = {True: 1 << 22, False: 1 << 28}
+"""Logits in one forward pass."""
+_COPIES_AT_ONCE = 1 << 16
+"""Copies among which equal ones are sought."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringSettings(Settings):
+    """How texts are scored."""
+
+    variant: Variant = "original"
+    """What is masked with a token: nothing (`original`), or what follows it in its word
+    (`within_word_l2r`)."""
+    precision: Precision = "float32"
+    """Of the encoder: `float32`, or `bf16` by autocast. The vocabulary projection and the softmax
+    are float32 always."""
+    batch_tokens: int = 0
+    """Positions in one forward pass; 0 chooses by the device."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("variant", Variant), ("precision", Precision)):
+            if getattr(self, name) not in get_args(kind):
+                known = " or ".join(get_args(kind))
+                raise ValueError(f"{name}={getattr(self, name)}. Expected {known}.")
+        check_at_least("batch_tokens", self.batch_tokens, 0)
+
+
+class Scorer:
+    """Scores texts with a model.
+
+    Args:
+        model: an `AutoModelForMaskedLM`, on its device; it is put into evaluation mode.
+        mask_id: id of the mask token.
+        settings: how.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, mask_id: int, settings: ScoringSettings | None = None
+    ) -> None:
+        self.settings = settings or ScoringSettings()
+        self.model = model.eval()  # type: ignore[no-untyped-call]
+        self.mask_id = mask_id
+        self._head = HEADS.get(str(model.config.model_type))
+        on_cpu = model.device.type == "cpu"
+        self._most_tokens = self.settings.batch_tokens or _MOST_TOKENS[on_cpu]
+        self._most_projected = _MOST_LOGITS[on_cpu] // int(model.config.vocab_size)
+
+    @torch.inference_mode()
+    def log_probabilities(
+        self,
+        texts: Sequence[TextTokens],
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[Floats]:
+        """The log-probability of each token of each text, given what is not masked with it.
+
+        Args:
+            texts: none longer than the model allows.
+            on_progress: told the tokens that are scored and their number.
+
+        Returns:
+            For each text float64 [N], nats, computed in float32.
+
+        Raises:
+            UserError: an id that the model does not have.
+        """
+        _check_ids(texts, int(self.model.config.vocab_size))
+        scores = [np.empty(len(text)) for text in texts]
+        total, done = sum(map(len, texts)), 0
+        for group in _groups(texts):
+            members = [texts[index] for index in group]
+            found = self._of_copies(_masked_copies(members, self.settings.variant, self.mask_id))
+            ends = np.cumsum([len(text) for text in members])
+            for index, part in zip(group, np.split(found, ends[:-1]), strict=True):
+                scores[index] = part
+            done += len(found)
+            on_progress(done, total)
+        return scores
+
+    def _of_copies(self, copies: _Copies) -> Floats:
+        """Log-probability of each copy's target, float64 [M]."""
+        first, which = copies.different()
+        order = np.argsort(which, kind="stable")
+        step = self._copies_at_once(copies.ids.shape[1])
+        borders = np.searchsorted(which[order], np.arange(0, len(first) + step, step))
+        found = []
+        for number, begin in enumerate(range(0, len(first), step)):
+            chosen = first[begin : begin + step]
+            logits = self._logits(copies.ids[chosen], copies.places[chosen])
+            log_softmax = logits.log_softmax(1)  # on a CPU in half the time of `logsumexp`
+            members = order[borders[number] : borders[number + 1]]
+            rows = self._on_device(which[members] - begin)
+            targets = self._on_device(copies.targets[members])
+            found.append(log_softmax[rows, targets])
+        result = np.empty(len(order))
+        result[order] = torch.cat(found).double().cpu().numpy()
+        return result
+
+    def _copies_at_once(self, length: int) -> int:
+        projected = 1 if self._head is not None else length
+        return max(1, min(self._most_projected // projected, self._most_tokens // length))
+
+    def _logits(self, ids: Ids, places: Ids) -> Tensor:
+        """At one place of each copy, float32 [U, V]."""
+        device = self.model.device
+        rows, columns = torch.arange(len(ids), device=device), self._on_device(places)
+        narrow = self.settings.precision == "bf16"
+        encoder = self.model if self._head is None else self.model.base_model
+        with torch.autocast(device.type, torch.bfloat16, enabled=narrow):
+            output = encoder(input_ids=self._on_device(ids))
+        chosen: Tensor = (output.logits if self._head is None else output[0])[rows, columns].float()
+        if self._head is None:
+            return chosen
+        return nn.functional.linear(*self._head(self.model, chosen))
+
+    def _on_device(self, values: NDArray[np.int32] | NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(values).to(self.model.device).long()
+
+
+class _Copies(NamedTuple):
+    """Masked copies of texts of one length."""
+
+    ids: Ids
+    """[M, L], what must not be seen masked."""
+    places: Ids
+    """[M], where each is scored."""
+    targets: Ids
+    """[M], the ids that are masked there."""
+
+    def different(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first of each set of equal copies [U], and of which set each copy is [M]."""
+        keys = np.ascontiguousarray(np.column_stack([self.ids, self.places]))
+        whole = keys.view(np.dtype((np.void, keys.itemsize * keys.shape[1]))).ravel()
+        _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+        return first, which
+
+
+def _masked_copies(texts: Sequence[TextTokens], variant: Variant, mask_id: int) -> _Copies:
+    places = np.concatenate([text.places for text in texts])
+    ends = np.concatenate([text.word_ends for text in texts])
+    if variant == "original":
+        ends = places + 1
+    columns = np.arange(len(texts[0].ids))
+    masked = (columns >= places[:, None]) & (columns < ends[:, None])
+    whole = np.repeat(np.stack([text.ids for text in texts]), [len(t) for t in texts], axis=0)
+    return _Copies(
+        np.where(masked, np.int32(mask_id), whole),
+        places,
+        np.concatenate([text.targets for text in texts]),
+    )
+
+
+def _groups(texts: Sequence[TextTokens]) -> Iterator[list[int]]:
+    """Numbers of texts of one length, about `_COPIES_AT_ONCE` copies at a time; no empty text."""
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for index, text in enumerate(texts):
+        if len(text):
+            by_length[len(text.ids)].append(index)
+    for _, members in sorted(by_length.items()):
+        group: list[int] = []
+        copies = 0
+        for index in members:
+            group.append(index)
+            copies += len(texts[index])
+            if copies >= _COPIES_AT_ONCE:
+                yield group
+                group, copies = [], 0
+        if group:
+            yield group
+
+
+def _check_ids(texts: Sequence[TextTokens], vocab_size: int) -> None:
+    largest = max((int(text.ids.max()) for text in texts if len(text)), default=0)
+    if largest >= vocab_size:
+        raise UserError(
+            f"tokenizer of another model: it gave the id {largest}, and the model has "
+            f"vocab_size={vocab_size}. Use the model's own tokenizer."
+        )

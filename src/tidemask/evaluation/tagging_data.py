@@ -1,0 +1,182 @@
+"""The data of a tagging task: where its splits lie, what tags it has, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tidemask.errors import UserError
+from tidemask.evaluation.tagging_records import read_dataset, read_records
+from tidemask.evaluation.tagging_sentences import (
+    TaggedSentence,
+    TagKind,
+    check_tags,
+    iob2_tags,
+    to_iob2,
+)
+from tidemask.evaluation.tagging_text import COLUMN_ENDINGS, read_columns, read_conllu
+from tidemask.evaluation.task_data import TaskData, json_lines
+from tidemask.settings import Settings
+
+SPLITS: dict[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "dev": ("dev", "validation", "valid", "val", "testa"),
+    "test": ("test", "testb"),
+}
+"""Splits, and what files of each are called."""
+
+_CONLLU, _JSON_LINES = ".conllu", ".jsonl"
+_PACKED = (".xz", ".gz")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggingTaskSettings(Settings):
+    """What a tagging task is, and how its files are read."""
+
+    name: str
+    """What it is called."""
+    kind: TagKind = "entities"
+    """`entities` for tags in IOB1, IOB2, BIOES or BILOU, `words` for a plain tag on each word."""
+    column: int | Literal["auto"] = "auto"
+    """Column of the tag in files of columns, from 0, or from the end if negative; `auto` is the
+    last of CoNLL columns, and UPOS of CoNLL-U."""
+    tag_field: str = "auto"
+    """Field of the tags in records; `auto` is the first there of ner_tags, tags, upos, pos_tags,
+    labels."""
+    tags: tuple[str, ...] = ()
+    """All tags, in the order of their numbers where the data has numbers. If empty, those of the
+    training split."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.tags)) != len(self.tags) or len(self.tags) == 1:
+            raise ValueError(f"tags={list(self.tags)}. Expected different ones, at least two.")
+
+
+@dataclass(frozen=True)
+class TaggingData:
+    """Sentences by split, with the tags that a model is to learn.
+
+    Attributes:
+        splits: sentences of `train`, `dev` and, where there is one, `test`; entity tags in IOB2.
+        tags: all tags, in the order of a model's outputs.
+    """
+
+    splits: Mapping[str, tuple[TaggedSentence, ...]]
+    tags: tuple[str, ...]
+
+    def fingerprint(self) -> dict[str, str]:
+        """SHA-256 of words and tags by split, whatever format or packing they were read from."""
+        return {split: _digest(sentences) for split, sentences in self.splits.items()}
+
+
+def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingData:
+    """The splits of a task from files, from a saved dataset or from the hub.
+
+    Args:
+        data: where. Its directory has one file for each split, such as `train.conll.xz`; or it is
+            what the names of such files begin with, such as `pos/en_ewt-ud`; or `datasets` saved
+            it with `save_to_disk`.
+        settings: which column or field holds the tags.
+
+    Raises:
+        UserError: no such data, an empty split, a tag that train has not, a malformed line.
+    """
+    if data.saved is not None:
+        splits = read_dataset(data, settings.tag_field, settings.tags, SPLITS)
+    else:
+        files = find_split_files(data.directory or Path())
+        splits = {split: _read(path, settings) for split, path in files.items()}
+    for split in ("train", "dev"):
+        if split not in splits:
+            names = ", ".join(SPLITS[split])
+            raise UserError(f"no split {split} in {data.source}. Expected one named {names}.")
+    for split, sentences in splits.items():
+        if not sentences:
+            raise UserError(f"empty split: {split} of {data.source}. Expected tagged sentences.")
+    return _checked(splits, settings)
+
+
+def _checked(splits: dict[str, list[TaggedSentence]], settings: TaggingTaskSettings) -> TaggingData:
+    if settings.kind == "entities":
+        splits = {split: [to_iob2(s) for s in sentences] for split, sentences in splits.items()}
+    known = settings.tags or tuple(sorted({tag for s in splits["train"] for tag in s.tags}))
+    tags = iob2_tags(_entity_tags(known)) if settings.kind == "entities" else known
+    origin = "of the task" if settings.tags else "of train"
+    for sentences in splits.values():
+        check_tags(sentences, tags, origin)
+    return TaggingData({s: tuple(rows) for s, rows in splits.items()}, tags)
+
+
+def _entity_tags(tags: Sequence[str]) -> Sequence[str]:
+    return to_iob2(TaggedSentence(tuple(tags), tuple(tags), "the tags of the task")).tags
+
+
+def find_split_files(source: Path) -> dict[str, Path]:
+    """The file of each split that there is, in a directory or with a common beginning.
+
+    Raises:
+        UserError: there is none, or more than one for a split.
+    """
+    if source.is_file():
+        raise UserError(
+            f"a file instead of a directory: {source}. Expected a directory with a file for each "
+            "split, or what their names begin with."
+        )
+    directory, beginning = (source, "") if source.is_dir() else (source.parent, source.name)
+    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    found = {}
+    for split, aliases in SPLITS.items():
+        pattern = re.compile(
+            re.escape(beginning)
+            + ("(.*[-_.])?" if not beginning else "[-_.]?")
+            + f"({'|'.join(aliases)})"
+        )
+        matches = [name for name in names if pattern.fullmatch(_stem(name))]
+        if len(matches) > 1:
+            raise UserError(
+                f"several files of the split {split}: {', '.join(matches[:4])} in {directory}. "
+                "Expected one. Move the others away, or give what the names of the wanted files "
+                f"begin with, as {directory}/en_ewt-ud for en_ewt-ud-{split}.conllu."
+            )
+        if matches:
+            found[split] = directory / matches[0]
+    if "train" not in found:
+        endings = ", ".join((*COLUMN_ENDINGS[:2], _CONLLU, _JSON_LINES))
+        raise UserError(
+            f"no file of the split train: {source}. Expected such as train{COLUMN_ENDINGS[0]}, "
+            f"ending in {endings}, packed by .xz or .gz or not."
+        )
+    return found
+
+
+def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
+    ending = Path(_unpacked(path.name)).suffix
+    if ending == _JSON_LINES:
+        return read_records(json_lines(path), settings.tag_field, settings.tags)
+    if ending == _CONLLU:
+        return read_conllu(path, settings.column)
+    return read_columns(path, settings.column)
+
+
+def _stem(name: str) -> str:
+    name = _unpacked(name)
+    ending = Path(name).suffix
+    known = (*COLUMN_ENDINGS, _CONLLU, _JSON_LINES)
+    return name.removesuffix(ending) if ending in known else name
+
+
+def _unpacked(name: str) -> str:
+    return name.removesuffix(Path(name).suffix) if Path(name).suffix in _PACKED else name
+
+
+def _digest(sentences: Sequence[TaggedSentence]) -> str:
+    digest = hashlib.sha256()
+    for sentence in sentences:
+        for word, tag in zip(sentence.words, sentence.tags, strict=True):
+            digest.update(f"{word}\t{tag}\n".encode())
+        digest.update(b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""Tagged sentences from records: JSON Lines, and datasets of the `datasets` library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.evaluation.tagging_sentences import TaggedSentence
+from tidemask.evaluation.task_data import Example, TaskData
+
+TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")
+"""Where the tags of a record are looked for, in this order."""
+
+_WORD_FIELDS = ("tokens", "words")
+_NO_TAG = "_"
+
+
+def read_records(
+    records: Iterator[Example], field: str, names: Sequence[str]
+) -> list[TaggedSentence]:
+    """Sentences of records with a list of words, in `tokens` or `words`, and one of tags.
+
+    Words tagged `_` are left out: treebanks on the hub have the surface `don't` so, beside the
+    syntactic words `do` and `n't`. A sentence without words is left out as well.
+
+    Args:
+        records: of one split.
+        field: which holds the tags; `auto` is the first there of `TAG_FIELDS`.
+        names: of the tags, where they are numbers; may be empty where they are strings.
+
+    Raises:
+        UserError: a list is missing or holds something else, or a number has no name.
+    """
+    sentences = (_sentence(record, field, names) for record in records)
+    return [sentence for sentence in sentences if sentence.words]
+
+
+def read_dataset(
+    data: TaskData, field: str, names: Sequence[str], splits: Mapping[str, Sequence[str]]
+) -> dict[str, list[TaggedSentence]]:
+    """Sentences of a saved dataset or one of the hub.
+
+    Args:
+        data: one whose `saved` is there.
+        field: as for `read_records`.
+        names: as there; if empty, those that the dataset gives to the numbers of its tags.
+        splits: what each split may be called.
+
+    Returns:
+        Sentences of the splits that there are.
+
+    Raises:
+        UserError: as for `read_records`.
+    """
+    found = {}
+    saved = data.saved or {}
+    for split, aliases in splits.items():
+        alias = next((alias for alias in aliases if alias in saved), None)
+        if alias is None:
+            continue
+        rows = saved[alias]
+        records = (
+            Example(dict(row), f"{data.source}, {alias}, row {number}")
+            for number, row in enumerate(rows)
+        )
+        found[split] = read_records(records, field, names or _names(rows.features, field))
+    return found
+
+
+def _names(features: Any, field: str) -> Sequence[str]:
+    """Names that a dataset itself gives; `datasets` has no types."""
+    fields = TAG_FIELDS if field == "auto" else (field,)
+    chosen = next((name for name in fields if name in features), None)
+    inner = getattr(features.get(chosen), "feature", None)
+    return tuple(getattr(inner, "names", None) or ())
+
+
+def _sentence(record: Example, field: str, names: Sequence[str]) -> TaggedSentence:
+    words = _list_of(record, _WORD_FIELDS)
+    tags = _list_of(record, TAG_FIELDS if field == "auto" else (field,))
+    for word in words:
+        if not isinstance(word, str):
+            raise UserError(f"a word that is no string: {word!r} in {record.place}. Mend it.")
+    named = tuple(_named(tag, names, record.place) for tag in tags)
+    sentence = TaggedSentence(tuple(words), named, record.place)
+    if _NO_TAG not in named:
+        return sentence
+    kept = [pair for pair in zip(words, named, strict=True) if pair[1] != _NO_TAG]
+    return TaggedSentence(tuple(w for w, _ in kept), tuple(t for _, t in kept), record.place)
+
+
+def _list_of(record: Example, fields: Sequence[str]) -> list[Any]:
+    name = next((name for name in fields if name in record.fields), None)
+    if name is None:
+        raise UserError(
+            f"field missing: {record.place} has none of {', '.join(fields)}, only "
+            f"{', '.join(map(str, record.fields)) or 'nothing'}. Name the field in tag_field=."
+        )
+    value = record.fields[name]
+    if not isinstance(value, list):
+        raise UserError(f"not a list: {name}={str(value)[:40]!r} in {record.place}. Mend it.")
+    return value
+
+
+def _named(tag: object, names: Sequence[str], place: str) -> str:
+    if isinstance(tag, str):
+        return tag
+    if isinstance(tag, int) and not isinstance(tag, bool) and 0 <= tag < len(names):
+        return names[tag]
+    raise UserError(
+        f"unknown tag: {tag!r} in {place}. Expected a string, or a number below {len(names)}, the "
+        "number of names. Name the tags in the order of their numbers in tags=."
+    )

@@ -1,0 +1,108 @@
+"""Sentences of tagged words, and the schemes in which entity tags are written.
+
+Entities are tagged word by word. Every scheme becomes IOB2 here: `B-X` begins an entity of type
+X, `I-X` continues it, `O` is outside. What counts as an entity is what `conlleval`, the scorer of
+the CoNLL shared tasks, counts: also `I-X` begins one where no entity of type X goes before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tidemask.errors import UserError
+
+OUTSIDE = "O"
+"""Tag of a word that belongs to no entity."""
+
+TagKind = Literal["entities", "words"]
+"""Whether tags mark entities, with prefixes, or each word has a tag of its own."""
+
+_BEGINS = frozenset("BSU")
+_ENDS = frozenset("ELSU")
+_PREFIXES = frozenset("BIMELSU")
+"""Begin, inside (`M` in BMES), end (`L` in BILOU), single (`U` in BILOU)."""
+
+
+@dataclass(frozen=True)
+class TaggedSentence:
+    """Words of one sentence, each with its tag.
+
+    Attributes:
+        words: at least one.
+        tags: as many.
+        place: where it was read, for errors: "train.conll, line 12" is the place of its first word.
+    """
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    place: str
+
+    def __post_init__(self) -> None:
+        if len(self.words) != len(self.tags):
+            raise UserError(
+                f"a sentence has {len(self.words)} words and {len(self.tags)} tags: {self.place}. "
+                "Expected one tag for each word. Mend the file."
+            )
+
+
+def to_iob2(sentence: TaggedSentence) -> TaggedSentence:
+    """The same entities in IOB2, from IOB1, IOB2, BIOES, BILOU or BMES.
+
+    IOB1 writes `I-X` for the first word of an entity, and `B-X` only where another of the same
+    type ends right before. No scheme has to be named: the one reading holds for all of them.
+
+    Raises:
+        UserError: a tag is neither `O` nor a prefix, a hyphen and a type.
+    """
+    converted = []
+    inside = ""  # type of the entity that may go on
+    for position, tag in enumerate(sentence.tags):
+        if tag == OUTSIDE:
+            inside = ""
+            converted.append(tag)
+            continue
+        prefix, hyphen, entity = tag[:1], tag[1:2], tag[2:]
+        if prefix not in _PREFIXES or hyphen != "-" or not entity:
+            raise UserError(
+                f"unknown entity tag: {tag!r} of word {position + 1}, "
+                f"{sentence.words[position]!r}: {sentence.place}. Expected O, or B-, I-, E- or S- "
+                "and a type, such as B-PER. Choose another column, or kind=words for plain tags."
+            )
+        begins = prefix in _BEGINS or entity != inside
+        converted.append(("B-" if begins else "I-") + entity)
+        inside = "" if prefix in _ENDS else entity
+    return TaggedSentence(sentence.words, tuple(converted), sentence.place)
+
+
+def iob2_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """`O`, then `B-X` and `I-X` of every type that occurs, in alphabetical order of the types."""
+    types = sorted({tag[2:] for tag in tags if tag != OUTSIDE})
+    return (OUTSIDE, *(prefix + entity for entity in types for prefix in ("B-", "I-")))
+
+
+def check_tags(sentences: Sequence[TaggedSentence], known: Sequence[str], origin: str) -> None:
+    """Refuse a tag that a model is not to learn.
+
+    Args:
+        sentences: of one split, in the scheme of `known`.
+        known: tags of the task.
+        origin: where the known ones come from, for the message: "of train", "of the task".
+
+    Raises:
+        UserError: some tag is not among them; the first such word is named.
+    """
+    allowed = frozenset(known)
+    for sentence in sentences:
+        if allowed.issuperset(sentence.tags):
+            continue
+        position, tag = next(
+            (position, tag) for position, tag in enumerate(sentence.tags) if tag not in allowed
+        )
+        shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+        raise UserError(
+            f"unknown tag: {tag!r} of word {position + 1}, {sentence.words[position]!r}: "
+            f"{sentence.place}. Expected one of the tags {origin}: {shown}. "
+            "Choose another column or field, or name all tags of the task in tags=."
+        )

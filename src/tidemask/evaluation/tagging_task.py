@@ -1,0 +1,197 @@
+"""Token classification as a fine-tuned task: named entities, parts of speech, a user's own tags.
+
+The encoder is fine-tuned with a linear layer over each token, and the best tag of each word counts
+as it stands: no structure over tags is learned or enforced, as in BERT (Devlin et al. 2019, section
+5.3). There the document stood around a sentence as context; here each sentence is read alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from transformers import AutoModelForTokenClassification
+
+from tidemask.errors import UserError
+from tidemask.evaluation.classification import chosen
+from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune, predict
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
+from tidemask.evaluation.tagging_features import TaggingCollator, TaggingFeatures, WordTokenizer
+from tidemask.evaluation.tagging_scores import entity_scores, word_scores
+from tidemask.evaluation.tagging_sentences import OUTSIDE
+from tidemask.evaluation.task import Measured, OnProgress
+from tidemask.evaluation.task_data import TaskData
+from tidemask.token_classes import UPOS
+
+CONLL2003 = TaggingTaskSettings(
+    name="conll2003",
+    kind="entities",
+    tags=(OUTSIDE, *(f"{b}-{x}" for x in ("PER", "ORG", "LOC", "MISC") for b in ("B", "I"))),
+)
+"""English named entities of the CoNLL-2003 shared task; tags in the order of the hub."""
+
+POS = TaggingTaskSettings(name="pos", kind="words", tags=UPOS)
+"""Universal parts of speech, of any treebank of Universal Dependencies."""
+
+TAGGING: Mapping[str, TaggingTaskSettings] = {task.name: task for task in (CONLL2003, POS)}
+"""By name."""
+
+ALIASES: Mapping[str, str] = {"ner": CONLL2003.name}
+"""What else they are called."""
+
+HUB: Mapping[str, tuple[str, ...]] = {
+    CONLL2003.name: ("eriktks/conll2003",),
+    POS.name: ("universal-dependencies/universal_dependencies", "en_ewt"),
+}
+"""Where each is on the hub."""
+
+_SPLITS = (("dev", ""), ("test", "test/"))
+"""Scored splits, and what the names of their metrics begin with."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The data as one model reads it."""
+
+    train: TaggingFeatures
+    splits: Mapping[str, TaggingFeatures]
+    collator: TaggingCollator
+    notes: tuple[str, ...]
+
+
+class TaggingTask:
+    """A tag for each word, learned from the training split; see `TaggingTaskSettings`.
+
+    Entities are scored by F1, words by accuracy. Scores of `test`, where there is one, begin with
+    `test/`.
+
+    Args:
+        settings: what it is.
+        data: where its splits lie; see `load_tagging_data`.
+        fine_tuning: how models are trained on it.
+    """
+
+    def __init__(
+        self, settings: TaggingTaskSettings, data: TaskData, fine_tuning: FineTuneSettings
+    ) -> None:
+        self.settings, self.data, self.fine_tuning = settings, data, fine_tuning
+        self.name = settings.name
+        self.main_metric = "f1" if settings.kind == "entities" else "accuracy"
+        self.seeds, self.learning_rates = fine_tuning.seeds, fine_tuning.learning_rates
+        self._last: tuple[object, _Prepared] | None = None
+
+    def describe(self) -> Mapping[str, Any]:
+        """Settings, and the SHA-256 of each split.
+
+        Raises:
+            UserError: the data is missing or damaged.
+        """
+        return {
+            "task": dataclasses.asdict(self.settings),
+            "fine_tuning": self.fine_tuning.described(),
+            "data": self._loaded.fingerprint(),
+        }
+
+    def trial(
+        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+    ) -> Measured:
+        """Fine-tune a fresh copy of a model, and score it on dev and test.
+
+        Raises:
+            UserError: the data or the model is missing, or the tokenizer reads no word of it.
+        """
+        prepared = self._prepared(subject)
+        tags = self._loaded.tags
+        model = subject.with_head(AutoModelForTokenClassification, seed=seed, num_labels=len(tags))
+        fine_tune(
+            model,
+            prepared.train,
+            self.fine_tuning,
+            tokenizer=subject.tokenizer,
+            learning_rate=learning_rate,
+            seed=seed,
+            collator=prepared.collator,
+            on_progress=on_progress,
+        )
+        metrics: dict[str, float] = {}
+        for split, prefix in _SPLITS:
+            if (features := prepared.splits.get(split)) is None:
+                continue
+            outputs = predict(
+                model,
+                features,
+                tokenizer=subject.tokenizer,
+                collator=prepared.collator,
+                precision=self.fine_tuning.precision,
+                on_progress=on_progress,
+            )
+            predicted = features.predicted_tags(outputs["logits"], tags, self._fallback)
+            scores = self._scores(split, predicted)
+            metrics |= {prefix + name: value for name, value in scores.items()}
+        return Measured(metrics, prepared.notes)
+
+    @cached_property
+    def _loaded(self) -> TaggingData:
+        return load_tagging_data(self.data, self.settings)
+
+    @cached_property
+    def _fallback(self) -> str:
+        """Tag of a word that no model can see: outside, or the most frequent of train."""
+        if self.settings.kind == "entities":
+            return OUTSIDE
+        counts = Counter(tag for row in self._loaded.splits["train"] for tag in row.tags)
+        return counts.most_common(1)[0][0]
+
+    @cached_property
+    def _known_words(self) -> frozenset[str]:
+        return frozenset(word for row in self._loaded.splits["train"] for word in row.words)
+
+    def _scores(self, split: str, predicted: list[list[str]]) -> dict[str, float]:
+        sentences = self._loaded.splits[split]
+        gold = [sentence.tags for sentence in sentences]
+        if self.settings.kind == "entities":
+            return entity_scores(gold, predicted)
+        words = [sentence.words for sentence in sentences]
+        return word_scores(gold, predicted, words, self._known_words)
+
+    def _prepared(self, subject: Subject) -> _Prepared:
+        key = subject.tokenizer_fingerprint, subject.max_length
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._prepare(subject)
+        return self._last[1]
+
+    def _prepare(self, subject: Subject) -> _Prepared:
+        longest = self.fine_tuning.max_length
+        length = min(longest, subject.max_length or longest)
+        words = WordTokenizer.of(subject.tokenizer)
+        sentences = dict(self._loaded.splits)
+        train = chosen(sentences.pop("train"), self.fine_tuning.max_train_examples)
+        features = {
+            split: TaggingFeatures(rows, self._loaded.tags, words, length)
+            for split, rows in {"train": train, **sentences}.items()
+        }
+        if not all(map(len, features.values())):
+            raise UserError(
+                f"no word of task {self.name} has a token: {subject.tokenizer_directory}. "
+                "Choose a tokenizer that was trained on such text."
+            )
+        notes = [note for split, one in features.items() for note in _notes(split, one, length)]
+        return _Prepared(
+            features.pop("train"), features, TaggingCollator(words.pad_id), tuple(notes)
+        )
+
+
+def _notes(split: str, features: TaggingFeatures, max_length: int) -> list[str]:
+    """What was unusual in a split, if anything."""
+    found = {
+        f"sentences of more than {max_length} tokens, read in overlapping windows, each word "
+        "scored once": features.num_windowed,
+        f"words that alone have more than {max_length} tokens, cut": features.num_cut,
+        "words without any token, given the commonest tag": features.num_empty,
+    }
+    return [f"{split}: {what}: {count:,}." for what, count in found.items() if count]

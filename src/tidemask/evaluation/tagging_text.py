@@ -1,0 +1,126 @@
+"""Tagged sentences from text files: CoNLL columns and CoNLL-U, packed or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from tidemask.corpus.decoding import read_lines
+from tidemask.errors import UserError
+from tidemask.evaluation.tagging_sentences import TaggedSentence
+
+COLUMN_ENDINGS: tuple[str, ...] = (".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv")
+"""What files of columns end in, before `.xz` or `.gz`."""
+
+_DOCUMENT_START = "-DOCSTART-"
+_NO_TAG = "_"
+_UPOS_COLUMN = 3
+_CONLLU_COLUMNS = 10
+_Line = tuple[int, str]
+
+
+def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[TaggedSentence]:
+    """Sentences of a file with a word and its annotations in each line, blank lines between.
+
+    Columns are parted by tabs if the line has one, else by spaces; the word is the first. Lines of
+    `-DOCSTART-` are dropped.
+
+    Args:
+        path: the file.
+        column: which holds the tag, from 0, or from the end if negative; `auto` is the last.
+
+    Raises:
+        UserError: a line has no such column, or not as many columns as the lines before.
+    """
+    wanted = -1 if column == "auto" else column
+    sentences, width = [], 0
+    for block in _blocks(_numbered_lines(path)):
+        rows = [(number, _columns(line)) for number, line in block]
+        rows = [(number, row) for number, row in rows if row[0] != _DOCUMENT_START]
+        for number, row in rows:
+            width = width or len(row)
+            if len(row) < 2 or not -len(row) <= wanted < len(row):
+                raise UserError(
+                    f"too few columns: {len(row)} in {path}, line {number}. Expected a word and "
+                    f"its tag in column {wanted}, parted by a tab or a space. Mend the line."
+                )
+            if len(row) != width:
+                raise UserError(
+                    f"columns that do not fit: {len(row)} in {path}, line {number}, where the "
+                    f"lines before have {width}. Mend the line."
+                )
+        if rows:
+            words = tuple(row[0] for _, row in rows)
+            tags = tuple(row[wanted] for _, row in rows)
+            sentences.append(TaggedSentence(words, tags, _place(path, rows[0][0])))
+    return sentences
+
+
+def read_conllu(path: Path, column: int | Literal["auto"] = "auto") -> list[TaggedSentence]:
+    """Sentences of a Universal Dependencies treebank, whose syntactic words are tagged.
+
+    A line of several words, such as `1-2 don't`, is passed over, and so is an empty node such as
+    `1.1`: the words `do` and `n't` have lines of their own, with their tags. Their forms are taken
+    as they stand there; what the surface text looks like (comments, `SpaceAfter`) is not used.
+
+    Args:
+        path: the file.
+        column: which holds the tag, from 0; `auto` is 3, UPOS. 4 is XPOS.
+
+    Raises:
+        UserError: a line has not ten columns, or the tag is not annotated.
+    """
+    wanted = _UPOS_COLUMN if column == "auto" else column
+    sentences = []
+    for block in _blocks(_numbered_lines(path)):
+        words, tags, place = [], [], ""
+        for number, line in block:
+            if line.startswith("#"):
+                continue
+            row = line.split("\t")
+            if len(row) != _CONLLU_COLUMNS or not 0 <= wanted < _CONLLU_COLUMNS:
+                raise UserError(
+                    f"not a line of CoNLL-U: {len(row)} columns in {path}, line {number}, tag in "
+                    f"column {wanted}. Expected ten, parted by tabs. Mend the file."
+                )
+            if not row[0].isdigit():
+                continue
+            if row[wanted] == _NO_TAG:
+                raise UserError(
+                    f"a word without tag: {row[1]!r} in {path}, line {number}. "
+                    f"Expected one in column {wanted}. Choose another column."
+                )
+            place = place or _place(path, number)
+            words.append(row[1])
+            tags.append(row[wanted])
+        if words:
+            sentences.append(TaggedSentence(tuple(words), tuple(tags), place))
+    return sentences
+
+
+def _place(path: Path, number: int) -> str:
+    return f"{path}, line {number}"
+
+
+def _columns(line: str) -> list[str]:
+    """Not `str.split()`: a no-break space may be part of a word."""
+    return line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
+
+
+def _blocks(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
+    """Runs of lines that are not blank."""
+    block: list[_Line] = []
+    for number, line in lines:
+        if line.strip():
+            block.append((number, line))
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _numbered_lines(path: Path) -> Iterator[_Line]:
+    return enumerate(read_lines(path, longest=None), start=1)

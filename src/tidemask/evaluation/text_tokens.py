@@ -1,0 +1,182 @@
+"""Texts as the tokens that are scored: within their special tokens, with the ends of their words.
+
+A text is encoded as the model's tokenizer encodes it, special tokens around it, but for two things:
+nothing is padded or cut here, and letters that spell a special token, "[MASK]" say, are ordinary
+text. What is scored is the text: no token that the tokenizer put around it, whatever its name.
+
+A word is what the pre-tokenizer parts, cut further at white space. That is the word of Kauf and
+Ivanova, "A Better Way to Do Masked Language Model Scoring" (2023, arXiv 2305.10588), as minicons
+0.3.39 finds it, wherever a pre-tokenizer parts at white space. Where it does not, as in a Unigram
+tokenizer without `split`, minicons takes a text for one word and masks all of it to the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from tidemask.errors import UserError
+
+Ids = NDArray[np.int32]
+
+_TEXTS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class TextTokens:
+    """One text, or one window of it, as a model reads it.
+
+    Attributes:
+        ids: vocabulary ids with the special tokens around them, int32 [L].
+        first: place of the text's first token in `ids`.
+        word_ends: for each token of the text, place in `ids` after the last token of its word,
+            int32 [N].
+        num_left_out: tokens of the text that were cut off.
+    """
+
+    ids: Ids
+    first: int
+    word_ends: Ids
+    num_left_out: int = 0
+
+    @property
+    def places(self) -> Ids:
+        """Where in `ids` the tokens of the text are, int32 [N]."""
+        return np.arange(self.first, self.first + len(self.word_ends), dtype=np.int32)
+
+    @property
+    def targets(self) -> Ids:
+        """Ids of the tokens of the text, int32 [N]."""
+        return self.ids[self.first : self.first + len(self.word_ends)]
+
+    def __len__(self) -> int:
+        """Tokens of the text, special ones not counted."""
+        return len(self.word_ends)
+
+    def windows(self, max_length: int | None) -> Iterator[TextTokens]:
+        """Consecutive pieces of at most `max_length` tokens, each within the special tokens.
+
+        A piece ends where a word does, unless a word is longer than a piece.
+        """
+        room = self._room(max_length)
+        begin = 0
+        while True:
+            end = min(len(self), begin + room)
+            if end < len(self):
+                ends = self.word_ends[begin:end] - self.first
+                whole = ends[ends <= end]
+                end = int(whole[-1]) if len(whole) else end
+            yield self._piece(begin, end, 0)
+            begin = end
+            if begin >= len(self):
+                return
+
+    def cut(self, max_length: int | None) -> TextTokens:
+        """Its beginning, so that it is at most `max_length` tokens with the special ones."""
+        room = self._room(max_length)
+        return self if room >= len(self) else self._piece(0, room, len(self) - room)
+
+    def _room(self, max_length: int | None) -> int:
+        num_special = len(self.ids) - len(self)
+        if max_length is not None and max_length <= num_special:
+            raise UserError(
+                f"model too short: max_length={max_length}. Expected more than the {num_special} "
+                "special tokens of a text."
+            )
+        return len(self) if max_length is None else max_length - num_special
+
+    def _piece(self, begin: int, end: int, num_left_out: int) -> TextTokens:
+        if end - begin == len(self):
+            return self
+        around = self.ids[: self.first], self.ids[self.first + len(self) :]
+        ids = np.concatenate([around[0], self.targets[begin:end], around[1]])
+        ends = np.minimum(self.word_ends[begin:end], self.first + end) - begin
+        return TextTokens(ids, self.first, ends.astype(np.int32), num_left_out)
+
+
+class TextEncoder:
+    """Encodes texts for scoring.
+
+    Args:
+        tokenizer: a fast one, with a mask token.
+
+    Raises:
+        UserError: it is not fast, or has no mask token.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise UserError(
+                f"not a fast tokenizer: {type(tokenizer).__name__}. Expected one with a "
+                "tokenizer.json. Convert it, or use another."
+            )
+        if tokenizer.mask_token_id is None:
+            raise UserError(
+                "tokenizer without mask token. Expected that of a masked language model."
+            )
+        self.mask_id = int(tokenizer.mask_token_id)
+        self._unknown_id = tokenizer.unk_token_id
+        self._reserved = np.array(
+            sorted(set(tokenizer.all_special_ids) - {self._unknown_id}), np.int32
+        )
+        self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self._backend.encode_special_tokens = True
+
+    def encode(self, texts: Sequence[str]) -> list[TextTokens]:
+        """Each text with the tokenizer's special tokens around it, uncut.
+
+        Raises:
+            UserError: a text spells a special token, and the tokenizer has no unknown token.
+        """
+        found = []
+        for begin in range(0, len(texts), _TEXTS_AT_ONCE):
+            some = list(texts[begin : begin + _TEXTS_AT_ONCE])
+            found += [
+                self._tokens(*pair)
+                for pair in zip(some, self._backend.encode_batch(some), strict=True)
+            ]
+        return found
+
+    def _tokens(self, text: str, encoding: Encoding) -> TextTokens:
+        ids = np.array(encoding.ids, np.int32)
+        around = encoding.special_tokens_mask
+        first = around.index(0) if 0 in around else len(around)
+        end = first + around.count(0)
+        inside = ids[first:end]
+        if np.isin(inside, self._reserved).any():
+            if self._unknown_id is None:
+                raise UserError(
+                    f"text spells a special token, and the tokenizer has no unknown token: "
+                    f"{text[:60]!r}. Expected ordinary text. Take it out."
+                )
+            inside[np.isin(inside, self._reserved)] = self._unknown_id
+        return TextTokens(ids, first, _word_ends(text, encoding, first, end))
+
+
+def _word_ends(text: str, encoding: Encoding, first: int, end: int) -> Ids:
+    """Place after the last token of the word of each token in `[first, end)`."""
+    starts = np.array([begin for begin, _ in encoding.offsets[first:end]], np.int32)
+    pretokens = np.array(
+        [-1 - i if word is None else word for i, word in enumerate(encoding.word_ids[first:end])],
+        np.int32,
+    )
+    ordinals = _ordinals(text)[starts]
+    differs = (pretokens[1:] != pretokens[:-1]) | (ordinals[1:] != ordinals[:-1])
+    ends = np.append(np.flatnonzero(differs) + 1, end - first)
+    ends_of = ends[np.searchsorted(ends, np.arange(end - first), side="right")]
+    return (first + ends_of).astype(np.int32)
+
+
+def _ordinals(text: str) -> NDArray[np.int64]:
+    """For each character, which of the words between white space it is in, or comes before."""
+    is_space = np.fromiter(map(str.isspace, text), np.bool_, len(text))
+    begins = ~is_space & np.append(True, is_space[:-1])
+    begun = np.cumsum(begins)
+    return np.append(np.where(is_space, begun + 1, begun), begun[-1:] + 1)

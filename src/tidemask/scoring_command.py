@@ -1,0 +1,135 @@
+"""Looking at a model by hand: the words it fills in, and the score it gives to a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from tidemask.errors import UserError
+from tidemask.terminal import print_table, reporting, stdout
+
+if TYPE_CHECKING:
+    from tidemask.evaluation.pll import TextScore
+    from tidemask.evaluation.subject import Subject
+
+_LONGEST_SHOWN = 48
+
+
+Target = Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")]
+
+
+def fill(
+    target: Target,
+    text: Annotated[
+        str, typer.Argument(help='A text with one or more [MASK] in it: "The [MASK] sat."')
+    ],
+    top: Annotated[int, typer.Option("--top", help="Words shown for each mask.")] = 5,
+) -> None:
+    """Show the words that a model fills in for the masks of a text, with their probabilities."""
+    from tidemask.evaluation.fill import fill_masks
+
+    subject = _subject(target)
+    fillings = fill_masks(subject.masked_lm(), subject.tokenizer, text, top=top)
+    several = len(fillings) > 1
+    for number, candidates in enumerate(fillings, start=1):
+        rows = [[escape(filling.token), f"{filling.probability:.4f}"] for filling in candidates]
+        print_table(["word", "probability"], rows, title=f"Mask {number}" if several else "")
+
+
+def score(
+    target: Target,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts to score.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="A file of texts, plain, .gz or .xz.")
+    ] = None,
+    unit: Annotated[
+        Literal["line", "document"],
+        typer.Option("--unit", help="A text is a line of the file, or what empty lines part."),
+    ] = "line",
+    variant: Annotated[
+        Literal["original", "within_word_l2r"],
+        typer.Option(
+            "--variant", help="within_word_l2r masks the rest of a token's word together with it."
+        ),
+    ] = "original",
+    precision: Annotated[
+        Literal["float32", "bf16"], typer.Option("--precision", help="Of the encoder.")
+    ] = "float32",
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Show the log-probability of each token, too.")
+    ] = False,
+) -> None:
+    """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
+    from tidemask.evaluation.pll import read_texts, score_texts
+    from tidemask.evaluation.scoring import ScoringSettings
+
+    given = list(texts or [])
+    if file is not None:
+        given += read_texts(file, unit)
+    if not given:
+        raise UserError("no text to score. Give texts, or a file of them with --file.")
+    subject = _subject(target)
+    model, tokenizer = subject.masked_lm(), subject.tokenizer
+    settings = ScoringSettings(variant=variant, precision=precision)
+    with reporting() as reporter:
+
+        def on_progress(done: int, total: int) -> None:
+            reporter.on_progress("scoring", done, total)
+
+        scores = score_texts(model, tokenizer, given, settings, on_progress)
+    if tokens:
+        _show_tokens(subject, scores)
+    _show_texts(given, scores)
+
+
+def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
+    from tidemask.evaluation.pll import pseudo_perplexity
+
+    rows = [
+        [escape(_short(text)), f"{score.num_tokens:,}", f"{score.pll:,.3f}", f"{score.pppl:,.2f}"]
+        for text, score in zip(texts, scores, strict=True)
+    ]
+    if len(rows) > 1:
+        total = sum(score.num_tokens for score in scores), sum(score.pll for score in scores)
+        together = f"{pseudo_perplexity(scores):,.2f}"
+        rows.append(["all together", f"{total[0]:,}", f"{total[1]:,.3f}", together])
+    print_table(["text", "tokens", "PLL", "PPPL"], rows, title="Pseudo-log-likelihood, nats")
+    cut = [score for score in scores if score.num_windows > 1]
+    if cut:
+        stdout.print(
+            f"{len(cut)} of {len(scores)} texts are longer than the model, and were read in "
+            f"{sum(score.num_windows for score in cut)} windows.",
+            soft_wrap=True,
+        )
+
+
+def _show_tokens(subject: Subject, scores: Sequence[TextScore]) -> None:
+    for score in scores:
+        tokens = subject.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
+        rows = [
+            [escape(str(token)), f"{value:.3f}"]
+            for token, value in zip(tokens, score.log_probabilities, strict=True)
+        ]
+        print_table(["token", "log-probability"], rows)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def _subject(name: str) -> Subject:
+    """The newest model of a run; or a model, here or on the hub.
+
+    Raises:
+        UserError: there is none.
+    """
+    from tidemask.measured_models import default_device, newest_model
+
+    return newest_model(name, device=default_device())

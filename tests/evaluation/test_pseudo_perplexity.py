@@ -1,0 +1,106 @@
+"""Pseudo-perplexity of held-out text against one forward pass per token."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tidemask.corpus.store import open_corpus
+from tidemask.evaluation.pseudo_perplexity import (
+    PseudoPerplexitySettings,
+    pseudo_perplexity_metrics,
+)
+from tidemask.material import Material
+from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+
+
+@pytest.fixture(scope="module")
+def material(corpus: Path) -> Material:
+    return Material.of(open_corpus(corpus))
+
+
+@pytest.fixture(scope="module")
+def model(material: Material) -> SelectedPositionsLM:
+    built = build_model(
+        ModelSettings(size="bert-tiny", dropout=0.3), tokenizer=material.tokenizer,
+        vocab_size=material.vocabulary.size, sequence_length=32, seed=3,
+    )  # fmt: skip
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter *= 4.0  # losses that differ from token to token
+    return SelectedPositionsLM(built)
+
+
+def _metrics(model: SelectedPositionsLM, material: Material, **sample: int) -> dict[str, float]:
+    settings = PseudoPerplexitySettings(**sample)
+    return pseudo_perplexity_metrics(
+        model, material.held_out_set(), material.vocabulary.mask_id, settings
+    )
+
+
+def _by_hand(model: SelectedPositionsLM, material: Material, row: int) -> list[float]:
+    """Loss of each token of a row with it alone masked."""
+    batch = material.held_out_set()[row]
+    mask = None if batch.attention_mask is None else batch.attention_mask.long()
+    places = batch.maskable[0].nonzero().flatten().tolist()
+    ids = batch.input_ids.repeat(len(places), 1)
+    for copy, place in enumerate(places):
+        ids[copy, place] = material.vocabulary.mask_id
+    if mask is not None:
+        mask = mask.repeat(len(places), 1)
+    with torch.no_grad():
+        logits = model.eval().language_model(input_ids=ids, attention_mask=mask).logits
+    surprisal = -logits.double().log_softmax(-1)
+    return [
+        float(surprisal[copy, place, batch.input_ids[0, place]])
+        for copy, place in enumerate(places)
+    ]
+
+
+def test_pseudo_perplexity_of_every_token(model: SelectedPositionsLM, material: Material) -> None:
+    """With the jackknife over rows for the standard error."""
+    rows = [_by_hand(model, material, row) for row in range(len(material.held_out_set().split))]
+    total, count = sum(map(sum, rows)), sum(map(len, rows))
+    metrics = _metrics(model, material, sequences=0, tokens_per_sequence=0)
+    assert metrics["loss"] == pytest.approx(total / count, rel=1e-5)
+    assert metrics["pseudo_perplexity"] == pytest.approx(math.exp(total / count), rel=1e-4)
+    assert metrics["num_tokens"] == count
+    assert metrics["num_sequences"] == len(rows)
+    left_out = np.array([(total - sum(row)) / (count - len(row)) for row in rows])
+    error = math.sqrt((len(rows) - 1) * left_out.var())
+    assert metrics["loss_standard_error"] == pytest.approx(error, rel=0.05)
+    assert metrics["pseudo_perplexity_standard_error"] == pytest.approx(
+        metrics["pseudo_perplexity"] * metrics["loss_standard_error"]
+    )
+
+
+def test_pseudo_perplexity_of_the_fixed_sample(
+    model: SelectedPositionsLM, material: Material
+) -> None:
+    size = len(material.held_out_set().split)
+    assert size > 8
+    losses = []
+    for row in (size * 1 // 8, size * 3 // 8, size * 5 // 8, size * 7 // 8):
+        every = _by_hand(model, material, row)
+        losses += [every[len(every) * part // 6] for part in (1, 3, 5)]
+    metrics = _metrics(model, material, sequences=4, tokens_per_sequence=3)
+    assert metrics["loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+    assert metrics["num_tokens"] == 12
+
+
+def test_pseudo_perplexity_in_small_batches_is_the_same(
+    model: SelectedPositionsLM, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _metrics(model, material)
+    monkeypatch.setattr("tidemask.evaluation.pseudo_perplexity._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("tidemask.evaluation.pseudo_perplexity._POSITIONS_ON_CPU", 70)
+    assert _metrics(model, material) == pytest.approx(expected, rel=1e-5)
+
+
+def test_pseudo_perplexity_refuses_a_sample_below_nothing() -> None:
+    with pytest.raises(ValueError, match="sequences=-1"):
+        PseudoPerplexitySettings(sequences=-1)
