@@ -17,7 +17,7 @@ from tidemask.training.arguments import TrainingSettings
 
 ROOT = Path(__file__).parent.parent / "docs" / "guides"
 GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in
-          ("distributed.md", "tagging.md", "watching.md")}  # fmt: skip
+          ("comparing.md", "distributed.md", "tagging.md", "watching.md")}  # fmt: skip
 
 
 def _blocks(language: str, text: str) -> list[str]:

@@ -26,7 +26,7 @@ METRICS = {
     "rte": "accuracy",
     "wnli": "accuracy",
     "squad": "f1",
-    "ner": "f1",
+    "conll2003": "f1",
     "pos": "accuracy",
 }
 """The main metric of each task that can be made."""

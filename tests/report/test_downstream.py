@@ -195,7 +195,7 @@ def test_downstream_start_is_no_score_of_a_run(make_run: MakeRun) -> None:
 def test_downstream_average_is_over_the_tasks_of_every_run(make_run: MakeRun) -> None:
     paths = [
         write_results(make_run("a"), Evaluated(tasks=GLUE, random=False)),
-        write_results(make_run("b", recipe="ptw"), Evaluated(tasks=("sst2", "rte", "ner"))),
+        write_results(make_run("b", recipe="ptw"), Evaluated(tasks=("sst2", "rte", "conll2003"))),
         make_run("c", recipe="mrd"),
     ]
     runs = read_runs(paths)
@@ -211,9 +211,9 @@ def test_downstream_average_is_over_the_tasks_of_every_run(make_run: MakeRun) ->
 
 
 def test_downstream_tasks_are_in_their_usual_order(make_run: MakeRun) -> None:
-    tasks = ("pos", "squad", "mnli", "cola", "blimp", "ner")
+    tasks = ("pos", "squad", "mnli", "cola", "blimp", "conll2003")
     rows = scored_runs(read_runs([write_results(make_run("a"), Evaluated(tasks=tasks))]))
-    assert tasks_of(rows) == ["blimp", "cola", "mnli", "squad", "ner", "pos"]
+    assert tasks_of(rows) == ["blimp", "cola", "mnli", "squad", "conll2003", "pos"]
 
 
 def test_downstream_warns_of_unequal_terms_and_missing_rows(make_run: MakeRun) -> None:

@@ -19,7 +19,11 @@ from tidemask.run_record import FINAL, RANDOM, START
 GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 """The tasks of GLUE (Wang et al. 2019), in the order of its paper."""
 
-_USUAL_ORDER = ("blimp", "pseudo-perplexity", *GLUE, "squad", "squad_v2", "ner", "pos")
+_USUAL_ORDER = (
+    *("blimp", "pairs", "pseudo-perplexity"),
+    *GLUE,
+    *("xnli_en", "squad", "squad_v2", "conll2003", "pos"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
