@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from tidemask.errors import UserError
+from tidemask.process_end import ending_early
 from tidemask.results_text import show_comparison, show_evaluations
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show
@@ -305,6 +306,7 @@ _USERS_OSERRORS = {
 """What the system refuses for a reason that a user can mend; every other is a defect of ours."""
 
 
+@ending_early()
 def main() -> NoReturn:
     """Run a command; exit with its status."""
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tidemask.process_end import is_launched
 from tidemask.results_text import show_start_and_final
 from tidemask.terminal import print_error, reporting, stderr, stdout
 
@@ -94,7 +95,7 @@ def _is_first_rank() -> bool:
 
 def _leave_launched() -> None:
     """Part from the processes of a launcher, if there is one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if is_launched():
         from tidemask.training.distributed import leave_launched_processes
 
         leave_launched_processes()
