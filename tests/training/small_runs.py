@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import math
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,12 +95,57 @@ def command(arguments: Sequence[str], *, processes: int = 1) -> list[str]:
     return [sys.executable, *launcher, "-m", "tidemask", *arguments]
 
 
+@functools.cache
+def _warm_process() -> Path:
+    """The socket of the server from which warm commands are forked; it ends with this process."""
+    directory = tempfile.TemporaryDirectory(prefix="tidemask-")
+    path = Path(directory.name) / "warm"
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("warm_process.py")), "serve", str(path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def end() -> None:
+        server.communicate()
+        directory.cleanup()
+
+    atexit.register(end)
+    deadline = time.monotonic() + 200
+    while not path.exists() and server.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists(), server.communicate()[1]
+    return path
+
+
+def _warm_command(arguments: Sequence[str], processes: int) -> list[str]:
+    client = [str(Path(__file__).with_name("warm_process.py")), str(_warm_process()), *arguments]
+    light = [sys.executable, "-S", "-E", *client]
+    if processes == 1:
+        return light
+    launcher = ["--standalone", f"--nproc-per-node={processes}", "--no-python"]
+    return [sys.executable, "-m", "torch.distributed.run", *launcher, *light]
+
+
 def run_command(
-    arguments: Sequence[str], *, processes: int = 1
+    arguments: Sequence[str], *, processes: int = 1, warm: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run it on one thread per process and wait."""
+    """Run it on one thread per process and wait.
+
+    Args:
+        arguments: of `tidemask`.
+        processes: started by torchrun if there are several.
+        warm: fork it from a process that has imported everything, where that is possible.
+    """
+    if warm and sys.platform == "linux":
+        whole = _warm_command(arguments, processes)
+    else:
+        whole = command(arguments, processes=processes)
     return subprocess.run(
-        command(arguments, processes=processes),
+        whole,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
