@@ -23,6 +23,11 @@ def is_launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def is_first_rank() -> bool:
+    """Whether this is the first of the processes of a launcher, or the only one there is."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextmanager
 def ending_early() -> Iterator[None]:
     """Let this process, if it is launched, end without the interpreter's finalisation.
