@@ -1,18 +1,22 @@
 """Processes that need not import: forked from one that has, for commands that train for a second.
 
 Importing torch and transformers takes several times as long as such a training. A server imports
-them once and forks a process for each request, which then is `python -m tidemask ...` with the
-arguments, the environment, the directory and the streams of the client: a small program that stands
-where the command would (under torchrun, too), passes signals on, and ends with its status.
+them once and forks a process for each request, which then is `python -m tidemask ...`, or runs a
+script, with the arguments, environment, directory, streams and limit of file sizes of the client: a
+small program that stands where the command would (under torchrun, too), passes signals on, and ends
+with its status.
 
-    python warm_process.py serve SOCKET          ends when its standard input does
-    python warm_process.py SOCKET ARGUMENT...    `python -m tidemask ARGUMENT...`
+    python warm_process.py serve SOCKET              ends when its standard input does
+    python warm_process.py SOCKET PROGRAM ARGUMENT...    the program is `tidemask` or a script
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import resource
+import runpy
 import select
 import signal
 import socket
@@ -32,8 +36,12 @@ Request = dict[str, Any]
 
 def _client(path: str, arguments: list[str]) -> int:
     """Ask for a process, wait for it, and return its status."""
-    here = str(Path.cwd())
-    request = {"arguments": arguments, "environment": dict(os.environ), "directory": here}
+    request = {
+        "arguments": arguments,
+        "environment": dict(os.environ),
+        "directory": str(Path.cwd()),
+        "file_size": resource.getrlimit(resource.RLIMIT_FSIZE),
+    }
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
     content = json.dumps(request).encode()
@@ -74,8 +82,9 @@ def _serve(path: str) -> Request | None:
     """Accept requests to the end; in each process forked for one, return the request."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    listener.bind(f"{path}.new")
     listener.listen()
+    os.rename(f"{path}.new", path)  # noqa: PTH104  # from now on clients find it
     while sys.stdin not in (ready := select.select([listener, sys.stdin], [], [])[0]):
         assert ready
         connection, _ = listener.accept()
@@ -94,7 +103,7 @@ def _serve(path: str) -> Request | None:
 
 
 def _become(request: Request) -> None:
-    """Take over what the client has."""
+    """Take over what the client has, and run its program to the end."""
     os.setsid()
     for number, descriptor in enumerate(request["streams"]):
         os.dup2(descriptor, number)
@@ -102,17 +111,23 @@ def _become(request: Request) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])
-    sys.argv = ["tidemask", *request["arguments"]]
+    resource.setrlimit(resource.RLIMIT_FSIZE, request["file_size"])
+    sys.argv = request["arguments"]
+    program = sys.argv[0]
+    if program == "tidemask":
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = str(Path(program).parent)
+        runpy.run_path(program, run_name="__main__")
 
 
 if __name__ == "__main__":
     if sys.argv[1] != "serve":
         sys.exit(_client(sys.argv[1], sys.argv[2:]))
-    import runpy
-
     for name in HEAVY:
         import_module(name)
+    gc.collect()
+    gc.freeze()  # no search for garbage looks at, and so copies, what all processes share
     asked = _serve(sys.argv[2])
     if asked is not None:
         _become(asked)
-        runpy.run_module("tidemask", run_name="__main__", alter_sys=True)
