@@ -219,7 +219,7 @@ def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
         except ValueError as error:
             raise UserError(f"wrong configuration in {origin}: {error}.") from error
         try:
-            checked: _T = _adapter(kind).validate_json(plain, strict=True)
+            checked: _T = _adapter(kind).validate_json(plain, strict=True)  # type: ignore[arg-type]
             return checked
         except ValidationError as error:
             problems = described(kind, raw, error.errors())
