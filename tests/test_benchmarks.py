@@ -38,6 +38,7 @@ def rows(masking: ModuleType) -> list[Json]:
     return found
 
 
+@pytest.mark.slow
 def test_benchmarks_rows_of_every_group_in_both_modes(rows: list[Json]) -> None:
     groups = GROUPS | ({"seqmask"} if _module("masking_peers").import_seqmask() else set())
     assert {row["group"] for row in rows} == groups
@@ -47,6 +48,7 @@ def test_benchmarks_rows_of_every_group_in_both_modes(rows: list[Json]) -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow
 def test_benchmarks_rows_say_what_the_issue_asks_for(rows: list[Json]) -> None:
     assert json.loads(json.dumps(rows)) == rows
     for row in rows:
@@ -57,6 +59,7 @@ def test_benchmarks_rows_say_what_the_issue_asks_for(rows: list[Json]) -> None:
         assert row["num_calls"] >= 4
 
 
+@pytest.mark.slow
 def test_benchmarks_every_unit_weighting_and_budget_takes_part(rows: list[Json]) -> None:
     policies = {row["policy"] for row in rows if row["group"] == "tidemask"}
     weightings = _module("masking_policies").WEIGHTINGS
@@ -92,6 +95,7 @@ def test_benchmarks_contestants_mask_the_share_they_say() -> None:
             assert abs(mean - contestant.share) < allowed, f"{name}: {mean}"
 
 
+@pytest.mark.slow
 def test_benchmarks_masker_and_collator_mask_alike(rows: list[Json]) -> None:
     policies = _module("masking_policies")
     made = _module("masking_material").material(4, 32)
@@ -104,6 +108,7 @@ def test_benchmarks_masker_and_collator_mask_alike(rows: list[Json]) -> None:
             assert bool((masked.input_ids == columns["input_ids"]).all()), policy.name
 
 
+@pytest.mark.slow
 def test_benchmarks_text_is_like_text(rows: list[Json]) -> None:
     material = _module("masking_material")
     made = material.material(32, 128)
@@ -118,6 +123,7 @@ def test_benchmarks_text_is_like_text(rows: list[Json]) -> None:
     assert bool((again.batch.input_ids == batch.input_ids).all())
 
 
+@pytest.mark.slow
 def test_benchmarks_page_shows_the_data_and_nothing_else(rows: list[Json]) -> None:
     page = _module("masking_page").page
     result = {**_module("machine").conditions(), "rows": rows}

@@ -20,6 +20,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return trained(corpus, tmp_path_factory.mktemp("cli") / "ptw-mrd", "ptw-mrd")
 
 
+@pytest.mark.slow
 def test_cli_the_main_job_end_to_end(tidemask: Command, tmp_path: Path) -> None:
     from prose import text
 

@@ -63,8 +63,9 @@ def test_config_file_of_the_users_own(tmp_path: Path) -> None:
 def test_config_written_out_is_read_back_the_same(tmp_path: Path) -> None:
     for name in recipe_names():
         path = tmp_path / f"{name}.yaml"
-        path.write_text(to_yaml(load_recipe(name)))
-        assert load_recipe(path) == load_recipe(name)
+        recipe = load_recipe(name)
+        path.write_text(to_yaml(recipe))
+        assert load_recipe(path) == recipe
 
 
 PROBLEMS = [

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_runs import warm_command
 
 from test_collator import collator_of
 from test_step_clock import Rows, is_for, loader_of
@@ -23,9 +24,11 @@ LINE = re.compile(
 STEPS = 20
 
 
-def run_example(script: str, *options: str) -> str:
+def run_example(script: str, *options: str, warm: bool = True) -> str:
+    """What a script prints, run as a reader would, or forked from a process that imported a lot."""
+    start = warm_command if warm else (lambda *command: [sys.executable, *map(str, command)])
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / script), f"--steps={STEPS}", *options],
+        start(EXAMPLES / script, f"--steps={STEPS}", *options),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -59,14 +62,14 @@ def check(output: str, first: int = 0, last: int = STEPS - 1) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [("--workers=0",), ("--workers=2", "--accumulate=2")], ids=str)
 def test_examples_plain_loop(options: tuple[str, ...]) -> None:
-    check(run_example("plain_loop.py", *options))
+    check(run_example("plain_loop.py", *options, warm=len(options) > 1))
 
 
 @pytest.mark.slow
 def test_examples_stock_trainer_broken_off_and_continued(tmp_path: Path) -> None:
     """What follows the checkpoint is what it would have been."""
     options = ("--workers=1", "--batch=8", "--out")
-    whole = run_example("stock_trainer.py", *options, str(tmp_path / "whole"))
+    whole = run_example("stock_trainer.py", *options, str(tmp_path / "whole"), warm=False)
     check(whole)
     broken = run_example("stock_trainer.py", *options, str(tmp_path / "run"), "--stop-after=9")
     assert "from the beginning" in broken
@@ -83,7 +86,7 @@ def test_examples_stock_trainer_broken_off_and_continued(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_examples_lightning_loop() -> None:
-    output = run_example("lightning_loop.py", "--accumulate=2", "--batch=8")
+    output = run_example("lightning_loop.py", "--accumulate=2", "--batch=8", warm=False)
     check(output)
     assert len(re.findall(r"^held-out loss \d\.\d+ nats$", output, re.M)) == 4
 

@@ -13,7 +13,9 @@ import tidemask
 
 ROOT = Path(tidemask.__file__).parent
 
-LEAVES = {"errors", "settings", "token_classes", "batch", "noise", "run_record", ""}
+LEAVES = {
+    "errors", "settings", "token_classes", "batch", "noise", "run_record", "process_end", "",
+}  # fmt: skip
 _TRAINING = {"batching", "masking", "modeling", "run_record", "batch", "noise", "token_classes"}
 
 ARROWS: dict[str, set[str]] = {
@@ -48,7 +50,8 @@ ARROWS: dict[str, set[str]] = {
     "run_creation": {"material", "starting", "config", "corpus", "run_record", "training"},
     "run": {"material", "measuring", "starting", "config", "corpus", "modeling", "run_record"}
     | {"training", "watching", "model_card"},
-    "training_command": {"material", "results_text", "run", "run_record", "terminal", "training"},
+    "training_command": {"material", "process_end", "results_text", "run", "run_record"}
+    | {"terminal", "training"},
     "scoring_command": {"evaluation", "measured_models", "terminal"},
     "preview": {"material", "config", "corpus", "batch", "masking", "noise", "run_record"}
     | {"token_classes"},
@@ -74,7 +77,7 @@ ARROWS: dict[str, set[str]] = {
         "report",
     }
     | {"preview", "preview_text", "results_text", "masking", "recipe_figure", "run_record"}
-    | {"training"},
+    | {"process_end", "training"},
     "__main__": {"cli"},
 }
 """What each module or folder may import besides itself, `errors` and `settings`."""

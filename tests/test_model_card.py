@@ -71,10 +71,25 @@ def test_model_card_says_what_the_run_says(
         assert re.search(rf"\| {name} \|.*\| {loss:.3f} ± ", card.text)
     config = re.search(r"```yaml\n(.*?)```", card.text, flags=re.DOTALL)
     assert config is not None
-    assert yaml.safe_load(config[1]) == yaml.safe_load(run.config.read_text())
+    expected = yaml.safe_load(run.config.read_text())
+    expected["corpus"]["path"] = corpus.name
+    assert yaml.safe_load(config[1]) == expected
 
 
-def test_model_card_snippet_runs(card: ModelCard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_card_tells_no_place_of_this_machine(
+    run: RunDirectory, card: ModelCard, corpus: Path
+) -> None:
+    assert str(corpus.parent) in run.config.read_text()
+    for place in (run.root, corpus):
+        assert str(place.parent) not in str(card)
+
+
+def test_model_card_snippet_runs(
+    run: RunDirectory, card: ModelCard, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Where the card lies."""
+    monkeypatch.chdir(run.model)
     block = re.search(r"```python\n(.*?)```", card.text, flags=re.DOTALL)
     assert block is not None
     exec(compile(block[1], "README.md", "exec"), {})

@@ -63,6 +63,7 @@ def test_watching_the_start_is_the_untrained_model_and_changes_nothing_else(
     assert not (plain.evaluation / "held-out--start.json").exists()
 
 
+@pytest.mark.slow
 def test_watching_the_start_survives_a_resume(run: RunDirectory, tmp_path: Path) -> None:
     """From a checkpoint it is not measured again; before the first one, what is missing is."""
     for step, lost in ((5, ()), (0, ()), (0, ("line",)), (0, ("file",)), (0, ("line", "file"))):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -15,6 +16,7 @@ import typer
 
 from tidemask.comparison_text import show_comparison
 from tidemask.errors import UserError
+from tidemask.process_end import ending_early, is_first_rank
 from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show
@@ -357,21 +359,35 @@ _USERS_OSERRORS = {
 }  # fmt: skip
 """What the system refuses for a reason that a user can mend; every other is a defect of ours."""
 
+_FIRST_RANK_SECONDS = 5.0
+"""How long other processes of a launcher wait with their errors: it looks every 0.1 s."""
 
+
+@ending_early()
 def main() -> NoReturn:
     """Run a command; exit with its status."""
     try:
         app(standalone_mode=True)
     except UserError as error:
-        print_error(str(error))
-        sys.exit(2)
+        _fail(str(error))
     except OSError as error:
         if error.errno not in _USERS_OSERRORS:
             raise
         where = f": {error.filename}" if error.filename else ""
-        print_error(f"{error.strerror}{where}.")
-        sys.exit(2)
+        _fail(f"{error.strerror}{where}.")
     sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    """Print an error and exit with status 2.
+
+    Of launched processes the first prints at once. What it says is as a rule what the others would
+    say, and the launcher ends them while they wait; one that fails alone prints after that.
+    """
+    if not is_first_rank():
+        time.sleep(_FIRST_RANK_SECONDS)
+    print_error(message)
+    sys.exit(2)
 
 
 def _progresses(text: str) -> list[float]:

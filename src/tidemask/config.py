@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -240,6 +241,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """The checker of a class of settings; to make it takes longer than to check with it."""
+    return TypeAdapter(kind)
+
+
 def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
     problems = list(unknown_choices(raw, ()))
     if not problems:
@@ -248,7 +255,8 @@ def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
         except ValueError as error:
             raise UserError(f"wrong configuration in {origin}: {error}.") from error
         try:
-            return TypeAdapter(kind).validate_json(plain, strict=True)
+            checked: _T = _adapter(kind).validate_json(plain, strict=True)  # type: ignore[arg-type]
+            return checked
         except ValidationError as error:
             problems = described(kind, raw, error.errors())
     raise UserError(f"wrong configuration in {origin}: {' '.join(problems)}")

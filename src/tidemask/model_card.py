@@ -50,7 +50,7 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
     }
     sections = [
         _title(config),
-        "## Use\n\n" + _use(run, mask_token),
+        "## Use\n\n" + _use(mask_token),
         "## Training\n\n" + _bullets(_training(config, read_metrics(run.metrics), corpus)),
         "## Data\n\n" + _bullets(_data(corpus)),
         "## Scores\n\n" + _scores(scores),
@@ -60,7 +60,17 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
         f"## The whole configuration\n\n```yaml\n{to_yaml(config)}```",
     ]
     front_matter = _front_matter(config, corpus, scores.get(FINAL, {})).to_yaml()
-    return str(ModelCard(f"---\n{front_matter}\n---\n\n" + "\n\n".join(sections) + "\n"))
+    body = _without_places("\n\n".join(sections), config)
+    return str(ModelCard(f"---\n{front_matter}\n---\n\n{body}\n"))
+
+
+def _without_places(text: str, config: RunConfig) -> str:
+    """Names in place of absolute paths, which tell nobody anything but where their author works."""
+    places = (config.corpus.path, config.model.warm_start, config.model.config)
+    for place in map(str, filter(None, places)):
+        if Path(place).is_absolute():
+            text = text.replace(place, Path(place).name)
+    return text
 
 
 def _front_matter(config: RunConfig, corpus: Manifest, scores: Mapping[str, Any]) -> ModelCardData:
@@ -101,11 +111,11 @@ def _title(config: RunConfig) -> str:
     )
 
 
-def _use(run: RunDirectory, mask_token: str) -> str:
+def _use(mask_token: str) -> str:
     return f"""```python
 from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
-directory = "{run.model.as_posix()}"  # or its name on the hub
+directory = "."  # where this file lies; or the model's name on the hub
 model = AutoModelForMaskedLM.from_pretrained(directory)
 tokenizer = AutoTokenizer.from_pretrained(directory)
 fill = pipeline("fill-mask", model=model, tokenizer=tokenizer)

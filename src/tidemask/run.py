@@ -102,7 +102,7 @@ def _train(
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.without_effect(), *config.training.without_effect()]
-    for note in [*engine, *idle, *resume_notes(run, point)]:
+    for note in [*engine, *idle, *resume_notes(run, point), *config.training.to_wait_for()]:
         observer.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tidemask.process_end import is_first_rank, is_launched
 from tidemask.results_text import show_start_and_final
 from tidemask.terminal import print_error, reporting, stderr, stdout
 
@@ -39,7 +39,7 @@ def stopping_in_order(directory: Path) -> Iterator[Interruption]:
                 yield interruption
         except Interrupted as stop:
             _leave_launched()
-            if _is_first_rank():
+            if is_first_rank():
                 stderr.print(f"Stopped by {stop.by.name}: {_saved(directory)}", soft_wrap=True)
             raise typer.Exit(stop.status) from None
 
@@ -70,7 +70,7 @@ def train_and_show(
     from tidemask.run_record import RunDirectory
 
     run = RunDirectory(directory)
-    if not _is_first_rank():
+    if not is_first_rank():
         if not is_finished:
             train(run, interruption=interruption)
         _leave_launched()
@@ -88,13 +88,9 @@ def train_and_show(
     stdout.print(f"Model: {run.model}", soft_wrap=True)
 
 
-def _is_first_rank() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def _leave_launched() -> None:
     """Part from the processes of a launcher, if there is one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if is_launched():
         from tidemask.training.distributed import leave_launched_processes
 
         leave_launched_processes()

@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 from tidemask.batch import IGNORE_INDEX
 from tidemask.config import read_run_config
 from tidemask.material import Material, Observer, corpus_of
+from tidemask.process_end import ending_early
 from tidemask.run import _build_trainer
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import (
@@ -78,7 +79,8 @@ def observe(run: RunDirectory) -> Observed:
 
 
 if __name__ == "__main__":
-    join_launched_processes()
-    seen = observe(RunDirectory(Path(sys.argv[1])))
-    torch.save(vars(seen), f"{sys.argv[2]}-{rank_and_size()[0]}.pt")
-    leave_launched_processes()
+    with ending_early():
+        join_launched_processes()
+        seen = observe(RunDirectory(Path(sys.argv[1])))
+        torch.save(vars(seen), f"{sys.argv[2]}-{rank_and_size()[0]}.pt")
+        leave_launched_processes()

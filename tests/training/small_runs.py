@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import math
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,20 +87,83 @@ def stopped_at(run: RunDirectory, step: int, out: Path) -> RunDirectory:
     return stopped
 
 
-def command(arguments: Sequence[str], *, processes: int = 1) -> list[str]:
-    """`tidemask ...` as a command of this interpreter, under torchrun if there are several."""
+def command(arguments: Sequence[str], *, processes: int = 1, warm: bool = False) -> list[str]:
+    """`tidemask ...` as a command of this interpreter, under torchrun if there are several.
+
+    Args:
+        arguments: of `tidemask`.
+        processes: how many.
+        warm: fork them from a process that has imported a lot, see `warm_process.py`.
+    """
+    if warm:
+        return _warm(arguments, processes)
     if processes == 1:
         return [sys.executable, "-m", "tidemask", *arguments]
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return [sys.executable, *launcher, "-m", "tidemask", *arguments]
 
 
+@functools.cache
+def _warm_process() -> Path:
+    """The socket of the server from which warm commands are forked; it ends with this process."""
+    directory = tempfile.TemporaryDirectory(prefix="tidemask-")
+    path = Path(directory.name) / "warm"
+    errors = Path(directory.name) / "errors.txt"
+    with errors.open("w") as file:
+        server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm_process.py")), "serve", str(path)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+        )
+
+    def end() -> None:
+        assert server.stdin is not None
+        server.stdin.close()
+        server.wait()
+        directory.cleanup()
+
+    atexit.register(end)
+    deadline = time.monotonic() + 200
+    while not path.exists() and server.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists(), errors.read_text()
+    return path
+
+
+def warm_command(program: str | Path, *arguments: str) -> list[str]:
+    """A command that is `tidemask` or a script, forked from a process that has imported a lot."""
+    if sys.platform != "linux":
+        return [sys.executable, *(("-m", "tidemask") if program == "tidemask" else (str(program),)),
+                *arguments]  # fmt: skip
+    client = Path(__file__).with_name("warm_process.py")
+    return [
+        sys.executable, "-S", "-E", str(client), str(_warm_process()), str(program), *arguments
+    ]  # fmt: skip
+
+
+def _warm(arguments: Sequence[str], processes: int) -> list[str]:
+    """What `command` is, but forked; torchrun itself is real."""
+    forked = warm_command("tidemask", *arguments)
+    if processes == 1:
+        return forked
+    launcher = ["--standalone", f"--nproc-per-node={processes}", "--no-python"]
+    return [sys.executable, "-m", "torch.distributed.run", *launcher, *forked]
+
+
 def run_command(
-    arguments: Sequence[str], *, processes: int = 1
+    arguments: Sequence[str], *, processes: int = 1, warm: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run it on one thread per process and wait."""
+    """Run it on one thread per process and wait.
+
+    Args:
+        arguments: of `tidemask`.
+        processes: started by torchrun if there are several.
+        warm: fork them from a process that has imported a lot.
+    """
     return subprocess.run(
-        command(arguments, processes=processes),
+        command(arguments, processes=processes, warm=warm),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -125,7 +125,7 @@ def sharded(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirect
         "pretrain", str(corpus), "--recipe=ptw-mrd", *TINY, *EXACT, f"--out={root}",
         "training.micro_batch_size=8", "training.sharding=fsdp2",
     ]  # fmt: skip
-    done = run_command(arguments, processes=2)
+    done = run_command(arguments, processes=2, warm=False)
     assert done.returncode == 0, done.stderr
     (root / "printed.json").write_text(json.dumps([done.stdout, done.stderr]))
     return RunDirectory(root)

@@ -54,6 +54,7 @@ def test_compiled_run_gives_the_same_and_compiles_once(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Compiling the model") == 1
     graphs = int(done.stdout.rpartition("graphs ")[2])
     assert 1 <= graphs <= 4, "padded or not, up to the head and after it"
     for a, b in zip(records(eager), records(compiled), strict=True):

@@ -128,7 +128,7 @@ def _limited(
         "os.execv(sys.executable, sys.argv[1:])"
     )
     return subprocess.run(
-        [sys.executable, "-c", code, *command(arguments, processes=processes)],
+        [sys.executable, "-c", code, *command(arguments, processes=processes, warm=True)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

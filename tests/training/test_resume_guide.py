@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import TINY
+from small_runs import TINY, warm_command
 from typer.main import get_command
 
 from tidemask import cli
@@ -57,7 +57,7 @@ def test_resume_guide_job_goes_back_into_the_queue_until_it_is_finished(
     tools = tmp_path / "bin"
     tools.mkdir()
     for name, line in (
-        ("tidemask", f'exec {shlex.quote(sys.executable)} -m tidemask "$@"'),
+        ("tidemask", f'exec {shlex.join(warm_command("tidemask"))} "$@"'),
         ("scontrol", 'echo "$@" >> scontrol.txt'),
     ):
         (tools / name).write_text(f"#!/bin/sh\n{line}\n")

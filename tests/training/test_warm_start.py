@@ -17,6 +17,7 @@ from transformers import AutoModelForMaskedLM, BertModel, PreTrainedTokenizerFas
 from transformers.pipelines import FillMaskPipeline
 
 from prose import text
+from tidemask.cli import main
 from tidemask.config import load_recipe, read_run_config
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store import open_corpus
@@ -271,14 +272,19 @@ def test_warm_start_refuses_another_tokenizer(
 
 
 def test_warm_start_from_the_command_line_says_in_one_line_what_is_wrong(
-    corpus: Path, tmp_path: Path
-) -> None:
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     arguments = ["pretrain", str(corpus), "--out", str(tmp_path / "run")]
-    done = run_command([*arguments, f"model.warm_start={tmp_path / 'nowhere'}"])
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "no such directory: model.warm_start=" in done.stderr
+    start = f"model.warm_start={tmp_path / 'nowhere'}"
+    monkeypatch.setattr("sys.argv", ["tidemask", *arguments, start])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) == 1
+    assert "no such directory: model.warm_start=" in printed.err
 
 
 def test_warm_start_models_with_padded_vocabularies_are_evaluated(
@@ -336,7 +342,7 @@ def test_warm_start_from_the_cache_of_the_hub(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     out = tmp_path / "run"
     settings = [*TINY, *further(Path("someone/tiny"))]
-    done = run_command(["pretrain", str(corpus), "--out", str(out), *settings])
+    done = run_command(["pretrain", str(corpus), "--out", str(out), *settings], warm=False)
     assert done.returncode == 0, done.stderr
     assert read_run_config(out / "run.yaml").model.warm_start == "someone/tiny"
 

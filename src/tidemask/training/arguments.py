@@ -143,6 +143,12 @@ class TrainingSettings(Settings):
             return round(0.1 * self.max_steps)
         return self.lr_decay_steps
 
+    def to_wait_for(self) -> list[str]:
+        """What takes long before the first step, one sentence each."""
+        if not self.compile:
+            return []
+        return ["Compiling the model (training.compile): the first step takes a minute or more."]
+
     def without_effect(self) -> list[str]:
         """Settings that change nothing, one sentence each."""
         changed = [

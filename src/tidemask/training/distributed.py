@@ -17,7 +17,7 @@ def join_launched_processes() -> None:
 
 
 def leave_launched_processes() -> None:
-    """Dissolve the group, if there is one: its threads must end before the interpreter does."""
+    """Dissolve the group, if there is one; under FSDP2 its threads go on (see `process_end`)."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
         PartialState().destroy_process_group()

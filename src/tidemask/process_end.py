@@ -1,0 +1,80 @@
+"""The end of a process that a launcher started beside others: before the interpreter's own.
+
+Threads of C++ outlive the group: the device mesh of FSDP2 keeps those of gloo alive after
+`destroy_process_group`. If one lets go of a tensor while the interpreter takes itself apart, it
+asks for the interpreter's lock. Python up to 3.13 ends such a thread by unwinding its stack, C++
+does not allow that there, and a process whose work is done aborts with "terminate called without an
+active exception" (https://github.com/pytorch/pytorch/issues/190489). So these processes leave by
+`os._exit`, after what may still count: threads of Python are joined, exit handlers have run, what
+was printed is flushed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def is_launched() -> bool:
+    """Whether a launcher (torchrun, `accelerate launch`) started this process beside others."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_first_rank() -> bool:
+    """Whether this is the first of the processes of a launcher, or the only one there is."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def ending_early() -> Iterator[None]:
+    """Let this process, if it is launched, end without the interpreter's finalisation.
+
+    What is inside is the whole program: its exception or `sys.exit` decides the status as ever, and
+    tracebacks are shown. Enter it before libraries are imported: the exit handlers that they
+    register run before this one, which is the last.
+    """
+    if not is_launched():
+        yield
+        return
+    end = _End()
+    atexit.register(end.leave)
+    try:
+        yield
+    except SystemExit as exit_:
+        end.status = _status_of(exit_)
+        raise
+    except KeyboardInterrupt:
+        end.status = 130
+        raise
+    end.status = 0
+
+
+class _End:
+    """Leaves with a status.
+
+    Attributes:
+        status: of the process; that of an error with a traceback until another is known.
+    """
+
+    def __init__(self) -> None:
+        self.status = 1
+
+    def leave(self) -> None:
+        """Flush what was printed and leave; a stream that takes no more is 120, as in Python."""
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if stream is not None and not stream.closed:
+                    stream.flush()
+            except OSError:
+                self.status = 120
+        os._exit(self.status)
+
+
+def _status_of(exit_: SystemExit) -> int:
+    """What Python makes of the argument of `sys.exit`."""
+    if exit_.code is None:
+        return 0
+    return exit_.code if isinstance(exit_.code, int) else 1
