@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from typer.main import get_command
 
 from tidemask import cli
-from tidemask.config import load_recipe
+from tidemask.config import load_recipe, load_settings
+from tidemask.evaluation.task_table import TaskSettings
 
 
 def check_command(line: str) -> None:
@@ -16,6 +18,9 @@ def check_command(line: str) -> None:
     options = {o for p in get_command(cli.app).commands[name].params for o in p.opts}
     assert program == "tidemask"
     assert {argument for argument in arguments if argument.startswith("--")} <= options
+    if name == "evaluate":
+        overrides = [word for word in arguments if re.match(r"[a-z_]+\.[a-z_]+=", word)]
+        load_settings(TaskSettings, overrides, line)
     if "--recipe" in arguments:
         overrides = [argument for argument in arguments if "=" in argument]
         load_recipe(arguments[arguments.index("--recipe") + 1], overrides)

@@ -6,18 +6,20 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from documented_commands import check_command
-from tidemask.config import Recipe
-from tidemask.evaluation.fine_tuning import FineTuneSettings
+from tidemask.config import Recipe, read_settings
+from tidemask.evaluation.task_table import USER_TASKS, TaskSettings, UserTask, user_task
 from tidemask.training.arguments import TrainingSettings
 
 ROOT = Path(__file__).parent.parent / "docs" / "guides"
 GUIDES = {name: (ROOT / name).read_text(encoding="utf-8") for name in
-          ("comparing.md", "distributed.md", "tagging.md", "watching.md")}  # fmt: skip
+          ("comparing.md", "distributed.md", "evaluation.md", "question-answering.md", "tagging.md",
+           "watching.md", "zero-shot.md")}  # fmt: skip
 
 
 def _blocks(language: str, text: str) -> list[str]:
@@ -53,17 +55,30 @@ def test_guides_commands_exist(guide: str, line: str) -> None:
 ROWS = [
     (name, *found.groups())
     for name, text in GUIDES.items()
-    for found in re.finditer(r"^\| `([\w.]+)` \|[^|]*\| `(\w+)` \|", text, flags=re.MULTILINE)
+    for found in re.finditer(r"^\| `(\w+\.\w+)` \|[^|]*\| `([^`]+)` \|", text, flags=re.MULTILINE)
 ]
 
 
 @pytest.mark.parametrize(("guide", "setting", "default"), ROWS)
 def test_guides_settings_have_their_defaults(guide: str, setting: str, default: str) -> None:
     section, name = setting.split(".")
-    (field,) = [
-        field for field in dataclasses.fields(getattr(Recipe(), section)) if field.name == name
-    ]
-    assert yaml.safe_load(default) == field.default
+    owner = next(kind for kind in (Recipe(), TaskSettings()) if hasattr(kind, section))
+    found = getattr(getattr(owner, section), name)
+    shown = yaml.safe_load(default)
+    if isinstance(found, float) or default.startswith("["):
+        assert json.loads(default) == pytest.approx(found)
+    else:
+        assert shown == found
+
+
+def test_guides_task_of_ones_own_is_one(tmp_path: Path) -> None:
+    (block,) = _blocks("yaml", GUIDES["evaluation.md"])
+    path = tmp_path / "museum.yaml"
+    path.write_text(block)
+    task = read_settings(USER_TASKS, path)
+    assert isinstance(task, UserTask)
+    assert task.labels == ("angry", "calm", "merry")
+    assert user_task(task, TaskSettings(), tmp_path).fine_tuning.epochs == 5
 
 
 def test_guides_name_every_test_that_they_rely_on() -> None:
@@ -73,8 +88,10 @@ def test_guides_name_every_test_that_they_rely_on() -> None:
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
 def test_guides_name_settings_that_exist(path: Path) -> None:
-    sections = {"training": TrainingSettings, "fine_tuning": FineTuneSettings}
-    found = set(re.findall(r"`(training|fine_tuning)\.(\w+)", path.read_text(encoding="utf-8")))
+    sections: dict[str, Any] = {"training": TrainingSettings}
+    sections |= {name: type(value) for name, value in vars(TaskSettings()).items()}
+    known = "|".join(sections)
+    found = set(re.findall(rf"`({known})\.(\w+)", path.read_text(encoding="utf-8")))
     assert found
     assert found <= {
         (section, field.name)

@@ -199,8 +199,9 @@ def evaluate(
         str,
         typer.Option(
             "--tasks",
-            help="Comma-separated tasks: held-out, glue or its tasks (cola, sst2, ...), xnli_en, "
-            "all for those whose data is found, YAML files of your own.",
+            help="Comma-separated: held-out, pseudo-perplexity, blimp, pairs, glue or one of its "
+            "tasks (cola, sst2, ...), xnli_en, squad, squad_v2, conll2003, pos, YAML files of your "
+            "own; all for those whose data is found.",
         ),
     ] = "held-out",
     tasks_from: Annotated[
