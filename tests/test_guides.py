@@ -13,6 +13,7 @@ import yaml
 
 from documented_commands import check_command
 from tidemask.config import Recipe, read_settings
+from tidemask.evaluation.classification import TextTask
 from tidemask.evaluation.task_table import USER_TASKS, TaskSettings, UserTask, user_task
 from tidemask.training.arguments import TrainingSettings
 
@@ -75,10 +76,12 @@ def test_guides_task_of_ones_own_is_one(tmp_path: Path) -> None:
     (block,) = _blocks("yaml", GUIDES["evaluation.md"])
     path = tmp_path / "museum.yaml"
     path.write_text(block)
-    task = read_settings(USER_TASKS, path)
+    task = read_settings(USER_TASKS, path, {"fine_tuning": {"num_seeds": 7}})
     assert isinstance(task, UserTask)
     assert task.labels == ("angry", "calm", "merry")
-    assert user_task(task, TaskSettings(), tmp_path).fine_tuning.epochs == 5
+    made = user_task(task, tmp_path)
+    assert isinstance(made, TextTask)
+    assert (made.fine_tuning.epochs, made.fine_tuning.num_seeds) == (5, 7)
 
 
 def test_guides_name_every_test_that_they_rely_on() -> None:

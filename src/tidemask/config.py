@@ -141,17 +141,26 @@ def load_settings(kind: type[_T], overrides: Sequence[str], origin: str) -> _T:
     return _checked(kind, raw, origin)
 
 
-def read_settings(kinds: Mapping[str, type[_T]], path: Path) -> _T:
+def read_settings(
+    kinds: Mapping[str, type[_T]],
+    path: Path,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+) -> _T:
     """Settings from a YAML file, of one of several kinds that its field `kind` tells apart.
 
     Args:
         kinds: by the value of that field; the first where it is missing.
         path: the file.
+        defaults: by section, what its fields are where the file does not say.
 
     Raises:
         UserError: the file is missing, damaged, or holds settings that are wrong.
     """
     raw = _read_yaml(path)
+    for section, fields in (defaults or {}).items():
+        own = raw.get(section)
+        if own is None or isinstance(own, dict):
+            raw[section] = {**fields, **(own or {})}
     name = raw.get("kind", next(iter(kinds)))
     if not isinstance(name, str) or name not in kinds:
         raise UserError(

@@ -6,6 +6,7 @@ does not lose the others, and what is finished stays when the command is interru
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -194,7 +195,8 @@ def _task(name: str, settings: TaskSettings, places: Places) -> Task:
     if not is_file(name):
         return TASKS[name](name, settings, places)
     path = Path(name)
-    return user_task(read_settings(USER_TASKS, path), settings, path.parent)
+    shared = {"fine_tuning": dataclasses.asdict(settings.fine_tuning)}
+    return user_task(read_settings(USER_TASKS, path, shared), path.parent)
 
 
 def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskSettings) -> Task:

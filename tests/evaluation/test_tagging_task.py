@@ -18,7 +18,7 @@ from tidemask.evaluation.tagging_data import TaggingTaskSettings
 from tidemask.evaluation.tagging_task import POS, TaggingTask
 from tidemask.evaluation.task import FineTunedTask, unheard
 from tidemask.evaluation.task_data import TaskData
-from tidemask.evaluation.task_table import USER_TASKS, TaskSettings, user_task
+from tidemask.evaluation.task_table import USER_TASKS, user_task
 
 _NAMES = "marta oleg ines tomas".split()
 _OTHERS = "in the river sings".split()
@@ -136,7 +136,7 @@ def test_tagging_task_of_parts_of_speech_has_a_main_metric_without_data() -> Non
 def test_tagging_task_of_ones_own_is_told_by_its_kind(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("name: own\nkind: words\ncolumn: 4\ndata: ./xx-ud\n", encoding="utf-8")
-    task = user_task(read_settings(USER_TASKS, file), TaskSettings(), tmp_path)
+    task = user_task(read_settings(USER_TASKS, file), tmp_path)
     assert isinstance(task, TaggingTask)
     assert (task.main_metric, task.settings.column) == ("accuracy", 4)
     assert task.data.directory == tmp_path / "xx-ud"
@@ -150,6 +150,6 @@ def test_tagging_task_of_the_guide_parses(tmp_path: Path) -> None:
     _, _, rest = guide.read_text(encoding="utf-8").partition("```yaml\n")
     file = tmp_path / "museum.yaml"
     file.write_text(rest.partition("```")[0], encoding="utf-8")
-    task = user_task(read_settings(USER_TASKS, file), TaskSettings(), tmp_path)
+    task = user_task(read_settings(USER_TASKS, file), tmp_path)
     assert isinstance(task, TaggingTask)
     assert (task.name, task.settings.column, task.fine_tuning.epochs) == ("museum-entities", -1, 5)

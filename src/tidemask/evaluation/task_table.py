@@ -67,8 +67,8 @@ class UserTask(TextTaskSettings):
 
     data: str
     """Directory with train.jsonl and dev.jsonl, from where the file lies; or a name on the hub."""
-    fine_tuning: FineTuneSettings | None = None
-    """What differs from the settings of the other tasks; unset nothing."""
+    fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
+    """How models are trained on it; where its file does not say, as on every other task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class UserTaggingTask(TaggingTaskSettings):
     data: str
     """Directory with a file for each split, or what their names begin with, from where the file
     lies; or a name on the hub."""
-    fine_tuning: FineTuneSettings | None = None
-    """What differs from the settings of the other tasks; unset nothing."""
+    fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
+    """How models are trained on it; where its file does not say, as on every other task."""
 
 
 USER_TASKS: Mapping[str, type[UserTask | UserTaggingTask]] = {
@@ -191,12 +191,11 @@ def is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def user_task(task: UserTask | UserTaggingTask, settings: TaskSettings, base: Path) -> Task:
+def user_task(task: UserTask | UserTaggingTask, base: Path) -> Task:
     """A task of one's own.
 
     Args:
         task: what its file says.
-        settings: of all tasks.
         base: the directory of the file.
     """
     directory = (base / Path(task.data).expanduser()).resolve()
@@ -206,10 +205,9 @@ def user_task(task: UserTask | UserTaggingTask, settings: TaskSettings, base: Pa
         directory=directory if is_here else None,
         hub=() if is_here else tuple(task.data.split()),
     )
-    fine_tuning = task.fine_tuning or settings.fine_tuning
     if isinstance(task, UserTaggingTask):
-        return TaggingTask(_part(task, TaggingTaskSettings), data, fine_tuning)
-    return TextTask(_part(task, TextTaskSettings), data, fine_tuning)
+        return TaggingTask(_part(task, TaggingTaskSettings), data, task.fine_tuning)
+    return TextTask(_part(task, TextTaskSettings), data, task.fine_tuning)
 
 
 _T = TypeVar("_T", TaggingTaskSettings, TextTaskSettings)
