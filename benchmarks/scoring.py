@@ -51,7 +51,7 @@ class Effort:
     rounds: int
     pairs: int = 200
     peer_pairs: int = 20
-    peer_at_once: tuple[int, ...] = (2, 10, 40)
+    peer_at_once: tuple[int, ...] = (2, 10)
     compared_pairs: int = COMPARED_PAIRS
 
 

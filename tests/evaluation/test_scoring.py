@@ -55,7 +55,8 @@ def test_scoring_variants_differ_where_a_word_has_several_tokens() -> None:
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("roberta", {}), ("distilbert", {}), ("electra", {}), ("albert", {}), ("modernbert", {}),
+        ("roberta", {}), ("xlm-roberta", {}), ("camembert", {}), ("distilbert", {}),
+        ("electra", {}), ("albert", {}), ("modernbert", {}),
         ("deberta-v3", {}), ("modernbert-sparse", {}),
         ("convbert", {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
                       "intermediate_size": 32, "embedding_size": 32}),
@@ -67,6 +68,16 @@ def test_scoring_of_every_kind_of_head(name: str, changes: dict[str, object]) ->
     texts = [TEXTS[1], TEXTS[3]]
     for text, scores in zip(texts, _scores(model, tokenizer, texts), strict=True):
         assert scores == pytest.approx(slow_scores(model, tokenizer, text, "original"), abs=2e-5)
+
+
+def test_scoring_computes_the_last_layer_where_it_is_wanted() -> None:
+    tokenizer = wordpiece()
+    model = model_for(tokenizer)
+    seen = []
+    last = model.base_model.encoder.layer[-1]
+    last.intermediate.register_forward_hook(lambda module, args, output: seen.append(output.shape))
+    (scores,) = _scores(model, tokenizer, [TEXTS[1]])
+    assert seen == [(len(scores), 48)]
 
 
 @each_variant
@@ -99,8 +110,8 @@ def test_scoring_runs_equal_copies_once() -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer)
     lengths = []
-    model.base_model.register_forward_hook(
-        lambda module, args, output: lengths.append(len(output[0]))
+    model.base_model.embeddings.register_forward_hook(
+        lambda module, args, output: lengths.append(len(output))
     )
     pair = ["the river watches it .", "the stone watches it ."]
     good, bad = TextEncoder(tokenizer).encode(pair)

@@ -3,9 +3,11 @@
 Each token that is scored makes one masked copy of its text. Copies of equal length run together, so
 that nothing is padded and no attention mask is needed; equal copies run once, as those of a minimal
 pair that mask the one token in which its sentences differ; and the head is computed at the one
-position that is scored. `original` masks the token (Salazar et al., "Masked Language Model
-Scoring", 2020, arXiv 1910.14659); `within_word_l2r` masks the tokens to its right in the same word
-as well (Kauf and Ivanova 2023, arXiv 2305.10588), without which the rest of a word gives it away.
+position that is scored, as is the last layer of the encoders that `one_position.py` knows.
+
+`original` masks the token (Salazar et al., "Masked Language Model Scoring", 2020, arXiv
+1910.14659); `within_word_l2r` masks the tokens to its right in the same word as well (Kauf and
+Ivanova 2023, arXiv 2305.10588), without which the rest of a word gives it away.
 
 Dimensions: `N` tokens of a text, `L` positions, `M` masked copies, `U` different ones, `V`
 vocabulary.
@@ -25,6 +27,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tidemask.errors import UserError
+from tidemask.evaluation.one_position import encode_at, is_like_bert
 from tidemask.evaluation.text_tokens import Ids, TextTokens
 from tidemask.modeling.heads import HEADS
 from tidemask.settings import Settings, check_at_least
@@ -78,6 +81,7 @@ class Scorer:
         self.model = model.eval()  # type: ignore[no-untyped-call]
         self.mask_id = mask_id
         self._head = HEADS.get(str(model.config.model_type))
+        self._is_like_bert = is_like_bert(model)
         on_cpu = model.device.type == "cpu"
         self._most_tokens = self.settings.batch_tokens or _MOST_TOKENS[on_cpu]
         self._most_projected = _MOST_LOGITS[on_cpu] // int(model.config.vocab_size)
@@ -152,15 +156,23 @@ class Scorer:
     def _logits(self, ids: Ids, places: Ids) -> Tensor:
         """At one place of each copy, float32 [U, V]."""
         device = self.model.device
-        rows, columns = torch.arange(len(ids), device=device), self._on_device(places)
         narrow = self.settings.precision == "bf16"
-        encoder = self.model if self._head is None else self.model.base_model
+        where = torch.arange(len(ids), device=device), self._on_device(places)
         with torch.autocast(device.type, torch.bfloat16, enabled=narrow):
-            output = encoder(input_ids=self._on_device(ids))
-        chosen: Tensor = (output.logits if self._head is None else output[0])[rows, columns].float()
+            chosen = self._at(self._on_device(ids), *where).float()
         if self._head is None:
             return chosen
         return nn.functional.linear(*self._head(self.model, chosen))
+
+    def _at(self, ids: Tensor, rows: Tensor, places: Tensor) -> Tensor:
+        """What the head takes at one place of each copy [U, H]; without a head, logits [U, V]."""
+        if self._head is None:
+            logits: Tensor = self.model(input_ids=ids).logits
+            return logits[rows, places]
+        if self._is_like_bert:
+            return encode_at(self.model, ids, rows, places)
+        hidden: Tensor = self.model.base_model(input_ids=ids)[0]
+        return hidden[rows, places]
 
     def _on_device(self, values: NDArray[np.int32] | NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(values).to(self.model.device).long()
