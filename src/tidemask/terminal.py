@@ -73,7 +73,7 @@ class Reporter:
         shown.take(self._notes.pop(stage, {}))
         if self._live:
             self._draw(shown, now)
-        elif done and not was_finished:
+        elif (done or shown.note) and not was_finished:
             self._log(log_line(shown, now), at_once=shown.is_finished)
 
     def on_record(self, record: Mapping[str, object]) -> None:
