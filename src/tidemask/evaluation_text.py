@@ -20,17 +20,18 @@ _HELD_OUT = "held-out"
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print the scores: a table of held-out losses, and one of all other tasks per target."""
-    several = len({one.target for one in outcomes}) > 1
-    losses = [
-        (f"{one.target} {one.checkpoint}" if several else one.checkpoint, one.results[0].metrics)
-        for one in outcomes
-        if one.task == _HELD_OUT and one.results
-    ]
-    if losses:
-        show_evaluations(losses)
-    for target in dict.fromkeys(one.target for one in outcomes):
-        scored = [one for one in outcomes if one.target == target and one.task != _HELD_OUT]
+    """Print the scores of each target: a table of held-out losses, and one of all other tasks."""
+    targets = list(dict.fromkeys(one.target for one in outcomes))
+    for target in targets:
+        own = [one for one in outcomes if one.target == target]
+        losses = [
+            (one.checkpoint, one.results[0].metrics)
+            for one in own
+            if one.task == _HELD_OUT and one.results
+        ]
+        if losses:
+            show_evaluations(losses, of=target if len(targets) > 1 else "")
+        scored = [one for one in own if one.task != _HELD_OUT]
         if scored:
             _show_scores(target, scored)
 
@@ -48,7 +49,7 @@ def _show_scores(target: str, outcomes: Sequence[Outcome]) -> None:
         print_table(
             ["task", "metric", *(_short(name) for name in shown)],
             rows,
-            title=f"{target}: scores x 100, median (lowest to highest) over seeds",
+            title=f"{target}: scores x 100, median (lowest-highest) over seeds of fine-tuning",
             text_columns=2,
         )
 

@@ -15,6 +15,7 @@ from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_ou
 from tidemask.material import Material, Observer
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
+    FREQUENCY_BANDS,
     HELD_OUT_PERCENTS,
     RunDirectory,
     held_out_loss,
@@ -54,6 +55,7 @@ def held_out_description(settings: HeldOutSettings, material: Material) -> dict[
         "sequences": settings.final_sequences,
         "draws": settings.final_draws,
         "corpus_fingerprint": material.corpus.manifest.fingerprint,
+        "frequency_bands": [list(band) for band in FREQUENCY_BANDS],
     }
 
 

@@ -15,8 +15,8 @@ from tidemask.run_record import (
 from tidemask.terminal import print_table
 
 
-def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]]) -> None:
-    """Print the held-out losses of checkpoints, with the unigram entropy beside them."""
+def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]], *, of: str = "") -> None:
+    """Print the held-out losses of checkpoints, `of` which run, with the unigram entropy."""
     names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
     columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "entropy"]
     rows = [
@@ -27,7 +27,8 @@ def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]]) -> None
         ]
         for name, m in results
     ]
-    print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
+    title = "Held-out loss, nats per masked token (± standard error)"
+    print_table(columns, rows, title=f"{of}: {title}" if of else title)
 
 
 def show_start_and_final(run: RunDirectory) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -146,12 +147,14 @@ class TaskData:
             if not (self.directory / "dataset_dict.json").is_file():
                 return None
             datasets = _datasets_library(self.task)
-            return dict(datasets.load_from_disk(str(self.directory)))
+            with _without_bars(datasets):
+                return dict(datasets.load_from_disk(str(self.directory)))
         if not self.hub:
             self._checked_directory()
         datasets = _datasets_library(self.task)
         try:
-            return dict(_from_hub(datasets, self.hub))
+            with _without_bars(datasets):
+                return dict(_from_hub(datasets, self.hub))
         except Exception as error:  # each of the libraries below it has its own for no network
             raise UserError(
                 f"no data for task {self.task}: {' '.join(self.hub)} cannot be had from the hub "
@@ -201,6 +204,18 @@ def _from_hub(datasets: Any, hub: Sequence[str]) -> Any:
         if "script" not in str(error):
             raise
         return datasets.load_dataset(*hub, revision="refs/convert/parquet")
+
+
+@contextmanager
+def _without_bars(datasets: Any) -> Iterator[None]:
+    """Progress is told in our own way."""
+    was_off = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not was_off:
+            datasets.enable_progress_bars()
 
 
 def _datasets_library(task: str) -> Any:
