@@ -19,8 +19,9 @@ import yaml
 from small_runs import command, trained
 
 from prose import sentence
-from tidemask.evaluating import Request, Watcher, evaluate
+from tidemask.evaluating import Request, evaluate
 from tidemask.evaluation.task_table import Places
+from tidemask.evaluation_units import Watcher
 from tidemask.run_record import RunDirectory
 
 Command = Callable[..., tuple[int, str, str]]

@@ -39,11 +39,12 @@ ARROWS: dict[str, set[str]] = {
     "corpus_tasks": {"material", "measuring", "starting", "corpus", "evaluation", "modeling"}
     | {"run_record"},
     "measured_models": {"config", "evaluation", "run_record"},
-    "evaluating": {"measured_models", "corpus_tasks", "measuring", "config", "evaluation"}
-    | {"modeling", "run_record", "training"},
-    "evaluation_text": {"evaluating", "evaluation", "results_text", "terminal"},
-    "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "terminal"}
-    | {"training_command"},
+    "evaluation_units": {"evaluation", "run_record", "training"},
+    "evaluating": {"evaluation_units", "measured_models", "corpus_tasks", "measuring", "config"}
+    | {"evaluation", "modeling", "run_record", "training"},
+    "evaluation_text": {"evaluation_units", "evaluation", "results_text", "terminal"},
+    "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "evaluation_units"}
+    | {"terminal", "training_command"},
     "watching": {"material", "measuring", "config", "evaluation", "modeling", "run_record"}
     | {"training"},
     "model_card": {"config", "corpus", "masking", "run_record", ""},

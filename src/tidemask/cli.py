@@ -16,6 +16,7 @@ import typer
 
 from tidemask.comparison_text import show_comparison
 from tidemask.errors import UserError
+from tidemask.evaluation_command import evaluate
 from tidemask.process_end import ending_early, is_first_rank
 from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
@@ -185,90 +186,7 @@ def resume(run: Annotated[Path, typer.Argument(help="A run that was interrupted.
         train_and_show(run, interruption)
 
 
-@app.command()
-def evaluate(
-    targets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN_OR_MODEL... [section.field=value...]",
-            help="Runs, model directories or names of models on the hub; then settings, such as "
-            "fine_tuning.epochs=10 fine_tuning.num_seeds=5.",
-        ),
-    ],
-    tasks: Annotated[
-        str,
-        typer.Option(
-            "--tasks",
-            help="Comma-separated: held-out, pseudo-perplexity, blimp, pairs, glue or one of its "
-            "tasks (cola, sst2, ...), xnli_en, squad, squad_v2, conll2003, pos, YAML files of your "
-            "own; all for those whose data is found.",
-        ),
-    ] = "held-out",
-    tasks_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--tasks-from",
-            help="Directory with one for each task, such as cola/train.jsonl; the hub if left out.",
-        ),
-    ] = None,
-    task_data: Annotated[
-        list[str] | None,
-        typer.Option("--task-data", metavar="TASK=PATH", help="Where one task's data lies."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            help="Prepared corpus with the held-out text; that of the run if left out. A model "
-            "directory needs it for held-out.",
-        ),
-    ] = None,
-    checkpoints: Annotated[
-        str,
-        typer.Option(
-            "--checkpoints",
-            help="last, all, or some: 500,1000,final. Steps, start and final.",
-        ),
-    ] = "last",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Keeps the results of a model that is no run; runs keep their own."
-        ),
-    ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", min=0, help="Processes side by side; 0 is one per GPU, one on a CPU."
-        ),
-    ] = 0,
-    random_row: Annotated[
-        bool,
-        typer.Option(
-            "--random/--no-random",
-            help="Measure the same architecture with random weights beside the trained ones.",
-        ),
-    ] = True,
-) -> None:
-    """Measure checkpoints of runs, or any masked language models, on tasks.
-
-    What is there already is not done again: the same command goes on after an interruption.
-    """
-    from tidemask.evaluation_command import evaluate_and_show
-
-    evaluate_and_show(
-        targets,
-        tasks=tasks,
-        tasks_from=tasks_from,
-        task_data=task_data or [],
-        corpus=data,
-        checkpoints=checkpoints,
-        out=out,
-        jobs=jobs,
-        with_random=random_row,
-    )
-
-
+app.command()(evaluate)
 app.command()(fill)
 app.command()(score)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +14,93 @@ from tidemask.terminal import Reporter, print_error, reporting, stderr
 from tidemask.training_command import interruptible
 
 if TYPE_CHECKING:
-    from tidemask.evaluating import Outcome, Watcher
+    from tidemask.evaluation_units import Outcome, Watcher
 
 _STAGE = "evaluation"
 
 
-def evaluate_and_show(
+def evaluate(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_OR_MODEL... [section.field=value...]",
+            help="Runs, model directories or names of models on the hub; then settings, such as "
+            "fine_tuning.epochs=10 fine_tuning.num_seeds=5.",
+        ),
+    ],
+    tasks: Annotated[
+        str,
+        typer.Option(
+            "--tasks",
+            help="Comma-separated: held-out, pseudo-perplexity, blimp, pairs, glue or one of its "
+            "tasks (cola, sst2, ...), xnli_en, squad, squad_v2, conll2003, pos, YAML files of your "
+            "own; all for those whose data is found.",
+        ),
+    ] = "held-out",
+    tasks_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--tasks-from",
+            help="Directory with one for each task, such as cola/train.jsonl; the hub if left out.",
+        ),
+    ] = None,
+    task_data: Annotated[
+        list[str] | None,
+        typer.Option("--task-data", metavar="TASK=PATH", help="Where one task's data lies."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Prepared corpus with the held-out text; that of the run if left out. A model "
+            "directory needs it for held-out.",
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        str,
+        typer.Option(
+            "--checkpoints",
+            help="last, all, or some: 500,1000,final. Steps, start and final.",
+        ),
+    ] = "last",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Keeps the results of a model that is no run; runs keep their own."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", min=0, help="Processes side by side; 0 is one per GPU, one on a CPU."
+        ),
+    ] = 0,
+    random_row: Annotated[
+        bool,
+        typer.Option(
+            "--random/--no-random",
+            help="Measure the same architecture with random weights beside the trained ones.",
+        ),
+    ] = True,
+) -> None:
+    """Measure checkpoints of runs, or any masked language models, on tasks.
+
+    What is there already is not done again: the same command goes on after an interruption.
+    """
+    _evaluate_and_show(
+        targets,
+        tasks=tasks,
+        tasks_from=tasks_from,
+        task_data=task_data or [],
+        corpus=data,
+        checkpoints=checkpoints,
+        out=out,
+        jobs=jobs,
+        with_random=random_row,
+    )
+
+
+def _evaluate_and_show(
     arguments: Sequence[str],
     *,
     tasks: str,
@@ -63,7 +144,7 @@ def evaluate_and_show(
 
 
 def _watcher(reporter: Reporter) -> Watcher:
-    from tidemask.evaluating import Watcher
+    from tidemask.evaluation_units import Watcher
 
     last = [0, 1]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from tidemask.evaluating import Outcome
 from tidemask.evaluation.results import Result
+from tidemask.evaluation_units import Outcome
 from tidemask.results_text import show_evaluations
 from tidemask.terminal import print_table
 

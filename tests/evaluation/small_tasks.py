@@ -12,10 +12,11 @@ from scored_material import wordpiece
 from tiny_models import tiny
 
 from prose import sentence
-from tidemask.evaluation.classification import TextTask, TextTaskSettings
+from tidemask.evaluation.classification import TextTask
 from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task_data import TaskData
+from tidemask.evaluation.text_features import TextTaskSettings
 
 QUICK = FineTuneSettings(epochs=1, num_seeds=2, learning_rates=(1e-3,), max_length=24)
 """One short epoch; nothing is learned."""

@@ -13,11 +13,12 @@ from small_tasks import QUICK, rows, text_task, tiny_subject, unheard, write_row
 from transformers import AutoModelForSequenceClassification
 
 from tidemask.errors import UserError
-from tidemask.evaluation.classification import TextTaskSettings, chosen
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune, predict
+from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.evaluation.glue import GLUE
+from tidemask.evaluation.predicting import predict
 from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task_data import Example
+from tidemask.evaluation.task_data import Example, chosen
+from tidemask.evaluation.text_features import TextTaskSettings
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune, predict
+from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.evaluation.predicting import predict
 from tidemask.evaluation.squad_answers import Answers, extract_answers
 from tidemask.evaluation.squad_data import Question, SquadData
 from tidemask.evaluation.squad_score import score_v1, score_v2

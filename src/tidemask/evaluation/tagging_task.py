@@ -17,15 +17,15 @@ from typing import Any
 from transformers import AutoModelForTokenClassification
 
 from tidemask.errors import UserError
-from tidemask.evaluation.classification import chosen
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune, predict
+from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.evaluation.predicting import predict
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
 from tidemask.evaluation.tagging_features import TaggingCollator, TaggingFeatures, WordTokenizer
 from tidemask.evaluation.tagging_scores import entity_scores, word_scores
 from tidemask.evaluation.tagging_sentences import OUTSIDE
 from tidemask.evaluation.task import Measured, OnProgress
-from tidemask.evaluation.task_data import TaskData
+from tidemask.evaluation.task_data import TaskData, chosen
 from tidemask.token_classes import UPOS
 
 CONLL2003 = TaggingTaskSettings(

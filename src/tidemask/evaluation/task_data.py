@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from tidemask.corpus.decoding import read_lines
 from tidemask.errors import UserError, one_line
@@ -244,3 +246,14 @@ def split_by_group(
         digest = hashlib.sha256(str(example.value(field)).encode()).digest()
         parts[int.from_bytes(digest[:8], "big") < share * 2**64].append(example)
     return parts
+
+
+_Row = TypeVar("_Row")
+
+
+def chosen(examples: Sequence[_Row], largest: int) -> list[_Row]:
+    """The first `largest` examples of a fixed shuffle, all if it is 0."""
+    if not 0 < largest < len(examples):
+        return list(examples)
+    order = np.random.default_rng(0).permutation(len(examples))[:largest]
+    return [examples[index] for index in order]

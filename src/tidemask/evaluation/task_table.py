@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidemask.errors import UserError
-from tidemask.evaluation.classification import TextTask, TextTaskSettings
+from tidemask.evaluation.classification import TextTask
 from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.glue import GLUE, HUB, XNLI_EN
 from tidemask.evaluation.minimal_pairs import MinimalPairsTask
@@ -21,6 +21,7 @@ from tidemask.evaluation.tagging_task import HUB as TAGGING_HUB
 from tidemask.evaluation.tagging_task import TAGGING, TaggingTask
 from tidemask.evaluation.task import Task
 from tidemask.evaluation.task_data import TaskData
+from tidemask.evaluation.text_features import TextTaskSettings
 from tidemask.settings import Settings, check_at_least
 
 GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}

@@ -1,0 +1,110 @@
+"""What a task on texts or pairs is, and how its examples become features of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tidemask.errors import UserError
+from tidemask.evaluation.fine_tuning import FineTuneSettings
+from tidemask.evaluation.metrics import CLASSIFICATION, REGRESSION, check_metrics
+from tidemask.evaluation.predicting import Feature
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task_data import Example
+from tidemask.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTaskSettings(Settings):
+    """What a classification or regression task is."""
+
+    name: str
+    """What it is called."""
+    kind: Literal["classification", "regression"] = "classification"
+    """Whether the label is one of several or a number."""
+    text: tuple[str, ...] = ("sentence",)
+    """Fields of the text, or of the pair."""
+    label: str = "label"
+    """Field of the label."""
+    labels: tuple[int | str, ...] = ()
+    """All labels, in order; unset they are those of the training split. Where they are names, their
+    numbers from 0 may stand for them."""
+    metrics: tuple[str, ...] = ("accuracy",)
+    """The first is the main one."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.text) <= 2:
+            raise ValueError(f"text={list(self.text)}. Expected the name of a field, or of two.")
+        known = CLASSIFICATION if self.kind == "classification" else REGRESSION
+        check_metrics(self.metrics, list(known))
+        if len(set(self.labels)) != len(self.labels) or len(self.labels) == 1:
+            raise ValueError(f"labels={list(self.labels)}. Expected different ones, at least two.")
+        if "f1" in self.metrics and len(self.labels) not in (0, 2):
+            raise ValueError("metrics=f1 of more than two labels. Expected f1_macro.")
+
+
+class TextEncoder:
+    """Makes features of examples, and counts those that are too long."""
+
+    def __init__(
+        self,
+        settings: TextTaskSettings,
+        fine_tuning: FineTuneSettings,
+        labels: tuple[int | str, ...],
+        subject: Subject,
+    ) -> None:
+        self._settings, self._labels, self._tokenizer = settings, labels, subject.tokenizer
+        self._max_length = min(fine_tuning.max_length, subject.max_length or fine_tuning.max_length)
+        self._num_cut, self._num = 0, 0
+
+    def features(self, examples: Sequence[Example]) -> list[Feature]:
+        """Ids and label of each example.
+
+        Raises:
+            UserError: a field is missing, no text, or no label of the task.
+        """
+        texts = [[example.text(field) for example in examples] for field in self._settings.text]
+        labels = [self._label(example) for example in examples]
+        encoded = self._tokenizer(
+            *texts, truncation=True, max_length=self._max_length, return_attention_mask=False
+        )
+        self._num += len(examples)
+        self._num_cut += sum(bool(one.overflowing) for one in encoded.encodings or ())
+        names = list(encoded.keys())
+        columns = [encoded[name] for name in names]
+        return [
+            {**dict(zip(names, values, strict=True)), "labels": label}
+            for *values, label in zip(*columns, labels, strict=True)
+        ]
+
+    def notes(self) -> tuple[str, ...]:
+        """How many examples were cut, if any were."""
+        if not self._num_cut:
+            return ()
+        return (
+            f"{self._num_cut:,} of {self._num:,} examples are longer than {self._max_length} "
+            "tokens and were cut.",
+        )
+
+    def _label(self, example: Example) -> int | float:
+        value = example.value(self._settings.label)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if self._settings.kind == "regression":
+            if not is_number or not np.isfinite(value):
+                raise self._wrong(example, value, "a number")
+            return float(value)
+        if value in self._labels and not isinstance(value, bool):
+            return self._labels.index(value)
+        names_only = all(isinstance(label, str) for label in self._labels)
+        if names_only and isinstance(value, int) and 0 <= value < len(self._labels):
+            return value
+        raise self._wrong(example, value, f"one of {', '.join(map(str, self._labels))}")
+
+    def _wrong(self, example: Example, value: object, expected: str) -> UserError:
+        return UserError(
+            f"label outside the task's: {example.place}: {self._settings.label}={value!r}. "
+            f"Expected {expected}. Mend the file, or name the task's labels."
+        )
