@@ -211,3 +211,13 @@ def test_classification_subset_is_fixed_and_without_repeats() -> None:
     assert some == chosen(examples, 10)
     assert len({example.fields["n"] for example in some}) == 10
     assert chosen(examples, 0) == chosen(examples, 99) == examples
+
+
+def test_classification_refuses_weights_of_another_architecture(tmp_path: Path) -> None:
+    subject = tiny_subject(tmp_path / "bert")
+    other = tiny_subject(tmp_path / "distilbert", "distilbert")
+    for path in subject.directory.glob("*.safetensors"):
+        path.write_bytes((other.directory / path.name).read_bytes())
+    data = write_rows(tmp_path / "data", train=rows(8), dev=rows(4))
+    with pytest.raises(UserError, match="no weights of this model"):
+        text_task(data).trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)

@@ -185,3 +185,10 @@ def test_loading_sets_every_dropout_of_the_encoder(
     assert {key for key, value in config.items() if value == 0.25} == expected
     unset = _start(tmp_path).model.config.to_dict()
     assert not [key for key, value in unset.items() if value == 0.25]
+
+
+def test_loading_refuses_an_encoder_without_its_head(tmp_path: Path) -> None:
+    tiny("bert").base_model.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"no head for masked tokens.*cls\.predictions") as caught:
+        load_model(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -19,6 +19,7 @@ from tidemask.corpus.tokenization import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling import load_model, num_positions, quietly
 from tidemask.modeling.configuration import FAILURES, first_sentence
+from tidemask.modeling.loading import encoder_is_absent
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
 _CHUNK_BYTES = 1 << 22
@@ -125,11 +126,20 @@ class Subject:
         try:
             with quietly(), torch.random.fork_rng():
                 torch.manual_seed(seed)
-                model = auto_class.from_pretrained(
-                    self.directory, config=settings, trust_remote_code=False, dtype=torch.float32
+                model, report = auto_class.from_pretrained(
+                    self.directory,
+                    config=settings,
+                    trust_remote_code=False,
+                    dtype=torch.float32,
+                    output_loading_info=True,
                 )
         except FAILURES as error:
             raise self._unloadable(error) from error
+        if encoder_is_absent(model, report["missing_keys"]):
+            raise UserError(
+                f"no weights of this model: {self.directory} holds none that its configuration "
+                f"({settings.model_type}) names. Expected weights and config.json of one model."
+            )
         return model.to(self.device)  # type: ignore[no-any-return]
 
     def _random(self, auto_class: Any, config: Any, seed: int) -> PreTrainedModel:

@@ -58,19 +58,27 @@ def load_model(directory: Path) -> PreTrainedModel:
     """A masked language model from a local directory in the format of transformers.
 
     Raises:
-        UserError: there is no loadable model.
+        UserError: there is no loadable model, or it has no weights that predict masked tokens.
     """
     if not (directory / "config.json").is_file():
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
     try:
         with quietly():
-            model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
-                directory, trust_remote_code=False, dtype=torch.float32
+            model, report = AutoModelForMaskedLM.from_pretrained(
+                directory, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
             )
     except FAILURES as error:
         raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
+    if absent := sorted(report["missing_keys"]):
+        raise UserError(
+            f"no head for masked tokens: {directory} has no weights for {absent[0]}"
+            f"{f' and {len(absent) - 1} more' if len(absent) > 1 else ''}, which predict them. "
+            "Expected a masked language model. Name one, or train its head with `tidemask pretrain "
+            "model.warm_start=...`."
+        )
     _let_go_of_file(model)
-    return model
+    found: PreTrainedModel = model
+    return found
 
 
 def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> StartingWeights:
@@ -115,7 +123,7 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
         ) from error
     _check_sizes(name, report["mismatched_keys"])
     absent = tuple(sorted(report["missing_keys"]))
-    if _encoder_is_absent(model, absent):
+    if encoder_is_absent(model, absent):
         raise UserError(
             f"no weights of this model: {name} holds none that its configuration "
             f"({config.model_type}) names. Expected weights and config.json of one model."
@@ -164,7 +172,8 @@ def _check_sizes(name: str, mismatched: Collection[tuple[str, Any, Any]]) -> Non
         )
 
 
-def _encoder_is_absent(model: PreTrainedModel, absent: tuple[str, ...]) -> bool:
+def encoder_is_absent(model: PreTrainedModel, absent: Collection[str]) -> bool:
+    """Whether none of the encoder's weights were found, by the names of those that were not."""
     prefix = f"{model.base_model_prefix}."
     names = [name for name, _ in model.named_parameters() if name.startswith(prefix)]
     return bool(names) and set(names) <= set(absent)
