@@ -1,0 +1,113 @@
+"""Whether bf16 moves the scores of tasks, and what it saves.
+
+    python benchmarks/evaluation_precision.py MODEL --tasks sst2,rte,squad,conll2003,blimp \
+        --tasks-from DIR --json benchmarks/results/evaluation-h200.json
+
+Each task is measured on one model in float32 and in bf16, with the same seeds and the same learning
+rate. A fine-tuned score differs between precisions as it does between seeds, so the difference of
+the means stands beside the standard deviation over seeds. Nothing is kept in MODEL. On a CPU it
+runs as well; `--set` takes settings of `tidemask evaluate`, such as
+fine_tuning.max_train_examples=500.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from command import OneLineParser
+from machine import conditions
+
+PRECISIONS = ("float32", "bf16")
+
+
+def measure(
+    model: str, tasks: Sequence[str], root: Path | None, settings: Sequence[str], precision: str
+) -> list[dict[str, Any]]:
+    """One row per task: its scores by seed, and the seconds it took."""
+    from tidemask.evaluating import Request, evaluate
+    from tidemask.evaluation.task_table import Places
+
+    rows = []
+    for task in tasks:
+        chosen = [f"fine_tuning.precision={precision}", f"scoring.precision={precision}"]
+        begun = time.perf_counter()
+        (outcome,) = evaluate(
+            Request(
+                targets=[model],
+                tasks=[task],
+                settings=[*settings, *chosen],
+                places=Places(root=root),
+                with_random=False,
+                jobs=1,
+            )
+        )
+        if outcome.problem:
+            sys.exit(f"evaluation_precision: {task}: {outcome.problem}")
+        rows.append(
+            {
+                "group": "evaluation",
+                "task": task,
+                "metric": outcome.main_metric,
+                "precision": precision,
+                "scores": [result.metrics[outcome.main_metric] for result in outcome.results],
+                "seconds": round(time.perf_counter() - begun, 2),
+            }
+        )
+        print(f"{task} in {precision}: {rows[-1]['scores']}", file=sys.stderr, flush=True)
+    return rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Scores x 100 in both precisions, their difference, the spread over seeds, the speed-up."""
+    lines = [
+        "| task | metric | float32 | bf16 | difference | deviation over seeds | times as fast |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for task in dict.fromkeys(row["task"] for row in rows):
+        whole, half = (
+            next(r for r in rows if (r["task"], r["precision"]) == (task, precision))
+            for precision in PRECISIONS
+        )
+        means = [100 * statistics.mean(row["scores"]) for row in (whole, half)]
+        several = len(whole["scores"]) > 1
+        spread = f"{100 * statistics.stdev(whole['scores']):.2f}" if several else ""
+        lines.append(
+            f"| {task} | {whole['metric']} | {means[0]:.2f} | {means[1]:.2f} "
+            f"| {means[1] - means[0]:+.2f} | {spread} | {whole['seconds'] / half['seconds']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = OneLineParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", help="a run, or a model directory")
+    parser.add_argument("--tasks", default="sst2,rte,squad,conll2003,blimp")
+    parser.add_argument("--tasks-from", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--set", nargs="*", default=[], metavar="section.field=value")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    from tidemask.measured_models import newest_model
+
+    machine = conditions()
+    model = str(newest_model(arguments.model, device="cpu").directory)  # a run would keep results
+    tasks = arguments.tasks.split(",")
+    settings = ["fine_tuning.learning_rates=[1e-4]", *arguments.set]
+    rows = [
+        row
+        for precision in PRECISIONS
+        for row in measure(model, tasks, arguments.tasks_from, settings, precision)
+    ]
+    print(table(rows))
+    if arguments.json:
+        content = {"machine": machine, "settings": settings, "rows": rows}
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
