@@ -182,3 +182,13 @@ def test_benchmarks_quick_run_writes_rows_of_both_shapes(
     written = json.loads((tmp_path / "rows.json").read_text())
     assert {row["shape"] for row in written} == {"4x32", "2x16"}
     assert not (tmp_path / "kept.json").exists()
+
+
+def test_benchmark_of_precision_compares_means_over_seeds() -> None:
+    def row(precision: str, scores: list[float], seconds: float) -> Json:
+        found = {"task": "cola", "metric": "accuracy", "scores": scores, "seconds": seconds}
+        return {**found, "precision": precision}
+
+    rows = [row("float32", [0.5, 0.7], 4.0), row("bf16", [0.6, 0.7], 2.0)]
+    table = _module("evaluation_precision").table(rows).splitlines()
+    assert table[2] == "| cola | accuracy | 60.00 | 65.00 | +5.00 | 14.14 | 2.00 |"
