@@ -23,8 +23,8 @@ from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store import open_corpus
 from tidemask.corpus.tokenization import load_tokenizer
 from tidemask.errors import UserError
+from tidemask.evaluating import Request, evaluate
 from tidemask.material import Material, Observer, corpus_of
-from tidemask.measuring import evaluate
 from tidemask.run import _build_trainer, train
 from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
@@ -291,9 +291,12 @@ def test_warm_start_models_with_padded_vocabularies_are_evaluated(
     corpus: Path, tmp_path: Path
 ) -> None:
     directory = saved(corpus, tmp_path / "start")
-    [(name, metrics)] = evaluate(directory, tasks=["held-out"], data=corpus, checkpoints="last")
-    assert name == "model"
-    assert metrics["held_out/loss_15"] > 0
+    request = Request(
+        targets=[str(directory)], tasks=["held-out"], corpus=corpus, with_random=False
+    )
+    [outcome] = evaluate(request)
+    assert outcome.checkpoint == "model"
+    assert outcome.results[0].metrics["held_out/loss_15"] > 0
 
 
 def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Path) -> None:
