@@ -150,6 +150,10 @@ def test_evaluating_a_task_of_ones_own_and_a_model_without_a_run(
 def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
     tidemask: Command, run: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:
+    mine = tmp_path / "a.yaml"
+    for path in (mine, tmp_path / "b.yaml"):
+        path.write_text(yaml.safe_dump({"name": "mine", "data": str(tasks / "cola")}))
+    shutil.copytree(run.model, tmp_path / "model")
     for arguments, problem in (
         ([run.root, "--tasks", "glu"], "Did you mean glue?"),
         ([run.root, "--tasks", ""], "none was named"),
@@ -160,6 +164,9 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         (["fine_tuning.epochs=1"], "no run and no model was named"),
         ([run.root, "--tasks-from", tmp_path / "no"], "--tasks-from"),
         ([run.root, "--task-data", "cola"], "Expected TASK=DIRECTORY"),
+        ([run.root, "--task-data", "cloa=x"], "Did you mean cola?"),
+        ([run.root, "--tasks", f"{mine},{mine.with_name('b.yaml')}"], "name of another task"),
+        ([run.model, tmp_path / "model", "--out", tmp_path], "models of one name"),
         ([tmp_path / "no"], "no such directory"),
         ([run.model], "--data"),
     ):
@@ -196,6 +203,35 @@ def test_evaluating_side_by_side_gives_what_one_after_the_other_gives(
         )
         assert [result.metrics for result in one.results] == [r.metrics for r in other.results]
         assert all(result.is_kept for result in other.results)
+
+
+@pytest.mark.slow
+def test_evaluating_side_by_side_leaves_no_process_behind(fresh: RunDirectory, tasks: Path) -> None:
+    arguments = [*QUICK, "fine_tuning.epochs=40", "--no-random", "--tasks", "cola,stsb"]
+    started = subprocess.Popen(
+        command(["evaluate", str(fresh.root), *arguments, "--tasks-from", str(tasks), "--jobs=2"]),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    workers = _workers(started, fresh)
+    started.send_signal(signal.SIGTERM)
+    started.communicate(timeout=60)
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "a process is left"
+        time.sleep(0.1)
+
+
+def _workers(process: subprocess.Popen[str], run: RunDirectory) -> list[int]:
+    """Processes that measure, once they do."""
+    while not list(run.evaluation.glob("trials/*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    commands = {int(c): Path(f"/proc/{c}/cmdline").read_text() for c in children}
+    return [child for child, line in commands.items() if "spawn_main" in line]
 
 
 @pytest.mark.slow

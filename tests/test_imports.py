@@ -39,8 +39,16 @@ ARROWS: dict[str, set[str]] = {
     "corpus_tasks": {"material", "measuring", "starting", "corpus", "evaluation", "modeling"}
     | {"run_record"},
     "measured_models": {"config", "evaluation", "run_record"},
-    "evaluation_units": {"evaluation", "run_record", "training"},
-    "evaluating": {"evaluation_units", "measured_models", "corpus_tasks", "measuring", "config"}
+    "evaluation_units": {"evaluation", "run_record"},
+    "side_by_side": {"evaluation_units", "training"},
+    "evaluating": {
+        "evaluation_units",
+        "side_by_side",
+        "measured_models",
+        "corpus_tasks",
+        "measuring",
+        "config",
+    }
     | {"evaluation", "modeling", "run_record", "training"},
     "evaluation_text": {"evaluation_units", "evaluation", "results_text", "terminal"},
     "evaluation_command": {"evaluating", "evaluation", "evaluation_text", "evaluation_units"}

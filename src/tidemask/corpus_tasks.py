@@ -58,9 +58,23 @@ class HeldOutText:
         """What could not be checked of a model that comes from elsewhere.
 
         Raises:
-            UserError: its tokenizer is not that of the corpus.
+            UserError: its tokenizer is not that of the corpus, or it is too short for its rows.
         """
-        if self.fingerprint is not None or subject.is_random:
+        length = self.material.corpus.manifest.sequence_length
+        if subject.max_length is not None and subject.max_length < length:
+            raise UserError(
+                f"rows too long for the model: sequence_length={length} of {self.corpus}, and "
+                f"{subject.directory} has {subject.max_length} positions. Prepare the text with "
+                f"--sequence-length {subject.max_length} or less."
+            )
+        if self.fingerprint is not None:
+            return ()
+        if subject.is_random:
+            if subject.tokenizer_fingerprint != self.material.corpus.manifest.tokenizer_fingerprint:
+                raise UserError(
+                    f"model does not fit the corpus: {subject.tokenizer_directory} and "
+                    f"{self.corpus} have different tokenizers."
+                )
             return ()
         unchecked = check_vocabulary(str(subject.directory), subject.masked_lm(), self.material)
         return (unchecked,) if unchecked else ()

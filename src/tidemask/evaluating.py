@@ -27,11 +27,12 @@ from tidemask.evaluation.task_table import (
     is_file,
     user_task,
 )
-from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn, side_by_side
+from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn
 from tidemask.measured_models import Target, default_device, target_of
 from tidemask.measuring import HELD_OUT_TASK
 from tidemask.modeling import ModelSettings
-from tidemask.run_record import RANDOM
+from tidemask.run_record import RANDOM, RunDirectory
+from tidemask.side_by_side import side_by_side
 from tidemask.training.freed_memory import keep_freed_memory
 
 _NOT_OF_RANDOM = (HELD_OUT_TASK,)
@@ -84,20 +85,20 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
         keep_freed_memory()
     settings = load_settings(TaskSettings, request.settings, "the settings of the tasks")
     names = expanded(request.tasks, request.places, list(CORPUS_TASKS))
-    shared = {
-        name: _task(name, settings, request.places) for name in names if name not in CORPUS_TASKS
-    }
-    device = default_device()
+    shared = _tasks(names, settings, request.places)
+    outs = _places_of_results(request)
     units: list[Unit] = []
     for name in request.targets:
         target = target_of(
             name,
             checkpoints=request.checkpoints,
-            out=request.out,
+            out=outs.get(name),
             with_random=request.with_random,
-            device=device,
+            device=default_device(),
         )
         units += _units(target, request, settings, [shared.get(task) or task for task in names])
+    if not units:
+        raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
     jobs = min(request.jobs or max(1, torch.cuda.device_count()), len(units))
     if jobs > 1:
         return side_by_side(units, jobs, watcher)
@@ -112,6 +113,8 @@ def _units(
         record = target.record
         task = task_or_name
         if isinstance(task, str):
+            if target.config is None and request.corpus is None and task not in request.tasks:
+                continue  # `all` means what can be measured
             task = _corpus_task(task, target, request.corpus, settings)
             if request.corpus is not None and target.config is not None:
                 record = None  # the run's own result stays
@@ -126,12 +129,53 @@ def _units(
                 )
 
 
+def _tasks(names: Sequence[str], settings: TaskSettings, places: Places) -> dict[str, Task]:
+    """The tasks that need no corpus, by what the request calls them.
+
+    Raises:
+        UserError: a file of one's own task is wrong, or two tasks have one name.
+    """
+    made: dict[str, Task] = {}
+    origins: dict[str, str] = {}
+    for name in names:
+        if name in CORPUS_TASKS:
+            continue
+        task = _task(name, settings, places)
+        reserved = is_file(name) and (task.name in TASKS or task.name in CORPUS_TASKS)
+        if reserved or task.name in origins:
+            raise UserError(
+                f"name of another task: {name} calls its task {task.name}, as "
+                f"{origins.get(task.name, 'tidemask')} does. Give it a name of its own."
+            )
+        made[name], origins[task.name] = task, name
+    return made
+
+
 def _task(name: str, settings: TaskSettings, places: Places) -> Task:
     if not is_file(name):
         return TASKS[name](name, settings, places)
     path = Path(name)
     shared = {"fine_tuning": dataclasses.asdict(settings.fine_tuning)}
     return user_task(read_settings(USER_TASKS, path, shared), path.parent)
+
+
+def _places_of_results(request: Request) -> dict[str, Path]:
+    """Where results of models that are no runs are kept: in `out`, one directory each if several.
+
+    Raises:
+        UserError: two of them have the same last part of their names.
+    """
+    if request.out is None:
+        return {}
+    models = [name for name in request.targets if not RunDirectory(Path(name)).config.is_file()]
+    if len(models) == 1:
+        return {models[0]: request.out}
+    places = {name: request.out / Path(name).name for name in models}
+    if len(set(places.values())) < len(places):
+        raise UserError(
+            f"models of one name: {', '.join(models)}. Give a command for each, with its own --out."
+        )
+    return places
 
 
 def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskSettings) -> Task:

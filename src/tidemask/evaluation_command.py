@@ -173,11 +173,21 @@ def _told_apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _named(task_data: Iterable[str]) -> dict[str, Path]:
+    import difflib
+
+    from tidemask.evaluation.task_table import TASKS
+
     named = {}
     for text in task_data:
         task, equals, path = text.partition("=")
         if not (task and equals and path):
             raise UserError(f"unreadable place: --task-data={text}. Expected TASK=DIRECTORY.")
+        if task not in TASKS:
+            near = difflib.get_close_matches(task, TASKS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UserError(
+                f"no such task: --task-data={text}.{hint} Known are {', '.join(TASKS)}."
+            )
         named[task] = Path(path).expanduser()
     return named
 

@@ -49,7 +49,7 @@ def _show_scores(target: str, outcomes: Sequence[Outcome]) -> None:
         print_table(
             ["task", "metric", *(_short(name) for name in shown)],
             rows,
-            title=f"{target}: scores x 100, median (lowest-highest) over seeds of fine-tuning",
+            title=f"{target}: median (lowest-highest) over seeds; shares x 100",
             text_columns=2,
         )
 

@@ -1,12 +1,10 @@
-"""The work of an evaluation: a task on one model, done in turn or side by side in processes."""
+"""The work of an evaluation: a task on one model, one after the other."""
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 
 import torch
@@ -17,7 +15,8 @@ from tidemask.evaluation.running import results_of
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import FineTunedTask, Task
 from tidemask.run_record import RunDirectory
-from tidemask.training.freed_memory import keep_freed_memory
+
+logger = logging.getLogger(__name__)
 
 _PACKAGES = ("tidemask", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "scipy")
 
@@ -86,7 +85,8 @@ class Watcher:
 def in_turn(units: Sequence[Unit], watcher: Watcher) -> Iterator[Outcome]:
     """Do one unit after the other; what each gave comes when it is done."""
     total, done = sum(unit.size for unit in units), 0
-    for unit in units:
+    waiting = [unit.task for unit in units]
+    for number, unit in enumerate(units):
         place = f"{unit.task.name} {unit.checkpoint}"
 
         def told(stage: str, part: int, whole: int | None, place: str = place) -> None:
@@ -99,61 +99,15 @@ def in_turn(units: Sequence[Unit], watcher: Watcher) -> Iterator[Outcome]:
             for result in _results(unit, told):
                 results.append(result)
                 watcher.on_progress(done + len(results), total)
-        except (UserError, torch.OutOfMemoryError) as error:
+        except Exception as error:  # whatever it is, it must not lose the other tasks
             problem = _one_line(error)
+            if not isinstance(error, (UserError, OSError, torch.OutOfMemoryError)):
+                logger.exception("%s failed", place)
         done += unit.size
         watcher.on_progress(done, total)
+        if isinstance(unit.task, FineTunedTask) and unit.task not in waiting[number + 1 :]:
+            unit.task.release()
         yield unit.outcome(results, problem)
-
-
-def side_by_side(units: Sequence[Unit], jobs: int, watcher: Watcher) -> list[Outcome]:
-    """The same in several processes; the outcomes stand in the order of the units."""
-    context = multiprocessing.get_context("spawn")
-    places = context.Queue()
-    for number in range(jobs):
-        places.put(number)
-    threads = max(1, torch.get_num_threads() // jobs)
-    found: dict[int, Outcome] = {}
-    done, total = 0, sum(unit.size for unit in units)
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_begin_worker, initargs=(places, threads)
-    )
-    try:
-        waiting = {pool.submit(_work, unit): number for number, unit in enumerate(units)}
-        for finished in as_completed(waiting):
-            number = waiting[finished]
-            found[number] = finished.result()
-            done += units[number].size
-            watcher.on_doing(f"{units[number].task.name} {units[number].checkpoint}: done")
-            watcher.on_progress(done, total)
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.kill()  # results are whole or absent
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-    return [found[number] for number in range(len(units))]
-
-
-_DEVICE = "cpu"
-
-
-def _begin_worker(places: multiprocessing.Queue[int], threads: int) -> None:
-    """Take a device for this process: the processes share the GPUs in turn."""
-    global _DEVICE
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it and ends the others
-    torch.set_num_threads(threads)
-    number = places.get()
-    if torch.cuda.is_available():
-        _DEVICE = f"cuda:{number % torch.cuda.device_count()}"
-        torch.cuda.set_device(_DEVICE)
-    else:
-        keep_freed_memory()
-
-
-def _work(unit: Unit) -> Outcome:
-    unit = replace(unit, subject=replace(unit.subject, device=_DEVICE))
-    return next(in_turn([unit], Watcher()))
 
 
 def _results(unit: Unit, told: Callable[[str, int, int | None], None]) -> Iterator[Result]:
@@ -163,6 +117,7 @@ def _results(unit: Unit, told: Callable[[str, int, int | None], None]) -> Iterat
         unit.checkpoint,
         model=unit.subject.fingerprint,
         versions=_versions(),
+        device=_device_name(unit.subject.device),
     )
     yield from results_of(unit.task, unit.subject, shelf, told)
 
@@ -177,7 +132,12 @@ def _versions() -> Mapping[str, str]:
     return found
 
 
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"
+
+
 def _one_line(error: BaseException) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return "out of memory on the device. Set a smaller fine_tuning.batch_size."
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

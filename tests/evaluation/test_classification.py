@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.evaluation.glue import GLUE
 from tidemask.evaluation.predicting import predict
 from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import DivergedError
 from tidemask.evaluation.task_data import Example, chosen
 from tidemask.evaluation.text_features import TextTaskSettings
 
@@ -129,6 +131,7 @@ def test_classification_labels_by_name_number_or_as_found(subject: Subject, tmp_
         (tmp_path / "names", named, ("dry", "wet")),
         (tmp_path / "numbers", rows(20), ("dry", "wet")),
         (tmp_path / "found", named, ()),
+        (tmp_path / "truth", [{**row, "label": bool(row["label"])} for row in rows(20)], ()),
     ):
         task = text_task(write_rows(directory, train=examples, dev=examples), labels=labels)
         features = task._prepared(subject).train
@@ -164,6 +167,13 @@ def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
         ),
         ({"train": rows(4), "dev": rows(2)}, {"text": ("premise",)}, "line 1 has no premise"),
         ({"train": [{"sentence": "a", "label": 1}] * 2, "dev": rows(2)}, {}, "one label only"),
+        ({"train": rows(4), "dev": [{"sentence": "a", "label": [1]}]}, {}, r"label=\[1\]"),
+        ({"train": rows(4), "dev": [{"sentence": "\ud800", "label": 1}]}, {}, "surrogate"),
+        (
+            {"train": [{"sentence": "a", "label": n} for n in range(3)], "dev": rows(2)},
+            {"metrics": ("f1",)},
+            "f1 of 3 labels",
+        ),
         (
             {"train": [{"sentence": "a", "label": "x"}], "dev": rows(2)},
             {"kind": "regression", "metrics": ("pearson",)},
@@ -190,11 +200,12 @@ def test_classification_settings_are_checked() -> None:
     for wrong, problem in (
         ({"text": ()}, "text="),
         ({"metrics": ("pearson",)}, "metrics=pearson"),
+        ({"name": "team/x"}, "name='team/x'"),
         ({"labels": (1,)}, "labels="),
         ({"labels": (0, 1, 2), "metrics": ("f1",)}, "f1_macro"),
     ):
         with pytest.raises(ValueError, match=problem):
-            TextTaskSettings(name="x", **wrong)
+            TextTaskSettings(**{"name": "x", **wrong})
     for wrong in ({"epochs": 0.0}, {"num_seeds": 0}, {"learning_rates": ()}, {"batch_size": 0}):
         with pytest.raises(ValueError, match="Expected"):
             FineTuneSettings(**wrong)
@@ -221,3 +232,30 @@ def test_classification_refuses_weights_of_another_architecture(tmp_path: Path) 
     data = write_rows(tmp_path / "data", train=rows(8), dev=rows(4))
     with pytest.raises(UserError, match="no weights of this model"):
         text_task(data).trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)
+
+
+def test_classification_says_when_a_model_diverged(subject: Subject, tmp_path: Path) -> None:
+    task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(8)))
+    with pytest.raises(DivergedError, match="diverged"):
+        task.trial(subject, seed=0, learning_rate=1e30, on_progress=unheard)
+
+
+def test_classification_fingerprint_of_a_model_is_of_its_tokenizer_too(tmp_path: Path) -> None:
+    one, other = (tiny_subject(tmp_path / name) for name in ("one", "other"))
+    weights = "model.safetensors"
+    (other.directory / weights).write_bytes((one.directory / weights).read_bytes())
+    assert one.fingerprint == other.fingerprint
+    path = other.directory / "tokenizer.json"
+    content = json.loads(path.read_text())
+    vocabulary = content["model"]["vocab"]
+    a, b = list(vocabulary)[-2:]
+    vocabulary[a], vocabulary[b] = vocabulary[b], vocabulary[a]
+    path.write_text(json.dumps(content))
+    for is_random in (False, True):
+        first, second = (
+            Subject(
+                directory=one.directory, tokenizer_directory=tokenizer, is_random=is_random
+            ).fingerprint
+            for tokenizer in (one.directory, other.directory)
+        )
+        assert first != second

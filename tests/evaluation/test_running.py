@@ -12,7 +12,7 @@ from tidemask.errors import UserError
 from tidemask.evaluation.results import Shelf
 from tidemask.evaluation.running import best_rate, results_of
 from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import FineTunedTask, Measured, OnProgress, unheard
+from tidemask.evaluation.task import DivergedError, FineTunedTask, Measured, OnProgress, unheard
 from tidemask.run_record import RunDirectory
 
 SUBJECT = Subject(directory=Path("nowhere"), tokenizer_directory=Path("nowhere"))
@@ -28,6 +28,7 @@ class Peak:
         self.seeds, self._data = tuple(range(seeds)), data
         self.trials: list[tuple[int, float]] = []
         self.interrupted_after = -1
+        self.diverged: tuple[float, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         return {"rates": self.learning_rates, "data": {"fingerprint": self._data}}
@@ -38,7 +39,12 @@ class Peak:
         if len(self.trials) == self.interrupted_after:
             raise KeyboardInterrupt
         self.trials.append((seed, learning_rate))
+        if learning_rate in self.diverged:
+            raise DivergedError("no numbers")
         return Measured({"score": 1 - abs(learning_rate - 2) / 10 + seed / 100}, ("a note",))
+
+    def release(self) -> None:
+        pass
 
 
 def _shelf(root: Path | None, task: Peak, model: str = "m") -> Shelf:
@@ -59,7 +65,7 @@ def test_running_tries_every_rate_with_the_first_seed_and_the_best_with_the_othe
     assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0), (1, 2.0), (2, 2.0)]
     assert [result.metrics["score"] for result in results] == [1.0, 1.01, 1.02]
     assert {result.learning_rate for result in results} == {2.0}
-    files = sorted(path.name for path in (tmp_path / "evaluation").iterdir())
+    files = sorted(path.name for path in (tmp_path / "evaluation").glob("*.json"))
     assert files == [f"peak--checkpoint-5--seed-{seed}.json" for seed in range(3)]
     first = json.loads((tmp_path / "evaluation" / files[0]).read_text())
     assert [trial["learning_rate"] for trial in first["trials"]] == [1.0, 2.0, 3.0]
@@ -72,7 +78,7 @@ def test_running_tries_every_rate_with_the_first_seed_and_the_best_with_the_othe
 
 def test_running_again_does_nothing_again(tmp_path: Path) -> None:
     _results(tmp_path, Peak())
-    before = {path: path.read_bytes() for path in (tmp_path / "evaluation").iterdir()}
+    before = {path: path.read_bytes() for path in (tmp_path / "evaluation").glob("*.json")}
     task = Peak()
     results = _results(tmp_path, task)
     assert task.trials == []
@@ -99,7 +105,8 @@ def test_running_goes_on_after_an_interruption_at_any_trial(moment: int, tmp_pat
     assert sorted([*task.trials, *again.trials]) == [
         (0, 1.0), (0, 2.0), (0, 3.0), (1, 2.0), (2, 2.0),
     ]  # fmt: skip
-    assert not (tmp_path / "evaluation" / "trials").exists()
+    trials = tmp_path / "evaluation" / "trials"
+    assert not trials.exists() or not any(trials.iterdir())
 
 
 @pytest.mark.parametrize("change", [{"data": "b"}, {"model": "n"}])
@@ -132,3 +139,17 @@ def test_running_best_rate_is_the_lowest_of_the_best() -> None:
     assert best_rate({1.0: 0.5, 2.0: 0.7, 3.0: 0.7}) == 2.0
     assert best_rate({1.0: float("nan"), 2.0: -1.0}) == 2.0
     assert best_rate({2.0: float("nan"), 1.0: float("nan")}) == 1.0
+
+
+def test_running_passes_over_a_learning_rate_that_diverged(tmp_path: Path) -> None:
+    task = Peak(seeds=2)
+    task.diverged = (2.0, 3.0)
+    results = _results(tmp_path, task)
+    assert {result.learning_rate for result in results} == {1.0}
+    notes = [f"The model diverged at the learning rate {rate}." for rate in (2, 3)]
+    assert results[0].notes == ("a note", *notes)
+    lost = Peak(seeds=2, data="b")
+    lost.diverged = (1.0, 2.0, 3.0)
+    with pytest.raises(DivergedError):
+        _results(tmp_path, lost)
+    assert lost.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]

@@ -17,7 +17,7 @@ from tidemask.evaluation.predicting import Feature, predict
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import Measured, OnProgress
 from tidemask.evaluation.task_data import Example, TaskData, chosen, split_by_group
-from tidemask.evaluation.text_features import TextEncoder, TextTaskSettings
+from tidemask.evaluation.text_features import TextEncoder, TextTaskSettings, encodable
 
 _SPLITS = (("dev", ""), ("dev_mismatched", "mismatched/"), ("test", "test/"))
 """Measured splits, and what the names of their metrics begin with."""
@@ -72,6 +72,10 @@ class TextTask:
             "data": {"fingerprint": self.data.fingerprint},
         }
 
+    def release(self) -> None:
+        """Let go of the features; the next trial makes them again."""
+        self._last = None
+
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
@@ -105,13 +109,10 @@ class TextTask:
                     model,
                     split.features,
                     tokenizer=tokenizer,
-                    precision=self.fine_tuning.precision,
                     on_progress=on_progress,
                 )["logits"]
             )
             predicted = logits[:, 0] if is_number else logits.argmax(axis=1)
-            if not np.isfinite(logits).all():
-                predicted = np.zeros_like(predicted)
             scores = score(self.settings.metrics, split.truth, predicted)
             metrics |= {split.prefix + name: value for name, value in scores.items()}
         return Measured(metrics, prepared.notes)
@@ -165,11 +166,16 @@ class TextTask:
             return ()
         if self.settings.labels:
             return self.settings.labels
-        labels = {example.value(self.settings.label) for example in train}
+        labels = {encodable(example, self.settings.label) for example in train}
         if len(labels) < 2:
             raise UserError(
                 f"one label only: {self.data.source}, train, {self.settings.label}="
                 f"{next(iter(labels))!r}. Expected at least two to tell apart."
+            )
+        if "f1" in self.settings.metrics and len(labels) > 2:
+            raise UserError(
+                f"f1 of {len(labels)} labels: {self.data.source}, train. Expected metrics: "
+                "[f1_macro], or two labels."
             )
         return tuple(sorted(labels, key=lambda label: (str(type(label)), label)))
 

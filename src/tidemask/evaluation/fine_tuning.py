@@ -9,6 +9,7 @@ are BERT's.
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -91,7 +92,8 @@ class FineTuneSettings(Settings):
         """What decides the score of a seed: everything but how many seeds there are."""
         fields = dataclasses.asdict(self)
         del fields["num_seeds"]
-        return fields
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return {**fields, "precision": "bf16" if is_bf16(self.precision, device) else "float32"}
 
 
 class Features(Dataset[Feature]):
@@ -133,7 +135,9 @@ def fine_tune(
     with tempfile.TemporaryDirectory() as scratch, quietly(), _generators_kept():
         trainer = Trainer(
             model=model,
-            args=_arguments(settings, scratch, model, learning_rate=learning_rate, seed=seed),
+            args=_arguments(
+                settings, scratch, model, len(features), learning_rate=learning_rate, seed=seed
+            ),
             train_dataset=Features(features),
             data_collator=collator or DataCollatorWithPadding(tokenizer),
             callbacks=[_Progress(on_progress)],
@@ -167,10 +171,12 @@ def _arguments(
     settings: FineTuneSettings,
     scratch: str,
     model: PreTrainedModel,
+    num_examples: int,
     *,
     learning_rate: float,
     seed: int,
 ) -> TrainingArguments:
+    num_steps = settings.epochs * math.ceil(num_examples / settings.batch_size)
     on_gpu = model.device.type == "cuda"
     arguments = TrainingArguments(
         output_dir=scratch,
@@ -178,7 +184,7 @@ def _arguments(
         per_device_train_batch_size=settings.batch_size,
         learning_rate=learning_rate,
         lr_scheduler_type="linear",
-        warmup_steps=settings.warmup_share,
+        warmup_steps=math.ceil(settings.warmup_share * num_steps),
         weight_decay=settings.weight_decay,
         adam_beta2=settings.adam_beta2,
         adam_epsilon=settings.adam_epsilon,

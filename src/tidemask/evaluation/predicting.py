@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.evaluation.task import OnProgress, unheard
+from tidemask.evaluation.task import DivergedError, OnProgress, unheard
 from tidemask.modeling import quietly
 
 Feature = Mapping[str, Any]
@@ -50,6 +50,9 @@ def predict(
         precision: arithmetic of the forward pass, as in `FineTuneSettings`.
         on_progress: told the examples done and their number.
 
+    Raises:
+        DivergedError: an output is infinite or no number.
+
     Returns:
         By output, one float32 array per example: [C], or [L, C] or [L] with L its length.
     """
@@ -71,6 +74,11 @@ def predict(
             for index, value in zip(chosen, values, strict=True):
                 per_position = value.ndim == 2 or name != "logits"
                 found[name][index] = value[: lengths[index]] if per_position else value
+                if not np.isfinite(found[name][index]).all():
+                    raise DivergedError(
+                        f"model diverged: its {name} are not finite. Set lower "
+                        "fine_tuning.learning_rates."
+                    )
         on_progress("predicting", min(start + batch_size, len(order)), len(order))
     return found
 

@@ -49,6 +49,7 @@ class Shelf:
         settings: description of the task, plain.
         model: fingerprint of the model.
         versions: of the packages that take part.
+        device: where it is measured.
     """
 
     run: RunDirectory | None
@@ -58,6 +59,7 @@ class Shelf:
     settings: Mapping[str, Any]
     model: str
     versions: Mapping[str, str]
+    device: str = "cpu"
 
     @classmethod
     def of(
@@ -68,6 +70,7 @@ class Shelf:
         *,
         model: str,
         versions: Mapping[str, str],
+        device: str = "cpu",
     ) -> Shelf:
         """The place of a task's results.
 
@@ -82,6 +85,7 @@ class Shelf:
             settings=json.loads(json.dumps(task.describe())),
             model=model,
             versions=versions,
+            device=device,
         )
 
     def find(self, seed: int | None) -> Result | None:
@@ -122,15 +126,13 @@ class Shelf:
                 **details,
                 "model": {"fingerprint": self.model},
                 "versions": dict(self.versions),
+                "device": self.device,
                 "notes": list(result.notes),
                 "seconds": round(seconds, 2),
             },
         )
         for rate in trials:
             self._trial(result.seed, rate).unlink(missing_ok=True)
-        trials_directory = self.run.evaluation / "trials"
-        if trials_directory.is_dir() and not any(trials_directory.iterdir()):
-            trials_directory.rmdir()
 
     def find_trial(self, seed: int, learning_rate: float) -> Measured | None:
         """The score of one learning rate of a grid that was interrupted."""

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 
 from tidemask.evaluation.results import Result, Shelf
 from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import FineTunedTask, Measured, OnProgress, Task, ZeroShotTask
+from tidemask.evaluation.task import (
+    DivergedError,
+    FineTunedTask,
+    Measured,
+    OnProgress,
+    Task,
+    ZeroShotTask,
+)
 
 
 def results_of(
@@ -69,16 +76,28 @@ def _seed(
     """The result of a seed: that of the best of some learning rates."""
     begun = time.perf_counter()
     trials: dict[float, Measured] = {}
+    notes: list[str] = []
     for rate in rates:
         measured = shelf.find_trial(seed, rate)
         if measured is None:
-            measured = task.trial(subject, seed=seed, learning_rate=rate, on_progress=on_progress)
+            try:
+                measured = task.trial(
+                    subject, seed=seed, learning_rate=rate, on_progress=on_progress
+                )
+            except DivergedError:
+                if len(trials) == 0 and rate == rates[-1]:
+                    raise
+                notes.append(f"The model diverged at the learning rate {rate:g}.")
+                continue
             if len(rates) > 1:
                 shelf.put_trial(seed, rate, measured)
         trials[rate] = measured
     best = best_rate({rate: trial.metrics[task.main_metric] for rate, trial in trials.items()})
     result = Result(
-        seed=seed, metrics=trials[best].metrics, notes=trials[best].notes, learning_rate=best
+        seed=seed,
+        metrics=trials[best].metrics,
+        notes=(*trials[best].notes, *notes),
+        learning_rate=best,
     )
     shelf.put(result, seconds=time.perf_counter() - begun, trials=trials)
     return result

@@ -96,6 +96,10 @@ class SquadTask:
             "data": {"fingerprint": self.data.fingerprint},
         }
 
+    def release(self) -> None:
+        """Let go of the features; the next trial makes them again."""
+        self._last = None
+
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:

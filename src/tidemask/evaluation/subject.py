@@ -77,11 +77,16 @@ class Subject:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the configuration and the weights, hexadecimal; of the former if random."""
+        """SHA-256 of configuration, tokenizer and weights, hexadecimal; without those if random.
+
+        Raises:
+            UserError: there is no model or no tokenizer.
+        """
+        self._config()
         files = [self.directory / "config.json"]
         if not self.is_random:
             files += sorted(path for kind in _WEIGHTS for path in self.directory.glob(kind))
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.tokenizer_fingerprint.encode())
         for path in files:
             digest.update(f"{path.name}\0".encode())
             with path.open("rb") as file:

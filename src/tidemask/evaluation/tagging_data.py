@@ -19,6 +19,7 @@ from tidemask.evaluation.tagging_sentences import (
     to_iob2,
 )
 from tidemask.evaluation.tagging_text import COLUMN_ENDINGS, read_columns, read_conllu
+from tidemask.evaluation.task import check_name
 from tidemask.evaluation.task_data import TaskData, json_lines
 from tidemask.settings import Settings
 
@@ -52,6 +53,7 @@ class TaggingTaskSettings(Settings):
     training split."""
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if len(set(self.tags)) != len(self.tags) or len(self.tags) == 1:
             raise ValueError(f"tags={list(self.tags)}. Expected different ones, at least two.")
 

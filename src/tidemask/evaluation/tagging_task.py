@@ -99,6 +99,10 @@ class TaggingTask:
             "data": self._loaded.fingerprint(),
         }
 
+    def release(self) -> None:
+        """Let go of the features; the next trial makes them again."""
+        self._last = None
+
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
@@ -129,7 +133,6 @@ class TaggingTask:
                 features,
                 tokenizer=subject.tokenizer,
                 collator=prepared.collator,
-                precision=self.fine_tuning.precision,
                 on_progress=on_progress,
             )
             predicted = features.predicted_tags(outputs["logits"], tags, prepared.fallback)

@@ -5,10 +5,12 @@ Tasks know nothing of runs, checkpoints and files of results; `evaluating.py` br
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from tidemask.errors import UserError
 from tidemask.evaluation.subject import Subject
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -78,3 +80,20 @@ class FineTunedTask(Task, Protocol):
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
         """Fine-tune a fresh copy of a model at one learning rate, and measure it."""
+
+    def release(self) -> None:
+        """Let go of what was made of the data; the next trial makes it again."""
+
+
+class DivergedError(UserError):
+    """A fine-tuned model whose outputs are no numbers; a grid passes over its learning rate."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a task's name that cannot be part of a file's.
+
+    Raises:
+        ValueError: it has other characters than letters, digits, `.`, `_` and single `-`.
+    """
+    if not re.fullmatch(r"\w+([.-]\w+)*", name):
+        raise ValueError(f"name={name!r}. Expected letters, digits, dots and single hyphens.")

@@ -56,6 +56,11 @@ class Example:
             raise UserError(
                 f"field is no text: {self.place}: {field}={value!r}. Expected a string."
             )
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UserError(
+                f"field is no text: {self.place}: {field} has half of a surrogate pair. Mend the "
+                "file."
+            )
         return value
 
     def value(self, field: str) -> Any:

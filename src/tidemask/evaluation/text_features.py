@@ -13,6 +13,7 @@ from tidemask.evaluation.fine_tuning import FineTuneSettings
 from tidemask.evaluation.metrics import CLASSIFICATION, REGRESSION, check_metrics
 from tidemask.evaluation.predicting import Feature
 from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import check_name
 from tidemask.evaluation.task_data import Example
 from tidemask.settings import Settings
 
@@ -36,6 +37,7 @@ class TextTaskSettings(Settings):
     """The first is the main one."""
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if not 1 <= len(self.text) <= 2:
             raise ValueError(f"text={list(self.text)}. Expected the name of a field, or of two.")
         known = CLASSIFICATION if self.kind == "classification" else REGRESSION
@@ -90,13 +92,14 @@ class TextEncoder:
         )
 
     def _label(self, example: Example) -> int | float:
-        value = example.value(self._settings.label)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if self._settings.kind == "regression":
-            if not is_number or not np.isfinite(value):
-                raise self._wrong(example, value, "a number")
-            return float(value)
-        if value in self._labels and not isinstance(value, bool):
+            number = example.value(self._settings.label)
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if not is_number or not np.isfinite(number):
+                raise self._wrong(example, number, "a number")
+            return float(number)
+        value = encodable(example, self._settings.label)
+        if value in self._labels:
             return self._labels.index(value)
         names_only = all(isinstance(label, str) for label in self._labels)
         if names_only and isinstance(value, int) and 0 <= value < len(self._labels):
@@ -108,3 +111,20 @@ class TextEncoder:
             f"label outside the task's: {example.place}: {self._settings.label}={value!r}. "
             f"Expected {expected}. Mend the file, or name the task's labels."
         )
+
+
+def encodable(example: Example, field: str) -> int | str:
+    """A label as it is compared: a whole number or a name; true and false are 1 and 0.
+
+    Raises:
+        UserError: it is missing, or something else.
+    """
+    value = example.value(field)
+    if isinstance(value, bool):
+        return int(value)
+    if not isinstance(value, int | str):
+        raise UserError(
+            f"label that is none: {example.place}: {field}={value!r}. Expected a whole number or a "
+            "name. Mend the file, or name another field with label."
+        )
+    return value
