@@ -157,7 +157,7 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
     for arguments, problem in (
         ([run.root, "--tasks", "glu"], "Did you mean glue?"),
         ([run.root, "--tasks", ""], "none was named"),
-        ([run.root, "--checkpoints", "7"], "no such checkpoint: 'checkpoint-7'"),
+        ([run.root, "--checkpoints", "7"], "no such checkpoint: '7'"),
         ([run.root, run.root], "named twice"),
         ([run.root, "fine_tuning.epoch=1"], "epoch"),
         ([run.root, "fine_tuning.epochs=0"], "epochs=0"),
@@ -217,7 +217,9 @@ def test_evaluating_side_by_side_leaves_no_process_behind(fresh: RunDirectory, t
     )
     workers = _workers(started, fresh)
     started.send_signal(signal.SIGTERM)
-    started.communicate(timeout=60)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 143
+    assert err.splitlines()[-1].startswith("tidemask: ended by SIGTERM")
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         assert time.monotonic() < deadline, "a process is left"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +88,9 @@ def evaluate(
 ) -> None:
     """Measure checkpoints of runs, or any masked language models, on tasks.
 
-    What is there already is not done again: the same command goes on after an interruption.
+    What is there already is not done again: the same command goes on after an interruption. The
+    settings are those of fine_tuning, squad, scoring, minimal_pairs and pseudo_perplexity; the
+    guide on evaluation lists them with their defaults.
     """
     _evaluate_and_show(
         targets,
@@ -132,7 +137,7 @@ def _evaluate_and_show(
         with_random=with_random,
     )
     command = shlex.join(["tidemask", "evaluate", *arguments, "--tasks", tasks])
-    with reporting() as reporter, interruptible(f"{command} ..."):
+    with reporting() as reporter, interruptible(f"{command} ..."), _heeding_sigterm():
         outcomes = evaluate(request, _watcher(reporter))
     show_outcomes(outcomes)
     _say_notes(outcomes)
@@ -141,6 +146,21 @@ def _evaluate_and_show(
         print_error(problem)
     if problems:
         raise typer.Exit(2)
+
+
+@contextmanager
+def _heeding_sigterm() -> Iterator[None]:
+    """Let what a scheduler sends end the command with one line and status 143."""
+
+    def leave(*_: object) -> None:
+        print_error("ended by SIGTERM. What was measured is kept; give the command again to go on.")
+        sys.exit(143)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _watcher(reporter: Reporter) -> Watcher:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from tidemask.evaluation.results import Result
 from tidemask.evaluation_units import Outcome
 from tidemask.results_text import show_evaluations
-from tidemask.terminal import print_table
+from tidemask.terminal import print_table, stdout
 
-_COLUMNS_AT_ONCE = 4
+_COLUMNS_AT_ONCE = 3
 """Models beside each other in 80 columns."""
 
 _IN_NATS = ("held_out/", "pseudo_perplexity")
 """What the names of metrics begin with that are not shares; they are shown as they are."""
+
+_SECOND = ("accuracy", "f1", "f1_macro", "exact_match", "pearson", "spearman")
+"""Metrics that are shown below the main one."""
 
 _HELD_OUT = "held-out"
 
@@ -38,35 +40,41 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 def _show_scores(target: str, outcomes: Sequence[Outcome]) -> None:
     checkpoints = list(dict.fromkeys(one.checkpoint for one in outcomes))
-    tasks = list(dict.fromkeys((one.task, one.main_metric) for one in outcomes))
-    cells = {(one.task, one.checkpoint): _cell(one) for one in outcomes}
+    lines = list(dict.fromkeys((one.task, name) for one in outcomes for name in _metrics(one)))
+    found = {(one.task, one.checkpoint): one for one in outcomes}
+    num_seeds = max(len(one.results) for one in outcomes)
+    spread = f", median (lowest to highest) of up to {num_seeds} seeds" if num_seeds > 1 else ""
+    stdout.print(f"{target}: shares x 100{spread}", soft_wrap=True)
     for start in range(0, len(checkpoints), _COLUMNS_AT_ONCE):
         shown = checkpoints[start : start + _COLUMNS_AT_ONCE]
-        rows = [
-            [task, _brief(metric), *(cells.get((task, name), "-") for name in shown)]
-            for task, metric in tasks
-        ]
-        print_table(
-            ["task", "metric", *(_short(name) for name in shown)],
-            rows,
-            title=f"{target}: median (lowest-highest) over seeds; shares x 100",
-            text_columns=2,
-        )
+        rows = []
+        for number, (task, metric) in enumerate(lines):
+            is_first = number == 0 or lines[number - 1][0] != task
+            cells = [_cell(found.get((task, checkpoint)), metric) for checkpoint in shown]
+            rows.append([task if is_first else "", _brief(metric), *cells])
+        print_table(["task", "metric", *(_short(name) for name in shown)], rows, text_columns=2)
 
 
-def _cell(outcome: Outcome) -> str:
+def _metrics(outcome: Outcome) -> list[str]:
+    """The main metric, the same on other splits, and what else is usual."""
+    main = outcome.main_metric
+    known = outcome.results[0].metrics if outcome.results else {}
+    others = [f"mismatched/{main}", f"test/{main}", *_SECOND]
+    return [main, *(name for name in others if name in known and name != main)]
+
+
+def _cell(outcome: Outcome | None, metric: str) -> str:
+    if outcome is None:
+        return "-"
     if outcome.problem and not outcome.results:
         return "failed"
-    values = [_scaled(outcome, result) for result in outcome.results]
+    factor = 1 if metric.startswith(_IN_NATS) else 100
+    values = [factor * result.metrics[metric] for result in outcome.results]
     middle = f"{median(values):.1f}"
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({min(values):.1f}-{max(values):.1f})"
-
-
-def _scaled(outcome: Outcome, result: Result) -> float:
-    factor = 1 if outcome.main_metric.startswith(_IN_NATS) else 100
-    return factor * result.metrics[outcome.main_metric]
+    if len(values) > 1:
+        return f"{middle} ({min(values):.1f} to {max(values):.1f})"
+    error = outcome.results[0].metrics.get(f"{metric}_standard_error")
+    return middle if error is None else f"{middle} ± {factor * error:.1f}"
 
 
 def _short(checkpoint: str) -> str:
@@ -75,4 +83,4 @@ def _short(checkpoint: str) -> str:
 
 
 def _brief(metric: str) -> str:
-    return {"matthews_correlation": "matthews"}.get(metric, metric)
+    return metric.replace("matthews_correlation", "matthews").replace("pseudo_perplexity", "PPPL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from tidemask.config import RunConfig, read_run_config
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError
 from tidemask.evaluation.subject import Subject
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 
@@ -110,8 +111,8 @@ def _chosen(run: RunDirectory, config: RunConfig, checkpoints: str) -> list[tupl
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise UserError(
-            f"no such checkpoint: {', '.join(unknown) or checkpoints!r}. Expected last or all, or "
-            f"some of {', '.join(known)}."
+            f"no such checkpoint: {checkpoints!r}. Expected last or all, or some of "
+            f"{','.join(name.removeprefix('checkpoint-') for name in known)}."
         )
     return [(name, path) for name, path in known.items() if name in names]
 
@@ -140,12 +141,16 @@ def _model_directory(name: str) -> Path:
                 f"no model: {directory}. Expected a run, or a model directory with a config.json."
             )
         return directory
-    if directory.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(f"no such directory: {name}. Expected a run or a model.")
+    is_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    beside = [path.name for path in directory.parent.glob("*")] if "/" in name else []
+    if directory.exists() or is_path or beside:
+        near = difflib.get_close_matches(directory.name, beside, n=1)
+        hint = f" Did you mean {directory.with_name(near[0])}?" if near else ""
+        raise UserError(f"no such directory: {name}. Expected a run or a model.{hint}")
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FILES)))
     except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
         raise UserError(
             f"no such directory: {name}. Expected a run, a model, or the name of one on the hub, "
-            f"where it cannot be had ({one_line(error)[:80]})."
+            f"where it cannot be had ({type(error).__name__})."
         ) from error

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 48
 
 
-Target = Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model directory.")]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="RUN_OR_MODEL", help="A run, a model directory, or a model on the hub."),
+]
 
 
 def fill(

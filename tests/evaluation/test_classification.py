@@ -143,7 +143,7 @@ def test_classification_counts_what_is_too_long(subject: Subject, tmp_path: Path
     task = text_task(write_rows(tmp_path, train=long, dev=long[:1]))
     prepared = task._prepared(subject)
     assert [len(feature["input_ids"]) for feature in prepared.train] == [24, 3]
-    assert prepared.notes == ("2 of 3 examples are longer than 24 tokens and were cut.",)
+    assert prepared.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
 
 
 def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(

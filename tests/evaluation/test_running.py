@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tidemask.errors import UserError
 from tidemask.evaluation.results import Shelf
 from tidemask.evaluation.running import best_rate, results_of
 from tidemask.evaluation.subject import Subject
@@ -123,12 +122,17 @@ def test_running_sets_results_of_other_data_or_weights_aside(
     assert replaced.read_bytes() == before != path.read_bytes()
 
 
-def test_running_names_a_damaged_result(tmp_path: Path) -> None:
-    _results(tmp_path, Peak(seeds=1))
+def test_running_makes_a_damaged_result_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _results(tmp_path, Peak(seeds=2))
     path = tmp_path / "evaluation" / "peak--checkpoint-5--seed-0.json"
     path.write_text(path.read_text()[:50])
-    with pytest.raises(UserError, match=f"damaged result: {path}"):
-        _results(tmp_path, Peak(seeds=1))
+    task = Peak(seeds=2)
+    assert len(_results(tmp_path, task)) == 2
+    assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
+    assert f"{path} is damaged" in caplog.text
+    assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
 
 
 def test_running_keeps_nothing_where_there_is_no_place() -> None:

@@ -103,6 +103,7 @@ class TextTask:
             on_progress=on_progress,
         )
         metrics: dict[str, float] = {}
+        notes = list(prepared.notes)
         for split in prepared.splits:
             logits = np.stack(
                 predict(
@@ -113,9 +114,11 @@ class TextTask:
                 )["logits"]
             )
             predicted = logits[:, 0] if is_number else logits.argmax(axis=1)
+            if not is_number and not split.prefix and len(set(predicted.tolist())) == 1:
+                notes.append("With some seed every dev example got the same label.")
             scores = score(self.settings.metrics, split.truth, predicted)
             metrics |= {split.prefix + name: value for name, value in scores.items()}
-        return Measured(metrics, prepared.notes)
+        return Measured(metrics, tuple(notes))
 
     def _prepared(self, subject: Subject) -> _Prepared:
         key = subject.tokenizer_fingerprint, subject.max_length
@@ -127,7 +130,14 @@ class TextTask:
         examples, notes = self._examples()
         labels = self._labels(examples["train"])
         encoder = TextEncoder(self.settings, self.fine_tuning, labels, subject)
-        train = encoder.features(chosen(examples["train"], self.fine_tuning.max_train_examples))
+        used = chosen(examples["train"], self.fine_tuning.max_train_examples)
+        if len(used) < len(examples["train"]):
+            notes.append(
+                f"{len(used):,} of {len(examples['train']):,} training examples are used "
+                "(fine_tuning.max_train_examples)."
+            )
+        train = encoder.features(used)
+        encoder.begin_counting()
         splits = []
         for name, prefix in _SPLITS:
             if name in examples:
@@ -154,10 +164,9 @@ class TextTask:
             examples["train"], examples["dev"] = split_by_group(
                 examples["dev"], group, share=_DEV_SHARE
             )
-            sizes = f"{len(examples['train']):,} of its examples trained, {len(examples['dev']):,}"
             notes.append(
-                f"There is no train split: dev was split by {group}, {sizes} scored. Such a score "
-                "is not comparable with published ones."
+                f"There is no train split: dev was split by {group}, {len(examples['dev']):,} of "
+                "its examples are scored. Such a score is not comparable with published ones."
             )
         return examples, notes
 

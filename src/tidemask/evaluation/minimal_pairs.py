@@ -185,4 +185,5 @@ class MinimalPairsTask:
             self.settings,
             lambda done, total: on_progress(self.name, done, total),
         )
-        return Measured(scores.metrics(), scores.notes())
+        limited = f"At most {self.limit} pairs of each paradigm are scored (minimal_pairs.limit)."
+        return Measured(scores.metrics(), (*([limited] if self.limit else []), *scores.notes()))

@@ -1,21 +1,23 @@
 """Results of tasks in a run directory: kept by seed, found again, never computed twice.
 
 A result is found again if the same task with the same settings and data was measured on the same
-weights. One that was made otherwise is moved into `evaluation/replaced/`, not lost.
+weights. One that was made otherwise, or is damaged, is moved into `evaluation/replaced/`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError
 from tidemask.evaluation.task import Measured, Task
 from tidemask.run_record import RunDirectory, write_atomically, write_evaluation
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,5 +187,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
-        raise UserError(f"damaged result: {path}. Expected what tidemask wrote. Delete it.")
+        logger.warning("%s is damaged and is measured again.", path)
+        return None
     return content  # type: ignore[no-any-return]

@@ -82,13 +82,17 @@ class TextEncoder:
             for *values, label in zip(*columns, labels, strict=True)
         ]
 
+    def begin_counting(self) -> None:
+        """Count from here on what is too long: the examples that are scored."""
+        self._num_cut, self._num = 0, 0
+
     def notes(self) -> tuple[str, ...]:
-        """How many examples were cut, if any were."""
+        """How many of the counted examples were cut, if any were."""
         if not self._num_cut:
             return ()
         return (
-            f"{self._num_cut:,} of {self._num:,} examples are longer than {self._max_length} "
-            "tokens and were cut.",
+            f"{self._num_cut:,} of {self._num:,} scored examples are longer than "
+            f"{self._max_length} tokens and were cut.",
         )
 
     def _label(self, example: Example) -> int | float:
