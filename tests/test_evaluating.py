@@ -89,7 +89,8 @@ def test_evaluating_every_kind_of_task_at_every_checkpoint_by_one_command(
     arguments += ["--tasks", "all", "--tasks-from", tasks]
     status, out, err = tidemask(*arguments, "--checkpoints", "all")
     assert status == 0, err
-    assert max(map(len, out.splitlines())) <= 80
+    tables = [line for line in out.splitlines() if str(fresh.root) not in line]
+    assert max(map(len, tables)) <= 80
     names = {path.stem for path in fresh.evaluation.iterdir()}
     checkpoints = ("checkpoint-5", "final", "random")
     expected = {f"held-out--{name}" for name in checkpoints[:2]}
