@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from tidemask.evaluation_units import Outcome
 from tidemask.results_text import show_evaluations
 from tidemask.terminal import print_table, stdout
 
-_COLUMNS_AT_ONCE = 3
-"""Models beside each other in 80 columns."""
+_WIDTH, _BETWEEN = 78, 3
+"""Columns of a terminal that a table may take, and those between two of its own."""
 
 _IN_NATS = ("held_out/", "pseudo_perplexity")
 """What the names of metrics begin with that are not shares; they are shown as they are."""
@@ -45,14 +45,28 @@ def _show_scores(target: str, outcomes: Sequence[Outcome]) -> None:
     num_seeds = max(len(one.results) for one in outcomes)
     spread = f", median (lowest to highest) of up to {num_seeds} seeds" if num_seeds > 1 else ""
     stdout.print(f"{target}: shares x 100{spread}", soft_wrap=True)
-    for start in range(0, len(checkpoints), _COLUMNS_AT_ONCE):
-        shown = checkpoints[start : start + _COLUMNS_AT_ONCE]
+    cells = {
+        (task, metric, name): _cell(found.get((task, name)), metric)
+        for task, metric in lines
+        for name in checkpoints
+    }
+    at_once = _columns_at_once(lines, cells.values())
+    for start in range(0, len(checkpoints), at_once):
+        shown = checkpoints[start : start + at_once]
         rows = []
         for number, (task, metric) in enumerate(lines):
             is_first = number == 0 or lines[number - 1][0] != task
-            cells = [_cell(found.get((task, checkpoint)), metric) for checkpoint in shown]
-            rows.append([task if is_first else "", _brief(metric), *cells])
+            scores = [cells[task, metric, name] for name in shown]
+            rows.append([task if is_first else "", _brief(metric), *scores])
         print_table(["task", "metric", *(_short(name) for name in shown)], rows, text_columns=2)
+
+
+def _columns_at_once(lines: Sequence[tuple[str, str]], cells: Iterable[str]) -> int:
+    """How many models stand beside each other in a terminal's width, at least one."""
+    task = max(len(task) for task, _ in lines)
+    metric = max(len(_brief(metric)) for _, metric in lines)
+    room = _WIDTH - task - metric - _BETWEEN
+    return max(1, room // (max(map(len, cells)) + _BETWEEN))
 
 
 def _metrics(outcome: Outcome) -> list[str]:
