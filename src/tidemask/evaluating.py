@@ -167,7 +167,11 @@ def _places_of_results(request: Request) -> dict[str, Path]:
     """
     if request.out is None:
         return {}
-    models = [name for name in request.targets if not RunDirectory(Path(name)).config.is_file()]
+    models = [
+        name
+        for name in request.targets
+        if not RunDirectory(Path(name).expanduser()).config.is_file()
+    ]
     if len(models) == 1:
         return {models[0]: request.out}
     places = {name: request.out / Path(name).name for name in models}

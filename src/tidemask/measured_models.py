@@ -29,8 +29,8 @@ class Target:
         name: what the command called it.
         record: where its results are kept; `None` keeps none.
         config: of the run; `None` for a model.
-        subjects: by checkpoint, in the order of training.
-        with_random: whether the last stands for its architecture with random weights.
+        subjects: by checkpoint, in the order of training; the architecture with random weights, if
+            it is measured, comes last.
     """
 
     name: str

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
 from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
@@ -23,7 +22,7 @@ from tidemask.evaluation.squad_score import score_v1, score_v2
 from tidemask.evaluation.squad_windows import AnswerWindows, WindowLimits
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import Measured, OnProgress
-from tidemask.evaluation.task_data import TaskData
+from tidemask.evaluation.task_data import TaskData, chosen
 from tidemask.settings import Settings, check_at_least
 
 VERSIONS: Mapping[str, int] = {"squad": 1, "squad_v2": 2}
@@ -157,7 +156,7 @@ class SquadTask:
 
     def _prepare(self, subject: Subject, has_types: bool) -> _Prepared:
         dev = self.data.split("dev")
-        train = _chosen(self.data.split("train"), self.fine_tuning.max_train_examples)
+        train = chosen(self.data.split("train"), self.fine_tuning.max_train_examples)
         limits = WindowLimits(
             max_length=min(
                 self.settings.max_length, subject.max_length or self.settings.max_length
@@ -235,11 +234,3 @@ def takes_token_types(model: PreTrainedModel) -> bool:
     """
     num_types = getattr(model.config, "type_vocab_size", 2)
     return num_types > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
-
-
-def _chosen(questions: list[Question], largest: int) -> list[Question]:
-    """As many of a fixed shuffle, in their order; all if it is 0."""
-    if not 0 < largest < len(questions):
-        return questions
-    order = np.random.default_rng(0).permutation(len(questions))[:largest]
-    return [questions[index] for index in sorted(order)]

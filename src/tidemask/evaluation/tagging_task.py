@@ -41,9 +41,6 @@ POS = TaggingTaskSettings(name="pos", kind="words", tags=UPOS)
 TAGGING: Mapping[str, TaggingTaskSettings] = {task.name: task for task in (CONLL2003, POS)}
 """By name."""
 
-ALIASES: Mapping[str, str] = {"ner": CONLL2003.name}
-"""What else they are called."""
-
 HUB: Mapping[str, tuple[str, ...]] = {
     CONLL2003.name: ("eriktks/conll2003",),
     POS.name: ("universal-dependencies/universal_dependencies", "en_ewt"),
