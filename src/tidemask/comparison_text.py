@@ -11,7 +11,7 @@ from tidemask.terminal import print_table, stdout
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison
-    from tidemask.report.typed_table import Cell, Column, Table
+    from tidemask.report.typed_table import Table
 
 _WIDTH = 80
 _NAME_WIDTH = 12
@@ -44,10 +44,13 @@ def _show_held_out(summary: Table) -> None:
 def _show_downstream(table: Table) -> None:
     """Tasks down, runs across: as many runs at once as fit, the others in a table below."""
     headings = [_narrow(str(label)) for label in table.values("run")]
-    rows = [(column, table.values(column.name)) for column in table.shown_columns[1:]]
-    rows = [(column, cells) for column, cells in rows if not column.name.startswith("loss_")]
-    lines = [[_narrow(column.title), *_cells(table, column, cells)] for column, cells in rows]
-    title = "Downstream scores: median (and range) over the seeds"
+    columns = zip(table.shown_columns, zip(*table.shown_rows(), strict=True), strict=True)
+    lines = [
+        [_narrow(column.title), *cells]
+        for column, cells in list(columns)[1:]
+        if not column.name.startswith("loss_")
+    ]
+    title = "Downstream scores: median (lowest to highest) over the seeds"
     for block in _blocks(headings, lines):
         chosen = [[line[0], *(line[1 + place] for place in block)] for line in lines]
         print_table(["task", *(headings[place] for place in block)], chosen, title=title)
@@ -58,19 +61,10 @@ def _narrow(label: str) -> str:
     return "\n".join(textwrap.wrap(label, _NAME_WIDTH))
 
 
-def _cells(table: Table, column: Column, cells: Sequence[Cell]) -> list[str]:
-    shown = [column.show(cell) for cell in cells]
-    if column.limits is None:
-        return shown
-    low, high = (table.values(name) for name in column.limits)
-    for place, (least, largest) in enumerate(zip(low, high, strict=True)):
-        if isinstance(least, float) and isinstance(largest, float):
-            shown[place] += f" ({column.show(largest - least)})"
-    return shown
-
-
 def _blocks(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[list[int]]:
     """Places of the runs that stand side by side."""
+    names = max(len(part) for line in lines for part in line[0].split("\n"))
+    room = _WIDTH - max(len("task"), names) - _GAP
     blocks: list[list[int]] = []
     left = 0
     for place, heading in enumerate(headings):
@@ -78,7 +72,7 @@ def _blocks(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[lis
         width = max(map(len, cells)) + _GAP
         if not blocks or width > left:
             blocks.append([])
-            left = _WIDTH - _NAME_WIDTH - _GAP
+            left = room
         blocks[-1].append(place)
         left -= width
     return blocks

@@ -79,7 +79,7 @@ def _legacy_state() -> list[int]:
 
 
 def _logits(subject: Subject, task: Any, seed: int) -> Any:
-    prepared = task._prepared(subject)
+    prepared = task._prepare(subject)
     model = subject.with_head(AutoModelForSequenceClassification, seed=seed, num_labels=2)
     fine_tune(
         model, prepared.train, QUICK, tokenizer=subject.tokenizer, learning_rate=1e-3, seed=seed
@@ -92,7 +92,7 @@ def test_classification_predicts_the_same_alone_and_in_batches(
     subject: Subject, tmp_path: Path
 ) -> None:
     task = text_task(write_rows(tmp_path, train=rows(8), dev=rows(30, seed=1)))
-    features = task._prepared(subject).splits[0].features
+    features = task._prepare(subject).splits[0].features
     model = subject.with_head(AutoModelForSequenceClassification, seed=0, num_labels=2)
     together, alone = (
         predict(model, features, tokenizer=subject.tokenizer, batch_size=size)["logits"]
@@ -120,7 +120,7 @@ def test_classification_without_train_splits_dev_by_group_and_says_so(
         {"question": f"q{i // 2}", "sentence": "a river", "label": i % 2} for i in range(80)
     ]
     task = text_task(write_rows(tmp_path, dev=examples), text=("question", "sentence"))
-    prepared = task._prepared(subject)
+    prepared = task._prepare(subject)
     assert len(prepared.train) + len(prepared.splits[0].features) == 80
     assert "no train split: dev was split by question" in prepared.notes[0]
 
@@ -134,14 +134,14 @@ def test_classification_labels_by_name_number_or_as_found(subject: Subject, tmp_
         (tmp_path / "truth", [{**row, "label": bool(row["label"])} for row in rows(20)], ()),
     ):
         task = text_task(write_rows(directory, train=examples, dev=examples), labels=labels)
-        features = task._prepared(subject).train
+        features = task._prepare(subject).train
         assert [feature["labels"] for feature in features] == [row["label"] for row in rows(20)]
 
 
 def test_classification_counts_what_is_too_long(subject: Subject, tmp_path: Path) -> None:
     long = [{"sentence": "river " * 50, "label": 1}, {"sentence": "stone", "label": 0}]
     task = text_task(write_rows(tmp_path, train=long, dev=long[:1]))
-    prepared = task._prepared(subject)
+    prepared = task._prepare(subject)
     assert [len(feature["input_ids"]) for feature in prepared.train] == [24, 3]
     assert prepared.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
 
@@ -151,7 +151,7 @@ def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
 ) -> None:
     hidden = [{**row, "label": -1} for row in rows(5)]
     data = write_rows(tmp_path, train=rows(5), dev=rows(5), dev_mismatched=rows(3), test=hidden)
-    splits = text_task(data)._prepared(subject).splits
+    splits = text_task(data)._prepare(subject).splits
     assert [split.prefix for split in splits] == ["", "mismatched/"]
 
 

@@ -46,7 +46,7 @@ def test_comparison_text_fits_80_columns_and_shows_every_run(printed, num_runs: 
     assert max(map(len, tables)) <= 80
     assert "…" not in "".join(tables)
     text = "\n".join(tables)
-    assert text.count("84.2 (1.7)") == 2 * num_runs
+    assert text.count("84.2 (83.5 to 85.2)") == 2 * num_runs
     assert [f"seed-{seed}" in text for seed in range(num_runs - 1)] == [True] * len(labels)
     assert "5 %" in tables[2]
 

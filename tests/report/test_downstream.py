@@ -57,7 +57,8 @@ def test_summary_is_that_of_numpy(scores: list[float]) -> None:
     if len(scores) == 1:
         assert (found.low, found.high) == (None, None)
     else:
-        assert (found.low, found.high) == (shown.min(), shown.max())
+        assert found.low == pytest.approx(shown.min(), abs=1e-9)
+        assert found.high == pytest.approx(shown.max(), abs=1e-9)
     if len(scores) < 5:
         assert found.quartiles is None
     else:
@@ -90,7 +91,8 @@ def test_downstream_scores_are_medians_of_the_final_model(make_run: MakeRun) -> 
         scores = 100 * np.array(scores_of(paths[0], "sst2", checkpoint))
         assert len(scores) == 3
         assert row["sst2"] == pytest.approx(np.median(scores))
-        assert (row["sst2/low"], row["sst2/high"]) == (scores.min(), scores.max())
+        assert row["sst2/low"] == pytest.approx(scores.min())
+        assert row["sst2/high"] == pytest.approx(scores.max())
         assert (row["sst2/seeds"], row["sst2/checkpoint"]) == (3, checkpoint)
         assert [row["pseudo-perplexity"]] == scores_of(paths[0], "pseudo-perplexity", checkpoint)
         assert row["pseudo-perplexity/low"] is None
@@ -125,7 +127,7 @@ def test_downstream_tables_hold_every_result(make_run: MakeRun) -> None:
         name = f"{task}--{checkpoint}" + ("" if seed is None else f"--seed-{seed}")
         content = json.loads((path / f"evaluation/{name}.json").read_text())
         assert (run, metric, seconds) == ("bert", "accuracy × 100", 12.5)
-        assert score == 100 * content["metrics"]["accuracy"]
+        assert score == pytest.approx(100 * content["metrics"]["accuracy"])
         assert rate == content.get("learning_rate")
     metrics = tables["downstream_metrics"].rows
     assert len(metrics) == 2 * len(rows)
@@ -133,10 +135,44 @@ def test_downstream_tables_hold_every_result(make_run: MakeRun) -> None:
     medians = tables["downstream_medians"]
     at = medians.rows[[row[1:3] for row in medians.rows].index(("sst2", "checkpoint-500"))]
     scores = 100 * np.array(scores_of(path, "sst2", "checkpoint-500"))
-    assert at[3:6] == (500, "accuracy × 100", 5)
+    assert at[3:7] == (500, "dev", "accuracy × 100", 5)
     expected = [np.median(scores), min(scores), max(scores), *np.percentile(scores, [25, 75])]
-    assert at[6:11] == pytest.approx(tuple(expected))
-    assert at[11] == "0.0001"
+    assert at[7:12] == pytest.approx(tuple(expected))
+    assert at[12] == "0.0001"
+    assert {row[4] for row in medians.rows if row[1] == "blimp"} == {None}
+
+
+def test_downstream_scores_have_no_digits_of_binary_arithmetic() -> None:
+    assert [result(hundredths / 100, 0).score for hundredths in range(101)] == list(range(101))
+
+
+def test_downstream_tables_show_other_splits_beside_dev(make_run: MakeRun) -> None:
+    made = Evaluated(tasks=("blimp", "conll2003", "mnli"))
+    path = write_results(make_run("a"), made)
+    for task, split in (("conll2003", "test"), ("mnli", "mismatched")):
+        for one in path.glob(f"evaluation/{task}--*.json"):
+            content = json.loads(one.read_text())
+            content["metrics"][f"{split}/{METRICS[task]}"] = content["metrics"][METRICS[task]] / 2
+            one.write_text(json.dumps(content))
+    tables = {table.name: table for table in downstream_tables(read_runs([path]))}
+    scores = tables["downstream_scores"]
+    assert [column.heading for column in scores.shown_columns][4:] == [
+        "blimp, accuracy × 100",
+        "mnli, accuracy × 100",
+        "mnli (mismatched), accuracy × 100",
+        "conll2003, f1 × 100",
+        "conll2003 (test), f1 × 100",
+    ]
+    for label in ("bert", "random weights"):
+        row = row_of(scores, label)
+        for task, other in (("conll2003", "conll2003/test"), ("mnli", "mnli/mismatched")):
+            for ending in ("", "/low", "/high"):
+                assert row[other + ending] == pytest.approx(row[task + ending] / 2)
+            assert row[f"{other}/seeds"] == 3
+    medians = tables["downstream_medians"].rows
+    at = [row[4:8] for row in medians if row[1:3] == ("conll2003", "checkpoint-500")]
+    assert [row[:3] for row in at] == [("dev", "f1 × 100", 3), ("test", "f1 × 100", 3)]
+    assert at[1][3] == pytest.approx(at[0][3] / 2)
 
 
 def test_downstream_without_results_has_no_rows(make_run: MakeRun) -> None:

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tidemask.errors import UserError
 from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.evaluation.kept_features import KeepsFeatures
 from tidemask.evaluation.metrics import score
 from tidemask.evaluation.predicting import Feature, predict
 from tidemask.evaluation.subject import Subject
@@ -43,7 +44,7 @@ class _Prepared:
     notes: tuple[str, ...]
 
 
-class TextTask:
+class TextTask(KeepsFeatures[_Prepared]):
     """A task on single texts or pairs; see `TextTaskSettings`.
 
     Args:
@@ -55,10 +56,9 @@ class TextTask:
     def __init__(
         self, settings: TextTaskSettings, data: TaskData, fine_tuning: FineTuneSettings
     ) -> None:
-        self.settings, self.data, self.fine_tuning = settings, data, fine_tuning
+        super().__init__(fine_tuning)
+        self.settings, self.data = settings, data
         self.name, self.main_metric = settings.name, settings.metrics[0]
-        self.seeds, self.learning_rates = fine_tuning.seeds, fine_tuning.learning_rates
-        self._last: tuple[object, _Prepared] | None = None
 
     def describe(self) -> Mapping[str, Any]:
         """Settings and the fingerprint of the data.
@@ -72,10 +72,6 @@ class TextTask:
             "data": {"fingerprint": self.data.fingerprint},
         }
 
-    def release(self) -> None:
-        """Let go of the features; the next trial makes them again."""
-        self._last = None
-
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
@@ -84,7 +80,7 @@ class TextTask:
         Raises:
             UserError: the data does not fit the task, or the model has no such head.
         """
-        prepared = self._prepared(subject)
+        prepared = self.features(subject, lambda: self._prepare(subject))
         tokenizer = subject.tokenizer
         is_number = self.settings.kind == "regression"
         model = subject.with_head(
@@ -119,12 +115,6 @@ class TextTask:
             scores = score(self.settings.metrics, split.truth, predicted)
             metrics |= {split.prefix + name: value for name, value in scores.items()}
         return Measured(metrics, tuple(notes))
-
-    def _prepared(self, subject: Subject) -> _Prepared:
-        key = subject.tokenizer_fingerprint, subject.max_length
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._prepare(subject)
-        return self._last[1]
 
     def _prepare(self, subject: Subject) -> _Prepared:
         examples, notes = self._examples()

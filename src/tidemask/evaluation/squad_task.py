@@ -15,6 +15,7 @@ from typing import Any
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
 from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.evaluation.kept_features import KeepsFeatures
 from tidemask.evaluation.predicting import predict
 from tidemask.evaluation.squad_answers import Answers, extract_answers
 from tidemask.evaluation.squad_data import Question, SquadData
@@ -62,7 +63,7 @@ class _Prepared:
     notes: tuple[str, ...]
 
 
-class SquadTask:
+class SquadTask(KeepsFeatures[_Prepared]):
     """Extractive question answering, by fine-tuning.
 
     Args:
@@ -77,9 +78,8 @@ class SquadTask:
     def __init__(
         self, name: str, data: SquadData, settings: SquadSettings, fine_tuning: FineTuneSettings
     ) -> None:
-        self.name, self.data, self.settings, self.fine_tuning = name, data, settings, fine_tuning
-        self.seeds, self.learning_rates = fine_tuning.seeds, fine_tuning.learning_rates
-        self._last: tuple[object, _Prepared] | None = None
+        super().__init__(fine_tuning)
+        self.name, self.data, self.settings = name, data, settings
 
     def describe(self) -> Mapping[str, Any]:
         """Settings and the fingerprint of the data.
@@ -95,10 +95,6 @@ class SquadTask:
             "data": {"fingerprint": self.data.fingerprint},
         }
 
-    def release(self) -> None:
-        """Let go of the features; the next trial makes them again."""
-        self._last = None
-
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
@@ -108,7 +104,8 @@ class SquadTask:
             UserError: the data is missing or damaged, or the model or its tokenizer cannot do it.
         """
         model = subject.with_head(AutoModelForQuestionAnswering, seed=seed)
-        prepared = self._prepared(subject, takes_token_types(model))
+        has_types = takes_token_types(model)
+        prepared = self.features(subject, lambda: self._prepare(subject, has_types), has_types)
         fine_tune(
             model,
             prepared.train,
@@ -147,12 +144,6 @@ class SquadTask:
             num_best=self.settings.num_best,
             max_answer_length=self.settings.max_answer_length,
         )
-
-    def _prepared(self, subject: Subject, has_types: bool) -> _Prepared:
-        key = subject.tokenizer_fingerprint, subject.max_length, has_types
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._prepare(subject, has_types)
-        return self._last[1]
 
     def _prepare(self, subject: Subject, has_types: bool) -> _Prepared:
         dev = self.data.split("dev")

@@ -18,6 +18,7 @@ from transformers import AutoModelForTokenClassification
 
 from tidemask.errors import UserError
 from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.evaluation.kept_features import KeepsFeatures
 from tidemask.evaluation.predicting import predict
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
@@ -63,7 +64,7 @@ class _Prepared:
     notes: tuple[str, ...]
 
 
-class TaggingTask:
+class TaggingTask(KeepsFeatures[_Prepared]):
     """A tag for each word, learned from the training split; see `TaggingTaskSettings`.
 
     Entities are scored by F1, words by accuracy. Scores of `test`, where there is one, begin with
@@ -78,11 +79,10 @@ class TaggingTask:
     def __init__(
         self, settings: TaggingTaskSettings, data: TaskData, fine_tuning: FineTuneSettings
     ) -> None:
-        self.settings, self.data, self.fine_tuning = settings, data, fine_tuning
+        super().__init__(fine_tuning)
+        self.settings, self.data = settings, data
         self.name = settings.name
         self.main_metric = "f1" if settings.kind == "entities" else "accuracy"
-        self.seeds, self.learning_rates = fine_tuning.seeds, fine_tuning.learning_rates
-        self._last: tuple[object, _Prepared] | None = None
 
     def describe(self) -> Mapping[str, Any]:
         """Settings, and the SHA-256 of each split.
@@ -96,10 +96,6 @@ class TaggingTask:
             "data": self._loaded.fingerprint(),
         }
 
-    def release(self) -> None:
-        """Let go of the features; the next trial makes them again."""
-        self._last = None
-
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:
@@ -108,7 +104,7 @@ class TaggingTask:
         Raises:
             UserError: the data or the model is missing, or the tokenizer reads no word of it.
         """
-        prepared = self._prepared(subject)
+        prepared = self.features(subject, lambda: self._prepare(subject))
         tags = self._loaded.tags
         model = subject.with_head(AutoModelForTokenClassification, seed=seed, num_labels=len(tags))
         fine_tune(
@@ -150,12 +146,6 @@ class TaggingTask:
             return entity_scores(gold, predicted)
         words = [sentence.words for sentence in sentences]
         return word_scores(gold, predicted, words, known_words)
-
-    def _prepared(self, subject: Subject) -> _Prepared:
-        key = subject.tokenizer_fingerprint, subject.max_length
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._prepare(subject)
-        return self._last[1]
 
     def _prepare(self, subject: Subject) -> _Prepared:
         longest = self.fine_tuning.max_length

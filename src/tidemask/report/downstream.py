@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tidemask.report.compared_run import ComparedRun, HeldOut
 from tidemask.report.downstream_results import Result, Summary, checkpoint_order, summarise
@@ -42,24 +42,37 @@ class Scored:
     held_out: HeldOut | None
     results: Sequence[Result]
     summaries: Mapping[tuple[str, str], Summary] = field(init=False)
-    """By task and checkpoint."""
+    """On dev, by task and checkpoint."""
+    on_other_splits: Mapping[tuple[str, str, str], Summary] = field(init=False)
+    """By task, checkpoint and split."""
 
     def __post_init__(self) -> None:
-        groups: dict[tuple[str, str], list[Result]] = {}
+        dev: dict[tuple[str, str], list[Result]] = {}
+        others: dict[tuple[str, str, str], list[Result]] = {}
         for result in self.results:
-            groups.setdefault((result.task, result.checkpoint), []).append(result)
-        found = {key: summarise(results) for key, results in groups.items()}
-        known = {key: summary for key, summary in found.items() if summary is not None}
-        object.__setattr__(self, "summaries", known)
+            key = result.task, result.checkpoint
+            dev.setdefault(key, []).append(result)
+            for split in result.other_splits:
+                others.setdefault((*key, split), []).append(result.on(split))
+        object.__setattr__(self, "summaries", _summaries(dev))
+        object.__setattr__(self, "on_other_splits", _summaries(others))
 
     def newest(self, task: str) -> str | None:
         """The checkpoint whose scores stand for the row: the final one, else the latest."""
         found = {result.checkpoint for result in self.results if result.task == task} - {START}
         return max(found, key=checkpoint_order, default=None)
 
-    def score(self, task: str) -> Summary | None:
-        """The scores of a task that stand for the row; `None` if there are none."""
-        return self.summaries.get((task, self.newest(task) or ""))
+    def score(self, task: str, split: str = "") -> Summary | None:
+        """The scores of a task that stand for the row; `None` if there are none.
+
+        Args:
+            task: its name.
+            split: one beside dev.
+        """
+        newest = self.newest(task) or ""
+        if split:
+            return self.on_other_splits.get((task, newest, split))
+        return self.summaries.get((task, newest))
 
     def step(self, checkpoint: str) -> int | None:
         """Pre-training steps behind a checkpoint; `None` if it is no point of a curve."""
@@ -78,6 +91,14 @@ class Scored:
             if name == task and step is not None:
                 points[step] = self.summaries[name, checkpoint]
         return sorted(points.items())
+
+
+_Key = TypeVar("_Key")
+
+
+def _summaries(groups: Mapping[_Key, Sequence[Result]]) -> dict[_Key, Summary]:
+    found = {key: summarise(results) for key, results in groups.items()}
+    return {key: summary for key, summary in found.items() if summary is not None}
 
 
 def scored_runs(runs: Sequence[ComparedRun]) -> list[Scored]:
@@ -142,6 +163,11 @@ def tasks_of(rows: Sequence[Scored]) -> list[str]:
     tasks = {task for row in rows for task, _ in row.summaries}
     places = {name: place for place, name in enumerate(_USUAL_ORDER)}
     return sorted(tasks, key=lambda task: (places.get(task, len(places)), task))
+
+
+def splits_of(rows: Sequence[Scored], task: str) -> list[str]:
+    """Splits beside dev that a task was scored on in any row."""
+    return sorted({split for row in rows for name, _, split in row.on_other_splits if name == task})
 
 
 def averaged_tasks(rows: Sequence[Scored]) -> list[str]:

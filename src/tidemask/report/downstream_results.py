@@ -7,6 +7,7 @@ shown times 100, or a perplexity or loss, shown as it is.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import statistics
@@ -25,6 +26,9 @@ _AS_THEY_ARE = ("perplexity", "loss", "entropy", "likelihood")
 """Parts of the names of metrics that are no fractions."""
 
 _SEEDS_FOR_QUARTILES = 5
+
+_DIGITS = 9
+"""After the point, of a score as it is shown: 100 x 0.55 is 55, not 55.00000000000001."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,20 @@ class Result:
     def score(self) -> float | None:
         """The main metric as it is shown; `None` if it is undefined for this model."""
         value = self.metrics.get(self.metric)
-        return None if value is None else value * scale_of(self.metric)
+        scale = scale_of(self.metric)
+        if value is None or scale == 1:
+            return value
+        return round(value * scale, _DIGITS)
+
+    @property
+    def other_splits(self) -> tuple[str, ...]:
+        """Splits beside dev that the main metric was measured on, such as `test`."""
+        ending = f"/{self.metric}"
+        return tuple(name.removesuffix(ending) for name in self.metrics if name.endswith(ending))
+
+    def on(self, split: str) -> Result:
+        """The same result with the main metric of another split."""
+        return dataclasses.replace(self, metric=f"{split}/{self.metric}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +115,7 @@ def scale_of(metric: str) -> float:
 
 def metric_label(metric: str) -> str:
     """A metric for a reader, with its scale."""
-    words = metric.replace("_", " ")
+    words = metric.rpartition("/")[2].replace("_", " ")
     return words if scale_of(metric) == 1.0 else f"{words} × 100"
 
 

@@ -12,6 +12,7 @@ from tidemask.report.downstream import (
     glue_average,
     random_rows,
     scored_runs,
+    splits_of,
     tasks_of,
 )
 from tidemask.report.downstream_results import (
@@ -48,14 +49,15 @@ def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
     rows = [*scored_runs(runs), *random_rows(runs)]
     tasks = tasks_of(rows)
     averaged = averaged_tasks(rows)
+    scored = [(task, split) for task in tasks for split in ("", *splits_of(rows, task))]
     columns = [
         RUN,
         *(_loss_column(percent) for percent in HELD_OUT_PERCENTS),
-        *(column for task in tasks for column in _task_columns(rows, task)),
+        *(column for task, split in scored for column in _task_columns(rows, task, split)),
     ]
     if averaged:
         columns.append(_average_column(averaged))
-    cells = tuple(_scores(row, tasks, averaged) for row in rows) if tasks else ()
+    cells = tuple(_scores(row, scored, averaged) for row in rows) if tasks else ()
     return Table(
         name="downstream_scores", title="Downstream scores", columns=tuple(columns), rows=cells
     )
@@ -77,26 +79,28 @@ def _average_column(tasks: Sequence[str]) -> Column:
     )
 
 
-def _task_columns(rows: Sequence[Scored], task: str) -> tuple[Column, ...]:
+def _task_columns(rows: Sequence[Scored], task: str, split: str) -> tuple[Column, ...]:
+    """The median, and beside it for the CSV file where it comes from."""
     metric = next(score.metric for row in rows if (score := _any_score(row, task)))
+    name = f"{task}/{split}" if split else task
     digits = 1 if scale_of(metric) > 1 else 2
 
     def real(ending: str) -> Column:
-        return Column(name=f"{task}/{ending}", title=ending, kind="real", shown=False)
+        return Column(name=f"{name}/{ending}", title=ending, kind="real", shown=False)
 
     return (
         Column(
-            name=task,
-            title=task,
+            name=name,
+            title=f"{task} ({split})" if split else task,
             unit=metric_label(metric),
             kind="real",
             digits=digits,
-            limits=(f"{task}/low", f"{task}/high"),
+            limits=(f"{name}/low", f"{name}/high"),
         ),
         real("low"),
         real("high"),
-        Column(name=f"{task}/seeds", title="seeds", kind="count", shown=False),
-        Column(name=f"{task}/checkpoint", title="checkpoint", shown=False),
+        Column(name=f"{name}/seeds", title="seeds", kind="count", shown=False),
+        Column(name=f"{name}/checkpoint", title="checkpoint", shown=False),
     )
 
 
@@ -104,12 +108,14 @@ def _any_score(row: Scored, task: str) -> Summary | None:
     return next((summary for (name, _), summary in row.summaries.items() if name == task), None)
 
 
-def _scores(row: Scored, tasks: Sequence[str], averaged: Sequence[str]) -> tuple[Cell, ...]:
+def _scores(
+    row: Scored, scored: Sequence[tuple[str, str]], averaged: Sequence[str]
+) -> tuple[Cell, ...]:
     held_out = row.held_out
     cells: list[Cell] = [row.label]
     cells += [held_out.loss(percent) if held_out else None for percent in HELD_OUT_PERCENTS]
-    for task in tasks:
-        score = row.score(task)
+    for task, split in scored:
+        score = row.score(task, split)
         if score is None:
             cells += [None] * 5
         else:
@@ -121,12 +127,13 @@ def _scores(row: Scored, tasks: Sequence[str], averaged: Sequence[str]) -> tuple
 
 
 def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
-    """One row per run, task and checkpoint: median and spread over the seeds."""
+    """One row per run, task, checkpoint and split: median and spread over the seeds."""
     columns = (
         RUN,
         _TASK,
         _CHECKPOINT,
         _STEP,
+        Column(name="split", title="split"),
         Column(name="metric", title="metric"),
         Column(name="seeds", title="seeds", kind="count"),
         Column(name="median", title="median", kind="real", digits=2),
@@ -138,23 +145,36 @@ def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
     )
     scored = [*scored_runs(runs), *random_rows(runs)]
     rows = tuple(
-        _median_cells(row, task, checkpoint)
+        _median_cells(row, task, checkpoint, split, score)
         for task in tasks_of(scored)
         for row in scored
-        for name, checkpoint in sorted(row.summaries, key=lambda key: checkpoint_order(key[1]))
-        if name == task
+        for checkpoint in sorted({name for _, name in row.summaries}, key=checkpoint_order)
+        for split, score in _on_splits(row, task, checkpoint)
     )
     title = "Median and spread over the seeds"
     return Table(name="downstream_medians", title=title, columns=columns, rows=rows)
 
 
-def _median_cells(row: Scored, task: str, checkpoint: str) -> tuple[Cell, ...]:
-    score = row.summaries[task, checkpoint]
+def _on_splits(row: Scored, task: str, checkpoint: str) -> list[tuple[str, Summary]]:
+    """The scores on dev, if there are any, and on other splits."""
+    dev = row.summaries.get((task, checkpoint))
+    others = (
+        (split, score)
+        for (name, which, split), score in row.on_other_splits.items()
+        if (name, which) == (task, checkpoint)
+    )
+    return [*([("dev", dev)] if dev else []), *sorted(others, key=lambda one: one[0])]
+
+
+def _median_cells(
+    row: Scored, task: str, checkpoint: str, split: str, score: Summary
+) -> tuple[Cell, ...]:
     return (
         row.label,
         task,
         checkpoint,
         row.step(checkpoint),
+        split if score.seeds else None,
         metric_label(score.metric),
         len(score.seeds) or None,
         score.median,
