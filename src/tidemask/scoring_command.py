@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -24,6 +27,10 @@ Target = Annotated[
     typer.Argument(metavar="RUN_OR_MODEL", help="A run, a model directory, or a model on the hub."),
 ]
 
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON Lines with all digits in place of tables.")
+]
+
 
 def fill(
     target: Target,
@@ -31,6 +38,7 @@ def fill(
         str, typer.Argument(help='A text with one or more [MASK] in it: "The [MASK] sat."')
     ],
     top: Annotated[int, typer.Option("--top", help="Words shown for each mask.")] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Show the words that a model fills in for the masks of a text, with their probabilities."""
     from tidemask.evaluation.fill import fill_masks
@@ -39,6 +47,10 @@ def fill(
     fillings = fill_masks(subject.masked_lm(), subject.tokenizer, text, top=top)
     several = len(fillings) > 1
     for number, candidates in enumerate(fillings, start=1):
+        if as_json:
+            words = [dataclasses.asdict(filling) for filling in candidates]
+            _print_json({"mask": number, "words": words})
+            continue
         rows = [[escape(filling.token), f"{filling.probability:.4f}"] for filling in candidates]
         print_table(["word", "probability"], rows, title=f"Mask {number}" if several else "")
 
@@ -67,6 +79,7 @@ def score(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Show the log-probability of each token, too.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
     from tidemask.evaluation.pll import read_texts, score_texts
@@ -86,9 +99,32 @@ def score(
             reporter.on_progress("scoring", done, total)
 
         scores = score_texts(model, tokenizer, given, settings, on_progress)
+    if as_json:
+        for text, one in zip(given, scores, strict=True):
+            _print_json({"text": text, **_fields(one, subject if tokens else None)})
+        return
     if tokens:
         _show_tokens(subject, scores)
     _show_texts(given, scores)
+
+
+def _fields(score: TextScore, subject: Subject | None) -> Mapping[str, Any]:
+    """A score in JSON; with a subject, whose tokenizer reads them, that of each token, too."""
+    fields: dict[str, Any] = {
+        "num_tokens": score.num_tokens,
+        "num_windows": score.num_windows,
+        "pll": score.pll,
+        "pppl": score.pppl if math.isfinite(score.pppl) else None,
+    }
+    if subject is not None:
+        fields["tokens"] = subject.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
+        fields["log_probabilities"] = score.log_probabilities.tolist()
+    return fields
+
+
+def _print_json(fields: Mapping[str, Any]) -> None:
+    """One line, as wide as it is, in ASCII: no terminal's width or encoding has a say."""
+    stdout.out(json.dumps(fields), highlight=False)
 
 
 def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:

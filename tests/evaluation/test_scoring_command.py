@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from scored_material import model_for, wordpiece
 from small_runs import started
 
 from tidemask import cli
+from tidemask.evaluation.fill import fill_masks
 from tidemask.evaluation.pll import score_texts
 from tidemask.evaluation.scoring import ScoringSettings
 
@@ -48,6 +50,33 @@ def test_scoring_command_fills_every_mask(directory: Path, tidemask: Command) ->
     assert "Mask 1" in shown
     assert "Mask 2" in shown
     assert len(re.findall(r"0\.\d{4}", shown)) == 6
+
+
+def test_scoring_command_prints_json_lines_with_every_digit(
+    directory: Path, tidemask: Command
+) -> None:
+    _, shown, _ = tidemask("fill", directory, "The [MASK] paints a [MASK].", "--top", 3, "--json")
+    found = fill_masks(model_for(wordpiece()), wordpiece(), "The [MASK] paints a [MASK].", top=3)
+    lines = [json.loads(line) for line in shown.splitlines()]
+    assert [line["mask"] for line in lines] == [1, 2]
+    for line, candidates in zip(lines, found, strict=True):
+        assert [word["token"] for word in line["words"]] == [one.token for one in candidates]
+        assert [word["token_id"] for word in line["words"]] == [one.token_id for one in candidates]
+        expected = pytest.approx([one.probability for one in candidates])
+        assert [word["probability"] for word in line["words"]] == expected
+    long = f"{TEXT} " * 20
+    arguments = ["score", directory, TEXT, long, "", "--tokens", "--json"]
+    _, shown, _ = tidemask(*arguments)
+    lines = [json.loads(line) for line in shown.splitlines()]
+    assert [line["text"] for line in lines] == [TEXT, long, ""]
+    scores = score_texts(model_for(wordpiece()), wordpiece(), [TEXT, long, ""], ScoringSettings())
+    for line, score in zip(lines, scores, strict=True):
+        assert line["pll"] == pytest.approx(score.pll)
+        assert line["num_tokens"] == score.num_tokens == len(line["tokens"])
+        assert line["num_windows"] == score.num_windows
+        assert sum(line["log_probabilities"]) == pytest.approx(line["pll"])
+    assert lines[0]["pppl"] == pytest.approx(math.exp(-lines[0]["pll"] / lines[0]["num_tokens"]))
+    assert lines[2]["pppl"] is None
 
 
 def test_scoring_command_shows_pll_and_pppl(
