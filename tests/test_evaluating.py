@@ -120,6 +120,9 @@ def test_evaluating_a_task_that_fails_does_not_lose_the_others(
     problems = [line for line in err.splitlines() if line.startswith("tidemask: ")]
     assert [problem.split()[1] for problem in problems] == ["qqp", "rte"]
     assert all("no data for task" in problem for problem in problems)
+    lines = err.splitlines()
+    early = [line.split()[0] for line in lines if "will not be measured: no data" in line]
+    assert early == ["qqp", "rte"]
     assert (fresh.evaluation / "cola--final--seed-0.json").is_file()
     assert "failed" in out
 
@@ -175,6 +178,42 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         assert (status, out) == (2, ""), arguments
         assert problem in err
         assert len(err.splitlines()) == 1
+
+
+def test_evaluating_tells_of_damaged_data_before_other_work_begins(
+    fresh: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    damaged = shutil.copytree(tasks, tmp_path / "tasks")
+    for task, ending in (
+        ("stsb", '{"sentence1": "a", "sentence2": "b", "label": "high"}'),
+        ("squad", '{"id": "z", "context": "a", "question": "b", "answers": []}'),
+    ):
+        with (damaged / task / "dev.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{ending}\n")
+    with (damaged / "conll2003" / "dev.conll").open("a") as file:
+        file.write("alone\n")
+    (damaged / "blimp" / "blimp.jsonl").unlink()
+    heard: list[str] = []
+    watcher = Watcher(
+        on_progress=lambda done, total: heard.append("progress"), on_problem=heard.append
+    )
+    request = Request(
+        targets=[str(fresh.root)],
+        tasks=["cola", "stsb", "squad", "conll2003", "blimp"],
+        settings=(*QUICK, "fine_tuning.num_seeds=1"),
+        places=Places(root=damaged),
+        with_random=False,
+    )
+    outcomes = evaluate(request, watcher)
+    told = heard[: heard.index("progress")]
+    names = ["stsb", "squad", "conll2003", "blimp"]
+    assert [line.split(" will not be measured: ")[0] for line in told] == names
+    places = ("dev.jsonl, line 13", "dev.jsonl, line 13", "dev.conll", "blimp")
+    for line, place, outcome in zip(told, places, outcomes[1:], strict=True):
+        assert place in line
+        assert line.endswith(outcome.problem)
+    assert outcomes[0].results
+    assert not outcomes[0].problem
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ does not lose the others, and what is finished stays when the command is interru
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tidemask.evaluation.task_table import (
     is_file,
     user_task,
 )
-from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn
+from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn, problem_of
 from tidemask.measured_models import Target, default_device, target_of
 from tidemask.measuring import HELD_OUT_TASK
 from tidemask.modeling import ModelSettings
@@ -87,6 +87,7 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
     names = expanded(request.tasks, request.places, list(CORPUS_TASKS))
     shared = _tasks(names, settings, request.places)
     outs = _places_of_results(request)
+    problems = _problems(shared.values(), watcher)
     units: list[Unit] = []
     for name in request.targets:
         target = target_of(
@@ -96,7 +97,8 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
             with_random=request.with_random,
             device=default_device(),
         )
-        units += _units(target, request, settings, [shared.get(task) or task for task in names])
+        tasks = [shared.get(task) or task for task in names]
+        units += _units(target, request, settings, tasks, problems)
     if not units:
         raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
     jobs = min(request.jobs or max(1, torch.cuda.device_count()), len(units))
@@ -105,8 +107,23 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
     return list(in_turn(units, watcher))
 
 
+def _problems(tasks: Iterable[Task], watcher: Watcher) -> dict[str, str]:
+    """What is wrong with the data of tasks, by name; told now, not after hours of other work."""
+    found: dict[str, str] = {}
+    for task in tasks:
+        watcher.on_doing(f"{task.name}: looking at its data")
+        if problem := problem_of(task):
+            found[task.name] = problem
+            watcher.on_problem(f"{task.name} will not be measured: {problem}")
+    return found
+
+
 def _units(
-    target: Target, request: Request, settings: TaskSettings, tasks: Sequence[Task | str]
+    target: Target,
+    request: Request,
+    settings: TaskSettings,
+    tasks: Sequence[Task | str],
+    problems: Mapping[str, str],
 ) -> Iterator[Unit]:
     """The work on a target, tasks first, so that models share what is made of a task's data."""
     for task_or_name in tasks:
@@ -126,6 +143,7 @@ def _units(
                     checkpoint=checkpoint,
                     subject=subject,
                     task=task,
+                    problem=problems.get(task.name, ""),
                 )
 
 

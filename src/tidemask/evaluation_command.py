@@ -177,7 +177,10 @@ def _watcher(reporter: Reporter) -> Watcher:
         if last[0] < last[1]:
             reporter.on_progress(_STAGE, *last)
 
-    return Watcher(on_progress=on_progress, on_doing=on_doing)
+    def on_problem(line: str) -> None:
+        stderr.print(line, markup=False, soft_wrap=True)
+
+    return Watcher(on_progress=on_progress, on_doing=on_doing, on_problem=on_problem)
 
 
 def _told_apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

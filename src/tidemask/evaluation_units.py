@@ -44,13 +44,23 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """A task on one model."""
+    """A task on one model.
+
+    Attributes:
+        target: the run or model.
+        record: where results are kept; `None` keeps none.
+        checkpoint: which of the target's models.
+        subject: that model.
+        task: what is measured of it.
+        problem: why it cannot be measured, one line, if that is known already.
+    """
 
     target: str
     record: RunDirectory | None
     checkpoint: str
     subject: Subject
     task: Task
+    problem: str = ""
 
     @property
     def size(self) -> int:
@@ -76,10 +86,24 @@ class Watcher:
     Attributes:
         on_progress: results that are there, and how many there will be.
         on_doing: what is being done right now, in a few words.
+        on_problem: one line on a task that will not be measured, before the others begin.
     """
 
     on_progress: Callable[[int, int], None] = lambda done, total: None
     on_doing: Callable[[str], None] = lambda text: None
+    on_problem: Callable[[str], None] = lambda line: None
+
+
+def problem_of(task: Task) -> str:
+    """What is wrong with a task's data, one line; empty if nothing was found."""
+    try:
+        if isinstance(task, FineTunedTask):
+            task.check()
+        else:
+            task.describe()
+    except Exception as error:  # whatever it is, it must not lose the other tasks
+        return _one_line(error)
+    return ""
 
 
 def in_turn(units: Sequence[Unit], watcher: Watcher) -> Iterator[Outcome]:
@@ -94,9 +118,9 @@ def in_turn(units: Sequence[Unit], watcher: Watcher) -> Iterator[Outcome]:
             watcher.on_doing(f"{place}: {stage} {part}{of}")
 
         results: list[Result] = []
-        problem = ""
+        problem = unit.problem
         try:
-            for result in _results(unit, told):
+            for result in () if problem else _results(unit, told):
                 results.append(result)
                 watcher.on_progress(done + len(results), total)
         except Exception as error:  # whatever it is, it must not lose the other tasks

@@ -18,7 +18,12 @@ from tidemask.evaluation.predicting import Feature, predict
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import Measured, OnProgress
 from tidemask.evaluation.task_data import Example, TaskData, chosen, split_by_group
-from tidemask.evaluation.text_features import TextEncoder, TextTaskSettings, encodable
+from tidemask.evaluation.text_features import (
+    TextEncoder,
+    TextTaskSettings,
+    check_examples,
+    encodable,
+)
 
 _SPLITS = (("dev", ""), ("dev_mismatched", "mismatched/"), ("test", "test/"))
 """Measured splits, and what the names of their metrics begin with."""
@@ -71,6 +76,17 @@ class TextTask(KeepsFeatures[_Prepared]):
             "fine_tuning": self.fine_tuning.described(),
             "data": {"fingerprint": self.data.fingerprint},
         }
+
+    def check(self) -> None:
+        """Look at every example.
+
+        Raises:
+            UserError: one is missing or damaged, or does not fit the task.
+        """
+        examples, _ = self._examples()
+        labels = self._labels(examples["train"])
+        for rows in examples.values():
+            check_examples(rows, self.settings, labels)
 
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress

@@ -95,6 +95,15 @@ class SquadTask(KeepsFeatures[_Prepared]):
             "data": {"fingerprint": self.data.fingerprint},
         }
 
+    def check(self) -> None:
+        """Read every question.
+
+        Raises:
+            UserError: the data is missing or damaged.
+        """
+        for name in ("train", "dev"):
+            self.data.split(name)
+
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:

@@ -96,6 +96,14 @@ class TaggingTask(KeepsFeatures[_Prepared]):
             "data": self._loaded.fingerprint(),
         }
 
+    def check(self) -> None:
+        """Read every sentence.
+
+        Raises:
+            UserError: the data is missing or damaged, or does not fit the task.
+        """
+        load_tagging_data(self.data, self.settings)  # let go again: `describe` keeps what it reads
+
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:

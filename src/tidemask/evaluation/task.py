@@ -76,6 +76,13 @@ class FineTunedTask(Task, Protocol):
     def learning_rates(self) -> tuple[float, ...]:
         """Those that the first seed tries, lowest first; the best of them serves all seeds."""
 
+    def check(self) -> None:
+        """Look at the data, as far as it can be done without a model.
+
+        Raises:
+            UserError: it is missing or damaged, or does not fit the task.
+        """
+
     def trial(
         self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
     ) -> Measured:

@@ -69,7 +69,7 @@ class TextEncoder:
             UserError: a field is missing, no text, or no label of the task.
         """
         texts = [[example.text(field) for example in examples] for field in self._settings.text]
-        labels = [self._label(example) for example in examples]
+        labels = [label_number(example, self._settings, self._labels) for example in examples]
         encoded = self._tokenizer(
             *texts, truncation=True, max_length=self._max_length, return_attention_mask=False
         )
@@ -95,26 +95,49 @@ class TextEncoder:
             f"{self._max_length} tokens and were cut.",
         )
 
-    def _label(self, example: Example) -> int | float:
-        if self._settings.kind == "regression":
-            number = example.value(self._settings.label)
-            is_number = isinstance(number, int | float) and not isinstance(number, bool)
-            if not is_number or not np.isfinite(number):
-                raise self._wrong(example, number, "a number")
-            return float(number)
-        value = encodable(example, self._settings.label)
-        if value in self._labels:
-            return self._labels.index(value)
-        names_only = all(isinstance(label, str) for label in self._labels)
-        if names_only and isinstance(value, int) and 0 <= value < len(self._labels):
-            return value
-        raise self._wrong(example, value, f"one of {', '.join(map(str, self._labels))}")
 
-    def _wrong(self, example: Example, value: object, expected: str) -> UserError:
-        return UserError(
-            f"label outside the task's: {example.place}: {self._settings.label}={value!r}. "
-            f"Expected {expected}. Mend the file, or name the task's labels."
-        )
+def check_examples(
+    examples: Sequence[Example], settings: TextTaskSettings, labels: tuple[int | str, ...]
+) -> None:
+    """Refuse examples that cannot become features, before there is a model to read them.
+
+    Raises:
+        UserError: a field is missing, no text, or no label of the task.
+    """
+    for example in examples:
+        for field in settings.text:
+            example.text(field)
+        label_number(example, settings, labels)
+
+
+def label_number(
+    example: Example, settings: TextTaskSettings, labels: tuple[int | str, ...]
+) -> int | float:
+    """The label as a model learns it: its place among the labels, or the number itself.
+
+    Raises:
+        UserError: it is missing, or no label of the task.
+    """
+    if settings.kind == "regression":
+        number = example.value(settings.label)
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not is_number or not np.isfinite(number):
+            raise _wrong(example, settings.label, number, "a number")
+        return float(number)
+    value = encodable(example, settings.label)
+    if value in labels:
+        return labels.index(value)
+    names_only = all(isinstance(label, str) for label in labels)
+    if names_only and isinstance(value, int) and 0 <= value < len(labels):
+        return value
+    raise _wrong(example, settings.label, value, f"one of {', '.join(map(str, labels))}")
+
+
+def _wrong(example: Example, field: str, value: object, expected: str) -> UserError:
+    return UserError(
+        f"label outside the task's: {example.place}: {field}={value!r}. Expected {expected}. "
+        "Mend the file, or name the task's labels."
+    )
 
 
 def encodable(example: Example, field: str) -> int | str:
