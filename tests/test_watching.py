@@ -100,6 +100,7 @@ def test_watching_the_start_is_no_result_of_the_run(run: RunDirectory, tmp_path:
     assert unfinished.held_out is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_lines", [1, None])
 def test_watching_reports_cope_with_a_line_of_step_0(
     num_lines: int | None, run: RunDirectory, tmp_path: Path

@@ -158,6 +158,7 @@ def test_prepare_awkward_texts(tmp_path):
 # --- the same whatever the workers
 
 
+@pytest.mark.slow
 def test_prepare_is_the_same_for_any_number_of_workers(tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 900)
     documents = make_documents()
@@ -363,6 +364,7 @@ def test_prepare_interrupted_leaves_nothing(tmp_path, stage, error):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_prepare_interrupted_ends_its_workers(tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 500)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_CALLS", 0)

@@ -50,6 +50,7 @@ def test_texts_without_words_have_none(pipeline: Path) -> None:
     assert (len(empty.starts), len(blank.starts), len(word.starts)) == (0, 0, 1)
 
 
+@pytest.mark.slow
 def test_a_text_longer_than_spacys_limit_is_tagged_whole(pipeline: Path) -> None:
     text = "the cat saw the moon\n" * 50_000
     assert len(text) > spacy.blank("en").max_length

@@ -136,6 +136,7 @@ def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_
     assert "ptw is unfinished: step 50 of 100" in words
 
 
+@pytest.mark.slow
 def test_page_escapes_what_a_run_says(make_run: MakeRun, tmp_path: Path) -> None:
     path = make_run("run")
     config = yaml.safe_load((path / "run.yaml").read_text())
@@ -146,6 +147,7 @@ def test_page_escapes_what_a_run_says(make_run: MakeRun, tmp_path: Path) -> None
     assert "<script>alert('&')</script>" in words_of(page)
 
 
+@pytest.mark.slow
 def test_compare_of_one_run_without_classes(make_run: MakeRun, tmp_path: Path) -> None:
     comparison = compare_runs([make_run("run", classes=False)], tmp_path / "out")
     words = words_of(page_of(comparison.directory))

@@ -82,6 +82,7 @@ def _assert_continues_as(run: RunDirectory, unbroken: RunDirectory) -> None:
     assert _steps(run) == _steps(unbroken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "done", "leave", "message", "steps", "most_lines"),
     [

@@ -65,6 +65,7 @@ def _assert_continues_as(run: RunDirectory, unbroken: RunDirectory) -> None:
     assert (run.evaluation / name).read_bytes() == (unbroken.evaluation / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 4, 5, 8, *(pytest.param(n, marks=SLOW) for n in (2, 3, 6, 7))])
 def test_interruption_after_any_step_leaves_no_trace(
     step: int, corpus: Path, unbroken: RunDirectory, tmp_path: Path
@@ -109,6 +110,7 @@ def slowly_evaluated(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return trained(corpus, out, "ptw-mrd", *SMALL_BATCHES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("batch", "checkpoint", "lines"),
     [(4, 4, [3]), (PASSES + 1, 8, [3, 4, 6]), (2 * PASSES + 7, 8, [3, 4, 6, 8])],
@@ -128,6 +130,7 @@ def test_interruption_of_an_evaluation_does_not_wait_for_its_end(
     _assert_continues_as(run, slowly_evaluated)
 
 
+@pytest.mark.slow
 def test_interruption_of_the_same_evaluation_twice(
     corpus: Path, slowly_evaluated: RunDirectory, tmp_path: Path
 ) -> None:
@@ -139,6 +142,7 @@ def test_interruption_of_the_same_evaluation_twice(
     _assert_continues_as(run, slowly_evaluated)
 
 
+@pytest.mark.slow
 def test_interruption_of_an_evaluation_then_a_kill_writes_its_line_once(
     corpus: Path, slowly_evaluated: RunDirectory, tmp_path: Path
 ) -> None:
@@ -163,6 +167,7 @@ def _signalling(real: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["write_state", "seal", "publish"])
 def test_interruption_while_a_checkpoint_is_written_stops_at_it(
     moment: str, corpus: Path, unbroken: RunDirectory, tmp_path: Path, monkeypatch: Any

@@ -41,6 +41,7 @@ CURVES: dict[str, tuple[list[str], Callable[[int], float]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CURVES)
 def test_learning_rate_follows_its_formula_also_after_a_resume(
     name: str, corpus: Path, tmp_path: Path

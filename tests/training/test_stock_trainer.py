@@ -52,6 +52,7 @@ def test_stock_trainer_masks_a_stream_by_the_step(workers: int, tmp_path: Path) 
     run.train().check("words")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stock_trainer_evaluation_changes_nothing(workers: int, tmp_path: Path) -> None:
     """Evaluation has the same masks each time; training has those that it has without."""

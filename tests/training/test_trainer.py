@@ -59,6 +59,7 @@ def _observed(
 SHORT_MEMORY = "masking.content.horizon_steps=1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "settings"),
     [
