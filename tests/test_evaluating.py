@@ -19,9 +19,10 @@ import yaml
 from small_runs import command, trained
 
 from prose import sentence
+from tidemask.errors import UserError
 from tidemask.evaluating import Request, evaluate
-from tidemask.evaluation.task_table import Places
-from tidemask.evaluation_units import Watcher
+from tidemask.evaluation.task_table import TASKS, Places, TaskSettings
+from tidemask.evaluation_units import Watcher, problem_of
 from tidemask.run_record import RunDirectory
 
 Command = Callable[..., tuple[int, str, str]]
@@ -214,6 +215,27 @@ def test_evaluating_tells_of_damaged_data_before_other_work_begins(
         assert line.endswith(outcome.problem)
     assert outcomes[0].results
     assert not outcomes[0].problem
+    heard.clear()
+    misspelt = dataclasses.replace(request, targets=[str(fresh.root), str(tmp_path / "brt")])
+    with pytest.raises(UserError, match="no such directory"):
+        evaluate(misspelt, watcher)
+    assert heard == [], "a wrong target is told before any data is read"
+
+
+def test_evaluating_logs_the_traceback_of_what_nobody_expected(
+    tasks: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cola = TASKS["cola"]("cola", TaskSettings(), Places(root=tasks))
+    assert problem_of(cola) == ""
+
+    def broken() -> None:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr(cola, "check", broken)
+    assert problem_of(cola) == "ZeroDivisionError: a defect of ours"
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ does not lose the others, and what is finished stays when the command is interru
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -87,20 +87,22 @@ def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
     names = expanded(request.tasks, request.places, list(CORPUS_TASKS))
     shared = _tasks(names, settings, request.places)
     outs = _places_of_results(request)
-    problems = _problems(shared.values(), watcher)
-    units: list[Unit] = []
-    for name in request.targets:
-        target = target_of(
+    targets = [
+        target_of(
             name,
             checkpoints=request.checkpoints,
             out=outs.get(name),
             with_random=request.with_random,
             device=default_device(),
         )
-        tasks = [shared.get(task) or task for task in names]
-        units += _units(target, request, settings, tasks, problems)
+        for name in request.targets
+    ]
+    tasks = [shared.get(name) or name for name in names]
+    units = [unit for target in targets for unit in _units(target, request, settings, tasks)]
     if not units:
         raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
+    problems = _problems(shared.values(), watcher)
+    units = [replace(unit, problem=problems.get(unit.task.name, "")) for unit in units]
     jobs = min(request.jobs or max(1, torch.cuda.device_count()), len(units))
     if jobs > 1:
         return side_by_side(units, jobs, watcher)
@@ -119,11 +121,7 @@ def _problems(tasks: Iterable[Task], watcher: Watcher) -> dict[str, str]:
 
 
 def _units(
-    target: Target,
-    request: Request,
-    settings: TaskSettings,
-    tasks: Sequence[Task | str],
-    problems: Mapping[str, str],
+    target: Target, request: Request, settings: TaskSettings, tasks: Sequence[Task | str]
 ) -> Iterator[Unit]:
     """The work on a target, tasks first, so that models share what is made of a task's data."""
     for task_or_name in tasks:
@@ -143,7 +141,6 @@ def _units(
                     checkpoint=checkpoint,
                     subject=subject,
                     task=task,
-                    problem=problems.get(task.name, ""),
                 )
 
 

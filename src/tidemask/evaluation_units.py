@@ -102,7 +102,7 @@ def problem_of(task: Task) -> str:
         else:
             task.describe()
     except Exception as error:  # whatever it is, it must not lose the other tasks
-        return _one_line(error)
+        return _explained(error, task.name)
     return ""
 
 
@@ -124,9 +124,7 @@ def in_turn(units: Sequence[Unit], watcher: Watcher) -> Iterator[Outcome]:
                 results.append(result)
                 watcher.on_progress(done + len(results), total)
         except Exception as error:  # whatever it is, it must not lose the other tasks
-            problem = _one_line(error)
-            if not isinstance(error, (UserError, OSError, torch.OutOfMemoryError)):
-                logger.exception("%s failed", place)
+            problem = _explained(error, place)
         done += unit.size
         watcher.on_progress(done, total)
         if isinstance(unit.task, FineTunedTask) and unit.task not in waiting[number + 1 :]:
@@ -160,7 +158,10 @@ def _device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"
 
 
-def _one_line(error: BaseException) -> str:
+def _explained(error: Exception, place: str) -> str:
+    """What went wrong in one line; the log has the traceback of what nobody expected."""
+    if not isinstance(error, (UserError, OSError, torch.OutOfMemoryError)):
+        logger.error("%s failed", place, exc_info=error)
     if isinstance(error, torch.OutOfMemoryError):
         return "out of memory on the device. Set a smaller fine_tuning.batch_size."
     text = " ".join(str(error).split())
