@@ -1,0 +1,88 @@
+"""A corpus and a run of an earlier version open, resume, evaluate and compare.
+
+They were made at 3b1ece7, before the packages were laid out anew, from text of our own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+EARLIER = Path(__file__).with_name("earlier_version")
+PLACE = "/tmp/fix/corpus"
+"""Where the corpus lay."""
+TIMES = {"wall_seconds", "tokens_per_second", "loading_share", "masking_share"}
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The finished run, with its corpus where it says."""
+    copy = shutil.copytree(EARLIER, tmp_path / "earlier") / "run"
+    for name in ("run.yaml", "environment.json"):
+        text = (copy / name).read_text().replace(PLACE, str(copy.parent / "corpus"))
+        (copy / name).write_text(text)
+    return copy
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    """The metrics without times; null is NaN."""
+    text = (run / "metrics.jsonl").read_text()
+    return [
+        {k: math.nan if v is None else v for k, v in json.loads(line).items() if k not in TIMES}
+        for line in text.splitlines()
+    ]
+
+
+def test_earlier_version_resumes_to_the_same_end(run: Path, tidemask: Command) -> None:
+    shutil.rmtree(run / "model")
+    shutil.rmtree(run / "evaluation")
+    status, out, err = tidemask("resume", run)
+    assert status == 0, err
+    assert "Continuing after step 4" in err
+    assert lines(run) == [pytest.approx(line, rel=1e-5, nan_ok=True) for line in lines(EARLIER / "run")]
+    ours = load_file(run / "model" / "model.safetensors")
+    theirs = load_file(EARLIER / "run" / "model" / "model.safetensors")
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_earlier_version_is_evaluated_again_to_the_same_loss(run: Path, tidemask: Command) -> None:
+    path = run / "evaluation" / "held-out--final.json"
+    before = json.loads(path.read_text())
+    path.unlink()
+    status, _, err = tidemask("evaluate", run, "--tasks", "held-out")
+    assert status == 0, err
+    assert json.loads(path.read_text())["metrics"] == pytest.approx(before["metrics"], rel=1e-5)
+
+
+def test_earlier_version_results_are_found_again(run: Path, tidemask: Command) -> None:
+    path = run / "evaluation" / "held-out--final.json"
+    before = path.stat()
+    assert tidemask("evaluate", run, "--tasks", "held-out")[0] == 0
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_earlier_version_is_compared(run: Path, tidemask: Command, tmp_path: Path) -> None:
+    status, out, err = tidemask("compare", run, "--out", tmp_path / "report")
+    assert status == 0, err
+    assert "4.916" in out
+    assert "pairs" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_earlier_version_corpus_trains_and_previews(
+    run: Path, tidemask: Command, tmp_path: Path
+) -> None:
+    corpus = run.parent / "corpus"
+    settings = ("model.size=bert-tiny", "training.max_steps=2", "training.report_to=none")
+    status, _, err = tidemask("pretrain", corpus, "--out", tmp_path / "new", *settings)
+    assert status == 0, err
+    assert tidemask("preview", corpus, "--recipe", "ptw-mrd", "--run", run)[0] == 0
