@@ -29,7 +29,7 @@ def write_corpus(directory: Path) -> Path:
     """Prepare some hundred sequences of 32 tokens; returns where they are."""
     from tidemask.corpus.prepare import PrepareSettings, prepare_files
 
-    sys.path.append(str(ROOT / "tests"))
+    sys.path.append(str(ROOT / "tests" / "support"))
     from prose import text
 
     source = directory / "text.txt"

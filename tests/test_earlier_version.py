@@ -46,10 +46,11 @@ def lines(run: Path) -> list[dict[str, Any]]:
 def test_earlier_version_resumes_to_the_same_end(run: Path, tidemask: Command) -> None:
     shutil.rmtree(run / "model")
     shutil.rmtree(run / "evaluation")
-    status, out, err = tidemask("resume", run)
+    status, _, err = tidemask("resume", run)
     assert status == 0, err
     assert "Continuing after step 4" in err
-    assert lines(run) == [pytest.approx(line, rel=1e-5, nan_ok=True) for line in lines(EARLIER / "run")]
+    before = lines(EARLIER / "run")
+    assert lines(run) == [pytest.approx(line, rel=1e-5, nan_ok=True) for line in before]
     ours = load_file(run / "model" / "model.safetensors")
     theirs = load_file(EARLIER / "run" / "model" / "model.safetensors")
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)

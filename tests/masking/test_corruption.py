@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from masking_texts import masked_by, masker_of, random_batch
 from scipy import stats
 
+from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.bitmask import as_mask
 from tidemask.masking.corruption import Corruption, Shares, Vocabulary, corrupt
 from tidemask.masking.schedule import Constant, Cosine, Linear, Phase, Phases

@@ -11,9 +11,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from masking_texts import WEIGHTS, Text, masker_of
 from scipy import stats
 
+from masking_texts import WEIGHTS, Text, masker_of
 from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform
 
 LEVEL = 1e-4

@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from masking_texts import slow_inclusion
 
+from masking_texts import slow_inclusion
 from tidemask.masking.inclusion import inclusion_probability, shortfall
 
 

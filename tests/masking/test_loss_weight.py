@@ -9,6 +9,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+
 from masking_texts import (
     CONTENTS,
     ONLY_NOUNS,
@@ -20,8 +22,6 @@ from masking_texts import (
     random_batch,
     repeated,
 )
-from scipy import stats
-
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant
 from tidemask.masking.sequence_ratio import BetaAround, Same, UniformAround, ratio_of_sequences

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from masking_texts import (
     CONTENTS,
     LATE,
@@ -22,7 +23,6 @@ from masking_texts import (
     slow_units,
     tensors_of,
 )
-
 from tidemask.batch import IGNORE_INDEX
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Linear

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+
 from masking_texts import (
     CONTENTS,
     NAMES,
@@ -18,7 +19,6 @@ from masking_texts import (
     masker_of,
     random_batch,
 )
-
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Linear

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from masking_texts import CLASSES, CONTENTS, LATE, WORDS, Text, masked_by, masker_of
 from scipy import stats
 
+from masking_texts import CLASSES, CONTENTS, LATE, WORDS, Text, masked_by, masker_of
 from tidemask.masking.schedule import Linear
 from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform
 

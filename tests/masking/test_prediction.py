@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from masking_texts import CONTENTS, UNITS, VOCABULARY, masked_by, masker_of, random_batch
 from scipy import stats
 
+from masking_texts import CONTENTS, UNITS, VOCABULARY, masked_by, masker_of, random_batch
 from tidemask.batch import IGNORE_INDEX
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Linear

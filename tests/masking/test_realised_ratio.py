@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from masking_texts import CONTENTS, ONLY_NOUNS, UNITS, masked_by, masker_of, random_batch, repeated
 from scipy import stats
 
+from masking_texts import CONTENTS, ONLY_NOUNS, UNITS, masked_by, masker_of, random_batch, repeated
 from tidemask.masking.schedule import Linear
 
 LEVEL = 1e-4

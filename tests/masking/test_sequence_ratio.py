@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from masking_texts import masked_by, masker_of, random_batch
 from scipy import stats
 
+from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.schedule import Linear
 from tidemask.masking.sequence_ratio import (
     DISTRIBUTIONS,

@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+
 from masking_texts import (
     LATE,
     UNITS,
@@ -18,8 +20,6 @@ from masking_texts import (
     slow_spans,
     slow_words,
 )
-from scipy import stats
-
 from tidemask.masking.units import SpanLengths, starts_of_spans
 from tidemask.noise import Purpose, StepKey, Streams
 

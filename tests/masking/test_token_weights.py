@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from masking_texts import (
     HIGH,
     LATE,
@@ -21,7 +22,6 @@ from masking_texts import (
     random_batch,
     slow_words,
 )
-
 from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.schedule import Linear
 from tidemask.masking.token_weights import (

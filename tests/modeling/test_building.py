@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import VOCAB, tiny
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from tidemask.errors import UserError
 from tidemask.modeling import MODEL_SIZES, ModelSettings, build_model
+from tiny_models import VOCAB, tiny
 
 
 @pytest.fixture(scope="module")

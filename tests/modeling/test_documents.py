@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import ARCHITECTURES, FIRST_WORD, PAD, SEP, VOCAB, tiny
 from torch.nn.functional import cross_entropy
 
+from places import SUPPORT
 from tidemask.errors import UserError
 from tidemask.modeling import SelectedPositionsLM, document_starts
+from tiny_models import ARCHITECTURES, FIRST_WORD, PAD, SEP, VOCAB, tiny
 
 LENGTH = 24
 ROWS = [[11, 5, 8], [24], [2, 3, 4, 2], [12, 12], [7]]
@@ -103,7 +104,7 @@ def test_documents_may_be_named_by_their_starts() -> None:
 
 _COMPILED = """
 import sys, torch
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from test_documents import SEP, SelectedPositionsLM, _rows, tiny
 for name in ("bert", "modernbert", "deberta-v3"):
     model = SelectedPositionsLM(tiny(name), separator_id=SEP)
@@ -119,7 +120,7 @@ for name in ("bert", "modernbert", "deberta-v3"):
 @pytest.mark.slow
 def test_documents_compile_without_a_break() -> None:
     """In a process of its own: here shapes are checked at run time, which does not compile."""
-    script = _COMPILED.format(folder=str(Path(__file__).parent))
+    script = _COMPILED.format(folders=[str(Path(__file__).parent), str(SUPPORT)])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
 

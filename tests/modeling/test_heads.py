@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import ARCHITECTURES, VOCAB, batch, tiny
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.modeling.heads import HEADS
+from tiny_models import ARCHITECTURES, VOCAB, batch, tiny
 
 
 def _own_loss(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import VOCAB, tiny
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BertModel
 
 from tidemask.errors import UserError
 from tidemask.modeling import SelectedPositionsLM, load_model, load_starting_weights
+from tiny_models import VOCAB, tiny
 
 
 def _start(name: str | Path, dropout: float | None = None, seed: int = 0) -> Any:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from synthetic_results import Evaluated, write_results
-from synthetic_runs import write_four
 
-from conftest import MakeRun
+from synthetic_results import Evaluated, write_results
+from synthetic_runs import MakeRun, write_four
 from tidemask.errors import UserError
 from tidemask.report import Comparison, compare, compare_runs
 

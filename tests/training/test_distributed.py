@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 import torch
-from observed_run import observe
 from safetensors.torch import load_file
-from small_runs import TINY, command, records, run_command, started, stopped_at, trained
 from transformers import AutoModelForMaskedLM
 
+from observed_run import observe
+from places import SUPPORT
+from small_runs import TINY, command, records, run_command, started, stopped_at, trained
 from tidemask.material import Observer
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
@@ -39,7 +40,7 @@ def _started(corpus: Path, out: Path, micro: int, *settings: str) -> RunDirector
 
 def _observed_in_two(run: RunDirectory, out: Path) -> list[dict[str, Any]]:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    script = Path(__file__).with_name("observed_run.py")
+    script = SUPPORT / "observed_run.py"
     done = subprocess.run(
         [sys.executable, *launcher, str(script), str(run.root), str(out)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

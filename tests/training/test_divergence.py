@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import TINY, run_command, started
 
+from small_runs import TINY, run_command, started
 from tidemask.config import read_run_config
 from tidemask.errors import UserError
 from tidemask.material import Material, Observer, corpus_of

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_runs import records, stopped_at, trained
 
+from small_runs import records, stopped_at, trained
 from tidemask.config import load_recipe
 from tidemask.errors import UserError
 from tidemask.run import train

@@ -1,160 +1,235 @@
-"""Real processes that are sent real signals: alone, with readers, under torchrun."""
+"""Signals: everything done is saved, ranks stop alike, and the resumed run is the same run."""
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_runs import TINY, command, records, run_command, same_weights
+import torch
+from transformers import BertModel
 
+from small_runs import records, same_weights, started, trained
+from tidemask.material import Observer
+from tidemask.run import train
 from tidemask.run_record import RunDirectory
+from tidemask.training import checkpointing
+from tidemask.training.interruption import Interrupted, Interruption
 
-pytestmark = pytest.mark.slow
-
-LONG = (
-    *TINY, "training.max_steps=200", "training.save_steps=75", "training.logging_steps=7",
-    "evaluation.every_steps=100", "masking.content.horizon_steps=5", "training.learning_rate=1e-4",
-)  # fmt: skip
-"""Some seconds after its start: long enough to be hit, short enough to be finished."""
-
-
-def _begun(arguments: Sequence[str], *, processes: int = 1) -> subprocess.Popen[str]:
-    """The command as the leader of a process group of its own."""
-    return subprocess.Popen(
-        command(arguments, processes=processes),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def _wait_for_step(run: RunDirectory, step: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        lines = run.metrics.read_text().split("\n")[:-1] if run.metrics.is_file() else []
-        if lines and json.loads(lines[-1])["step"] >= step:
-            return
-        time.sleep(0.01)
-    process.kill()
-    pytest.fail(f"no step {step}: {process.communicate()[1]}")
-
-
-def _request(corpus: Path, run: RunDirectory, *settings: str) -> list[str]:
-    return [
-        "pretrain", str(corpus), f"--out={run.root}", "--recipe=ptw-mrd", "--resume=auto", *LONG,
-        *settings,
-    ]  # fmt: skip
+SLOW = pytest.mark.slow
+SETTINGS = ("masking.content.horizon_steps=2", "training.gradient_accumulation_steps=2")
 
 
 @pytest.fixture(scope="module")
 def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    run = RunDirectory(tmp_path_factory.mktemp("runs") / "unbroken")
-    done = run_command(_request(corpus, run))
-    assert done.returncode == 0, done.stderr
-    return run
+    """Eight steps; lines at 3, 4, 6 and 8, held-out losses at 4 and 8, a checkpoint at 5 and 8."""
+    return trained(corpus, tmp_path_factory.mktemp("runs") / "unbroken", "ptw-mrd", *SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "readers"),
-    [
-        (signal.SIGTERM, 0, 2),
-        (signal.SIGINT, 130, 2),
-        (signal.SIGUSR1, 0, 0),
-    ],
-)
-def test_signals_to_a_whole_job_then_the_same_command_again(
-    number: signal.Signals, status: int, readers: int, corpus: Path, unbroken: RunDirectory,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    """The group is signalled, readers and all, as terminals and schedulers do it."""
-    run = RunDirectory(tmp_path / "run")
-    request = _request(corpus, run, f"training.loader_workers={readers}")
-    process = _begun(request)
-    _wait_for_step(run, 20, process)
-    os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == status, errors
-    step = run.checkpoints()[-1][0]
-    assert 20 <= step < 200
-    said = f"Stopped by {number.name}: checkpoint-{step} is saved. "
-    assert said + f"Continue with `tidemask resume {run.root}`." in errors
-    assert "Traceback" not in errors
-    assert "orker" not in errors
-    again = run_command(request)
-    assert again.returncode == 0, again.stderr
-    assert f"Continuing after step {step}." in again.stderr
+def _signal_me(number: signal.Signals = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
+
+
+def _stopped(run: RunDirectory, observer: Observer | None = None) -> Interrupted:
+    """Train until a signal, which something must send, stops it."""
+    interruption = Interruption()
+    with interruption.listening(), pytest.raises(Interrupted) as caught:
+        train(run, observer, interruption)
+    return caught.value
+
+
+def _after_step(step: int) -> Observer:
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("training", step):
+            _signal_me()
+
+    return Observer(on_progress=on_progress)
+
+
+def _steps(run: RunDirectory) -> list[int]:
+    return [step for step, _ in run.checkpoints()]
+
+
+def _assert_continues_as(run: RunDirectory, unbroken: RunDirectory) -> None:
+    train(run)
     assert same_weights(run, unbroken)
     assert repr(records(run)) == repr(records(unbroken))
-    once_more = run_command(request)
-    assert once_more.returncode == 0
-    assert once_more.stdout.count("Held-out loss") == 1
-    assert once_more.stdout.endswith(f"Model: {run.model}\n")
-    assert "Run is finished" in once_more.stderr
+    assert _steps(run) == _steps(unbroken)
+    name = "held-out--final.json"
+    assert (run.evaluation / name).read_bytes() == (unbroken.evaluation / name).read_bytes()
 
 
-_LONG_STEP = ("training.micro_batch_size=256", "training.gradient_accumulation_steps=256")
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 4, 5, 8, *(pytest.param(n, marks=SLOW) for n in (2, 3, 6, 7))])
+def test_interruption_after_any_step_leaves_no_trace(
+    step: int, corpus: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    assert _stopped(run, _after_step(step)).status == 0
+    saved = _steps(run)[-1]
+    assert saved in (step, step + 1)
+    lines = records(run) if run.metrics.is_file() else []
+    assert repr(lines) == repr(records(unbroken)[: len(lines)])
+    assert not run.model.exists()
+    _assert_continues_as(run, unbroken)
 
 
-def test_signals_a_second_press_ends_at_once(corpus: Path, tmp_path: Path) -> None:
-    """The step is so long that there is no time to follow the first."""
-    run = RunDirectory(tmp_path / "run")
-    process = _begun(_request(corpus, run, *_LONG_STEP))
-    deadline = time.monotonic() + 60
-    while not (run.root / ".lock").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    time.sleep(1.3)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "interrupted. Continue with" in errors
-    assert "Traceback" not in errors
-    assert run.checkpoints() == []
+@contextmanager
+def _at_evaluated_batch(number: int) -> Iterator[list[int]]:
+    """Signal in the forward pass of that batch of evaluation, counted from 1; yields the count."""
+    seen = [0]
+
+    def before(module: torch.nn.Module, inputs: Any) -> None:
+        if isinstance(module, BertModel) and not module.training:
+            seen[0] += 1
+            if seen[0] == number:
+                _signal_me()
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(before)
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
-def _ranks(launcher: int) -> list[int]:
-    """Training processes under torchrun, by rank."""
-    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    ranks = {}
-    for child in children:
-        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
-        found = [v.removeprefix(b"RANK=") for v in variables if v.startswith(b"RANK=")]
-        ranks.update({int(rank): int(child) for rank in found})
-    return [ranks[rank] for rank in sorted(ranks)]
+SMALL_BATCHES = ("evaluation.batch_size=1", "training.save_steps=3", *SETTINGS)
+PASSES = 3 * 8
+"""Forward passes of one evaluation: three ratios, eight sequences."""
 
 
-def test_signals_under_torchrun_stop_every_rank_at_the_same_step(
+@pytest.fixture(scope="module")
+def slowly_evaluated(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """The same with evaluations of eight batches each."""
+    out = tmp_path_factory.mktemp("runs") / "evaluated"
+    return trained(corpus, out, "ptw-mrd", *SMALL_BATCHES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("batch", "checkpoint", "lines"),
+    [(4, 4, [3]), (PASSES + 1, 8, [3, 4, 6]), (2 * PASSES + 7, 8, [3, 4, 6, 8])],
+    ids=["in-training", "at-the-last-step", "final"],
+)
+def test_interruption_of_an_evaluation_does_not_wait_for_its_end(
+    batch: int, checkpoint: int, lines: list[int], corpus: Path,
+    slowly_evaluated: RunDirectory, tmp_path: Path,
+) -> None:  # fmt: skip
+    """The line of that step is left to the resumed run, which measures the same model."""
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SMALL_BATCHES)
+    with _at_evaluated_batch(batch) as seen:
+        _stopped(run)
+    assert batch <= seen[0] < batch + 3
+    assert _steps(run)[-1] == checkpoint
+    assert [line["step"] for line in records(run)] == lines
+    _assert_continues_as(run, slowly_evaluated)
+
+
+@pytest.mark.slow
+def test_interruption_of_the_same_evaluation_twice(
+    corpus: Path, slowly_evaluated: RunDirectory, tmp_path: Path
+) -> None:
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SMALL_BATCHES)
+    for _ in range(2):
+        with _at_evaluated_batch(4):
+            _stopped(run)
+        assert [line["step"] for line in records(run)] == [3]
+    _assert_continues_as(run, slowly_evaluated)
+
+
+@pytest.mark.slow
+def test_interruption_of_an_evaluation_then_a_kill_writes_its_line_once(
+    corpus: Path, slowly_evaluated: RunDirectory, tmp_path: Path
+) -> None:
+    """The resumed process writes the line, and is killed before its next checkpoint."""
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SMALL_BATCHES)
+    with _at_evaluated_batch(4):
+        _stopped(run)
+    killed = RunDirectory(tmp_path / "killed")
+    shutil.copytree(run.root, killed.root)
+    train(run)
+    lines = run.metrics.read_text().splitlines(keepends=True)
+    killed.metrics.write_text("".join(lines[:2]))
+    assert [line["step"] for line in records(killed)] == [3, 4]
+    _assert_continues_as(killed, slowly_evaluated)
+
+
+def _signalling(real: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        _signal_me()
+        return real(*arguments, **options)
+
+    return call
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["write_state", "seal", "publish"])
+def test_interruption_while_a_checkpoint_is_written_stops_at_it(
+    moment: str, corpus: Path, unbroken: RunDirectory, tmp_path: Path, monkeypatch: Any
+) -> None:
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpointing, moment, _signalling(getattr(checkpointing, moment)))
+        _stopped(run)
+    assert _steps(run) == [5]
+    _assert_continues_as(run, unbroken)
+
+
+def test_interruption_before_the_first_step(
+    corpus: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """A single process leaves where it is; several agree first, before they begin."""
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    interruption = Interruption()
+    with interruption.listening(), pytest.raises(Interrupted):
+        _signal_me(signal.SIGUSR1)
+    with interruption.listening(), interruption.deferred():
+        _signal_me(signal.SIGINT)
+    with pytest.raises(Interrupted) as caught:
+        train(run, interruption=interruption)
+    assert caught.value.status == 130
+    assert _steps(run) == []
+    _assert_continues_as(run, unbroken)
+
+
+def test_interruption_between_planned_checkpoints_takes_no_place_of_theirs(
     corpus: Path, tmp_path: Path
 ) -> None:
-    """First one rank alone is signalled, then the launcher, which passes it on to all."""
-    settings = ("training.loader_workers=1", "training.micro_batch_size=4")
-    unbroken, run = RunDirectory(tmp_path / "unbroken"), RunDirectory(tmp_path / "run")
-    whole = run_command(_request(corpus, unbroken, *settings), processes=2)
-    assert whole.returncode == 0, whole.stderr
-    request = _request(corpus, run, *settings)
-    for to_launcher, step in ((False, 20), (True, 90)):
-        process = _begun(request, processes=2)
-        _wait_for_step(run, step, process)
-        os.kill(process.pid if to_launcher else _ranks(process.pid)[1], signal.SIGTERM)
-        _, errors = process.communicate(timeout=90)
-        saved = run.checkpoints()[-1][0]
-        assert step <= saved < 200
-        assert f"Stopped by SIGTERM: checkpoint-{saved} is saved." in errors
-        assert errors.count("Stopped by") == 1
-        if not to_launcher:  # torchrun itself fails when it is signalled
-            assert process.returncode == 0, errors
-            assert "Traceback" not in errors
-    last = run_command(request, processes=2)
-    assert last.returncode == 0, last.stderr
-    assert f"Continuing after step {saved}." in last.stderr
-    assert same_weights(run, unbroken)
-    assert repr(records(run)) == repr(records(unbroken))
+    settings = ("training.save_steps=2", "training.keep_checkpoints=2")
+    run = started(corpus, tmp_path / "run", "bert", *settings)
+    kept = {5: [2, 4, 5], 7: [4, 6, 7]}
+    for step, expected in kept.items():
+        _stopped(run, _after_step(step))
+        assert _steps(run) == expected
+    train(run)
+    assert _steps(run) == [6, 8]
+
+
+def test_interruption_a_second_press_ends_at_once() -> None:
+    interruption = Interruption()
+    with interruption.listening(), interruption.deferred():
+        _signal_me(signal.SIGTERM)
+        assert interruption.received is signal.SIGTERM
+        _signal_me(signal.SIGINT)
+        _signal_me(signal.SIGINT)  # a launcher passes on what the terminal sent already
+        assert interruption.received is signal.SIGINT
+        time.sleep(1.1)
+        with pytest.raises(KeyboardInterrupt):
+            _signal_me(signal.SIGINT)
+
+
+def test_interruption_leaves_ignored_signals_ignored() -> None:
+    """`nohup`, and shells that start jobs in the background, have SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        interruption = Interruption()
+        with interruption.listening():
+            _signal_me(signal.SIGINT)
+        assert interruption.received is None
+    finally:
+        signal.signal(signal.SIGINT, before)

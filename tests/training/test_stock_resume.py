@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from stock_runs import SAVING, Run, Stop, Stream, same_batches, same_weights
 from transformers import set_seed
+
+from places import SUPPORT
+from stock_runs import SAVING, Run, Stop, Stream, same_batches, same_weights
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),
@@ -81,8 +83,7 @@ def run_in_a_process(out: str, kill_at: int) -> None:
 def test_stock_trainer_killed_and_resumed(tmp_path: Path) -> None:
     def process(out: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
         code = f"import test_stock_resume as t; t.run_in_a_process({str(out)!r}, {kill_at})"
-        here = Path(__file__).parent
-        path = os.pathsep.join([str(here), str(here.parent)])
+        path = os.pathsep.join([str(Path(__file__).parent), str(SUPPORT)])
         return subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},

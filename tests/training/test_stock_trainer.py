@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stock_runs import BATCH, Run, Stream, same_batches, same_weights, tiny_bert
 from transformers import BertForMaskedLM
 
-from test_collator import NAMES, V, expected, row_of, same
+from collators import NAMES, V, expected, row_of, same
+from stock_runs import BATCH, Run, Stream, same_batches, same_weights, tiny_bert
 from tidemask.token_classes import NO_CLASS
 
 pytestmark = [

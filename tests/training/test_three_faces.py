@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import started
 
+from small_runs import started
 from tidemask import Batch, MaskedBatch, Masker, MaskingCollator, StepKey
 from tidemask.config import read_run_config
 from tidemask.material import Material, Observer, build_masker, corpus_of

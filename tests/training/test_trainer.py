@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import records, started, trained
 from transformers import TrainerCallback
 
+from small_runs import records, started, trained
 from tidemask.config import load_recipe, read_run_config, recipe_names
 from tidemask.errors import UserError
 from tidemask.material import Material, Observer, corpus_of

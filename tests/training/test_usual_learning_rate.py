@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_runs import started
 
+from small_runs import started
 from tidemask.config import load_recipe, read_run_config
 from tidemask.run_creation import new_run
 

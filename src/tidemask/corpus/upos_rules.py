@@ -3,7 +3,8 @@
 A word first gets a *kind*: a universal tag, or a finer name (lower case) for words whose tag
 depends on their neighbours. `settle` then resolves the kinds, a rule at a time over a whole batch
 of texts. The rules were chosen on the training part of UD English EWT, by hand; their worth is
-measured in `tests/corpus/test_textblob_tagging.py`. Nothing here knows where kinds come from.
+measured in `tests/corpus/tagging/test_textblob_tagger.py`. Nothing here knows where kinds come
+from.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 All positions go into the keys and values of the last layer, but only the one that is wanted needs a
 query, the products after the attention and the feed-forward network: ten twelfths of a layer of
 BERT, and about a third of the work of a model of two layers. Nothing but the order of sums differs
-from the model's own forward; `tests/evaluation/test_scoring.py` holds every architecture to that.
+from the model's own forward; `tests/tasks/zero_shot/test_scoring.py` holds every architecture to
+that.
 
 Dimensions: `U` sequences, `L` positions, `H` hidden size.
 """

@@ -1,0 +1,137 @@
+"""`tidemask fill` and `tidemask score`, on a run and on a model directory."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scored_material import model_for, wordpiece
+from small_runs import started
+from tidemask import cli
+from tidemask.evaluation.fill import fill_masks
+from tidemask.evaluation.pll import score_texts
+from tidemask.evaluation.scoring import ScoringSettings
+
+Command = Callable[..., tuple[int, str, str]]
+
+TEXT = "The river paints a stone."
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scored") / "checkpoint-7"
+    model_for(wordpiece()).save_pretrained(path)
+    wordpiece().save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def tidemask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command in this process; returns exit status, stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["tidemask", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
+
+    return run
+
+
+def test_scoring_command_fills_every_mask(directory: Path, tidemask: Command) -> None:
+    _, shown, _ = tidemask("fill", directory, "The [MASK] paints a <mask>.", "--top", 3)
+    assert "Mask 1" in shown
+    assert "Mask 2" in shown
+    assert len(re.findall(r"0\.\d{4}", shown)) == 6
+
+
+def test_scoring_command_prints_json_lines_with_every_digit(
+    directory: Path, tidemask: Command
+) -> None:
+    _, shown, _ = tidemask("fill", directory, "The [MASK] paints a [MASK].", "--top", 3, "--json")
+    found = fill_masks(model_for(wordpiece()), wordpiece(), "The [MASK] paints a [MASK].", top=3)
+    lines = [json.loads(line) for line in shown.splitlines()]
+    assert [line["mask"] for line in lines] == [1, 2]
+    for line, candidates in zip(lines, found, strict=True):
+        assert [word["token"] for word in line["words"]] == [one.token for one in candidates]
+        assert [word["token_id"] for word in line["words"]] == [one.token_id for one in candidates]
+        expected = pytest.approx([one.probability for one in candidates])
+        assert [word["probability"] for word in line["words"]] == expected
+    long = f"{TEXT} " * 20
+    arguments = ["score", directory, TEXT, long, "", "--tokens", "--json"]
+    _, shown, _ = tidemask(*arguments)
+    lines = [json.loads(line) for line in shown.splitlines()]
+    assert [line["text"] for line in lines] == [TEXT, long, ""]
+    scores = score_texts(model_for(wordpiece()), wordpiece(), [TEXT, long, ""], ScoringSettings())
+    for line, score in zip(lines, scores, strict=True):
+        assert line["pll"] == pytest.approx(score.pll)
+        assert line["num_tokens"] == score.num_tokens == len(line["tokens"])
+        assert line["num_windows"] == score.num_windows
+        assert sum(line["log_probabilities"]) == pytest.approx(line["pll"])
+    assert lines[0]["pppl"] == pytest.approx(math.exp(-lines[0]["pll"] / lines[0]["num_tokens"]))
+    assert lines[2]["pppl"] is None
+
+
+def test_scoring_command_shows_pll_and_pppl(
+    directory: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    (tmp_path / "more.txt").write_text("winter\n\nA [b]old [/b] one\n", encoding="utf-8")
+    arguments = ["score", directory, TEXT, "--file", tmp_path / "more.txt", "--tokens"]
+    _, shown, _ = tidemask(*arguments, "--variant", "within_word_l2r")
+    settings = ScoringSettings(variant="within_word_l2r")
+    score = score_texts(model_for(wordpiece()), wordpiece(), [TEXT], settings)[0]
+    (line,) = re.findall(rf"{TEXT} .*", shown)
+    tokens, pll, pppl = line.removeprefix(TEXT).replace(",", "").split()
+    assert int(tokens) == score.num_tokens
+    assert float(pll) == pytest.approx(score.pll, abs=2e-3)
+    assert float(pppl) == pytest.approx(math.exp(-score.pll / score.num_tokens), rel=1e-3)
+    assert "A [b]old [/b] one" in shown
+    assert "all together" in shown
+    assert shown.count("log-probability") == 3
+
+
+def test_scoring_command_says_that_a_text_was_read_in_windows(
+    directory: Path, tidemask: Command
+) -> None:
+    _, shown, _ = tidemask("score", directory, "winter " * 80)
+    assert "1 of 1 texts are longer than the model, and were read in 2 windows." in shown
+
+
+def test_scoring_command_takes_the_newest_model_of_a_run(
+    corpus: Path, directory: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    run = started(corpus, tmp_path / "run", "bert")
+    assert "has no checkpoint yet" in tidemask("fill", run.root, "[MASK]")[2]
+    (run.root / "checkpoint-2").mkdir()
+    (run.root / "checkpoint-10").symlink_to(directory)
+    status, shown, _ = tidemask("fill", run.root, "[MASK]")
+    assert status == 0
+    assert shown == tidemask("fill", directory, "[MASK]")[1]
+    run.model.mkdir()
+    assert f"no model: {run.model}" in tidemask("fill", run.root, "[MASK]")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score", "DIRECTORY"], "no text to score"),
+        (["score", "DIRECTORY", "--file", "nowhere.txt"], "no such file: nowhere.txt"),
+        (["score", "nowhere", "text"], "no such directory: nowhere"),
+        (["fill", "DIRECTORY", "text"], "no mask in the text"),
+    ],
+)
+def test_scoring_command_refuses_in_one_line(
+    directory: Path, tidemask: Command, arguments: list[str], message: str
+) -> None:
+    given = [directory if argument == "DIRECTORY" else argument for argument in arguments]
+    status, out, err = tidemask(*given)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"tidemask: {message}")
+    assert err.count("\n") == 1

@@ -1,0 +1,104 @@
+"""The guides: what they show runs, what they name exists."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from documented_commands import check_command
+from places import ROOT
+from tidemask.config import Recipe, read_settings
+from tidemask.evaluation.classification import TextTask
+from tidemask.evaluation.task_table import USER_TASKS, TaskSettings, UserTask, user_task
+from tidemask.training.arguments import TrainingSettings
+
+GUIDES_FOLDER = ROOT / "docs" / "guides"
+GUIDES = {name: (GUIDES_FOLDER / name).read_text(encoding="utf-8") for name in
+          ("comparing.md", "distributed.md", "evaluation.md", "question-answering.md", "tagging.md",
+           "watching.md", "zero-shot.md")}  # fmt: skip
+
+
+def _blocks(language: str, text: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_guides_python_of_watching_runs(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus").symlink_to(corpus)
+    for block in _blocks("python", GUIDES["watching.md"]):
+        exec(compile(block, "watching.md", "exec"), {})
+    lines = (tmp_path / "runs/watched/metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 4]
+    assert all("own/embedding_norm" in json.loads(line) for line in lines)
+
+
+COMMANDS = [
+    (name, line[line.index("tidemask ") :])
+    for name, text in GUIDES.items()
+    for block in _blocks("sh", text)
+    for line in block.splitlines()
+    if re.search(r"(^|-m )tidemask ", line)
+]
+
+
+@pytest.mark.parametrize(("guide", "line"), COMMANDS)
+def test_guides_commands_exist(guide: str, line: str) -> None:
+    check_command(line)
+
+
+ROWS = [
+    (name, *found.groups())
+    for name, text in GUIDES.items()
+    for found in re.finditer(r"^\| `(\w+\.\w+)` \|[^|]*\| `([^`]+)` \|", text, flags=re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("guide", "setting", "default"), ROWS)
+def test_guides_settings_have_their_defaults(guide: str, setting: str, default: str) -> None:
+    section, name = setting.split(".")
+    owner = next(kind for kind in (Recipe(), TaskSettings()) if hasattr(kind, section))
+    found = getattr(getattr(owner, section), name)
+    shown = yaml.safe_load(default)
+    if isinstance(found, float) or default.startswith("["):
+        assert json.loads(default) == pytest.approx(found)
+    else:
+        assert shown == found
+
+
+def test_guides_task_of_ones_own_is_one(tmp_path: Path) -> None:
+    (block,) = _blocks("yaml", GUIDES["evaluation.md"])
+    path = tmp_path / "museum.yaml"
+    path.write_text(block)
+    task = read_settings(USER_TASKS, path, {"fine_tuning": {"num_seeds": 7}})
+    assert isinstance(task, UserTask)
+    assert task.labels == ("angry", "calm", "merry")
+    made = user_task(task, tmp_path)
+    assert isinstance(made, TextTask)
+    assert (made.fine_tuning.epochs, made.fine_tuning.num_seeds) == (5, 7)
+
+
+def test_guides_name_every_test_that_they_rely_on() -> None:
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", "".join(GUIDES.values())):
+        assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize("path", sorted(GUIDES_FOLDER.glob("*.md")), ids=lambda path: path.name)
+def test_guides_name_settings_that_exist(path: Path) -> None:
+    sections: dict[str, Any] = {"training": TrainingSettings}
+    sections |= {name: type(value) for name, value in vars(TaskSettings()).items()}
+    known = "|".join(sections)
+    found = set(re.findall(rf"`({known})\.(\w+)", path.read_text(encoding="utf-8")))
+    assert found
+    assert found <= {
+        (section, field.name)
+        for section, kind in sections.items()
+        for field in dataclasses.fields(kind)
+    }

@@ -1,0 +1,336 @@
+"""`tidemask evaluate` from runs and models to files and tables; stopped, continued."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prose import sentence
+from small_runs import command, trained
+from tidemask.errors import UserError
+from tidemask.evaluating import Request, evaluate
+from tidemask.evaluation.task_table import TASKS, Places, TaskSettings
+from tidemask.evaluation_units import Watcher, problem_of
+from tidemask.run_record import RunDirectory
+
+Command = Callable[..., tuple[int, str, str]]
+
+QUICK = (
+    "fine_tuning.epochs=1", "fine_tuning.num_seeds=2", "fine_tuning.learning_rates=[1e-3, 3e-3]",
+    "fine_tuning.max_length=24", "minimal_pairs.limit=4", "squad.max_length=32",
+    "pseudo_perplexity.sequences=4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Eight steps, a checkpoint after the fifth."""
+    return trained(corpus, tmp_path_factory.mktemp("runs") / "bert", "bert")
+
+
+@pytest.fixture
+def fresh(run: RunDirectory, tmp_path: Path) -> RunDirectory:
+    """The same without results."""
+    shutil.copytree(run.root, tmp_path / "bert", ignore=shutil.ignore_patterns("evaluation"))
+    return RunDirectory(tmp_path / "bert")
+
+
+def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with data for one task of each kind, in our own words."""
+    rng, root = random.Random(0), tmp_path_factory.mktemp("tasks")
+    for split, number in (("train", 24), ("dev", 12)):
+        rows = [{"sentence": sentence(rng), "label": n % 2, "idx": n} for n in range(number)]
+        _lines(root / "cola" / f"{split}.jsonl", rows)
+        _lines(root / "stsb" / f"{split}.jsonl", [
+            {"sentence1": sentence(rng), "sentence2": sentence(rng), "label": n / 3.0}
+            for n in range(number)
+        ])  # fmt: skip
+        context = [f"Marta paints the {noun} near a bridge." for noun in ("kettle", "lantern")]
+        _lines(root / "squad" / f"{split}.jsonl", [
+            {"id": f"{split}-{n}", "title": "", "context": context[n % 2],
+             "question": "Who paints?", "answers": {"text": ["Marta"], "answer_start": [0]}}
+            for n in range(number)
+        ])  # fmt: skip
+        tagged = "Marta B-PER\npaints O\nthe O\nriver O\n\n" * number
+        (root / "conll2003").mkdir(exist_ok=True)
+        (root / "conll2003" / f"{split}.conll").write_text(tagged)
+    pairs = [
+        {"sentence_good": f"the river {verb}", "sentence_bad": f"river the {verb}", "UID": uid,
+         "linguistics_term": "order", "field": "syntax", "pairID": str(n)}
+        for n, verb in enumerate("finds breaks lifts leaves paints".split())
+        for uid in ("one", "two")
+    ]  # fmt: skip
+    _lines(root / "blimp" / "blimp.jsonl", pairs)
+    return root
+
+
+@pytest.mark.slow
+def test_evaluating_every_kind_of_task_at_every_checkpoint_by_one_command(
+    tidemask: Command, fresh: RunDirectory, tasks: Path
+) -> None:
+    arguments = ["evaluate", fresh.root, *QUICK, "fine_tuning.learning_rates=[1e-3]"]
+    arguments += ["--tasks", "all", "--tasks-from", tasks]
+    status, out, err = tidemask(*arguments, "--checkpoints", "all")
+    assert status == 0, err
+    tables = [line for line in out.splitlines() if str(fresh.root) not in line]
+    assert max(map(len, tables)) <= 80
+    names = {path.stem for path in fresh.evaluation.iterdir()}
+    checkpoints = ("checkpoint-5", "final", "random")
+    expected = {f"held-out--{name}" for name in checkpoints[:2]}
+    expected |= {f"{task}--{c}" for task in ("pseudo-perplexity", "blimp") for c in checkpoints}
+    expected |= {
+        f"{task}--{checkpoint}--seed-{seed}"
+        for task in ("cola", "stsb", "squad", "conll2003")
+        for checkpoint in checkpoints
+        for seed in (0, 1)
+    }
+    assert names == expected
+    for task in ("cola", "stsb", "squad", "conll2003", "blimp", "pseudo-perplexity"):
+        assert task in out
+    again = {path: path.stat().st_mtime_ns for path in fresh.evaluation.iterdir()}
+    assert tidemask(*arguments, "--checkpoints", "all")[:2] == (0, out)
+    assert {path: path.stat().st_mtime_ns for path in fresh.evaluation.iterdir()} == again
+
+
+def test_evaluating_a_task_that_fails_does_not_lose_the_others(
+    tidemask: Command, fresh: RunDirectory, tasks: Path
+) -> None:
+    status, out, err = tidemask(
+        "evaluate", fresh.root, *QUICK, "--no-random", "--tasks", "qqp,cola,rte", "--tasks-from",
+        tasks, "fine_tuning.num_seeds=1",
+    )  # fmt: skip
+    assert status == 2
+    problems = [line for line in err.splitlines() if line.startswith("tidemask: ")]
+    assert [problem.split()[1] for problem in problems] == ["qqp", "rte"]
+    assert all("no data for task" in problem for problem in problems)
+    lines = err.splitlines()
+    early = [line.split()[0] for line in lines if "will not be measured: no data" in line]
+    assert early == ["qqp", "rte"]
+    assert (fresh.evaluation / "cola--final--seed-0.json").is_file()
+    assert "failed" in out
+
+
+def test_evaluating_a_task_of_ones_own_and_a_model_without_a_run(
+    tidemask: Command, run: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    content = {"name": "mine", "data": str(tasks / "cola"), "metrics": ["f1_macro", "accuracy"]}
+    own.write_text(yaml.safe_dump(content))
+    out = tmp_path / "results"
+    status, _, err = tidemask(
+        "evaluate", run.model, *QUICK, "--tasks", own, "--out", out, "--no-random"
+    )
+    assert status == 0, err
+    result = json.loads((out / "evaluation" / "mine--model--seed-1.json").read_text())
+    assert result["main_metric"] == "f1_macro"
+    assert result["settings"]["fine_tuning"]["epochs"] == 1
+    assert set(result["metrics"]) == {"f1_macro", "accuracy"}
+    assert result["settings"]["data"]["fingerprint"]
+    assert {"torch", "scikit-learn"} <= result["versions"].keys()
+    own.write_text(yaml.safe_dump({**content, "metric": ["accuracy"]}))
+    status, _, err = tidemask("evaluate", run.model, "--tasks", own)
+    assert status == 2
+    assert "metric" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
+    tidemask: Command, run: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "a.yaml"
+    for path in (mine, tmp_path / "b.yaml"):
+        path.write_text(yaml.safe_dump({"name": "mine", "data": str(tasks / "cola")}))
+    shutil.copytree(run.model, tmp_path / "model")
+    for arguments, problem in (
+        ([run.root, "--tasks", "glu"], "Did you mean glue?"),
+        ([run.root, "--tasks", ""], "none was named"),
+        ([run.root, "--checkpoints", "7"], "no such checkpoint: '7'"),
+        ([run.root, run.root], "named twice"),
+        ([run.root, "fine_tuning.epoch=1"], "epoch"),
+        ([run.root, "fine_tuning.epochs=0"], "epochs=0"),
+        (["fine_tuning.epochs=1"], "no run and no model was named"),
+        ([run.root, "--tasks-from", tmp_path / "no"], "--tasks-from"),
+        ([run.root, "--task-data", "cola"], "Expected TASK=DIRECTORY"),
+        ([run.root, "--task-data", "cloa=x"], "Did you mean cola?"),
+        ([run.root, "--tasks", f"{mine},{mine.with_name('b.yaml')}"], "name of another task"),
+        ([run.model, tmp_path / "model", "--out", tmp_path], "models of one name"),
+        ([tmp_path / "no"], "no such directory"),
+        ([run.model], "--data"),
+    ):
+        status, out, err = tidemask("evaluate", *arguments)
+        assert (status, out) == (2, ""), arguments
+        assert problem in err
+        assert len(err.splitlines()) == 1
+
+
+def test_evaluating_tells_of_damaged_data_before_other_work_begins(
+    fresh: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    damaged = shutil.copytree(tasks, tmp_path / "tasks")
+    for task, ending in (
+        ("stsb", '{"sentence1": "a", "sentence2": "b", "label": "high"}'),
+        ("squad", '{"id": "z", "context": "a", "question": "b", "answers": []}'),
+    ):
+        with (damaged / task / "dev.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{ending}\n")
+    with (damaged / "conll2003" / "dev.conll").open("a") as file:
+        file.write("alone\n")
+    (damaged / "blimp" / "blimp.jsonl").unlink()
+    heard: list[str] = []
+    watcher = Watcher(
+        on_progress=lambda done, total: heard.append("progress"), on_problem=heard.append
+    )
+    request = Request(
+        targets=[str(fresh.root)],
+        tasks=["cola", "stsb", "squad", "conll2003", "blimp"],
+        settings=(*QUICK, "fine_tuning.num_seeds=1"),
+        places=Places(root=damaged),
+        with_random=False,
+    )
+    outcomes = evaluate(request, watcher)
+    told = heard[: heard.index("progress")]
+    names = ["stsb", "squad", "conll2003", "blimp"]
+    assert [line.split(" will not be measured: ")[0] for line in told] == names
+    places = ("dev.jsonl, line 13", "dev.jsonl, line 13", "dev.conll", "blimp")
+    for line, place, outcome in zip(told, places, outcomes[1:], strict=True):
+        assert place in line
+        assert line.endswith(outcome.problem)
+    assert outcomes[0].results
+    assert not outcomes[0].problem
+    heard.clear()
+    misspelt = dataclasses.replace(request, targets=[str(fresh.root), str(tmp_path / "brt")])
+    with pytest.raises(UserError, match="no such directory"):
+        evaluate(misspelt, watcher)
+    assert heard == [], "a wrong target is told before any data is read"
+
+
+def test_evaluating_logs_the_traceback_of_what_nobody_expected(
+    tasks: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cola = TASKS["cola"]("cola", TaskSettings(), Places(root=tasks))
+    assert problem_of(cola) == ""
+
+    def broken() -> None:
+        raise ZeroDivisionError("a defect of ours")
+
+    monkeypatch.setattr(cola, "check", broken)
+    assert problem_of(cola) == "ZeroDivisionError: a defect of ours"
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.slow
+def test_evaluating_side_by_side_gives_what_one_after_the_other_gives(
+    fresh: RunDirectory, run: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    request = Request(
+        targets=[str(fresh.root), str(run.model)],
+        tasks=["cola", "blimp", "qqp"],
+        settings=QUICK,
+        places=Places(root=tasks),
+        with_random=False,
+        out=tmp_path / "out",
+    )
+    told: list[tuple[int, int]] = []
+    watcher = Watcher(on_progress=lambda *done: told.append(done))
+    together = evaluate(dataclasses.replace(request, jobs=2), watcher)
+    assert told[-1] == (10, 10)
+    apart = evaluate(dataclasses.replace(request, jobs=1))
+    assert [one.problem for one in together] == [one.problem for one in apart]
+    assert sum(bool(one.problem) for one in together) == 2
+    for one, other in zip(together, apart, strict=True):
+        assert (one.target, one.task, one.checkpoint) == (
+            other.target,
+            other.task,
+            other.checkpoint,
+        )
+        assert [result.metrics for result in one.results] == [r.metrics for r in other.results]
+        assert all(result.is_kept for result in other.results)
+
+
+@pytest.mark.slow
+def test_evaluating_side_by_side_leaves_no_process_behind(fresh: RunDirectory, tasks: Path) -> None:
+    arguments = [*QUICK, "fine_tuning.epochs=10", "--no-random", "--tasks", "cola,stsb"]
+    started = subprocess.Popen(
+        command(["evaluate", str(fresh.root), *arguments, "--tasks-from", str(tasks), "--jobs=2"]),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    workers = _workers(started, fresh)
+    started.send_signal(signal.SIGTERM)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 143
+    assert err.splitlines()[-1].startswith("tidemask: ended by SIGTERM")
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "a process is left"
+        time.sleep(0.1)
+
+
+def _workers(process: subprocess.Popen[str], run: RunDirectory) -> list[int]:
+    """Processes that measure, once they do."""
+    while not list(run.evaluation.glob("trials/*.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    commands = {int(c): Path(f"/proc/{c}/cmdline").read_text() for c in children}
+    return [child for child, line in commands.items() if "spawn_main" in line]
+
+
+@pytest.mark.slow
+def test_evaluating_goes_on_after_a_kill_and_after_ctrl_c(
+    tidemask: Command, fresh: RunDirectory, run: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run.root, tmp_path / "whole", ignore=shutil.ignore_patterns("evaluation"))
+    whole = RunDirectory(tmp_path / "whole")
+    arguments = [*QUICK, "fine_tuning.epochs=3", "fine_tuning.num_seeds=6", "--no-random"]
+    arguments += ["--tasks", "cola", "--tasks-from", str(tasks)]
+    assert tidemask("evaluate", whole.root, *arguments)[0] == 0
+    for stop, files in ((signal.SIGKILL, 1), (signal.SIGINT, 3)):
+        process = subprocess.Popen(
+            command(["evaluate", str(fresh.root), *arguments]),
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while len(list(fresh.evaluation.glob("cola--*.json"))) < files:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("tidemask: interrupted. Continue with")
+    assert "Traceback" not in err
+    done = {path: path.read_bytes() for path in fresh.evaluation.glob("cola--*.json")}
+    assert 3 <= len(done) < 6
+    assert tidemask("evaluate", fresh.root, *arguments)[0] == 0
+    assert {path: path.read_bytes() for path in done} == done
+    for path in whole.evaluation.glob("*.json"):
+        one, other = (json.loads(p.read_text()) for p in (path, fresh.evaluation / path.name))
+        assert one["metrics"] == other["metrics"], path.name
+        assert one["learning_rate"] == other["learning_rate"]
+    assert {p.name for p in whole.evaluation.glob("*.json")} == {
+        p.name for p in fresh.evaluation.glob("*.json")
+    }

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthetic_runs import MakeRun
+from tidemask.report.class_curves import MAX_POINTS, group_colour, pooled, spread
+from tidemask.report.palette import FUNCTION, INK
+from tidemask.report.reading import read_runs
+
+
+@given(st.lists(st.floats(0, 10), max_size=17).map(sorted))
+def test_spread_keeps_order_gap_and_range(values: list[float]) -> None:
+    places = spread(values, 0.5, 0.0, 10.0)
+    assert len(places) == len(values)
+    assert all(np.diff(places) >= 0.5 - 1e-9)
+    assert all(-1e-9 <= place <= 10 + 1e-9 for place in places)
+
+
+def test_spread_leaves_what_has_room() -> None:
+    assert spread([1.0, 2.0, 4.0], 0.5, 0.0, 10.0) == [1.0, 2.0, 4.0]
+
+
+def test_spread_centres_a_cluster() -> None:
+    assert spread([5.0, 5.0, 5.0], 1.0, 0.0, 10.0) == pytest.approx([4.0, 5.0, 6.0])
+
+
+def test_pooled_shares_count_by_masked_tokens(make_run: MakeRun) -> None:
+    path = make_run("run")
+    windows = [(100, 0.2), (300, 0.6), (50, None)]
+    total, lines = 0, []
+    for number, (tokens, share) in enumerate(windows * MAX_POINTS, start=1):
+        total += tokens
+        lines.append({"step": number, "predicted_tokens": total, "class_share/NOUN": share})
+    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run,) = read_runs([path])
+    steps, shares = pooled(run, ["class_share/NOUN", "class_share/VERB"])
+    assert steps.tolist() == [3 * (group + 1) for group in range(MAX_POINTS)]
+    assert shares[0] == pytest.approx((100 * 0.2 + 300 * 0.6) / 400)
+    assert np.isnan(shares[1]).all()
+
+
+def test_pooled_shares_of_few_windows_are_the_windows(make_run: MakeRun) -> None:
+    (run,) = read_runs([make_run("run")])
+    steps, shares = pooled(run, ["class_share/NOUN"])
+    assert steps.tolist() == run.steps.tolist()
+    assert shares[0] == pytest.approx(run.series("class_share/NOUN"))
+
+
+@pytest.mark.parametrize(
+    ("name", "colour"), [("NOUN", INK), ("DET", FUNCTION), ("PUNCT", FUNCTION), ("band 3", INK)]
+)
+def test_group_colour(name: str, colour: object) -> None:
+    assert group_colour(name) is colour

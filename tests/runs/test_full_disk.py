@@ -1,0 +1,201 @@
+"""A disk that is full: what was there stays, nothing is half, and with room the run goes on.
+
+A small file system stands for the disk where one may be mounted, a limit on the size of files
+where not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
+from tidemask.errors import UserError
+from tidemask.material import Observer
+from tidemask.run import train
+from tidemask.run_record import RunDirectory, append_metrics, read_metrics
+from tidemask.training.resume import problem_with
+
+SETTINGS = (
+    "training.max_steps=12", "training.save_steps=6", "training.logging_steps=1",
+    "training.keep_checkpoints=0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Twelve steps with a line for each, checkpoints at 6 and 12."""
+    return trained(corpus, tmp_path_factory.mktemp("runs") / "unbroken", "ptw-mrd", *SETTINGS)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MB, in pages; it is detached at once and goes with this process."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tidemask-test", str(place)]
+    if (
+        sys.platform != "linux"
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
+        pytest.skip("mounting a file system is not permitted here")
+    descriptor = os.open(place, os.O_RDONLY)
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _fill(disk: Path, leave: int) -> Path:
+    """Write until `leave` bytes are free."""
+    filler = disk / "filler"
+    page = os.statvfs(disk).f_frsize
+    with filler.open("wb", buffering=0) as file:
+        while (free := os.statvfs(disk).f_bavail * page) > leave:
+            file.write(b"\0" * min(1 << 20, free - leave))
+    return filler
+
+
+def _steps(run: RunDirectory) -> list[int]:
+    return [step for step, _ in run.checkpoints()]
+
+
+def _assert_whole(run: RunDirectory) -> None:
+    """Every file that is there under its name is complete, and there is nothing else."""
+    assert run.metrics.read_text().endswith("}\n")
+    assert all(problem_with(path) is None for _, path in run.checkpoints())
+    assert not list(run.root.glob("**/*.tmp"))
+    assert not run.model.exists()
+
+
+def _assert_continues_as(run: RunDirectory, unbroken: RunDirectory) -> None:
+    train(run)
+    assert same_weights(run, unbroken)
+    assert repr(records(run)) == repr(records(unbroken))
+    assert _steps(run) == _steps(unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "done", "leave", "message", "steps", "most_lines"),
+    [
+        ("training", 9, 3_000_000, r"checkpoint not saved: .* checkpoint-6\. Make room", [6], 12),
+        ("training", 7, 0, r"metrics not written: .*metrics.jsonl: No space left", [6], 11),
+        ("held-out loss", 1, 0, r"file not written: .*held-out--final.json: No sp", [6, 12], 12),
+        ("held-out loss", 1, 500_000, r"final model not saved: .*/model: ", [6, 12], 12),
+    ],
+    ids=["checkpoint", "metrics", "evaluation", "model"],
+)
+def test_full_disk_loses_nothing(
+    stage: str, done: int, leave: int, message: str, steps: list[int], most_lines: int,
+    corpus: Path, unbroken: RunDirectory, disk: Path,
+) -> None:  # fmt: skip
+    run = started(corpus, disk / "run", "ptw-mrd", *SETTINGS)
+
+    def on_progress(now: str, count: int, total: int | None) -> None:
+        if (now, count) == (stage, done):
+            _fill(disk, leave)
+
+    with pytest.raises(UserError, match=message):
+        train(run, Observer(on_progress=on_progress))
+    assert _steps(run) == steps
+    assert len(records(run)) <= most_lines
+    _assert_whole(run)
+    (disk / "filler").unlink()
+    _assert_continues_as(run, unbroken)
+
+
+def test_full_disk_before_the_start_leaves_nothing(corpus: Path, disk: Path) -> None:
+    _fill(disk, 0)
+    with pytest.raises(UserError, match=r"file not written: .*environment.json"):
+        started(corpus, disk / "run", "bert")
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
+def _limited(
+    arguments: list[str], size: int, *, processes: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run the command with a limit on the size of the files it writes, in bytes."""
+    code = (
+        "import os, resource, sys; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
+        "os.execv(sys.executable, sys.argv[1:])"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *command(arguments, processes=processes, warm=True)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("message", ["checkpoint not saved", "metrics not written"])
+def test_full_disk_by_limit_is_one_line(
+    message: str, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """Resumed after step 6: the next checkpoint, or one of the next lines, passes the limit."""
+    broken = stopped_at(unbroken, 6, tmp_path / "broken")
+    size = unbroken.metrics.stat().st_size
+    limit = 20 * size if message == "checkpoint not saved" else 7 * size // 10
+    done = _limited(["resume", str(broken.root)], limit)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith(f"tidemask: {message}")
+    assert "Traceback" not in done.stderr
+    assert _steps(broken) == [6]
+    _assert_whole(broken)
+    _assert_continues_as(broken, unbroken)
+
+
+@pytest.mark.slow
+def test_full_disk_at_the_first_checkpoint(corpus: Path, tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    done = _limited(["pretrain", str(corpus), f"--out={run.root}", *TINY], 1_000_000)
+    assert done.returncode == 2, done.stderr
+    assert "There is none yet. Make room, then continue with `tidemask resume" in done.stderr
+    assert "Traceback" not in done.stderr
+    _assert_whole(run)
+
+
+def _append_without_end(path: Path) -> None:
+    for step in itertools.count():
+        append_metrics(path, {"step": step, "loss": 1 / 3})
+
+
+def test_full_disk_leaves_a_line_of_metrics_whole(disk: Path) -> None:
+    path = disk / "metrics.jsonl"
+    filler = _fill(disk, 8192)
+    with pytest.raises(UserError, match="metrics not written"):
+        _append_without_end(path)
+    steps = [record["step"] for record in read_metrics(path)]
+    assert steps == list(range(len(steps)))
+    assert path.read_text().endswith("}\n")
+    filler.unlink()
+    append_metrics(path, {"step": len(steps), "loss": 1 / 3})
+    assert len(read_metrics(path)) == len(steps) + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["none", "fsdp2"])
+def test_full_disk_of_several_processes_leaves_none_of_them_waiting(
+    sharding: str, corpus: Path, tmp_path: Path
+) -> None:
+    """Only the first writes weights, and fails; the others would wait for it in the next gather."""
+    run = RunDirectory(tmp_path / "run")
+    settings = [*TINY, "training.save_steps=2", f"training.sharding={sharding}"]
+    done = _limited(
+        ["pretrain", str(corpus), "--out", str(run.root), *settings], 1_000_000, processes=2
+    )
+    assert done.returncode != 0
+    assert done.stderr.count("checkpoint not saved") >= 1, done.stderr
+    assert run.checkpoints() == []
+    assert not list(run.root.glob("**/*.tmp"))

@@ -1,0 +1,156 @@
+"""The starting model is measured before the first step, once, and every reader copes with it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from small_runs import records, run_command, same_weights, started, stopped_at, trained
+from tidemask.config import load_recipe
+from tidemask.evaluation.held_out import HeldOutSettings
+from tidemask.modeling import load_model
+from tidemask.preview import preview
+from tidemask.report.compare import compare_runs
+from tidemask.report.reading import read_runs
+from tidemask.run import train
+from tidemask.run_record import RunDirectory
+
+AT_START = (
+    "evaluation.at_start=true", "training.save_steps=5", "training.logging_steps=1",
+    "training.report_to=tensorboard",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return trained(corpus, tmp_path_factory.mktemp("runs") / "run", "ptw-mrd", *AT_START)
+
+
+def _evaluation(run: RunDirectory, name: str) -> dict[str, Any]:
+    return json.loads((run.evaluation / f"held-out--{name}.json").read_text())
+
+
+def test_watching_measures_a_warm_start_unless_told_otherwise() -> None:
+    assert HeldOutSettings().measures_start(is_warm=True)
+    assert not HeldOutSettings().measures_start(is_warm=False)
+    assert HeldOutSettings(at_start=True).measures_start(is_warm=False)
+    assert not HeldOutSettings(at_start=False).measures_start(is_warm=True)
+    for text, value in (("auto", "auto"), ("true", True), ("false", False)):
+        setting = f"evaluation.at_start={text}"
+        assert load_recipe("bert", [setting]).evaluation.at_start == value
+
+
+def test_watching_the_start_is_the_untrained_model_and_changes_nothing_else(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    plain = trained(corpus, tmp_path / "plain", "ptw-mrd", *AT_START[1:])
+    assert same_weights(run, plain)
+    first, *others = records(run)
+    assert [json.dumps(r) for r in others] == [json.dumps(r) for r in records(plain)]
+    assert first["step"] == first["progress"] == first["tokens_seen"] == 0
+    assert "loss" not in first
+    vocabulary = load_model(run.model).config.vocab_size
+    assert first["held_out/loss_15"] == pytest.approx(math.log(vocabulary), rel=0.05)
+    start, final = _evaluation(run, "start"), _evaluation(run, "final")
+    assert start["settings"] == final["settings"]
+    assert start["metrics"].keys() == final["metrics"].keys()
+    assert start["metrics"]["held_out/loss_15"] > final["metrics"]["held_out/loss_15"]
+    assert not (plain.evaluation / "held-out--start.json").exists()
+
+
+@pytest.mark.slow
+def test_watching_the_start_survives_a_resume(run: RunDirectory, tmp_path: Path) -> None:
+    """From a checkpoint it is not measured again; before the first one, what is missing is."""
+    for step, lost in ((5, ()), (0, ()), (0, ("line",)), (0, ("file",)), (0, ("line", "file"))):
+        broken = stopped_at(run, step, tmp_path / f"{step}{''.join(lost)}")
+        kept = run.evaluation / "held-out--start.json"
+        if "file" not in lost:
+            broken.evaluation.mkdir()
+            target = broken.evaluation / kept.name
+            target.write_bytes(kept.read_bytes())
+            before = target.stat().st_mtime_ns
+        if "line" in lost:
+            broken.metrics.write_text("".join(broken.metrics.read_text().splitlines(True)[1:]))
+        assert train(broken).step == step
+        assert [json.dumps(r) for r in records(broken)] == [json.dumps(r) for r in records(run)]
+        assert _evaluation(broken, "start") == _evaluation(run, "start")
+        if "file" not in lost:
+            assert target.stat().st_mtime_ns == before
+
+
+def test_watching_the_start_is_drawn_once(run: RunDirectory) -> None:
+    events = EventAccumulator(str(run.tensorboard))
+    events.Reload()
+    assert [event.step for event in events.Scalars("held_out/loss_15")] == [0, 4, 8]
+
+
+def test_watching_the_start_is_no_result_of_the_run(run: RunDirectory, tmp_path: Path) -> None:
+    (compared,) = read_runs([run.root])
+    assert compared.held_out is not None
+    assert compared.held_out.checkpoint == "final"
+    (run_without_end := stopped_at(run, 5, tmp_path / "stopped")).evaluation.mkdir()
+    name = "held-out--start.json"
+    (run_without_end.evaluation / name).write_bytes((run.evaluation / name).read_bytes())
+    (unfinished,) = read_runs([run_without_end.root])
+    assert unfinished.held_out is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_lines", [1, None])
+def test_watching_reports_cope_with_a_line_of_step_0(
+    num_lines: int | None, run: RunDirectory, tmp_path: Path
+) -> None:
+    broken = stopped_at(run, 5, tmp_path / "stopped")
+    broken.metrics.write_text("".join(run.metrics.read_text().splitlines(True)[:num_lines]))
+    assert compare_runs([broken.root], tmp_path / "report").page.is_file()
+
+
+def test_watching_preview_takes_weights_of_a_step_that_was_trained(
+    run: RunDirectory, corpus: Path
+) -> None:
+    (moment,) = preview(corpus, load_recipe("ptw-mrd"), progresses=[0.0], run=run.root, sequence=0)
+    assert moment is not None
+
+
+@pytest.mark.slow
+def test_watching_two_processes_measure_the_start_as_one_and_print_a_table(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    other = RunDirectory(tmp_path / "two")
+    config = started(corpus, tmp_path / "settings", "ptw-mrd", *AT_START).config
+    other.root.mkdir()
+    text = config.read_text().replace("micro_batch_size: 8", "micro_batch_size: 4")
+    other.config.write_text(text)
+    done = run_command(["resume", str(other.root)], processes=2)
+    assert done.returncode == 0, done.stderr
+    start = _evaluation(other, "start")["metrics"]
+    assert start == pytest.approx(_evaluation(run, "start")["metrics"], rel=1e-6)
+    assert [line["step"] for line in records(other)] == [line["step"] for line in records(run)]
+    assert "loss at 15 %" in done.stdout
+    rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+    assert [row for row in rows if row in ("start", "final", "difference")] == [
+        "start", "final", "difference",
+    ]  # fmt: skip
+
+
+def test_watching_before_within_and_after_are_measured_alike_in_bf16(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """A model that does not learn keeps its losses to the last bit, whatever trains it."""
+    run = trained(
+        corpus, tmp_path / "run", "bert", "training.learning_rate=0", "training.precision=bf16",
+        "evaluation.at_start=true",
+    )  # fmt: skip
+    within = [line["held_out/loss_15"] for line in records(run) if "held_out/loss_15" in line]
+    assert len(within) >= 3
+    assert len(set(within)) == 1
+    start, final = (
+        json.loads((run.evaluation / f"held-out--{name}.json").read_text())["metrics"]
+        for name in ("start", "final")
+    )
+    assert start["held_out/loss_15"] == final["held_out/loss_15"]

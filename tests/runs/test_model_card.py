@@ -1,0 +1,124 @@
+"""The card of a finished run: valid for the hub, true to the run, its snippet runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+
+from prose import text
+from small_runs import RunDirectory, records, trained
+from tidemask.config import load_recipe
+from tidemask.corpus.prepare import PrepareSettings, prepare_files
+from tidemask.corpus.store import open_corpus
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return trained(
+        corpus, tmp_path_factory.mktemp("runs") / "run", "ptw-mrd", "evaluation.at_start=true"
+    )
+
+
+@pytest.fixture(scope="module")
+def card(run: RunDirectory) -> ModelCard:
+    return ModelCard.load(run.model / "README.md")
+
+
+def _final(run: RunDirectory, name: str = "final") -> dict[str, Any]:
+    return json.loads((run.evaluation / f"held-out--{name}.json").read_text())["metrics"]
+
+
+def test_model_card_front_matter_is_the_hubs(run: RunDirectory, card: ModelCard) -> None:
+    data = card.data
+    assert (data.library_name, data.pipeline_tag) == ("transformers", "fill-mask")
+    assert {"tidemask", "ptw-mrd"} <= set(data.tags)
+    assert data.base_model is None
+    measured = {result.metric_name: result.metric_value for result in data.eval_results}
+    final = _final(run)
+    assert measured == {
+        f"nats per masked token at {percent} % masked": round(final[f"held_out/loss_{percent}"], 4)
+        for percent in (5, 15, 30)
+    }
+    front = yaml.safe_load(str(card).split("---\n")[1])
+    assert front["model-index"][0]["name"] == "bert-tiny-ptw-mrd"
+
+
+def test_model_card_says_what_the_run_says(
+    run: RunDirectory, card: ModelCard, corpus: Path
+) -> None:
+    last, manifest = records(run)[-1], open_corpus(corpus).manifest
+    recipe = load_recipe("ptw-mrd")
+    for part in (
+        recipe.source,
+        recipe.deviations,
+        manifest.fingerprint,
+        f"{manifest.train.num_tokens:,} tokens of {manifest.train.num_documents:,} documents",
+        f"{last['step']:,} optimizer steps, {last['tokens_seen']:,} tokens seen",
+        f"{last['predicted_tokens']:,} predicted",
+        "`training.max_steps=8`",
+        "@software{tidemask",
+    ):
+        assert part in card.text, part
+    for name in ("start", "final"):
+        loss = _final(run, name)["held_out/loss_15"]
+        assert re.search(rf"\| {name} \|.*\| {loss:.3f} ± ", card.text)
+    config = re.search(r"```yaml\n(.*?)```", card.text, flags=re.DOTALL)
+    assert config is not None
+    expected = yaml.safe_load(run.config.read_text())
+    expected["corpus"]["path"] = corpus.name
+    assert yaml.safe_load(config[1]) == expected
+
+
+def test_model_card_tells_no_place_of_this_machine(
+    run: RunDirectory, card: ModelCard, corpus: Path
+) -> None:
+    assert str(corpus.parent) in run.config.read_text()
+    for place in (run.root, corpus):
+        assert str(place.parent) not in str(card)
+
+
+def test_model_card_snippet_runs(
+    run: RunDirectory, card: ModelCard, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Where the card lies."""
+    monkeypatch.chdir(run.model)
+    block = re.search(r"```python\n(.*?)```", card.text, flags=re.DOTALL)
+    assert block is not None
+    exec(compile(block[1], "README.md", "exec"), {})
+    assert "token_str" in capsys.readouterr().out
+
+
+def test_model_card_model_loads_with_transformers(run: RunDirectory) -> None:
+    model = AutoModelForMaskedLM.from_pretrained(run.model)
+    tokenizer = AutoTokenizer.from_pretrained(run.model)
+    encoded = tokenizer("the river [MASK] the stone", return_tensors="pt")
+    assert model(**encoded).logits.shape[-1] == len(tokenizer)
+    fill = pipeline("fill-mask", model=str(run.model))
+    assert len(fill("the river [MASK] the stone", top_k=3)) == 3
+
+
+def test_model_card_without_held_out_text_and_of_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(text(20))
+    corpus = prepare_files(
+        [tmp_path / "text.txt"],
+        out=tmp_path / "corpus",
+        settings=PrepareSettings(
+            vocab_size=150, sequence_length=32, held_out=0.0, tagger="none", workers=1
+        ),
+    )
+    own = tmp_path / "mine.yaml"
+    own.write_text("masking: {ratio: {schedule: constant, ratio: 0.2}}\n")
+    run = trained(corpus.root, tmp_path / "run", str(own))
+    card = ModelCard.load(run.model / "README.md")
+    assert "not one of those that tidemask ships" in card.text
+    assert "Tagger of token classes: none." in card.text
+    assert "no held-out text" in card.text
+    assert card.data.eval_results is None

@@ -1,0 +1,160 @@
+"""Real processes that are sent real signals: alone, with readers, under torchrun."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from small_runs import TINY, command, records, run_command, same_weights
+from tidemask.run_record import RunDirectory
+
+pytestmark = pytest.mark.slow
+
+LONG = (
+    *TINY, "training.max_steps=200", "training.save_steps=75", "training.logging_steps=7",
+    "evaluation.every_steps=100", "masking.content.horizon_steps=5", "training.learning_rate=1e-4",
+)  # fmt: skip
+"""Some seconds after its start: long enough to be hit, short enough to be finished."""
+
+
+def _begun(arguments: Sequence[str], *, processes: int = 1) -> subprocess.Popen[str]:
+    """The command as the leader of a process group of its own."""
+    return subprocess.Popen(
+        command(arguments, processes=processes),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _wait_for_step(run: RunDirectory, step: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        lines = run.metrics.read_text().split("\n")[:-1] if run.metrics.is_file() else []
+        if lines and json.loads(lines[-1])["step"] >= step:
+            return
+        time.sleep(0.01)
+    process.kill()
+    pytest.fail(f"no step {step}: {process.communicate()[1]}")
+
+
+def _request(corpus: Path, run: RunDirectory, *settings: str) -> list[str]:
+    return [
+        "pretrain", str(corpus), f"--out={run.root}", "--recipe=ptw-mrd", "--resume=auto", *LONG,
+        *settings,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    run = RunDirectory(tmp_path_factory.mktemp("runs") / "unbroken")
+    done = run_command(_request(corpus, run))
+    assert done.returncode == 0, done.stderr
+    return run
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "readers"),
+    [
+        (signal.SIGTERM, 0, 2),
+        (signal.SIGINT, 130, 2),
+        (signal.SIGUSR1, 0, 0),
+    ],
+)
+def test_signals_to_a_whole_job_then_the_same_command_again(
+    number: signal.Signals, status: int, readers: int, corpus: Path, unbroken: RunDirectory,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """The group is signalled, readers and all, as terminals and schedulers do it."""
+    run = RunDirectory(tmp_path / "run")
+    request = _request(corpus, run, f"training.loader_workers={readers}")
+    process = _begun(request)
+    _wait_for_step(run, 20, process)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    step = run.checkpoints()[-1][0]
+    assert 20 <= step < 200
+    said = f"Stopped by {number.name}: checkpoint-{step} is saved. "
+    assert said + f"Continue with `tidemask resume {run.root}`." in errors
+    assert "Traceback" not in errors
+    assert "orker" not in errors
+    again = run_command(request)
+    assert again.returncode == 0, again.stderr
+    assert f"Continuing after step {step}." in again.stderr
+    assert same_weights(run, unbroken)
+    assert repr(records(run)) == repr(records(unbroken))
+    once_more = run_command(request)
+    assert once_more.returncode == 0
+    assert once_more.stdout.count("Held-out loss") == 1
+    assert once_more.stdout.endswith(f"Model: {run.model}\n")
+    assert "Run is finished" in once_more.stderr
+
+
+_LONG_STEP = ("training.micro_batch_size=256", "training.gradient_accumulation_steps=256")
+
+
+def test_signals_a_second_press_ends_at_once(corpus: Path, tmp_path: Path) -> None:
+    """The step is so long that there is no time to follow the first."""
+    run = RunDirectory(tmp_path / "run")
+    process = _begun(_request(corpus, run, *_LONG_STEP))
+    deadline = time.monotonic() + 60
+    while not (run.root / ".lock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1.3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted. Continue with" in errors
+    assert "Traceback" not in errors
+    assert run.checkpoints() == []
+
+
+def _ranks(launcher: int) -> list[int]:
+    """Training processes under torchrun, by rank."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    ranks = {}
+    for child in children:
+        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        found = [v.removeprefix(b"RANK=") for v in variables if v.startswith(b"RANK=")]
+        ranks.update({int(rank): int(child) for rank in found})
+    return [ranks[rank] for rank in sorted(ranks)]
+
+
+def test_signals_under_torchrun_stop_every_rank_at_the_same_step(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """First one rank alone is signalled, then the launcher, which passes it on to all."""
+    settings = ("training.loader_workers=1", "training.micro_batch_size=4")
+    unbroken, run = RunDirectory(tmp_path / "unbroken"), RunDirectory(tmp_path / "run")
+    whole = run_command(_request(corpus, unbroken, *settings), processes=2)
+    assert whole.returncode == 0, whole.stderr
+    request = _request(corpus, run, *settings)
+    for to_launcher, step in ((False, 20), (True, 90)):
+        process = _begun(request, processes=2)
+        _wait_for_step(run, step, process)
+        os.kill(process.pid if to_launcher else _ranks(process.pid)[1], signal.SIGTERM)
+        _, errors = process.communicate(timeout=90)
+        saved = run.checkpoints()[-1][0]
+        assert step <= saved < 200
+        assert f"Stopped by SIGTERM: checkpoint-{saved} is saved." in errors
+        assert errors.count("Stopped by") == 1
+        if not to_launcher:  # torchrun itself fails when it is signalled
+            assert process.returncode == 0, errors
+            assert "Traceback" not in errors
+    last = run_command(request, processes=2)
+    assert last.returncode == 0, last.stderr
+    assert f"Continuing after step {saved}." in last.stderr
+    assert same_weights(run, unbroken)
+    assert repr(records(run)) == repr(records(unbroken))

@@ -1,0 +1,261 @@
+"""Text tasks end to end, and what is wrong with their data."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from small_tasks import QUICK, rows, text_task, tiny_subject, unheard, write_rows
+from tidemask.errors import UserError
+from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.evaluation.glue import GLUE
+from tidemask.evaluation.predicting import predict
+from tidemask.evaluation.subject import Subject
+from tidemask.evaluation.task import DivergedError
+from tidemask.evaluation.task_data import Example, chosen
+from tidemask.evaluation.text_features import TextTaskSettings
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    return tiny_subject(tmp_path_factory.mktemp("model"))
+
+
+@pytest.mark.slow
+def test_classification_learns_what_can_be_learned(subject: Subject, tmp_path: Path) -> None:
+    settings = FineTuneSettings(epochs=4, batch_size=16, learning_rates=(3e-3,), max_length=24)
+    data = write_rows(tmp_path, train=rows(400), dev=rows(100, seed=1), test=rows(50, seed=2))
+    task = text_task(data, settings, metrics=("accuracy", "matthews_correlation"))
+    measured = task.trial(subject, seed=0, learning_rate=3e-3, on_progress=unheard)
+    assert measured.metrics["accuracy"] > 0.95
+    assert measured.metrics["test/accuracy"] > 0.95
+    assert measured.metrics["matthews_correlation"] > 0.9
+
+
+@pytest.mark.slow
+def test_classification_regression_learns_a_number(subject: Subject, tmp_path: Path) -> None:
+    settings = FineTuneSettings(epochs=8, batch_size=16, learning_rates=(3e-3,), max_length=24)
+    rng = random.Random(0)
+    examples = [{**row, "label": row["label"] + rng.random() / 3} for row in rows(500)]
+    data = write_rows(tmp_path, train=examples[:400], dev=examples[400:])
+    task = text_task(data, settings, kind="regression", metrics=("spearman", "pearson"))
+    measured = task.trial(subject, seed=0, learning_rate=3e-3, on_progress=unheard)
+    assert measured.metrics["pearson"] > 0.8
+    assert task.main_metric == "spearman"
+
+
+def test_classification_repeats_itself_by_seed_and_keeps_generators(
+    subject: Subject, tmp_path: Path
+) -> None:
+    task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(40, seed=1)))
+    seen: list[tuple[str, int, int | None]] = []
+    first = _logits(subject, task, 0)
+    task.trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)  # a library may draw
+    states = torch.random.get_rng_state(), random.getstate(), _legacy_state()  # when imported
+    task.trial(subject, seed=0, learning_rate=1e-3, on_progress=lambda *told: seen.append(told))
+    assert torch.equal(torch.random.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+    assert _legacy_state() == states[2]
+    assert ("fine-tuning", 2, 2) in seen
+    assert ("predicting", 40, 40) in seen
+    assert np.array_equal(first, _logits(subject, task, 0))
+    assert not np.array_equal(first, _logits(subject, task, 1))
+    other = Subject(
+        directory=subject.directory, tokenizer_directory=subject.directory, is_random=True
+    )
+    assert not np.array_equal(first, _logits(other, task, 0))
+
+
+def _legacy_state() -> list[int]:
+    """Of the generator that the Trainer seeds."""
+    return np.random.get_state()[1].tolist()  # noqa: NPY002
+
+
+def _logits(subject: Subject, task: Any, seed: int) -> Any:
+    prepared = task._prepare(subject)
+    model = subject.with_head(AutoModelForSequenceClassification, seed=seed, num_labels=2)
+    fine_tune(
+        model, prepared.train, QUICK, tokenizer=subject.tokenizer, learning_rate=1e-3, seed=seed
+    )
+    features = prepared.splits[0].features
+    return np.stack(predict(model, features, tokenizer=subject.tokenizer)["logits"])
+
+
+def test_classification_predicts_the_same_alone_and_in_batches(
+    subject: Subject, tmp_path: Path
+) -> None:
+    task = text_task(write_rows(tmp_path, train=rows(8), dev=rows(30, seed=1)))
+    features = task._prepare(subject).splits[0].features
+    model = subject.with_head(AutoModelForSequenceClassification, seed=0, num_labels=2)
+    together, alone = (
+        predict(model, features, tokenizer=subject.tokenizer, batch_size=size)["logits"]
+        for size in (16, 1)
+    )
+    np.testing.assert_allclose(np.stack(together), np.stack(alone), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["roberta", "distilbert", "modernbert"])
+def test_classification_runs_on_other_architectures(name: str, tmp_path: Path) -> None:
+    changes = {"cls_token_id": 2, "sep_token_id": 3} if name == "modernbert" else {}
+    subject = tiny_subject(tmp_path / "model", name, **changes)
+    pair = [{"a": row["sentence"], "b": "the river", "label": row["label"]} for row in rows(20)]
+    data = write_rows(tmp_path / "data", train=pair, dev=pair)
+    measured = text_task(data, text=("a", "b")).trial(
+        subject, seed=0, learning_rate=1e-3, on_progress=unheard
+    )
+    assert 0.0 <= measured.metrics["accuracy"] <= 1.0
+
+
+def test_classification_without_train_splits_dev_by_group_and_says_so(
+    subject: Subject, tmp_path: Path
+) -> None:
+    examples = [
+        {"question": f"q{i // 2}", "sentence": "a river", "label": i % 2} for i in range(80)
+    ]
+    task = text_task(write_rows(tmp_path, dev=examples), text=("question", "sentence"))
+    prepared = task._prepare(subject)
+    assert len(prepared.train) + len(prepared.splits[0].features) == 80
+    assert "no train split: dev was split by question" in prepared.notes[0]
+
+
+def test_classification_labels_by_name_number_or_as_found(subject: Subject, tmp_path: Path) -> None:
+    named = [{**row, "label": ("dry", "wet")[row["label"]]} for row in rows(20)]
+    for directory, examples, labels in (
+        (tmp_path / "names", named, ("dry", "wet")),
+        (tmp_path / "numbers", rows(20), ("dry", "wet")),
+        (tmp_path / "found", named, ()),
+        (tmp_path / "truth", [{**row, "label": bool(row["label"])} for row in rows(20)], ()),
+    ):
+        task = text_task(write_rows(directory, train=examples, dev=examples), labels=labels)
+        features = task._prepare(subject).train
+        assert [feature["labels"] for feature in features] == [row["label"] for row in rows(20)]
+
+
+def test_classification_counts_what_is_too_long(subject: Subject, tmp_path: Path) -> None:
+    long = [{"sentence": "river " * 50, "label": 1}, {"sentence": "stone", "label": 0}]
+    task = text_task(write_rows(tmp_path, train=long, dev=long[:1]))
+    prepared = task._prepare(subject)
+    assert [len(feature["input_ids"]) for feature in prepared.train] == [24, 3]
+    assert prepared.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
+
+
+def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
+    subject: Subject, tmp_path: Path
+) -> None:
+    hidden = [{**row, "label": -1} for row in rows(5)]
+    data = write_rows(tmp_path, train=rows(5), dev=rows(5), dev_mismatched=rows(3), test=hidden)
+    splits = text_task(data)._prepare(subject).splits
+    assert [split.prefix for split in splits] == ["", "mismatched/"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "settings", "problem"),
+    [
+        ({"train": rows(4)}, {}, "no dev split"),
+        ({"train": rows(4), "dev": [{"sentence": "a"}]}, {}, "dev.jsonl, line 1 has no label"),
+        (
+            {"train": rows(4), "dev": [{"sentence": "a", "label": 2}]},
+            {"labels": (0, 1)},
+            r"line 1: label=2. Expected one of 0, 1",
+        ),
+        ({"train": rows(4), "dev": rows(2)}, {"text": ("premise",)}, "line 1 has no premise"),
+        ({"train": [{"sentence": "a", "label": 1}] * 2, "dev": rows(2)}, {}, "one label only"),
+        ({"train": rows(4), "dev": [{"sentence": "a", "label": [1]}]}, {}, r"label=\[1\]"),
+        ({"train": rows(4), "dev": [{"sentence": "\ud800", "label": 1}]}, {}, "surrogate"),
+        (
+            {"train": [{"sentence": "a", "label": n} for n in range(3)], "dev": rows(2)},
+            {"metrics": ("f1",)},
+            "f1 of 3 labels",
+        ),
+        (
+            {"train": [{"sentence": "a", "label": "x"}], "dev": rows(2)},
+            {"kind": "regression", "metrics": ("pearson",)},
+            "label='x'. Expected a number",
+        ),
+    ],
+)
+def test_classification_refuses_data_in_one_line(
+    splits: dict[str, Any], settings: dict[str, Any], problem: str, subject: Subject, tmp_path: Path
+) -> None:
+    task = text_task(write_rows(tmp_path, **splits), **settings)
+    with pytest.raises(UserError, match=problem) as caught:
+        task.trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)
+    assert "\n" not in str(caught.value)
+
+
+def test_classification_refuses_a_tokenizer_of_another_model(tmp_path: Path) -> None:
+    subject = tiny_subject(tmp_path, vocab_size=20)
+    with pytest.raises(UserError, match=r"tokenizer of another model.*vocab_size=20"):
+        _ = subject.tokenizer
+
+
+def test_classification_settings_are_checked() -> None:
+    for wrong, problem in (
+        ({"text": ()}, "text="),
+        ({"metrics": ("pearson",)}, "metrics=pearson"),
+        ({"name": "team/x"}, "name='team/x'"),
+        ({"labels": (1,)}, "labels="),
+        ({"labels": (0, 1, 2), "metrics": ("f1",)}, "f1_macro"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            TextTaskSettings(**{"name": "x", **wrong})
+    for wrong in ({"epochs": 0.0}, {"num_seeds": 0}, {"learning_rates": ()}, {"batch_size": 0}):
+        with pytest.raises(ValueError, match="Expected"):
+            FineTuneSettings(**wrong)
+    assert FineTuneSettings(learning_rates=(3e-4, 1e-4)).learning_rates == (1e-4, 3e-4)
+
+
+def test_classification_glue_has_its_nine_tasks() -> None:
+    assert list(GLUE) == "cola sst2 mrpc qqp stsb mnli qnli rte wnli".split()
+
+
+def test_classification_subset_is_fixed_and_without_repeats() -> None:
+    examples = [Example({"n": n}, "") for n in range(50)]
+    some = chosen(examples, 10)
+    assert some == chosen(examples, 10)
+    assert len({example.fields["n"] for example in some}) == 10
+    assert chosen(examples, 0) == chosen(examples, 99) == examples
+
+
+def test_classification_refuses_weights_of_another_architecture(tmp_path: Path) -> None:
+    subject = tiny_subject(tmp_path / "bert")
+    other = tiny_subject(tmp_path / "distilbert", "distilbert")
+    for path in subject.directory.glob("*.safetensors"):
+        path.write_bytes((other.directory / path.name).read_bytes())
+    data = write_rows(tmp_path / "data", train=rows(8), dev=rows(4))
+    with pytest.raises(UserError, match="no weights of this model"):
+        text_task(data).trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)
+
+
+def test_classification_says_when_a_model_diverged(subject: Subject, tmp_path: Path) -> None:
+    task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(8)))
+    with pytest.raises(DivergedError, match="diverged"):
+        task.trial(subject, seed=0, learning_rate=1e30, on_progress=unheard)
+
+
+def test_classification_fingerprint_of_a_model_is_of_its_tokenizer_too(tmp_path: Path) -> None:
+    one, other = (tiny_subject(tmp_path / name) for name in ("one", "other"))
+    weights = "model.safetensors"
+    (other.directory / weights).write_bytes((one.directory / weights).read_bytes())
+    assert one.fingerprint == other.fingerprint
+    path = other.directory / "tokenizer.json"
+    content = json.loads(path.read_text())
+    vocabulary = content["model"]["vocab"]
+    a, b = list(vocabulary)[-2:]
+    vocabulary[a], vocabulary[b] = vocabulary[b], vocabulary[a]
+    path.write_text(json.dumps(content))
+    for is_random in (False, True):
+        first, second = (
+            Subject(
+                directory=one.directory, tokenizer_directory=tokenizer, is_random=is_random
+            ).fingerprint
+            for tokenizer in (one.directory, other.directory)
+        )
+        assert first != second

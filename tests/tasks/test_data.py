@@ -1,0 +1,119 @@
+"""Examples of tasks from JSON Lines and from saved data sets; what is wrong with them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import datasets
+import pytest
+
+from small_tasks import rows, write_rows
+from tidemask.errors import UserError
+from tidemask.evaluation.task_data import Example, TaskData, split_by_group
+
+
+def _data(directory: Path) -> TaskData:
+    return TaskData(task="river", directory=directory)
+
+
+def test_task_data_reads_packed_and_plain_files_alike(tmp_path: Path) -> None:
+    examples = rows(5)
+    plain = write_rows(tmp_path / "plain", train=examples, validation=examples[:2])
+    content = (plain / "train.jsonl").read_bytes()
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    (packed / "train.jsonl.xz").write_bytes(lzma.compress(content))
+    (packed / "dev.jsonl.gz").write_bytes(gzip.compress(content + b"\n\n"))
+    for data in (_data(plain), _data(packed)):
+        train = data.split("train")
+        assert train is not None
+        assert [dict(example.fields) for example in train] == examples
+        assert data.split("test") is None
+    assert [e.fields for e in _data(plain).split("dev") or []] == examples[:2]
+    assert _data(packed).split("dev")[4].place.endswith("dev.jsonl.gz, line 5")
+
+
+def test_task_data_reads_what_datasets_saved_and_what_a_hub_holds(tmp_path: Path) -> None:
+    examples = rows(6)
+    saved = datasets.DatasetDict(
+        train=datasets.Dataset.from_list(examples[:4]),
+        validation_matched=datasets.Dataset.from_list(examples[4:5]),
+        validation_mismatched=datasets.Dataset.from_list(examples[5:]),
+    )
+    saved.save_to_disk(str(tmp_path / "saved"))
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    for name, split in saved.items():
+        split.to_parquet(str(hub / f"{name}-0.parquet"))
+    files = "\n".join(f"  - split: {name}\n    path: {name}-*" for name in saved)
+    (hub / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: river\n  data_files:\n{files}\n---\n"
+    )
+    local, remote = _data(tmp_path / "saved"), TaskData(task="river", hub=(str(hub), "river"))
+    for data in (local, remote):
+        for name, expected in (
+            ("train", examples[:4]), ("dev", examples[4:5]), ("dev_mismatched", examples[5:]),
+        ):  # fmt: skip
+            assert [dict(example.fields) for example in data.split(name) or []] == expected
+        assert data.split("test") is None
+    assert local.fingerprint == remote.fingerprint
+
+
+def test_task_data_fingerprint_is_of_the_content(tmp_path: Path) -> None:
+    one = write_rows(tmp_path / "one", train=rows(5), dev=rows(2))
+    other = write_rows(tmp_path / "other", train=rows(5), dev=rows(2))
+    assert _data(one).fingerprint == _data(other).fingerprint
+    write_rows(other, dev=rows(2, seed=1))
+    assert _data(one).fingerprint != _data(other).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "empty split"),
+        ('{"sentence": "a"}\n[1]\n', "line 2. Expected one JSON object"),
+        ('{"sentence": \n', "line 1: "),
+    ],
+)
+def test_task_data_names_what_is_wrong(content: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(content)
+    with pytest.raises(UserError, match=problem) as caught:
+        _data(tmp_path).split("train")
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "train.jsonl") in str(caught.value)
+
+
+def test_task_data_names_a_missing_directory_and_a_hub_that_is_not_reached(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--tasks-from"):
+        _data(tmp_path / "no").split("train")
+    with pytest.raises(UserError, match=r"nobody/nothing cannot be had from the hub"):
+        TaskData(task="river", hub=("nobody/nothing",)).split("train")
+
+
+def test_task_data_lines_longer_than_a_page_stay_whole(tmp_path: Path) -> None:
+    long = "word " * 40_000
+    (tmp_path / "train.jsonl").write_text(json.dumps({"sentence": long}) + "\n")
+    (example,) = _data(tmp_path).split("train") or []
+    assert example.text("sentence") == long
+
+
+def test_task_data_fields_are_checked() -> None:
+    example = Example({"sentence": 3, "label": 1}, "here, line 1")
+    with pytest.raises(UserError, match=r"here, line 1 has no text, only sentence, label"):
+        example.value("text")
+    with pytest.raises(UserError, match=r"sentence=3\. Expected a string"):
+        example.text("sentence")
+
+
+def test_task_data_splits_by_group() -> None:
+    examples = [Example({"question": f"q{i // 3}", "label": i}, f"line {i}") for i in range(900)]
+    train, dev = split_by_group(examples, "question", share=0.2)
+    assert sorted(e.fields["label"] for e in [*train, *dev]) == list(range(900))
+    questions = [{e.fields["question"] for e in part} for part in (train, dev)]
+    assert not questions[0] & questions[1]
+    # 300 groups of three at 0.2: the binomial's mean is 60, its deviation 6.9; four of them
+    assert abs(len(questions[1]) - 60) < 28
+    assert split_by_group(examples[::-1], "question", share=0.2)[1] == dev[::-1]

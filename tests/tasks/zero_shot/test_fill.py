@@ -1,0 +1,59 @@
+"""Filling masks by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scored_material import KINDS, byte_level, model_for, wordpiece
+from tidemask.errors import UserError
+from tidemask.evaluation.fill import fill_masks
+
+
+@pytest.mark.parametrize("mask", ["[MASK]", "<mask>"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_fill_gives_the_most_probable_words_of_every_mask(kind: str, mask: str) -> None:
+    tokenizer = KINDS[kind]()
+    model = model_for(tokenizer)
+    found = fill_masks(model, tokenizer, f"The {mask} paints a {mask}.", top=7)
+    ids = tokenizer(f"The {tokenizer.mask_token} paints a {tokenizer.mask_token}.")["input_ids"]
+    with torch.no_grad():
+        shares = model(input_ids=torch.tensor([ids])).logits[0].double().softmax(-1)
+    places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
+    assert len(found) == len(places) == 2
+    for place, candidates in zip(places, found, strict=True):
+        best = shares[place].argsort(descending=True)[:7]
+        assert [candidate.token_id for candidate in candidates] == best.tolist()
+        assert [c.probability for c in candidates] == pytest.approx(shares[place, best].tolist())
+
+
+def test_fill_shows_tokens_as_text() -> None:
+    tokenizer = byte_level()
+    model = model_for(tokenizer)
+    every = fill_masks(model, tokenizer, "The <mask>", top=len(tokenizer) + 3)[0]
+    shown = {filling.token_id: filling.token for filling in every}
+    assert shown[tokenizer.convert_tokens_to_ids("Ġthe")] == "the"
+    assert shown[len(tokenizer)] == f"<{len(tokenizer)}>"
+    assert sum(filling.probability for filling in every) == pytest.approx(1.0)
+    inner = next(token for token in wordpiece().get_vocab() if token.startswith("##"))
+    every = fill_masks(model_for(wordpiece()), wordpiece(), "a [MASK]", top=len(wordpiece()))[0]
+    assert inner in {filling.token for filling in every}
+
+
+@pytest.mark.parametrize(
+    ("text", "top", "message"),
+    [
+        ("The river.", 5, r"no mask in the text: 'The river\.'\. Expected \[MASK\]"),
+        ("[MASK] " + "winter " * 70, 5, "text too long: 73 tokens, and the model takes 64"),
+        ("[MASK]", 0, "top=0. Expected a number in"),
+    ],
+)
+def test_fill_refuses_in_one_line(text: str, top: int, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        fill_masks(model_for(wordpiece()), wordpiece(), text, top=top)
+    assert "\n" not in str(caught.value)
+
+
+def test_fill_refuses_a_tokenizer_of_another_model() -> None:
+    with pytest.raises(UserError, match="tokenizer of another model"):
+        fill_masks(model_for(wordpiece(), vocab_size=9), wordpiece(), "[MASK] winter", top=1)
