@@ -13,7 +13,7 @@ import pytest
 
 _ENDS = """
 import atexit, sys, threading, time
-from tidemask.process_end import ending_early
+from tidemask.processes import ending_early
 
 class Last:
     def __del__(self):
@@ -70,7 +70,7 @@ def test_process_end_keeps_statuses_and_words_and_skips_the_finalisation(
 
 
 def test_process_end_without_room_for_its_words_is_120() -> None:
-    code = "from tidemask.process_end import ending_early\nwith ending_early(): print('word')"
+    code = "from tidemask.processes import ending_early\nwith ending_early(): print('word')"
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
             [sys.executable, "-c", code],

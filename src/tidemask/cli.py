@@ -17,7 +17,7 @@ import typer
 from tidemask.comparison_text import show_comparison
 from tidemask.errors import UserError
 from tidemask.evaluation_command import evaluate
-from tidemask.process_end import ending_early, is_first_rank
+from tidemask.processes import ending_early, is_first_rank
 from tidemask.scoring_command import fill, score
 from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
 from tidemask.training_command import interruptible, stopping_in_order, train_and_show

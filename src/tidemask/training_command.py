@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tidemask.process_end import is_first_rank, is_launched
+from tidemask.processes import is_first_rank, is_launched
 from tidemask.results_text import show_start_and_final
 from tidemask.terminal import print_error, reporting, stderr, stdout
 

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from tidemask.batch import IGNORE_INDEX
 from tidemask.config import read_run_config
 from tidemask.material import Material, Observer, corpus_of
-from tidemask.process_end import ending_early
+from tidemask.processes import ending_early
 from tidemask.run import _build_trainer
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import (
