@@ -17,7 +17,7 @@ from masking_material import Material
 from masking_policies import FIRST_STEP, RATIO, policies
 from masking_policies import alone as eager
 from tidemask import StepKey
-from tidemask.noise import DRAW_BITS, Purpose, Streams
+from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
 
 GROUP = "torch.compile"
 POLICY = "token, uniform, expected"

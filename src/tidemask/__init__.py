@@ -9,16 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidemask.batch import Batch, MaskedBatch
     from tidemask.collator import MaskingCollator
     from tidemask.config import Recipe, load_recipe
     from tidemask.corpus.word_columns import word_starts_of
     from tidemask.errors import UserError
+    from tidemask.masking.batch import Batch, MaskedBatch
     from tidemask.masking.class_loss import ClassLoss, class_loss_sums
     from tidemask.masking.corruption import Vocabulary
     from tidemask.masking.masker import Masker
+    from tidemask.masking.noise import StepKey
     from tidemask.masking.policy import MaskingSettings
-    from tidemask.noise import StepKey
     from tidemask.training.stock_trainer import StockTrainerMasking
     from tidemask.training.trainer import MaskedLMTrainer
 
@@ -43,15 +43,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Batch": "tidemask.batch",
+    "Batch": "tidemask.masking.batch",
     "ClassLoss": "tidemask.masking.class_loss",
-    "MaskedBatch": "tidemask.batch",
+    "MaskedBatch": "tidemask.masking.batch",
     "MaskedLMTrainer": "tidemask.training.trainer",
     "Masker": "tidemask.masking.masker",
     "MaskingCollator": "tidemask.collator",
     "MaskingSettings": "tidemask.masking.policy",
     "Recipe": "tidemask.config",
-    "StepKey": "tidemask.noise",
+    "StepKey": "tidemask.masking.noise",
     "StockTrainerMasking": "tidemask.training.stock_trainer",
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.corruption",

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tidemask.batch import Batch
 from tidemask.corpus.store import CorpusSplit, Rows
-from tidemask.noise import Purpose, permutation
+from tidemask.masking.batch import Batch
+from tidemask.masking.noise import Purpose, permutation
 
 _COUNTED_ROWS = 4096
 """Rows read at once where tokens are counted."""

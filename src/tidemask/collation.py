@@ -19,8 +19,8 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tidemask.batch import Batch
-from tidemask.noise import philox_4x32
+from tidemask.masking.batch import Batch
+from tidemask.masking.noise import philox_4x32
 from tidemask.token_classes import NO_CLASS
 
 Example = Mapping[str, Any]

@@ -18,14 +18,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tidemask.batch import Batch, MaskedBatch
 from tidemask.collation import ATTENTION, TOKEN_CLASS, WORD_STARTS, Collation, Example
+from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.corruption import Corruption, Vocabulary
 from tidemask.masking.masker import Masker
+from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
 from tidemask.masking.token_weights import WeightOf
-from tidemask.noise import StepKey
 from tidemask.step_clock import SharedLosses, StepClock
 
 LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"

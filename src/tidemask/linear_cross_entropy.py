@@ -19,8 +19,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from tidemask.batch import IGNORE_INDEX
 from tidemask.errors import UserError
+from tidemask.masking.batch import IGNORE_INDEX
 
 _BLOCK_BYTES = {"cpu": 2 << 20}
 """Logits that are turned into their softmax at once, float32; on a CPU they stay in its cache."""

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 import pytest
 import torch
 
-from tidemask.batch import IGNORE_INDEX, Batch, MaskedBatch
+from tidemask.masking.batch import IGNORE_INDEX, Batch, MaskedBatch
 
 
 def plain_batch(**changes):

@@ -12,8 +12,8 @@ from scipy import stats
 from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.bitmask import as_mask
 from tidemask.masking.corruption import Corruption, Shares, Vocabulary, corrupt
+from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Constant, Cosine, Linear, Phase, Phases
-from tidemask.noise import Purpose, StepKey, Streams
 
 LEVEL = 1e-4
 SPECIAL = frozenset({0, 1, 2, 3, 17, 40})

@@ -23,11 +23,11 @@ from masking_texts import (
     slow_units,
     tensors_of,
 )
-from tidemask.batch import IGNORE_INDEX
+from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.masking.corruption import Corruption
+from tidemask.masking.noise import StepKey
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.sequence_ratio import BetaAround, Same, UniformAround
-from tidemask.noise import StepKey
 
 quick = settings(deadline=None, max_examples=40)
 KEY = StepKey(1, LATE)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from tidemask.batch import Batch
+from tidemask.masking.batch import Batch
 from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.corruption import Corruption, Vocabulary
 from tidemask.masking.masker import Masker
+from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Phase, Phases
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction
-from tidemask.noise import StepKey
 
 VOCABULARY = Vocabulary.of(50, 4, range(5))
 SHAPE = (6, 40)

@@ -20,10 +20,10 @@ from masking_texts import (
     random_batch,
 )
 from tidemask.masking.masker import Masker
+from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable
-from tidemask.noise import StepKey
 
 units = pytest.mark.parametrize("unit", UNITS)
 contents = pytest.mark.parametrize("content", CONTENTS)

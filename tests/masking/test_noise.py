@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tidemask.noise import DRAW_BITS, Purpose, StepKey, Streams, permutation, philox_4x32
+from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, permutation, philox_4x32
 
 LEVEL = 1e-4
 WORD = 2**32 - 1

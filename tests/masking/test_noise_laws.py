@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from tidemask.noise import DRAW_BITS, Purpose, StepKey, Streams
+from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams
 
 LEVEL = 1e-4
 RANGE = 2**DRAW_BITS

@@ -8,11 +8,11 @@ import torch
 from scipy import stats
 
 from masking_texts import CONTENTS, UNITS, VOCABULARY, masked_by, masker_of, random_batch
-from tidemask.batch import IGNORE_INDEX
+from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.masking.corruption import Corruption
+from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.sequence_ratio import UniformAround, ratio_of_sequences
-from tidemask.noise import Purpose, StepKey, Streams
 
 LEVEL = 1e-4
 ALL_MASK = Corruption(mask=1.0, random=0.0, keep=0.0)

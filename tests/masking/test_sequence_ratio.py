@@ -8,6 +8,7 @@ import torch
 from scipy import stats
 
 from masking_texts import masked_by, masker_of, random_batch
+from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Linear
 from tidemask.masking.sequence_ratio import (
     DISTRIBUTIONS,
@@ -16,7 +17,6 @@ from tidemask.masking.sequence_ratio import (
     UniformAround,
     ratio_of_sequences,
 )
-from tidemask.noise import Purpose, StepKey, Streams
 
 LEVEL = 1e-4
 NUM_SEQUENCES = 20_000

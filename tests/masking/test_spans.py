@@ -20,8 +20,8 @@ from masking_texts import (
     slow_spans,
     slow_words,
 )
+from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.units import SpanLengths, starts_of_spans
-from tidemask.noise import Purpose, StepKey, Streams
 
 LEVEL = 1e-4
 KEY = StepKey(3, LATE)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking_texts import random_batch, slow_words, tensors_of
-from tidemask.batch import check_batch
+from tidemask.masking.batch import check_batch
 from tidemask.masking.units import starts_of_words, word_starts
 from tidemask.token_classes import NO_CLASS
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from tidemask.batch import IGNORE_INDEX
 from tidemask.errors import UserError
 from tidemask.linear_cross_entropy import (
     check_cut_cross_entropy,
     cut_cross_entropy,
     linear_cross_entropy,
 )
+from tidemask.masking.batch import IGNORE_INDEX
 
 Parts = tuple[Tensor, Tensor, Tensor | None, Tensor]
 

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from scipy import optimize
 
-from tidemask.batch import Batch
+from tidemask.masking.batch import Batch
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
+from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
 from tidemask.masking.units import SpanLengths
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable, Uniform
-from tidemask.noise import Purpose, StepKey, Streams
 from tidemask.token_classes import NO_CLASS
 
 NAMES = ("DET", "NOUN", "SYM")

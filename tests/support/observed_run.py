@@ -13,8 +13,8 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
-from tidemask.batch import IGNORE_INDEX
 from tidemask.config import read_run_config
+from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.processes import ending_early
 from tidemask.run import _build_trainer

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tidemask.batch import MaskedBatch
+from tidemask.masking.batch import MaskedBatch
 from tidemask.training.masked_step import _counts
 from tidemask.training.step_sums import StepSums, StepTotals
 from tidemask.training.window import Window

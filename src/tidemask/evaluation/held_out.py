@@ -19,14 +19,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from tidemask.batch import HEAD_MULTIPLE, Batch
 from tidemask.batching import BatchDataset
 from tidemask.evaluation.held_out_sums import HeldOutSums, MeasuredTokens, Reduce
+from tidemask.masking.batch import HEAD_MULTIPLE, Batch
 from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
+from tidemask.masking.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.masking.selection import select_expected
 from tidemask.modeling import SelectedPositionsLM
-from tidemask.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY
 from tidemask.settings import Settings, check_at_least
 from tidemask.token_classes import NO_CLASS

@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tidemask.batch import Batch
 from tidemask.batching import BatchDataset
 from tidemask.errors import UserError
 from tidemask.evaluation.scoring import Floats
 from tidemask.evaluation.subject import Subject
 from tidemask.evaluation.task import Measured, OnProgress
+from tidemask.masking.batch import Batch
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.settings import Settings, check_at_least
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
-from tidemask.noise import DRAW_BITS
+from tidemask.masking.noise import DRAW_BITS
 
 
 def below(

@@ -15,8 +15,8 @@ from jaxtyping import Bool, Int, Int32
 from torch import Tensor
 
 from tidemask.masking.bitmask import as_bool, below, chosen
+from tidemask.masking.noise import DRAW_BITS, Purpose, Streams, positions_of
 from tidemask.masking.schedule import Schedule
-from tidemask.noise import DRAW_BITS, Purpose, Streams, positions_of
 from tidemask.settings import Settings, check_share
 
 _CHECKED_POINTS = 100

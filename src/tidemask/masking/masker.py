@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float, Int, Int32
 from torch import Tensor
 
-from tidemask.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
+from tidemask.masking.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
 from tidemask.masking.bitmask import as_bool, below, chosen
 from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.corruption import Vocabulary, corrupt
+from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.selection import (
     Ratio,
@@ -35,7 +36,6 @@ from tidemask.masking.token_weights import (
 )
 from tidemask.masking.units import starts_of_spans, starts_of_words
 from tidemask.masking.weighting import ByClassLoss, ByFunction
-from tidemask.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
 from tidemask.token_classes import NO_CLASS
 
 _BLOCK_BYTES = 31 << 20

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 from tidemask.masking.bitmask import as_mask, equal_to
-from tidemask.noise import DRAW_BITS
+from tidemask.masking.noise import DRAW_BITS
 
 _DIGIT_BITS = 8
 _DIGITS = 1 << _DIGIT_BITS

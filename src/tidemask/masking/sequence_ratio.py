@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tidemask.noise import DRAW_BITS, Purpose, Streams
+from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
 from tidemask.settings import Settings, check_share
 
 _ATTEMPTS = 16

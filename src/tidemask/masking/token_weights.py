@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int32, Shaped, UInt8
 from torch import Tensor
 
-from tidemask.batch import Batch
+from tidemask.masking.batch import Batch
 from tidemask.masking.inclusion import MODERATE_SPREAD
 from tidemask.masking.selection import ByClass, ByPosition
 from tidemask.masking.weighting import (

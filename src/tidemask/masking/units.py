@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Bool, Int, Int32, UInt8
 from torch import Tensor
 
-from tidemask.batch import Batch
+from tidemask.masking.batch import Batch
 from tidemask.masking.bitmask import as_mask, below
-from tidemask.noise import Purpose, Streams, positions_of
+from tidemask.masking.noise import Purpose, Streams, positions_of
 from tidemask.settings import Settings, check_at_least
 
 Unit = Literal["token", "word", "span"]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 
 from tidemask.errors import UserError
-from tidemask.noise import NOISE_VERSION
+from tidemask.masking.noise import NOISE_VERSION
 from tidemask.run_record import RunDirectory
 from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import rank_and_size

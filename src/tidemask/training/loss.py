@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tidemask.batch import HEAD_MULTIPLE, IGNORE_INDEX, MaskedBatch
+from tidemask.masking.batch import HEAD_MULTIPLE, IGNORE_INDEX, MaskedBatch
 from tidemask.token_classes import NO_CLASS
 
 

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from tidemask.batch import Batch, MaskedBatch
+from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.masker import Masker
-from tidemask.noise import StepKey
+from tidemask.masking.noise import StepKey
 from tidemask.training.loss import model_inputs
 
 
