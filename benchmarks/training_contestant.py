@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from tidemask import load_recipe
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.material import Material, Observer
 from tidemask.modeling import ModelSettings, build_model
 from tidemask.run import train

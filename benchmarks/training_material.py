@@ -9,7 +9,7 @@ import numpy as np
 
 from masking_material import language, words_of
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
-from tidemask.corpus.text import Document
+from tidemask.corpus.sources.documents import Document
 from tidemask.modeling import MODEL_SIZES
 
 _WORDS_PER_DOCUMENT = 400

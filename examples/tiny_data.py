@@ -17,9 +17,9 @@ import torch
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from tidemask import word_starts_of
-from tidemask.corpus.alignment import align_classes
-from tidemask.corpus.textblob_tagging import TextBlobTagger
-from tidemask.corpus.wordpiece import WordPieceTrainer
+from tidemask.corpus.tagging.alignment import align_classes
+from tidemask.corpus.tagging.textblob_tagger import TextBlobTagger
+from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.token_classes import NO_CLASS
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # loader workers are forked later

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidemask.collator import MaskingCollator
     from tidemask.config import Recipe, load_recipe
-    from tidemask.corpus.word_columns import word_starts_of
+    from tidemask.corpus.tokenizing.word_columns import word_starts_of
     from tidemask.errors import UserError
     from tidemask.masking.batch import Batch, MaskedBatch
     from tidemask.masking.class_loss import ClassLoss, class_loss_sums
@@ -57,7 +57,7 @@ _HOMES = {
     "Vocabulary": "tidemask.masking.corruption",
     "class_loss_sums": "tidemask.masking.class_loss",
     "load_recipe": "tidemask.config",
-    "word_starts_of": "tidemask.corpus.word_columns",
+    "word_starts_of": "tidemask.corpus.tokenizing.word_columns",
 }
 
 

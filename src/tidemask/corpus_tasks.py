@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.evaluation.held_out import HeldOutSettings
 from tidemask.evaluation.pseudo_perplexity import PSEUDO_PERPLEXITY, PseudoPerplexityTask

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tidemask.corpus.demo_text import demo_documents
+from tidemask.corpus.demo_text.documents import demo_documents
 from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_corpus
 from tidemask.errors import UserError
 from tidemask.report.compare import Comparison, compare_runs

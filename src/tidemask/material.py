@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from tidemask.batching import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.config import RunConfig
-from tidemask.corpus.store import CorpusSplit, PreparedCorpus, open_corpus
-from tidemask.corpus.tokenization import load_tokenizer
+from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus, open_corpus
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker

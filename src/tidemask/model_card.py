@@ -14,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tidemask import __version__
 from tidemask.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
-from tidemask.corpus.manifest import Manifest
+from tidemask.corpus.store.manifest import Manifest
 from tidemask.masking.schedule import mean_ratio
 from tidemask.run_record import (
     FINAL,

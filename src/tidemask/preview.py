@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tidemask.config import Recipe
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.masker import Masker

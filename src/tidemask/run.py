@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import torch
 
 from tidemask.config import RunConfig, read_run_config
-from tidemask.corpus.verification import verify_corpus
+from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError, one_line
 from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run

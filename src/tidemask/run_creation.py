@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
-from tidemask.corpus.store import PreparedCorpus, open_corpus
-from tidemask.corpus.verification import verify_corpus
+from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
+from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError
 from tidemask.material import Material, build_masker
 from tidemask.run_record import RunDirectory, write_atomically

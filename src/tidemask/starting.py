@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tidemask.config import RunConfig
-from tidemask.corpus.tokenization import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.material import Material
 from tidemask.modeling import (

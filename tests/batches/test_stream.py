@@ -18,7 +18,7 @@ from tidemask.batching import (
     to_batch,
     training_loader,
 )
-from tidemask.corpus.store import Rows, open_corpus
+from tidemask.corpus.store.corpus import Rows, open_corpus
 from tidemask.material import Material
 from tidemask.token_classes import NO_CLASS
 

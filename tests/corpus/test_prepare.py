@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from tidemask.corpus import encoding, progress
+from tidemask import progress
+from tidemask.corpus import encoding
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus, prepare_files
-from tidemask.corpus.shards import SplitWriter
-from tidemask.corpus.store import open_corpus
-from tidemask.corpus.tagging import load_tagger
-from tidemask.corpus.text import Document
+from tidemask.corpus.sources.documents import Document
+from tidemask.corpus.store.corpus import open_corpus
+from tidemask.corpus.store.shards import SplitWriter
+from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS, UPOS
 

@@ -10,7 +10,7 @@ import pytest
 from documented_commands import check_command
 from places import ROOT
 from prose import text
-from tidemask.corpus.wordpiece import train_tokenizer
+from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
 from tidemask.evaluation.pseudo_perplexity import PseudoPerplexitySettings
 from tidemask.evaluation.task_table import TaskSettings
 from tidemask.modeling import ModelSettings, build_model

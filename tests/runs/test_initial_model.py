@@ -19,8 +19,8 @@ from small_runs import TINY, records, run_command, same_weights, started, stoppe
 from tidemask.cli import main
 from tidemask.config import load_recipe, read_run_config
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
-from tidemask.corpus.store import open_corpus
-from tidemask.corpus.tokenization import load_tokenizer
+from tidemask.corpus.store.corpus import open_corpus
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluating import Request, evaluate
 from tidemask.material import Material, Observer, corpus_of

@@ -16,7 +16,7 @@ from prose import text
 from small_runs import RunDirectory, records, trained
 from tidemask.config import load_recipe
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 
 
 @pytest.fixture(scope="module")

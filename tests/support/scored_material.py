@@ -19,7 +19,7 @@ from tokenizers import (
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from prose import sentence, text
-from tidemask.corpus.wordpiece import train_tokenizer
+from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
 from tiny_models import tiny
 
 TEXTS = (

@@ -18,10 +18,11 @@ from itertools import chain, islice, pairwise
 
 import numpy as np
 
-from tidemask.corpus.alignment import align_classes
-from tidemask.corpus.packing import EncodedDocument
-from tidemask.corpus.tagging import Tagger, load_tagger
-from tidemask.corpus.tokenization import TextEncoder
+from tidemask.corpus.store.packing import EncodedDocument
+from tidemask.corpus.tagging.alignment import align_classes
+from tidemask.corpus.tagging.taggers import load_tagger
+from tidemask.corpus.tagging.words import Tagger
+from tidemask.corpus.tokenizing.tokenizer import TextEncoder
 from tidemask.token_classes import NO_CLASS
 
 CHUNK_CHARACTERS = 1 << 17

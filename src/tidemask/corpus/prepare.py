@@ -13,12 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemask.corpus.encoding import encode_documents
-from tidemask.corpus.manifest import FORMAT_VERSION, Manifest
-from tidemask.corpus.packing import RowLayout
-from tidemask.corpus.progress import ProgressCallback, no_progress, reported
-from tidemask.corpus.shards import SplitWriter
-from tidemask.corpus.splitting import Documents, Side, SplitPlan, plan_split
-from tidemask.corpus.store import (
+from tidemask.corpus.sources.documents import TextFiles, TextSource
+from tidemask.corpus.sources.splitting import Documents, Side, SplitPlan, plan_split
+from tidemask.corpus.store.corpus import (
     HELD_OUT,
     MANIFEST,
     TOKENIZER,
@@ -28,11 +25,15 @@ from tidemask.corpus.store import (
     new_directory,
     open_corpus,
 )
-from tidemask.corpus.tagging import Tagger, load_tagger
-from tidemask.corpus.text import TextFiles, TextSource
-from tidemask.corpus.tokenization import CorpusTokenizer, load_tokenizer
-from tidemask.corpus.wordpiece import WordPieceTrainer
+from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
+from tidemask.corpus.store.packing import RowLayout
+from tidemask.corpus.store.shards import SplitWriter
+from tidemask.corpus.tagging.taggers import load_tagger
+from tidemask.corpus.tagging.words import Tagger
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
+from tidemask.progress import ProgressCallback, no_progress, reported
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
 """Names of the stages that are reported; each counts documents."""

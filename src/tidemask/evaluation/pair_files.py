@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 
 _NAMES = (("sentence_good", "sentence_bad"), ("good", "bad"))

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.corpus.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 from tidemask.evaluation.scoring import Floats, Scorer, ScoringSettings
 from tidemask.evaluation.text_tokens import Ids, TextEncoder, TextTokens

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 from tidemask.evaluation.task_data import Example, TaskData
 

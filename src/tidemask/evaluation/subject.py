@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.corpus.tokenization import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling import load_model, num_positions, quietly
 from tidemask.modeling.configuration import FAILURES, first_sentence

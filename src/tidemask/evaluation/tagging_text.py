@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tidemask.corpus.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 from tidemask.evaluation.tagging_sentences import TaggedSentence
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tidemask.corpus.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError, one_line
 
 SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {

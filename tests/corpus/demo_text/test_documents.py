@@ -10,10 +10,10 @@ from collections import Counter
 
 import pytest
 
-from tidemask.corpus import demo_text
-from tidemask.corpus.demo_text import Passage, demo_documents, held_out_packages
-from tidemask.corpus.prose import is_prose
-from tidemask.corpus.text import Document
+from tidemask.corpus.demo_text import documents as demo_text
+from tidemask.corpus.demo_text.documents import Passage, demo_documents, held_out_packages
+from tidemask.corpus.demo_text.prose import is_prose
+from tidemask.corpus.sources.documents import Document
 
 
 def num_words(documents: list[Document]) -> int:
@@ -118,7 +118,7 @@ def test_the_whole_text_is_large_varied_and_the_same_in_another_process() -> Non
     by_source = Counter(document.source for document in documents)
     assert max(by_source.values()) < 0.25 * len(documents)
     program = (
-        "import hashlib; from tidemask.corpus.demo_text import demo_documents;"
+        "import hashlib; from tidemask.corpus.demo_text.documents import demo_documents;"
         " print(hashlib.sha256(repr(demo_documents()).encode()).hexdigest())"
     )
     outputs = {

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from tidemask.corpus.prose import is_prose, prose_paragraphs
+from tidemask.corpus.demo_text.prose import is_prose, prose_paragraphs
 
 REST = """Return the height of the tide at a given hour of the day.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemask.corpus.python_sources import (
+from tidemask.corpus.demo_text.python_sources import (
     STANDARD_LIBRARY,
     docstrings,
     python_sources,

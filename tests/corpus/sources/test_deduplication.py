@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.corpus import deduplication
-from tidemask.corpus.deduplication import DeduplicationSettings, NearDuplicateFilter
+from tidemask.corpus.sources import deduplication
+from tidemask.corpus.sources.deduplication import DeduplicationSettings, NearDuplicateFilter
 
 
 def words(number: int, seed: int, vocabulary: int = 5_000) -> list[str]:
@@ -145,7 +145,7 @@ def test_of_a_long_text_only_a_sample_is_remembered() -> None:
 
 def test_decisions_do_not_depend_on_pythons_hash_seed() -> None:
     program = (
-        "from tidemask.corpus.deduplication import NearDuplicateFilter as F;"
+        "from tidemask.corpus.sources.deduplication import NearDuplicateFilter as F;"
         " fresh = F(); fresh.is_new('a tide ' * 4 + 'of many words that come and go');"
         " print(sorted(fresh._seen))"
     )

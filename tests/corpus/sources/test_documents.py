@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
-from tidemask.corpus import decoding, text
-from tidemask.corpus.text import TextFiles, read_documents
+from tidemask.corpus.sources import decoding
+from tidemask.corpus.sources import documents as text
+from tidemask.corpus.sources.documents import TextFiles, read_documents
 from tidemask.errors import UserError
 
 

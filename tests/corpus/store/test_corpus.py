@@ -7,11 +7,11 @@ import datasets
 import numpy as np
 import pytest
 
-from tidemask.corpus import shards
-from tidemask.corpus.manifest import FORMAT_VERSION, Manifest
-from tidemask.corpus.packing import EncodedDocument, RowLayout, RowPacker
-from tidemask.corpus.shards import SplitWriter
-from tidemask.corpus.store import CorpusSplit, new_directory, open_corpus
+from tidemask.corpus.store import shards
+from tidemask.corpus.store.corpus import CorpusSplit, new_directory, open_corpus
+from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
+from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker
+from tidemask.corpus.store.shards import SplitWriter
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.corpus.packing import EncodedDocument, RowLayout, RowPacker, Rows, pack_rows
+from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows, pack_rows
 from tidemask.token_classes import NO_CLASS
 
 BEGIN, END, PAD = 1, 2, 0

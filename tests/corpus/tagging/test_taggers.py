@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tidemask.corpus.tagging import TAGGER_NAMES, load_tagger
+from tidemask.corpus.tagging.taggers import TAGGER_NAMES, load_tagger
 from tidemask.errors import UserError
 from tidemask.token_classes import UPOS
 
@@ -43,8 +43,8 @@ def test_unknown_name_suggests_the_nearest(name: str, nearest: str) -> None:
 
 def test_importing_taggers_loads_no_tagger_library() -> None:
     program = (
-        "import sys, tidemask.corpus.tagging, tidemask.corpus.textblob_tagging,"
-        " tidemask.corpus.spacy_tagging;"
+        "import sys, tidemask.corpus.tagging.taggers, tidemask.corpus.tagging.textblob_tagger,"
+        " tidemask.corpus.tagging.spacy_tagger;"
         " print([name for name in ('textblob', 'spacy', 'nltk') if name in sys.modules])"
     )
     finished = subprocess.run(

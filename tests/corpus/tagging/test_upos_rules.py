@@ -6,7 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.corpus.upos_rules import BOUNDARY, CLOSED_CLASS, KIND_INDEX, KINDS, PENN_KIND, settle
+from tidemask.corpus.tagging.upos_rules import (
+    BOUNDARY,
+    CLOSED_CLASS,
+    KIND_INDEX,
+    KINDS,
+    PENN_KIND,
+    settle,
+)
 from tidemask.token_classes import UPOS
 
 KIND_RUNS = st.lists(st.integers(0, len(KINDS) - 1).filter(lambda kind: kind != BOUNDARY))

@@ -25,13 +25,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tidemask.corpus.tokenization import (
+from tidemask.corpus.tokenizing.tokenizer import (
     SPECIAL_TOKENS,
     CorpusTokenizer,
     load_tokenizer,
     wrap_backend,
 )
-from tidemask.corpus.wordpiece import train_tokenizer
+from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
 from tidemask.errors import UserError
 
 SENTENCES = (

@@ -19,7 +19,7 @@ from transformers import CanineTokenizer, PreTrainedTokenizerFast
 
 from prose import text
 from tidemask import word_starts_of
-from tidemask.corpus.tokenization import CorpusTokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LINES = [line for line in text(6, seed=3).splitlines() if line]

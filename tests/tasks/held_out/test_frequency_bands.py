@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from held_out_by_hand import measured_by_hand, rough_model
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.evaluation.frequency_bands import frequency_bands
 from tidemask.evaluation.held_out import held_out_metrics
 from tidemask.material import Material

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from held_out_by_hand import Token, measured_by_hand, rough_model
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.evaluation.frequency_bands import frequency_bands
 from tidemask.evaluation.held_out import (
     HeldOutSettings,

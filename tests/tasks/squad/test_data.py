@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tidemask.corpus.decoding import LONGEST_LINE_CHARACTERS
+from tidemask.corpus.sources.decoding import LONGEST_LINE_CHARACTERS
 from tidemask.errors import UserError
 from tidemask.evaluation.squad_data import SquadData
 from tidemask.evaluation.task_data import TaskData

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tidemask.corpus.store import open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.evaluation.pseudo_perplexity import (
     PseudoPerplexitySettings,
     pseudo_perplexity_metrics,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.text import TextSource
+from tidemask.corpus.sources.documents import TextSource
 from tidemask.errors import UserError
 
 FORMAT_VERSION = 1

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tidemask.corpus.deduplication import NearDuplicateFilter
-from tidemask.corpus.text import Document
+from tidemask.corpus.sources.deduplication import NearDuplicateFilter
+from tidemask.corpus.sources.documents import Document
 from tidemask.errors import UserError
 
 Documents = Callable[[], Iterable[Document]]

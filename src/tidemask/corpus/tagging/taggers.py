@@ -7,50 +7,12 @@ loads none of them; `load_tagger` does, in whatever process calls it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tidemask.corpus.tagging.words import Tagger
 from tidemask.errors import UserError
 
 TAGGER_NAMES: tuple[str, ...] = ("none", "textblob", "spacy:NAME_OR_PATH")
 """What `load_tagger` accepts."""
-
-
-@dataclass(frozen=True)
-class TaggedWords:
-    """The words of one text, ascending and without overlap; white space lies between them.
-
-    Attributes:
-        starts: offset of each word's first character, as Python indexes `str`, int32 [W].
-        ends: offset after each word's last character, int32 [W].
-        classes: index into the tagger's `class_names`, uint8 [W].
-    """
-
-    starts: NDArray[np.int32]
-    ends: NDArray[np.int32]
-    classes: NDArray[np.uint8]
-
-
-class Tagger(Protocol):
-    """What preparation asks of a tagger.
-
-    Attributes:
-        name: what `load_tagger` makes it from, in another process too.
-        fingerprint: names the tagger's behaviour; two that differ may tag differently.
-        class_names: the classes in the order of their indices.
-    """
-
-    name: str
-    fingerprint: str
-    class_names: tuple[str, ...]
-
-    def tag(self, texts: Sequence[str]) -> list[TaggedWords]:
-        """The words of each text; a text's words do not depend on the other texts."""
-        ...
 
 
 def load_tagger(name: str) -> Tagger | None:
@@ -67,11 +29,11 @@ def load_tagger(name: str) -> Tagger | None:
     if name == "none":
         return None
     if name == "textblob":
-        from tidemask.corpus.textblob_tagging import TextBlobTagger
+        from tidemask.corpus.tagging.textblob_tagger import TextBlobTagger
 
         return TextBlobTagger()
     if kind == "spacy" and pipeline:
-        from tidemask.corpus.spacy_tagging import SpacyTagger
+        from tidemask.corpus.tagging.spacy_tagger import SpacyTagger
 
         return SpacyTagger(pipeline)
     nearest = difflib.get_close_matches(kind if separator else name, ("none", "textblob", "spacy"))

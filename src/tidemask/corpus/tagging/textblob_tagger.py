@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.tagging import TaggedWords
-from tidemask.corpus.upos_rules import BOUNDARY, CLOSED_CLASS, KIND_INDEX, PENN_KIND, settle
+from tidemask.corpus.tagging.upos_rules import BOUNDARY, CLOSED_CLASS, KIND_INDEX, PENN_KIND, settle
+from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.token_classes import UPOS
 
 _RULES_VERSION = 1

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from tidemask.corpus.word_starts import find_word_starts
+from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tokenizers import (
     trainers,
 )
 
-from tidemask.corpus.tokenization import (
+from tidemask.corpus.tokenizing.tokenizer import (
     CLS,
     SEP,
     SPECIAL_TOKENS,

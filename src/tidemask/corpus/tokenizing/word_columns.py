@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.word_starts import find_word_starts
+from tidemask.corpus.tokenizing.word_starts import find_word_starts
 
 
 def word_starts_of(encoding: Any, texts: str | Sequence[str]) -> list[NDArray[np.bool_]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemask.corpus.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 
 KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")

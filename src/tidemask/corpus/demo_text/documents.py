@@ -21,16 +21,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from tidemask.corpus.deduplication import DeduplicationSettings, NearDuplicateFilter
-from tidemask.corpus.progress import ProgressCallback
-from tidemask.corpus.prose import prose_paragraphs
-from tidemask.corpus.python_sources import (
+from tidemask.corpus.demo_text.prose import prose_paragraphs
+from tidemask.corpus.demo_text.python_sources import (
     STANDARD_LIBRARY,
     SourceFile,
     docstrings,
     python_sources,
 )
-from tidemask.corpus.text import Document
+from tidemask.corpus.sources.deduplication import DeduplicationSettings, NearDuplicateFilter
+from tidemask.corpus.sources.documents import Document
+from tidemask.progress import ProgressCallback
 
 TARGET_WORDS = 750_000
 """White-space separated words after which no further source is read, before the split."""

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from tidemask.corpus.store import CorpusSplit, PreparedCorpus
-from tidemask.corpus.tokenization import load_tokenizer
+from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 
 _ROWS_AT_ONCE = 16384

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemask.corpus.manifest import FORMAT_VERSION, Manifest, SplitCounts, read_manifest
-from tidemask.corpus.packing import Rows
-from tidemask.corpus.shards import Shard
+from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest, SplitCounts, read_manifest
+from tidemask.corpus.store.packing import Rows
+from tidemask.corpus.store.shards import Shard
 from tidemask.errors import UserError
 
 __all__ = [

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemask.corpus.manifest import SplitCounts
-from tidemask.corpus.packing import EncodedDocument, RowLayout, RowPacker, Rows
+from tidemask.corpus.store.manifest import SplitCounts
+from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows
 from tidemask.token_classes import NO_CLASS
 
 SHARD_TOKENS = 1 << 22

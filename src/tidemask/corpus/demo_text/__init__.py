@@ -1,0 +1,1 @@
+"""English prose that every installation carries."""

@@ -1,0 +1,1 @@
+"""Where text comes from: files, documents, duplicates, the held-out split."""

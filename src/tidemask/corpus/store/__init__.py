@@ -1,0 +1,1 @@
+"""The prepared corpus on disk: rows, shards, manifest."""

@@ -1,0 +1,1 @@
+"""Parts of speech of words, and their alignment with tokens."""
