@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidemask.collator import MaskingCollator
+    from tidemask.batches.collator import MaskingCollator
     from tidemask.config import Recipe, load_recipe
     from tidemask.corpus.tokenizing.word_columns import word_starts_of
     from tidemask.errors import UserError
@@ -48,7 +48,7 @@ _HOMES = {
     "MaskedBatch": "tidemask.masking.batch",
     "MaskedLMTrainer": "tidemask.training.trainer",
     "Masker": "tidemask.masking.masker",
-    "MaskingCollator": "tidemask.collator",
+    "MaskingCollator": "tidemask.batches.collator",
     "MaskingSettings": "tidemask.masking.policy",
     "Recipe": "tidemask.config",
     "StepKey": "tidemask.masking.noise",

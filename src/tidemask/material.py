@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
-from tidemask.batching import BatchDataset, ShuffledOrder, StoredOrder
+from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.config import RunConfig
 from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus, open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer

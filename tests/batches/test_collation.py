@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.collation import Collation, named_by_content
+from tidemask.batches.collation import Collation, named_by_content
 from tidemask.masking.corruption import Vocabulary
 from tidemask.token_classes import NO_CLASS
 

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from collators import BATCH, Rows, collator_of, expected, is_for, loader_of, row_of, same, zeros
 from tidemask import MaskingCollator
-from tidemask.step_clock import SharedLosses, StepClock
+from tidemask.batches.step_clock import SharedLosses, StepClock
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.batching import (
+from tidemask.batches.stream import (
     BatchDataset,
     ShuffledOrder,
     StepSampler,

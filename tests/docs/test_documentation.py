@@ -35,7 +35,12 @@ def _blocks(language: str, text: str = README) -> list[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["tidemask.masking.masker", "tidemask.config", "tidemask.masking.noise", "tidemask.collator"],
+    [
+        "tidemask.masking.masker",
+        "tidemask.config",
+        "tidemask.masking.noise",
+        "tidemask.batches.collator",
+    ],
 )
 def test_documentation_examples_in_docstrings(module: str) -> None:
     results = doctest.testmod(import_module(module))

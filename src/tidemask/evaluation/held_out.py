@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from tidemask.batching import BatchDataset
+from tidemask.batches.stream import BatchDataset
 from tidemask.evaluation.held_out_sums import HeldOutSums, MeasuredTokens, Reduce
 from tidemask.masking.batch import HEAD_MULTIPLE, Batch
 from tidemask.masking.bitmask import as_bool

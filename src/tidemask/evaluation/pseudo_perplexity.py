@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tidemask.batching import BatchDataset
+from tidemask.batches.stream import BatchDataset
 from tidemask.errors import UserError
 from tidemask.evaluation.scoring import Floats
 from tidemask.evaluation.subject import Subject

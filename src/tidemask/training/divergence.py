@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tidemask.batching import BatchDataset, StepSampler
+from tidemask.batches.stream import BatchDataset, StepSampler
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import all_sum

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from tidemask.collator import LOSS_WEIGHT, NUM_MASKABLE, MaskingCollator
+from tidemask.batches.collator import LOSS_WEIGHT, NUM_MASKABLE, MaskingCollator
 from tidemask.masking.class_loss import class_loss_sums
 from tidemask.training.distributed import all_sum, rank_and_size
 

@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
-from tidemask.batching import BatchDataset, StepSampler, training_loader
+from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
 from tidemask.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker

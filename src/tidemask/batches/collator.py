@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tidemask.collation import ATTENTION, TOKEN_CLASS, WORD_STARTS, Collation, Example
+from tidemask.batches.collation import ATTENTION, TOKEN_CLASS, WORD_STARTS, Collation, Example
+from tidemask.batches.step_clock import SharedLosses, StepClock
 from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.corruption import Corruption, Vocabulary
 from tidemask.masking.masker import Masker
@@ -26,7 +27,6 @@ from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
 from tidemask.masking.token_weights import WeightOf
-from tidemask.step_clock import SharedLosses, StepClock
 
 LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"
 """Columns of a masked batch that the loss reads and no model does, beside `token_class`."""

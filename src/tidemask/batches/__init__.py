@@ -1,0 +1,1 @@
+"""From rows, of a prepared corpus or of any other, to batches: for our loop and for theirs."""
