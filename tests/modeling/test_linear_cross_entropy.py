@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from tidemask.errors import UserError
-from tidemask.linear_cross_entropy import (
+from tidemask.masking.batch import IGNORE_INDEX
+from tidemask.modeling.linear_cross_entropy import (
     check_cut_cross_entropy,
     cut_cross_entropy,
     linear_cross_entropy,
 )
-from tidemask.masking.batch import IGNORE_INDEX
 
 Parts = tuple[Tensor, Tensor, Tensor | None, Tensor]
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tidemask.errors import UserError
-from tidemask.linear_cross_entropy import linear_cross_entropy
 from tidemask.modeling.documents import can_keep_apart, document_starts, encode_apart
 from tidemask.modeling.heads import HEADS, freeze_unused_bias
+from tidemask.modeling.linear_cross_entropy import linear_cross_entropy
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
 """From features, output embeddings, their bias and targets to cross-entropies."""

@@ -25,11 +25,11 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
 from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
-from tidemask.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.run_record import RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
 from tidemask.training.compilation import compile_for_training, mark_changing
