@@ -79,7 +79,7 @@ def soak(
     from tidemask.material import Observer
     from tidemask.run import train
     from tidemask.run_record import RunDirectory
-    from tidemask.training.interruption import Interrupted, Interruption
+    from tidemask.training.signals import Interrupted, Interruption
 
     torch.set_num_threads(1)
     run = small_job.start_run(

@@ -28,7 +28,7 @@ torch.set_num_threads(1)
 
 # Shapes and dtypes in signatures are checked at run time, under the tests alone.
 install_import_hook(
-    [f"tidemask.{name}" for name in ("masking", "modeling", "training.loss")],
+    [f"tidemask.{name}" for name in ("masking", "modeling", "training.masked_step")],
     "beartype.beartype",
 )
 

@@ -31,9 +31,9 @@ from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn, problem_o
 from tidemask.measured_models import Target, default_device, target_of
 from tidemask.measuring import HELD_OUT_TASK
 from tidemask.modeling import ModelSettings
+from tidemask.processes import keep_freed_memory
 from tidemask.run_record import RANDOM, RunDirectory
 from tidemask.side_by_side import side_by_side
-from tidemask.training.freed_memory import keep_freed_memory
 
 _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 """Tasks whose result for random weights says nothing: the logarithm of the vocabulary's size."""

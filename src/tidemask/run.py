@@ -20,25 +20,10 @@ from tidemask.material import Material, Observer, build_masker, corpus_of
 from tidemask.measuring import evaluate_model_of_run
 from tidemask.model_card import model_card
 from tidemask.modeling import SelectedPositionsLM, load_model
+from tidemask.processes import keep_freed_memory
 from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
 from tidemask.starting import start_of, wrapped
-from tidemask.training.continuation import (
-    accumulation_on,
-    check_identity,
-    decided_on_first_rank,
-    identity_of,
-    sole_process,
-)
-from tidemask.training.distributed import (
-    barrier,
-    join_launched_processes,
-    rank_and_size,
-)
-from tidemask.training.engine import naming_lost_processes
-from tidemask.training.freed_memory import keep_freed_memory
-from tidemask.training.interruption import Interrupted, Interruption
-from tidemask.training.logged import Hooks
-from tidemask.training.resume import (
+from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
     find_resume_point,
@@ -47,7 +32,22 @@ from tidemask.training.resume import (
     room_on,
     set_aside_damaged,
 )
-from tidemask.training.stopping import leave_if_asked
+from tidemask.training.distributed import (
+    barrier,
+    join_launched_processes,
+    rank_and_size,
+)
+from tidemask.training.graceful_stop import leave_if_asked
+from tidemask.training.logging_trainer import Hooks
+from tidemask.training.resume_checks import (
+    accumulation_on,
+    check_identity,
+    decided_on_first_rank,
+    identity_of,
+    sole_process,
+)
+from tidemask.training.sharding import naming_lost_processes
+from tidemask.training.signals import Interrupted, Interruption
 from tidemask.training.trainer import MaskedLMTrainer
 from tidemask.watching import measure_at_start, measure_in_run
 

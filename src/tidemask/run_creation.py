@@ -18,10 +18,10 @@ from tidemask.errors import UserError
 from tidemask.material import Material, build_masker
 from tidemask.run_record import RunDirectory, write_atomically
 from tidemask.starting import check_start, resolved, started_from
-from tidemask.training.continuation import check_request, decided_on_first_rank
+from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import is_agreed, join_launched_processes, rank_and_size
-from tidemask.training.reporting import check_trackers
-from tidemask.training.resume import clear_unmade
+from tidemask.training.resume_checks import check_request, decided_on_first_rank
+from tidemask.training.trackers import check_trackers
 
 
 def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:

@@ -20,7 +20,7 @@ from multiprocessing import connection
 import torch
 
 from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn
-from tidemask.training.freed_memory import keep_freed_memory
+from tidemask.processes import keep_freed_memory
 
 
 def side_by_side(units: Sequence[Unit], jobs: int, watcher: Watcher) -> list[Outcome]:

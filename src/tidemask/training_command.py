@@ -14,7 +14,7 @@ from tidemask.results_text import show_start_and_final
 from tidemask.terminal import print_error, reporting, stderr, stdout
 
 if TYPE_CHECKING:
-    from tidemask.training.interruption import Interruption
+    from tidemask.training.signals import Interruption
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def interruptible(continuation: str) -> Iterator[None]:
 @contextmanager
 def stopping_in_order(directory: Path) -> Iterator[Interruption]:
     """Hear the signals that ask a training to stop; when it has, say what is saved, and exit."""
-    from tidemask.training.interruption import Interrupted, Interruption
+    from tidemask.training.signals import Interrupted, Interruption
 
     interruption = Interruption()
     with interruptible(f"tidemask resume {directory}"):

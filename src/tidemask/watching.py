@@ -18,7 +18,7 @@ from tidemask.run_record import (
     held_out_loss,
     read_metrics,
 )
-from tidemask.training.logged import Evaluate
+from tidemask.training.logging_trainer import Evaluate
 
 _IN_RUN: frozenset[str] = frozenset(
     name

@@ -20,7 +20,7 @@ from tidemask.errors import UserError
 from tidemask.material import Observer
 from tidemask.run import train
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
-from tidemask.training.resume import problem_with
+from tidemask.training.checkpoint_files import problem_with
 
 SETTINGS = (
     "training.max_steps=12", "training.save_steps=6", "training.logging_steps=1",

@@ -18,7 +18,7 @@ from tidemask.errors import UserError
 from tidemask.material import Observer
 from tidemask.run import resume_notes, train
 from tidemask.run_record import RunDirectory
-from tidemask.training.resume import SEAL_FILE, find_resume_point, problem_with
+from tidemask.training.checkpoint_files import SEAL_FILE, find_resume_point, problem_with
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from small_runs import TINY, command, records, run_command, started, stopped_at,
 from tidemask.material import Observer
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
-from tidemask.training.resume import find_resume_point
+from tidemask.training.checkpoint_files import find_resume_point
 
 EXACT = (
     "model.dropout=0.0", "training.logging_steps=1", "masking.content.horizon_steps=1",

@@ -14,8 +14,8 @@ from tidemask.errors import UserError
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.run import _build_trainer, train
 from tidemask.run_record import RunDirectory
+from tidemask.training.checkpoint_files import find_resume_point
 from tidemask.training.divergence import not_finite
-from tidemask.training.resume import find_resume_point
 
 TOO_FAST = ("training.learning_rate=1e30", "training.lr_warmup_steps=0", "training.save_steps=1")
 

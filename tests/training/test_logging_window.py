@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tidemask.masking.batch import MaskedBatch
+from tidemask.training.logging_window import Window
 from tidemask.training.masked_step import _counts
 from tidemask.training.step_sums import StepSums, StepTotals
-from tidemask.training.window import Window
 
 
 def _masked(*, selected: int, corrupted: int, maskable: int) -> MaskedBatch:

@@ -15,8 +15,8 @@ from tidemask.errors import UserError
 from tidemask.material import Material, Observer, corpus_of
 from tidemask.run import _build_trainer, train
 from tidemask.run_record import RunDirectory
-from tidemask.training.continuation import sole_process
-from tidemask.training.resume import problem_with
+from tidemask.training.checkpoint_files import problem_with
+from tidemask.training.resume_checks import sole_process
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from small_runs import records, same_weights, started, trained
 from tidemask.material import Observer
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
-from tidemask.training import checkpointing
-from tidemask.training.interruption import Interrupted, Interruption
+from tidemask.training import checkpoint_trainer as checkpointing
+from tidemask.training.signals import Interrupted, Interruption
 
 SLOW = pytest.mark.slow
 SETTINGS = ("masking.content.horizon_steps=2", "training.gradient_accumulation_steps=2")

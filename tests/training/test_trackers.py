@@ -20,7 +20,7 @@ from tidemask.material import Observer
 from tidemask.run import train
 from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
-from tidemask.training.reporting import named_trackers
+from tidemask.training.trackers import named_trackers
 
 
 def _drawn(run: RunDirectory) -> dict[str, list[tuple[int, float]]]:

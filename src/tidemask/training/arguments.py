@@ -10,8 +10,8 @@ import torch
 from transformers import TrainingArguments
 
 from tidemask.settings import Settings, check_at_least, check_share_below_one
-from tidemask.training.engine import Sharding, sharding_arguments
-from tidemask.training.reporting import AUTO, named_trackers
+from tidemask.training.sharding import Sharding, sharding_arguments
+from tidemask.training.trackers import AUTO, named_trackers
 
 _LARGEST = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from tidemask.training.async_copy import Readback
 from tidemask.training.distributed import all_sum, on_device
-from tidemask.training.readback import Readback
 
 COUNTS = ("normaliser", "selected", "corrupted", "maskable", "tokens", "shortfall")
 """What is counted of every micro-batch, in this order; tokens, and the divisor of the loss."""

@@ -32,18 +32,17 @@ from tidemask.modeling import SelectedPositionsLM
 from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.run_record import RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
+from tidemask.training.checkpoint_files import read_state
 from tidemask.training.compilation import compile_for_training, mark_changing
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
 from tidemask.training.divergence import Divergence
-from tidemask.training.engine import local_part, mark_layers
-from tidemask.training.interruption import Interruption, leave_signals_to_parent
-from tidemask.training.ledger import StepLedger
-from tidemask.training.logged import Hooks, LoggedTrainer, StepEnd
-from tidemask.training.loss import weighted_sum
-from tidemask.training.masked_step import StepMasking
-from tidemask.training.reporting import tracker_callbacks
-from tidemask.training.resume import read_state
-from tidemask.training.stopping import StopWhenAsked
+from tidemask.training.graceful_stop import StopWhenAsked
+from tidemask.training.logging_trainer import Hooks, LoggedTrainer, StepEnd
+from tidemask.training.masked_step import StepMasking, weighted_sum
+from tidemask.training.sharding import local_part, mark_layers
+from tidemask.training.signals import Interruption, leave_signals_to_parent
+from tidemask.training.step_accounting import StepLedger
+from tidemask.training.trackers import tracker_callbacks
 
 
 class MaskedLMTrainer(LoggedTrainer):

@@ -17,7 +17,7 @@ for number in range(40):
     torch.zeros(16 << 20)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-_KEEP = "from tidemask.training.freed_memory import keep_freed_memory; keep_freed_memory()"
+_KEEP = "from tidemask.processes import keep_freed_memory; keep_freed_memory()"
 
 
 @pytest.mark.slow

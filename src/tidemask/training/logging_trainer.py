@@ -18,11 +18,11 @@ from tidemask.run_record import (
     MetricValue,
     append_metrics,
 )
-from tidemask.training.checkpointing import CheckpointedTrainer
-from tidemask.training.interruption import Interrupted
-from tidemask.training.ledger import StepLedger
-from tidemask.training.reporting import reportable
-from tidemask.training.stopping import StopWhenAsked
+from tidemask.training.checkpoint_trainer import CheckpointedTrainer
+from tidemask.training.graceful_stop import StopWhenAsked
+from tidemask.training.signals import Interrupted
+from tidemask.training.step_accounting import StepLedger
+from tidemask.training.trackers import reportable
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
 """Measures the model as it is; called on every rank, returns the same on each."""

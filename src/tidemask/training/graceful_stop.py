@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
+from tidemask.training.async_copy import Readback
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
-from tidemask.training.interruption import STOP_SIGNALS, Interrupted, Interruption
-from tidemask.training.readback import Readback
+from tidemask.training.signals import STOP_SIGNALS, Interrupted, Interruption
 
 
 def agreed_signal(interruption: Interruption) -> signal.Signals | None:

@@ -18,11 +18,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tidemask.masking.masker import Masker
+from tidemask.training.async_copy import Readback
 from tidemask.training.divergence import Divergence
+from tidemask.training.logging_window import Window
 from tidemask.training.masked_step import MaskedStep
-from tidemask.training.readback import Readback
 from tidemask.training.step_sums import StepSums
-from tidemask.training.window import Window
 
 _NAMED_CLASSES = 3
 """Classes that are named; where more are not finite, all are."""

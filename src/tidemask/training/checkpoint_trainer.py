@@ -18,9 +18,7 @@ from tidemask.errors import UserError, one_line
 from tidemask.modeling import load_model
 from tidemask.run_record import RunDirectory, force_metrics
 from tidemask.training.arguments import TrainingSettings
-from tidemask.training.distributed import all_sum
-from tidemask.training.engine import EngineTrainer
-from tidemask.training.resume import (
+from tidemask.training.checkpoint_files import (
     prune,
     publish,
     read_state,
@@ -29,6 +27,8 @@ from tidemask.training.resume import (
     staging_directory,
     write_state,
 )
+from tidemask.training.distributed import all_sum
+from tidemask.training.sharding import EngineTrainer
 
 _INNER = "language_model."
 """What the names of weights begin with in the module that is trained."""
