@@ -31,7 +31,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """One row per task: its scores by seed, and the seconds it took."""
     from tidemask.evaluating import Request, evaluate
-    from tidemask.evaluation.task_table import Places
+    from tidemask.tasks.table import Places
 
     rows = []
     for task in tasks:

@@ -107,7 +107,7 @@ def measure(size: str, effort: Effort) -> list[dict[str, Any]]:
 def _contestants(size: str, effort: Effort) -> list[Contestant]:
     from scoring_material import model, pairs, tokenizer
     from scoring_peer import Peer, import_minicons
-    from tidemask.evaluation.minimal_pairs import score_pairs
+    from tidemask.tasks.zero_shot.minimal_pairs import score_pairs
 
     made, language = model(size, "WordPiece"), tokenizer("WordPiece")
     own = pairs(effort.pairs)
@@ -139,8 +139,8 @@ def compare(effort: Effort) -> list[dict[str, Any]]:
     """Largest difference between both libraries' scores, for each tokenizer and variant."""
     from scoring_material import TOKENIZERS, model, pairs, tokenizer
     from scoring_peer import Peer, import_minicons
-    from tidemask.evaluation.minimal_pairs import score_pairs
-    from tidemask.evaluation.scoring import ScoringSettings
+    from tidemask.tasks.zero_shot.minimal_pairs import score_pairs
+    from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
     if import_minicons() is None:
         return []

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from masking_material import language, words_of
-from tidemask.evaluation.pair_files import Pair
 from tidemask.modeling import MODEL_SIZES
+from tidemask.tasks.zero_shot.pair_files import Pair
 
 TOKENIZERS = ("WordPiece", "byte-level BPE")
 _FEWEST_WORDS, _MOST_WORDS = 6, 10

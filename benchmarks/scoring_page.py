@@ -19,7 +19,7 @@ libraries score the same pairs with the same model in the same process, and take
 that is drawn for each round, so that both meet the same disturbances. Given is the median turn as
 pairs per second, quartiles in brackets; `times` is against the fastest of minicons.
 
-- **tidemask**: `tidemask.evaluation.minimal_pairs.score_pairs`, all pairs at once.
+- **tidemask**: `tidemask.tasks.zero_shot.minimal_pairs.score_pairs`, all pairs at once.
 - **minicons**: `MaskedLMScorer.sequence_score`, summed, some sentences at a time.
 """
 

@@ -21,10 +21,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from tidemask.config_problems import CHOICES, described, nearest, unknown_choices
 from tidemask.errors import UserError
-from tidemask.evaluation.held_out import HeldOutSettings
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling import ModelSettings
 from tidemask.settings import Settings
+from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.arguments import TrainingSettings
 
 _T = TypeVar("_T")

@@ -10,16 +10,16 @@ from typing import Any
 
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
-from tidemask.evaluation.held_out import HeldOutSettings
-from tidemask.evaluation.pseudo_perplexity import PSEUDO_PERPLEXITY, PseudoPerplexityTask
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import Measured, OnProgress, Task
-from tidemask.evaluation.task_table import TaskSettings
 from tidemask.material import Material, Observer, check_corpus
 from tidemask.measuring import HELD_OUT_TASK, final_metrics_of, held_out_description
 from tidemask.modeling import ModelSettings
 from tidemask.run_record import held_out_loss
 from tidemask.starting import check_vocabulary, wrapped
+from tidemask.tasks.held_out.loss import HeldOutSettings
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.table import TaskSettings
+from tidemask.tasks.task import Measured, OnProgress, Task
+from tidemask.tasks.zero_shot.pseudo_perplexity import PSEUDO_PERPLEXITY, PseudoPerplexityTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class HeldOutText:
 
 
 class HeldOutTask:
-    """Held-out loss at fixed maskings on the whole split; see `evaluation/held_out.py`."""
+    """Held-out loss at fixed maskings on the whole split; see `tasks/held_out/loss.py`."""
 
     name = HELD_OUT_TASK
     main_metric = held_out_loss(15)
@@ -107,7 +107,7 @@ class HeldOutTask:
 
 
 class HeldOutPerplexityTask:
-    """Pseudo-perplexity on a sample of the split; see `evaluation/pseudo_perplexity.py`."""
+    """Pseudo-perplexity on a sample of the split; see `tasks/zero_shot/pseudo_perplexity.py`."""
 
     name = PSEUDO_PERPLEXITY
     main_metric = "pseudo_perplexity"

@@ -16,9 +16,15 @@ import torch
 from tidemask.config import load_settings, read_settings
 from tidemask.corpus_tasks import CORPUS_TASKS, HeldOutText
 from tidemask.errors import UserError
-from tidemask.evaluation.held_out import HeldOutSettings
-from tidemask.evaluation.task import Task
-from tidemask.evaluation.task_table import (
+from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn, problem_of
+from tidemask.measured_models import Target, default_device, target_of
+from tidemask.measuring import HELD_OUT_TASK
+from tidemask.modeling import ModelSettings
+from tidemask.processes import keep_freed_memory
+from tidemask.run_record import RANDOM, RunDirectory
+from tidemask.side_by_side import side_by_side
+from tidemask.tasks.held_out.loss import HeldOutSettings
+from tidemask.tasks.table import (
     TASKS,
     USER_TASKS,
     Places,
@@ -27,13 +33,7 @@ from tidemask.evaluation.task_table import (
     is_file,
     user_task,
 )
-from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn, problem_of
-from tidemask.measured_models import Target, default_device, target_of
-from tidemask.measuring import HELD_OUT_TASK
-from tidemask.modeling import ModelSettings
-from tidemask.processes import keep_freed_memory
-from tidemask.run_record import RANDOM, RunDirectory
-from tidemask.side_by_side import side_by_side
+from tidemask.tasks.task import Task
 
 _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 """Tasks whose result for random weights says nothing: the logarithm of the vocabulary's size."""

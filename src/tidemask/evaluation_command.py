@@ -119,8 +119,8 @@ def _evaluate_and_show(
 ) -> None:
     """Measure, show the scores, and exit with status 2 if a task failed."""
     from tidemask.evaluating import Request, evaluate
-    from tidemask.evaluation.task_table import Places
     from tidemask.evaluation_text import show_outcomes
+    from tidemask.tasks.table import Places
 
     targets, settings = _told_apart(arguments)
     if tasks_from is not None and not tasks_from.is_dir():
@@ -198,7 +198,7 @@ def _told_apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _named(task_data: Iterable[str]) -> dict[str, Path]:
     import difflib
 
-    from tidemask.evaluation.task_table import TASKS
+    from tidemask.tasks.table import TASKS
 
     named = {}
     for text in task_data:

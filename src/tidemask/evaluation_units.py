@@ -12,9 +12,9 @@ import torch
 from tidemask.errors import UserError
 from tidemask.evaluation.results import Result, Shelf
 from tidemask.evaluation.running import results_of
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import FineTunedTask, Task
 from tidemask.run_record import RunDirectory
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.task import FineTunedTask, Task
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from tidemask.config import RunConfig, read_run_config
 from tidemask.errors import UserError
-from tidemask.evaluation.subject import Subject
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
+from tidemask.tasks.model_under_test import Subject
 
 MODEL = "model"
 """What a model that is no run is called where others name a checkpoint."""

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from tidemask.config import RunConfig
 from tidemask.errors import UserError
-from tidemask.evaluation.frequency_bands import frequency_bands
-from tidemask.evaluation.held_out import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.material import Material, Observer
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
@@ -21,6 +19,8 @@ from tidemask.run_record import (
     held_out_loss,
     write_evaluation,
 )
+from tidemask.tasks.held_out.frequency_bands import frequency_bands
+from tidemask.tasks.held_out.loss import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.training.distributed import all_sum, rank_and_size
 
 HELD_OUT_TASK = "held-out"

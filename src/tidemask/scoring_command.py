@@ -16,8 +16,8 @@ from tidemask.errors import UserError
 from tidemask.terminal import print_table, reporting, stdout
 
 if TYPE_CHECKING:
-    from tidemask.evaluation.pll import TextScore
-    from tidemask.evaluation.subject import Subject
+    from tidemask.tasks.model_under_test import Subject
+    from tidemask.tasks.zero_shot.pll import TextScore
 
 _LONGEST_SHOWN = 48
 
@@ -41,7 +41,7 @@ def fill(
     as_json: AsJson = False,
 ) -> None:
     """Show the words that a model fills in for the masks of a text, with their probabilities."""
-    from tidemask.evaluation.fill import fill_masks
+    from tidemask.tasks.zero_shot.fill import fill_masks
 
     subject = _subject(target)
     fillings = fill_masks(subject.masked_lm(), subject.tokenizer, text, top=top)
@@ -82,8 +82,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
-    from tidemask.evaluation.pll import read_texts, score_texts
-    from tidemask.evaluation.scoring import ScoringSettings
+    from tidemask.tasks.zero_shot.pll import read_texts, score_texts
+    from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
     given = list(texts or [])
     if file is not None:
@@ -128,7 +128,7 @@ def _print_json(fields: Mapping[str, Any]) -> None:
 
 
 def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
-    from tidemask.evaluation.pll import pseudo_perplexity
+    from tidemask.tasks.zero_shot.pll import pseudo_perplexity
 
     rows = [
         [escape(_short(text)), f"{score.num_tokens:,}", f"{score.pll:,.3f}", f"{score.pppl:,.2f}"]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 
 from tidemask.config import RunConfig
-from tidemask.evaluation.held_out import HeldOutSettings
 from tidemask.material import Material, Measure, Observer
 from tidemask.measuring import HELD_OUT_TASK, evaluate_model_of_run, measure_held_out
 from tidemask.modeling import SelectedPositionsLM
@@ -18,6 +17,7 @@ from tidemask.run_record import (
     held_out_loss,
     read_metrics,
 )
+from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.logging_trainer import Evaluate
 
 _IN_RUN: frozenset[str] = frozenset(

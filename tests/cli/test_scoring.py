@@ -13,9 +13,9 @@ import pytest
 from scored_material import model_for, wordpiece
 from small_runs import started
 from tidemask import cli
-from tidemask.evaluation.fill import fill_masks
-from tidemask.evaluation.pll import score_texts
-from tidemask.evaluation.scoring import ScoringSettings
+from tidemask.tasks.zero_shot.fill import fill_masks
+from tidemask.tasks.zero_shot.pll import score_texts
+from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -12,9 +12,9 @@ import yaml
 from documented_commands import check_command
 from places import ROOT
 from tidemask.config import load_settings
-from tidemask.evaluation.squad_score import score_v2
-from tidemask.evaluation.squad_task import VERSIONS, SquadSettings, squad_task
-from tidemask.evaluation.task_table import TaskSettings
+from tidemask.tasks.squad.score import score_v2
+from tidemask.tasks.squad.task import VERSIONS, SquadSettings, squad_task
+from tidemask.tasks.table import TaskSettings
 
 GUIDE = ROOT / "docs" / "guides" / "question-answering.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

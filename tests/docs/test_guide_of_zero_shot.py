@@ -11,9 +11,9 @@ from documented_commands import check_command
 from places import ROOT
 from prose import text
 from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
-from tidemask.evaluation.pseudo_perplexity import PseudoPerplexitySettings
-from tidemask.evaluation.task_table import TaskSettings
 from tidemask.modeling import ModelSettings, build_model
+from tidemask.tasks.table import TaskSettings
+from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
 
 GUIDE = (ROOT / "docs/guides/zero-shot.md").read_text(encoding="utf-8")
 

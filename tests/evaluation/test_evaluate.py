@@ -21,9 +21,9 @@ from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
 from tidemask.evaluating import Request, evaluate
-from tidemask.evaluation.task_table import TASKS, Places, TaskSettings
 from tidemask.evaluation_units import Watcher, problem_of
 from tidemask.run_record import RunDirectory
+from tidemask.tasks.table import TASKS, Places, TaskSettings
 
 Command = Callable[..., tuple[int, str, str]]
 

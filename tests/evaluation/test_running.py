@@ -10,9 +10,9 @@ import pytest
 
 from tidemask.evaluation.results import Shelf
 from tidemask.evaluation.running import best_rate, results_of
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import DivergedError, FineTunedTask, Measured, OnProgress, unheard
 from tidemask.run_record import RunDirectory
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.task import DivergedError, FineTunedTask, Measured, OnProgress, unheard
 
 SUBJECT = Subject(directory=Path("nowhere"), tokenizer_directory=Path("nowhere"))
 

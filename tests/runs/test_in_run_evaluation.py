@@ -12,13 +12,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
 from tidemask.config import load_recipe
-from tidemask.evaluation.held_out import HeldOutSettings
 from tidemask.modeling import load_model
 from tidemask.preview import preview
 from tidemask.report.compare import compare_runs
 from tidemask.report.reading import read_runs
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
+from tidemask.tasks.held_out.loss import HeldOutSettings
 
 AT_START = (
     "evaluation.at_start=true", "training.save_steps=5", "training.logging_steps=1",

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from tidemask import cli
 from tidemask.config import load_recipe, load_settings
-from tidemask.evaluation.task_table import TaskSettings
+from tidemask.tasks.table import TaskSettings
 
 
 def check_command(line: str) -> None:

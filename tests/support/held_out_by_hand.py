@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import torch
 
-from tidemask.evaluation.held_out import _maskings
 from tidemask.material import Material
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.tasks.held_out.loss import _maskings
 
 
 class Token(NamedTuple):

@@ -10,11 +10,11 @@ from typing import Any
 
 from prose import sentence
 from scored_material import wordpiece
-from tidemask.evaluation.classification import TextTask
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task_data import TaskData
-from tidemask.evaluation.text_features import TextTaskSettings
+from tidemask.tasks.classification.features import TextTaskSettings
+from tidemask.tasks.classification.task import TextTask
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.model_under_test import Subject
 from tiny_models import tiny
 
 QUICK = FineTuneSettings(epochs=1, num_seeds=2, learning_rates=(1e-3,), max_length=24)

@@ -6,7 +6,7 @@ from functools import cache
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tidemask.evaluation.squad_data import Question
+from tidemask.tasks.squad.data import Question
 
 _PEOPLE = "Marta Oleg Inès Tomas Yuki Zoë".split()
 _THINGS = "lantern bridge kettle window engine harbour letter garden".split()

@@ -12,7 +12,7 @@ import pytest
 
 from small_tasks import rows, write_rows
 from tidemask.errors import UserError
-from tidemask.evaluation.task_data import Example, TaskData, split_by_group
+from tidemask.tasks.data import Example, TaskData, split_by_group
 
 
 def _data(directory: Path) -> TaskData:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import weakref
 from dataclasses import dataclass
 
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.kept_features import KeepsFeatures
+from tidemask.tasks.feature_cache import KeepsFeatures
+from tidemask.tasks.fine_tuning import FineTuneSettings
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 
 from tidemask.evaluation.results import Result, Shelf
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import (
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.task import (
     DivergedError,
     FineTunedTask,
     Measured,

@@ -14,13 +14,13 @@ from transformers import AutoModelForSequenceClassification
 
 from small_tasks import QUICK, rows, text_task, tiny_subject, unheard, write_rows
 from tidemask.errors import UserError
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.evaluation.glue import GLUE
-from tidemask.evaluation.predicting import predict
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import DivergedError
-from tidemask.evaluation.task_data import Example, chosen
-from tidemask.evaluation.text_features import TextTaskSettings
+from tidemask.tasks.classification.features import TextTaskSettings
+from tidemask.tasks.classification.glue import GLUE
+from tidemask.tasks.data import Example, chosen
+from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.predicting import predict
+from tidemask.tasks.task import DivergedError
 
 
 @pytest.fixture(scope="module")

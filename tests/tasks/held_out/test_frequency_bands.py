@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from held_out_by_hand import measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.evaluation.frequency_bands import frequency_bands
-from tidemask.evaluation.held_out import held_out_metrics
 from tidemask.material import Material
+from tidemask.tasks.held_out.frequency_bands import frequency_bands
+from tidemask.tasks.held_out.loss import held_out_metrics
 
 NAMES = ["0-50", "50-75", "75-90", "90-99", "99-100"]
 EDGES = [Fraction(edge, 100) for edge in (0, 50, 75, 90, 99)]

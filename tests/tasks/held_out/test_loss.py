@@ -12,15 +12,15 @@ from torch import Tensor
 
 from held_out_by_hand import Token, measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.evaluation.frequency_bands import frequency_bands
-from tidemask.evaluation.held_out import (
+from tidemask.material import Material
+from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.tasks.held_out.frequency_bands import frequency_bands
+from tidemask.tasks.held_out.loss import (
     HeldOutSettings,
     _maskings,
     held_out_metrics,
     unigram_entropy,
 )
-from tidemask.material import Material
-from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
 from tidemask.token_classes import NO_CLASS
 
 

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from squad_texts import questions, wordpiece
-from tidemask.evaluation.squad_answers import Answers, best_spans, extract_answers
-from tidemask.evaluation.squad_data import Question
-from tidemask.evaluation.squad_windows import AnswerWindows, WindowLimits
+from tidemask.tasks.squad.answers import Answers, best_spans, extract_answers
+from tidemask.tasks.squad.data import Question
+from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
 
 LOGITS = st.one_of(
     st.integers(-2, 2).map(float),  # with ties

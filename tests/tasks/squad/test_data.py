@@ -8,8 +8,8 @@ import pytest
 
 from tidemask.corpus.sources.decoding import LONGEST_LINE_CHARACTERS
 from tidemask.errors import UserError
-from tidemask.evaluation.squad_data import SquadData
-from tidemask.evaluation.task_data import TaskData
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.squad.data import SquadData
 
 CONTEXT = "Marta lit the lantern. Oleg, née Ólegsson, saw it."
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.evaluation.squad_score import exact_match, f1, normalized, score_v1, score_v2
+from tidemask.tasks.squad.score import exact_match, f1, normalized, score_v1, score_v2
 
 WORDS = st.sampled_from(
     [

@@ -8,10 +8,10 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForQuestionA
 
 from squad_texts import TOKENIZERS, questions, wordpiece
 from tidemask.errors import UserError
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.squad_task import SquadSettings, squad_task, takes_token_types
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import FineTunedTask
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.squad.task import SquadSettings, squad_task, takes_token_types
+from tidemask.tasks.task import FineTunedTask
 
 SHAPE = {
     "hidden_size": 48,

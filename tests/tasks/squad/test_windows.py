@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from squad_texts import TOKENIZERS, byte_level, question, questions, wordpiece
 from tidemask.errors import UserError
-from tidemask.evaluation import squad_tokens
-from tidemask.evaluation.squad_data import Question
-from tidemask.evaluation.squad_windows import AnswerWindows, WindowLimits
+from tidemask.tasks.squad import tokens as squad_tokens
+from tidemask.tasks.squad.data import Question
+from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
 
 LENGTHS = {"max_length": st.integers(14, 70), "max_question_length": st.integers(1, 20)}
 LIMITS = st.builds(WindowLimits, **LENGTHS, doc_stride=st.integers(0, 40))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from places import SHARED_DATA
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
-from tidemask.evaluation.tagging_sentences import TaggedSentence, to_iob2
-from tidemask.evaluation.task_data import TaskData
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.tagging.data import TaggingData, TaggingTaskSettings, load_tagging_data
+from tidemask.tasks.tagging.sentences import TaggedSentence, to_iob2
 
 WORDS = ("Marta", "Vale", "left", "Port", "Oleg", ".")
 IOB2 = ("B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O")

@@ -20,13 +20,13 @@ from transformers import PreTrainedTokenizerFast
 
 from prose import text
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_features import (
+from tidemask.tasks.tagging.features import (
     IGNORED,
     TaggingCollator,
     TaggingFeatures,
     WordTokenizer,
 )
-from tidemask.evaluation.tagging_sentences import TaggedSentence
+from tidemask.tasks.tagging.sentences import TaggedSentence
 
 TAGS = ("O", "A", "B")
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]

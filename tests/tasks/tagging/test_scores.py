@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.evaluation.tagging_scores import entity_scores, word_scores
+from tidemask.tasks.tagging.scores import entity_scores, word_scores
 
 _TAG = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-of-art", "I-of-art"])
 

@@ -13,13 +13,13 @@ from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from places import ROOT
 from tidemask.config import read_settings
 from tidemask.errors import UserError
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.tagging_data import TaggingTaskSettings
-from tidemask.evaluation.tagging_task import POS, TaggingTask
-from tidemask.evaluation.task import FineTunedTask, unheard
-from tidemask.evaluation.task_data import TaskData
-from tidemask.evaluation.task_table import USER_TASKS, user_task
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.table import USER_TASKS, user_task
+from tidemask.tasks.tagging.data import TaggingTaskSettings
+from tidemask.tasks.tagging.task import POS, TaggingTask
+from tidemask.tasks.task import FineTunedTask, unheard
 
 _NAMES = "marta oleg ines tomas".split()
 _OTHERS = "in the river sings".split()

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.evaluation.tagging_windows import Window, windows
+from tidemask.tasks.tagging.windows import Window, windows
 
 _LENGTHS = st.lists(st.integers(1, 12), max_size=60)
 

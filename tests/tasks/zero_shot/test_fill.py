@@ -7,7 +7,7 @@ import torch
 
 from scored_material import KINDS, byte_level, model_for, wordpiece
 from tidemask.errors import UserError
-from tidemask.evaluation.fill import fill_masks
+from tidemask.tasks.zero_shot.fill import fill_masks
 
 
 @pytest.mark.parametrize("mask", ["[MASK]", "<mask>"])

@@ -16,8 +16,8 @@ from transformers import PreTrainedModel
 from places import SHARED_DATA
 from scored_material import model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
-from tidemask.evaluation.minimal_pairs import PairScores, score_pairs
-from tidemask.evaluation.pair_files import Pair, PairFiles
+from tidemask.tasks.zero_shot.minimal_pairs import PairScores, score_pairs
+from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
 
 BLIMP = SHARED_DATA / "eval" / "blimp"
 

@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 
 from scored_material import TEXTS, model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
-from tidemask.evaluation.pll import pseudo_perplexity, read_texts, score_texts
-from tidemask.evaluation.text_tokens import TextEncoder, TextTokens
+from tidemask.tasks.zero_shot.pll import pseudo_perplexity, read_texts, score_texts
+from tidemask.tasks.zero_shot.text_tokens import TextEncoder, TextTokens
 
 
 def test_pll_is_the_sum_and_pppl_its_exponential_per_token() -> None:

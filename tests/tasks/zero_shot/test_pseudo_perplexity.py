@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.evaluation.pseudo_perplexity import (
+from tidemask.material import Material
+from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.tasks.zero_shot.pseudo_perplexity import (
     PseudoPerplexitySettings,
     pseudo_perplexity_metrics,
 )
-from tidemask.material import Material
-from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,8 @@ def test_pseudo_perplexity_in_small_batches_is_the_same(
     model: SelectedPositionsLM, material: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = _metrics(model, material)
-    monkeypatch.setattr("tidemask.evaluation.pseudo_perplexity._ROWS_AT_ONCE", 3)
-    monkeypatch.setattr("tidemask.evaluation.pseudo_perplexity._POSITIONS_ON_CPU", 70)
+    monkeypatch.setattr("tidemask.tasks.zero_shot.pseudo_perplexity._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("tidemask.tasks.zero_shot.pseudo_perplexity._POSITIONS_ON_CPU", 70)
     assert _metrics(model, material) == pytest.approx(expected, rel=1e-5)
 
 

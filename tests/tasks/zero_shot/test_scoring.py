@@ -12,8 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from scored_material import KINDS, TEXTS, byte_level, model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
-from tidemask.evaluation.scoring import Scorer, ScoringSettings
-from tidemask.evaluation.text_tokens import TextEncoder
+from tidemask.tasks.zero_shot.scoring import Scorer, ScoringSettings
+from tidemask.tasks.zero_shot.text_tokens import TextEncoder
 
 VARIANTS = ("original", "within_word_l2r")
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -100,7 +100,7 @@ def test_scoring_in_small_groups_gives_the_same(monkeypatch: pytest.MonkeyPatch)
     model = model_for(tokenizer)
     texts = sentences(30)
     expected = _scores(model, tokenizer, texts)
-    monkeypatch.setattr("tidemask.evaluation.scoring._POSITIONS_AT_ONCE", 900)
+    monkeypatch.setattr("tidemask.tasks.zero_shot.scoring._POSITIONS_AT_ONCE", 900)
     for one, other in zip(_scores(model, tokenizer, texts), expected, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from scored_material import KINDS, TEXTS, byte_level, unigram, wordpiece, words_by_hand
 from tidemask.errors import UserError
-from tidemask.evaluation.text_tokens import TextEncoder
+from tidemask.tasks.zero_shot.text_tokens import TextEncoder
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 

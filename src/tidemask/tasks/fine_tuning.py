@@ -30,10 +30,10 @@ from transformers import (
     TrainingArguments,
 )
 
-from tidemask.evaluation.predicting import Collator, Feature, Precision, is_bf16
-from tidemask.evaluation.task import OnProgress, unheard
 from tidemask.modeling import quietly
 from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
+from tidemask.tasks.predicting import Collator, Feature, Precision, is_bf16
+from tidemask.tasks.task import OnProgress, unheard
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_sentences import TaggedSentence
-from tidemask.evaluation.task_data import Example, TaskData
+from tidemask.tasks.data import Example, TaskData
+from tidemask.tasks.tagging.sentences import TaggedSentence
 
 TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")
 """Where the tags of a record are looked for, in this order."""

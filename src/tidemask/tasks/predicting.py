@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.evaluation.task import DivergedError, OnProgress, unheard
 from tidemask.modeling import quietly
+from tidemask.tasks.task import DivergedError, OnProgress, unheard
 
 Feature = Mapping[str, Any]
 """Of one example: `input_ids` and labels as lists or numbers, by the names the model gives them."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.evaluation.task_data import Example, TaskData
+from tidemask.tasks.data import Example, TaskData
 
 _OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
 """What the official files have in their names, by version."""

@@ -17,16 +17,16 @@ from typing import Any
 from transformers import AutoModelForTokenClassification
 
 from tidemask.errors import UserError
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.evaluation.kept_features import KeepsFeatures
-from tidemask.evaluation.predicting import predict
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.tagging_data import TaggingData, TaggingTaskSettings, load_tagging_data
-from tidemask.evaluation.tagging_features import TaggingCollator, TaggingFeatures, WordTokenizer
-from tidemask.evaluation.tagging_scores import entity_scores, word_scores
-from tidemask.evaluation.tagging_sentences import OUTSIDE
-from tidemask.evaluation.task import Measured, OnProgress
-from tidemask.evaluation.task_data import TaskData, chosen
+from tidemask.tasks.data import TaskData, chosen
+from tidemask.tasks.feature_cache import KeepsFeatures
+from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.predicting import predict
+from tidemask.tasks.tagging.data import TaggingData, TaggingTaskSettings, load_tagging_data
+from tidemask.tasks.tagging.features import TaggingCollator, TaggingFeatures, WordTokenizer
+from tidemask.tasks.tagging.scores import entity_scores, word_scores
+from tidemask.tasks.tagging.sentences import OUTSIDE
+from tidemask.tasks.task import Measured, OnProgress
 from tidemask.token_classes import UPOS
 
 CONLL2003 = TaggingTaskSettings(

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.evaluation.pair_files import Pair, PairFiles
-from tidemask.evaluation.scoring import Floats, Scorer, ScoringSettings
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import Measured, OnProgress
-from tidemask.evaluation.text_tokens import TextEncoder
 from tidemask.modeling.positions import num_positions
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.task import Measured, OnProgress
+from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
+from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
+from tidemask.tasks.zero_shot.text_tokens import TextEncoder
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.evaluation.scoring import Floats, Scorer, ScoringSettings
-from tidemask.evaluation.text_tokens import Ids, TextEncoder, TextTokens
 from tidemask.modeling.positions import num_positions
+from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
+from tidemask.tasks.zero_shot.text_tokens import Ids, TextEncoder, TextTokens
 
 Unit = Literal["line", "document"]
 """What is a text in a file: each line, or what empty lines part."""

@@ -11,19 +11,19 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification
 
 from tidemask.errors import UserError
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.evaluation.kept_features import KeepsFeatures
-from tidemask.evaluation.metrics import score
-from tidemask.evaluation.predicting import Feature, predict
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import Measured, OnProgress
-from tidemask.evaluation.task_data import Example, TaskData, chosen, split_by_group
-from tidemask.evaluation.text_features import (
+from tidemask.tasks.classification.features import (
     TextEncoder,
     TextTaskSettings,
     check_examples,
     encodable,
 )
+from tidemask.tasks.data import Example, TaskData, chosen, split_by_group
+from tidemask.tasks.feature_cache import KeepsFeatures
+from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.tasks.metrics import score
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.predicting import Feature, predict
+from tidemask.tasks.task import Measured, OnProgress
 
 _SPLITS = (("dev", ""), ("dev_mismatched", "mismatched/"), ("test", "test/"))
 """Measured splits, and what the names of their metrics begin with."""

@@ -14,17 +14,17 @@ from typing import Any
 
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
-from tidemask.evaluation.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.evaluation.kept_features import KeepsFeatures
-from tidemask.evaluation.predicting import predict
-from tidemask.evaluation.squad_answers import Answers, extract_answers
-from tidemask.evaluation.squad_data import Question, SquadData
-from tidemask.evaluation.squad_score import score_v1, score_v2
-from tidemask.evaluation.squad_windows import AnswerWindows, WindowLimits
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import Measured, OnProgress
-from tidemask.evaluation.task_data import TaskData, chosen
 from tidemask.settings import Settings, check_at_least
+from tidemask.tasks.data import TaskData, chosen
+from tidemask.tasks.feature_cache import KeepsFeatures
+from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.predicting import predict
+from tidemask.tasks.squad.answers import Answers, extract_answers
+from tidemask.tasks.squad.data import Question, SquadData
+from tidemask.tasks.squad.score import score_v1, score_v2
+from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
+from tidemask.tasks.task import Measured, OnProgress
 
 VERSIONS: Mapping[str, int] = {"squad": 1, "squad_v2": 2}
 """The tasks, and the version of SQuAD that each is."""

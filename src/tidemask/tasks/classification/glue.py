@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidemask.evaluation.text_features import TextTaskSettings
+from tidemask.tasks.classification.features import TextTaskSettings
 
 _PAIR = ("sentence1", "sentence2")
 _NLI = ("premise", "hypothesis")

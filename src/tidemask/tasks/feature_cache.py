@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.subject import Subject
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.model_under_test import Subject
 
 Features = TypeVar("Features")
 

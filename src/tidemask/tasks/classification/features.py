@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 
 from tidemask.errors import UserError
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.metrics import CLASSIFICATION, REGRESSION, check_metrics
-from tidemask.evaluation.predicting import Feature
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import check_name
-from tidemask.evaluation.task_data import Example
 from tidemask.settings import Settings
+from tidemask.tasks.data import Example
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.metrics import CLASSIFICATION, REGRESSION, check_metrics
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.predicting import Feature
+from tidemask.tasks.task import check_name
 
 
 @dataclass(frozen=True, kw_only=True)

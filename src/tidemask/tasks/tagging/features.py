@@ -20,8 +20,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_sentences import TaggedSentence
-from tidemask.evaluation.tagging_windows import Window, windows
+from tidemask.tasks.tagging.sentences import TaggedSentence
+from tidemask.tasks.tagging.windows import Window, windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

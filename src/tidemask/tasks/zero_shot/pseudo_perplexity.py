@@ -20,12 +20,12 @@ from torch import Tensor
 
 from tidemask.batches.stream import BatchDataset
 from tidemask.errors import UserError
-from tidemask.evaluation.scoring import Floats
-from tidemask.evaluation.subject import Subject
-from tidemask.evaluation.task import Measured, OnProgress
 from tidemask.masking.batch import Batch
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.settings import Settings, check_at_least
+from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.task import Measured, OnProgress
+from tidemask.tasks.zero_shot.scoring import Floats
 
 PSEUDO_PERPLEXITY = "pseudo-perplexity"
 """Name of the task."""

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidemask.errors import UserError
-from tidemask.evaluation.classification import TextTask
-from tidemask.evaluation.fine_tuning import FineTuneSettings
-from tidemask.evaluation.glue import GLUE, HUB, XNLI_EN
-from tidemask.evaluation.minimal_pairs import MinimalPairsTask
-from tidemask.evaluation.pseudo_perplexity import PseudoPerplexitySettings
-from tidemask.evaluation.scoring import ScoringSettings
-from tidemask.evaluation.squad_task import VERSIONS, SquadSettings, squad_task
-from tidemask.evaluation.tagging_data import TaggingTaskSettings
-from tidemask.evaluation.tagging_task import HUB as TAGGING_HUB
-from tidemask.evaluation.tagging_task import TAGGING, TaggingTask
-from tidemask.evaluation.task import Task
-from tidemask.evaluation.task_data import TaskData
-from tidemask.evaluation.text_features import TextTaskSettings
 from tidemask.settings import Settings, check_at_least
+from tidemask.tasks.classification.features import TextTaskSettings
+from tidemask.tasks.classification.glue import GLUE, HUB, XNLI_EN
+from tidemask.tasks.classification.task import TextTask
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.squad.task import VERSIONS, SquadSettings, squad_task
+from tidemask.tasks.tagging.data import TaggingTaskSettings
+from tidemask.tasks.tagging.task import HUB as TAGGING_HUB
+from tidemask.tasks.tagging.task import TAGGING, TaggingTask
+from tidemask.tasks.task import Task
+from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
+from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
+from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
 GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}
 """Names for several tasks, or other names for one."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from tidemask.errors import UserError
-from tidemask.evaluation.metrics import score
-from tidemask.evaluation.tagging_sentences import OUTSIDE
+from tidemask.tasks.metrics import score
+from tidemask.tasks.tagging.sentences import OUTSIDE
 
 Tags = Sequence[Sequence[str]]
 """Of words, sentence by sentence."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_sentences import TaggedSentence
+from tidemask.tasks.tagging.sentences import TaggedSentence
 
 COLUMN_ENDINGS: tuple[str, ...] = (".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv")
 """What files of columns end in, before `.xz` or `.gz`."""

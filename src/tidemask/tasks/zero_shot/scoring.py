@@ -27,10 +27,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tidemask.errors import UserError
-from tidemask.evaluation.one_position import encode_at, is_like_bert
-from tidemask.evaluation.text_tokens import Ids, TextTokens
 from tidemask.modeling.heads import HEADS
 from tidemask.settings import Settings, check_at_least
+from tidemask.tasks.zero_shot.one_position import encode_at, is_like_bert
+from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
 
 Variant = Literal["original", "within_word_l2r"]
 Precision = Literal["float32", "bf16"]

@@ -19,8 +19,8 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
-from tidemask.evaluation.squad_data import Question
-from tidemask.evaluation.squad_tokens import Ints, PairLayout, encoded, trimmed
+from tidemask.tasks.squad.data import Question
+from tidemask.tasks.squad.tokens import Ints, PairLayout, encoded, trimmed
 
 _SHORTEST = 8
 """Tokens of context and question together that a window must hold."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from tidemask.errors import UserError
-from tidemask.evaluation.subject import Subject
+from tidemask.tasks.model_under_test import Subject
 
 OnProgress = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and how much there is."""

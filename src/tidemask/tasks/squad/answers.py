@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.evaluation.squad_tokens import Ints
-from tidemask.evaluation.squad_windows import AnswerWindows
+from tidemask.tasks.squad.tokens import Ints
+from tidemask.tasks.squad.windows import AnswerWindows
 
 Floats32 = NDArray[np.float32]
 

@@ -20,7 +20,6 @@ from jaxtyping import Int
 from torch import Tensor
 
 from tidemask.batches.stream import BatchDataset
-from tidemask.evaluation.held_out_sums import HeldOutSums, MeasuredTokens, Reduce
 from tidemask.masking.batch import HEAD_MULTIPLE, Batch
 from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
@@ -29,6 +28,7 @@ from tidemask.masking.selection import select_expected
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import HELD_OUT_PERCENTS, UNIGRAM_ENTROPY
 from tidemask.settings import Settings, check_at_least
+from tidemask.tasks.held_out.sums import HeldOutSums, MeasuredTokens, Reduce
 from tidemask.token_classes import NO_CLASS
 
 _SEED = 20230710

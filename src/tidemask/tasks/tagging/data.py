@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 from tidemask.errors import UserError
-from tidemask.evaluation.tagging_records import read_dataset, read_records
-from tidemask.evaluation.tagging_sentences import (
+from tidemask.settings import Settings
+from tidemask.tasks.data import TaskData, json_lines
+from tidemask.tasks.tagging.records import read_dataset, read_records
+from tidemask.tasks.tagging.sentences import (
     TaggedSentence,
     TagKind,
     check_tags,
     iob2_tags,
     to_iob2,
 )
-from tidemask.evaluation.tagging_text import COLUMN_ENDINGS, read_columns, read_conllu
-from tidemask.evaluation.task import check_name
-from tidemask.evaluation.task_data import TaskData, json_lines
-from tidemask.settings import Settings
+from tidemask.tasks.tagging.text_files import COLUMN_ENDINGS, read_columns, read_conllu
+from tidemask.tasks.task import check_name
 
 SPLITS: dict[str, tuple[str, ...]] = {
     "train": ("train",),

@@ -1,0 +1,1 @@
+"""Held-out loss at fixed maskings, whatever the recipe."""

@@ -1,0 +1,1 @@
+"""Scores without fine-tuning: pseudo-log-likelihood, minimal pairs, masks to fill."""
