@@ -11,7 +11,7 @@ from tidemask.terminal import print_table, stdout
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison
-    from tidemask.report.typed_table import Table
+    from tidemask.report.tables.typed_table import Table
 
 _WIDTH = 80
 _NAME_WIDTH = 12

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tidemask.config import load_recipe
-from tidemask.report.ratio_curves import RatioCurve, check_figure_path, write_ratio_curves
+from tidemask.report.figures.ratio_curves import RatioCurve, check_figure_path, write_ratio_curves
 
 
 def draw_recipes(names: Iterable[str], path: Path) -> None:

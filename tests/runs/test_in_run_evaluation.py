@@ -15,7 +15,7 @@ from tidemask.config import load_recipe
 from tidemask.modeling import load_model
 from tidemask.preview import preview
 from tidemask.report.compare import compare_runs
-from tidemask.report.reading import read_runs
+from tidemask.report.results.reader import read_runs
 from tidemask.run import train
 from tidemask.run_record import RunDirectory
 from tidemask.tasks.held_out.loss import HeldOutSettings

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from synthetic_results import Evaluated, write_results
 from synthetic_runs import MakeRun
-from tidemask.report.chart import Chart
-from tidemask.report.downstream_figures import downstream_charts, task_charts
-from tidemask.report.palette import INK, run_colour
-from tidemask.report.reading import read_runs
+from tidemask.report.figures.chart import Chart
+from tidemask.report.figures.downstream import downstream_charts, task_charts
+from tidemask.report.figures.palette import INK, run_colour
+from tidemask.report.results.reader import read_runs
 
 CHECKPOINTS = ("checkpoint-25", "checkpoint-50", "final")
 

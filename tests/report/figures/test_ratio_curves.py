@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from tidemask import cli, load_recipe, recipe_figure
 from tidemask.config import recipe_names
 from tidemask.masking.schedule import Constant, Cosine, Cyclic, Linear, Phases, Triangle
-from tidemask.report.ratio_curves import (
+from tidemask.report.figures.ratio_curves import (
     CONSTANT,
     FALLING,
     IN_CYCLES,
@@ -203,5 +203,5 @@ def test_ratio_curves_names_do_not_overlap() -> None:
 
 
 def test_ratio_curves_load_no_torch() -> None:
-    code = "import sys, tidemask.report.ratio_curves; sys.exit('torch' in sys.modules)"
+    code = "import sys, tidemask.report.figures.ratio_curves; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from synthetic_results import METRICS, Evaluated, write_results
 from synthetic_runs import MakeRun
 from tidemask.errors import UserError
-from tidemask.report.downstream import averaged_tasks, random_rows, scored_runs, tasks_of
-from tidemask.report.downstream_results import Result, summarise
-from tidemask.report.downstream_tables import downstream_scores_table, downstream_tables
-from tidemask.report.equal_terms import warnings_for
-from tidemask.report.reading import read_runs
-from tidemask.report.typed_table import Table
+from tidemask.report.results.downstream import Result, summarise
+from tidemask.report.results.reader import read_runs
+from tidemask.report.results.scored_runs import averaged_tasks, random_rows, scored_runs, tasks_of
+from tidemask.report.tables.downstream import downstream_scores_table, downstream_tables
+from tidemask.report.tables.typed_table import Table
+from tidemask.report.terms.equal_terms import warnings_for
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 

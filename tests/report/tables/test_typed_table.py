@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from tidemask.report.typed_table import MISSING, Column, Kind, Table
+from tidemask.report.tables.typed_table import MISSING, Column, Kind, Table
 
 TABLE = Table(
     name="example",

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tidemask.report.compared_run import ComparedRun, HeldOut
-from tidemask.report.downstream_results import Result, Summary, checkpoint_order, summarise
+from tidemask.report.results.compared_run import ComparedRun, HeldOut
+from tidemask.report.results.downstream import Result, Summary, checkpoint_order, summarise
 from tidemask.run_record import FINAL, RANDOM, START
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")

@@ -17,8 +17,8 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tidemask.report.chart import Chart, draw_chart, draw_panel
-from tidemask.report.palette import AXIS, GRID, INK, MUTED, with_variables
+from tidemask.report.figures.chart import Chart, draw_chart, draw_panel
+from tidemask.report.figures.palette import AXIS, GRID, INK, MUTED, with_variables
 
 _DPI = 160
 # Keys are `Any` because matplotlib 3.11 types them as literals and 3.9 as texts.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.differences import difference, flat_settings
-from tidemask.report.downstream_terms import downstream_differences, downstream_remarks
+from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.terms.differences import difference, flat_settings
+from tidemask.report.terms.downstream import downstream_differences, downstream_remarks
 
 _PACE = frozenset(
     f"training.{name}"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from tidemask.report.chart import LegendEntry
-from tidemask.report.compared_run import ComparedRun, Series
-from tidemask.report.palette import run_colour, run_dashes
+from tidemask.report.figures.chart import LegendEntry
+from tidemask.report.figures.palette import run_colour, run_dashes
+from tidemask.report.results.compared_run import ComparedRun, Series
 
 _MARKERS_UP_TO = 30
 """Points of a curve up to which each is marked."""

@@ -13,12 +13,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from tidemask.report.chart import Chart, LegendEntry, Panel
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.curves import draw_curve, from_zero, run_legend
-from tidemask.report.downstream import Scored, random_rows, scored_runs, tasks_of
-from tidemask.report.downstream_results import Summary, metric_label
-from tidemask.report.palette import INK, run_colour
+from tidemask.report.figures.chart import Chart, LegendEntry, Panel
+from tidemask.report.figures.curves import draw_curve, from_zero, run_legend
+from tidemask.report.figures.palette import INK, run_colour
+from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.downstream import Summary, metric_label
+from tidemask.report.results.scored_runs import Scored, random_rows, scored_runs, tasks_of
 
 _DASHED = (0, (3.5, 2.5))
 

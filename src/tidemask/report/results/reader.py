@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.report.compared_run import ComparedRun, HeldOut
-from tidemask.report.downstream_results import (
+from tidemask.report.results.compared_run import ComparedRun, HeldOut
+from tidemask.report.results.downstream import (
     HELD_OUT_TASK,
     Result,
     check_together,

@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tidemask.errors import UserError
-from tidemask.report.chart import Chart, LegendEntry, Panel
-from tidemask.report.class_curves import spread
-from tidemask.report.palette import INK, MUTED, Colour, run_colour
-from tidemask.report.rendering import to_png, to_svg
+from tidemask.report.figures.chart import Chart, LegendEntry, Panel
+from tidemask.report.figures.class_curves import spread
+from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour
+from tidemask.report.figures.rendering import to_png, to_svg
 
 SUFFIXES = (".png", ".svg")
 """Endings of the files that can be written."""

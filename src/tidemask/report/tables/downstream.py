@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.downstream import (
+from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.downstream import (
+    Result,
+    Summary,
+    checkpoint_order,
+    metric_label,
+    scale_of,
+)
+from tidemask.report.results.scored_runs import (
     GLUE,
     Scored,
     averaged_tasks,
@@ -15,15 +22,8 @@ from tidemask.report.downstream import (
     splits_of,
     tasks_of,
 )
-from tidemask.report.downstream_results import (
-    Result,
-    Summary,
-    checkpoint_order,
-    metric_label,
-    scale_of,
-)
-from tidemask.report.scores import RUN
-from tidemask.report.typed_table import Cell, Column, Table
+from tidemask.report.tables.scores import RUN
+from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import HELD_OUT_PERCENTS
 
 GLUE_AVERAGE = "glue_average"

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, ScalarFormatter, StrMethodFormatter
 
-from tidemask.report.palette import MUTED, SURFACE, Colour
+from tidemask.report.figures.palette import MUTED, SURFACE, Colour
 
 _MARGINS = {"left": 0.52, "right": 0.16, "bottom": 0.46, "top": 0.52}
 """Room around the axes of a panel for titles and tick labels, inches."""

@@ -12,9 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from tidemask.report.chart import Chart, Panel, even_digits
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.curves import (
+from tidemask.report.figures.chart import Chart, Panel, even_digits
+from tidemask.report.figures.curves import (
     Scale,
     any_known,
     draw_curve,
@@ -25,7 +24,8 @@ from tidemask.report.curves import (
     token_scale,
     with_unit,
 )
-from tidemask.report.palette import GRID, INK, MUTED, run_colour
+from tidemask.report.figures.palette import GRID, INK, MUTED, run_colour
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.run_record import HELD_OUT_PERCENTS, held_out_loss
 
 _NAMES = tuple(held_out_loss(percent) for percent in HELD_OUT_PERCENTS)

@@ -8,11 +8,17 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from tidemask.report.chart import Chart, LegendEntry, Panel
-from tidemask.report.class_curves import MAX_POINTS, RARE_SHARE, Curves, draw_classes, pooled
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.curves import any_known, draw_curve, from_zero, run_legend
-from tidemask.report.palette import AXIS, FUNCTION, INK, run_colour
+from tidemask.report.figures.chart import Chart, LegendEntry, Panel
+from tidemask.report.figures.class_curves import (
+    MAX_POINTS,
+    RARE_SHARE,
+    Curves,
+    draw_classes,
+    pooled,
+)
+from tidemask.report.figures.curves import any_known, draw_curve, from_zero, run_legend
+from tidemask.report.figures.palette import AXIS, FUNCTION, INK, run_colour
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.run_record import CLASS_LOSS, CLASS_SHARE
 from tidemask.token_classes import CONTENT_UPOS, UPOS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.differences import difference_of, flat_settings, listed
-from tidemask.report.downstream import Scored, random_rows, scored_runs, tasks_of
+from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.scored_runs import Scored, random_rows, scored_runs, tasks_of
+from tidemask.report.terms.differences import difference_of, flat_settings, listed
 from tidemask.run_record import FINAL
 
 _HOW_MANY = frozenset({"num_seeds", "seeds"})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tidemask.report.compared_run import ComparedRun
+from tidemask.report.results.compared_run import ComparedRun
 
 
 def flat_settings(config: Mapping[str, Any]) -> dict[str, str]:

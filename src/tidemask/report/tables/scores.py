@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.typed_table import Cell, Column, Table
+from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import HELD_OUT_PERCENTS, RATIO, REALISED_RATIO
 
 RUN = Column(name="run", title="run")

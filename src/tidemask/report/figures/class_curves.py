@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from tidemask.report.compared_run import ComparedRun, Series
-from tidemask.report.curves import from_zero
-from tidemask.report.palette import FUNCTION, INK, Colour
+from tidemask.report.figures.curves import from_zero
+from tidemask.report.figures.palette import FUNCTION, INK, Colour
+from tidemask.report.results.compared_run import ComparedRun, Series
 from tidemask.token_classes import CONTENT_UPOS, UPOS
 
 RARE_SHARE = 0.01

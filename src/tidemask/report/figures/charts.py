@@ -13,10 +13,9 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from tidemask.report.chart import Chart, LegendEntry, Panel
-from tidemask.report.class_figures import class_charts
-from tidemask.report.compared_run import ComparedRun
-from tidemask.report.curves import (
+from tidemask.report.figures.chart import Chart, LegendEntry, Panel
+from tidemask.report.figures.classes import class_charts
+from tidemask.report.figures.curves import (
     Scale,
     any_known,
     draw_curve,
@@ -27,9 +26,10 @@ from tidemask.report.curves import (
     token_scale,
     with_unit,
 )
-from tidemask.report.downstream_figures import downstream_charts
-from tidemask.report.held_out_figures import final_chart, held_out_charts
-from tidemask.report.palette import INK, MUTED, run_colour
+from tidemask.report.figures.downstream import downstream_charts
+from tidemask.report.figures.held_out import final_chart, held_out_charts
+from tidemask.report.figures.palette import INK, MUTED, run_colour
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.run_record import RATIO, REALISED_RATIO
 
 ChartGroups = dict[str, list[Chart]]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.report.downstream_results import Result
+from tidemask.report.results.downstream import Result
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,

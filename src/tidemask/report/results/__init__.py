@@ -1,0 +1,1 @@
+"""What a comparison knows of its runs, read from their directories."""

@@ -1,0 +1,1 @@
+"""The tables of a comparison: for the page, for CSV and for text."""

@@ -1,0 +1,1 @@
+"""Whether runs are on equal terms, in sentences."""
