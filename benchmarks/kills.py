@@ -103,8 +103,8 @@ def kinds_of(num_kills: int, rng: random.Random) -> list[str]:
 def _train(run: Path) -> None:
     import torch
 
-    from tidemask.run import train
     from tidemask.run_record import RunDirectory
+    from tidemask.runs.train import train
 
     torch.set_num_threads(1)
     train(RunDirectory(run))
@@ -164,7 +164,7 @@ def torment(directory: Path, *, num_kills: int, seed: int) -> list[str]:
         seed: of the moments, as far as the system repeats itself.
     """
     import small_job
-    import tidemask.run  # noqa: F401  # every process that is forked has it then
+    import tidemask.runs.train  # noqa: F401  # every process that is forked has it then
 
     rng = random.Random(seed)
     _to_its_end(_prepare, directory, 6 * num_kills + 4)

@@ -41,8 +41,8 @@ def write_corpus(directory: Path) -> Path:
 
 def start_run(corpus: Path, out: Path, *settings: str) -> Path:
     """Make a run that has not trained yet; returns its directory."""
-    from tidemask.config import load_recipe
-    from tidemask.run_creation import new_run
+    from tidemask.runs.config import load_recipe
+    from tidemask.runs.creation import new_run
 
     return new_run(load_recipe("ptw-mrd", [*SETTINGS, *settings]), corpus, out).root
 

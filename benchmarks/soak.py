@@ -76,9 +76,9 @@ def soak(
     import torch
 
     import small_job
-    from tidemask.material import Observer
-    from tidemask.run import train
     from tidemask.run_record import RunDirectory
+    from tidemask.runs.corpus_inputs import Observer
+    from tidemask.runs.train import train
     from tidemask.training.signals import Interrupted, Interruption
 
     torch.set_num_threads(1)

@@ -29,10 +29,10 @@ from transformers import (
 
 from tidemask import load_recipe
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.material import Material, Observer
 from tidemask.modeling import ModelSettings, build_model
-from tidemask.run import train
-from tidemask.run_creation import new_run
+from tidemask.runs.corpus_inputs import Material, Observer
+from tidemask.runs.creation import new_run
+from tidemask.runs.train import train
 
 RATIO = 0.15
 _STEPS = 1_000_000

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemask.batches.collator import MaskingCollator
-    from tidemask.config import Recipe, load_recipe
     from tidemask.corpus.tokenizing.word_columns import word_starts_of
     from tidemask.errors import UserError
     from tidemask.masking.batch import Batch, MaskedBatch
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from tidemask.masking.masker import Masker
     from tidemask.masking.noise import StepKey
     from tidemask.masking.policy import MaskingSettings
+    from tidemask.runs.config import Recipe, load_recipe
     from tidemask.training.stock_trainer import StockTrainerMasking
     from tidemask.training.trainer import MaskedLMTrainer
 
@@ -50,13 +50,13 @@ _HOMES = {
     "Masker": "tidemask.masking.masker",
     "MaskingCollator": "tidemask.batches.collator",
     "MaskingSettings": "tidemask.masking.policy",
-    "Recipe": "tidemask.config",
+    "Recipe": "tidemask.runs.config",
     "StepKey": "tidemask.masking.noise",
     "StockTrainerMasking": "tidemask.training.stock_trainer",
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.corruption",
     "class_loss_sums": "tidemask.masking.class_loss",
-    "load_recipe": "tidemask.config",
+    "load_recipe": "tidemask.runs.config",
     "word_starts_of": "tidemask.corpus.tokenizing.word_columns",
 }
 

@@ -164,8 +164,8 @@ def pretrain(
     SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
     with stopping_in_order(out) as interruption:
-        from tidemask.config import load_recipe
-        from tidemask.run_creation import new_or_same_run, new_run
+        from tidemask.runs.config import load_recipe
+        from tidemask.runs.creation import new_or_same_run, new_run
 
         planned = load_recipe(recipe, settings or [])
         if on_existing == "never":
@@ -219,9 +219,9 @@ def preview(
     settings: Overrides = None,
 ) -> None:
     """Show what a recipe masks in real text at several moments of a run."""
-    from tidemask.config import load_recipe
-    from tidemask.preview import preview as mask_passage
     from tidemask.preview_text import show_moments
+    from tidemask.runs.config import load_recipe
+    from tidemask.runs.preview import preview as mask_passage
 
     loaded = load_recipe(recipe, settings or [])
     if run is None and loaded.masking.content.weighting == "class_loss":
@@ -251,8 +251,8 @@ def recipes(
     ] = None,
 ) -> None:
     """List the shipped recipes, show one with its source, or draw their ratio curves."""
-    from tidemask.config import load_recipe, recipe_names, to_yaml
     from tidemask.masking.schedule import mean_ratio
+    from tidemask.runs.config import load_recipe, recipe_names, to_yaml
 
     if plot is not None:
         from tidemask.recipe_figure import draw_recipes

@@ -10,9 +10,9 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from tidemask.config import RunConfig, read_run_config
 from tidemask.errors import UserError
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
+from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.tasks.model_under_test import Subject
 
 MODEL = "model"

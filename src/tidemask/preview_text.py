@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from tidemask.preview import Moment, Piece
+from tidemask.runs.preview import Moment, Piece
 
 _STYLES = {
     "mask": "bold white on blue",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tidemask.config import load_recipe
 from tidemask.report.figures.ratio_curves import RatioCurve, check_figure_path, write_ratio_curves
+from tidemask.runs.config import load_recipe
 
 
 def draw_recipes(names: Iterable[str], path: Path) -> None:

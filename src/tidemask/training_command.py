@@ -65,9 +65,9 @@ def train_and_show(
         interruption: says when to stop.
         is_finished: there is nothing to train; say so.
     """
-    from tidemask.material import Observer
-    from tidemask.run import train
     from tidemask.run_record import RunDirectory
+    from tidemask.runs.corpus_inputs import Observer
+    from tidemask.runs.train import train
 
     run = RunDirectory(directory)
     if not is_first_rank():

@@ -19,7 +19,7 @@ from tidemask.batches.stream import (
     training_loader,
 )
 from tidemask.corpus.store.corpus import Rows, open_corpus
-from tidemask.material import Material
+from tidemask.runs.corpus_inputs import Material
 from tidemask.token_classes import NO_CLASS
 
 

@@ -19,8 +19,8 @@ from typer.main import get_command
 from documented_commands import check_command
 from places import ROOT
 from tidemask import MaskingSettings, cli, load_recipe
-from tidemask.config import recipe_names
-from tidemask.config_problems import CHOICES
+from tidemask.runs.config import recipe_names
+from tidemask.runs.config_problems import CHOICES
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 METHODS = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("docs/methods/*.md")}
@@ -37,7 +37,7 @@ def _blocks(language: str, text: str = README) -> list[str]:
     "module",
     [
         "tidemask.masking.masker",
-        "tidemask.config",
+        "tidemask.runs.config",
         "tidemask.masking.noise",
         "tidemask.batches.collator",
     ],

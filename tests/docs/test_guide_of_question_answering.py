@@ -11,7 +11,7 @@ import yaml
 
 from documented_commands import check_command
 from places import ROOT
-from tidemask.config import load_settings
+from tidemask.runs.config import load_settings
 from tidemask.tasks.squad.score import score_v2
 from tidemask.tasks.squad.task import VERSIONS, SquadSettings, squad_task
 from tidemask.tasks.table import TaskSettings

@@ -13,7 +13,7 @@ import yaml
 
 from documented_commands import check_command
 from places import ROOT
-from tidemask.config import Recipe, read_settings
+from tidemask.runs.config import Recipe, read_settings
 from tidemask.tasks.classification.task import TextTask
 from tidemask.tasks.table import USER_TASKS, TaskSettings, UserTask, user_task
 from tidemask.training.arguments import TrainingSettings

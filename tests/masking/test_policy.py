@@ -2,10 +2,10 @@
 
 import pytest
 
-from tidemask.config import load_recipe, recipe_names
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.units import SpanLengths
+from tidemask.runs.config import load_recipe, recipe_names
 
 
 @pytest.mark.parametrize("recipe", recipe_names())

@@ -10,8 +10,8 @@ import math
 import pytest
 
 from tidemask import load_recipe
-from tidemask.config import recipe_names
 from tidemask.masking.sequence_ratio import Same, UniformAround
+from tidemask.runs.config import recipe_names
 
 P = 0.15
 POINTS = [i / 10 for i in range(11)]

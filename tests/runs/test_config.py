@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from tidemask import load_recipe
-from tidemask.config import Recipe, read_run_config, recipe_names, to_yaml
 from tidemask.errors import UserError
 from tidemask.masking.schedule import Linear, mean_ratio
 from tidemask.masking.weighting import ByClassLoss
+from tidemask.runs.config import Recipe, read_run_config, recipe_names, to_yaml
 
 REQUIRED = {
     "bert", "roberta", "wettig-40", "modernbert-30", "constant-matched", "mrd-linear", "mrd-cosine",

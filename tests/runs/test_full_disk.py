@@ -17,9 +17,9 @@ import pytest
 
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
-from tidemask.material import Observer
-from tidemask.run import train
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
+from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import problem_with
 
 SETTINGS = (

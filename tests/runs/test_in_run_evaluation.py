@@ -11,13 +11,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
-from tidemask.config import load_recipe
 from tidemask.modeling import load_model
-from tidemask.preview import preview
 from tidemask.report.compare import compare_runs
 from tidemask.report.results.reader import read_runs
-from tidemask.run import train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import load_recipe
+from tidemask.runs.preview import preview
+from tidemask.runs.train import train
 from tidemask.tasks.held_out.loss import HeldOutSettings
 
 AT_START = (

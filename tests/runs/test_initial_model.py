@@ -17,16 +17,16 @@ from transformers.pipelines import FillMaskPipeline
 from prose import text
 from small_runs import TINY, records, run_command, same_weights, started, stopped_at, trained
 from tidemask.cli import main
-from tidemask.config import load_recipe, read_run_config
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluating import Request, evaluate
-from tidemask.material import Material, Observer, corpus_of
-from tidemask.run import _build_trainer, train
-from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import load_recipe, read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.creation import new_run
+from tidemask.runs.train import _build_trainer, train
 from tiny_models import ARCHITECTURES, tiny
 
 PADDED_IDS = 24

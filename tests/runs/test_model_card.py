@@ -14,9 +14,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from prose import text
 from small_runs import RunDirectory, records, trained
-from tidemask.config import load_recipe
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store.corpus import open_corpus
+from tidemask.runs.config import load_recipe
 
 
 @pytest.fixture(scope="module")

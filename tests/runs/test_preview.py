@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from tidemask.config import load_recipe
-from tidemask.preview import LONGEST, SHARE_SEQUENCES, Moment, preview
 from tidemask.preview_text import length_line, passage
+from tidemask.runs.config import load_recipe
+from tidemask.runs.preview import LONGEST, SHARE_SEQUENCES, Moment, preview
 
 LEVEL = 1e-4
 

@@ -15,9 +15,9 @@ import pytest
 
 from small_runs import TINY, command, records, run_command, same_weights, stopped_at, trained
 from tidemask.errors import UserError
-from tidemask.material import Observer
-from tidemask.run import resume_notes, train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.train import resume_notes, train
 from tidemask.training.checkpoint_files import SEAL_FILE, find_resume_point, problem_with
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from small_runs import TINY, run_command, same_weights, stopped_at, trained
-from tidemask.config import Recipe, load_recipe
 from tidemask.errors import UserError
-from tidemask.run import train
-from tidemask.run_creation import new_or_same_run
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import Recipe, load_recipe
+from tidemask.runs.creation import new_or_same_run
+from tidemask.runs.train import train
 
 
 def _recipe(*settings: str, name: str = "bert") -> Recipe:

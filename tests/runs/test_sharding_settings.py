@@ -12,9 +12,9 @@ import pytest
 from torch import nn
 
 from small_runs import records, same_weights, started, trained
-from tidemask.config import read_run_config
-from tidemask.material import Material, Observer, corpus_of
-from tidemask.run import _build_trainer
+from tidemask.runs.config import read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.train import _build_trainer
 from tidemask.training.arguments import TrainingSettings
 
 QUIET = ("evaluation.every_steps=0", "training.logging_steps=1")

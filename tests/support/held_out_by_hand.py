@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from tidemask.material import Material
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.runs.corpus_inputs import Material
 from tidemask.tasks.held_out.loss import _maskings
 
 

@@ -13,12 +13,12 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
-from tidemask.config import read_run_config
 from tidemask.masking.batch import IGNORE_INDEX
-from tidemask.material import Material, Observer, corpus_of
 from tidemask.processes import ending_early
-from tidemask.run import _build_trainer
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.train import _build_trainer
 from tidemask.training.distributed import (
     join_launched_processes,
     leave_launched_processes,

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from tidemask.config import load_recipe
-from tidemask.run import train
-from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import load_recipe
+from tidemask.runs.creation import new_run
+from tidemask.runs.train import train
 
 TINY = (
     "model.size=bert-tiny",

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 HEAVY = (
-    "tidemask.run", "tidemask.run_creation", "tidemask.measuring", "torch._dynamo",
+    "tidemask.runs.train", "tidemask.runs.creation", "tidemask.runs.held_out", "torch._dynamo",
     "torch.distributed.fsdp", "transformers.models.bert.modeling_bert",
 )  # fmt: skip
 """What a training imports; the command line itself is left to each process."""

@@ -22,9 +22,9 @@ from transformers import AutoModelForMaskedLM
 from observed_run import observe
 from places import SUPPORT
 from small_runs import TINY, command, records, run_command, started, stopped_at, trained
-from tidemask.material import Observer
-from tidemask.run import train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import find_resume_point
 
 EXACT = (

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from small_runs import TINY, run_command, started
-from tidemask.config import read_run_config
 from tidemask.errors import UserError
-from tidemask.material import Material, Observer, corpus_of
-from tidemask.run import _build_trainer, train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.train import _build_trainer, train
 from tidemask.training.checkpoint_files import find_resume_point
 from tidemask.training.divergence import not_finite
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from small_runs import records, stopped_at, trained
-from tidemask.config import load_recipe
 from tidemask.errors import UserError
-from tidemask.run import train
+from tidemask.runs.config import load_recipe
+from tidemask.runs.train import train
 from tidemask.training.arguments import TrainingSettings
 
 STEPS, WARMUP, DECAY, PEAK = 20, 4, 6, 2e-3

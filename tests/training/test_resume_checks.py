@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from small_runs import TINY, records, run_command, same_weights, started, stopped_at, trained
-from tidemask.config import read_run_config
 from tidemask.errors import UserError
-from tidemask.material import Material, Observer, corpus_of
-from tidemask.run import _build_trainer, train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.train import _build_trainer, train
 from tidemask.training.checkpoint_files import problem_with
 from tidemask.training.resume_checks import sole_process
 

@@ -16,9 +16,9 @@ import torch
 from transformers import BertModel
 
 from small_runs import records, same_weights, started, trained
-from tidemask.material import Observer
-from tidemask.run import train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.train import train
 from tidemask.training import checkpoint_trainer as checkpointing
 from tidemask.training.signals import Interrupted, Interruption
 

@@ -10,9 +10,9 @@ import torch
 
 from small_runs import started
 from tidemask import Batch, MaskedBatch, Masker, MaskingCollator, StepKey
-from tidemask.config import read_run_config
-from tidemask.material import Material, Observer, build_masker, corpus_of
-from tidemask.run import _build_trainer
+from tidemask.runs.config import read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, build_masker, corpus_of
+from tidemask.runs.train import _build_trainer
 
 STEPS, SEED = 4, 5
 RECIPES = {

@@ -14,12 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import TrainerCallback
 
 from small_runs import TIMES, records, started, stopped_at, trained
-from tidemask.config import load_recipe
 from tidemask.errors import UserError
-from tidemask.material import Observer
-from tidemask.run import train
-from tidemask.run_creation import new_run
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import load_recipe
+from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.creation import new_run
+from tidemask.runs.train import train
 from tidemask.training.trackers import named_trackers
 
 

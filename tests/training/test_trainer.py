@@ -11,11 +11,11 @@ import torch
 from transformers import TrainerCallback
 
 from small_runs import records, started, trained
-from tidemask.config import load_recipe, read_run_config, recipe_names
 from tidemask.errors import UserError
-from tidemask.material import Material, Observer, corpus_of
-from tidemask.run import _build_trainer, train
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import load_recipe, read_run_config, recipe_names
+from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.train import _build_trainer, train
 from tidemask.training.trainer import MaskedLMTrainer
 
 

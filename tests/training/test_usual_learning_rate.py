@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from small_runs import started
-from tidemask.config import load_recipe, read_run_config
-from tidemask.run_creation import new_run
+from tidemask.runs.config import load_recipe, read_run_config
+from tidemask.runs.creation import new_run
 
 SIZES = {
     "bert-tiny": 1e-3,

@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tidemask import cli, load_recipe, recipe_figure
-from tidemask.config import recipe_names
 from tidemask.masking.schedule import Constant, Cosine, Cyclic, Linear, Phases, Triangle
 from tidemask.report.figures.ratio_curves import (
     CONSTANT,
@@ -26,6 +25,7 @@ from tidemask.report.figures.ratio_curves import (
     family_of,
     ratio_curves_chart,
 )
+from tidemask.runs.config import recipe_names
 
 Plot = Callable[..., tuple[int, str, str]]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from held_out_by_hand import measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.material import Material
+from tidemask.runs.corpus_inputs import Material
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import held_out_metrics
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from held_out_by_hand import Token, measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.material import Material
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.runs.corpus_inputs import Material
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import (
     HeldOutSettings,

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from places import ROOT
-from tidemask.config import read_settings
 from tidemask.errors import UserError
+from tidemask.runs.config import read_settings
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import Subject

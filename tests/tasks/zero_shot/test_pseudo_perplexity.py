@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.material import Material
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.runs.corpus_inputs import Material
 from tidemask.tasks.zero_shot.pseudo_perplexity import (
     PseudoPerplexitySettings,
     pseudo_perplexity_metrics,

@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tidemask.config import RunConfig
 from tidemask.errors import UserError
-from tidemask.material import Material, Observer
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
     FREQUENCY_BANDS,
@@ -19,6 +17,8 @@ from tidemask.run_record import (
     held_out_loss,
     write_evaluation,
 )
+from tidemask.runs.config import RunConfig
+from tidemask.runs.corpus_inputs import Material, Observer
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.training.distributed import all_sum, rank_and_size

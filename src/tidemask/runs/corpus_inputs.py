@@ -12,7 +12,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
-from tidemask.config import RunConfig
 from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus, open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
@@ -22,6 +21,7 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import MetricValue
+from tidemask.runs.config import RunConfig
 
 OnProgress = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and how much there is."""

@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tidemask.config import Recipe
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
-from tidemask.material import Material, build_masker
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
+from tidemask.runs.config import Recipe
+from tidemask.runs.corpus_inputs import Material, build_masker
 from tidemask.token_classes import NO_CLASS
 
 SHARE_SEQUENCES = 512

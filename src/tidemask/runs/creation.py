@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from tidemask.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
 from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError
-from tidemask.material import Material, build_masker
 from tidemask.run_record import RunDirectory, write_atomically
-from tidemask.starting import check_start, resolved, started_from
+from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
+from tidemask.runs.corpus_inputs import Material, build_masker
+from tidemask.runs.initial_model import check_start, resolved, started_from
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import is_agreed, join_launched_processes, rank_and_size
 from tidemask.training.resume_checks import check_request, decided_on_first_rank

@@ -12,10 +12,8 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from tidemask.config import RunConfig
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
-from tidemask.material import Material
 from tidemask.modeling import (
     MODEL_SIZES,
     ModelSettings,
@@ -24,6 +22,8 @@ from tidemask.modeling import (
     load_starting_weights,
     missing_positions,
 )
+from tidemask.runs.config import RunConfig
+from tidemask.runs.corpus_inputs import Material
 from tidemask.training.arguments import (
     WARM_START_LEARNING_RATE,
     TrainingSettings,

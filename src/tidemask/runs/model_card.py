@@ -13,7 +13,6 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tidemask import __version__
-from tidemask.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
 from tidemask.corpus.store.manifest import Manifest
 from tidemask.masking.schedule import mean_ratio
 from tidemask.run_record import (
@@ -26,6 +25,7 @@ from tidemask.run_record import (
     held_out_loss,
     read_metrics,
 )
+from tidemask.runs.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
 
 _BIBTEX = f"""@software{{tidemask,
   title = {{tidemask: masked-language-model pre-training whose masking changes over training}},

@@ -13,16 +13,17 @@ from collections.abc import Mapping
 
 import torch
 
-from tidemask.config import RunConfig, read_run_config
 from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError, one_line
-from tidemask.material import Material, Observer, build_masker, corpus_of
-from tidemask.measuring import evaluate_model_of_run
-from tidemask.model_card import model_card
 from tidemask.modeling import SelectedPositionsLM, load_model
 from tidemask.processes import keep_freed_memory
 from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
-from tidemask.starting import start_of, wrapped
+from tidemask.runs.config import RunConfig, read_run_config
+from tidemask.runs.corpus_inputs import Material, Observer, build_masker, corpus_of
+from tidemask.runs.held_out import evaluate_model_of_run
+from tidemask.runs.in_run_evaluation import measure_at_start, measure_in_run
+from tidemask.runs.initial_model import start_of, wrapped
+from tidemask.runs.model_card import model_card
 from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
@@ -49,7 +50,6 @@ from tidemask.training.resume_checks import (
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import Interrupted, Interruption
 from tidemask.training.trainer import MaskedLMTrainer
-from tidemask.watching import measure_at_start, measure_in_run
 
 _BEGINNING = ResumePoint(0, None)
 

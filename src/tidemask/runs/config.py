@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tidemask.config_problems import CHOICES, described, nearest, unknown_choices
 from tidemask.errors import UserError
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling import ModelSettings
+from tidemask.runs.config_problems import CHOICES, described, nearest, unknown_choices
 from tidemask.settings import Settings
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.arguments import TrainingSettings

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from tidemask.config import RunConfig
-from tidemask.material import Material, Measure, Observer
-from tidemask.measuring import HELD_OUT_TASK, evaluate_model_of_run, measure_held_out
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
@@ -17,6 +14,9 @@ from tidemask.run_record import (
     held_out_loss,
     read_metrics,
 )
+from tidemask.runs.config import RunConfig
+from tidemask.runs.corpus_inputs import Material, Measure, Observer
+from tidemask.runs.held_out import HELD_OUT_TASK, evaluate_model_of_run, measure_held_out
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.logging_trainer import Evaluate
 
