@@ -30,7 +30,7 @@ def measure(
     model: str, tasks: Sequence[str], root: Path | None, settings: Sequence[str], precision: str
 ) -> list[dict[str, Any]]:
     """One row per task: its scores by seed, and the seconds it took."""
-    from tidemask.evaluating import Request, evaluate
+    from tidemask.evaluation.evaluate import Request, evaluate
     from tidemask.tasks.table import Places
 
     rows = []
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="section.field=value")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    from tidemask.measured_models import newest_model
+    from tidemask.evaluation.targets import newest_model
 
     machine = conditions()
     model = str(newest_model(arguments.model, device="cpu").directory)  # a run would keep results

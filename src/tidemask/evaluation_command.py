@@ -17,7 +17,7 @@ from tidemask.terminal import Reporter, print_error, reporting, stderr
 from tidemask.training_command import interruptible
 
 if TYPE_CHECKING:
-    from tidemask.evaluation_units import Outcome, Watcher
+    from tidemask.evaluation.jobs import Outcome, Watcher
 
 _STAGE = "evaluation"
 
@@ -118,7 +118,7 @@ def _evaluate_and_show(
     with_random: bool,
 ) -> None:
     """Measure, show the scores, and exit with status 2 if a task failed."""
-    from tidemask.evaluating import Request, evaluate
+    from tidemask.evaluation.evaluate import Request, evaluate
     from tidemask.evaluation_text import show_outcomes
     from tidemask.tasks.table import Places
 
@@ -164,7 +164,7 @@ def _heeding_sigterm() -> Iterator[None]:
 
 
 def _watcher(reporter: Reporter) -> Watcher:
-    from tidemask.evaluation_units import Watcher
+    from tidemask.evaluation.jobs import Watcher
 
     last = [0, 1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from tidemask.evaluation_units import Outcome
+from tidemask.evaluation.jobs import Outcome
 from tidemask.results_text import show_evaluations
 from tidemask.terminal import print_table, stdout
 

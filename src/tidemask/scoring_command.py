@@ -169,6 +169,6 @@ def _subject(name: str) -> Subject:
     Raises:
         UserError: there is none.
     """
-    from tidemask.measured_models import default_device, newest_model
+    from tidemask.evaluation.targets import default_device, newest_model
 
     return newest_model(name, device=default_device())

@@ -20,8 +20,8 @@ import yaml
 from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
-from tidemask.evaluating import Request, evaluate
-from tidemask.evaluation_units import Watcher, problem_of
+from tidemask.evaluation.evaluate import Request, evaluate
+from tidemask.evaluation.jobs import Watcher, problem_of
 from tidemask.run_record import RunDirectory
 from tidemask.tasks.table import TASKS, Places, TaskSettings
 

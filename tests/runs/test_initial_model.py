@@ -21,7 +21,7 @@ from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
-from tidemask.evaluating import Request, evaluate
+from tidemask.evaluation.evaluate import Request, evaluate
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import load_recipe, read_run_config
 from tidemask.runs.corpus_inputs import Material, Observer, corpus_of

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import torch
 
-from tidemask.corpus_tasks import CORPUS_TASKS, HeldOutText
 from tidemask.errors import UserError
-from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn, problem_of
-from tidemask.measured_models import Target, default_device, target_of
+from tidemask.evaluation.held_out_tasks import CORPUS_TASKS, HeldOutText
+from tidemask.evaluation.jobs import Outcome, Unit, Watcher, in_turn, problem_of
+from tidemask.evaluation.parallel import side_by_side
+from tidemask.evaluation.targets import Target, default_device, target_of
 from tidemask.modeling import ModelSettings
 from tidemask.processes import keep_freed_memory
 from tidemask.run_record import RANDOM, RunDirectory
 from tidemask.runs.config import load_settings, read_settings
 from tidemask.runs.held_out import HELD_OUT_TASK
-from tidemask.side_by_side import side_by_side
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.tasks.table import (
     TASKS,

@@ -19,7 +19,7 @@ from multiprocessing import connection
 
 import torch
 
-from tidemask.evaluation_units import Outcome, Unit, Watcher, in_turn
+from tidemask.evaluation.jobs import Outcome, Unit, Watcher, in_turn
 from tidemask.processes import keep_freed_memory
 
 
