@@ -76,7 +76,7 @@ def tidemask(
 ) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process; returns exit status, stdout and stderr."""
 
-    from tidemask import cli
+    from tidemask.cli import app as cli
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["tidemask", *map(str, arguments)])

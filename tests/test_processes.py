@@ -98,7 +98,7 @@ def test_process_end_of_a_command_is_safe_from_threads_of_torch() -> None:
     """A thread inside torch when the interpreter ends: what gloo's threads risk, made certain."""
     code = """
 import sys, threading, torch
-from tidemask.cli import main
+from tidemask.cli.app import main
 
 def multiply():
     matrix = torch.ones(1000, 1000)

@@ -1,6 +1,6 @@
 """`python -m tidemask`: the command line."""
 
-from tidemask.cli import main
+from tidemask.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidemask.progress_line import Stage, bar_line, duration, log_line, short
+from tidemask.cli.progress_line import Stage, bar_line, duration, log_line, short
 
 RECORD = {
     "loss": 4.8712,

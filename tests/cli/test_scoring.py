@@ -12,7 +12,7 @@ import pytest
 
 from scored_material import model_for, wordpiece
 from small_runs import started
-from tidemask import cli
+from tidemask.cli import app as cli
 from tidemask.tasks.zero_shot.fill import fill_masks
 from tidemask.tasks.zero_shot.pll import score_texts
 from tidemask.tasks.zero_shot.scoring import ScoringSettings

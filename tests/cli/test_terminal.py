@@ -15,7 +15,7 @@ import pytest
 
 PROGRAM = """
 import time
-from tidemask.terminal import reporting
+from tidemask.cli.terminal import reporting
 
 with reporting() as reporter:
     reporter.on_progress("preparing text", 3, 3)

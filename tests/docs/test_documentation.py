@@ -18,7 +18,8 @@ from typer.main import get_command
 
 from documented_commands import check_command
 from places import ROOT
-from tidemask import MaskingSettings, cli, load_recipe
+from tidemask import MaskingSettings, load_recipe
+from tidemask.cli import app as cli
 from tidemask.runs.config import recipe_names
 from tidemask.runs.config_problems import CHOICES
 

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from places import ROOT
 from small_runs import TINY, warm_command
-from tidemask import cli
+from tidemask.cli import app as cli
 from tidemask.run_record import RunDirectory
 
 GUIDE = ROOT / "docs" / "guides" / "resume.md"

@@ -16,7 +16,7 @@ from transformers.pipelines import FillMaskPipeline
 
 from prose import text
 from small_runs import TINY, records, run_command, same_weights, started, stopped_at, trained
-from tidemask.cli import main
+from tidemask.cli.app import main
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer

@@ -22,7 +22,7 @@ QUIET = ("evaluation.every_steps=0", "training.logging_steps=1")
 
 _COUNTED = """
 import sys
-from tidemask.cli import main
+from tidemask.cli.app import main
 try:
     main()
 except SystemExit as ended:

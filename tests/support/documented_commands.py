@@ -7,7 +7,7 @@ import shlex
 
 from typer.main import get_command
 
-from tidemask import cli
+from tidemask.cli import app as cli
 from tidemask.runs.config import load_recipe, load_settings
 from tidemask.tasks.table import TaskSettings
 

@@ -12,7 +12,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tidemask import cli, load_recipe, recipe_figure
+from tidemask import load_recipe
+from tidemask.cli import app as cli
+from tidemask.cli import recipe_figure
 from tidemask.masking.schedule import Constant, Cosine, Cyclic, Linear, Phases, Triangle
 from tidemask.report.figures.ratio_curves import (
     CONSTANT,

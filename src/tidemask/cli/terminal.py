@@ -17,7 +17,7 @@ from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from tidemask.progress_line import Stage, bar_line, log_line
+from tidemask.cli.progress_line import Stage, bar_line, log_line
 
 _LOG_EVERY_SECONDS = 10.0
 _FIRST_LINE_SECONDS = 2.0

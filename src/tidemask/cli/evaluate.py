@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tidemask.cli.terminal import Reporter, print_error, reporting, stderr
+from tidemask.cli.training import interruptible
 from tidemask.errors import UserError
-from tidemask.terminal import Reporter, print_error, reporting, stderr
-from tidemask.training_command import interruptible
 
 if TYPE_CHECKING:
     from tidemask.evaluation.jobs import Outcome, Watcher
@@ -118,8 +118,8 @@ def _evaluate_and_show(
     with_random: bool,
 ) -> None:
     """Measure, show the scores, and exit with status 2 if a task failed."""
+    from tidemask.cli.evaluation_tables import show_outcomes
     from tidemask.evaluation.evaluate import Request, evaluate
-    from tidemask.evaluation_text import show_outcomes
     from tidemask.tasks.table import Places
 
     targets, settings = _told_apart(arguments)

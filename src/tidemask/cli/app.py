@@ -14,13 +14,13 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from tidemask.comparison_text import show_comparison
+from tidemask.cli.comparison_tables import show_comparison
+from tidemask.cli.evaluate import evaluate
+from tidemask.cli.scoring import fill, score
+from tidemask.cli.terminal import print_error, print_table, reporting, stderr, stdout
+from tidemask.cli.training import interruptible, stopping_in_order, train_and_show
 from tidemask.errors import UserError
-from tidemask.evaluation_command import evaluate
 from tidemask.processes import ending_early, is_first_rank
-from tidemask.scoring_command import fill, score
-from tidemask.terminal import print_error, print_table, reporting, stderr, stdout
-from tidemask.training_command import interruptible, stopping_in_order, train_and_show
 
 app = typer.Typer(
     help="Pre-train masked language models whose masking changes over training: how much is "
@@ -63,7 +63,7 @@ def demo(
 
     A few minutes on a laptop's CPU. What is there already is kept: run it again to continue.
     """
-    from tidemask.demo import run_demo
+    from tidemask.cli.demo import run_demo
 
     with reporting() as reporter, interruptible(f"tidemask demo --out {out} --steps {steps}"):
         comparison = run_demo(out, steps=steps, reporter=reporter)
@@ -219,7 +219,7 @@ def preview(
     settings: Overrides = None,
 ) -> None:
     """Show what a recipe masks in real text at several moments of a run."""
-    from tidemask.preview_text import show_moments
+    from tidemask.cli.preview_text import show_moments
     from tidemask.runs.config import load_recipe
     from tidemask.runs.preview import preview as mask_passage
 
@@ -255,7 +255,7 @@ def recipes(
     from tidemask.runs.config import load_recipe, recipe_names, to_yaml
 
     if plot is not None:
-        from tidemask.recipe_figure import draw_recipes
+        from tidemask.cli.recipe_figure import draw_recipes
 
         draw_recipes(recipe_names() if name is None else [name], plot)
         stdout.print(f"Figure: {plot}", soft_wrap=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from tidemask.cli.held_out_table import show_evaluations
+from tidemask.cli.terminal import print_table, stdout
 from tidemask.evaluation.jobs import Outcome
-from tidemask.results_text import show_evaluations
-from tidemask.terminal import print_table, stdout
 
 _WIDTH, _BETWEEN = 78, 3
 """Columns of a terminal that a table may take, and those between two of its own."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from tidemask.cli.terminal import print_table, reporting, stdout
 from tidemask.errors import UserError
-from tidemask.terminal import print_table, reporting, stdout
 
 if TYPE_CHECKING:
     from tidemask.tasks.model_under_test import Subject

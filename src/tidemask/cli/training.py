@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tidemask.cli.held_out_table import show_start_and_final
+from tidemask.cli.terminal import print_error, reporting, stderr, stdout
 from tidemask.processes import is_first_rank, is_launched
-from tidemask.results_text import show_start_and_final
-from tidemask.terminal import print_error, reporting, stderr, stdout
 
 if TYPE_CHECKING:
     from tidemask.training.signals import Interruption

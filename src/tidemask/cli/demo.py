@@ -15,12 +15,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tidemask.cli.terminal import Reporter
 from tidemask.corpus.demo_text.documents import demo_documents
 from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_corpus
 from tidemask.errors import UserError
 from tidemask.report.compare import Comparison, compare_runs
 from tidemask.run_record import RunDirectory, read_metrics
-from tidemask.terminal import Reporter
 
 RECIPES: tuple[str, ...] = ("bert", "constant-matched", "mrd-cosine", "ptw-mrd")
 """Policies that the demonstration compares."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tidemask.cli.terminal import print_table
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_PERCENTS,
@@ -12,7 +13,6 @@ from tidemask.run_record import (
     RunDirectory,
     held_out_loss,
 )
-from tidemask.terminal import print_table
 
 
 def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]], *, of: str = "") -> None:

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tidemask.cli.terminal import print_table, stdout
 from tidemask.run_record import HELD_OUT_PERCENTS
-from tidemask.terminal import print_table, stdout
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison

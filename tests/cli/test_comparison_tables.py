@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemask.comparison_text import show_comparison
+from tidemask.cli.comparison_tables import show_comparison
 from tidemask.report import Column, Comparison, Table
 
 
