@@ -1,4 +1,9 @@
-"""The error that a user can cause and can mend: one line, no traceback at the command line."""
+"""The error that a user can cause and can fix: one line, no traceback at the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -10,6 +15,40 @@ class UserError(ValueError):
     """
 
 
-def one_line(error: BaseException) -> str:
-    """What another library's error says, in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def one_line(error: BaseException, *, longest: int = 200) -> str:
+    """What another library's error says, in one line of at most `longest` characters."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """A hint at the end of a message: the known name that is nearest to a wrong one.
+
+    Returns:
+        ` Did you mean NEAREST?`, with the space before it; empty where no name is near.
+
+    Example:
+        >>> did_you_mean("cosin", ["constant", "cosine"])
+        ' Did you mean cosine?'
+        >>> did_you_mean("x", ["constant", "cosine"])
+        ''
+    """
+    nearest = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {nearest[0]}?" if nearest else ""
+
+
+def missing_package(user: str, package: str, *, extra: str) -> UserError:
+    """The error of something that needs a package which is not installed.
+
+    Args:
+        user: what needs it, such as `--tagger spacy:en_core_web_sm`.
+        package: its name on PyPI.
+        extra: of tidemask, which installs it.
+
+    Example:
+        >>> str(missing_package("entity scores", "nervaluate", extra="eval"))
+        "entity scores needs nervaluate, which is not installed. Install it with `pip install 'tidemask[eval]'`."
+    """  # noqa: E501  # the message has one line
+    return UserError(
+        f"{user} needs {package}, which is not installed. "
+        f"Install it with `pip install 'tidemask[{extra}]'`."
+    )

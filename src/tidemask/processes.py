@@ -1,20 +1,23 @@
-"""The end of a process that a launcher started beside others: before the interpreter's own.
+"""How a process is started beside others and how it ends, and the memory that it keeps.
 
-Threads of C++ outlive the group: the device mesh of FSDP2 keeps those of gloo alive after
-`destroy_process_group`. If one lets go of a tensor while the interpreter takes itself apart, it
-asks for the interpreter's lock. Python up to 3.13 ends such a thread by unwinding its stack, C++
-does not allow that there, and a process whose work is done aborts with "terminate called without an
-active exception" (https://github.com/pytorch/pytorch/issues/190489). So these processes leave by
-`os._exit`, after what may still count: threads of Python are joined, exit handlers have run, what
-was printed is flushed.
+A process that a launcher started ends before the interpreter's own finalisation. Threads of C++
+outlive the group: the device mesh of FSDP2 keeps those of gloo alive after `destroy_process_group`.
+If one lets go of a tensor while the interpreter takes itself apart, it asks for the interpreter's
+lock. Python up to 3.13 ends such a thread by unwinding its stack, C++ does not allow that there,
+and a process whose work is done aborts with "terminate called without an active exception"
+(https://github.com/pytorch/pytorch/issues/190489). So these processes leave by `os._exit`, after
+what may still count: threads of Python are joined, exit handlers have run, what was printed is
+flushed.
 """
 
 from __future__ import annotations
 
 import atexit
 import ctypes
+import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +28,22 @@ _LARGEST_BLOCK_BYTES = 1 << 30
 def is_launched() -> bool:
     """Whether a launcher (torchrun, `accelerate launch`) started this process beside others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def end_with_parent() -> None:
+    """End this worker process when the one that started it ends, however that ends.
+
+    A thread waits for the parent; a worker that stays behind would write beside a new command.
+    Call it once, in a process of `multiprocessing`.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def is_first_rank() -> bool:

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a callback that is called a few times a second."""
+"""How far a long piece of work is: one callback type, one no-op, and calls a few times a second."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TypeVar
 
 ProgressCallback = Callable[[str, int, int | None], None]
 """Called with a stage's name, what is done of it, and its total or `None`; one unit per stage."""
+
+NoteCallback = Callable[[str], None]
+"""Called with one sentence that a user should know."""
 
 SECONDS_BETWEEN_CALLS = 0.25
 
@@ -30,6 +33,5 @@ def reported(
     on_progress(stage, num_done, num_done)
 
 
-def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Tell nobody."""
-    del stage, done, total
+def ignore(*_: object) -> None:
+    """Do nothing: the default of every callback, whatever it is called with."""

@@ -16,11 +16,20 @@ from typing import Any
 
 import yaml
 
-from tidemask.errors import UserError
+from tidemask.atomic import write_atomically
+from tidemask.errors import UserError, one_line
 
 MetricValue = int | float | str | None
 """A scalar in a line of `metrics.jsonl`."""
 
+TOKENS_SEEN = "tokens_seen"
+PREDICTED_TOKENS = "predicted_tokens"
+WALL_SECONDS = "wall_seconds"
+TOKENS_PER_SECOND = "tokens_per_second"
+LOADING_SHARE = "loading_share"
+MASKING_SHARE = "masking_share"
+LEARNING_RATE = "learning_rate"
+GRAD_NORM = "grad_norm"
 RATIO = "masking/ratio"
 REALISED_RATIO = "masking/realised_ratio"
 SHORTFALL = "masking/shortfall"
@@ -29,6 +38,10 @@ CLASS_WEIGHT = "class_weight/"
 CLASS_SHARE = "class_share/"
 HELD_OUT = "held_out/"
 UNIGRAM_ENTROPY = "unigram_entropy"
+HELD_OUT_TASK = "held-out"
+"""The task that measures held-out loss; results of other tasks bear their own names."""
+GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+"""In the order of GLUE's own table (Wang et al. 2019)."""
 START, FINAL, RANDOM = "start", "final", "random"
 """What evaluations call the starting model, the final one, and the architecture with random
 weights, where others name a checkpoint."""
@@ -125,7 +138,7 @@ class RunDirectory:
         try:
             content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"damaged configuration: {self.config}: {_one_line(error)}") from error
+            raise UserError(f"damaged configuration: {self.config}: {one_line(error)}") from error
         if not isinstance(content, dict):
             raise UserError(f"damaged configuration: {self.config}. Expected a mapping.")
         return content
@@ -252,32 +265,11 @@ def write_evaluation(
     return path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` aside and move it into place: the file is old or new, never half.
-
-    Raises:
-        UserError: it could not be written.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise UserError(
-            f"file not written: {path}: {error.strerror}. Make room if the disk is full, then give "
-            "the command again; `tidemask resume` continues a run."
-        ) from error
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"damaged file: {path}: {_one_line(error)}. Delete it.") from error
+        raise UserError(f"damaged file: {path}: {one_line(error)}. Delete it.") from error
     if not isinstance(content, dict):
         raise UserError(f"damaged file: {path}. Expected a JSON object. Delete it.")
     return content
@@ -286,7 +278,3 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _whole_lines(path: Path) -> Iterable[str]:
     text = path.read_text(encoding="utf-8", errors="replace")
     return text.split("\n")[:-1]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -188,7 +188,7 @@ def test_compare_refuses_an_occupied_place(make_run: MakeRun, tmp_path: Path, ki
     else:
         out.symlink_to(tmp_path / "nowhere")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserError, match="output directory is not") as caught:
+    with pytest.raises(UserError, match="output (directory is not empty|is a file)") as caught:
         compare_runs([run], out)
     assert str(out) in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
@@ -212,7 +212,7 @@ def test_compare_leaves_nothing_half_written(
     place = tmp_path / "reports"
     with pytest.raises(KeyboardInterrupt):
         compare_runs([make_run("run")], place / "out")
-    assert list(place.iterdir()) == []
+    assert not place.exists()
 
 
 def test_compare_needs_no_torch() -> None:

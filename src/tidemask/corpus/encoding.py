@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -23,6 +22,7 @@ from tidemask.corpus.tagging.alignment import align_classes
 from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.words import Tagger
 from tidemask.corpus.tokenizing.tokenizer import TextEncoder
+from tidemask.processes import end_with_parent
 from tidemask.token_classes import NO_CLASS
 
 CHUNK_CHARACTERS = 1 << 17
@@ -136,17 +136,9 @@ _in_worker: DocumentEncoder | None = None
 def _start_worker(encoder: TextEncoder, tagger_name: str) -> None:
     global _in_worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
     _in_worker = DocumentEncoder(encoder, load_tagger(tagger_name))
-
-
-def _end_with_parent() -> None:
-    """Do not stay behind when the parent is killed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker has a parent"
-    parent.join()
-    os._exit(1)
 
 
 def _encode_in_worker(texts: list[str]) -> _PackedDocuments:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidemask.atomic import check_new_directory, new_directory
 from tidemask.corpus.encoding import encode_documents
 from tidemask.corpus.sources.documents import TextFiles, TextSource
 from tidemask.corpus.sources.splitting import Documents, Side, SplitPlan, plan_split
@@ -21,8 +22,6 @@ from tidemask.corpus.store.corpus import (
     TOKENIZER,
     TRAIN,
     PreparedCorpus,
-    check_new_directory,
-    new_directory,
     open_corpus,
 )
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
@@ -33,7 +32,7 @@ from tidemask.corpus.tagging.words import Tagger
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
-from tidemask.progress import ProgressCallback, no_progress, reported
+from tidemask.progress import ProgressCallback, ignore, reported
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
 """Names of the stages that are reported; each counts documents."""
@@ -96,7 +95,7 @@ def prepare_files(
     *,
     out: str | Path,
     settings: PrepareSettings,
-    on_progress: ProgressCallback = no_progress,
+    on_progress: ProgressCallback = ignore,
 ) -> PreparedCorpus:
     """Prepare the text of files, directories and globs; see `prepare_corpus`.
 
@@ -116,7 +115,7 @@ def prepare_corpus(
     out: str | Path,
     settings: PrepareSettings,
     sources: Sequence[TextSource] = (),
-    on_progress: ProgressCallback = no_progress,
+    on_progress: ProgressCallback = ignore,
 ) -> PreparedCorpus:
     """Prepare documents into the new directory `out`, which is whole at the end or absent.
 

@@ -20,9 +20,8 @@ from tidemask.evaluation.parallel import side_by_side
 from tidemask.evaluation.targets import Target, default_device, target_of
 from tidemask.modeling import ModelSettings
 from tidemask.processes import keep_freed_memory
-from tidemask.run_record import RANDOM, RunDirectory
+from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import load_settings, read_settings
-from tidemask.runs.held_out import HELD_OUT_TASK
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.tasks.table import (
     TASKS,

@@ -11,9 +11,9 @@ from typing import Any
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.modeling import ModelSettings
-from tidemask.run_record import held_out_loss
+from tidemask.run_record import HELD_OUT_TASK, held_out_loss
 from tidemask.runs.corpus_inputs import Material, Observer, check_corpus
-from tidemask.runs.held_out import HELD_OUT_TASK, final_metrics_of, held_out_description
+from tidemask.runs.held_out import final_metrics_of, held_out_description
 from tidemask.runs.initial_model import check_vocabulary, wrapped
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.tasks.model_under_test import Subject

@@ -9,18 +9,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import connection
 
 import torch
 
 from tidemask.evaluation.jobs import Outcome, Unit, Watcher, in_turn
-from tidemask.processes import keep_freed_memory
+from tidemask.processes import end_with_parent, keep_freed_memory
 
 
 def side_by_side(units: Sequence[Unit], jobs: int, watcher: Watcher) -> list[Outcome]:
@@ -87,7 +85,7 @@ def _begin_worker(places: multiprocessing.Queue[int], threads: int) -> None:
     the first GPU is then this one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it and ends the others
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(threads)
     visible = _visible_devices()
     if visible:
@@ -102,13 +100,6 @@ def _visible_devices() -> list[str]:
     if named is not None:
         return [device for device in named.split(",") if device.strip()]
     return [str(number) for number in range(torch.cuda.device_count())]
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(unit: Unit) -> Outcome:

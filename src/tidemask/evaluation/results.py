@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.run_record import RunDirectory, write_atomically, write_evaluation
+from tidemask.atomic import write_atomically
+from tidemask.run_record import RunDirectory, write_evaluation
 from tidemask.tasks.task import Measured, Task
 
 logger = logging.getLogger(__name__)

@@ -6,13 +6,11 @@ were made.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemask.errors import UserError
+from tidemask.atomic import check_new_directory, new_directory
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.charts import chart_groups
 from tidemask.report.figures.downstream import task_charts
@@ -65,21 +63,14 @@ def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
         UserError: no run, a run twice, a directory that is no run or has no logged step, a
             damaged file, or `out` exists and is not an empty directory.
     """
-    _refuse_occupied(out)
+    check_new_directory(out)
     runs = read_runs([Path(path) for path in run_directories])
     tables = {table.name: table for table in all_tables(runs)}
     charts = chart_groups(runs)
     page = render_page(runs, tables, charts)
     drawn = [chart for group in charts.values() for chart in group] + task_charts(runs)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    aside.mkdir()
-    try:
+    with new_directory(out) as aside:
         _write(aside, page, tables, drawn)
-        aside.replace(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return Comparison(
         directory=out,
         page=out / "index.html",
@@ -90,17 +81,6 @@ def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
         warnings=tuple(warnings_for(runs)),
         seeds=seeds_statement(runs),
     )
-
-
-def _refuse_occupied(out: Path) -> None:
-    if out.is_dir() and not any(out.iterdir()):
-        return
-    if out.exists() or out.is_symlink():
-        what = "is not empty" if out.is_dir() else "is not a directory"
-        raise UserError(
-            f"output directory {what}: {out}. Expected a new or an empty one. Name another, or "
-            "delete it."
-        )
 
 
 def _write(root: Path, page: str, tables: Mapping[str, Table], charts: Sequence[Chart]) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
+from tidemask.atomic import write_atomically
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
 from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError
-from tidemask.run_record import RunDirectory, write_atomically
+from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import Material, build_masker
 from tidemask.runs.initial_model import check_start, resolved, started_from

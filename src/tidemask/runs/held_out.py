@@ -13,6 +13,7 @@ from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
     FREQUENCY_BANDS,
     HELD_OUT_PERCENTS,
+    HELD_OUT_TASK,
     RunDirectory,
     held_out_loss,
     write_evaluation,
@@ -22,9 +23,6 @@ from tidemask.runs.corpus_inputs import Material, Observer
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import HeldOutSettings, final_metrics, held_out_metrics
 from tidemask.training.distributed import all_sum, rank_and_size
-
-HELD_OUT_TASK = "held-out"
-"""Name of the task."""
 
 
 def evaluate_model_of_run(

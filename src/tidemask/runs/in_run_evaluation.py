@@ -9,6 +9,7 @@ import torch
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
+    HELD_OUT_TASK,
     START,
     RunDirectory,
     held_out_loss,
@@ -16,7 +17,7 @@ from tidemask.run_record import (
 )
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import Material, Measure, Observer
-from tidemask.runs.held_out import HELD_OUT_TASK, evaluate_model_of_run, measure_held_out
+from tidemask.runs.held_out import evaluate_model_of_run, measure_held_out
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.logging_trainer import Evaluate
 

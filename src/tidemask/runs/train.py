@@ -13,11 +13,12 @@ from collections.abc import Mapping
 
 import torch
 
+from tidemask.atomic import sync_tree, write_atomically
 from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError, one_line
 from tidemask.modeling import SelectedPositionsLM, load_model
 from tidemask.processes import keep_freed_memory
-from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics, write_atomically
+from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import Material, Observer, build_masker, corpus_of
 from tidemask.runs.held_out import evaluate_model_of_run
@@ -28,7 +29,6 @@ from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
     find_resume_point,
-    force_tree,
     read_state,
     room_on,
     set_aside_damaged,
@@ -240,7 +240,7 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: M
             token = str(material.tokenizer.mask_token)
             card = model_card(run, material.corpus.manifest, mask_token=token)
             (staged / "README.md").write_text(card, encoding="utf-8")
-            force_tree(staged)
+            sync_tree(staged)
             staged.rename(run.model)
         except Exception as error:  # each library has its own for a full disk
             shutil.rmtree(staged, ignore_errors=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidemask.atomic import sync, sync_tree
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 
@@ -54,14 +54,7 @@ def seal(directory: Path, step: int) -> None:
     }
     content = {"step": step, "files": files}
     (directory / SEAL_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    force_tree(directory)
-
-
-def force_tree(directory: Path) -> None:
-    """Force a directory and all that is in it to the disk."""
-    for path in directory.rglob("*"):
-        _force(path)
-    _force(directory)
+    sync_tree(directory)
 
 
 def publish(staged: Path, run: RunDirectory, step: int) -> Path:
@@ -70,7 +63,7 @@ def publish(staged: Path, run: RunDirectory, step: int) -> Path:
     if final.exists():
         _discard(run, step, final)
     staged.rename(final)
-    _force(run.root)
+    sync(run.root)
     return final
 
 
@@ -195,11 +188,3 @@ def _identity(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}
-
-
-def _force(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

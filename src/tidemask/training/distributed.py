@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor
 
+from tidemask.processes import is_launched
+
 
 def join_launched_processes() -> None:
     """Form one group with the processes that torchrun or `accelerate launch` started, if any."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if is_launched():
         PartialState(cpu=not torch.cuda.is_available())
 
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from tidemask.processes import is_launched
+
 _ONE_PRESS_SECONDS = 1.0
 """Two SIGINT within this time are one: a terminal and a launcher both pass Ctrl-C on."""
 
@@ -53,7 +55,7 @@ class Interruption:
         self.received: signal.Signals | None = None
         self._received_at = 0.0
         # Ranks must leave together, so several of them never leave at once.
-        self._deferred = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        self._deferred = is_launched()
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tidemask.corpus.store import shards
-from tidemask.corpus.store.corpus import CorpusSplit, new_directory, open_corpus
+from tidemask.corpus.store.corpus import CorpusSplit, open_corpus
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker
 from tidemask.corpus.store.shards import SplitWriter
@@ -288,61 +288,3 @@ def test_store_refuses_rows_that_the_manifest_does_not_know(tmp_path):
     assert "its manifest 3" in complaint(root)
     change_manifest(root, train=train, sequence_length=14)
     assert "has rows of 13 tokens, not 14" in complaint(root)
-
-
-# --- writing aside
-
-
-def test_store_new_directory_appears_at_the_end(tmp_path):
-    target = tmp_path / "a" / "b"
-    with new_directory(target) as staged:
-        (staged / "file").write_text("x")
-        assert not target.exists()
-    assert (target / "file").read_text() == "x"
-    assert [path.name for path in target.parent.iterdir()] == ["b"]
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
-@pytest.mark.parametrize("name", ["out", "a/b/out"])
-def test_store_new_directory_leaves_nothing_behind_on_failure(tmp_path, error, name):
-    def write_and_fail():
-        with new_directory(tmp_path / name) as staged:
-            (staged / "deep").mkdir()
-            (staged / "deep" / "file").write_text("x")
-            raise error
-
-    with pytest.raises(error):
-        write_and_fail()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_store_new_directory_may_exist_if_it_is_empty(tmp_path):
-    (tmp_path / "out").mkdir()
-    with new_directory(tmp_path / "out") as staged:
-        (staged / "file").write_text("x")
-    assert (tmp_path / "out" / "file").exists()
-
-
-def test_store_new_directory_refuses_what_is_taken(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine").write_text("x")
-    for target, start in (
-        (tmp_path / "out", "output directory is not empty: "),
-        (tmp_path / "out" / "mine", "output is a file: "),
-        (tmp_path / "out" / "mine" / "below", "cannot make the output directory: "),
-    ):
-        with pytest.raises(UserError) as caught, new_directory(target):
-            pytest.fail("work was begun")
-        assert str(caught.value).startswith(f"{start}{target}")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
-
-
-def test_store_new_directory_keeps_what_came_meanwhile(tmp_path):
-    def write_while_another_does():
-        with new_directory(tmp_path / "out"):
-            (tmp_path / "out").mkdir()
-            (tmp_path / "out" / "other").write_text("x")
-
-    with pytest.raises(UserError, match="not empty"):
-        write_while_another_does()
-    assert [path.name for path in tmp_path.rglob("*")] == ["out", "other"]

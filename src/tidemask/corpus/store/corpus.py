@@ -6,10 +6,7 @@ Opening one reads the manifest and maps the rows into memory; rows are read when
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,6 @@ __all__ = [
     "PreparedCorpus",
     "Rows",
     "SplitCounts",
-    "new_directory",
     "open_corpus",
 ]
 
@@ -136,54 +132,6 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
         for name, counts in ((TRAIN, manifest.train), (HELD_OUT, manifest.held_out))
     )
     return PreparedCorpus(root, manifest, train, held_out)
-
-
-def check_new_directory(path: Path) -> None:
-    """Check that `path` does not exist, or is an empty directory.
-
-    Raises:
-        UserError: something is there.
-    """
-    if path.is_dir() and any(path.iterdir()):
-        raise UserError(
-            f"output directory is not empty: {path}. Expected a new or an empty one. "
-            "Choose another, or remove it."
-        )
-    if path.exists() and not path.is_dir():
-        raise UserError(f"output is a file: {path}. Expected a new directory. Choose another.")
-
-
-@contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """Give a directory to write into, which becomes `path` at the end, or is removed on failure.
-
-    It lies beside `path`, on the same file system. Any exception counts as a failure, those of the
-    keyboard and of signals too.
-
-    Raises:
-        UserError: `path` is a file or a directory that is not empty, or cannot be made.
-    """
-    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # resolve() follows links
-    check_new_directory(path)
-    missing = [parent for parent in path.parents if not parent.exists()]
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            aside.mkdir(parents=True)
-        except OSError as error:
-            raise UserError(
-                f"cannot make the output directory: {path}: {error.strerror}. "
-                "Expected a place where you may write. Choose another."
-            ) from error
-        yield aside
-        check_new_directory(path)
-        aside.rename(path)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        for parent in missing:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
-        raise
 
 
 def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> CorpusSplit:

@@ -5,8 +5,6 @@ It draws points and knows no schedule: whoever calls it says what a curve's func
 
 from __future__ import annotations
 
-import contextlib
-import os
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from tidemask.atomic import write_atomically
 from tidemask.errors import UserError
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.class_curves import spread
@@ -113,16 +112,11 @@ def write_ratio_curves(curves: Sequence[RatioCurve], path: Path) -> None:
     check_figure_path(path)
     chart = ratio_curves_chart(curves)
     content = to_png(chart) if path.suffix.lower() == ".png" else to_svg(chart).encode()
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(path)
     except OSError as error:
         raise UserError(f"figure not written: {path}: {error.strerror}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
+    write_atomically(path, content, what="figure")
 
 
 def ratio_curves_chart(curves: Sequence[RatioCurve]) -> Chart:

@@ -17,10 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.run_record import FINAL
-
-HELD_OUT_TASK = "held-out"
-"""Held-out loss; it has no main metric, for it is always shown at three maskings."""
+from tidemask.run_record import FINAL, HELD_OUT_TASK
 
 _AS_THEY_ARE = ("perplexity", "loss", "entropy", "likelihood")
 """Parts of the names of metrics that are no fractions."""

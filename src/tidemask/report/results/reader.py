@@ -10,13 +10,12 @@ from typing import Any
 from tidemask.errors import UserError
 from tidemask.report.results.compared_run import ComparedRun, HeldOut
 from tidemask.report.results.downstream import (
-    HELD_OUT_TASK,
     Result,
     check_together,
     checkpoint_order,
     read_result,
 )
-from tidemask.run_record import RANDOM, START, RunDirectory, read_metrics
+from tidemask.run_record import HELD_OUT_TASK, RANDOM, START, RunDirectory, read_metrics
 
 
 def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:

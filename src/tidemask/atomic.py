@@ -1,0 +1,104 @@
+"""Files and directories that are whole or absent: written aside, then renamed into place.
+
+What is written aside lies beside its place, on the same file system, under a hidden name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tidemask.errors import UserError
+
+
+def write_atomically(path: Path, content: str | bytes, *, what: str = "file") -> None:
+    """Write a file aside, force it to the disk and rename it: it is old or new, never half.
+
+    Args:
+        path: of the file; replaced if it exists.
+        content: text is written as UTF-8.
+        what: the message calls it so.
+
+    Raises:
+        UserError: it could not be written; what was there is as it was.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise UserError(
+            f"{what} not written: {path}: {error.strerror}. Make room if the disk is full, then "
+            "give the command again; `tidemask resume` continues a run."
+        ) from error
+
+
+def check_new_directory(path: Path) -> None:
+    """Check that `path` does not exist, or is an empty directory.
+
+    Raises:
+        UserError: something is there.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(
+            f"output directory is not empty: {path}. Expected a new or an empty one. "
+            "Choose another, or remove it."
+        )
+    if (path.exists() or path.is_symlink()) and not path.is_dir():
+        raise UserError(f"output is a file: {path}. Expected a new directory. Choose another.")
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """Give a directory to write into, which becomes `path` at the end, or is removed on failure.
+
+    Any exception counts as a failure, those of the keyboard and of signals too; parents that were
+    made for it are removed with it.
+
+    Raises:
+        UserError: `path` is a file or a directory that is not empty, or cannot be made.
+    """
+    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # resolve() follows links
+    check_new_directory(path)
+    missing = [parent for parent in path.parents if not parent.exists()]
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            aside.mkdir(parents=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot make the output directory: {path}: {error.strerror}. "
+                "Expected a place where you may write. Choose another."
+            ) from error
+        yield aside
+        check_new_directory(path)
+        aside.rename(path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        for parent in missing:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+        raise
+
+
+def sync(path: Path) -> None:
+    """Force a file, or the list of names of a directory, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(directory: Path) -> None:
+    """Force a directory and all that is in it to the disk."""
+    for path in directory.rglob("*"):
+        sync(path)
+    sync(directory)

@@ -1,0 +1,84 @@
+"""Files and directories are whole or absent."""
+
+import errno
+import os
+
+import pytest
+
+from tidemask.atomic import new_directory, write_atomically
+from tidemask.errors import UserError
+
+
+def test_atomic_new_directory_appears_at_the_end(tmp_path):
+    target = tmp_path / "a" / "b"
+    with new_directory(target) as staged:
+        (staged / "file").write_text("x")
+        assert not target.exists()
+    assert (target / "file").read_text() == "x"
+    assert [path.name for path in target.parent.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("name", ["out", "a/b/out"])
+def test_atomic_new_directory_leaves_nothing_behind_on_failure(tmp_path, error, name):
+    def write_and_fail():
+        with new_directory(tmp_path / name) as staged:
+            (staged / "deep").mkdir()
+            (staged / "deep" / "file").write_text("x")
+            raise error
+
+    with pytest.raises(error):
+        write_and_fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_atomic_new_directory_may_exist_if_it_is_empty(tmp_path):
+    (tmp_path / "out").mkdir()
+    with new_directory(tmp_path / "out") as staged:
+        (staged / "file").write_text("x")
+    assert (tmp_path / "out" / "file").exists()
+
+
+def test_atomic_new_directory_refuses_what_is_taken(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("x")
+    for target, start in (
+        (tmp_path / "out", "output directory is not empty: "),
+        (tmp_path / "out" / "mine", "output is a file: "),
+        (tmp_path / "out" / "mine" / "below", "cannot make the output directory: "),
+    ):
+        with pytest.raises(UserError) as caught, new_directory(target):
+            pytest.fail("work was begun")
+        assert str(caught.value).startswith(f"{start}{target}")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_atomic_new_directory_keeps_what_came_meanwhile(tmp_path):
+    def write_while_another_does():
+        with new_directory(tmp_path / "out"):
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "other").write_text("x")
+
+    with pytest.raises(UserError, match="not empty"):
+        write_while_another_does()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "other"]
+
+
+@pytest.mark.parametrize("content", ["naïve\r\n", b"\x00\xff"])
+def test_atomic_file_holds_what_was_written(tmp_path, content):
+    write_atomically(tmp_path / "file", content)
+    expected = content.encode() if isinstance(content, str) else content
+    assert (tmp_path / "file").read_bytes() == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_atomic_file_is_as_it_was_when_the_disk_is_full(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "file").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"figure not written: .*file: No space left"):
+        write_atomically(tmp_path / "file", "new", what="figure")
+    assert (tmp_path / "file").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

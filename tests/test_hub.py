@@ -1,0 +1,35 @@
+"""Names of directories and names on the hub are told apart without asking the hub."""
+
+import pytest
+
+from tidemask.errors import UserError
+from tidemask.hub import local_directory
+
+
+def test_hub_names_may_be_on_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert local_directory("bert-base-cased", expected="a model") is None
+    assert local_directory("org/name", expected="a model") is None
+
+
+def test_hub_directories_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org" / "name").mkdir(parents=True)
+    assert local_directory("org/name", expected="a model") == (tmp_path / "org/name").relative_to(
+        tmp_path
+    )
+    assert local_directory(str(tmp_path / "org"), expected="a model") == tmp_path / "org"
+
+
+@pytest.mark.parametrize("name", ["./gone", "/gone/too", "~/gone-too", "a/b/c", "file"])
+def test_hub_paths_that_are_no_directory_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match=f"no such directory: x={name}. Expected a model, or"):
+        local_directory(name, setting="x", expected="a model")
+
+
+def test_hub_hint_names_a_directory_nearby(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(UserError, match=f"Did you mean {tmp_path}/corpus[?]"):
+        local_directory(f"{tmp_path}/corpsu", expected="a corpus")
