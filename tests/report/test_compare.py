@@ -188,7 +188,7 @@ def test_compare_refuses_an_occupied_place(make_run: MakeRun, tmp_path: Path, ki
     else:
         out.symlink_to(tmp_path / "nowhere")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserError, match="output (directory is not empty|is a file)") as caught:
+    with pytest.raises(UserError, match=r"output (directory is not empty|is a file)") as caught:
         compare_runs([run], out)
     assert str(out) in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
