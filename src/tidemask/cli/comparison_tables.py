@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tidemask.cli.terminal import print_table, stdout
-from tidemask.run_record import HELD_OUT_PERCENTS
+from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, UNIGRAM_ENTROPY, WALL_SECONDS
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison
@@ -30,12 +30,12 @@ def show_comparison(comparison: Comparison) -> None:
 
 def _show_held_out(summary: Table) -> None:
     losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
-    names = ["run", "mean_ratio", "predicted_tokens", "wall_seconds", *losses]
-    table = summary.select([*names, "unigram_entropy"])
+    names = ["run", "mean_ratio", PREDICTED_TOKENS, WALL_SECONDS, *losses]
+    table = summary.select([*names, UNIGRAM_ENTROPY])
     headings = ["run", "ratio", "predicted", "min:s"]
     headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
     rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
-    for row, seconds in zip(rows, table.values("wall_seconds"), strict=True):
+    for row, seconds in zip(rows, table.values(WALL_SECONDS), strict=True):
         if isinstance(seconds, float | int):
             row[3] = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
     print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")

@@ -8,17 +8,16 @@ from statistics import median
 from tidemask.cli.held_out_table import show_evaluations
 from tidemask.cli.terminal import print_table, stdout
 from tidemask.evaluation.jobs import Outcome
+from tidemask.run_record import HELD_OUT, HELD_OUT_TASK
 
 _WIDTH, _BETWEEN = 78, 3
 """Columns of a terminal that a table may take, and those between two of its own."""
 
-_IN_NATS = ("held_out/", "pseudo_perplexity")
+_IN_NATS = (HELD_OUT, "pseudo_perplexity")
 """What the names of metrics begin with that are not shares; they are shown as they are."""
 
 _SECOND = ("accuracy", "f1", "f1_macro", "exact_match", "pearson", "spearman")
 """Metrics that are shown below the main one."""
-
-_HELD_OUT = "held-out"
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -29,11 +28,11 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
         losses = [
             (one.checkpoint, one.results[0].metrics)
             for one in own
-            if one.task == _HELD_OUT and one.results
+            if one.task == HELD_OUT_TASK and one.results
         ]
         if losses:
             show_evaluations(losses, of=target if len(targets) > 1 else "")
-        scored = [one for one in own if one.task != _HELD_OUT]
+        scored = [one for one in own if one.task != HELD_OUT_TASK]
         if scored:
             _show_scores(target, scored)
 

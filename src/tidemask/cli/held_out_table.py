@@ -8,6 +8,7 @@ from tidemask.cli.terminal import print_table
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_PERCENTS,
+    HELD_OUT_TASK,
     START,
     UNIGRAM_ENTROPY,
     RunDirectory,
@@ -36,7 +37,7 @@ def show_start_and_final(run: RunDirectory) -> None:
     found = {
         result["checkpoint"]: result["metrics"]
         for result in run.read_evaluations()
-        if result.get("task") == "held-out"
+        if result.get("task") == HELD_OUT_TASK
     }
     if FINAL not in found:
         return

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL, held_out_loss
+from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL, TOKENS_PER_SECOND, held_out_loss
 
 _LONGEST_BAR = 24
 _SHORTEST_BAR = 4
@@ -118,7 +118,7 @@ def note_parts(record: Mapping[str, object]) -> list[Part]:
         realised = _number(record.get(REALISED_RATIO), 3) if SHORTFALL in record else None
         text = f"ratio {ratio}" + (f" ({realised} realised)" if realised else "")
         parts.append(Part(4, text, f"ratio {ratio}" + (f" ({realised})" if realised else "")))
-    speed = record.get("tokens_per_second")
+    speed = record.get(TOKENS_PER_SECOND)
     if isinstance(speed, int | float):
         parts.append(Part(6, f"{short(float(speed))} tok/s", f"{short(float(speed))}/s"))
     return parts

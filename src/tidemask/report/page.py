@@ -20,17 +20,23 @@ from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.scored_runs import downstream_notes
 from tidemask.report.tables.typed_table import MISSING, Column, Table
 from tidemask.report.terms.equal_terms import seeds_statement, warnings_for
-from tidemask.run_record import HELD_OUT_PERCENTS, held_out_loss
+from tidemask.run_record import (
+    HELD_OUT_PERCENTS,
+    PREDICTED_TOKENS,
+    UNIGRAM_ENTROPY,
+    WALL_SECONDS,
+    held_out_loss,
+)
 
 _SCORE_COLUMNS = (
     "run",
     "mean_ratio",
     "ratio_deviation",
     "last_step",
-    "predicted_tokens",
-    "wall_seconds",
+    PREDICTED_TOKENS,
+    WALL_SECONDS,
     *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
-    "unigram_entropy",
+    UNIGRAM_ENTROPY,
     *(f"gain_{percent}" for percent in HELD_OUT_PERCENTS),
 )
 

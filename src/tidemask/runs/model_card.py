@@ -18,8 +18,11 @@ from tidemask.masking.schedule import mean_ratio
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_PERCENTS,
+    HELD_OUT_TASK,
+    PREDICTED_TOKENS,
     REALISED_RATIO,
     START,
+    TOKENS_SEEN,
     UNIGRAM_ENTROPY,
     RunDirectory,
     held_out_loss,
@@ -46,7 +49,7 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
     scores = {
         str(result["checkpoint"]): result["metrics"]
         for result in run.read_evaluations()
-        if result.get("task") == "held-out"
+        if result.get("task") == HELD_OUT_TASK
     }
     sections = [
         _title(config),
@@ -129,7 +132,7 @@ def _training(
     config: RunConfig, records: Sequence[Mapping[str, Any]], corpus: Manifest
 ) -> list[str]:
     last = records[-1]
-    seen, predicted = last.get("tokens_seen", 0), last.get("predicted_tokens", 0)
+    seen, predicted = last.get(TOKENS_SEEN, 0), last.get(PREDICTED_TOKENS, 0)
     epochs = seen / max(1, corpus.train.num_tokens)
     realised = [record[REALISED_RATIO] for record in records if REALISED_RATIO in record]
     lines = [

@@ -15,6 +15,11 @@ from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
     CLASS_WEIGHT,
+    GRAD_NORM,
+    LEARNING_RATE,
+    PREDICTED_TOKENS,
+    TOKENS_SEEN,
+    WALL_SECONDS,
     MetricValue,
     append_metrics,
 )
@@ -79,7 +84,7 @@ class LoggedTrainer(CheckpointedTrainer):
         if "loss" not in logs:
             return
         self.ledger.settle(wholly=True)
-        shown = {"learning_rate": logs["learning_rate"], "grad_norm": logs.get("grad_norm")}
+        shown = {LEARNING_RATE: logs["learning_rate"], GRAD_NORM: logs.get("grad_norm")}
         try:
             self._write_line(shown)
         except Interrupted as stop:
@@ -118,7 +123,7 @@ class LoggedTrainer(CheckpointedTrainer):
             return
         metrics = self.hooks.at_start(self.accelerator.unwrap_model(self.model))
         if metrics:
-            so_far = {"progress": 0.0, "tokens_seen": 0, "predicted_tokens": 0, "wall_seconds": 0.0}
+            so_far = {"progress": 0.0, TOKENS_SEEN: 0, PREDICTED_TOKENS: 0, WALL_SECONDS: 0.0}
             self._publish(0, {"step": 0, **so_far, **metrics})
 
     def _publish(self, step: int, record: dict[str, MetricValue]) -> None:

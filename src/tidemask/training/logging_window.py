@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL
+from tidemask.run_record import (
+    LOADING_SHARE,
+    MASKING_SHARE,
+    PREDICTED_TOKENS,
+    RATIO,
+    REALISED_RATIO,
+    SHORTFALL,
+    TOKENS_PER_SECOND,
+    TOKENS_SEEN,
+    WALL_SECONDS,
+)
 from tidemask.training.step_sums import StepTotals
 
 
@@ -68,16 +78,16 @@ class Window:
         """Means over the window and totals of the run, by their names in `metrics.jsonl`."""
         capped = {SHORTFALL: self.shortfall / self.maskable} if self.shortfall > 0.0 else {}
         return {
-            "tokens_seen": int(self.total_tokens),
-            "predicted_tokens": int(self.total_selected),
-            "wall_seconds": self.total_seconds,
+            TOKENS_SEEN: int(self.total_tokens),
+            PREDICTED_TOKENS: int(self.total_selected),
+            WALL_SECONDS: self.total_seconds,
             "loss": self.loss / max(1.0, self.normaliser),
             RATIO: self.ratio / max(1, self.num_steps),
             REALISED_RATIO: self.corrupted / max(1.0, self.maskable),
             **capped,
-            "tokens_per_second": self.tokens / max(1e-9, self.seconds),
-            "loading_share": self.loading_seconds / max(1e-9, self.seconds),
-            "masking_share": self.masking_seconds / max(1e-9, self.seconds),
+            TOKENS_PER_SECOND: self.tokens / max(1e-9, self.seconds),
+            LOADING_SHARE: self.loading_seconds / max(1e-9, self.seconds),
+            MASKING_SHARE: self.masking_seconds / max(1e-9, self.seconds),
         }
 
     def class_shares(self) -> list[float]:

@@ -20,8 +20,7 @@ from tidemask.report.results.scored_runs import averaged_tasks, random_rows, sco
 from tidemask.report.tables.downstream import downstream_scores_table, downstream_tables
 from tidemask.report.tables.typed_table import Table
 from tidemask.report.terms.equal_terms import warnings_for
-
-GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+from tidemask.run_record import GLUE_TASKS
 
 
 def result(score: float | None, seed: int | None, **differences: Any) -> Result:
@@ -230,7 +229,7 @@ def test_downstream_start_is_no_score_of_a_run(make_run: MakeRun) -> None:
 
 def test_downstream_average_is_over_the_tasks_of_every_run(make_run: MakeRun) -> None:
     paths = [
-        write_results(make_run("a"), Evaluated(tasks=GLUE, random=False)),
+        write_results(make_run("a"), Evaluated(tasks=GLUE_TASKS, random=False)),
         write_results(make_run("b", recipe="ptw"), Evaluated(tasks=("sst2", "rte", "conll2003"))),
         make_run("c", recipe="mrd"),
     ]

@@ -30,7 +30,13 @@ from tidemask.report.figures.downstream import downstream_charts
 from tidemask.report.figures.held_out import final_chart, held_out_charts
 from tidemask.report.figures.palette import INK, MUTED, run_colour
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.run_record import RATIO, REALISED_RATIO
+from tidemask.run_record import (
+    PREDICTED_TOKENS,
+    RATIO,
+    REALISED_RATIO,
+    TOKENS_PER_SECOND,
+    WALL_SECONDS,
+)
 
 ChartGroups = dict[str, list[Chart]]
 """Charts by the section of the page they belong to."""
@@ -91,9 +97,9 @@ def _ratio_panel(run: ComparedRun, top: float) -> Panel:
 
 def cost_chart(runs: Sequence[ComparedRun]) -> Chart:
     """Predicted tokens, training time and speed against step."""
-    tokens = token_scale(highest(runs, "predicted_tokens"))
-    seconds = time_scale(highest(runs, "wall_seconds"))
-    speed = token_scale(highest(runs, "tokens_per_second"))
+    tokens = token_scale(highest(runs, PREDICTED_TOKENS))
+    seconds = time_scale(highest(runs, WALL_SECONDS))
+    speed = token_scale(highest(runs, TOKENS_PER_SECOND))
     panel = partial(_cost_panel, runs)
     return Chart(
         name="cost",
@@ -105,9 +111,9 @@ def cost_chart(runs: Sequence[ComparedRun]) -> Chart:
             "lie on each other, the later one is dashed."
         ),
         panels=[
-            panel("predicted_tokens", "Predicted tokens", with_unit("tokens", tokens), tokens),
-            panel("wall_seconds", "Training time", seconds[0], seconds),
-            panel("tokens_per_second", "Speed", with_unit("tokens per second", speed), speed),
+            panel(PREDICTED_TOKENS, "Predicted tokens", with_unit("tokens", tokens), tokens),
+            panel(WALL_SECONDS, "Training time", seconds[0], seconds),
+            panel(TOKENS_PER_SECOND, "Speed", with_unit("tokens per second", speed), speed),
         ],
         legend=run_legend(runs),
     )

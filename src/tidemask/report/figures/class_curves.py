@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from tidemask.report.figures.curves import from_zero
 from tidemask.report.figures.palette import FUNCTION, INK, Colour
 from tidemask.report.results.compared_run import ComparedRun, Series
+from tidemask.run_record import PREDICTED_TOKENS
 from tidemask.token_classes import CONTENT_UPOS, UPOS
 
 RARE_SHARE = 0.01
@@ -97,7 +98,7 @@ def pooled(run: ComparedRun, names: Sequence[str]) -> tuple[Series, Series]:
     A window counts by the tokens that were masked in it; where those were not logged, by its
     steps. Returns the last step of each group, and an array of metrics by groups.
     """
-    weights = np.diff(run.series("predicted_tokens"), prepend=0.0)
+    weights = np.diff(run.series(PREDICTED_TOKENS), prepend=0.0)
     weights = run.window_steps if np.isnan(weights).any() else weights
     groups = np.array_split(np.arange(len(run.steps)), min(MAX_POINTS, len(run.steps)))
     steps = np.array([run.steps[group[-1]] for group in groups])

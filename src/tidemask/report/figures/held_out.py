@@ -26,7 +26,7 @@ from tidemask.report.figures.curves import (
 )
 from tidemask.report.figures.palette import GRID, INK, MUTED, run_colour
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.run_record import HELD_OUT_PERCENTS, held_out_loss
+from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, WALL_SECONDS, held_out_loss
 
 _NAMES = tuple(held_out_loss(percent) for percent in HELD_OUT_PERCENTS)
 
@@ -36,13 +36,13 @@ _SAME_ENTROPY = 5e-4
 
 def held_out_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """Held-out loss at three fixed maskings against steps, predicted tokens and training time."""
-    tokens = token_scale(highest(runs, "predicted_tokens"))
-    seconds = time_scale(highest(runs, "wall_seconds"))
+    tokens = token_scale(highest(runs, PREDICTED_TOKENS))
+    seconds = time_scale(highest(runs, WALL_SECONDS))
     chart = partial(_held_out_chart, runs)
     return [
         chart("step", "steps", "step", ("", 1.0)),
-        chart("predicted_tokens", "predicted tokens", "predicted tokens", tokens),
-        chart("wall_seconds", "training time", "training time", seconds),
+        chart(PREDICTED_TOKENS, "predicted tokens", "predicted tokens", tokens),
+        chart(WALL_SECONDS, "training time", "training time", seconds),
     ]
 
 
@@ -52,10 +52,10 @@ _CAPTIONS = {
         "all shown as the mask token). The dashed line is the unigram entropy of that text: the "
         "loss of a model that knows how frequent each token is, and no context."
     ),
-    "predicted_tokens": (
+    PREDICTED_TOKENS: (
         "The same losses against the masked positions that the run had learned from by then."
     ),
-    "wall_seconds": (
+    WALL_SECONDS: (
         "The same losses against the time spent on training, evaluation left out. It depends on "
         "the machine and on what else it did."
     ),

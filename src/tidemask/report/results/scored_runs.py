@@ -14,14 +14,11 @@ from typing import Any, TypeVar
 
 from tidemask.report.results.compared_run import ComparedRun, HeldOut
 from tidemask.report.results.downstream import Result, Summary, checkpoint_order, summarise
-from tidemask.run_record import FINAL, RANDOM, START
-
-GLUE = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
-"""The tasks of GLUE (Wang et al. 2019), in the order of its paper."""
+from tidemask.run_record import FINAL, GLUE_TASKS, RANDOM, START
 
 _USUAL_ORDER = (
     *("blimp", "pairs", "pseudo-perplexity"),
-    *GLUE,
+    *GLUE_TASKS,
     *("xnli_en", "squad", "squad_v2", "conll2003", "pos"),
 )
 
@@ -173,7 +170,7 @@ def splits_of(rows: Sequence[Scored], task: str) -> list[str]:
 def averaged_tasks(rows: Sequence[Scored]) -> list[str]:
     """The GLUE tasks that every run with downstream scores has; empty if fewer than two."""
     runs = [row for row in rows if row.run is not None and row.summaries]
-    common = [task for task in GLUE if runs and all(row.score(task) for row in runs)]
+    common = [task for task in GLUE_TASKS if runs and all(row.score(task) for row in runs)]
     return common if len(common) > 1 else []
 
 

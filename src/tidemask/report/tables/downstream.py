@@ -13,7 +13,6 @@ from tidemask.report.results.downstream import (
     scale_of,
 )
 from tidemask.report.results.scored_runs import (
-    GLUE,
     Scored,
     averaged_tasks,
     glue_average,
@@ -24,7 +23,7 @@ from tidemask.report.results.scored_runs import (
 )
 from tidemask.report.tables.scores import RUN
 from tidemask.report.tables.typed_table import Cell, Column, Table
-from tidemask.run_record import HELD_OUT_PERCENTS
+from tidemask.run_record import GLUE_TASKS, HELD_OUT_PERCENTS
 
 GLUE_AVERAGE = "glue_average"
 
@@ -69,7 +68,7 @@ def _loss_column(percent: int) -> Column:
 
 
 def _average_column(tasks: Sequence[str]) -> Column:
-    is_whole = len(tasks) == len(GLUE)
+    is_whole = len(tasks) == len(GLUE_TASKS)
     return Column(
         name=GLUE_AVERAGE,
         title="GLUE average" if is_whole else f"average of {len(tasks)} GLUE tasks",

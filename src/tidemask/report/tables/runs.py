@@ -23,6 +23,7 @@ from tidemask.run_record import (
     HELD_OUT_PERCENTS,
     RATIO,
     REALISED_RATIO,
+    TOKENS_PER_SECOND,
     held_out_loss,
 )
 
@@ -54,7 +55,7 @@ def steps_table(runs: Sequence[ComparedRun]) -> Table:
         *_PROGRESS,
         Column(name=RATIO, title="scheduled ratio", kind="real"),
         Column(name=REALISED_RATIO, title="realised ratio", kind="real"),
-        Column(name="tokens_per_second", title="tokens per second", kind="quantity"),
+        Column(name=TOKENS_PER_SECOND, title="tokens per second", kind="quantity"),
     )
     names = [column.name for column in columns[2:]]
     rows = tuple(row for run in runs for row in _logged(run, names))

@@ -6,23 +6,31 @@ from collections.abc import Sequence
 
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.tables.typed_table import Cell, Column, Table
-from tidemask.run_record import HELD_OUT_PERCENTS, RATIO, REALISED_RATIO
+from tidemask.run_record import (
+    HELD_OUT_PERCENTS,
+    PREDICTED_TOKENS,
+    RATIO,
+    REALISED_RATIO,
+    TOKENS_SEEN,
+    UNIGRAM_ENTROPY,
+    WALL_SECONDS,
+)
 
 RUN = Column(name="run", title="run")
 SPENT = (
-    Column(name="tokens_seen", title="tokens seen", kind="quantity"),
-    Column(name="predicted_tokens", title="predicted tokens", kind="quantity"),
-    Column(name="wall_seconds", title="training time", kind="seconds"),
+    Column(name=TOKENS_SEEN, title="tokens seen", kind="quantity"),
+    Column(name=PREDICTED_TOKENS, title="predicted tokens", kind="quantity"),
+    Column(name=WALL_SECONDS, title="training time", kind="seconds"),
 )
 
 SUMMARY = (
     "run",
     "mean_ratio",
     "last_step",
-    "predicted_tokens",
-    "wall_seconds",
+    PREDICTED_TOKENS,
+    WALL_SECONDS,
     *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
-    "unigram_entropy",
+    UNIGRAM_ENTROPY,
     "gain_15",
 )
 """Columns of the final scores that fit on a terminal."""
@@ -66,7 +74,7 @@ def scores_table(runs: Sequence[ComparedRun]) -> Table:
         Column(name="last_step", title="steps", kind="count"),
         *SPENT,
         *losses,
-        Column(name="unigram_entropy", title="unigram entropy", unit="nats", kind="real"),
+        Column(name=UNIGRAM_ENTROPY, title="unigram entropy", unit="nats", kind="real"),
         *gains,
     )
     rows = tuple(_scores(run) for run in runs)
@@ -91,9 +99,9 @@ def _scores(run: ComparedRun) -> tuple[Cell, ...]:
         scheduled,
         _less(realised, scheduled),
         run.last_step,
-        _whole(run.last("tokens_seen")),
-        _whole(run.last("predicted_tokens")),
-        run.last("wall_seconds"),
+        _whole(run.last(TOKENS_SEEN)),
+        _whole(run.last(PREDICTED_TOKENS)),
+        run.last(WALL_SECONDS),
         *(cell for pair in zip(losses, errors, strict=True) for cell in pair),
         entropy,
         *(_less(entropy, loss) for loss in losses),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.terms.differences import difference, flat_settings
 from tidemask.report.terms.downstream import downstream_differences, downstream_remarks
+from tidemask.run_record import FINAL
 
 _PACE = frozenset(
     f"training.{name}"
@@ -169,6 +170,6 @@ def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
                 f"{run.label} has no held-out evaluation: its scores are missing here. "
                 f"Run `tidemask evaluate {run.directory}`."
             )
-        elif run.held_out.checkpoint != "final":
+        elif run.held_out.checkpoint != FINAL:
             sentences.append(f"The scores of {run.label} are those of {run.held_out.checkpoint}.")
     return sentences
