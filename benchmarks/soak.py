@@ -77,7 +77,7 @@ def soak(
 
     import small_job
     from tidemask.run_record import RunDirectory
-    from tidemask.runs.corpus_inputs import Observer
+    from tidemask.runs.callbacks import RunCallbacks
     from tidemask.runs.train import train
     from tidemask.training.signals import Interrupted, Interruption
 
@@ -102,7 +102,7 @@ def soak(
     timer.start()
     try:
         with interruption.listening():
-            train(RunDirectory(run), Observer(on_record=on_record), interruption)
+            train(RunDirectory(run), RunCallbacks(on_record=on_record), interruption)
     except Interrupted:
         lines = seen[: next(numbers)].tolist()
         return [dict(zip(_COLUMNS, line, strict=True)) for line in lines]

@@ -30,7 +30,8 @@ from transformers import (
 from tidemask import load_recipe
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.modeling import ModelSettings, build_model
-from tidemask.runs.corpus_inputs import Material, Observer
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.creation import new_run
 from tidemask.runs.train import train
 
@@ -100,7 +101,7 @@ class _Steps(TrainerCallback):
         self._baton.step_ended()
 
 
-def _rows(material: Material) -> list[dict[str, Any]]:
+def _rows(material: CorpusInputs) -> list[dict[str, Any]]:
     """The rows as a prepared data set gives them to a stock Trainer: lists of numbers."""
     split = material.corpus.train
     ids = split.rows(range(len(split))).input_ids.astype("int64")
@@ -113,7 +114,7 @@ def _rows(material: Material) -> list[dict[str, Any]]:
 
 def stock(spec: Mapping[str, Any], baton: Baton, *, sparse: bool) -> None:
     """The stock Trainer with its own collator, and its defaults wherever nothing must be said."""
-    material = Material.of(open_corpus(Path(spec["corpus"])))
+    material = CorpusInputs.of(open_corpus(Path(spec["corpus"])))
     tokenizer: PreTrainedTokenizerBase = material.tokenizer
     model = build_model(
         ModelSettings(size=spec["model"]),
@@ -173,7 +174,7 @@ def tidemask(spec: Mapping[str, Any], baton: Baton) -> None:
         if stage == "training":
             baton.step_ended()
 
-    train(run, Observer(on_progress=on_progress, on_record=baton.note))
+    train(run, RunCallbacks(on_progress=on_progress, on_record=baton.note))
 
 
 GROUPS: dict[str, Callable[[Mapping[str, Any], Baton], None]] = {

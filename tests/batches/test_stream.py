@@ -19,7 +19,7 @@ from tidemask.batches.stream import (
     training_loader,
 )
 from tidemask.corpus.store.corpus import Rows, open_corpus
-from tidemask.runs.corpus_inputs import Material
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.token_classes import NO_CLASS
 
 
@@ -85,19 +85,19 @@ def test_batching_marks_special_and_padding_as_not_maskable() -> None:
 
 
 def test_batching_loader_leaves_the_global_generator_alone(corpus: Path) -> None:
-    material = Material.of(open_corpus(corpus))
+    data = CorpusInputs.of(open_corpus(corpus))
     sampler = StepSampler(start_step=2, max_steps=4, micro_batch_size=3, accumulation_steps=2)
     before = torch.random.get_rng_state()
-    batches = list(training_loader(material.training_set(0), sampler, num_workers=0))
+    batches = list(training_loader(data.training_set(0), sampler, num_workers=0))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert [batch.sample_ids.tolist() for batch in batches] == list(sampler)
 
 
 def test_batching_workers_give_the_same_batches(corpus: Path) -> None:
-    material = Material.of(open_corpus(corpus))
+    data = CorpusInputs.of(open_corpus(corpus))
     sampler = StepSampler(start_step=0, max_steps=3, micro_batch_size=4, accumulation_steps=1)
     here, there = (
-        list(training_loader(material.training_set(0), sampler, num_workers=n)) for n in (0, 2)
+        list(training_loader(data.training_set(0), sampler, num_workers=n)) for n in (0, 2)
     )
     for a, b in zip(here, there, strict=True):
         assert torch.equal(a.input_ids, b.input_ids)
@@ -106,8 +106,8 @@ def test_batching_workers_give_the_same_batches(corpus: Path) -> None:
 
 def test_batching_classes_and_starts_come_from_the_corpus(corpus: Path) -> None:
     opened = open_corpus(corpus)
-    material = Material.of(opened)
-    dataset = BatchDataset(opened.held_out, StoredOrder(), material.vocabulary.is_special)
+    data = CorpusInputs.of(opened)
+    dataset = BatchDataset(opened.held_out, StoredOrder(), data.vocabulary.is_special)
     batch = dataset.__getitems__(range(len(opened.held_out)))
     assert int(batch.maskable.sum()) <= opened.manifest.held_out.num_tokens
     assert int((batch.word_starts & batch.maskable).sum()) <= opened.manifest.held_out.num_words

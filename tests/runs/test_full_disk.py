@@ -18,7 +18,7 @@ import pytest
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
-from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import problem_with
 
@@ -104,7 +104,7 @@ def test_full_disk_loses_nothing(
             _fill(disk, leave)
 
     with pytest.raises(UserError, match=message):
-        train(run, Observer(on_progress=on_progress))
+        train(run, RunCallbacks(on_progress=on_progress))
     assert _steps(run) == steps
     assert len(records(run)) <= most_lines
     _assert_whole(run)

@@ -23,8 +23,9 @@ from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import Request, evaluate
 from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
-from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import new_run
 from tidemask.runs.train import _build_trainer, train
 from tiny_models import ARCHITECTURES, tiny
@@ -161,7 +162,7 @@ def test_warm_start_keeps_the_models_own_dropout_unless_set(corpus: Path, tmp_pa
             corpus, tmp_path / setting, "bert", *further(directory, f"model.dropout={setting}")
         )
         config = read_run_config(run.config)
-        trainer = _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+        trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
         built = trainer.model.language_model.config
         assert (built.hidden_dropout_prob, built.attention_probs_dropout_prob) == (
             hidden,
@@ -179,7 +180,7 @@ def test_warm_start_says_which_weights_are_new(corpus: Path, tmp_path: Path) -> 
     for name in ("a", "b"):
         heard: list[str] = []
         run = started(corpus, tmp_path / name, "bert", *further(directory))
-        train(run, Observer(on_note=heard.append))
+        train(run, RunCallbacks(on_note=heard.append))
         assert any(f"{directory} has no tokenizer" in note for note in heard)
         assert any("has no weights for cls.predictions.bias" in note for note in heard)
         runs.append(run)
@@ -308,17 +309,17 @@ def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Pa
         tmp_path / "run",
     )
     config = read_run_config(run.config)
-    material = Material.of(corpus_of(config))
-    trainer = _build_trainer(run, config, material, Observer())
+    data = CorpusInputs.of(corpus_of(config))
+    trainer = _build_trainer(run, config, data, RunCallbacks())
     loader = iter(trainer.get_train_dataloader())
     (inputs,), _ = trainer.get_batch_samples(loader, 1, torch.device("cpu"))
     ids, positions = inputs["input_ids"], inputs["positions"][: len(inputs["classes"])]
-    assert (ids[:, 1:-1] == material.separator_id).any()
+    assert (ids[:, 1:-1] == data.separator_id).any()
     model = trainer.model.eval()
     inside = inputs.get("attention_mask", torch.ones_like(ids))
     logits = torch.zeros(*ids.shape, model.language_model.config.vocab_size)
     for row, one in enumerate(ids):
-        ends = (one == material.separator_id).nonzero().flatten().tolist()
+        ends = (one == data.separator_id).nonzero().flatten().tolist()
         for begin, end in zip([0, *(e + 1 for e in ends)], ends, strict=False):
             document = one[None, begin : end + 1]
             logits[row, begin : end + 1] = model.language_model(document).logits[0]

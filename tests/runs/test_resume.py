@@ -16,7 +16,7 @@ import pytest
 from small_runs import TINY, command, records, run_command, same_weights, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import resume_notes, train
 from tidemask.training.checkpoint_files import SEAL_FILE, find_resume_point, problem_with
 
@@ -129,7 +129,7 @@ def test_resume_holds_no_file_of_the_checkpoint(unbroken: RunDirectory, tmp_path
         if (stage, done) == ("training", 5):
             held.extend(Path("/proc/self/maps").read_text().splitlines())
 
-    train(broken, Observer(on_progress=on_progress))
+    train(broken, RunCallbacks(on_progress=on_progress))
     assert held
     assert not [line for line in held if str(broken.root) in line]
 

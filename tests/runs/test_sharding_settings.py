@@ -12,8 +12,9 @@ import pytest
 from torch import nn
 
 from small_runs import records, same_weights, started, trained
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.train import _build_trainer
 from tidemask.training.arguments import TrainingSettings
 
@@ -81,7 +82,7 @@ def test_norms_and_biases_do_not_decay_and_all_else_does(
 ) -> None:
     run = started(corpus, tmp_path / "run", "bert", f"model.size={size}")
     config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
     optimizer = trainer.create_optimizer()
     decaying, others = (
         {id(p) for p in group["params"]}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
-from tidemask.runs.corpus_inputs import Material
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.held_out.loss import _maskings
 
 
@@ -21,11 +21,11 @@ class Token(NamedTuple):
     loss: float
 
 
-def rough_model(material: Material) -> SelectedPositionsLM:
+def rough_model(data: CorpusInputs) -> SelectedPositionsLM:
     """A random model whose losses differ from token to token."""
     built = build_model(
-        ModelSettings(size="bert-tiny", dropout=0.3), tokenizer=material.tokenizer,
-        vocab_size=material.vocabulary.size, sequence_length=32, seed=3,
+        ModelSettings(size="bert-tiny", dropout=0.3), tokenizer=data.tokenizer,
+        vocab_size=data.vocabulary.size, sequence_length=32, seed=3,
     )  # fmt: skip
     with torch.no_grad():
         for parameter in built.parameters():
@@ -34,17 +34,17 @@ def rough_model(material: Material) -> SelectedPositionsLM:
 
 
 def measured_by_hand(
-    model: SelectedPositionsLM, material: Material, *, num_draws: int
+    model: SelectedPositionsLM, data: CorpusInputs, *, num_draws: int
 ) -> dict[int, list[Token]]:
     """Every selected token of the held-out split per ratio."""
     found = defaultdict(list)
-    dataset = material.held_out_set()
+    dataset = data.held_out_set()
     model.eval()
     for row in range(len(dataset.split)):
         batch = dataset.__getitems__([row])
         mask = None if batch.attention_mask is None else batch.attention_mask.long()
         for percent in (5, 15, 30):
-            for inputs, selected in _maskings(batch, material.vocabulary, percent, num_draws):
+            for inputs, selected in _maskings(batch, data.vocabulary, percent, num_draws):
                 with torch.no_grad():
                     output = model.language_model(input_ids=inputs, attention_mask=mask)
                 surprisal = -output.logits.double().log_softmax(-1)[0]

@@ -23,7 +23,7 @@ from observed_run import observe
 from places import SUPPORT
 from small_runs import TINY, command, records, run_command, started, stopped_at, trained
 from tidemask.run_record import RunDirectory
-from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import find_resume_point
 
@@ -184,7 +184,7 @@ def test_distributed_run_in_shards_goes_on_without(
     broken = stopped_at(sharded, 4, tmp_path / "broken")
     if processes == 1:
         notes: list[str] = []
-        train(broken, Observer(on_note=notes.append))
+        train(broken, RunCallbacks(on_note=notes.append))
         assert any("training.sharding=fsdp2 has no effect on one process" in n for n in notes)
     else:
         _set(broken, micro=8, sharding="none")
@@ -295,6 +295,6 @@ def test_distributed_accelerate_launch_runs_the_same(
 def test_distributed_trained_alone_says_nothing_of_engines(corpus: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     run = _started(corpus, tmp_path / "run", 4, "training.max_steps=1")
-    train(run, Observer(on_note=notes.append))
+    train(run, RunCallbacks(on_note=notes.append))
     assert notes == []
     assert trained(corpus, tmp_path / "other", "bert").read_environment()["engine"] == "one process"

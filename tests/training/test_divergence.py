@@ -11,8 +11,9 @@ import torch
 from small_runs import TINY, run_command, started
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.train import _build_trainer, train
 from tidemask.training.checkpoint_files import find_resume_point
 from tidemask.training.divergence import not_finite
@@ -28,7 +29,7 @@ def test_divergence_names_samples_rows_and_the_last_good_checkpoint(
     with pytest.raises(UserError) as caught:
         train(run)
     message = str(caught.value)
-    rows = Material.of(corpus_of(read_run_config(run.config))).training_set(0).order
+    rows = CorpusInputs.of(corpus_of(read_run_config(run.config))).training_set(0).order
     step = int(message.partition("in step ")[2].split(",")[0]) - 1
     first = 16 * step
     samples = list(range(first, first + 8))
@@ -46,7 +47,7 @@ def test_divergence_names_the_micro_batch_that_it_came_from(corpus: Path, tmp_pa
         "training.gradient_accumulation_steps=3",
     )  # fmt: skip
     config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
     calls = [0]
 
     def spoil(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from small_runs import TINY, records, run_command, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.train import _build_trainer, train
 from tidemask.training.checkpoint_files import problem_with
 from tidemask.training.resume_checks import sole_process
@@ -118,7 +119,7 @@ def test_continuation_never_follows_gradients_that_are_not_finite(
     """An infinite gradient at a finite loss reaches neither the weights nor a checkpoint."""
     run = started(corpus, tmp_path / "run", "bert", "training.save_steps=1")
     config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
 
     def spoil(gradient: torch.Tensor) -> torch.Tensor:
         return gradient * (float("inf") if trainer.state.global_step == 3 else 1.0)

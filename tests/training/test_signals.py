@@ -17,7 +17,7 @@ from transformers import BertModel
 
 from small_runs import records, same_weights, started, trained
 from tidemask.run_record import RunDirectory
-from tidemask.runs.corpus_inputs import Observer
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.training import checkpoint_trainer as checkpointing
 from tidemask.training.signals import Interrupted, Interruption
@@ -36,20 +36,20 @@ def _signal_me(number: signal.Signals = signal.SIGTERM) -> None:
     os.kill(os.getpid(), number)
 
 
-def _stopped(run: RunDirectory, observer: Observer | None = None) -> Interrupted:
+def _stopped(run: RunDirectory, callbacks: RunCallbacks | None = None) -> Interrupted:
     """Train until a signal, which something must send, stops it."""
     interruption = Interruption()
     with interruption.listening(), pytest.raises(Interrupted) as caught:
-        train(run, observer, interruption)
+        train(run, callbacks, interruption)
     return caught.value
 
 
-def _after_step(step: int) -> Observer:
+def _after_step(step: int) -> RunCallbacks:
     def on_progress(stage: str, done: int, total: int | None) -> None:
         if (stage, done) == ("training", step):
             _signal_me()
 
-    return Observer(on_progress=on_progress)
+    return RunCallbacks(on_progress=on_progress)
 
 
 def _steps(run: RunDirectory) -> list[int]:

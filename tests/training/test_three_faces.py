@@ -10,8 +10,9 @@ import torch
 
 from small_runs import started
 from tidemask import Batch, MaskedBatch, Masker, MaskingCollator, StepKey
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import Material, Observer, build_masker, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
 from tidemask.runs.train import _build_trainer
 
 STEPS, SEED = 4, 5
@@ -70,8 +71,8 @@ def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> No
     settings += (f"training.seed={SEED}", "evaluation.every_steps=0", *RECIPES[recipe])
     run = started(corpus, tmp_path / "run", recipe, *settings)
     config = read_run_config(run.config)
-    material = Material.of(corpus_of(config))
-    trainer = _build_trainer(run, config, material, Observer())
+    data = CorpusInputs.of(corpus_of(config))
+    trainer = _build_trainer(run, config, data, RunCallbacks())
     recorder: Any = Recorder(trainer.masker)
     trainer._masking.masker = recorder
     learned = trainer.ledger.vocabulary_loss or trainer.ledger.class_loss
@@ -87,12 +88,12 @@ def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> No
     trainer.train_from(None)
     assert len(recorder.calls) == 2 * STEPS
 
-    masker = build_masker(recipe, config.masking, material, STEPS)
+    masker = build_masker(recipe, config.masking, data, STEPS)
     collator = MaskingCollator(
         config.masking,
-        material.vocabulary,
+        data.vocabulary,
         max_steps=STEPS,
-        pad_id=material.tokenizer.pad_token_id,
+        pad_id=data.tokenizer.pad_token_id,
         seed=SEED,
         accumulation_steps=2,
         class_names=masker.class_names,

@@ -16,8 +16,8 @@ from transformers import TrainerCallback
 from small_runs import TIMES, records, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe
-from tidemask.runs.corpus_inputs import Observer
 from tidemask.runs.creation import new_run
 from tidemask.runs.train import train
 from tidemask.training.trackers import named_trackers
@@ -129,7 +129,7 @@ def test_reporting_to_a_users_callbacks_and_measures(corpus: Path, tmp_path: Pat
 
     heard = _Heard()
     run = started(corpus, tmp_path / "run", "bert")
-    train(run, Observer(measures=(largest_weight,), callbacks=(heard,)))
+    train(run, RunCallbacks(measures=(largest_weight,), trainer_callbacks=(heard,)))
     lines = records(run)
     assert [step for step, _ in heard.logs] == [line["step"] for line in lines]
     for line, (_, logs) in zip(lines, heard.logs, strict=True):

@@ -13,8 +13,9 @@ from transformers import TrainerCallback
 from small_runs import records, started, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config, recipe_names
-from tidemask.runs.corpus_inputs import Material, Observer, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.train import _build_trainer, train
 from tidemask.training.trainer import MaskedLMTrainer
 
@@ -33,7 +34,7 @@ class _Gradients(TrainerCallback):
 
 def _trainer(run: RunDirectory) -> MaskedLMTrainer:
     config = read_run_config(run.config)
-    return _build_trainer(run, config, Material.of(corpus_of(config)), Observer())
+    return _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
 
 
 def _observed(
@@ -179,7 +180,7 @@ def test_trainer_shows_every_step_to_its_observer(corpus: Path, tmp_path: Path) 
     seen: list[int] = []
     train(
         run,
-        Observer(
+        RunCallbacks(
             on_progress=lambda stage, done, _: seen.append(done) if stage == "training" else None
         ),
     )

@@ -66,7 +66,7 @@ def train_and_show(
         is_finished: there is nothing to train; say so.
     """
     from tidemask.run_record import RunDirectory
-    from tidemask.runs.corpus_inputs import Observer
+    from tidemask.runs.callbacks import RunCallbacks
     from tidemask.runs.train import train
 
     run = RunDirectory(directory)
@@ -79,10 +79,10 @@ def train_and_show(
         stderr.print(f"Run is finished: {directory}. Nothing is left to do.", soft_wrap=True)
     else:
         with reporting() as reporter:
-            observer = Observer(
+            callbacks = RunCallbacks(
                 on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
             )
-            train(run, observer, interruption)
+            train(run, callbacks, interruption)
     _leave_launched()
     show_start_and_final(run)
     stdout.print(f"Model: {run.model}", soft_wrap=True)

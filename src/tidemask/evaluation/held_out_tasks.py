@@ -12,7 +12,8 @@ from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.modeling import ModelSettings
 from tidemask.run_record import HELD_OUT_TASK, held_out_loss
-from tidemask.runs.corpus_inputs import Material, Observer, check_corpus
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
 from tidemask.runs.held_out import final_metrics_of, held_out_description
 from tidemask.runs.initial_model import check_vocabulary, wrapped
 from tidemask.tasks.held_out.loss import HeldOutSettings
@@ -38,7 +39,7 @@ class HeldOutText:
     fingerprint: str | None = None
 
     @cached_property
-    def material(self) -> Material:
+    def data(self) -> CorpusInputs:
         """The corpus with its tokenizer.
 
         Raises:
@@ -52,7 +53,7 @@ class HeldOutText:
                 f"no held-out text: {corpus.root} was prepared without. "
                 "Name a prepared corpus that has some with --data."
             )
-        return Material.of(corpus)
+        return CorpusInputs.of(corpus)
 
     def notes_on(self, subject: Subject) -> tuple[str, ...]:
         """What could not be checked of a model that comes from elsewhere.
@@ -60,7 +61,7 @@ class HeldOutText:
         Raises:
             UserError: its tokenizer is not that of the corpus, or it is too short for its rows.
         """
-        length = self.material.corpus.manifest.sequence_length
+        length = self.data.corpus.manifest.sequence_length
         if subject.max_length is not None and subject.max_length < length:
             raise UserError(
                 f"rows too long for the model: sequence_length={length} of {self.corpus}, and "
@@ -70,13 +71,13 @@ class HeldOutText:
         if self.fingerprint is not None:
             return ()
         if subject.is_random:
-            if subject.tokenizer_fingerprint != self.material.corpus.manifest.tokenizer_fingerprint:
+            if subject.tokenizer_fingerprint != self.data.corpus.manifest.tokenizer_fingerprint:
                 raise UserError(
                     f"model does not fit the corpus: {subject.tokenizer_directory} and "
                     f"{self.corpus} have different tokenizers."
                 )
             return ()
-        unchecked = check_vocabulary(str(subject.directory), subject.masked_lm(), self.material)
+        unchecked = check_vocabulary(str(subject.directory), subject.masked_lm(), self.data)
         return (unchecked,) if unchecked else ()
 
 
@@ -91,7 +92,7 @@ class HeldOutTask:
 
     def describe(self) -> Mapping[str, Any]:
         """How much is read, and the fingerprint of the corpus."""
-        return held_out_description(self._settings, self._text.material)
+        return held_out_description(self._settings, self._text.data)
 
     def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
         """Held-out loss of a model.
@@ -99,11 +100,11 @@ class HeldOutTask:
         Raises:
             UserError: its tokenizer is not that of the corpus, or a loss is not finite.
         """
-        material = self._text.material
+        data = self._text.data
         notes = self._text.notes_on(subject)
-        model = wrapped(subject.masked_lm(), self._text.model, material)
-        observer = Observer(on_progress=on_progress)
-        return Measured(final_metrics_of(model, material, self._settings, observer), notes)
+        model = wrapped(subject.masked_lm(), self._text.model, data)
+        callbacks = RunCallbacks(on_progress=on_progress)
+        return Measured(final_metrics_of(model, data, self._settings, callbacks), notes)
 
 
 class HeldOutPerplexityTask:
@@ -130,11 +131,11 @@ class HeldOutPerplexityTask:
 
     @property
     def _inner(self) -> PseudoPerplexityTask:
-        material = self._text.material
+        data = self._text.data
         return PseudoPerplexityTask(
-            dataset=material.held_out_set(),
-            fingerprint=material.corpus.manifest.fingerprint,
-            separator_id=material.separator_id if self._text.model.documents == "apart" else None,
+            dataset=data.held_out_set(),
+            fingerprint=data.corpus.manifest.fingerprint,
+            separator_id=data.separator_id if self._text.model.documents == "apart" else None,
             settings=self._settings,
         )
 

@@ -1,15 +1,14 @@
-"""What training and evaluation share: a corpus with its tokenizer, and who is told the progress."""
+"""What training and evaluation read: a prepared corpus with its tokenizer, and masks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from jaxtyping import Int
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedTokenizerBase
 
 from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus, open_corpus
@@ -19,48 +18,11 @@ from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
-from tidemask.modeling import SelectedPositionsLM
-from tidemask.run_record import MetricValue
 from tidemask.runs.config import RunConfig
-
-OnProgress = Callable[[str, int, int | None], None]
-"""Told what is being done, how much of it is done, and how much there is."""
-
-OnRecord = Callable[[Mapping[str, MetricValue]], None]
-"""Told each logged step's line of metrics."""
-
-Measure = Callable[[SelectedPositionsLM], Mapping[str, float]]
-"""A measurement of a model of one's own; called on every rank, and must return the same on each."""
-
-
-def _quiet(stage: str, done: int, total: int | None) -> None:
-    pass
-
-
-def _unheard(record: Mapping[str, MetricValue]) -> None:
-    pass
-
-
-def _unsaid(sentence: str) -> None:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observer:
-    """Who is told how a run goes."""
-
-    on_progress: OnProgress = _quiet
-    on_record: OnRecord = _unheard
-    on_note: Callable[[str], None] = _unsaid
-    """Told what a user should know, one sentence at a time."""
-    measures: tuple[Measure, ...] = ()
-    """Taken beside every held-out loss during training; their results join the line of metrics."""
-    callbacks: tuple[TrainerCallback, ...] = ()
-    """Callbacks of the Hugging Face Trainer; `on_log` gets the numbers of each line of metrics."""
 
 
 @dataclass(frozen=True)
-class Material:
+class CorpusInputs:
     """What training and evaluation share: a corpus, its tokenizer and its vocabulary."""
 
     corpus: PreparedCorpus
@@ -70,7 +32,7 @@ class Material:
     """Id that ends each document within a row; `None` if no id does that alone."""
 
     @classmethod
-    def of(cls, corpus: PreparedCorpus) -> Material:
+    def of(cls, corpus: PreparedCorpus) -> CorpusInputs:
         """Load the tokenizer of a prepared corpus.
 
         Raises:
@@ -131,7 +93,7 @@ def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
 
 
 def build_masker(
-    recipe: str, masking: MaskingSettings, material: Material, max_steps: int
+    recipe: str, masking: MaskingSettings, data: CorpusInputs, max_steps: int
 ) -> Masker:
     """The masker of a policy on a corpus.
 
@@ -140,16 +102,16 @@ def build_masker(
     """
     counts = None
     if isinstance(masking.content, ByFrequency):
-        counts = material.training_counts
+        counts = data.training_counts
     try:
         return Masker(
             masking,
-            material.vocabulary,
-            class_names=material.corpus.manifest.class_names,
+            data.vocabulary,
+            class_names=data.corpus.manifest.class_names,
             max_steps=max_steps,
             token_counts=counts,
         )
     except ValueError as error:
         raise UserError(
-            f"recipe {recipe} does not fit the corpus {material.corpus.root}: {error}"
+            f"recipe {recipe} does not fit the corpus {data.corpus.root}: {error}"
         ) from error

@@ -17,7 +17,7 @@ from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
-from tidemask.runs.corpus_inputs import Material, build_masker
+from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.runs.initial_model import check_start, resolved, started_from
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import is_agreed, join_launched_processes, rank_and_size
@@ -81,8 +81,8 @@ def _planned(
     join_launched_processes()
     opened = open_corpus(corpus)
     check_trackers(recipe.training.report_to)
-    material = Material.of(opened)
-    build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
+    data = CorpusInputs.of(opened)
+    build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
     model, training = resolved(recipe.model), recipe.training
     if training.micro_batch_size > len(opened.train):
         raise UserError(
@@ -92,7 +92,7 @@ def _planned(
         )
     if existing is None:
         decided_on_first_rank(lambda: verify_corpus(opened))
-        start = check_start(model, material, training)
+        start = check_start(model, data, training)
     else:
         model, start = started_from(model, existing)
     if training.learning_rate == "auto":

@@ -15,8 +15,9 @@ from tidemask.run_record import (
     held_out_loss,
     read_metrics,
 )
+from tidemask.runs.callbacks import Measure, RunCallbacks
 from tidemask.runs.config import RunConfig
-from tidemask.runs.corpus_inputs import Material, Measure, Observer
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.held_out import evaluate_model_of_run, measure_held_out
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.logging_trainer import Evaluate
@@ -30,11 +31,11 @@ _IN_RUN: frozenset[str] = frozenset(
 
 
 def measure_in_run(
-    material: Material,
+    data: CorpusInputs,
     settings: HeldOutSettings,
     measures: Sequence[Measure],
     *,
-    observer: Observer,
+    callbacks: RunCallbacks,
 ) -> Evaluate | None:
     """What is measured during training: a few held-out sequences, and what a user adds.
 
@@ -42,14 +43,14 @@ def measure_in_run(
         A function from the model, in training mode and back, to metrics by name; `None` if there
         is nothing to measure. It runs on every rank.
     """
-    has_held_out = len(material.corpus.held_out) > 0
+    has_held_out = len(data.corpus.held_out) > 0
     if not has_held_out and not measures:
         return None
 
     @torch.no_grad()
     def measure(model: SelectedPositionsLM) -> dict[str, float]:
         metrics = measure_held_out(
-            model, material, settings, settings.sequences, settings.draws, observer=observer
+            model, data, settings, settings.sequences, settings.draws, callbacks=callbacks
         )
         taken = {name: value for name, value in metrics.items() if name in _IN_RUN}
         was_training = model.training
@@ -65,9 +66,9 @@ def measure_in_run(
 def measure_at_start(
     run: RunDirectory,
     config: RunConfig,
-    material: Material,
+    data: CorpusInputs,
     in_run: Evaluate | None,
-    observer: Observer,
+    callbacks: RunCallbacks,
 ) -> Evaluate | None:
     """What is measured before the first step, so that before and after stand side by side.
 
@@ -79,7 +80,7 @@ def measure_at_start(
     """
     settings = config.evaluation
     is_warm = config.model.warm_start is not None
-    if in_run is None or not len(material.corpus.held_out):
+    if in_run is None or not len(data.corpus.held_out):
         return None
     is_written = run.result(HELD_OUT_TASK, START).is_file()
     is_logged = run.metrics.is_file() and any(r["step"] == 0 for r in read_metrics(run.metrics))
@@ -88,7 +89,7 @@ def measure_at_start(
 
     def measure(model: SelectedPositionsLM) -> dict[str, float]:
         if not is_written:
-            evaluate_model_of_run(run, START, model, config, material, observer)
+            evaluate_model_of_run(run, START, model, config, data, callbacks)
         return {} if is_logged else in_run(model)
 
     return measure

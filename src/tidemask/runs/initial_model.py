@@ -23,7 +23,7 @@ from tidemask.modeling import (
     missing_positions,
 )
 from tidemask.runs.config import RunConfig
-from tidemask.runs.corpus_inputs import Material
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.training.arguments import (
     WARM_START_LEARNING_RATE,
     TrainingSettings,
@@ -76,12 +76,12 @@ class Start:
             )
 
 
-def start_of(settings: ModelSettings, material: Material, *, seed: int) -> Start:
+def start_of(settings: ModelSettings, data: CorpusInputs, *, seed: int) -> Start:
     """The model that training begins with; the global generator is left as it was.
 
     Args:
         settings: which model.
-        material: the corpus, for which the model is built or which it must fit.
+        data: the corpus, for which the model is built or which it must fit.
         seed: of what is not loaded.
 
     Raises:
@@ -89,16 +89,16 @@ def start_of(settings: ModelSettings, material: Material, *, seed: int) -> Start
             its rows, or cannot keep documents apart as it is told to.
     """
     if settings.warm_start is not None:
-        return _warm_start(settings.warm_start, settings.dropout, material, seed)
-    manifest = material.corpus.manifest
+        return _warm_start(settings.warm_start, settings.dropout, data, seed)
+    manifest = data.corpus.manifest
     model = build_model(
         settings,
-        tokenizer=material.tokenizer,
+        tokenizer=data.tokenizer,
         vocab_size=manifest.vocab_size,
         sequence_length=manifest.sequence_length,
         seed=seed,
     )
-    _check_length(settings.name, model, material)
+    _check_length(settings.name, model, data)
     is_size = settings.size is not None
     return Start(model, None if is_size else _fingerprint(model.config, {}))
 
@@ -117,7 +117,7 @@ class CheckedStart:
 
 
 def check_start(
-    settings: ModelSettings, material: Material, training: TrainingSettings
+    settings: ModelSettings, data: CorpusInputs, training: TrainingSettings
 ) -> CheckedStart:
     """Make sure that a run can start, before anything of it is written.
 
@@ -128,10 +128,10 @@ def check_start(
             or cannot compute its layers again.
     """
     if settings.size is not None:
-        _separator(settings, material)
+        _separator(settings, data)
         return CheckedStart(None, usual_learning_rate(MODEL_SIZES[settings.size].hidden))
-    start = start_of(settings, material, seed=training.seed)
-    wrapped(start.model, settings, material)
+    start = start_of(settings, data, seed=training.seed)
+    wrapped(start.model, settings, data)
     precision = training.precision
     if training.gradient_checkpointing and not start.model.supports_gradient_checkpointing:
         raise UserError(
@@ -177,14 +177,14 @@ def started_from(
 
 
 def wrapped(
-    model: PreTrainedModel, settings: ModelSettings, material: Material
+    model: PreTrainedModel, settings: ModelSettings, data: CorpusInputs
 ) -> SelectedPositionsLM:
     """The module that is trained and measured, with documents together or apart.
 
     Raises:
         UserError: documents cannot be kept apart, by this model or with this tokenizer.
     """
-    return SelectedPositionsLM(model, separator_id=_separator(settings, material))
+    return SelectedPositionsLM(model, separator_id=_separator(settings, data))
 
 
 def resolved(settings: ModelSettings) -> ModelSettings:
@@ -197,7 +197,7 @@ def resolved(settings: ModelSettings) -> ModelSettings:
     return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field
 
 
-def check_vocabulary(name: str, model: PreTrainedModel, material: Material) -> str | None:
+def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> str | None:
     """Make sure that a model reads the ids of a corpus as they were meant.
 
     A model may have more ids than its tokenizer (often a multiple of 64): the others are never read
@@ -206,7 +206,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, material: Material) -> s
     Args:
         name: a directory, or the name of a model on the hub.
         model: the model from there.
-        material: the corpus.
+        data: the corpus.
 
     Returns:
         What could not be checked, one sentence; `None` if everything was.
@@ -219,15 +219,15 @@ def check_vocabulary(name: str, model: PreTrainedModel, material: Material) -> s
     directory = Path(name).expanduser()
     is_bare = directory.is_dir() and not any((directory / f).is_file() for f in _TOKENIZER_FILES)
     if is_bare:
-        fits = num_ids == material.vocabulary.size
+        fits = num_ids == data.vocabulary.size
     else:
         own = load_tokenizer(name).fingerprint
-        fits = own == material.corpus.manifest.tokenizer_fingerprint
-        fits = fits and num_ids >= material.vocabulary.size
+        fits = own == data.corpus.manifest.tokenizer_fingerprint
+        fits = fits and num_ids >= data.vocabulary.size
     if not fits:
         raise UserError(
             f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
-            f"{material.corpus.root} (vocab_size={material.vocabulary.size}) have different "
+            f"{data.corpus.root} (vocab_size={data.vocabulary.size}) have different "
             f"tokenizers. Prepare the text with --tokenizer {name}."
         )
     if is_bare:
@@ -235,10 +235,10 @@ def check_vocabulary(name: str, model: PreTrainedModel, material: Material) -> s
     return None
 
 
-def _warm_start(name: str, dropout: float | None, material: Material, seed: int) -> Start:
+def _warm_start(name: str, dropout: float | None, data: CorpusInputs, seed: int) -> Start:
     weights = load_starting_weights(name, dropout=dropout, seed=seed)
-    unchecked = check_vocabulary(name, weights.model, material)
-    _check_length(name, weights.model, material)
+    unchecked = check_vocabulary(name, weights.model, data)
+    _check_length(name, weights.model, data)
     notes = [unchecked] if unchecked else []
     if weights.absent:
         notes.append(
@@ -253,27 +253,27 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _check_length(name: str, model: PreTrainedModel, material: Material) -> None:
-    length = material.corpus.manifest.sequence_length
+def _check_length(name: str, model: PreTrainedModel, data: CorpusInputs) -> None:
+    length = data.corpus.manifest.sequence_length
     missing = missing_positions(model, length)
     if missing:
         raise UserError(
-            f"rows too long for the model: sequence_length={length} of {material.corpus.root}, and "
+            f"rows too long for the model: sequence_length={length} of {data.corpus.root}, and "
             f"{name} has {length - missing} positions. "
             f"Prepare the text with --sequence-length {length - missing} or less."
         )
 
 
-def _separator(settings: ModelSettings, material: Material) -> int | None:
+def _separator(settings: ModelSettings, data: CorpusInputs) -> int | None:
     if settings.documents == "together":
         return None
-    if material.separator_id is None:
+    if data.separator_id is None:
         raise UserError(
-            f"documents cannot be kept apart: the tokenizer of {material.corpus.root} has no SEP "
+            f"documents cannot be kept apart: the tokenizer of {data.corpus.root} has no SEP "
             "or EOS token that is not its unknown token too, so its rows do not show where "
             "documents end. Set model.documents=together."
         )
-    return material.separator_id
+    return data.separator_id
 
 
 def _fingerprint(config: PreTrainedConfig, weights: Mapping[str, Tensor]) -> str:

@@ -17,7 +17,7 @@ from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
 from tidemask.runs.config import Recipe
-from tidemask.runs.corpus_inputs import Material, build_masker
+from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.token_classes import NO_CLASS
 
 SHARE_SEQUENCES = 512
@@ -75,9 +75,9 @@ def preview(
         UserError: no such corpus, run or sequence; a policy that the corpus does not fit.
     """
     opened = open_corpus(corpus)
-    material = Material.of(opened)
-    masker = build_masker(recipe.name, recipe.masking, material, recipe.training.max_steps)
-    dataset = material.held_out_set() if len(opened.held_out) else material.training_set(0)
+    data = CorpusInputs.of(opened)
+    masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
+    dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
     if not 0 <= sequence < len(dataset.split):
         raise UserError(f"no such sequence: {sequence}. Expected one in [0, {len(dataset.split)}).")
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
@@ -92,7 +92,7 @@ def preview(
             key=StepKey(recipe.training.seed, step),
             class_loss=_logged_losses(run, masker, progress),
         )
-        moments.append(_moment(masked, batch, starts, masker, material, progress))
+        moments.append(_moment(masked, batch, starts, masker, data, progress))
     return moments
 
 
@@ -101,7 +101,7 @@ def _moment(
     batch: Batch,
     starts: Tensor,
     masker: Masker,
-    material: Material,
+    data: CorpusInputs,
     progress: float,
 ) -> Moment:
     counted = slice(1, None)
@@ -112,7 +112,7 @@ def _moment(
         realised_ratio=float(selected.sum() / maskable.sum().clamp(min=1)),
         class_shares=_shares(masked, counted, masker.class_names),
         length_ratios=_by_length(selected, maskable, starts[counted]),
-        pieces=_pieces(masked, batch.input_ids[0].tolist(), starts[0].tolist(), material),
+        pieces=_pieces(masked, batch.input_ids[0].tolist(), starts[0].tolist(), data),
     )
 
 
@@ -148,9 +148,12 @@ def _by_length(selected: Tensor, maskable: Tensor, starts: Tensor) -> dict[str, 
 
 
 def _pieces(
-    masked: MaskedBatch, originals: Sequence[int], starts: Sequence[int], material: Material
+    masked: MaskedBatch,
+    originals: Sequence[int],
+    starts: Sequence[int],
+    data: CorpusInputs,
 ) -> list[Piece]:
-    tokenizer = material.tokenizer
+    tokenizer = data.tokenizer
     pieces = []
     for position, now in enumerate(masked.input_ids[0].tolist()):
         if not masked.maskable[0, position]:
@@ -158,7 +161,7 @@ def _pieces(
         original = originals[position]
         fate = "seen"
         if masked.selected[0, position]:
-            fate = _fate(now, original, material.vocabulary.mask_id)
+            fate = _fate(now, original, data.vocabulary.mask_id)
         elif masked.corrupted[0, position]:
             fate = "hidden"
         pieces.append(

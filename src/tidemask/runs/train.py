@@ -19,8 +19,9 @@ from tidemask.errors import UserError, one_line
 from tidemask.modeling import SelectedPositionsLM, load_model
 from tidemask.processes import keep_freed_memory
 from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
-from tidemask.runs.corpus_inputs import Material, Observer, build_masker, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
 from tidemask.runs.held_out import evaluate_model_of_run
 from tidemask.runs.in_run_evaluation import measure_at_start, measure_in_run
 from tidemask.runs.initial_model import start_of, wrapped
@@ -56,7 +57,7 @@ _BEGINNING = ResumePoint(0, None)
 
 def train(
     run: RunDirectory,
-    observer: Observer | None = None,
+    callbacks: RunCallbacks | None = None,
     interruption: Interruption | None = None,
 ) -> ResumePoint:
     """Train a run to its end, from its newest complete checkpoint or from the beginning.
@@ -66,7 +67,7 @@ def train(
 
     Args:
         run: made by `new_run`, or interrupted.
-        observer: told how it goes.
+        callbacks: told how it goes.
         interruption: says when to stop; nothing stops it if left out.
 
     Returns:
@@ -80,14 +81,14 @@ def train(
     join_launched_processes()
     if not torch.cuda.is_available():
         keep_freed_memory()
-    observer = observer or Observer()
+    callbacks = callbacks or RunCallbacks()
     config = read_run_config(run.config)
     with sole_process(run), naming_lost_processes(run):
-        return _train(run, config, observer, interruption or Interruption())
+        return _train(run, config, callbacks, interruption or Interruption())
 
 
 def _train(
-    run: RunDirectory, config: RunConfig, observer: Observer, interruption: Interruption
+    run: RunDirectory, config: RunConfig, callbacks: RunCallbacks, interruption: Interruption
 ) -> ResumePoint:
     if decided_on_first_rank(run.model.exists):
         raise UserError(
@@ -96,14 +97,14 @@ def _train(
         )
     corpus = corpus_of(config)
     decided_on_first_rank(lambda: verify_corpus(corpus))
-    material = Material.of(corpus)
+    data = CorpusInputs.of(corpus)
     point = decided_on_first_rank(lambda: find_resume_point(run))
-    trainer = _build_trainer(run, config, material, observer, point, interruption)
+    trainer = _build_trainer(run, config, data, callbacks, point, interruption)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.without_effect(), *config.training.without_effect()]
     for note in [*engine, *idle, *resume_notes(run, point), *config.training.to_wait_for()]:
-        observer.on_note(note)
+        callbacks.on_note(note)
     barrier()
     if rank_and_size()[0] == 0:
         clear_unfinished(run)
@@ -117,10 +118,10 @@ def _train(
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()
         last = load_model(run.checkpoint(config.training.max_steps))
-        final = wrapped(last, config.model, material)
-        stoppable = _stoppable(observer, interruption)
-        evaluate_model_of_run(run, FINAL, final, config, material, stoppable)
-        _save_final_model(run, final, material)
+        final = wrapped(last, config.model, data)
+        stoppable = _stoppable(callbacks, interruption)
+        evaluate_model_of_run(run, FINAL, final, config, data, stoppable)
+        _save_final_model(run, final, data)
     return point
 
 
@@ -142,14 +143,14 @@ def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
 
 
-def _stoppable(observer: Observer, interruption: Interruption) -> Observer:
-    """The observer of an evaluation that ends where the training is asked to stop."""
+def _stoppable(callbacks: RunCallbacks, interruption: Interruption) -> RunCallbacks:
+    """The callbacks of an evaluation that ends where the training is asked to stop."""
 
     def on_progress(stage: str, done: int, total: int | None) -> None:
-        observer.on_progress(stage, done, total)
+        callbacks.on_progress(stage, done, total)
         leave_if_asked(interruption)
 
-    return dataclasses.replace(observer, on_progress=on_progress)
+    return dataclasses.replace(callbacks, on_progress=on_progress)
 
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
@@ -167,8 +168,8 @@ def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
 def _build_trainer(
     run: RunDirectory,
     config: RunConfig,
-    material: Material,
-    observer: Observer,
+    data: CorpusInputs,
+    callbacks: RunCallbacks,
     point: ResumePoint = _BEGINNING,
     interruption: Interruption | None = None,
 ) -> MaskedLMTrainer:
@@ -189,46 +190,46 @@ def _build_trainer(
 
     def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
         if record is not None:
-            observer.on_record(record)
-        observer.on_progress("training", step, total)
+            callbacks.on_record(record)
+        callbacks.on_progress("training", step, total)
 
-    stoppable = _stoppable(observer, interruption)
-    quiet = _stoppable(Observer(), interruption)
-    evaluate = measure_in_run(material, config.evaluation, observer.measures, observer=quiet)
+    stoppable = _stoppable(callbacks, interruption)
+    quiet = _stoppable(RunCallbacks(), interruption)
+    evaluate = measure_in_run(data, config.evaluation, callbacks.measures, callbacks=quiet)
     return MaskedLMTrainer(
-        _model_at(point, config, material, observer),
+        _model_at(point, config, data, callbacks),
         config.training,
-        masker=build_masker(config.recipe, config.masking, material, total),
-        dataset=material.training_set(config.training.seed),
+        masker=build_masker(config.recipe, config.masking, data, total),
+        dataset=data.training_set(config.training.seed),
         run=run,
-        tokenizer=material.tokenizer,
+        tokenizer=data.tokenizer,
         identity=identity,
         accumulation_steps=accumulation,
         hooks=Hooks(
             evaluate=evaluate,
-            at_start=measure_at_start(run, config, material, evaluate, stoppable),
+            at_start=measure_at_start(run, config, data, evaluate, stoppable),
             evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
             on_step=on_step,
-            callbacks=observer.callbacks,
+            callbacks=callbacks.trainer_callbacks,
         ),
         interruption=interruption,
     )
 
 
 def _model_at(
-    point: ResumePoint, config: RunConfig, material: Material, observer: Observer
+    point: ResumePoint, config: RunConfig, data: CorpusInputs, callbacks: RunCallbacks
 ) -> SelectedPositionsLM:
     """The model of a checkpoint, which needs nothing else; or the one that the run starts from."""
     if point.path is not None:
-        return wrapped(load_model(point.path), config.model, material)
-    start = start_of(config.model, material, seed=config.training.seed)
+        return wrapped(load_model(point.path), config.model, data)
+    start = start_of(config.model, data, seed=config.training.seed)
     start.refuse_other_than(config.model_fingerprint, config.model)
     for note in start.notes:
-        observer.on_note(note)
-    return wrapped(start.model, config.model, material)
+        callbacks.on_note(note)
+    return wrapped(start.model, config.model, data)
 
 
-def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: Material) -> None:
+def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: CorpusInputs) -> None:
     """Save the model of the last checkpoint, with its tokenizer and its card."""
     staged = run.root / ".model.tmp"
 
@@ -236,9 +237,9 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, material: M
         shutil.rmtree(staged, ignore_errors=True)
         try:
             final.language_model.save_pretrained(staged)
-            material.tokenizer.save_pretrained(staged)
-            token = str(material.tokenizer.mask_token)
-            card = model_card(run, material.corpus.manifest, mask_token=token)
+            data.tokenizer.save_pretrained(staged)
+            token = str(data.tokenizer.mask_token)
+            card = model_card(run, data.corpus.manifest, mask_token=token)
             (staged / "README.md").write_text(card, encoding="utf-8")
             sync_tree(staged)
             staged.rename(run.model)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from held_out_by_hand import measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.runs.corpus_inputs import Material
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import held_out_metrics
 
@@ -56,19 +56,19 @@ def test_frequency_bands_of_a_large_text_do_not_overflow() -> None:
 
 
 def test_frequency_bands_losses_are_those_by_hand(corpus: Path) -> None:
-    material = Material.of(open_corpus(corpus))
-    model = rough_model(material)
-    train = material.training_set(seed=1).__getitems__(range(len(material.corpus.train)))
+    data = CorpusInputs.of(open_corpus(corpus))
+    model = rough_model(data)
+    train = data.training_set(seed=1).__getitems__(range(len(data.corpus.train)))
     counts = Counter(train.input_ids[train.maskable].tolist())
-    band_of = bands_of([counts[entry] for entry in range(material.vocabulary.size)])
+    band_of = bands_of([counts[entry] for entry in range(data.vocabulary.size)])
     metrics = held_out_metrics(
-        model, material.held_out_set(), material.vocabulary, num_sequences=0, num_draws=1,
-        batch_size=7, class_names=material.corpus.manifest.class_names,
-        bands=frequency_bands(material.training_counts),
+        model, data.held_out_set(), data.vocabulary, num_sequences=0, num_draws=1,
+        batch_size=7, class_names=data.corpus.manifest.class_names,
+        bands=frequency_bands(data.training_counts),
     )  # fmt: skip
     found = {name: value for name, value in metrics.items() if "/frequency/" in name}
     expected = {}
-    for percent, tokens in measured_by_hand(model, material, num_draws=1).items():
+    for percent, tokens in measured_by_hand(model, data, num_draws=1).items():
         losses = defaultdict(list)
         for token in tokens:
             losses[NAMES[band_of[token.entry]]].append(token.loss)

@@ -13,7 +13,7 @@ from torch import Tensor
 from held_out_by_hand import Token, measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
-from tidemask.runs.corpus_inputs import Material
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import (
     HeldOutSettings,
@@ -25,33 +25,33 @@ from tidemask.token_classes import NO_CLASS
 
 
 @pytest.fixture(scope="module")
-def material(corpus: Path) -> Material:
-    return Material.of(open_corpus(corpus))
+def data(corpus: Path) -> CorpusInputs:
+    return CorpusInputs.of(open_corpus(corpus))
 
 
 @pytest.fixture(scope="module")
-def model(material: Material) -> SelectedPositionsLM:
-    return rough_model(material)
+def model(data: CorpusInputs) -> SelectedPositionsLM:
+    return rough_model(data)
 
 
 @pytest.fixture(scope="module")
-def tokens(model: SelectedPositionsLM, material: Material) -> dict[int, list[Token]]:
-    return measured_by_hand(model, material, num_draws=2)
+def tokens(model: SelectedPositionsLM, data: CorpusInputs) -> dict[int, list[Token]]:
+    return measured_by_hand(model, data, num_draws=2)
 
 
-def _metrics(model: SelectedPositionsLM, material: Material, **changes: object) -> dict[str, float]:
+def _metrics(model: SelectedPositionsLM, data: CorpusInputs, **changes: object) -> dict[str, float]:
     arguments = {"num_sequences": 0, "num_draws": 2, "batch_size": 7, **changes}
     return held_out_metrics(
-        model, material.held_out_set(), material.vocabulary,
-        class_names=material.corpus.manifest.class_names, **arguments,
+        model, data.held_out_set(), data.vocabulary,
+        class_names=data.corpus.manifest.class_names, **arguments,
     )  # fmt: skip
 
 
 def test_held_out_loss_is_the_mean_over_selected_tokens(
-    model: SelectedPositionsLM, material: Material, tokens: dict[int, list[Token]]
+    model: SelectedPositionsLM, data: CorpusInputs, tokens: dict[int, list[Token]]
 ) -> None:
-    metrics = _metrics(model, material)
-    names = material.corpus.manifest.class_names
+    metrics = _metrics(model, data)
+    names = data.corpus.manifest.class_names
     for percent, here in tokens.items():
         losses = [token.loss for token in here]
         assert metrics[f"held_out/num_predicted_{percent}"] == len(losses)
@@ -68,7 +68,7 @@ def test_held_out_loss_is_the_mean_over_selected_tokens(
 
 
 def test_held_out_standard_error_is_near_the_jackknife_over_sequences(
-    model: SelectedPositionsLM, material: Material, tokens: dict[int, list[Token]]
+    model: SelectedPositionsLM, data: CorpusInputs, tokens: dict[int, list[Token]]
 ) -> None:
     at_15 = tokens[15]
     rows = sorted({token.row for token in at_15})
@@ -79,72 +79,70 @@ def test_held_out_standard_error_is_near_the_jackknife_over_sequences(
         left_out.append((total - sum(here)) / (count - len(here)))
     mean = sum(left_out) / len(rows)
     variance = (len(rows) - 1) / len(rows) * sum((x - mean) ** 2 for x in left_out)
-    error = _metrics(model, material)["held_out/loss_15_standard_error"]
+    error = _metrics(model, data)["held_out/loss_15_standard_error"]
     assert error == pytest.approx(math.sqrt(variance), rel=0.02)
 
 
-def test_held_out_every_selected_position_shows_the_mask(material: Material) -> None:
-    batch = material.held_out_set().__getitems__(range(20))
-    for inputs, selected in _maskings(batch, material.vocabulary, 30, 2):
-        assert (inputs[selected] == material.vocabulary.mask_id).all()
+def test_held_out_every_selected_position_shows_the_mask(data: CorpusInputs) -> None:
+    batch = data.held_out_set().__getitems__(range(20))
+    for inputs, selected in _maskings(batch, data.vocabulary, 30, 2):
+        assert (inputs[selected] == data.vocabulary.mask_id).all()
         assert torch.equal(inputs[~selected], batch.input_ids[~selected])
         assert not (selected & ~batch.maskable).any()
 
 
-def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(material: Material) -> None:
+def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(
+    data: CorpusInputs,
+) -> None:
     built = build_model(
-        ModelSettings(size="bert-tiny"), tokenizer=material.tokenizer,
-        vocab_size=material.vocabulary.size, sequence_length=32, seed=0,
+        ModelSettings(size="bert-tiny"), tokenizer=data.tokenizer,
+        vocab_size=data.vocabulary.size, sequence_length=32, seed=0,
     )  # fmt: skip
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.zero_()
-    metrics = _metrics(SelectedPositionsLM(built), material)
-    expected = math.log(material.vocabulary.size)
+    metrics = _metrics(SelectedPositionsLM(built), data)
+    expected = math.log(data.vocabulary.size)
     for percent in (5, 15, 30):
         assert metrics[f"held_out/loss_{percent}"] == pytest.approx(expected, rel=1e-6)
         assert metrics[f"held_out/loss_{percent}_standard_error"] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_held_out_is_the_same_in_any_batches_and_on_any_ranks(
-    model: SelectedPositionsLM, material: Material
+    model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
-    bands = frequency_bands(material.training_counts)
-    expected = _metrics(model, material, bands=bands)
-    assert _metrics(model, material, bands=bands, batch_size=64) == pytest.approx(
-        expected, rel=1e-5
-    )
+    bands = frequency_bands(data.training_counts)
+    expected = _metrics(model, data, bands=bands)
+    assert _metrics(model, data, bands=bands, batch_size=64) == pytest.approx(expected, rel=1e-5)
     shares: list[Tensor] = []
     for rank in range(3):
         _metrics(
-            model, material, bands=bands, rank=rank, num_ranks=3,
+            model, data, bands=bands, rank=rank, num_ranks=3,
             reduce=lambda v: shares.append(v) or v,
         )  # fmt: skip
     sums = [sum(shares[i::3]) for i in range(3)]
     again = iter(sums)
-    merged = _metrics(
-        model, material, bands=bands, rank=0, num_ranks=3, reduce=lambda v: next(again)
-    )
+    merged = _metrics(model, data, bands=bands, rank=0, num_ranks=3, reduce=lambda v: next(again))
     assert merged == pytest.approx(expected, rel=1e-5)
 
 
 def test_held_out_leaves_model_and_generator_as_they_were(
-    model: SelectedPositionsLM, material: Material
+    model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
     model.train()
     before = torch.random.get_rng_state()
-    first = _metrics(model, material, num_sequences=5)
+    first = _metrics(model, data, num_sequences=5)
     assert model.training
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert _metrics(model, material, num_sequences=5) == first
+    assert _metrics(model, data, num_sequences=5) == first
 
 
-def test_held_out_unigram_entropy_is_that_of_the_counts(material: Material) -> None:
-    batch = material.held_out_set().__getitems__(range(len(material.corpus.held_out)))
+def test_held_out_unigram_entropy_is_that_of_the_counts(data: CorpusInputs) -> None:
+    batch = data.held_out_set().__getitems__(range(len(data.corpus.held_out)))
     counts = Counter(batch.input_ids[batch.maskable].tolist())
     total = sum(counts.values())
     expected = -sum(n / total * math.log(n / total) for n in counts.values())
-    assert unigram_entropy(material.held_out_set()) == pytest.approx(expected)
+    assert unigram_entropy(data.held_out_set()) == pytest.approx(expected)
 
 
 def test_held_out_settings_are_checked() -> None:
@@ -156,7 +154,7 @@ def test_held_out_settings_are_checked() -> None:
 
 
 def test_held_out_without_classes(plain_corpus: Path, model: SelectedPositionsLM) -> None:
-    plain = Material.of(open_corpus(plain_corpus))
+    plain = CorpusInputs.of(open_corpus(plain_corpus))
     batch = plain.held_out_set().__getitems__([0])
     assert (batch.token_class == NO_CLASS).all()
     metrics = _metrics(model, plain)

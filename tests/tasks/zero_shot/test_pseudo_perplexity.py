@@ -11,7 +11,7 @@ import torch
 
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
-from tidemask.runs.corpus_inputs import Material
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.zero_shot.pseudo_perplexity import (
     PseudoPerplexitySettings,
     pseudo_perplexity_metrics,
@@ -19,15 +19,15 @@ from tidemask.tasks.zero_shot.pseudo_perplexity import (
 
 
 @pytest.fixture(scope="module")
-def material(corpus: Path) -> Material:
-    return Material.of(open_corpus(corpus))
+def data(corpus: Path) -> CorpusInputs:
+    return CorpusInputs.of(open_corpus(corpus))
 
 
 @pytest.fixture(scope="module")
-def model(material: Material) -> SelectedPositionsLM:
+def model(data: CorpusInputs) -> SelectedPositionsLM:
     built = build_model(
-        ModelSettings(size="bert-tiny", dropout=0.3), tokenizer=material.tokenizer,
-        vocab_size=material.vocabulary.size, sequence_length=32, seed=3,
+        ModelSettings(size="bert-tiny", dropout=0.3), tokenizer=data.tokenizer,
+        vocab_size=data.vocabulary.size, sequence_length=32, seed=3,
     )  # fmt: skip
     with torch.no_grad():
         for parameter in built.parameters():
@@ -35,21 +35,19 @@ def model(material: Material) -> SelectedPositionsLM:
     return SelectedPositionsLM(built)
 
 
-def _metrics(model: SelectedPositionsLM, material: Material, **sample: int) -> dict[str, float]:
+def _metrics(model: SelectedPositionsLM, data: CorpusInputs, **sample: int) -> dict[str, float]:
     settings = PseudoPerplexitySettings(**sample)
-    return pseudo_perplexity_metrics(
-        model, material.held_out_set(), material.vocabulary.mask_id, settings
-    )
+    return pseudo_perplexity_metrics(model, data.held_out_set(), data.vocabulary.mask_id, settings)
 
 
-def _by_hand(model: SelectedPositionsLM, material: Material, row: int) -> list[float]:
+def _by_hand(model: SelectedPositionsLM, data: CorpusInputs, row: int) -> list[float]:
     """Loss of each token of a row with it alone masked."""
-    batch = material.held_out_set()[row]
+    batch = data.held_out_set()[row]
     mask = None if batch.attention_mask is None else batch.attention_mask.long()
     places = batch.maskable[0].nonzero().flatten().tolist()
     ids = batch.input_ids.repeat(len(places), 1)
     for copy, place in enumerate(places):
-        ids[copy, place] = material.vocabulary.mask_id
+        ids[copy, place] = data.vocabulary.mask_id
     if mask is not None:
         mask = mask.repeat(len(places), 1)
     with torch.no_grad():
@@ -61,11 +59,11 @@ def _by_hand(model: SelectedPositionsLM, material: Material, row: int) -> list[f
     ]
 
 
-def test_pseudo_perplexity_of_every_token(model: SelectedPositionsLM, material: Material) -> None:
+def test_pseudo_perplexity_of_every_token(model: SelectedPositionsLM, data: CorpusInputs) -> None:
     """With the jackknife over rows for the standard error."""
-    rows = [_by_hand(model, material, row) for row in range(len(material.held_out_set().split))]
+    rows = [_by_hand(model, data, row) for row in range(len(data.held_out_set().split))]
     total, count = sum(map(sum, rows)), sum(map(len, rows))
-    metrics = _metrics(model, material, sequences=0, tokens_per_sequence=0)
+    metrics = _metrics(model, data, sequences=0, tokens_per_sequence=0)
     assert metrics["loss"] == pytest.approx(total / count, rel=1e-5)
     assert metrics["pseudo_perplexity"] == pytest.approx(math.exp(total / count), rel=1e-4)
     assert metrics["num_tokens"] == count
@@ -79,26 +77,26 @@ def test_pseudo_perplexity_of_every_token(model: SelectedPositionsLM, material: 
 
 
 def test_pseudo_perplexity_of_the_fixed_sample(
-    model: SelectedPositionsLM, material: Material
+    model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
-    size = len(material.held_out_set().split)
+    size = len(data.held_out_set().split)
     assert size > 8
     losses = []
     for row in (size * 1 // 8, size * 3 // 8, size * 5 // 8, size * 7 // 8):
-        every = _by_hand(model, material, row)
+        every = _by_hand(model, data, row)
         losses += [every[len(every) * part // 6] for part in (1, 3, 5)]
-    metrics = _metrics(model, material, sequences=4, tokens_per_sequence=3)
+    metrics = _metrics(model, data, sequences=4, tokens_per_sequence=3)
     assert metrics["loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     assert metrics["num_tokens"] == 12
 
 
 def test_pseudo_perplexity_in_small_batches_is_the_same(
-    model: SelectedPositionsLM, material: Material, monkeypatch: pytest.MonkeyPatch
+    model: SelectedPositionsLM, data: CorpusInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = _metrics(model, material)
+    expected = _metrics(model, data)
     monkeypatch.setattr("tidemask.tasks.zero_shot.pseudo_perplexity._ROWS_AT_ONCE", 3)
     monkeypatch.setattr("tidemask.tasks.zero_shot.pseudo_perplexity._POSITIONS_ON_CPU", 70)
-    assert _metrics(model, material) == pytest.approx(expected, rel=1e-5)
+    assert _metrics(model, data) == pytest.approx(expected, rel=1e-5)
 
 
 def test_pseudo_perplexity_refuses_a_sample_below_nothing() -> None:

@@ -1,0 +1,34 @@
+"""What is called while a run trains: progress, metrics, notes and a user's own measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from transformers import TrainerCallback
+
+from tidemask.modeling import SelectedPositionsLM
+from tidemask.progress import NoteCallback, ProgressCallback, ignore
+from tidemask.run_record import MetricValue
+
+RecordCallback = Callable[[Mapping[str, MetricValue]], None]
+"""Called with each line of metrics when it is written."""
+
+Measure = Callable[[SelectedPositionsLM], Mapping[str, float]]
+"""A user's measurement of the model, called on every rank; it must return the same on each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCallbacks:
+    """What is called while a run trains; each does nothing by default."""
+
+    on_progress: ProgressCallback = ignore
+    """Called with the stage, what is done of it and its total."""
+    on_record: RecordCallback = ignore
+    """Called with each logged step's line of metrics."""
+    on_note: NoteCallback = ignore
+    """Called with what a user should know, one sentence at a time."""
+    measures: tuple[Measure, ...] = ()
+    """Measured beside every held-out loss during training; the results join the line of metrics."""
+    trainer_callbacks: tuple[TrainerCallback, ...] = ()
+    """Callbacks of the Hugging Face Trainer; `on_log` gets the numbers of each line of metrics."""
