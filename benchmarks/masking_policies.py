@@ -62,7 +62,7 @@ class Policy:
         )
         needed = {"input_ids", "sample_id"}
         needed |= {"word_starts"} if of_words else set()
-        return needed | ({"token_class"} if settings.weighs_classes else set())
+        return needed | ({"token_class"} if settings.uses_token_classes else set())
 
 
 def policies() -> list[Policy]:
@@ -143,7 +143,7 @@ class Prepared:
     def class_loss(self) -> Tensor | None:
         """Losses of all classes, well apart; `None` if the policy weighs by none."""
         settings = self.policy.settings
-        if settings.weighs_vocabulary_by_loss:
+        if settings.uses_vocabulary_loss:
             size = self.material.language.vocabulary.size
             generator = torch.Generator().manual_seed(0)
             return 12.0 * torch.rand(size, dtype=torch.float64, generator=generator)

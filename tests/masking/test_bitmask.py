@@ -10,8 +10,8 @@ from tidemask.masking.bitmask import (
     as_mask,
     below,
     below_threshold,
-    chosen,
     negative_thresholds,
+    where_mask,
 )
 
 FULL = 2**31
@@ -88,8 +88,8 @@ def test_choices_equal_where(dtype, values, seed, number):
     mask = as_mask(booleans).to(dtype)
     constant = torch.full_like(ids, number)
     for result, expected in (
-        (chosen(mask, number, ids), torch.where(booleans, constant, ids)),
-        (chosen(mask, ids, number), torch.where(booleans, ids, constant)),
+        (where_mask(mask, number, ids), torch.where(booleans, constant, ids)),
+        (where_mask(mask, ids, number), torch.where(booleans, ids, constant)),
     ):
         assert torch.equal(result, expected)
         assert result.dtype == dtype

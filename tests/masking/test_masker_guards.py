@@ -46,7 +46,7 @@ def masker_of(**policy):
 
 def masked(masker, batch):
     losses = torch.tensor([0.5, 1.0, 3.0])
-    vocabulary = masker.settings.weighs_vocabulary_by_loss
+    vocabulary = masker.settings.uses_vocabulary_loss
     return masker(
         batch, progress=0.5, key=StepKey(1, 5), class_loss=torch.rand(50) if vocabulary else losses
     )

@@ -189,5 +189,5 @@ def test_needs_of_a_policy_are_told():
         (ByFunction(), False, False),
     ):
         settings = MaskingSettings(content=content, ratio=Linear())
-        assert settings.weighs_classes == upos
-        assert settings.weighs_vocabulary_by_loss == vocabulary
+        assert settings.uses_token_classes == upos
+        assert settings.uses_vocabulary_loss == vocabulary

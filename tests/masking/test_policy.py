@@ -10,12 +10,12 @@ from tidemask.runs.config import load_recipe, recipe_names
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_no_shipped_recipe_has_settings_without_effect(recipe):
-    assert load_recipe(recipe).masking.without_effect() == []
+    assert load_recipe(recipe).masking.ineffective_settings() == []
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])
 def test_lengths_of_spans_without_spans_are_told(unit):
-    (sentence,) = MaskingSettings(unit=unit, spans=SpanLengths(longest=3)).without_effect()
+    (sentence,) = MaskingSettings(unit=unit, spans=SpanLengths(longest=3)).ineffective_settings()
     assert sentence == f"masking.spans has no effect with masking.unit={unit}."
 
 
@@ -23,8 +23,8 @@ def test_prediction_that_is_nowhere_below_the_ratio_is_told():
     falling = Linear(start=0.3, end=0.1)
     above = MaskingSettings(ratio=falling, prediction=Constant(ratio=0.3))
     below = MaskingSettings(ratio=falling, prediction=Constant(ratio=0.29))
-    assert len(above.without_effect()) == 1
-    assert below.without_effect() == []
+    assert len(above.ineffective_settings()) == 1
+    assert below.ineffective_settings() == []
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def masker_of(ratio=0.15, unit="word", content=None, *, names=NAMES, **policy):
 
 
 def masked_by(masker, batch, *, seed=1, step=LATE, progress=0.5):
-    losses = TOKEN_LOSSES if masker.settings.weighs_vocabulary_by_loss else LOSSES
+    losses = TOKEN_LOSSES if masker.settings.uses_vocabulary_loss else LOSSES
     return masker(batch, progress=progress, key=StepKey(seed, step), class_loss=losses)
 
 

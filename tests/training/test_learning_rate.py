@@ -73,6 +73,6 @@ def test_learning_rate_decay_that_does_not_fit_is_refused() -> None:
 
 def test_learning_rate_decay_without_effect_is_said() -> None:
     settings = TrainingSettings(lr_decay_steps=7)
-    (note,) = settings.without_effect()
+    (note,) = settings.ineffective_settings()
     assert "training.lr_decay_steps=7 has no effect" in note
-    assert not TrainingSettings(lr_decay_steps=7, lr_schedule="wsd").without_effect()
+    assert not TrainingSettings(lr_decay_steps=7, lr_schedule="wsd").ineffective_settings()

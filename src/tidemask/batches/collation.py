@@ -23,7 +23,7 @@ from tidemask.masking.batch import Batch
 from tidemask.masking.noise import philox_4x32
 from tidemask.token_classes import NO_CLASS
 
-Example = Mapping[str, Any]
+TokenizedExample = Mapping[str, Any]
 """One sequence of a dataset: `input_ids`, and by name whatever else is known of it."""
 
 WORD_STARTS, TOKEN_CLASS, DOCUMENT_STARTS = "word_starts", "token_class", "document_starts"
@@ -80,7 +80,7 @@ class Collation:
         self.pad_id = pad_id
         self.pad_to_multiple_of = pad_to_multiple_of
 
-    def __call__(self, examples: Sequence[Example]) -> Collated:
+    def __call__(self, examples: Sequence[TokenizedExample]) -> Collated:
         """Stack the examples' columns.
 
         A sequence without `sample_id` is named by a hash of its content, so that its noise does not
@@ -153,7 +153,7 @@ class Collation:
         return self.is_special.index_select(0, input_ids.flatten()).view(input_ids.shape)
 
 
-def _columns(examples: Sequence[Example]) -> list[str]:
+def _columns(examples: Sequence[TokenizedExample]) -> list[str]:
     """Names of the columns to collate, the same in all examples."""
     if not examples:
         raise ValueError("no examples to collate. Expected at least one sequence.")

@@ -18,7 +18,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tidemask.batches.collation import ATTENTION, TOKEN_CLASS, WORD_STARTS, Collation, Example
+from tidemask.batches.collation import (
+    ATTENTION,
+    TOKEN_CLASS,
+    WORD_STARTS,
+    Collation,
+    TokenizedExample,
+)
 from tidemask.batches.step_clock import SharedLosses, StepClock
 from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.corruption import Corruption, Vocabulary
@@ -121,7 +127,7 @@ class MaskingCollator:
         )
         self.is_training: Callable[[], bool] = _always
         self.class_loss = self.masker.new_vocabulary_loss() or (
-            self.masker.new_class_loss() if settings.weighs_classes_by_loss else None
+            self.masker.new_class_loss() if settings.uses_class_loss else None
         )
         self._losses = self._new_losses(loss_lag_steps)
         self._evaluation = Masker(
@@ -159,7 +165,7 @@ class MaskingCollator:
         pad_id = tokenizer.pad_token_id
         return cls(settings, vocabulary, max_steps=max_steps, pad_id=pad_id, **others)
 
-    def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def __call__(self, examples: Sequence[TokenizedExample]) -> dict[str, Tensor]:
         """Collate and mask.
 
         Returns:
@@ -196,7 +202,7 @@ class MaskingCollator:
         )
         for needed, name, present in (
             (of_words, WORD_STARTS, batch.word_starts),
-            (settings.weighs_classes, TOKEN_CLASS, batch.token_class),
+            (settings.uses_token_classes, TOKEN_CLASS, batch.token_class),
         ):
             if needed and present is None:
                 raise ValueError(
@@ -214,7 +220,7 @@ class MaskingCollator:
         if masked.loss_weight is not None:
             columns[LOSS_WEIGHT] = masked.loss_weight
             columns[NUM_MASKABLE] = masked.maskable.sum(1)
-        if self.masker.settings.weighs_classes_by_loss and masked.token_class is not None:
+        if self.masker.settings.uses_class_loss and masked.token_class is not None:
             columns[TOKEN_CLASS] = masked.token_class
         return columns
 

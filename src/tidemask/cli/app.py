@@ -229,7 +229,7 @@ def preview(
             "Without the losses of a run all are masked alike. "
             + (
                 "Those of vocabulary entries are in checkpoints alone, so there is no more to see."
-                if loaded.masking.weighs_vocabulary_by_loss
+                if loaded.masking.uses_vocabulary_loss
                 else "Name one by --run to see its weights."
             ),
             soft_wrap=True,

@@ -66,7 +66,7 @@ def as_bool(mask: Int[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
     return mask.to(torch.int8).neg_().view(torch.bool)
 
 
-def chosen(
+def where_mask(
     mask: Int[Tensor, "*shape"],
     these: Int[Tensor, "*shape"] | int,
     others: Int[Tensor, "*shape"] | int,

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int, Int32
 from torch import Tensor
 
-from tidemask.masking.bitmask import as_bool, below, chosen
+from tidemask.masking.bitmask import as_bool, below, where_mask
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams, positions_of
 from tidemask.masking.schedule import Schedule
 from tidemask.settings import Settings, check_share
@@ -149,10 +149,10 @@ def corrupt(
     """
     input_ids = input_ids.contiguous()
     if shares.mask >= 1.0:
-        return chosen(drawn.to(input_ids.dtype), vocabulary.mask_id, input_ids)
+        return where_mask(drawn.to(input_ids.dtype), vocabulary.mask_id, input_ids)
     kind = streams.draws(Purpose.CORRUPTION, positions_of(input_ids))
     is_mask = below(kind, shares.mask).bitwise_and_(drawn)
-    ids = chosen(is_mask.to(input_ids.dtype), vocabulary.mask_id, input_ids)
+    ids = where_mask(is_mask.to(input_ids.dtype), vocabulary.mask_id, input_ids)
     if shares.random > 0.0:
         is_random = below(kind, min(1.0, shares.mask + shares.random)).bitwise_and_(drawn)
         is_random.bitwise_xor_(is_mask)

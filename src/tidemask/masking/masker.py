@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Int32
 from torch import Tensor
 
 from tidemask.masking.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
-from tidemask.masking.bitmask import as_bool, below, chosen
+from tidemask.masking.bitmask import as_bool, below, where_mask
 from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.corruption import Vocabulary, corrupt
 from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
@@ -129,7 +129,7 @@ class Masker:
 
     def new_vocabulary_loss(self) -> ClassLoss | None:
         """An empty class-loss state over the vocabulary; `None` if the policy does not weigh it."""
-        if not self.settings.weighs_vocabulary_by_loss:
+        if not self.settings.uses_vocabulary_loss:
             return None
         return self._new_loss([str(token) for token in range(self.vocabulary.size)])
 
@@ -209,7 +209,7 @@ class Masker:
         )
         return MaskedBatch(
             input_ids=corrupted_ids.to(batch.input_ids.dtype),
-            labels=chosen(predicted, ids, IGNORE_INDEX).to(batch.input_ids.dtype),
+            labels=where_mask(predicted, ids, IGNORE_INDEX).to(batch.input_ids.dtype),
             selected=selected,
             corrupted=corrupted,
             maskable=batch.maskable,

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Schedule
 from tidemask.masking.sequence_ratio import PerSequence, Same
-from tidemask.masking.units import SpanLengths, Unit
+from tidemask.masking.units import MaskingUnit, SpanLengths
 from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform, Weighting
 from tidemask.settings import Settings
 
@@ -29,7 +29,7 @@ class MaskingSettings(Settings):
     prediction: Literal["all"] | Schedule = "all"
     """Share of maskable tokens to predict, where fewer are predicted than are corrupted; `all`
     predicts whatever was corrupted. A share above the ratio predicts all too."""
-    unit: Unit = "word"
+    unit: MaskingUnit = "word"
     """What is selected whole or not at all."""
     spans: SpanLengths = field(default_factory=SpanLengths)
     """Lengths of spans, for the unit `span`."""
@@ -46,7 +46,7 @@ class MaskingSettings(Settings):
     objective that a weighting makes. With either, the sum is divided by the maskable positions."""
 
     def __post_init__(self) -> None:
-        for name, known in (("unit", Unit), ("budget", Budget), ("loss_weight", LossWeight)):
+        for name, known in (("unit", MaskingUnit), ("budget", Budget), ("loss_weight", LossWeight)):
             value = getattr(self, name)
             if value not in get_args(known):
                 raise ValueError(f"{name}={value!r}. Expected one of {', '.join(get_args(known))}.")
@@ -70,7 +70,7 @@ class MaskingSettings(Settings):
                 "a fixed budget the inclusion probability has no closed form."
             )
 
-    def without_effect(self) -> list[str]:
+    def ineffective_settings(self) -> list[str]:
         """Settings that were changed and change nothing, a sentence each."""
         sentences = []
         if self.unit != "span" and self.spans != SpanLengths():
@@ -85,16 +85,16 @@ class MaskingSettings(Settings):
         return sentences
 
     @property
-    def weighs_classes(self) -> bool:
+    def uses_token_classes(self) -> bool:
         """Whether the policy needs the classes that preparation recorded."""
-        return isinstance(self.content, ByTable) or self.weighs_classes_by_loss
+        return isinstance(self.content, ByTable) or self.uses_class_loss
 
     @property
-    def weighs_classes_by_loss(self) -> bool:
+    def uses_class_loss(self) -> bool:
         """Whether weights follow the losses of the classes that preparation recorded."""
         return isinstance(self.content, ByClassLoss) and self.content.classes == "upos"
 
     @property
-    def weighs_vocabulary_by_loss(self) -> bool:
+    def uses_vocabulary_loss(self) -> bool:
         """Whether the policy's class loss has the vocabulary entries as classes."""
         return isinstance(self.content, ByClassLoss) and self.content.classes == "vocabulary"

@@ -159,7 +159,7 @@ class WarmupLinear(Settings):
         return _between(self.peak, self.end, (s - self.warmup) / (1.0 - self.warmup))
 
 
-Piece = Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear
+PhaseSchedule = Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear
 """Curves of which phases are made."""
 
 
@@ -169,7 +169,7 @@ class Phase(Settings):
 
     until: float
     """Progress at which the phase ends, itself not included, in (0, 1]; the last is 1."""
-    ratio: float | Piece
+    ratio: float | PhaseSchedule
     """Share of maskable tokens, in [0, 1]; or a schedule over the progress within the phase."""
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ from tidemask.masking.bitmask import as_mask, below
 from tidemask.masking.noise import Purpose, Streams, positions_of
 from tidemask.settings import Settings, check_at_least
 
-Unit = Literal["token", "word", "span"]
+MaskingUnit = Literal["token", "word", "span"]
 """`token`: every position by itself. `word`: all subwords of a word together. `span`: a run of
 adjacent words, or tokens."""
 

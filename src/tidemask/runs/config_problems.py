@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic_core import ErrorDetails
 
-from tidemask.masking.schedule import SCHEDULES, Piece
+from tidemask.masking.schedule import SCHEDULES, PhaseSchedule
 from tidemask.masking.sequence_ratio import DISTRIBUTIONS
 from tidemask.masking.weighting import WEIGHTINGS
 from tidemask.settings import Settings
@@ -75,8 +75,8 @@ def _no_pieces(raw: dict[str, Any], path: tuple[str, ...]) -> Iterable[str]:
     """The schedule of a phase, if phases cannot be made of it."""
     inner = raw.get("ratio")
     chosen = inner.get("schedule") if "until" in raw and isinstance(inner, dict) else None
-    if chosen in SCHEDULES and SCHEDULES[chosen] not in get_args(Piece):
-        names = [name for name, kind in SCHEDULES.items() if kind in get_args(Piece)]
+    if chosen in SCHEDULES and SCHEDULES[chosen] not in get_args(PhaseSchedule):
+        names = [name for name, kind in SCHEDULES.items() if kind in get_args(PhaseSchedule)]
         yield f"{'.'.join((*path, 'ratio', 'schedule'))}={chosen}.{_listed(names)}"
 
 

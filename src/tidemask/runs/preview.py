@@ -197,7 +197,7 @@ def _logged_losses(run: Path | None, masker: Masker, progress: float) -> Tensor 
     """
     if run is None:
         return None
-    if masker.settings.weighs_vocabulary_by_loss:
+    if masker.settings.uses_vocabulary_loss:
         raise UserError(
             "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
             f"--run {run}. They are in its checkpoints alone; leave out --run."

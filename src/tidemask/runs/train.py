@@ -102,7 +102,7 @@ def _train(
     trainer = _build_trainer(run, config, data, callbacks, point, interruption)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
-    idle = [*config.masking.without_effect(), *config.training.without_effect()]
+    idle = [*config.masking.ineffective_settings(), *config.training.ineffective_settings()]
     for note in [*engine, *idle, *resume_notes(run, point), *config.training.to_wait_for()]:
         callbacks.on_note(note)
     barrier()

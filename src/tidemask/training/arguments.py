@@ -149,7 +149,7 @@ class TrainingSettings(Settings):
             return []
         return ["Compiling the model (training.compile): the first step takes a minute or more."]
 
-    def without_effect(self) -> list[str]:
+    def ineffective_settings(self) -> list[str]:
         """Settings that change nothing, one sentence each."""
         changed = [
             name
