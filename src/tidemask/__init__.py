@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemask.batches.collator import MaskingCollator
-    from tidemask.corpus.tokenizing.word_columns import word_starts_of
+    from tidemask.corpus.tokenizing.word_starts import word_starts_of
     from tidemask.errors import UserError
     from tidemask.masking.batch import Batch, MaskedBatch
     from tidemask.masking.class_loss import ClassLoss, class_loss_sums
@@ -57,7 +57,7 @@ _HOMES = {
     "Vocabulary": "tidemask.masking.corruption",
     "class_loss_sums": "tidemask.masking.class_loss",
     "load_recipe": "tidemask.runs.config",
-    "word_starts_of": "tidemask.corpus.tokenizing.word_columns",
+    "word_starts_of": "tidemask.corpus.tokenizing.word_starts",
 }
 
 

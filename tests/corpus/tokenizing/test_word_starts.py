@@ -83,7 +83,7 @@ def tokenizer(request: pytest.FixtureRequest) -> Any:
     return TOKENIZERS[request.param]()
 
 
-def test_word_columns_equal_what_preparation_records(tokenizer: Any) -> None:
+def test_word_starts_equal_what_preparation_records(tokenizer: Any) -> None:
     """The same ids between the special tokens, and the same words."""
     encoding = tokenizer(TEXTS)
     starts = word_starts_of(encoding, TEXTS)
@@ -97,7 +97,7 @@ def test_word_columns_equal_what_preparation_records(tokenizer: Any) -> None:
     assert pieces > 100  # words of several tokens, or nothing was tested
 
 
-def test_word_columns_of_plain_words_by_hand(tokenizer: Any) -> None:
+def test_word_starts_of_plain_words_by_hand(tokenizer: Any) -> None:
     """Where words are letters between spaces and marks, a word is what lies between."""
     line = "Marta carefully remembers the unlikely lantern, gladly."
     [starts] = word_starts_of(tokenizer(line), line)
@@ -109,7 +109,7 @@ def test_word_columns_of_plain_words_by_hand(tokenizer: Any) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_word_columns_of_padded_and_truncated_texts(tokenizer: Any, side: str) -> None:
+def test_word_starts_of_padded_and_truncated_texts(tokenizer: Any, side: str) -> None:
     """Padding and special tokens are words of their own; the rest is as without padding."""
     alone = word_starts_of(tokenizer(LINES[:5], truncation=True, max_length=30), LINES[:5])
     encoding = tokenizer(
@@ -124,12 +124,12 @@ def test_word_columns_of_padded_and_truncated_texts(tokenizer: Any, side: str) -
         assert ours[inside][:29].tolist() == short[:29].tolist()
 
 
-def test_word_columns_of_one_text(tokenizer: Any) -> None:
+def test_word_starts_of_one_text(tokenizer: Any) -> None:
     [one] = word_starts_of(tokenizer(LINES[0]), LINES[0])
     assert one.tolist() == word_starts_of(tokenizer(LINES[:1]), LINES[:1])[0].tolist()
 
 
-def test_word_columns_refuse_what_has_no_offsets() -> None:
+def test_word_starts_refuse_what_has_no_offsets() -> None:
     """A slow tokenizer keeps no encodings; a dict has lost them."""
     with pytest.raises(ValueError, match="a BatchEncoding without encodings"):
         word_starts_of(CanineTokenizer()(LINES[:1]), LINES[:1])
@@ -137,7 +137,7 @@ def test_word_columns_refuse_what_has_no_offsets() -> None:
         word_starts_of({"input_ids": [[2, 9, 3]]}, LINES[:1])
 
 
-def test_word_columns_refuse_other_texts_than_were_encoded(tokenizer: Any) -> None:
+def test_word_starts_refuse_other_texts_than_were_encoded(tokenizer: Any) -> None:
     with pytest.raises(ValueError, match="2 texts for 3 encodings"):
         word_starts_of(tokenizer(LINES[:3]), LINES[:2])
     overflowing = tokenizer(
