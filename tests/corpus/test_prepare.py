@@ -249,9 +249,9 @@ def test_prepare_files_record_their_sources(tmp_path):
         "2.txt.xz",
     ]
     for source in corpus.manifest.sources:
-        packed = Path(source.path).read_bytes()
-        assert source.num_bytes == len(packed)
-        assert source.sha256 == hashlib.sha256(packed).hexdigest()
+        compressed = Path(source.path).read_bytes()
+        assert source.num_bytes == len(compressed)
+        assert source.sha256 == hashlib.sha256(compressed).hexdigest()
     assert open_corpus(tmp_path / "out").manifest == corpus.manifest
 
 

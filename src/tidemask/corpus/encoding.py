@@ -21,7 +21,7 @@ from tidemask.corpus.store.packing import EncodedDocument
 from tidemask.corpus.tagging.alignment import align_classes
 from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.words import Tagger
-from tidemask.corpus.tokenizing.tokenizer import TextEncoder
+from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.processes import end_with_parent
 from tidemask.token_classes import NO_CLASS
 
@@ -35,7 +35,7 @@ _CHUNKS_PER_WORKER = 2
 class DocumentEncoder:
     """Tokenises, tags and aligns."""
 
-    def __init__(self, encoder: TextEncoder, tagger: Tagger | None) -> None:
+    def __init__(self, encoder: PlainTextEncoder, tagger: Tagger | None) -> None:
         """Use this tokenizer and this tagger; without a tagger no token has a class."""
         self._encoder = encoder
         self._tagger = tagger
@@ -57,7 +57,7 @@ class DocumentEncoder:
 
 
 def encode_documents(
-    texts: Iterable[str], encoder: TextEncoder, tagger: Tagger | None, *, num_workers: int
+    texts: Iterable[str], encoder: PlainTextEncoder, tagger: Tagger | None, *, num_workers: int
 ) -> Generator[EncodedDocument, None, None]:
     """One document for each text, in order; closing the generator ends the workers.
 
@@ -116,7 +116,9 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _worker_pool(num_workers: int, encoder: TextEncoder, tagger_name: str) -> ProcessPoolExecutor:
+def _worker_pool(
+    num_workers: int, encoder: PlainTextEncoder, tagger_name: str
+) -> ProcessPoolExecutor:
     """Workers that are not forked from this process, which may have threads already."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
@@ -133,7 +135,7 @@ _PackedDocuments = tuple[EncodedDocument, list[int]]
 _in_worker: DocumentEncoder | None = None
 
 
-def _start_worker(encoder: TextEncoder, tagger_name: str) -> None:
+def _start_worker(encoder: PlainTextEncoder, tagger_name: str) -> None:
     global _in_worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     end_with_parent()

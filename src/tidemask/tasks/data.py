@@ -188,7 +188,7 @@ def json_lines(path: Path) -> Iterator[Example]:
     Raises:
         UserError: a line is no JSON object, or the file cannot be read.
     """
-    for number, line in enumerate(read_lines(path, longest=None), start=1):
+    for number, line in enumerate(read_lines(path, max_characters=None), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"

@@ -38,7 +38,7 @@ def test_text_is_not_normalised(tmp_path):
 
 @pytest.mark.parametrize("opener", [open, gzip.open, lzma.open])
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 7, 1 << 20])
-def test_text_is_the_same_packed_and_in_chunks(tmp_path, monkeypatch, opener, chunk_bytes):
+def test_text_is_the_same_compressed_and_in_chunks(tmp_path, monkeypatch, opener, chunk_bytes):
     monkeypatch.setattr(decoding, "_CHUNK_BYTES", chunk_bytes)
     ending = {open: ".txt", gzip.open: ".txt.gz", lzma.open: ".TXT.XZ"}[opener]
     path = tmp_path / f"a{ending}"
@@ -73,13 +73,13 @@ def test_text_a_long_document_is_cut_at_line_breaks(tmp_path):
     assert "\n".join(passages).split("\n") == lines
     sizes = [len(passage.split()) for passage in passages]
     assert len(sizes) > 10
-    assert min(sizes[:-1]) >= text.PASSAGE_WORDS
-    assert max(sizes) <= 2 * text.PASSAGE_WORDS
+    assert min(sizes[:-1]) >= text.MIN_PASSAGE_WORDS
+    assert max(sizes) <= 2 * text.MIN_PASSAGE_WORDS
 
 
 def test_text_a_document_of_some_thousand_words_stays_whole(tmp_path):
     path = tmp_path / "a.txt"
-    whole = "\n".join(["one two three four"] * (text.LONGEST_DOCUMENT_WORDS // 4))
+    whole = "\n".join(["one two three four"] * (text.MAX_DOCUMENT_WORDS // 4))
     path.write_text(f"{whole}\n\nnext", "utf-8")
     assert texts(path) == [whole, "next"]
     path.write_text(f"{whole}\none more\n\nnext", "utf-8")
@@ -97,7 +97,7 @@ def test_text_a_line_without_end_is_cut_at_a_space(tmp_path, monkeypatch, chunk_
     path.write_text(" ".join(words), "utf-8")
     passages = texts(path)
     assert " ".join(passages).split() == words
-    assert max(map(len, "\n".join(passages).split("\n"))) <= decoding.LONGEST_LINE_CHARACTERS
+    assert max(map(len, "\n".join(passages).split("\n"))) <= decoding.MAX_LINE_CHARACTERS
 
 
 def test_text_without_spaces_is_cut_too(tmp_path):
@@ -184,14 +184,14 @@ def test_text_names_the_offset_of_what_is_no_text(
     assert f": {path}, byte offset {offset}: {byte}" in message(path)
 
 
-@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
-def test_text_refuses_truncated_and_damaged_files(tmp_path, ending, pack):
+@pytest.mark.parametrize(("ending", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_text_refuses_truncated_and_damaged_files(tmp_path, ending, compress):
     path = tmp_path / f"a.txt{ending}"
-    packed = pack(b"".join(b"line %d\n" % index for index in range(1000)))
-    path.write_bytes(packed[:-20])
+    compressed = compress(b"".join(b"line %d\n" % index for index in range(1000)))
+    path.write_bytes(compressed[:-20])
     assert message(path).startswith(f"truncated file: {path} breaks off after ")
-    path.write_bytes(b"no packed data")
+    path.write_bytes(b"not compressed data")
     assert message(path).startswith(f"damaged file: {path}, after 0 bytes of text: ")
-    half = len(packed) // 2
-    path.write_bytes(packed[:half] + bytes(byte ^ 0xFF for byte in packed[half:]))
+    half = len(compressed) // 2
+    path.write_bytes(compressed[:half] + bytes(byte ^ 0xFF for byte in compressed[half:]))
     assert message(path).startswith((f"damaged file: {path}", f"truncated file: {path}"))

@@ -1,7 +1,7 @@
-r"""The lines of a text file: unpacking, decoding, and what is wrong with those that are no text.
+r"""The lines of a text file, decompressed and decoded, and errors for files that are not text.
 
 Only one chunk of a file and one line are held at a time. A byte-order mark is dropped, `\r\n` is
-read as `\n`, and a line longer than `LONGEST_LINE_CHARACTERS` is cut at a space; nothing else is
+read as `\n`, and a line longer than `MAX_LINE_CHARACTERS` is cut at a space; nothing else is
 changed.
 """
 
@@ -17,40 +17,40 @@ from typing import IO
 
 from tidemask.errors import UserError
 
-LONGEST_LINE_CHARACTERS = 1 << 16
+MAX_LINE_CHARACTERS = 1 << 16
 """Characters above which a line is cut, about 11,000 English words."""
 
 _CHUNK_BYTES = 1 << 20
 
 
-def read_lines(path: Path, *, longest: int | None = LONGEST_LINE_CHARACTERS) -> Iterator[str]:
-    """Stream the lines of a UTF-8 file, unpacked by the ending of its name, without their ends.
+def read_lines(path: Path, *, max_characters: int | None = MAX_LINE_CHARACTERS) -> Iterator[str]:
+    """Stream the lines of a UTF-8 file, decompressed by its ending, without their ends.
 
     Args:
         path: the file.
-        longest: characters above which a line is cut; `None` cuts none.
+        max_characters: characters above which a line is cut; `None` cuts none.
 
     Raises:
-        UserError: the file is binary or not UTF-8 (with the byte offset within the unpacked text),
-            its packed data is damaged or breaks off, or it cannot be read.
+        UserError: the file is binary or not UTF-8 (with the byte offset within the decompressed
+            text), its compressed data is damaged or truncated, or it cannot be read.
     """
     rest = ""
     for characters in _decoded(path):
         *lines, rest = (rest + characters).split("\n")
         for line in lines:
-            *pieces, last = _cut_line(line, longest)
+            *pieces, last = _cut_line(line, max_characters)
             yield from pieces
             yield last.removesuffix("\r")
-        *pieces, rest = _cut_line(rest, longest)
+        *pieces, rest = _cut_line(rest, max_characters)
         yield from pieces
     yield rest.removesuffix("\r")
 
 
-def _cut_line(line: str, longest: int | None) -> Iterator[str]:
+def _cut_line(line: str, max_characters: int | None) -> Iterator[str]:
     """The line in pieces that are short enough, cut at spaces where it has some."""
-    while longest is not None and len(line) > longest:
-        space = line.rfind(" ", 1, longest)
-        cut = longest if space < 0 else space
+    while max_characters is not None and len(line) > max_characters:
+        space = line.rfind(" ", 1, max_characters)
+        cut = max_characters if space < 0 else space
         yield line[:cut]
         line = line[cut:] if space < 0 else line[cut + 1 :]
     yield line
@@ -70,7 +70,7 @@ def _decoded(path: Path) -> Iterator[str]:
 
 
 def _decode(path: Path, data: bytes, offset: int, *, final: bool) -> tuple[str, int]:
-    """Decode what is complete; `offset` is the place of `data` in the unpacked text, in bytes."""
+    """Decode what is complete; `data` begins at byte `offset` of the decompressed text."""
     what_to_do = "Expected UTF-8 text. Convert the file, or leave it out."
     try:
         characters, num_used = codecs.utf_8_decode(data, "strict", final)
@@ -95,12 +95,12 @@ def _chunks(path: Path) -> Iterator[bytes]:
     except EOFError as error:
         raise UserError(
             f"truncated file: {path} breaks off after {num_bytes} bytes of text or a little more. "
-            "Expected the end of the packed data. Copy or download it again."
+            "Expected the end of the compressed data. Copy or download it again."
         ) from error
     except (zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise UserError(
             f"damaged file: {path}, after {num_bytes} bytes of text: {error}. "
-            "Expected whole packed data. Copy or download it again."
+            "Expected undamaged compressed data. Copy or download it again."
         ) from error
     except OSError as error:
         raise UserError(f"cannot read: {path}: {error.strerror}. Check the file.") from error

@@ -1,8 +1,8 @@
 """Files to documents: which files, and where a document begins and ends.
 
 A document is a run of lines that are not blank; blank lines separate documents. The text is kept
-as it stands, line breaks and all. A document longer than `LONGEST_DOCUMENT_WORDS` is cut at line
-breaks into passages of about `PASSAGE_WORDS`, each a document of its own: a book without blank
+as it stands, line breaks and all. A document longer than `MAX_DOCUMENT_WORDS` is cut at line
+breaks into passages of about `MIN_PASSAGE_WORDS`, each a document of its own: a book without blank
 lines can then be split into training and held-out text, and memory stays flat.
 """
 
@@ -20,13 +20,11 @@ from tidemask.errors import UserError
 KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")
 """What the name of a text file ends in, upper or lower case."""
 
-LONGEST_DOCUMENT_WORDS = 4_000
+MAX_DOCUMENT_WORDS = 4_000
 """Words above which a document is cut into passages."""
 
-PASSAGE_WORDS = 1_000
-"""Fewest words of such a passage; the lines that complete it stay whole."""
-
-_CHUNK_BYTES = 1 << 20
+MIN_PASSAGE_WORDS = 1_000
+"""Minimum words of such a passage; the line that completes it stays whole."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class TextFiles:
             )
 
     def sources(self) -> tuple[TextSource, ...]:
-        """Path, size and hash of every file as it lies on disk (packed, where it is packed)."""
+        """Path, size and hash of every file as it is on disk, compressed or not."""
         return tuple(_describe(path) for path in self.paths)
 
 
@@ -163,18 +161,18 @@ def _expected_endings() -> str:
 def _documents(lines: Iterable[str]) -> Iterator[str]:
     """Join runs of lines that are not blank; cut the runs that grow too long into passages."""
     held: list[str] = []
-    num_held_words, most_words = 0, LONGEST_DOCUMENT_WORDS
+    num_held_words, max_words = 0, MAX_DOCUMENT_WORDS
     for line in lines:
         num_words = _num_words(line)
         if num_words == 0:
             if held:
                 yield "\n".join(held)
-            held, num_held_words, most_words = [], 0, LONGEST_DOCUMENT_WORDS
+            held, num_held_words, max_words = [], 0, MAX_DOCUMENT_WORDS
             continue
         held.append(line)
         num_held_words += num_words
-        while num_held_words > most_words:
-            most_words = 2 * PASSAGE_WORDS
+        while num_held_words > max_words:
+            max_words = 2 * MIN_PASSAGE_WORDS
             num_lines, num_words = _passage_end(held)
             yield "\n".join(held[:num_lines])
             held = held[num_lines:]
@@ -188,7 +186,7 @@ def _passage_end(lines: Sequence[str]) -> tuple[int, int]:
     num_words = 0
     for index, line in enumerate(lines):
         num_words += _num_words(line)
-        if num_words >= PASSAGE_WORDS:
+        if num_words >= MIN_PASSAGE_WORDS:
             return index + 1, num_words
     return len(lines), num_words
 
@@ -200,13 +198,9 @@ def _num_words(line: str) -> int:
 
 
 def _describe(path: Path) -> TextSource:
-    digest = hashlib.sha256()
-    num_bytes = 0
     try:
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                num_bytes += len(chunk)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            return TextSource(path=str(path), num_bytes=file.tell(), sha256=sha256)
     except OSError as error:
         raise UserError(f"cannot read: {path}: {error.strerror}. Check the file.") from error
-    return TextSource(path=str(path), num_bytes=num_bytes, sha256=digest.hexdigest())

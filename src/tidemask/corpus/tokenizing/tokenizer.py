@@ -46,7 +46,7 @@ class EncodedText:
 
 
 @dataclass(frozen=True)
-class TextEncoder:
+class PlainTextEncoder:
     """Encodes texts as nothing but text; cheap to send to another process.
 
     Letters that happen to spell a special token, "[MASK]" or "</s>", are ordinary text. Some models
@@ -152,11 +152,11 @@ class CorpusTokenizer:
         """
         return None if self.end_id == self.tokenizer.unk_token_id else self.end_id
 
-    def encoder(self) -> TextEncoder:
+    def encoder(self) -> PlainTextEncoder:
         """What turns texts into tokens, here or in another process."""
         unknown: int | None = self.tokenizer.unk_token_id
         reserved = sorted(set(self.tokenizer.all_special_ids) - {unknown})
-        return TextEncoder(self._serialised(), tuple(reserved), unknown)
+        return PlainTextEncoder(self._serialised(), tuple(reserved), unknown)
 
     def save(self, directory: Path) -> None:
         """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""

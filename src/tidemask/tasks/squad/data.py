@@ -114,7 +114,7 @@ class SquadData:
 def _nested_rows(path: Path) -> Iterator[Example]:
     """The rows of an official file: articles under `data`, each with `paragraphs` with `qas`."""
     try:
-        articles = json.loads("\n".join(read_lines(path, longest=None)))
+        articles = json.loads("\n".join(read_lines(path, max_characters=None)))
     except json.JSONDecodeError as error:
         raise UserError(f"unreadable questions: {path}: {error}. Expected JSON.") from error
     empty = True

@@ -125,4 +125,4 @@ def _blocks(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
 
 
 def _numbered_lines(path: Path) -> Iterator[_Line]:
-    return enumerate(read_lines(path, longest=None), start=1)
+    return enumerate(read_lines(path, max_characters=None), start=1)

@@ -128,7 +128,7 @@ def _is_known(path: Path) -> bool:
 def _pairs(path: Path) -> Iterator[Pair]:
     is_table = path.name.lower().endswith(_TABLE_ENDINGS)
     stem = path.name.partition(".")[0]
-    for number, line in enumerate(read_lines(path, longest=None), start=1):
+    for number, line in enumerate(read_lines(path, max_characters=None), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"

@@ -118,7 +118,7 @@ def read_texts(path: Path, unit: Unit = "line") -> list[str]:
     """
     if not path.is_file():
         raise UserError(f"no such file: {path}. Expected a text file. Check the spelling.")
-    lines = [line.strip() for line in read_lines(path, longest=None)]
+    lines = [line.strip() for line in read_lines(path, max_characters=None)]
     texts = [text for text in (lines if unit == "line" else _documents(lines)) if text]
     if not texts:
         raise UserError(f"no text: {path} holds nothing but white space.")
