@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import ROOT
+
 PACKAGES = ("torch", "numpy", "transformers", "tokenizers", "seqmask", "minicons", "tidemask")
 
 

@@ -33,7 +33,7 @@ def test_resume_guide_commands_exist() -> None:
 
 
 def test_resume_guide_names_tests_and_scripts_that_exist() -> None:
-    assert (ROOT / "benchmarks" / "kills.py").is_file()
+    assert (ROOT / "benchmarks/reliability/kills.py").is_file()
     names = re.findall(r"test_\w+\.py", TEXT)
     assert len(names) >= 5
     assert all(list((ROOT / "tests").rglob(name)) for name in names)

@@ -193,7 +193,7 @@ def test_scoring_refuses_settings_that_do_not_exist(
 @each_variant
 @pytest.mark.parametrize("make", [wordpiece, byte_level])
 def test_scoring_equals_minicons(make: object, variant: str) -> None:
-    """Where that package is installed; `benchmarks/scoring.py` compares 200 pairs of sentences."""
+    """Where that package is installed; `benchmarks/scoring/speed.py` compares 200 pairs."""
     scorer = pytest.importorskip("minicons.scorer")
     tokenizer = make()
     model = model_for(tokenizer)

@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 _INTRODUCTION = """\
 # How fast are minimal pairs scored?
 
-*Written by `python benchmarks/scoring.py --table` from `{source}`; do not edit.*
+*Written by `python benchmarks/scoring/speed.py --table` from `{source}`; do not edit.*
 
 Pseudo-log-likelihood of both sentences of generated minimal pairs, about as long as BLiMP's, under
 a BERT with random weights in float32, with a WordPiece tokenizer of about 30,000 entries. Both

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contest import Contestant
-from masking_material import Material
-from masking_policies import FIRST_STEP, RATIO, policies
-from masking_policies import alone as eager
+from benchmarks.masking.policies import FIRST_STEP, RATIO, policies
+from benchmarks.masking.policies import alone as eager
+from benchmarks.text import Material
+from benchmarks.timing import Contestant
 from tidemask import StepKey
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
 

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from places import ROOT
-
-
-def _module(name: str) -> ModuleType:
-    folder = str(ROOT / "benchmarks")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module(name)
+from benchmarks.machine import conditions
+from benchmarks.training import speed
+from benchmarks.training.data import step_flops
+from benchmarks.training.page import page
 
 
 @pytest.fixture(scope="module")
-def training() -> ModuleType:
-    return _module("training")
-
-
-@pytest.fixture(scope="module")
-def rows(training: ModuleType) -> list[dict[str, Any]]:
+def rows() -> list[dict[str, Any]]:
     """Two contestants at a small shape, two turns of one step."""
-    match = training.Match(
+    match = speed.Match(
         model="bert-tiny",
         batch_size=4,
         length=32,
-        entries=((training.STOCK, "float32", "bert"), (training.TIDEMASK, "float32", "bert")),
+        entries=((speed.STOCK, "float32", "bert"), (speed.TIDEMASK, "float32", "bert")),
         turns=2,
         steps=2,
     )
-    found: list[dict[str, Any]] = training.measure([match])
+    found: list[dict[str, Any]] = speed.measure([match])
     return found
 
 
@@ -76,9 +64,7 @@ def test_training_benchmark_counts_the_products_of_a_step() -> None:
     ids = torch.randint(0, 1000, (2, 64))
     with FlopCounterMode(display=False) as counter:
         model(ids, torch.arange(20), torch.arange(20)).sum().backward()
-    expected = _module("training_material").step_flops(
-        "bert-tiny", vocab_size=1000, batch_size=2, length=64, ratio=20 / 128
-    )
+    expected = step_flops("bert-tiny", vocab_size=1000, batch_size=2, length=64, ratio=20 / 128)
     assert counter.get_total_flops() == pytest.approx(expected, rel=0.01)
 
 
@@ -97,24 +83,22 @@ def test_training_benchmark_page_shows_the_data() -> None:
         "masking_share": 0.0012,
         "loading_share": 0.0004,
     }
-    result = {**_module("machine").conditions(), "rows": [row]}
-    written = _module("training_page").page(result)
+    result = {**conditions(), "rows": [row]}
+    written = page(result)
     assert "| tidemask | bf16 | `bert` | 12,345 (12,000–13,000) | 4.50 | 512 MiB |" in written
     assert "0.12 % | 0.04 %" in written
     assert result["processor"] in written
 
 
-def test_training_benchmark_the_committed_page_is_that_of_the_committed_data(
-    training: ModuleType,
-) -> None:
-    if not training.RESULTS.is_file():
+def test_training_benchmark_the_committed_page_is_that_of_the_committed_data() -> None:
+    if not speed.RESULTS.is_file():
         pytest.skip("no results are kept")
-    gpu = training.GPU_RESULTS
-    expected = _module("training_page").page(
-        json.loads(training.RESULTS.read_text(encoding="utf-8")),
+    gpu = speed.GPU_RESULTS
+    expected = page(
+        json.loads(speed.RESULTS.read_text(encoding="utf-8")),
         json.loads(gpu.read_text(encoding="utf-8")) if gpu.is_file() else None,
     )
-    assert training.PAGE.read_text(encoding="utf-8") == expected
+    assert speed.PAGE.read_text(encoding="utf-8") == expected
 
 
 @pytest.mark.parametrize(
@@ -127,10 +111,10 @@ def test_training_benchmark_the_committed_page_is_that_of_the_committed_data(
     ],
 )
 def test_training_benchmark_bad_arguments_get_one_line(
-    training: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        training.main(arguments)
+        speed.main(arguments)
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""

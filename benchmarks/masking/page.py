@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from masking_peers import REFERENCE
+from benchmarks.masking.peers import REFERENCE
 
 Row = dict[str, Any]
 
@@ -30,13 +30,13 @@ _SUMMARY = (
 
 _HEAD = """# Speed of masking
 
-<!-- Written by `python benchmarks/masking.py --table`; change it there. -->
+<!-- Written by `python benchmarks/masking/speed.py --table`; change it there. -->
 
 All figures are from [`masking-cpu.json`](../../benchmarks/results/masking-cpu.json), measured on
 one core ({processor}, {cores} cores in the machine) on {date} with {versions}; tidemask at revision
 `{revision}`{plus}; load of the machine before the run {load_before}.
 
-    python benchmarks/masking.py --table
+    python benchmarks/masking/speed.py --table
 
 measures and writes this page again; `--quick` takes a look within 45 seconds and keeps nothing.
 

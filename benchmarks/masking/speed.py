@@ -2,31 +2,29 @@
 
 What each call does:
 
-    python benchmarks/masking.py --table        measure, keep the data, write the page of the docs
-    python benchmarks/masking.py --quick        a look within 45 seconds; nothing is kept
-    python benchmarks/masking.py --quick --json rows.json
-    python benchmarks/masking.py --table-only   write the page from the data that are kept
-    python benchmarks/masking.py --gpu          on a CUDA device: masking beside a training step
-    python benchmarks/masking.py --compile      a fused, compiled pass as well
+    python benchmarks/masking/speed.py --table        measure, keep the data, write the page
+    python benchmarks/masking/speed.py --quick        a look within 45 seconds; nothing is kept
+    python benchmarks/masking/speed.py --quick --json rows.json
+    python benchmarks/masking/speed.py --table-only   write the page from the data that are kept
+    python benchmarks/masking/speed.py --gpu          masking beside a training step on a GPU
+    python benchmarks/masking/speed.py --compile      a fused, compiled pass as well
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command import OneLineParser
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+from benchmarks import ROOT
+from benchmarks.command import OneLineParser
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "masking-cpu.json"
 GPU_RESULTS = ROOT / "benchmarks" / "results" / "masking-gpu.json"
 PAGE = ROOT / "docs" / "benchmarks" / "masking.md"
@@ -59,17 +57,16 @@ def measure(
     shape: tuple[int, int], effort: Effort, *, compiled: bool = False
 ) -> list[dict[str, Any]]:
     """Rows of all contestants at one shape."""
-    import masking_peers
-    import masking_policies
-    from contest import labelled_shares, take_turns
-    from masking_material import material
+    from benchmarks.masking import peers, policies
+    from benchmarks.text import material
+    from benchmarks.timing import labelled_shares, take_turns
 
     made = material(*shape)
-    contestants = [*masking_policies.contestants(made), *masking_peers.contestants(made)]
+    contestants = [*policies.contestants(made), *peers.contestants(made)]
     if compiled:
-        import masking_compiled
+        from benchmarks.masking import compiled
 
-        contestants += masking_compiled.contestants(made)
+        contestants += compiled.contestants(made)
     maskable = made.batch.maskable
     shares = [labelled_shares(c, maskable, calls=effort.checked_calls) for c in contestants]
     timings = take_turns(
@@ -130,7 +127,7 @@ def run(effort: Effort, *, compiled: bool = False) -> dict[str, Any]:
     """Measure at every shape; the rows and what they were measured on."""
     import torch
 
-    from machine import conditions
+    from benchmarks.machine import conditions
 
     torch.set_num_threads(1)
     found = conditions()
@@ -148,9 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _write_page()
         return
     if chosen.gpu:
-        import masking_gpu
+        from benchmarks.masking import gpu
 
-        result = masking_gpu.run(quick=chosen.quick)
+        result = gpu.run(quick=chosen.quick)
         kept = GPU_RESULTS
     else:
         effort = QUICK if chosen.quick else FULL
@@ -182,7 +179,7 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _write_page() -> None:
-    from masking_page import page
+    from benchmarks.masking.page import page
 
     gpu = json.loads(GPU_RESULTS.read_text(encoding="utf-8")) if GPU_RESULTS.is_file() else None
     PAGE.parent.mkdir(parents=True, exist_ok=True)

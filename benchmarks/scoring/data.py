@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from masking_material import language, words_of
+from benchmarks.text import language, words_of
 from tidemask.modeling import MODEL_SIZES
 from tidemask.tasks.zero_shot.pair_files import Pair
 

@@ -1,6 +1,6 @@
 """Whether a long training grows: memory, threads and open files against steps.
 
-    python benchmarks/soak.py --minutes 10 --json benchmarks/results/soak-cpu.json
+    python benchmarks/reliability/soak.py --minutes 10 --json benchmarks/results/soak-cpu.json
 
 One process trains a tiny model on a tiny corpus, so that an epoch is some tens of steps, and logs,
 evaluates and saves all the while; what a run of hours does once in minutes, this does every second.
@@ -22,12 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from command import OneLineParser
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+
+from benchmarks.command import OneLineParser
 
 _WARM_UP = 0.2
 """Share of the steps after which memory should no longer grow."""
@@ -75,15 +74,15 @@ def soak(
     """Train for so long, or so many steps; returns what was observed after every logged step."""
     import torch
 
-    import small_job
+    from benchmarks.reliability import small_run
     from tidemask.run_record import RunDirectory
     from tidemask.runs.callbacks import RunCallbacks
     from tidemask.runs.train import train
     from tidemask.training.signals import Interrupted, Interruption
 
     torch.set_num_threads(1)
-    run = small_job.start_run(
-        small_job.write_corpus(directory), directory / "run", "training.max_steps=100000000",
+    run = small_run.start_run(
+        small_run.write_corpus(directory), directory / "run", "training.max_steps=100000000",
         "training.logging_steps=10", "training.save_steps=50", "evaluation.every_steps=30",
         *settings,
     )  # fmt: skip
@@ -111,7 +110,7 @@ def soak(
 
 def report(rows: Sequence[Row], *, minutes: float, settings: Sequence[str]) -> dict[str, Any]:
     """The figures with the conditions they were measured under."""
-    from machine import conditions
+    from benchmarks.machine import conditions
 
     per_step, error = slope(rows, "rss_bytes")
     every = max(1, len(rows) // _SAMPLES)

@@ -1,6 +1,6 @@
 """Whether bf16 moves the scores of tasks, and what it saves.
 
-    python benchmarks/evaluation_precision.py MODEL --tasks sst2,rte,squad,conll2003,blimp \
+    python benchmarks/scoring/precision.py MODEL --tasks sst2,rte,squad,conll2003,blimp \
         --tasks-from DIR --json benchmarks/results/evaluation-h200.json
 
 Each task is measured on one model in float32 and in bf16, with the same seeds and the same learning
@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from command import OneLineParser
-from machine import conditions
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.command import OneLineParser
+from benchmarks.machine import conditions
 
 PRECISIONS = ("float32", "bf16")
 

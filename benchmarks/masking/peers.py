@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DataCollatorForLanguageModeling
 
-from contest import Contestant, Mode
-from masking_material import Material
+from benchmarks.text import Material
+from benchmarks.timing import Contestant, Mode
 from tidemask.token_classes import CONTENT_UPOS, UPOS
 
 RATIO = 0.15

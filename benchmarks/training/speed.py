@@ -1,10 +1,10 @@
 """How many tokens per second training takes: tidemask beside the stock Trainer, on the same text.
 
-    python benchmarks/training.py --table        measure, keep the data, write the page of the docs
-    python benchmarks/training.py --quick        one small model within 50 seconds; nothing is kept
-    python benchmarks/training.py --quick --json rows.json
-    python benchmarks/training.py --table-only   write the page from the data that are kept
-    python benchmarks/training.py --gpu          BERT-base in bf16 on a CUDA device
+    python benchmarks/training/speed.py --table        measure, keep the data, write the page
+    python benchmarks/training/speed.py --quick        one small model within 50 s; nothing is kept
+    python benchmarks/training/speed.py --quick --json rows.json
+    python benchmarks/training/speed.py --table-only   write the page from the data that are kept
+    python benchmarks/training/speed.py --gpu          BERT-base in bf16 on a CUDA device
 
 Each contestant trains in a process of its own, and they take turns: while one makes its steps, the
 others wait. All of them train the same model on sequences of the same prepared corpus.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,12 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command import OneLineParser
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+from benchmarks import ROOT
+from benchmarks.command import OneLineParser
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "training-cpu.json"
 GPU_RESULTS = ROOT / "benchmarks" / "results" / "training-gpu.json"
 PAGE = ROOT / "docs" / "benchmarks" / "training.md"
@@ -105,8 +103,8 @@ GPU = (
 
 def measure(matches: Sequence[Match]) -> list[dict[str, Any]]:
     """Rows of all contestants of all matches."""
-    from training_match import play
-    from training_material import write_corpus
+    from benchmarks.training.comparison import play
+    from benchmarks.training.data import write_corpus
 
     rows = []
     for match in matches:
@@ -146,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     chosen = _checked(arguments)
     if not chosen.table_only:
-        from machine import conditions
+        from benchmarks.machine import conditions
 
         result = conditions()
         matches, kept = (GPU, GPU_RESULTS) if chosen.gpu else (CPU, RESULTS)
@@ -178,7 +176,7 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _write_page() -> None:
-    from training_page import page
+    from benchmarks.training.page import page
 
     gpu = json.loads(GPU_RESULTS.read_text(encoding="utf-8")) if GPU_RESULTS.is_file() else None
     PAGE.parent.mkdir(parents=True, exist_ok=True)

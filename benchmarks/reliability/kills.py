@@ -1,6 +1,6 @@
 """Kill a training with SIGKILL again and again, and compare what it ends with.
 
-    python benchmarks/kills.py --kills 20 --seed 0
+    python benchmarks/reliability/kills.py --kills 20 --seed 0
 
 One run is never touched. Another is killed at random moments: while it starts, at a step, while a
 checkpoint is written, renamed or an old one deleted, and in the end during the last evaluation and
@@ -14,7 +14,6 @@ takes longer than this run.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import signal
 import sys
@@ -26,10 +25,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from command import OneLineParser
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+from benchmarks.command import OneLineParser
 
 _PATIENCE_SECONDS = 120.0
 _FORK = multiprocessing.get_context("fork")
@@ -145,11 +143,11 @@ def _killed(run: Watched, kind: str, rng: random.Random) -> str:
 
 
 def _prepare(directory: Path, max_steps: int) -> None:
-    import small_job
+    from benchmarks.reliability import small_run
 
-    corpus = small_job.write_corpus(directory)
+    corpus = small_run.write_corpus(directory)
     for name in ("unbroken", "killed"):
-        small_job.start_run(
+        small_run.start_run(
             corpus, directory / name, f"training.max_steps={max_steps}", "training.save_steps=2",
             "training.keep_checkpoints=2", "training.logging_steps=1", "evaluation.every_steps=5",
         )  # fmt: skip
@@ -163,8 +161,8 @@ def torment(directory: Path, *, num_kills: int, seed: int) -> list[str]:
         num_kills: how many times.
         seed: of the moments, as far as the system repeats itself.
     """
-    import small_job
     import tidemask.runs.train  # noqa: F401  # every process that is forked has it then
+    from benchmarks.reliability import small_run
 
     rng = random.Random(seed)
     _to_its_end(_prepare, directory, 6 * num_kills + 4)
@@ -173,7 +171,7 @@ def torment(directory: Path, *, num_kills: int, seed: int) -> list[str]:
     for number, kind in enumerate(kinds_of(num_kills, rng), start=1):
         print(f"kill {number}: {_killed(killed, kind, rng)}", flush=True)
     _to_its_end(_train, killed.root)
-    found, expected = (small_job.outcome(directory / name) for name in ("killed", "unbroken"))
+    found, expected = (small_run.outcome(directory / name) for name in ("killed", "unbroken"))
     return [part for part in expected if found[part] != expected[part]]
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from benchmarks.reliability.kills import kinds_of
+from benchmarks.reliability.soak import slope
 from places import ROOT
-
-BENCHMARKS = ROOT / "benchmarks"
-
-
-def _module(name: str) -> ModuleType:
-    if str(BENCHMARKS) not in sys.path:
-        sys.path.append(str(BENCHMARKS))
-    return importlib.import_module(name)
 
 
 def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(BENCHMARKS / name), *arguments],
+        [sys.executable, str(ROOT / "benchmarks/reliability" / name), *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -36,7 +28,7 @@ def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_endurance_twenty_kills_leave_no_trace() -> None:
+def test_reliability_twenty_kills_leave_no_trace() -> None:
     """A new seed each time; several of the kills hit a checkpoint that is being written."""
     seed = random.SystemRandom().randrange(1 << 32)
     done = _script("kills.py", "--kills", "20", f"--seed={seed}")
@@ -49,16 +41,15 @@ def test_endurance_twenty_kills_leave_no_trace() -> None:
     assert len(hit) >= 4, done.stdout
 
 
-def test_endurance_kills_are_of_every_kind() -> None:
-    kinds = _module("kills").kinds_of(20, random.Random(0))
+def test_reliability_kills_are_of_every_kind() -> None:
+    kinds = kinds_of(20, random.Random(0))
     assert len(kinds) == 20
     assert kinds[-2:] == ["last evaluation", "final model"]
     assert kinds.count("checkpoint") >= 20 // 4
     assert {"start", "step", "deletion"} <= set(kinds)
 
 
-def test_endurance_slope_is_that_of_the_steps_after_the_warm_up() -> None:
-    slope = _module("soak").slope
+def test_reliability_slope_is_that_of_the_steps_after_the_warm_up() -> None:
     rows = [{"step": s, "rss_bytes": 10_000 + (50 * s if s < 200 else 7 * s)} for s in range(1000)]
     found, error = slope(rows, "rss_bytes")
     assert found == pytest.approx(7.0)
@@ -71,7 +62,7 @@ def test_endurance_slope_is_that_of_the_steps_after_the_warm_up() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_endurance_soak_reports_what_it_saw(tmp_path: Path) -> None:
+def test_reliability_soak_reports_what_it_saw(tmp_path: Path) -> None:
     path = tmp_path / "soak.json"
     done = _script("soak.py", "--minutes=9", "--steps=300", f"--json={path}", "model.dropout=0")
     assert done.returncode == 0, done.stderr
@@ -87,7 +78,7 @@ def test_endurance_soak_reports_what_it_saw(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "argument"), [("kills.py", "--kills=0"), ("soak.py", "--minutes=0")]
 )
-def test_endurance_refuses_nothing_to_do(script: str, argument: str) -> None:
+def test_reliability_refuses_nothing_to_do(script: str, argument: str) -> None:
     done = _script(script, argument)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

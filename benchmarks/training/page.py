@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 _INTRODUCTION = """\
 # How fast is training?
 
-*Written by `python benchmarks/training.py --table` from `{source}`; do not edit.*
+*Written by `python benchmarks/training/speed.py --table` from `{source}`; do not edit.*
 
 The same model on sequences of the same prepared corpus (generated text, about {entries} vocabulary
 entries), 15 % of the tokens masked where nothing else is said. Each contestant trains in a process
@@ -51,7 +51,7 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
     if gpu is None:
         parts.append(
             "## On a GPU\n\nNot measured yet: no GPU was at hand. "
-            "`python benchmarks/training.py --gpu` measures BERT-base in bf16 at 128 and 512 "
+            "`python benchmarks/training/speed.py --gpu` measures BERT-base in bf16 at 128 and 512 "
             "tokens.\n"
         )
     else:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from places import ROOT
+from benchmarks.machine import conditions
+from benchmarks.masking import peers, policies, speed
+from benchmarks.masking.page import page
+from benchmarks.masking.peers import import_seqmask
+from benchmarks.text import material
+from benchmarks.timing import labelled_shares
+from tidemask.token_classes import UPOS
 
 GROUPS = {"tidemask", "transformers", "numpy", "torch", "memory copy"}
 SMALL = "16x64"
@@ -20,28 +23,16 @@ SMALL = "16x64"
 Json = dict[str, Any]
 
 
-def _module(name: str) -> ModuleType:
-    folder = str(ROOT / "benchmarks")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module(name)
-
-
 @pytest.fixture(scope="module")
-def masking() -> ModuleType:
-    return _module("masking")
-
-
-@pytest.fixture(scope="module")
-def rows(masking: ModuleType) -> list[Json]:
+def rows() -> list[Json]:
     """One round of everything at a small shape."""
-    found: list[Json] = masking.measure((16, 64), masking.Effort(rounds=1, checked_calls=1))
+    found: list[Json] = speed.measure((16, 64), speed.Effort(rounds=1, checked_calls=1))
     return found
 
 
 @pytest.mark.slow
 def test_benchmarks_rows_of_every_group_in_both_modes(rows: list[Json]) -> None:
-    groups = GROUPS | ({"seqmask"} if _module("masking_peers").import_seqmask() else set())
+    groups = GROUPS | ({"seqmask"} if import_seqmask() else set())
     assert {row["group"] for row in rows} == groups
     for group in groups:
         assert {row["mode"] for row in rows if row["group"] == group} == {"alone", "as called"}
@@ -63,7 +54,7 @@ def test_benchmarks_rows_say_what_the_issue_asks_for(rows: list[Json]) -> None:
 @pytest.mark.slow
 def test_benchmarks_every_unit_weighting_and_budget_takes_part(rows: list[Json]) -> None:
     policies = {row["policy"] for row in rows if row["group"] == "tidemask"}
-    weightings = _module("masking_policies").WEIGHTINGS
+    weightings = policies.WEIGHTINGS
     for unit in ("token", "word", "span"):
         for weighting in weightings:
             for budget in ("expected", "fixed"):
@@ -77,15 +68,14 @@ def test_benchmarks_contestants_mask_the_share_they_say() -> None:
     For Student's law with 23 degrees of freedom that is exceeded once in 200,000 times; the draws
     are seeded. Half a token of each sequence is for budgets rounded to whole ones.
     """
-    contest = _module("contest")
-    made = _module("masking_material").material(16, 64)
+    made = material(16, 64)
     contestants = [
-        *_module("masking_policies").contestants(made),
-        *_module("masking_peers").contestants(made),
+        *policies.contestants(made),
+        *peers.contestants(made),
     ]
     num_calls = 24
     for contestant in contestants:
-        shares = contest.labelled_shares(contestant, made.batch.maskable, calls=num_calls)
+        shares = labelled_shares(contestant, made.batch.maskable, calls=num_calls)
         mean = sum(shares) / num_calls
         variance = sum((share - mean) ** 2 for share in shares) / (num_calls - 1)
         name = f"{contestant.group}, {contestant.policy}, {contestant.mode}"
@@ -98,8 +88,7 @@ def test_benchmarks_contestants_mask_the_share_they_say() -> None:
 
 @pytest.mark.slow
 def test_benchmarks_masker_and_collator_mask_alike(rows: list[Json]) -> None:
-    policies = _module("masking_policies")
-    made = _module("masking_material").material(4, 32)
+    made = material(4, 32)
     for policy in policies.policies():
         alone = policies.alone(policy, made)
         called = policies.as_called(policy, made)
@@ -111,23 +100,21 @@ def test_benchmarks_masker_and_collator_mask_alike(rows: list[Json]) -> None:
 
 @pytest.mark.slow
 def test_benchmarks_text_is_like_text(rows: list[Json]) -> None:
-    material = _module("masking_material")
-    made = material.material(32, 128)
+    made = material(32, 128)
     batch = made.batch
     assert 1.2 < float(batch.maskable.sum() / batch.word_starts.sum()) < 1.4
     assert 28_000 < len(made.language.tokenizer) < 33_000
     assert not bool((batch.input_ids == made.language.tokenizer.unk_token_id).any())
     classed = batch.token_class[batch.word_starts]
-    nouns = float((classed == material.UPOS.index("NOUN")).float().mean())
+    nouns = float((classed == UPOS.index("NOUN")).float().mean())
     assert 0.13 < nouns < 0.21  # 0.17 of 3,200 words: five standard deviations
-    again = material.material(32, 128)
+    again = material(32, 128)
     assert bool((again.batch.input_ids == batch.input_ids).all())
 
 
 @pytest.mark.slow
 def test_benchmarks_page_shows_the_data_and_nothing_else(rows: list[Json]) -> None:
-    page = _module("masking_page").page
-    result = {**_module("machine").conditions(), "rows": rows}
+    result = {**conditions(), "rows": rows}
     for row in rows:
         row["tokens_per_second"], row["quartiles"] = 123e6, [100e6, 150e6]
     written = page(result)
@@ -138,15 +125,15 @@ def test_benchmarks_page_shows_the_data_and_nothing_else(rows: list[Json]) -> No
     assert result["processor"] in written
 
 
-def test_benchmarks_the_committed_page_is_that_of_the_committed_data(masking: ModuleType) -> None:
-    if not masking.RESULTS.is_file():
+def test_benchmarks_the_committed_page_is_that_of_the_committed_data() -> None:
+    if not speed.RESULTS.is_file():
         pytest.skip("no results are kept")
-    gpu = masking.GPU_RESULTS
-    expected = _module("masking_page").page(
-        json.loads(masking.RESULTS.read_text(encoding="utf-8")),
+    gpu = speed.GPU_RESULTS
+    expected = page(
+        json.loads(speed.RESULTS.read_text(encoding="utf-8")),
         json.loads(gpu.read_text(encoding="utf-8")) if gpu.is_file() else None,
     )
-    assert masking.PAGE.read_text(encoding="utf-8") == expected
+    assert speed.PAGE.read_text(encoding="utf-8") == expected
 
 
 @pytest.mark.parametrize(
@@ -161,10 +148,10 @@ def test_benchmarks_the_committed_page_is_that_of_the_committed_data(masking: Mo
     ],
 )
 def test_benchmarks_bad_arguments_get_one_line(
-    masking: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        masking.main(arguments)
+        speed.main(arguments)
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""
@@ -173,23 +160,13 @@ def test_benchmarks_bad_arguments_get_one_line(
 
 @pytest.mark.slow
 def test_benchmarks_quick_run_writes_rows_of_both_shapes(
-    masking: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shapes = ((4, 32), (2, 16))
-    monkeypatch.setattr(masking, "SHAPES", shapes)
-    monkeypatch.setattr(masking, "RESULTS", tmp_path / "kept.json")
-    monkeypatch.setattr(masking, "QUICK", masking.Effort(rounds=1, checked_calls=1))
-    masking.main(["--quick", "--json", str(tmp_path / "rows.json")])
+    monkeypatch.setattr(speed, "SHAPES", shapes)
+    monkeypatch.setattr(speed, "RESULTS", tmp_path / "kept.json")
+    monkeypatch.setattr(speed, "QUICK", speed.Effort(rounds=1, checked_calls=1))
+    speed.main(["--quick", "--json", str(tmp_path / "rows.json")])
     written = json.loads((tmp_path / "rows.json").read_text())
     assert {row["shape"] for row in written} == {"4x32", "2x16"}
     assert not (tmp_path / "kept.json").exists()
-
-
-def test_benchmark_of_precision_compares_means_over_seeds() -> None:
-    def row(precision: str, scores: list[float], seconds: float) -> Json:
-        found = {"task": "cola", "metric": "accuracy", "scores": scores, "seconds": seconds}
-        return {**found, "precision": precision}
-
-    rows = [row("float32", [0.5, 0.7], 4.0), row("bf16", [0.6, 0.7], 2.0)]
-    table = _module("evaluation_precision").table(rows).splitlines()
-    assert table[2] == "| cola | accuracy | 60.00 | 65.00 | +5.00 | 14.14 | 2.00 |"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from masking_material import language, words_of
+from benchmarks.text import language, words_of
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
 from tidemask.corpus.sources.documents import Document
 from tidemask.modeling import MODEL_SIZES

@@ -1,9 +1,9 @@
 """How many minimal pairs per second are scored on one core, beside minicons; and whether alike.
 
-    python benchmarks/scoring.py --table        measure, keep the data, write the page of the docs
-    python benchmarks/scoring.py --quick        a look within a minute; nothing is kept
-    python benchmarks/scoring.py --quick --json rows.json
-    python benchmarks/scoring.py --table-only   write the page from the data that are kept
+    python benchmarks/scoring/speed.py --table        measure, keep the data, write the page
+    python benchmarks/scoring/speed.py --quick        a look within a minute; nothing is kept
+    python benchmarks/scoring/speed.py --quick --json rows.json
+    python benchmarks/scoring/speed.py --table-only   write the page from the data that are kept
 
 minicons is no dependency of tidemask: `pip install --no-deps minicons==0.3.39 wonderwords`. Without
 it tidemask is measured alone, and nothing is compared.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
 import time
@@ -22,12 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command import OneLineParser
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+from benchmarks import ROOT
+from benchmarks.command import OneLineParser
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "scoring-cpu.json"
 PAGE = ROOT / "docs" / "benchmarks" / "scoring.md"
 
@@ -71,7 +69,7 @@ class Contestant:
 
 def measure(size: str, effort: Effort) -> list[dict[str, Any]]:
     """Rows of all contestants with one size of model and the WordPiece tokenizer."""
-    from contest import Timing
+    from benchmarks.timing import Timing
 
     contestants = _contestants(size, effort)
     seconds: list[list[float]] = [[] for _ in contestants]
@@ -105,8 +103,8 @@ def measure(size: str, effort: Effort) -> list[dict[str, Any]]:
 
 
 def _contestants(size: str, effort: Effort) -> list[Contestant]:
-    from scoring_material import model, pairs, tokenizer
-    from scoring_peer import Peer, import_minicons
+    from benchmarks.scoring.data import model, pairs, tokenizer
+    from benchmarks.scoring.peer import Peer, import_minicons
     from tidemask.tasks.zero_shot.minimal_pairs import score_pairs
 
     made, language = model(size, "WordPiece"), tokenizer("WordPiece")
@@ -137,8 +135,8 @@ def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def compare(effort: Effort) -> list[dict[str, Any]]:
     """Largest difference between both libraries' scores, for each tokenizer and variant."""
-    from scoring_material import TOKENIZERS, model, pairs, tokenizer
-    from scoring_peer import Peer, import_minicons
+    from benchmarks.scoring.data import TOKENIZERS, model, pairs, tokenizer
+    from benchmarks.scoring.peer import Peer, import_minicons
     from tidemask.tasks.zero_shot.minimal_pairs import score_pairs
     from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
@@ -191,8 +189,8 @@ def run(effort: Effort, sizes: Sequence[str] = ("bert-tiny", "bert-mini")) -> di
     """Measure and compare; the rows and what they were measured on."""
     import torch
 
-    from machine import conditions
-    from scoring_peer import import_minicons
+    from benchmarks.machine import conditions
+    from benchmarks.scoring.peer import import_minicons
 
     torch.set_num_threads(1)
     result = conditions()
@@ -217,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             RESULTS.write_text(written, encoding="utf-8")
             print(f"results: {RESULTS}", file=sys.stderr)
     if chosen.table or chosen.table_only:
-        from scoring_page import page
+        from benchmarks.scoring.page import page
 
         kept = json.loads(RESULTS.read_text(encoding="utf-8"))
         PAGE.write_text(page(kept), encoding="utf-8")

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from places import ROOT
-
-
-def _module(name: str) -> ModuleType:
-    folder = str(ROOT / "benchmarks")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module(name)
-
-
-@pytest.fixture(scope="module")
-def scoring() -> ModuleType:
-    return _module("scoring")
+from benchmarks.machine import conditions
+from benchmarks.scoring import data, speed
+from benchmarks.scoring.page import page
+from benchmarks.scoring.peer import import_minicons
+from benchmarks.scoring.precision import table
 
 
 @pytest.mark.slow
-def test_scoring_benchmark_rows_say_what_the_issue_asks_for(scoring: ModuleType) -> None:
+def test_scoring_benchmark_rows_say_what_the_issue_asks_for() -> None:
     """One round of a few pairs."""
-    effort = scoring.Effort(rounds=1, pairs=4, peer_pairs=1, peer_at_once=(2,), compared_pairs=2)
-    rows = scoring.measure("bert-tiny", effort)
-    peer = _module("scoring_peer").import_minicons()
+    effort = speed.Effort(rounds=1, pairs=4, peer_pairs=1, peer_at_once=(2,), compared_pairs=2)
+    rows = speed.measure("bert-tiny", effort)
+    peer = import_minicons()
     assert [row["group"] for row in rows] == ["tidemask", *(["minicons"] if peer else [])]
     for row in rows:
         low, high = row["quartiles"]
@@ -42,11 +31,10 @@ def test_scoring_benchmark_rows_say_what_the_issue_asks_for(scoring: ModuleType)
 @pytest.mark.slow
 def test_scoring_benchmark_pairs_are_like_those_of_blimp() -> None:
     """BLiMP's sentences have 10.8 tokens under a WordPiece tokenizer of 16,000 entries."""
-    material = _module("scoring_material")
-    pairs = material.pairs(200)
-    assert pairs == material.pairs(200)
+    pairs = data.pairs(200)
+    assert pairs == data.pairs(200)
     assert all(pair.good != pair.bad for pair in pairs)
-    tokenizer = material.tokenizer("WordPiece")
+    tokenizer = data.tokenizer("WordPiece")
     lengths = [len(tokenizer.tokenize(s)) for pair in pairs for s in (pair.good, pair.bad)]
     assert 9.5 < sum(lengths) / len(lengths) < 12.5
 
@@ -58,27 +46,24 @@ def test_scoring_benchmark_page_shows_the_data() -> None:
     ]  # fmt: skip
     equality = {"tokenizer": "WordPiece", "variant": "original", "num_pairs": 2}
     equality |= {"largest_difference": 2e-5, "mean_score": -100.0}
-    result = {**_module("machine").conditions(), "rows": made, "equality": [equality]}
-    page = _module("scoring_page").page
+    result = {**conditions(), "rows": made, "equality": [equality]}
     assert "| bert-tiny | tidemask | all | 123.0 (100.0–150.0) | 7.00 |" in page(result)
     assert "| WordPiece | `original` | -100.0 | 2.0e-05 |" in page(result)
     made[0]["times_minicons"] = None
     assert "| 123.0 (100.0–150.0) |  |" in page({**result, "equality": []})
 
 
-def test_scoring_benchmark_the_committed_page_is_that_of_the_committed_data(
-    scoring: ModuleType,
-) -> None:
-    if not scoring.RESULTS.is_file():
+def test_scoring_benchmark_the_committed_page_is_that_of_the_committed_data() -> None:
+    if not speed.RESULTS.is_file():
         pytest.skip("no results are kept")
-    kept = json.loads(scoring.RESULTS.read_text(encoding="utf-8"))
-    assert scoring.PAGE.read_text(encoding="utf-8") == _module("scoring_page").page(kept)
+    kept = json.loads(speed.RESULTS.read_text(encoding="utf-8"))
+    assert speed.PAGE.read_text(encoding="utf-8") == page(kept)
 
 
 @pytest.mark.slow
-def test_scoring_benchmark_compares_the_scores_of_both_libraries(scoring: ModuleType) -> None:
+def test_scoring_benchmark_compares_the_scores_of_both_libraries() -> None:
     pytest.importorskip("minicons.scorer")
-    rows = scoring.compare(scoring.Effort(rounds=1, compared_pairs=3))
+    rows = speed.compare(speed.Effort(rounds=1, compared_pairs=3))
     assert [(row["tokenizer"], row["variant"]) for row in rows] == [
         (kind, variant)
         for kind in ("WordPiece", "byte-level BPE")
@@ -99,11 +84,21 @@ def test_scoring_benchmark_compares_the_scores_of_both_libraries(scoring: Module
     ],
 )
 def test_scoring_benchmark_bad_arguments_get_one_line(
-    scoring: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        scoring.main(arguments)
+        speed.main(arguments)
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""
     assert len(captured.err.splitlines()) == 1
+
+
+def test_benchmark_of_precision_compares_means_over_seeds() -> None:
+    def row(precision: str, scores: list[float], seconds: float) -> dict[str, Any]:
+        found = {"task": "cola", "metric": "accuracy", "scores": scores, "seconds": seconds}
+        return {**found, "precision": precision}
+
+    rows = [row("float32", [0.5, 0.7], 4.0), row("bf16", [0.6, 0.7], 2.0)]
+    lines = table(rows).splitlines()
+    assert lines[2] == "| cola | accuracy | 60.00 | 65.00 | +5.00 | 14.14 | 2.00 |"

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contest import Timing
-from machine import conditions
-from masking_material import Material, material
-from masking_policies import FIRST_STEP, MAX_STEPS, Policy, Prepared, policies
+from benchmarks.machine import conditions
+from benchmarks.masking.policies import FIRST_STEP, MAX_STEPS, Policy, Prepared, policies
+from benchmarks.text import Material, material
+from benchmarks.timing import Timing
 from tidemask import MaskedBatch, StepKey
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
 

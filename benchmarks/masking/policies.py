@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contest import Contestant
-from masking_material import Material
+from benchmarks.text import Material
+from benchmarks.timing import Contestant
 from tidemask import Batch, Masker, MaskingCollator, MaskingSettings, StepKey
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant

@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from contest import Timing
+from benchmarks.timing import Timing
+from benchmarks.training.data import step_flops
 from tidemask import load_recipe
-from training_material import step_flops
 
 if TYPE_CHECKING:
-    from training import Match
+    from benchmarks.training.speed import Match
 
 _HERE = Path(__file__).resolve().parent
 _PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}

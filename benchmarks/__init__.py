@@ -1,0 +1,18 @@
+"""Measurements of the package, one folder for each subject; they reach no network.
+
+`masking`, `training` and `scoring` measure speed beside other libraries, `scoring` also what a
+precision does to scores, `reliability` whether a run survives kills and hours. Each is started by
+its path, such as `python benchmarks/masking/speed.py`; results stand in `results`, with the machine
+and the versions they were measured on.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository."""
