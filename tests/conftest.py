@@ -14,7 +14,7 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-from synthetic_runs import FOUR, MakeRun, Synthetic, write_four, write_run
+from synthetic_runs import FOUR, MakeRun, SyntheticRun, write_four, write_run
 from tidemask.report import Comparison, compare_runs
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -105,7 +105,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     """Makes a short run directory by name, with the given differences from a plain one."""
 
     def make(name: str, **differences: Any) -> Path:
-        short: Synthetic = replace(FOUR[0], max_steps=100, last_step=100, held_out_every=2)
+        short: SyntheticRun = replace(FOUR[0], max_steps=100, last_step=100, held_out_every=2)
         return write_run(tmp_path / name, replace(short, **differences))
 
     return make

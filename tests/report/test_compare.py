@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synthetic_results import Evaluated, write_results
+from synthetic_results import SyntheticResults, write_results
 from synthetic_runs import MakeRun, write_four
 from tidemask.errors import UserError
 from tidemask.report import Comparison, compare, compare_runs
@@ -102,7 +102,7 @@ def test_compare_shows_downstream_scores(
 ) -> None:
     monkeypatch.setattr(compare, "to_png", lambda chart: b"")
     monkeypatch.setattr(compare, "to_svg", lambda chart: "")
-    made = Evaluated(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
+    made = SyntheticResults(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
     run = write_results(make_run("one"), made)
     for path in (run / "evaluation").glob("blimp*"):
         path.write_text(path.read_text().replace('"blimp"', '"my task/1"'))

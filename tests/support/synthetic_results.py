@@ -45,7 +45,7 @@ _FROM_TO = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
+class SyntheticResults:
     """What of a run was evaluated; every field has an effect that a test can look for."""
 
     tasks: tuple[str, ...] = ("blimp", "pseudo-perplexity", "sst2", "mnli")
@@ -57,7 +57,7 @@ class Evaluated:
     last_step: int = 1000
 
 
-def write_results(root: Path, made: Evaluated) -> Path:
+def write_results(root: Path, made: SyntheticResults) -> Path:
     """Add results to the run directory `root`; random weights score the same in every run."""
     run = RunDirectory(root)
     run.evaluation.mkdir(exist_ok=True)
@@ -67,14 +67,16 @@ def write_results(root: Path, made: Evaluated) -> Path:
     return root
 
 
-def _contents(made: Evaluated) -> Iterator[dict[str, Any]]:
+def _contents(made: SyntheticResults) -> Iterator[dict[str, Any]]:
     for task in made.tasks:
         for checkpoint in (*made.checkpoints, *(["random"] if made.random else [])):
             for seed in (None,) if task in ZERO_SHOT else made.seeds:
                 yield _content(made, task, checkpoint, seed)
 
 
-def _content(made: Evaluated, task: str, checkpoint: str, seed: int | None) -> dict[str, Any]:
+def _content(
+    made: SyntheticResults, task: str, checkpoint: str, seed: int | None
+) -> dict[str, Any]:
     gain = 0.0 if checkpoint == "random" else made.gain
     rng = np.random.default_rng(
         [zlib.crc32(task.encode()), zlib.crc32(checkpoint.encode()), seed or 0, int(1000 * gain)]
@@ -106,7 +108,7 @@ def _content(made: Evaluated, task: str, checkpoint: str, seed: int | None) -> d
     return content
 
 
-def _step(made: Evaluated, checkpoint: str) -> int:
+def _step(made: SyntheticResults, checkpoint: str) -> int:
     if checkpoint == "final":
         return made.last_step
     return int(checkpoint.removeprefix("checkpoint-")) if "-" in checkpoint else 0

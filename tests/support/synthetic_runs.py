@@ -63,7 +63,7 @@ VERSIONS = {"python": "3.11.9", "tidemask": "0.1.0", "torch": "2.13.0", "transfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Synthetic:
+class SyntheticRun:
     """One run to be made; every field has an effect that a test can look for."""
 
     recipe: str = "bert"
@@ -81,10 +81,10 @@ class Synthetic:
 
 
 FOUR = (
-    Synthetic(),
-    Synthetic(recipe="constant-matched", schedule=("constant", 0.17, 0.17), gain=1.03),
-    Synthetic(recipe="mrd-cosine", schedule=("cosine", 0.32, 0.02), gain=1.08),
-    Synthetic(
+    SyntheticRun(),
+    SyntheticRun(recipe="constant-matched", schedule=("constant", 0.17, 0.17), gain=1.03),
+    SyntheticRun(recipe="mrd-cosine", schedule=("cosine", 0.32, 0.02), gain=1.08),
+    SyntheticRun(
         recipe="ptw-mrd",
         schedule=("cosine", 0.32, 0.02),
         weighting="class_loss",
@@ -93,7 +93,7 @@ FOUR = (
 )
 
 
-def write_run(root: Path, made: Synthetic) -> Path:
+def write_run(root: Path, made: SyntheticRun) -> Path:
     """Write the run directory `root`; the same description gives the same files."""
     root.mkdir(parents=True)
     run = RunDirectory(root)
@@ -118,7 +118,7 @@ def write_four(root: Path) -> list[Path]:
     return [write_run(root / made.recipe, made) for made in FOUR]
 
 
-def _config(made: Synthetic) -> dict[str, Any]:
+def _config(made: SyntheticRun) -> dict[str, Any]:
     shape, start, end = made.schedule
     content: dict[str, Any] = {"weighting": made.weighting}
     if made.weighting == "class_loss":
@@ -147,32 +147,32 @@ def _config(made: Synthetic) -> dict[str, Any]:
     }
 
 
-def _environment(made: Synthetic) -> dict[str, Any]:
+def _environment(made: SyntheticRun) -> dict[str, Any]:
     corpus: dict[str, Any] = {"path": "/data/corpus", "fingerprint": made.fingerprint}
     if made.classes:
         corpus["class_share"] = CORPUS_SHARE
     return {"versions": VERSIONS, "device": "cpu", "corpus": corpus}
 
 
-def _ratio(made: Synthetic, progress: float) -> float:
+def _ratio(made: SyntheticRun, progress: float) -> float:
     shape, start, end = made.schedule
     if shape == "constant":
         return start
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def _learned(made: Synthetic, progress: float) -> float:
+def _learned(made: SyntheticRun, progress: float) -> float:
     """Share of the way from the first loss to the last one."""
     return 1 - math.exp(-4.5 * made.gain * progress)
 
 
-def _class_loss(made: Synthetic, name: str, progress: float) -> float:
+def _class_loss(made: SyntheticRun, name: str, progress: float) -> float:
     speed = 2.2 if FINAL_LOSS[name] < 4 else 0.9
     left = math.exp(-5 * speed * progress)
     return FINAL_LOSS[name] + (8.1 - FINAL_LOSS[name]) * left
 
 
-def _weights(made: Synthetic, losses: dict[str, float], progress: float) -> dict[str, float]:
+def _weights(made: SyntheticRun, losses: dict[str, float], progress: float) -> dict[str, float]:
     if made.weighting == "uniform":
         return dict.fromkeys(losses, 0.5)
     values = np.array(list(losses.values()))
@@ -182,7 +182,7 @@ def _weights(made: Synthetic, losses: dict[str, float], progress: float) -> dict
     return dict(zip(losses, weights.tolist(), strict=True))
 
 
-def _records(made: Synthetic, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _records(made: SyntheticRun, rng: np.random.Generator) -> list[dict[str, Any]]:
     records, predicted, wall = [], 0, 0.0
     steps = [*range(made.logging_steps, made.last_step + 1, made.logging_steps)]
     for number, step in enumerate(steps, start=1):
@@ -217,7 +217,7 @@ def _records(made: Synthetic, rng: np.random.Generator) -> list[dict[str, Any]]:
 
 
 def _class_metrics(
-    made: Synthetic, progress: float, selected: int, number: int, rng: np.random.Generator
+    made: SyntheticRun, progress: float, selected: int, number: int, rng: np.random.Generator
 ) -> dict[str, Any]:
     losses = {name: _class_loss(made, name, progress) for name in CORPUS_SHARE}
     weights = _weights(made, losses, progress)
@@ -233,12 +233,12 @@ def _class_metrics(
     return metrics
 
 
-def _held_out_losses(made: Synthetic, progress: float) -> dict[int, float]:
+def _held_out_losses(made: SyntheticRun, progress: float) -> dict[int, float]:
     last = {5: 4.95, 15: 5.2, 30: 5.55}
     return {p: 7.4 - (7.4 - low) * _learned(made, progress) for p, low in last.items()}
 
 
-def _held_out(made: Synthetic, rng: np.random.Generator) -> dict[str, Any]:
+def _held_out(made: SyntheticRun, rng: np.random.Generator) -> dict[str, Any]:
     metrics: dict[str, Any] = {"unigram_entropy": UNIGRAM_ENTROPY, "num_tokens": 20000}
     for percent, value in _held_out_losses(made, made.last_step / made.max_steps).items():
         metrics[f"held_out/loss_{percent}"] = value

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemask.atomic import check_new_directory, new_directory
+from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
+from tidemask.report.figures.all_charts import chart_groups
 from tidemask.report.figures.chart import Chart
-from tidemask.report.figures.charts import chart_groups
 from tidemask.report.figures.downstream import task_charts
 from tidemask.report.figures.rendering import to_png, to_svg
 from tidemask.report.page import render_page
-from tidemask.report.results.reader import read_runs
-from tidemask.report.tables.runs import all_tables
-from tidemask.report.tables.scores import SUMMARY
+from tidemask.report.results.read_runs import read_runs
+from tidemask.report.tables.all_tables import all_tables
+from tidemask.report.tables.final_scores import SUMMARY
 from tidemask.report.tables.typed_table import Table
-from tidemask.report.terms.equal_terms import seeds_statement, warnings_for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,14 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
+from tidemask.report.figures.all_charts import ChartGroups
 from tidemask.report.figures.chart import Chart, LegendEntry
-from tidemask.report.figures.charts import ChartGroups
 from tidemask.report.figures.palette import run_colour, style_sheet
 from tidemask.report.figures.rendering import panel_svgs
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.report.results.scored_runs import downstream_notes
+from tidemask.report.results.score_rows import downstream_notes
 from tidemask.report.tables.typed_table import MISSING, Column, Table
-from tidemask.report.terms.equal_terms import seeds_statement, warnings_for
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
     PREDICTED_TOKENS,

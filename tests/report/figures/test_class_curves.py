@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from synthetic_runs import MakeRun
 from tidemask.report.figures.class_curves import MAX_POINTS, group_colour, pooled, spread
 from tidemask.report.figures.palette import FUNCTION, INK
-from tidemask.report.results.reader import read_runs
+from tidemask.report.results.read_runs import read_runs
 
 
 @given(st.lists(st.floats(0, 10), max_size=17).map(sorted))

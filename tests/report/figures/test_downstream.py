@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
-from synthetic_results import Evaluated, write_results
+from synthetic_results import SyntheticResults, write_results
 from synthetic_runs import MakeRun
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.downstream import downstream_charts, task_charts
 from tidemask.report.figures.palette import INK, run_colour
-from tidemask.report.results.reader import read_runs
+from tidemask.report.results.read_runs import read_runs
 
 CHECKPOINTS = ("checkpoint-25", "checkpoint-50", "final")
 
@@ -34,7 +34,7 @@ def scores(run: Path, checkpoint: str) -> list[float]:
 
 
 def test_downstream_chart_draws_medians_ranges_and_random_weights(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("sst2",), checkpoints=CHECKPOINTS, last_step=100)
+    made = SyntheticResults(tasks=("sst2",), checkpoints=CHECKPOINTS, last_step=100)
     path = write_results(make_run("a"), made)
     (chart,) = downstream_charts(read_runs([path]))
     axes = drawn(chart, "sst2")
@@ -53,15 +53,16 @@ def test_downstream_chart_draws_medians_ranges_and_random_weights(make_run: Make
 
 
 def test_downstream_chart_of_one_checkpoint_is_the_table_alone(make_run: MakeRun) -> None:
-    path = write_results(make_run("a"), Evaluated(checkpoints=("final",)))
+    path = write_results(make_run("a"), SyntheticResults(checkpoints=("final",)))
     assert downstream_charts(read_runs([path])) == []
     assert task_charts(read_runs([path])) == []
 
 
 def test_downstream_chart_marks_a_single_checkpoint_beside_curves(make_run: MakeRun) -> None:
-    one = write_results(make_run("a"), Evaluated(tasks=("sst2",), checkpoints=CHECKPOINTS))
+    one = write_results(make_run("a"), SyntheticResults(tasks=("sst2",), checkpoints=CHECKPOINTS))
     two = write_results(
-        make_run("b", recipe="ptw"), Evaluated(tasks=("sst2", "mnli"), checkpoints=("final",))
+        make_run("b", recipe="ptw"),
+        SyntheticResults(tasks=("sst2", "mnli"), checkpoints=("final",)),
     )
     (chart,) = downstream_charts(read_runs([one, two, make_run("c", recipe="none")]))
     assert [panel.title for panel in chart.panels] == ["sst2"]
@@ -77,7 +78,9 @@ def test_downstream_chart_marks_a_single_checkpoint_beside_curves(make_run: Make
 
 
 def test_downstream_chart_of_perplexity_leaves_room_for_curves(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("pseudo-perplexity", "blimp"), checkpoints=CHECKPOINTS, last_step=100)
+    made = SyntheticResults(
+        tasks=("pseudo-perplexity", "blimp"), checkpoints=CHECKPOINTS, last_step=100
+    )
     path = write_results(make_run("a"), made)
     (chart,) = downstream_charts(read_runs([path]))
     assert drawn(chart, "pseudo-perplexity").get_yscale() == "log"

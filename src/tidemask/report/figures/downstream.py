@@ -17,8 +17,8 @@ from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.curves import draw_curve, from_zero, run_legend
 from tidemask.report.figures.palette import INK, run_colour
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.report.results.downstream import Summary, metric_label
-from tidemask.report.results.scored_runs import Scored, random_rows, scored_runs, tasks_of
+from tidemask.report.results.downstream import ScoreSummary, metric_label
+from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
 
 _DASHED = (0, (3.5, 2.5))
 
@@ -33,7 +33,7 @@ _CAPTION = (
 
 def downstream_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """One chart with a panel for each task that has a curve; none if no task has."""
-    rows, random = scored_runs(runs), random_rows(runs)
+    rows, random = run_rows(runs), random_weights_rows(runs)
     tasks = _tasks_with_curves(rows)
     if not tasks:
         return []
@@ -51,7 +51,7 @@ def downstream_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
 
 def task_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """The same panels as charts of their own, for files."""
-    rows, random = scored_runs(runs), random_rows(runs)
+    rows, random = run_rows(runs), random_weights_rows(runs)
     return [
         Chart(
             name=f"downstream_{_file_name(task)}",
@@ -70,12 +70,12 @@ def _file_name(task: str) -> str:
     return re.sub(r"[^\w.-]+", "_", task)
 
 
-def _tasks_with_curves(rows: Sequence[Scored]) -> list[str]:
+def _tasks_with_curves(rows: Sequence[ScoreRow]) -> list[str]:
     return [task for task in tasks_of(rows) if any(len(row.curve(task)) > 1 for row in rows)]
 
 
 def _legend(
-    rows: Sequence[Scored], random: Sequence[Scored], tasks: Sequence[str]
+    rows: Sequence[ScoreRow], random: Sequence[ScoreRow], tasks: Sequence[str]
 ) -> list[LegendEntry]:
     drawn = [row.run for row in rows if row.run and any(row.curve(task) for task in tasks)]
     entries = run_legend(drawn)
@@ -86,14 +86,14 @@ def _legend(
     return entries
 
 
-def _notes(rows: Sequence[Scored], tasks: Sequence[str]) -> list[str]:
+def _notes(rows: Sequence[ScoreRow], tasks: Sequence[str]) -> list[str]:
     missing = {row.label: [task for task in tasks if not row.curve(task)] for row in rows}
     return [
         f"{label}: not measured on {', '.join(names)}." for label, names in missing.items() if names
     ]
 
 
-def _panel(rows: Sequence[Scored], random: Sequence[Scored], task: str) -> Panel:
+def _panel(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str) -> Panel:
     metric = next(summary.metric for row in rows for _, summary in row.curve(task))
     label = metric_label(metric)
     return Panel(
@@ -109,7 +109,7 @@ def _is_logarithmic(metric: str) -> bool:
     return "perplexity" in metric
 
 
-def _draw(rows: Sequence[Scored], random: Sequence[Scored], task: str, axes: Axes) -> None:
+def _draw(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, axes: Axes) -> None:
     if any(_is_logarithmic(summary.metric) for row in rows for _, summary in row.curve(task)):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -124,7 +124,7 @@ def _draw(rows: Sequence[Scored], random: Sequence[Scored], task: str, axes: Axe
     from_zero(axes, max(row.run.last_step for row in rows if row.run and row.summaries))
 
 
-def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, Summary]]) -> None:
+def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, ScoreSummary]]) -> None:
     steps = np.array([float(step) for step, _ in curve])
     medians = np.array([summary.median for _, summary in curve])
     low, high = _limits([summary for _, summary in curve])
@@ -136,14 +136,14 @@ def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, Summary]]
     draw_curve(axes, run, steps, medians, marked=True)
 
 
-def _limits(curve: Sequence[Summary]) -> tuple[list[float], list[float]]:
+def _limits(curve: Sequence[ScoreSummary]) -> tuple[list[float], list[float]]:
     """Least and largest score of each point; of a single score, that score."""
     low = [one.median if one.low is None else one.low for one in curve]
     high = [one.median if one.high is None else one.high for one in curve]
     return low, high
 
 
-def _draw_random(axes: Axes, row: Scored, task: str, *, is_named: bool) -> None:
+def _draw_random(axes: Axes, row: ScoreRow, task: str, *, is_named: bool) -> None:
     score = row.score(task)
     if score is None:
         return

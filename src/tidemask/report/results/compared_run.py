@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.report.results.downstream import Result
+from tidemask.report.results.downstream import DownstreamResult
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
@@ -84,7 +84,7 @@ class ComparedRun:
     environment: Mapping[str, Any]
     records: Sequence[Mapping[str, Any]]
     held_out: HeldOut | None
-    downstream: Sequence[Result] = ()
+    downstream: Sequence[DownstreamResult] = ()
 
     def series(self, name: str) -> Series:
         """The metric `name` at every logged step."""

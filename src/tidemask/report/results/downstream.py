@@ -19,7 +19,7 @@ from typing import Any
 from tidemask.errors import UserError
 from tidemask.run_record import FINAL, HELD_OUT_TASK
 
-_AS_THEY_ARE = ("perplexity", "loss", "entropy", "likelihood")
+_NOT_FRACTIONS = ("perplexity", "loss", "entropy", "likelihood")
 """Parts of the names of metrics that are no fractions."""
 
 _SEEDS_FOR_QUARTILES = 5
@@ -29,7 +29,7 @@ _DIGITS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class DownstreamResult:
     """One measurement of a downstream task.
 
     Attributes:
@@ -58,7 +58,7 @@ class Result:
     def score(self) -> float | None:
         """The main metric as it is shown; `None` if it is undefined for this model."""
         value = self.metrics.get(self.metric)
-        scale = scale_of(self.metric)
+        scale = display_scale(self.metric)
         if value is None or scale == 1:
             return value
         return round(value * scale, _DIGITS)
@@ -69,13 +69,13 @@ class Result:
         ending = f"/{self.metric}"
         return tuple(name.removesuffix(ending) for name in self.metrics if name.endswith(ending))
 
-    def on(self, split: str) -> Result:
+    def on(self, split: str) -> DownstreamResult:
         """The same result with the main metric of another split."""
         return dataclasses.replace(self, metric=f"{split}/{self.metric}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class ScoreSummary:
     """The scores of a task over seeds, on the scale on which they are shown.
 
     Attributes:
@@ -105,18 +105,18 @@ def checkpoint_order(checkpoint: str) -> float:
     return float(step) if step.isdecimal() else -1.0
 
 
-def scale_of(metric: str) -> float:
+def display_scale(metric: str) -> float:
     """What a metric is multiplied with to be shown."""
-    return 1.0 if any(part in metric for part in _AS_THEY_ARE) else 100.0
+    return 1.0 if any(part in metric for part in _NOT_FRACTIONS) else 100.0
 
 
 def metric_label(metric: str) -> str:
     """A metric for a reader, with its scale."""
     words = metric.rpartition("/")[2].replace("_", " ")
-    return words if scale_of(metric) == 1.0 else f"{words} × 100"
+    return words if display_scale(metric) == 1.0 else f"{words} × 100"
 
 
-def summarise(results: Sequence[Result]) -> Summary | None:
+def summarise(results: Sequence[DownstreamResult]) -> ScoreSummary | None:
     """Median and spread of one task at one checkpoint over seeds; `None` without a score."""
     scored = [(result, result.score) for result in results]
     known = [(result, score) for result, score in scored if score is not None]
@@ -128,7 +128,7 @@ def summarise(results: Sequence[Result]) -> Summary | None:
     if len(scores) >= _SEEDS_FOR_QUARTILES:
         first, _, third = statistics.quantiles(scores, n=4, method="inclusive")
         quartiles = first, third
-    return Summary(
+    return ScoreSummary(
         metric=known[0][0].metric,
         seeds=tuple(sorted(result.seed for result, _ in known if result.seed is not None)),
         median=statistics.median(scores),
@@ -139,7 +139,7 @@ def summarise(results: Sequence[Result]) -> Summary | None:
     )
 
 
-def read_result(directory: Path, content: Mapping[str, Any]) -> Result | None:
+def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResult | None:
     """A result from the content of its file; `None` if that is no result of a downstream task.
 
     Raises:
@@ -166,7 +166,7 @@ def read_result(directory: Path, content: Mapping[str, Any]) -> Result | None:
         if not is_good:
             _refuse(directory, content, name, expected)
     known = {str(name): _number(value) for name, value in content["metrics"].items()}
-    return Result(
+    return DownstreamResult(
         task=content["task"],
         checkpoint=content["checkpoint"],
         seed=seed,
@@ -179,13 +179,13 @@ def read_result(directory: Path, content: Mapping[str, Any]) -> Result | None:
     )
 
 
-def check_together(directory: Path, results: Sequence[Result]) -> None:
+def check_consistent(directory: Path, results: Sequence[DownstreamResult]) -> None:
     """Refuse results of one run that cannot be summarised together.
 
     Raises:
         UserError: one is there twice, or a task has several main metrics.
     """
-    seen: dict[tuple[str, str, int | None], Result] = {}
+    seen: dict[tuple[str, str, int | None], DownstreamResult] = {}
     metric: dict[str, str] = {}
     for result in results:
         which = f"{result.task} of {result.checkpoint}"

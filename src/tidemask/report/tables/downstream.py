@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.downstream import (
-    Result,
-    Summary,
+    DownstreamResult,
+    ScoreSummary,
     checkpoint_order,
+    display_scale,
     metric_label,
-    scale_of,
 )
-from tidemask.report.results.scored_runs import (
-    Scored,
+from tidemask.report.results.score_rows import (
+    ScoreRow,
     averaged_tasks,
     glue_average,
-    random_rows,
-    scored_runs,
+    random_weights_rows,
+    run_rows,
     splits_of,
     tasks_of,
 )
-from tidemask.report.tables.scores import RUN
+from tidemask.report.tables.final_scores import RUN
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import GLUE_TASKS, HELD_OUT_PERCENTS
 
@@ -45,7 +45,7 @@ def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
 
 def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run and for random weights; no row if nothing was measured downstream."""
-    rows = [*scored_runs(runs), *random_rows(runs)]
+    rows = [*run_rows(runs), *random_weights_rows(runs)]
     tasks = tasks_of(rows)
     averaged = averaged_tasks(rows)
     scored = [(task, split) for task in tasks for split in ("", *splits_of(rows, task))]
@@ -78,11 +78,11 @@ def _average_column(tasks: Sequence[str]) -> Column:
     )
 
 
-def _task_columns(rows: Sequence[Scored], task: str, split: str) -> tuple[Column, ...]:
+def _task_columns(rows: Sequence[ScoreRow], task: str, split: str) -> tuple[Column, ...]:
     """The median, and beside it for the CSV file where it comes from."""
     metric = next(score.metric for row in rows if (score := _any_score(row, task)))
     name = f"{task}/{split}" if split else task
-    digits = 1 if scale_of(metric) > 1 else 2
+    digits = 1 if display_scale(metric) > 1 else 2
 
     def real(ending: str) -> Column:
         return Column(name=f"{name}/{ending}", title=ending, kind="real", shown=False)
@@ -103,12 +103,12 @@ def _task_columns(rows: Sequence[Scored], task: str, split: str) -> tuple[Column
     )
 
 
-def _any_score(row: Scored, task: str) -> Summary | None:
+def _any_score(row: ScoreRow, task: str) -> ScoreSummary | None:
     return next((summary for (name, _), summary in row.summaries.items() if name == task), None)
 
 
 def _scores(
-    row: Scored, scored: Sequence[tuple[str, str]], averaged: Sequence[str]
+    row: ScoreRow, scored: Sequence[tuple[str, str]], averaged: Sequence[str]
 ) -> tuple[Cell, ...]:
     held_out = row.held_out
     cells: list[Cell] = [row.label]
@@ -142,7 +142,7 @@ def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
         Column(name="quartile_3", title="third quartile", kind="real", digits=2),
         Column(name="learning_rate", title="learning rate"),
     )
-    scored = [*scored_runs(runs), *random_rows(runs)]
+    scored = [*run_rows(runs), *random_weights_rows(runs)]
     rows = tuple(
         _median_cells(row, task, checkpoint, split, score)
         for task in tasks_of(scored)
@@ -154,7 +154,7 @@ def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
     return Table(name="downstream_medians", title=title, columns=columns, rows=rows)
 
 
-def _on_splits(row: Scored, task: str, checkpoint: str) -> list[tuple[str, Summary]]:
+def _on_splits(row: ScoreRow, task: str, checkpoint: str) -> list[tuple[str, ScoreSummary]]:
     """The scores on dev, if there are any, and on other splits."""
     dev = row.summaries.get((task, checkpoint))
     others = (
@@ -166,7 +166,7 @@ def _on_splits(row: Scored, task: str, checkpoint: str) -> list[tuple[str, Summa
 
 
 def _median_cells(
-    row: Scored, task: str, checkpoint: str, split: str, score: Summary
+    row: ScoreRow, task: str, checkpoint: str, split: str, score: ScoreSummary
 ) -> tuple[Cell, ...]:
     return (
         row.label,
@@ -199,13 +199,13 @@ def downstream_table(runs: Sequence[ComparedRun]) -> Table:
     )
     rows = tuple(
         _result_cells(row, result)
-        for row, run in zip(scored_runs(runs), runs, strict=True)
+        for row, run in zip(run_rows(runs), runs, strict=True)
         for result in run.downstream
     )
     return Table(name="downstream", title="Downstream results", columns=columns, rows=rows)
 
 
-def _result_cells(row: Scored, result: Result) -> tuple[Cell, ...]:
+def _result_cells(row: ScoreRow, result: DownstreamResult) -> tuple[Cell, ...]:
     return (
         row.label,
         result.task,

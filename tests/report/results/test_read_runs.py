@@ -8,7 +8,7 @@ import pytest
 
 from synthetic_runs import MakeRun
 from tidemask.errors import UserError
-from tidemask.report.results.reader import read_runs
+from tidemask.report.results.read_runs import read_runs
 
 
 def test_reading_keeps_the_order_and_the_names_of_the_recipes(four_runs: list[Path]) -> None:

@@ -11,11 +11,11 @@ from functools import partial
 
 import numpy as np
 
+from tidemask.report.comparability.differences import flat_settings
 from tidemask.report.results.compared_run import ComparedRun, HeldOut, Series, in_usual_order
 from tidemask.report.tables.downstream import downstream_tables
-from tidemask.report.tables.scores import RUN, SPENT, scores_table
+from tidemask.report.tables.final_scores import RUN, SPENT, scores_table
 from tidemask.report.tables.typed_table import Cell, Column, Table
-from tidemask.report.terms.differences import flat_settings
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from synthetic_runs import MakeRun
-from tidemask.report.results.reader import read_runs
-from tidemask.report.terms.differences import flat_settings
-from tidemask.report.terms.equal_terms import seeds_statement, warnings_for
+from tidemask.report.comparability.differences import flat_settings
+from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
+from tidemask.report.results.read_runs import read_runs
 
 
 def with_setting(run: Path, section: str, **values: Any) -> Path:

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from synthetic_runs import MakeRun
 from tidemask.report import Comparison
+from tidemask.report.figures.all_charts import chart_groups, cost_chart, ratio_chart
 from tidemask.report.figures.chart import Chart
-from tidemask.report.figures.charts import chart_groups, cost_chart, ratio_chart
-from tidemask.report.figures.classes import relative_share_chart
+from tidemask.report.figures.class_charts import relative_share_chart
 from tidemask.report.figures.held_out import final_chart, held_out_charts
 from tidemask.report.figures.palette import RUNS, run_colour, run_dashes, with_variables
 from tidemask.report.figures.rendering import panel_svgs, to_png, to_svg
-from tidemask.report.results.reader import read_runs
+from tidemask.report.results.read_runs import read_runs
 
 
 def drawn(chart: Chart, panel: int) -> Axes:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tidemask.report.comparability.differences import difference, flat_settings
+from tidemask.report.comparability.downstream_warnings import (
+    downstream_differences,
+    downstream_remarks,
+)
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.report.terms.differences import difference, flat_settings
-from tidemask.report.terms.downstream import downstream_differences, downstream_remarks
 from tidemask.run_record import FINAL
 
 _PACE = frozenset(

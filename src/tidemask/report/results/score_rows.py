@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tidemask.report.results.compared_run import ComparedRun, HeldOut
-from tidemask.report.results.downstream import Result, Summary, checkpoint_order, summarise
+from tidemask.report.results.downstream import (
+    DownstreamResult,
+    ScoreSummary,
+    checkpoint_order,
+    summarise,
+)
 from tidemask.run_record import FINAL, GLUE_TASKS, RANDOM, START
 
 _USUAL_ORDER = (
@@ -24,7 +29,7 @@ _USUAL_ORDER = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoreRow:
     """A row of the downstream scores: a run, or random weights.
 
     Attributes:
@@ -37,15 +42,15 @@ class Scored:
     label: str
     run: ComparedRun | None
     held_out: HeldOut | None
-    results: Sequence[Result]
-    summaries: Mapping[tuple[str, str], Summary] = field(init=False)
+    results: Sequence[DownstreamResult]
+    summaries: Mapping[tuple[str, str], ScoreSummary] = field(init=False)
     """On dev, by task and checkpoint."""
-    on_other_splits: Mapping[tuple[str, str, str], Summary] = field(init=False)
+    on_other_splits: Mapping[tuple[str, str, str], ScoreSummary] = field(init=False)
     """By task, checkpoint and split."""
 
     def __post_init__(self) -> None:
-        dev: dict[tuple[str, str], list[Result]] = {}
-        others: dict[tuple[str, str, str], list[Result]] = {}
+        dev: dict[tuple[str, str], list[DownstreamResult]] = {}
+        others: dict[tuple[str, str, str], list[DownstreamResult]] = {}
         for result in self.results:
             key = result.task, result.checkpoint
             dev.setdefault(key, []).append(result)
@@ -59,7 +64,7 @@ class Scored:
         found = {result.checkpoint for result in self.results if result.task == task} - {START}
         return max(found, key=checkpoint_order, default=None)
 
-    def score(self, task: str, split: str = "") -> Summary | None:
+    def score(self, task: str, split: str = "") -> ScoreSummary | None:
         """The scores of a task that stand for the row; `None` if there are none.
 
         Args:
@@ -80,9 +85,9 @@ class Scored:
         step = checkpoint_order(checkpoint)
         return int(step) if math.isfinite(step) and step >= 0 else None
 
-    def curve(self, task: str) -> list[tuple[int, Summary]]:
+    def curve(self, task: str) -> list[tuple[int, ScoreSummary]]:
         """Pre-training steps and scores of a task, ascending; the final model at its last step."""
-        points: dict[int, Summary] = {}
+        points: dict[int, ScoreSummary] = {}
         for name, checkpoint in sorted(self.summaries, key=lambda key: checkpoint_order(key[1])):
             step = self.step(checkpoint)
             if name == task and step is not None:
@@ -93,15 +98,15 @@ class Scored:
 _Key = TypeVar("_Key")
 
 
-def _summaries(groups: Mapping[_Key, Sequence[Result]]) -> dict[_Key, Summary]:
+def _summaries(groups: Mapping[_Key, Sequence[DownstreamResult]]) -> dict[_Key, ScoreSummary]:
     found = {key: summarise(results) for key, results in groups.items()}
     return {key: summary for key, summary in found.items() if summary is not None}
 
 
-def scored_runs(runs: Sequence[ComparedRun]) -> list[Scored]:
+def run_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
     """The rows of the runs, in their order; also of those without results."""
     return [
-        Scored(
+        ScoreRow(
             label=run.label,
             run=run,
             held_out=run.held_out,
@@ -111,13 +116,13 @@ def scored_runs(runs: Sequence[ComparedRun]) -> list[Scored]:
     ]
 
 
-def random_rows(runs: Sequence[ComparedRun]) -> list[Scored]:
+def random_weights_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
     """The rows of random weights: one for all runs whose random models are the same.
 
     They are the same where model settings and corpus are, and no score is contradicted; a run may
     have seeds and tasks that another lacks.
     """
-    groups: list[tuple[list[ComparedRun], dict[tuple[Any, ...], Result]]] = []
+    groups: list[tuple[list[ComparedRun], dict[tuple[Any, ...], DownstreamResult]]] = []
     for run in runs:
         found = {
             (result.task, result.seed): result
@@ -134,7 +139,7 @@ def random_rows(runs: Sequence[ComparedRun]) -> list[Scored]:
         else:
             groups.append(([run], found))
     return [
-        Scored(
+        ScoreRow(
             label="random weights"
             if len(groups) == 1
             else f"random weights of {', '.join(run.label for run in members)}",
@@ -151,30 +156,33 @@ def _same_start(one: ComparedRun, other: ComparedRun) -> bool:
     return len(models) == 1 and one.fingerprint == other.fingerprint
 
 
-def _agree(one: Mapping[tuple[Any, ...], Result], other: Mapping[tuple[Any, ...], Result]) -> bool:
+def _agree(
+    one: Mapping[tuple[Any, ...], DownstreamResult],
+    other: Mapping[tuple[Any, ...], DownstreamResult],
+) -> bool:
     return all(one[key].score == other[key].score for key in one.keys() & other.keys())
 
 
-def tasks_of(rows: Sequence[Scored]) -> list[str]:
+def tasks_of(rows: Sequence[ScoreRow]) -> list[str]:
     """Every task with a score in any row: zero-shot ones, GLUE, then others by the alphabet."""
     tasks = {task for row in rows for task, _ in row.summaries}
     places = {name: place for place, name in enumerate(_USUAL_ORDER)}
     return sorted(tasks, key=lambda task: (places.get(task, len(places)), task))
 
 
-def splits_of(rows: Sequence[Scored], task: str) -> list[str]:
+def splits_of(rows: Sequence[ScoreRow], task: str) -> list[str]:
     """Splits beside dev that a task was scored on in any row."""
     return sorted({split for row in rows for name, _, split in row.on_other_splits if name == task})
 
 
-def averaged_tasks(rows: Sequence[Scored]) -> list[str]:
+def averaged_tasks(rows: Sequence[ScoreRow]) -> list[str]:
     """The GLUE tasks that every run with downstream scores has; empty if fewer than two."""
     runs = [row for row in rows if row.run is not None and row.summaries]
     common = [task for task in GLUE_TASKS if runs and all(row.score(task) for row in runs)]
     return common if len(common) > 1 else []
 
 
-def glue_average(row: Scored, tasks: Sequence[str]) -> float | None:
+def glue_average(row: ScoreRow, tasks: Sequence[str]) -> float | None:
     """Mean of the medians of these tasks; `None` unless the row has all of them."""
     scores = [row.score(task) for task in tasks]
     known = [score.median for score in scores if score is not None]
@@ -184,7 +192,7 @@ def glue_average(row: Scored, tasks: Sequence[str]) -> float | None:
 def downstream_notes(runs: Sequence[ComparedRun]) -> list[str]:
     """What the measurements themselves say of how they came about, each sentence once per task."""
     labels: dict[tuple[str, str], dict[str, None]] = {}
-    for row in [*scored_runs(runs), *random_rows(runs)]:
+    for row in [*run_rows(runs), *random_weights_rows(runs)]:
         for result in row.results:
             for note in result.notes:
                 labels.setdefault((result.task, note), {})[row.label] = None

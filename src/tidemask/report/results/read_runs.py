@@ -10,10 +10,10 @@ from typing import Any
 from tidemask.errors import UserError
 from tidemask.report.results.compared_run import ComparedRun, HeldOut
 from tidemask.report.results.downstream import (
-    Result,
-    check_together,
+    DownstreamResult,
+    check_consistent,
     checkpoint_order,
-    read_result,
+    parse_result,
 )
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, START, RunDirectory, read_metrics
 
@@ -114,13 +114,13 @@ def _newest_held_out(
 
 def _downstream(
     directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]
-) -> tuple[Result, ...]:
+) -> tuple[DownstreamResult, ...]:
     """The downstream results by task, checkpoint and seed."""
-    found = [read_result(directory.evaluation, content) for content in evaluations]
+    found = [parse_result(directory.evaluation, content) for content in evaluations]
     results = [result for result in found if result is not None]
-    check_together(directory.evaluation, results)
+    check_consistent(directory.evaluation, results)
 
-    def order(result: Result) -> tuple[str, float, int]:
+    def order(result: DownstreamResult) -> tuple[str, float, int]:
         return result.task, checkpoint_order(result.checkpoint), result.seed or 0
 
     return tuple(sorted(results, key=order))

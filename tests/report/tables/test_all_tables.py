@@ -11,8 +11,8 @@ import pytest
 
 from synthetic_runs import BANDS, CORPUS_SHARE, UNIGRAM_ENTROPY, MakeRun
 from tidemask.report import Comparison
-from tidemask.report.results.reader import read_runs
-from tidemask.report.tables.runs import all_tables, held_out_table
+from tidemask.report.results.read_runs import read_runs
+from tidemask.report.tables.all_tables import all_tables, held_out_table
 
 
 def logged(run: Path) -> list[dict[str, Any]]:

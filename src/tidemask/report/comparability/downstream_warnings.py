@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tidemask.report.comparability.differences import difference_of, flat_settings, listed
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.report.results.scored_runs import Scored, random_rows, scored_runs, tasks_of
-from tidemask.report.terms.differences import difference_of, flat_settings, listed
+from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
 from tidemask.run_record import FINAL
 
 _HOW_MANY = frozenset({"num_seeds", "seeds"})
@@ -15,7 +15,7 @@ _HOW_MANY = frozenset({"num_seeds", "seeds"})
 
 def downstream_differences(runs: Sequence[ComparedRun]) -> list[str]:
     """Sentences on tasks that were not measured in the same way, or on other seeds."""
-    rows = scored_runs(runs)
+    rows = run_rows(runs)
     found = []
     for task in tasks_of(rows):
         found += _of_terms(task, runs)
@@ -42,7 +42,7 @@ def _of_terms(task: str, runs: Sequence[ComparedRun]) -> list[str | None]:
     ]
 
 
-def _of_seeds(task: str, rows: Sequence[Scored]) -> str | None:
+def _of_seeds(task: str, rows: Sequence[ScoreRow]) -> str | None:
     scores = [(row.label, row.score(task)) for row in rows]
     return difference_of(
         f"the set of seeds of {task}",
@@ -56,12 +56,12 @@ def _of_seeds(task: str, rows: Sequence[Scored]) -> str | None:
 
 def downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
     """Sentences on scores of models that are not the final ones, and on missing ones."""
-    rows = scored_runs(runs)
+    rows = run_rows(runs)
     tasks = tasks_of(rows)
     if not tasks:
         return []
     remarks = [sentence for row in rows for sentence in _not_final(row, tasks)]
-    random = random_rows(runs)
+    random = random_weights_rows(runs)
     without = [task for task in tasks if not any(row.score(task) for row in random)]
     if without:
         remarks.append(
@@ -71,7 +71,7 @@ def downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
     return remarks
 
 
-def _not_final(row: Scored, tasks: Sequence[str]) -> list[str]:
+def _not_final(row: ScoreRow, tasks: Sequence[str]) -> list[str]:
     newest = {task: row.newest(task) for task in tasks}
     found: dict[str, list[str]] = {}
     for task, checkpoint in newest.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic_results import METRICS, Evaluated, write_results
+from synthetic_results import METRICS, SyntheticResults, write_results
 from synthetic_runs import MakeRun
 from tidemask.errors import UserError
-from tidemask.report.results.downstream import Result, summarise
-from tidemask.report.results.reader import read_runs
-from tidemask.report.results.scored_runs import averaged_tasks, random_rows, scored_runs, tasks_of
+from tidemask.report.comparability.run_warnings import warnings_for
+from tidemask.report.results.downstream import DownstreamResult, summarise
+from tidemask.report.results.read_runs import read_runs
+from tidemask.report.results.score_rows import (
+    averaged_tasks,
+    random_weights_rows,
+    run_rows,
+    tasks_of,
+)
 from tidemask.report.tables.downstream import downstream_scores_table, downstream_tables
 from tidemask.report.tables.typed_table import Table
-from tidemask.report.terms.equal_terms import warnings_for
 from tidemask.run_record import GLUE_TASKS
 
 
-def result(score: float | None, seed: int | None, **differences: Any) -> Result:
+def result(score: float | None, seed: int | None, **differences: Any) -> DownstreamResult:
     fields = {
         "task": "sst2", "checkpoint": "final", "seed": seed, "metric": "accuracy",
         "metrics": {} if score is None else {"accuracy": score}, "learning_rate": 1e-4,
         "terms": {}, "notes": (), "seconds": 1.0, **differences,
     }  # fmt: skip
-    return Result(**fields)
+    return DownstreamResult(**fields)
 
 
 def scores_of(run: Path, task: str, checkpoint: str) -> list[float]:
@@ -81,7 +87,7 @@ def test_scores_are_shown_times_100_unless_they_are_no_fractions(metric: str, sh
 
 
 def test_downstream_scores_are_medians_of_the_final_model(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("blimp", "pseudo-perplexity", "sst2"))
+    made = SyntheticResults(tasks=("blimp", "pseudo-perplexity", "sst2"))
     paths = [write_results(make_run("a"), made), make_run("b", recipe="ptw")]
     table = downstream_scores_table(read_runs(paths))
     assert table.values("run") == ["bert", "ptw", "random weights"]
@@ -103,7 +109,7 @@ def test_downstream_scores_are_medians_of_the_final_model(make_run: MakeRun) -> 
 
 
 def test_downstream_scores_show_their_range_behind_them(make_run: MakeRun) -> None:
-    path = write_results(make_run("a"), Evaluated(tasks=("sst2",)))
+    path = write_results(make_run("a"), SyntheticResults(tasks=("sst2",)))
     table = downstream_scores_table(read_runs([path]))
     low, middle, high = sorted(100 * s for s in scores_of(path, "sst2", "final"))
     assert table.shown_rows()[0][-1] == f"{middle:.1f} ({low:.1f} to {high:.1f})"
@@ -111,7 +117,7 @@ def test_downstream_scores_show_their_range_behind_them(make_run: MakeRun) -> No
 
 
 def test_downstream_tables_hold_every_result(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("blimp", "sst2"), seeds=(0, 1, 2, 3, 4))
+    made = SyntheticResults(tasks=("blimp", "sst2"), seeds=(0, 1, 2, 3, 4))
     path = write_results(make_run("a"), made)
     tables = {table.name: table for table in downstream_tables(read_runs([path]))}
     rows = tables["downstream"].rows
@@ -146,7 +152,7 @@ def test_downstream_scores_have_no_digits_of_binary_arithmetic() -> None:
 
 
 def test_downstream_tables_show_other_splits_beside_dev(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("blimp", "conll2003", "mnli"))
+    made = SyntheticResults(tasks=("blimp", "conll2003", "mnli"))
     path = write_results(make_run("a"), made)
     for task, split in (("conll2003", "test"), ("mnli", "mismatched")):
         for one in path.glob(f"evaluation/{task}--*.json"):
@@ -181,14 +187,14 @@ def test_downstream_without_results_has_no_rows(make_run: MakeRun) -> None:
 
 
 def test_downstream_random_weights_of_equal_models_are_one_row(make_run: MakeRun) -> None:
-    more = Evaluated(tasks=("sst2",), seeds=(0, 1, 2, 3))
+    more = SyntheticResults(tasks=("sst2",), seeds=(0, 1, 2, 3))
     runs = read_runs(
         [
-            write_results(make_run("a"), Evaluated(tasks=("sst2", "blimp"))),
+            write_results(make_run("a"), SyntheticResults(tasks=("sst2", "blimp"))),
             write_results(make_run("b", recipe="ptw"), more),
         ]
     )
-    (row,) = random_rows(runs)
+    (row,) = random_weights_rows(runs)
     assert row.label == "random weights"
     assert row.score("sst2").seeds == (0, 1, 2, 3)
     assert row.score("blimp").median == pytest.approx(50.0, abs=2)
@@ -196,25 +202,29 @@ def test_downstream_random_weights_of_equal_models_are_one_row(make_run: MakeRun
 
 def test_downstream_random_weights_of_other_models_are_apart(make_run: MakeRun) -> None:
     paths = [
-        write_results(make_run(name, recipe=name, fingerprint=corpus), Evaluated(tasks=("sst2",)))
+        write_results(
+            make_run(name, recipe=name, fingerprint=corpus), SyntheticResults(tasks=("sst2",))
+        )
         for name, corpus in (("a", "sha256:1"), ("b", "sha256:1"), ("c", "sha256:2"))
     ]
     changed = paths[1] / "evaluation/sst2--random--seed-1.json"
     content = json.loads(changed.read_text())
     content["metrics"]["accuracy"] += 0.1
     changed.write_text(json.dumps(content))
-    labels = [row.label for row in random_rows(read_runs(paths))]
+    labels = [row.label for row in random_weights_rows(read_runs(paths))]
     assert labels == [f"random weights of {name}" for name in "abc"]
 
 
 def test_downstream_curve_ends_with_the_final_model(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("sst2",), checkpoints=("start", "checkpoint-40", "checkpoint-100"))
+    made = SyntheticResults(
+        tasks=("sst2",), checkpoints=("start", "checkpoint-40", "checkpoint-100")
+    )
     path = write_results(make_run("a"), made)
-    (row,) = scored_runs(read_runs([path]))
+    (row,) = run_rows(read_runs([path]))
     assert [step for step, _ in row.curve("sst2")] == [0, 40, 100]
     assert row.newest("sst2") == "checkpoint-100"
-    write_results(path, Evaluated(tasks=("sst2",), checkpoints=("final",)))
-    (row,) = scored_runs(read_runs([path]))
+    write_results(path, SyntheticResults(tasks=("sst2",), checkpoints=("final",)))
+    (row,) = run_rows(read_runs([path]))
     assert [step for step, _ in row.curve("sst2")] == [0, 40, 100]
     final = 100 * np.median(scores_of(path, "sst2", "final"))
     assert row.curve("sst2")[-1][1].median == pytest.approx(final)
@@ -222,19 +232,21 @@ def test_downstream_curve_ends_with_the_final_model(make_run: MakeRun) -> None:
 
 
 def test_downstream_start_is_no_score_of_a_run(make_run: MakeRun) -> None:
-    made = Evaluated(tasks=("sst2",), checkpoints=("start",), random=False)
-    (row,) = scored_runs(read_runs([write_results(make_run("a"), made)]))
+    made = SyntheticResults(tasks=("sst2",), checkpoints=("start",), random=False)
+    (row,) = run_rows(read_runs([write_results(make_run("a"), made)]))
     assert row.score("sst2") is None
 
 
 def test_downstream_average_is_over_the_tasks_of_every_run(make_run: MakeRun) -> None:
     paths = [
-        write_results(make_run("a"), Evaluated(tasks=GLUE_TASKS, random=False)),
-        write_results(make_run("b", recipe="ptw"), Evaluated(tasks=("sst2", "rte", "conll2003"))),
+        write_results(make_run("a"), SyntheticResults(tasks=GLUE_TASKS, random=False)),
+        write_results(
+            make_run("b", recipe="ptw"), SyntheticResults(tasks=("sst2", "rte", "conll2003"))
+        ),
         make_run("c", recipe="mrd"),
     ]
     runs = read_runs(paths)
-    assert averaged_tasks(scored_runs(runs)) == ["sst2", "rte"]
+    assert averaged_tasks(run_rows(runs)) == ["sst2", "rte"]
     table = downstream_scores_table(runs)
     assert table.columns[-1].heading == "average of 2 GLUE tasks, sst2, rte"
     for path, label in zip(paths[:2], ("bert", "ptw"), strict=True):
@@ -247,37 +259,36 @@ def test_downstream_average_is_over_the_tasks_of_every_run(make_run: MakeRun) ->
 
 def test_downstream_tasks_are_in_their_usual_order(make_run: MakeRun) -> None:
     tasks = ("pos", "squad", "mnli", "cola", "blimp", "conll2003")
-    rows = scored_runs(read_runs([write_results(make_run("a"), Evaluated(tasks=tasks))]))
+    rows = run_rows(read_runs([write_results(make_run("a"), SyntheticResults(tasks=tasks))]))
     assert tasks_of(rows) == ["blimp", "cola", "mnli", "squad", "conll2003", "pos"]
 
 
 def test_downstream_warns_of_unequal_terms_and_missing_rows(make_run: MakeRun) -> None:
-    runs = read_runs(
-        [
-            write_results(make_run("a"), Evaluated(tasks=("sst2",), random=False)),
-            write_results(
-                make_run("b", recipe="ptw"),
-                Evaluated(tasks=("sst2",), seeds=(0,), epochs=5.0, checkpoints=("checkpoint-50",),
-                          random=False),
-            ),
-        ]
-    )  # fmt: skip
-    said = warnings_for(runs)
-    assert said[0] == (
+    one = SyntheticResults(tasks=("sst2",), random=False)
+    other = replace(one, seeds=(0,), epochs=5.0, checkpoints=("checkpoint-50",))
+    paths = [
+        write_results(make_run("a"), one),
+        write_results(make_run("b", recipe="ptw"), other),
+    ]
+    runs = read_runs(paths)
+    warnings = warnings_for(runs)
+    assert warnings[0] == (
         "Not on equal terms: how sst2 was measured (settings.epochs) differs: 3.0 in bert; "
         "5.0 in ptw."
     )
-    assert said[1] == (
+    assert warnings[1] == (
         "Not on equal terms: the set of seeds of sst2 differs: 0, 1, 2 in bert; 0 in ptw."
     )
-    assert said[2] == "The scores of ptw on sst2 are those of checkpoint-50."
-    assert said[3].startswith("Random weights were not measured on sst2:")
-    assert len(said) == 4
+    assert warnings[2] == "The scores of ptw on sst2 are those of checkpoint-50."
+    assert warnings[3].startswith("Random weights were not measured on sst2:")
+    assert len(warnings) == 4
 
 
 def test_downstream_on_equal_terms_warns_of_nothing(make_run: MakeRun) -> None:
     paths = [make_run("a"), make_run("b", recipe="ptw")]
-    assert warnings_for(read_runs([write_results(path, Evaluated()) for path in paths])) == []
+    assert (
+        warnings_for(read_runs([write_results(path, SyntheticResults()) for path in paths])) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -297,7 +308,7 @@ def test_downstream_on_equal_terms_warns_of_nothing(make_run: MakeRun) -> None:
 def test_downstream_refuses_damage_in_one_line(
     make_run: MakeRun, changes: dict[str, Any], message: str
 ) -> None:
-    path = write_results(make_run("run"), Evaluated(tasks=("sst2",)))
+    path = write_results(make_run("run"), SyntheticResults(tasks=("sst2",)))
     one = path / "evaluation/sst2--final--seed-1.json"
     one.write_text(json.dumps({**json.loads(one.read_text()), **changes}))
     with pytest.raises(UserError, match=message) as caught:
@@ -307,12 +318,12 @@ def test_downstream_refuses_damage_in_one_line(
 
 
 def test_downstream_shows_an_undefined_score_as_missing(make_run: MakeRun) -> None:
-    path = write_results(make_run("run"), Evaluated(tasks=("cola",), seeds=(0, 1)))
+    path = write_results(make_run("run"), SyntheticResults(tasks=("cola",), seeds=(0, 1)))
     for seed in (0, 1):
         one = path / f"evaluation/cola--final--seed-{seed}.json"
         content = json.loads(one.read_text())
         content["metrics"]["matthews_correlation"] = None if seed else float("nan")
         one.write_text(json.dumps(content))
-    (row,) = scored_runs(read_runs([path]))
+    (row,) = run_rows(read_runs([path]))
     assert row.score("cola") is None
     assert len(row.curve("cola")) == 2

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
-from tidemask.report.figures.classes import class_charts
+from tidemask.report.figures.class_charts import class_charts
 from tidemask.report.figures.curves import (
     Scale,
     any_known,
