@@ -156,7 +156,7 @@ def test_minimal_pairs_files_of_every_form(tmp_path: Path) -> None:
         ("a.tsv", "only one", r"a\.tsv, line 2 has 1 columns"),
         ("a.tsv", "\tb", r"a\.tsv, line 2: sentence_good=''"),
         ("a.jsonl", "{", r"a\.jsonl, line 2: Expecting"),
-        ("a.jsonl", "[]", r"a\.jsonl, line 2 is no JSON object"),
+        ("a.jsonl", "[]", r"a\.jsonl, line 2\. Expected one JSON object"),
         ("a.jsonl", '{"good": "a"}', r"a\.jsonl, line 2 has good\. Expected sentence_good"),
         ("a.jsonl", '{"good": "a", "bad": 3}', r"a\.jsonl, line 2: bad=3"),
         ("a.jsonl", '{"good": "a", "bad": "a"}', r"a\.jsonl, line 2: both sentences are 'a'"),

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from scored_material import TEXTS, model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.pll import pseudo_perplexity, read_texts, score_texts
-from tidemask.tasks.zero_shot.text_tokens import TextEncoder, TextTokens
+from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer, TextTokens
 
 
 def test_pll_is_the_sum_and_pppl_its_exponential_per_token() -> None:
@@ -53,7 +53,7 @@ def test_pll_of_a_long_text_is_that_of_its_windows() -> None:
     model = model_for(tokenizer)
     text = " ".join(sentences(9))
     (score,) = score_texts(model, tokenizer, [text])
-    (tokens,) = TextEncoder(tokenizer).encode([text])
+    (tokens,) = ScoringTokenizer(tokenizer).encode([text])
     windows = list(tokens.windows(64))
     assert score.num_windows == len(windows) > 2
     assert score.token_ids.tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from scored_material import KINDS, TEXTS, byte_level, model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.scoring import Scorer, ScoringSettings
-from tidemask.tasks.zero_shot.text_tokens import TextEncoder
+from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer
 
 VARIANTS = ("original", "within_word_l2r")
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -22,7 +22,7 @@ each_variant = pytest.mark.parametrize("variant", VARIANTS)
 def _scores(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: list[str], **settings: object
 ) -> list[np.ndarray]:
-    encoder = TextEncoder(tokenizer)
+    encoder = ScoringTokenizer(tokenizer)
     scorer = Scorer(model, encoder.mask_id, ScoringSettings(**settings))
     return scorer.log_probabilities(encoder.encode(texts))
 
@@ -43,7 +43,7 @@ def test_scoring_variants_differ_where_a_word_has_several_tokens() -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer)
     original, l2r = (_scores(model, tokenizer, list(TEXTS), variant=name) for name in VARIANTS)
-    encoded = TextEncoder(tokenizer).encode(TEXTS)
+    encoded = ScoringTokenizer(tokenizer).encode(TEXTS)
     for text, one, other in zip(encoded, original, l2r, strict=True):
         is_last = text.word_ends == text.places + 1
         assert one[is_last] == pytest.approx(other[is_last], abs=1e-5)
@@ -114,7 +114,7 @@ def test_scoring_runs_equal_copies_once() -> None:
         lambda module, args, output: lengths.append(len(output))
     )
     pair = ["the river watches it .", "the stone watches it ."]
-    good, bad = TextEncoder(tokenizer).encode(pair)
+    good, bad = ScoringTokenizer(tokenizer).encode(pair)
     assert (good.ids != bad.ids).sum() == 1
     scores = _scores(model, tokenizer, [*pair, pair[0]])
     assert sum(lengths) == 2 * len(good) - 1
@@ -148,7 +148,7 @@ def test_scoring_tells_its_progress_and_leaves_the_model_in_evaluation_mode() ->
     tokenizer = wordpiece()
     model = model_for(tokenizer).train()
     told: list[tuple[int, int]] = []
-    encoder = TextEncoder(tokenizer)
+    encoder = ScoringTokenizer(tokenizer)
     texts = encoder.encode(TEXTS)
     scorer = Scorer(model, encoder.mask_id, ScoringSettings(batch_tokens=100))
     scorer.log_probabilities(texts, lambda done, total: told.append((done, total)))

@@ -11,14 +11,14 @@ from transformers import PreTrainedTokenizerFast
 
 from scored_material import KINDS, TEXTS, byte_level, unigram, wordpiece, words_by_hand
 from tidemask.errors import UserError
-from tidemask.tasks.zero_shot.text_tokens import TextEncoder
+from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def _words(tokenizer: PreTrainedTokenizerFast, text: str) -> list[str]:
     """The tokens of each word, joined."""
-    (tokens,) = TextEncoder(tokenizer).encode([text])
+    (tokens,) = ScoringTokenizer(tokenizer).encode([text])
     shown = tokenizer.convert_ids_to_tokens(tokens.targets.tolist())
     words: dict[int, list[str]] = {}
     for token, end in zip(shown, tokens.word_ends.tolist(), strict=True):
@@ -45,7 +45,7 @@ def test_text_tokens_words_of_unigram(kind: str) -> None:
 @given(text=st.text(alphabet="ab é\t\n.'🙂0—e\u0301", max_size=30))
 def test_text_tokens_words_are_those_found_by_hand(kind: str, text: str) -> None:
     tokenizer = KINDS[kind]()
-    (tokens,) = TextEncoder(tokenizer).encode([text])
+    (tokens,) = ScoringTokenizer(tokenizer).encode([text])
     words = words_by_hand(tokenizer, text)
     assert len(words) == len(tokens)
     for place, end, word in zip(tokens.places, tokens.word_ends, words, strict=True):
@@ -57,7 +57,7 @@ def test_text_tokens_words_are_those_found_by_hand(kind: str, text: str) -> None
 @each_kind
 def test_text_tokens_are_those_of_the_tokenizer(kind: str) -> None:
     tokenizer = KINDS[kind]()
-    for text, tokens in zip(TEXTS, TextEncoder(tokenizer).encode(TEXTS), strict=True):
+    for text, tokens in zip(TEXTS, ScoringTokenizer(tokenizer).encode(TEXTS), strict=True):
         assert tokens.ids.tolist() == tokenizer(text)["input_ids"]
         assert tokens.targets.tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
         assert tokens.first == 1
@@ -66,7 +66,7 @@ def test_text_tokens_are_those_of_the_tokenizer(kind: str) -> None:
 @each_kind
 @pytest.mark.parametrize("length", [3, 7, 12, None])
 def test_text_tokens_windows_hold_every_token_once(kind: str, length: int | None) -> None:
-    for tokens in TextEncoder(KINDS[kind]()).encode([*TEXTS, ""]):
+    for tokens in ScoringTokenizer(KINDS[kind]()).encode([*TEXTS, ""]):
         windows = list(tokens.windows(length))
         together = np.concatenate([window.targets for window in windows])
         assert together.tolist() == tokens.targets.tolist()
@@ -85,7 +85,7 @@ def test_text_tokens_windows_hold_every_token_once(kind: str, length: int | None
 
 
 def test_text_tokens_are_cut_to_a_length() -> None:
-    (tokens,) = TextEncoder(wordpiece()).encode(["winter winter winter river"])
+    (tokens,) = ScoringTokenizer(wordpiece()).encode(["winter winter winter river"])
     short = tokens.cut(len(tokens.ids) - 2)
     assert short.ids.tolist() == [*tokens.ids[:-3], tokens.ids[-1]]
     assert short.num_left_out == 2
@@ -100,14 +100,14 @@ def test_text_tokens_are_cut_to_a_length() -> None:
 def test_text_tokens_that_spell_special_ones_are_text(make: object) -> None:
     tokenizer = make()
     text = f"a {tokenizer.mask_token} or {tokenizer.sep_token}"
-    (tokens,) = TextEncoder(tokenizer).encode([text])
+    (tokens,) = ScoringTokenizer(tokenizer).encode([text])
     known = {tokenizer.mask_token_id, tokenizer.sep_token_id, tokenizer.cls_token_id}
     assert not known & set(tokens.targets.tolist())
     assert len(tokens) > 4
 
 
 def test_text_tokens_of_a_vocabulary_that_has_special_ones_become_unknown() -> None:
-    (tokens,) = TextEncoder(unigram()).encode(["[MASK]"])
+    (tokens,) = ScoringTokenizer(unigram()).encode(["[MASK]"])
     assert unigram().mask_token_id not in tokens.targets
 
 
@@ -115,11 +115,11 @@ def test_text_tokens_refuse_a_tokenizer_without_a_mask() -> None:
     backend = Tokenizer(models.WordLevel({"a": 0, "<pad>": 1}, unk_token="a"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(UserError, match="without mask token"):
-        TextEncoder(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>"))
+        ScoringTokenizer(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>"))
 
 
 def test_text_tokens_refuse_special_ones_that_nothing_can_replace() -> None:
     backend = Tokenizer(models.BPE({"a": 0, "m": 1}, []))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="m")
     with pytest.raises(UserError, match=r"spells a special token.*'am'"):
-        TextEncoder(tokenizer).encode(["am"])
+        ScoringTokenizer(tokenizer).encode(["am"])

@@ -24,7 +24,7 @@ from tidemask.tasks.model_under_test import Subject
 from tidemask.tasks.task import Measured, OnProgress
 from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
-from tidemask.tasks.zero_shot.text_tokens import TextEncoder
+from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def score_pairs(
     Raises:
         UserError: the tokenizer is not fast, has no mask token or is of another model.
     """
-    encoder = TextEncoder(tokenizer)
+    encoder = ScoringTokenizer(tokenizer)
     limit = num_positions(model)
     whole = encoder.encode([sentence for pair in pairs for sentence in (pair.good, pair.bad)])
     texts = [text.cut(limit) for text in whole]

@@ -1,10 +1,10 @@
 """An encoder's output at one position of each sequence, its last layer computed there alone.
 
-All positions go into the keys and values of the last layer, but only the one that is wanted needs a
-query, the products after the attention and the feed-forward network: ten twelfths of a layer of
-BERT, and about a third of the work of a model of two layers. Nothing but the order of sums differs
-from the model's own forward; `tests/tasks/zero_shot/test_scoring.py` holds every architecture to
-that.
+The last layer needs keys and values of all positions, but only the position that is wanted needs a
+query, the projection after the attention and the feed-forward network: this saves ten twelfths of a
+layer of BERT, about a third of the work of a model of two layers. Only the order of sums differs
+from the model's own forward, as `tests/tasks/zero_shot/test_scoring.py` shows for every
+architecture.
 
 Dimensions: `U` sequences, `L` positions, `H` hidden size.
 """
@@ -22,7 +22,7 @@ _LIKE_BERT = {"bert", "camembert", "electra", "roberta", "xlm-roberta"}
 
 
 def is_like_bert(model: PreTrainedModel) -> bool:
-    """Whether `encode_at` knows the layers of a model's encoder."""
+    """Whether `encode_at` can run a model's encoder."""
     config = model.config
     return (
         str(config.model_type) in _LIKE_BERT
@@ -32,27 +32,29 @@ def is_like_bert(model: PreTrainedModel) -> bool:
 
 
 def encode_at(
-    model: Any,  # of an architecture whose modules have these names
+    model: Any,  # the attributes read below are those of the architectures in `_LIKE_BERT`
     input_ids: Int[Tensor, "U L"],
     rows: Int[Tensor, "U"],
     places: Int[Tensor, "U"],
 ) -> Float[Tensor, "U H"]:
-    """Last hidden state at one place of each sequence; nothing is padded.
+    """Last hidden state at one position of each sequence, in the dtype of the model or autocast.
 
     Args:
-        model: for which `is_like_bert` holds, in evaluation mode.
-        input_ids: whole sequences.
-        rows: 0, 1, 2 and so on.
-        places: one position of each.
+        model: one for which `is_like_bert` holds, in evaluation mode.
+        input_ids: sequences without padding.
+        rows: `arange(U)`.
+        places: the position in each sequence.
     """
     encoder = model.base_model
     hidden = encoder.embeddings(input_ids=input_ids)
     if hasattr(encoder, "embeddings_project"):
         hidden = encoder.embeddings_project(hidden)
+    # All layers but the last as they are, each over all positions.
     *layers, last = encoder.encoder.layer
     for layer in layers:
         output = layer(hidden)
         hidden = output[0] if isinstance(output, tuple) else output
+    # The last one as BERT's own forward computes it, for one query in each sequence.
     chosen = hidden[rows, places]
     attended = last.attention.output(_attended(last.attention.self, hidden, chosen), chosen)
     result: Tensor = last.output(last.intermediate(attended), attended)
@@ -60,7 +62,7 @@ def encode_at(
 
 
 def _attended(attention: Any, hidden: Tensor, chosen: Tensor) -> Tensor:
-    """What each chosen position gathers from its sequence, [U, H]."""
+    """Self-attention of each chosen position over its sequence, [U, H]."""
 
     def heads(values: Tensor) -> Tensor:
         shape = (len(chosen), -1, attention.num_attention_heads, attention.attention_head_size)

@@ -2,7 +2,7 @@
 
 JSON Lines have a pair per line, `sentence_good` and `sentence_bad` (or `good` and `bad`), and
 BLiMP's names of what it shows: `UID`, the paradigm, `linguistics_term`, the phenomenon, and
-`field`. Files of two columns parted by a tab (`.tsv`) have the acceptable sentence first; a first
+`field`. Files of two tab-separated columns (`.tsv`) have the acceptable sentence first; a first
 line with those names is a heading. Without a `UID` the name of the file is that of the paradigm.
 
 A pair of one sentence twice is refused where it has no `UID`. BLiMP itself has seven of them (two
@@ -14,7 +14,6 @@ phenomena; `s-selection` is counted as argument structure, as in the paper, whic
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
+from tidemask.tasks.data import json_lines
 
 _NAMES = (("sentence_good", "sentence_bad"), ("good", "bad"))
 _PHENOMENA_OF_THE_PAPER = {"s-selection": "argument_structure"}
@@ -32,10 +32,8 @@ _FIELDS_OF_THE_PAPER = {
     "npi_licensing": "semantics",
 }
 """Where the labels of BLiMP's files differ from its table of 12 phenomena, or among themselves."""
-_PACKED = ("", ".xz", ".gz")
-_JSON_ENDINGS = tuple(f".jsonl{packed}" for packed in _PACKED)
-_TABLE_ENDINGS = tuple(f".tsv{packed}" for packed in _PACKED)
-_CHUNK_BYTES = 1 << 22
+_JSON_ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz")
+_TABLE_ENDINGS = (".tsv", ".tsv.xz", ".tsv.gz")
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,10 @@ class Pair:
 
     Attributes:
         good: the acceptable one.
-        bad: the other.
-        paradigm: the contrast that it is an example of.
-        phenomenon: the group of paradigms; "" if it is not named.
-        field: the group of phenomena; "" if it is not named.
+        bad: the other one.
+        paradigm: the contrast that the pair is an example of.
+        phenomenon: the group of its paradigm; "" if the file names none.
+        field: the group of its phenomenon; "" if the file names none.
         place: file and line, for messages.
     """
 
@@ -61,13 +59,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairFiles:
-    """Files of pairs in a fixed order."""
+    """Files of minimal pairs, in the order in which they are read."""
 
     paths: tuple[Path, ...]
 
     @classmethod
     def find(cls, path: Path) -> PairFiles:
-        """The file at `path`, or the files of pairs right in the directory at `path`, by name.
+        """The file at `path`, or the files of pairs in the directory at `path`, sorted by name.
 
         Raises:
             UserError: there is none, or its ending is not known.
@@ -90,13 +88,12 @@ class PairFiles:
         return cls((path,))
 
     def fingerprint(self) -> str:
-        """SHA-256 of the names and contents of the files as they lie on disk, hexadecimal."""
+        """SHA-256 of the names and stored contents of the files, hexadecimal."""
         digest = hashlib.sha256()
         for path in self.paths:
             digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
             with path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
+                hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest()
 
     def read(self, limit: int = 0) -> list[Pair]:
@@ -106,8 +103,8 @@ class PairFiles:
             limit: only so many of each paradigm, the first ones; 0 for all.
 
         Raises:
-            UserError: a line is damaged, has no pair, or twice the same sentence and no `UID`; or
-                there is none.
+            UserError: a line is damaged, is not a pair, or has the same sentence twice and no
+                `UID`; or the files are empty.
         """
         pairs = []
         seen: Counter[str] = Counter()
@@ -126,37 +123,28 @@ def _is_known(path: Path) -> bool:
 
 
 def _pairs(path: Path) -> Iterator[Pair]:
-    is_table = path.name.lower().endswith(_TABLE_ENDINGS)
     stem = path.name.partition(".")[0]
+    if path.name.lower().endswith(_TABLE_ENDINGS):
+        rows = _table_rows(path)
+    else:
+        rows = ((example.fields, example.place) for example in json_lines(path))
+    for row, place in rows:
+        yield _pair(row, _names(row, place), stem, place)
+
+
+def _table_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The columns of each line by their names, and the line's place for messages."""
     for number, line in enumerate(read_lines(path, max_characters=None), start=1):
-        if not line.strip():
+        cells = tuple(cell.strip() for cell in line.split("\t"))
+        if not line.strip() or (number == 1 and cells in _NAMES):
             continue
         place = f"{path}, line {number}"
-        row = _row_of_table(line, place) if is_table else _row_of_json(line, place)
-        names = _names(row, place)
-        if is_table and number == 1 and tuple(row.values()) in _NAMES:
-            continue
-        yield _pair(row, names, stem, place)
-
-
-def _row_of_table(line: str, place: str) -> Mapping[str, Any]:
-    cells = [cell.strip() for cell in line.split("\t")]
-    if len(cells) != 2:
-        raise UserError(
-            f"no pair: {place} has {len(cells)} columns. Expected two, the acceptable sentence "
-            "first, parted by a tab."
-        )
-    return dict(zip(_NAMES[0], cells, strict=True))
-
-
-def _row_of_json(line: str, place: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"damaged line: {place}: {error}. Expected a JSON object.") from error
-    if not isinstance(row, dict):
-        raise UserError(f"damaged line: {place} is no JSON object. Expected one pair.")
-    return row
+        if len(cells) != 2:
+            raise UserError(
+                f"not a pair: {place} has {len(cells)} columns. Expected two, the acceptable "
+                "sentence first, separated by a tab."
+            )
+        yield dict(zip(_NAMES[0], cells, strict=True)), place
 
 
 def _names(row: Mapping[str, Any], place: str) -> Sequence[str]:
@@ -164,7 +152,7 @@ def _names(row: Mapping[str, Any], place: str) -> Sequence[str]:
         if all(name in row for name in names):
             return names
     raise UserError(
-        f"no pair: {place} has {', '.join(row) or 'no field'}. Expected sentence_good and "
+        f"not a pair: {place} has {', '.join(row) or 'no field'}. Expected sentence_good and "
         "sentence_bad."
     )
 
@@ -176,8 +164,8 @@ def _pair(row: Mapping[str, Any], names: Sequence[str], stem: str, place: str) -
     good, bad = (row[name] for name in names)
     if good == bad and "UID" not in row:
         raise UserError(
-            f"no minimal pair: {place}: both sentences are {good[:80]!r}. Expected two that "
-            "differ. Mend the line, or leave it out."
+            f"not a minimal pair: {place}: both sentences are {good[:80]!r}. Expected two that "
+            "differ. Fix the line, or leave it out."
         )
     groups = (str(row.get(name) or "") for name in ("UID", "linguistics_term", "field"))
     paradigm, phenomenon, field = groups

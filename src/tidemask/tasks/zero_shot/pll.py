@@ -21,7 +21,7 @@ from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 from tidemask.modeling.positions import num_positions
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
-from tidemask.tasks.zero_shot.text_tokens import Ids, TextEncoder, TextTokens
+from tidemask.tasks.zero_shot.text_tokens import Ids, ScoringTokenizer, TextTokens
 
 Unit = Literal["line", "document"]
 """What is a text in a file: each line, or what empty lines part."""
@@ -93,7 +93,7 @@ def score_texts(
     Raises:
         UserError: the tokenizer is not fast, has no mask token or is of another model.
     """
-    encoder = TextEncoder(tokenizer)
+    encoder = ScoringTokenizer(tokenizer)
     limit = num_positions(model)
     pieces = [list(text.windows(limit)) for text in encoder.encode(texts)]
     flat = [piece for of_text in pieces for piece in of_text]

@@ -4,10 +4,11 @@ A text is encoded as the model's tokenizer encodes it, special tokens around it,
 nothing is padded or cut here, and letters that spell a special token, "[MASK]" say, are ordinary
 text. What is scored is the text: no token that the tokenizer put around it, whatever its name.
 
-A word is what the pre-tokenizer parts, cut further at white space. That is the word of Kauf and
-Ivanova, "A Better Way to Do Masked Language Model Scoring" (2023, arXiv 2305.10588), as minicons
-0.3.39 finds it, wherever a pre-tokenizer parts at white space. Where it does not, as in a Unigram
-tokenizer without `split`, minicons takes a text for one word and masks all of it to the right.
+A word is what the pre-tokenizer separates, split further at white space. That is the word of Kauf
+and Ivanova, "A Better Way to Do Masked Language Model Scoring" (2023, arXiv 2305.10588), as
+minicons 0.3.39 finds it, wherever a pre-tokenizer splits at white space. Where it does not, as in a
+Unigram tokenizer without `split`, minicons takes a text for one word and masks all of it to the
+right.
 """
 
 from __future__ import annotations
@@ -59,29 +60,37 @@ class TextTokens:
         return len(self.word_ends)
 
     def windows(self, max_length: int | None) -> Iterator[TextTokens]:
-        """Consecutive pieces of at most `max_length` tokens, each within the special tokens.
+        """Consecutive windows of at most `max_length` tokens, special tokens included in each.
 
-        A piece ends where a word does, unless a word is longer than a piece.
+        A window ends where a word does, unless one word fills it. A text without a token is one
+        window. `None` sets no limit.
+
+        Raises:
+            UserError: the special tokens alone fill `max_length`.
         """
-        room = self._room(max_length)
+        capacity = self._capacity(max_length)
         begin = 0
         while True:
-            end = min(len(self), begin + room)
+            end = min(len(self), begin + capacity)
             if end < len(self):
                 ends = self.word_ends[begin:end] - self.first
-                whole = ends[ends <= end]
-                end = int(whole[-1]) if len(whole) else end
-            yield self._piece(begin, end, 0)
+                reached = ends[ends <= end]
+                end = int(reached[-1]) if len(reached) else end
+            yield self._window(begin, end)
             begin = end
             if begin >= len(self):
                 return
 
     def cut(self, max_length: int | None) -> TextTokens:
-        """Its beginning, so that it is at most `max_length` tokens with the special ones."""
-        room = self._room(max_length)
-        return self if room >= len(self) else self._piece(0, room, len(self) - room)
+        """The beginning that is at most `max_length` tokens, special ones included.
 
-    def _room(self, max_length: int | None) -> int:
+        Raises:
+            UserError: the special tokens alone fill `max_length`.
+        """
+        end = min(len(self), self._capacity(max_length))
+        return self._window(0, end, len(self) - end)
+
+    def _capacity(self, max_length: int | None) -> int:
         num_special = len(self.ids) - len(self)
         if max_length is not None and max_length <= num_special:
             raise UserError(
@@ -90,7 +99,7 @@ class TextTokens:
             )
         return len(self) if max_length is None else max_length - num_special
 
-    def _piece(self, begin: int, end: int, num_left_out: int) -> TextTokens:
+    def _window(self, begin: int, end: int, num_left_out: int = 0) -> TextTokens:
         if end - begin == len(self):
             return self
         around = self.ids[: self.first], self.ids[self.first + len(self) :]
@@ -99,7 +108,7 @@ class TextTokens:
         return TextTokens(ids, self.first, ends.astype(np.int32), num_left_out)
 
 
-class TextEncoder:
+class ScoringTokenizer:
     """Encodes texts for scoring.
 
     Args:
@@ -135,14 +144,11 @@ class TextEncoder:
         Raises:
             UserError: a text spells a special token, and the tokenizer has no unknown token.
         """
-        found = []
+        encoded: list[TextTokens] = []
         for begin in range(0, len(texts), _TEXTS_AT_ONCE):
-            some = list(texts[begin : begin + _TEXTS_AT_ONCE])
-            found += [
-                self._tokens(*pair)
-                for pair in zip(some, self._backend.encode_batch(some), strict=True)
-            ]
-        return found
+            batch = list(texts[begin : begin + _TEXTS_AT_ONCE])
+            encoded += map(self._tokens, batch, self._backend.encode_batch(batch))
+        return encoded
 
     def _tokens(self, text: str, encoding: Encoding) -> TextTokens:
         ids = np.array(encoding.ids, np.int32)
@@ -162,20 +168,25 @@ class TextEncoder:
 
 def _word_ends(text: str, encoding: Encoding, first: int, end: int) -> Ids:
     """Place after the last token of the word of each token in `[first, end)`."""
+    # Neighbouring tokens are of one word if both the pre-tokenizer and white space say so. A token
+    # that the pre-tokenizer gives to no word is a word of its own: it gets a number of its own, -1
+    # and below.
     starts = np.array([begin for begin, _ in encoding.offsets[first:end]], np.int32)
     pretokens = np.array(
         [-1 - i if word is None else word for i, word in enumerate(encoding.word_ids[first:end])],
         np.int32,
     )
-    ordinals = _ordinals(text)[starts]
+    ordinals = _space_separated_words(text)[starts]
     differs = (pretokens[1:] != pretokens[:-1]) | (ordinals[1:] != ordinals[:-1])
     ends = np.append(np.flatnonzero(differs) + 1, end - first)
     ends_of = ends[np.searchsorted(ends, np.arange(end - first), side="right")]
     return (first + ends_of).astype(np.int32)
 
 
-def _ordinals(text: str) -> NDArray[np.int64]:
-    """For each character, which of the words between white space it is in, or comes before."""
+def _space_separated_words(text: str) -> NDArray[np.int64]:
+    """Number of the word between white space that each character is in or comes before, from 1."""
+    # A token may begin with the space before its word, as those of byte-level BPE do: white space
+    # counts to the word after it. One entry more serves tokens that begin at the end of the text.
     is_space = np.fromiter(map(str.isspace, text), np.bool_, len(text))
     begins = ~is_space & np.append(True, is_space[:-1])
     begun = np.cumsum(begins)
