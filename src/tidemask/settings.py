@@ -1,7 +1,7 @@
 """The base of every component's settings."""
 
 import math
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 
 class Settings:
@@ -12,6 +12,25 @@ class Settings:
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+
+class OneOf:
+    """Marks a union of settings that one field tells apart: `Annotated[A | B, OneOf("kind")]`.
+
+    pydantic calls the mark when it builds its checker, so a component need not import it.
+
+    Args:
+        field: a `Literal` in every member, with its own value as the default.
+    """
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """The checker of the union: the field chooses the member."""
+        from pydantic import Field
+
+        return handler(Annotated[source, Field(discriminator=self.field)])
 
 
 def check_share(name: str, value: float) -> None:

@@ -87,7 +87,10 @@ PROBLEMS = [
     (["masking.corruption.keep=0.5"], r"add up to 1\.4"),
     (["masking.unit=sentence"], r"masking\.unit=\"sentence\"\. Expected 'token', 'word' or 'span'"),
     (["masking.ratio=0.15"], r"masking\.ratio=0\.15\. Expected a section, such as \{schedule"),
-    (["masking.content=uniform"], r"masking\.content=uniform\. Expected a section"),
+    (
+        ["masking.content=uniform"],
+        r"masking\.content=\"uniform\"\. Expected a section, such as \{weighting",
+    ),
     (["masking.ratio.schedule=[1]"], r"ratio\.schedule=\[1\]\. Expected one of constant"),
     (["training.adam_beta1=1.0"], r"adam_beta1=1\. Expected a number in \[0, 1\)"),
     (["training.adam_epsilon=-1"], r"adam_epsilon=-1\."),
@@ -97,6 +100,18 @@ PROBLEMS = [
     (["training.max_steps"], r"Expected section\.field=value"),
     (["training.seed=2", "training.seed.x=1"], r"seed is a value, not a section"),
     (["masking.ratio.start=nan"], r"masking\.ratio\.start"),
+    (["masking.corruption.mask=x"], r"mask=\"x\"\. Expected a valid number or a section, such as"),
+    (["masking.corruption.mask={schedule: lin}"], r"mask\.schedule=lin\..*Did you mean linear\?"),
+    (["masking.ratio={schedule: linear, linear: 1}"], r"unknown key masking\.ratio\.linear\."),
+    (
+        ["masking.ratio={schedule: phases, phases: [{until: 1, ratio: {schedule: cyclic}}]}"],
+        r"phases\.0\.ratio\.schedule=cyclic\. Expected one of constant, .*, warmup_linear\.$",
+    ),
+    (["masking.ratio={schedule: phases, phases: [3]}"], r"phases\.0=3\. Expected a section"),
+    (
+        ["masking.content.weighting=x", "masking.rat=3"],
+        r"weighting=x\. Expected one of uniform.* unknown key masking\.rat\. Did you mean ratio",
+    ),
 ]
 
 

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Schedule
-from tidemask.masking.sequence_ratio import PerSequence, Same
+from tidemask.masking.sequence_ratio import DISTRIBUTIONS, PerSequence, Same
 from tidemask.masking.units import MaskingUnit, SpanLengths
-from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform, Weighting
+from tidemask.masking.weighting import WEIGHTINGS, ByClassLoss, ByTable, Uniform, Weighting
 from tidemask.settings import Settings
 
 _POINTS = 100
@@ -59,10 +59,10 @@ class MaskingSettings(Settings):
                 f"prediction={self.prediction!r}. Expected 'all' or a schedule, such as "
                 "Constant(ratio=0.15)."
             )
-        for name, kinds in (("content", Weighting), ("per_sequence", PerSequence)):
+        for name, table in (("content", WEIGHTINGS), ("per_sequence", DISTRIBUTIONS)):
             value = getattr(self, name)
-            if not isinstance(value, kinds):
-                names = ", ".join(kind.__name__ for kind in get_args(kinds))
+            if not isinstance(value, tuple(table.values())):
+                names = ", ".join(kind.__name__ for kind in table.values())
                 raise ValueError(f"{name}={value!r}. Expected one of {names}.")
         if self.loss_weight == "inverse_inclusion" and self.budget == "fixed":
             raise ValueError(

@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
-from tidemask.settings import Settings, check_at_least, check_share
+from tidemask.settings import OneOf, Settings, check_at_least, check_share
 
 
 def _checked(progress: float) -> float:
@@ -159,7 +159,9 @@ class WarmupLinear(Settings):
         return _between(self.peak, self.end, (s - self.warmup) / (1.0 - self.warmup))
 
 
-PhaseSchedule = Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear
+PhaseSchedule = Annotated[
+    Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear, OneOf("schedule")
+]
 """Curves of which phases are made."""
 
 
@@ -237,7 +239,10 @@ class Cyclic(Settings):
         return _between(self.start, self.end, weight)
 
 
-Curve = Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic
+Curve = Annotated[
+    Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic,
+    OneOf("schedule"),
+]
 """Schedules that stand by themselves."""
 
 
@@ -255,7 +260,10 @@ class MeanOf(Settings):
         return mean_ratio(self.of)
 
 
-Schedule = Curve | MeanOf
+Schedule = Annotated[
+    Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic | MeanOf,
+    OneOf("schedule"),
+]
 """Any ratio schedule."""
 
 SCHEDULES: dict[str, type[Schedule]] = {

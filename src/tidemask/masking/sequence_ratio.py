@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
-from tidemask.settings import Settings, check_share
+from tidemask.settings import OneOf, Settings, check_share
 
 _ATTEMPTS = 16
 """Proposals of the rejection sampler. One is refused with probability below 0.05, all sixteen with
@@ -74,7 +74,7 @@ class BetaAround(Settings):
         return max(0.0, ratio - deviation), min(1.0, ratio + deviation)
 
 
-PerSequence = Same | UniformAround | BetaAround
+PerSequence = Annotated[Same | UniformAround | BetaAround, OneOf("distribution")]
 """Any distribution of ratios over the sequences of a step."""
 
 DISTRIBUTIONS: dict[str, type[PerSequence]] = {

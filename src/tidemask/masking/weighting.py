@@ -16,7 +16,7 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tidemask.masking.class_loss import Estimator
 from tidemask.masking.schedule import Constant, Schedule
-from tidemask.settings import Settings, check_at_least
+from tidemask.settings import OneOf, Settings, check_at_least
 
 _EQUAL_UP_TO = 1e-9
 """Relative spread below which losses differ by rounding alone."""
@@ -146,7 +146,9 @@ class ByFunction(Settings):
     """How much of the weighting holds at each progress; towards the weight 1 for all."""
 
 
-Weighting = Uniform | ByClassLoss | ByTable | ByFrequency | ByFunction
+Weighting = Annotated[
+    Uniform | ByClassLoss | ByTable | ByFrequency | ByFunction, OneOf("weighting")
+]
 """Any weighting."""
 
 WEIGHTINGS: dict[str, type[Weighting]] = {

@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, did_you_mean, one_line
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling import ModelSettings
-from tidemask.runs.config_problems import CHOICES, described, nearest, unknown_choices
+from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings
 from tidemask.tasks.held_out.loss import HeldOutSettings
 from tidemask.training.arguments import TrainingSettings
@@ -231,7 +231,7 @@ def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
         return {"name": path.stem, **_read_yaml(path)}, name
     if name not in recipe_names():
         raise UserError(
-            f"no such recipe: {name}.{nearest(name, recipe_names())} Shipped are "
+            f"no such recipe: {name}.{did_you_mean(name, recipe_names())} Shipped are "
             f"{', '.join(recipe_names())}; a file of your own ends in .yaml."
         )
     text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")
@@ -244,7 +244,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no such file: {path}.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"unreadable file: {path}: {' '.join(str(error).split())}") from error
+        raise UserError(f"unreadable file: {path}: {one_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"unreadable file: {path}. Expected a mapping of sections.")
     return content
@@ -257,15 +257,13 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
-    problems = list(unknown_choices(raw, ()))
-    if not problems:
-        try:
-            plain = json.dumps(raw, default=str)
-        except ValueError as error:
-            raise UserError(f"wrong configuration in {origin}: {error}.") from error
-        try:
-            checked: _T = _adapter(kind).validate_json(plain, strict=True)  # type: ignore[arg-type]
-            return checked
-        except ValidationError as error:
-            problems = described(kind, raw, error.errors())
-    raise UserError(f"wrong configuration in {origin}: {' '.join(problems)}")
+    try:
+        plain = json.dumps(raw, default=str)
+    except ValueError as error:
+        raise UserError(f"wrong configuration in {origin}: {error}.") from error
+    try:
+        checked: _T = _adapter(kind).validate_json(plain, strict=True)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = " ".join(described(kind, raw, error.errors()))
+        raise UserError(f"wrong configuration in {origin}: {problems}") from error
+    return checked
