@@ -10,11 +10,12 @@ import pytest
 
 from tidemask.evaluation.results import Shelf
 from tidemask.evaluation.running import best_rate, results_of
+from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import RunDirectory
-from tidemask.tasks.model_under_test import Subject
-from tidemask.tasks.task import DivergedError, FineTunedTask, Measured, OnProgress, unheard
+from tidemask.tasks.model_under_test import ModelUnderTest
+from tidemask.tasks.task import DivergedError, FineTunedTask, Measured
 
-SUBJECT = Subject(directory=Path("nowhere"), tokenizer_directory=Path("nowhere"))
+MODEL = ModelUnderTest(directory=Path("nowhere"), tokenizer_directory=Path("nowhere"))
 
 
 class Peak:
@@ -33,7 +34,12 @@ class Peak:
         return {"rates": self.learning_rates, "data": {"fingerprint": self._data}}
 
     def trial(
-        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+        self,
+        model_under_test: ModelUnderTest,
+        *,
+        seed: int,
+        learning_rate: float,
+        on_progress: ProgressCallback,
     ) -> Measured:
         if len(self.trials) == self.interrupted_after:
             raise KeyboardInterrupt
@@ -55,7 +61,7 @@ def _shelf(root: Path | None, task: Peak, model: str = "m") -> Shelf:
 
 
 def _results(root: Path | None, task: Peak, model: str = "m") -> list[Any]:
-    return list(results_of(task, SUBJECT, _shelf(root, task, model), unheard))
+    return list(results_of(task, MODEL, _shelf(root, task, model), ignore))
 
 
 def test_running_tries_every_rate_with_the_first_seed_and_the_best_with_the_others(

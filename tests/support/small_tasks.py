@@ -14,20 +14,20 @@ from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.classification.task import TextTask
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuning import FineTuneSettings
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tiny_models import tiny
 
 QUICK = FineTuneSettings(epochs=1, num_seeds=2, learning_rates=(1e-3,), max_length=24)
 """One short epoch; nothing is learned."""
 
 
-def tiny_subject(directory: Path, name: str = "bert", **changes: Any) -> Subject:
+def tiny_model_under_test(directory: Path, name: str = "bert", **changes: Any) -> ModelUnderTest:
     """A tiny model of an architecture, with a WordPiece tokenizer, saved."""
     tokenizer = wordpiece()
     model = tiny(name, **{"vocab_size": len(tokenizer), "pad_token_id": 0, **changes})
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
-    return Subject(directory=directory, tokenizer_directory=directory)
+    return ModelUnderTest(directory=directory, tokenizer_directory=directory)
 
 
 def rows(number: int, *, seed: int = 0, label: str = "label") -> list[dict[str, Any]]:
@@ -54,7 +54,3 @@ def text_task(directory: Path, fine_tuning: FineTuneSettings = QUICK, **settings
     """A text task on the splits in a directory."""
     chosen = TextTaskSettings(**{"name": "river", **settings})
     return TextTask(chosen, TaskData(task="river", directory=directory), fine_tuning)
-
-
-def unheard(stage: str, done: int, total: int | None) -> None:
-    """Progress that nobody is told."""

@@ -16,7 +16,7 @@ from tidemask.cli.terminal import print_table, reporting, stdout
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:
-    from tidemask.tasks.model_under_test import Subject
+    from tidemask.tasks.model_under_test import ModelUnderTest
     from tidemask.tasks.zero_shot.pll import TextScore
 
 _LONGEST_SHOWN = 48
@@ -43,8 +43,8 @@ def fill(
     """Show the words that a model fills in for the masks of a text, with their probabilities."""
     from tidemask.tasks.zero_shot.fill import fill_masks
 
-    subject = _subject(target)
-    fillings = fill_masks(subject.masked_lm(), subject.tokenizer, text, top=top)
+    model_under_test = _model_under_test(target)
+    fillings = fill_masks(model_under_test.masked_lm(), model_under_test.tokenizer, text, top=top)
     several = len(fillings) > 1
     for number, candidates in enumerate(fillings, start=1):
         if as_json:
@@ -90,8 +90,8 @@ def score(
         given += read_texts(file, unit)
     if not given:
         raise UserError("no text to score. Give texts, or a file of them with --file.")
-    subject = _subject(target)
-    model, tokenizer = subject.masked_lm(), subject.tokenizer
+    model_under_test = _model_under_test(target)
+    model, tokenizer = model_under_test.masked_lm(), model_under_test.tokenizer
     settings = ScoringSettings(variant=variant, precision=precision)
     with reporting() as reporter:
 
@@ -101,23 +101,25 @@ def score(
         scores = score_texts(model, tokenizer, given, settings, on_progress)
     if as_json:
         for text, one in zip(given, scores, strict=True):
-            _print_json({"text": text, **_fields(one, subject if tokens else None)})
+            _print_json({"text": text, **_fields(one, model_under_test if tokens else None)})
         return
     if tokens:
-        _show_tokens(subject, scores)
+        _show_tokens(model_under_test, scores)
     _show_texts(given, scores)
 
 
-def _fields(score: TextScore, subject: Subject | None) -> Mapping[str, Any]:
-    """A score in JSON; with a subject, whose tokenizer reads them, that of each token, too."""
+def _fields(score: TextScore, model_under_test: ModelUnderTest | None) -> Mapping[str, Any]:
+    """A score in JSON; with a model, whose tokenizer reads them, that of each token, too."""
     fields: dict[str, Any] = {
         "num_tokens": score.num_tokens,
         "num_windows": score.num_windows,
         "pll": score.pll,
         "pppl": score.pppl if math.isfinite(score.pppl) else None,
     }
-    if subject is not None:
-        fields["tokens"] = subject.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
+    if model_under_test is not None:
+        fields["tokens"] = model_under_test.tokenizer.convert_ids_to_tokens(
+            score.token_ids.tolist()
+        )
         fields["log_probabilities"] = score.log_probabilities.tolist()
     return fields
 
@@ -148,9 +150,9 @@ def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
         )
 
 
-def _show_tokens(subject: Subject, scores: Sequence[TextScore]) -> None:
+def _show_tokens(model_under_test: ModelUnderTest, scores: Sequence[TextScore]) -> None:
     for score in scores:
-        tokens = subject.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
+        tokens = model_under_test.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
         rows = [
             [escape(str(token)), f"{value:.3f}"]
             for token, value in zip(tokens, score.log_probabilities, strict=True)
@@ -163,7 +165,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
-def _subject(name: str) -> Subject:
+def _model_under_test(name: str) -> ModelUnderTest:
     """The newest model of a run; or a model, here or on the hub.
 
     Raises:

@@ -132,13 +132,13 @@ def _units(
             task = _corpus_task(task, target, request.corpus, settings)
             if request.corpus is not None and target.config is not None:
                 record = None  # the run's own result stays
-        for checkpoint, subject in target.subjects:
+        for checkpoint, model_under_test in target.models:
             if checkpoint != RANDOM or task.name not in _NOT_OF_RANDOM:
                 yield Unit(
                     target=target.name,
                     record=record,
                     checkpoint=checkpoint,
-                    subject=subject,
+                    model_under_test=model_under_test,
                     task=task,
                 )
 

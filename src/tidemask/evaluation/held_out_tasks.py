@@ -11,15 +11,16 @@ from typing import Any
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.modeling import ModelSettings
+from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, held_out_loss
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
 from tidemask.runs.held_out import final_metrics_of, held_out_description
 from tidemask.runs.initial_model import check_vocabulary, wrapped
 from tidemask.tasks.held_out.loss import HeldOutSettings
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
-from tidemask.tasks.task import Measured, OnProgress, Task
+from tidemask.tasks.task import Measured, Task
 from tidemask.tasks.zero_shot.pseudo_perplexity import PSEUDO_PERPLEXITY, PseudoPerplexityTask
 
 
@@ -55,29 +56,34 @@ class HeldOutText:
             )
         return CorpusInputs.of(corpus)
 
-    def notes_on(self, subject: Subject) -> tuple[str, ...]:
+    def notes_on(self, model_under_test: ModelUnderTest) -> tuple[str, ...]:
         """What could not be checked of a model that comes from elsewhere.
 
         Raises:
             UserError: its tokenizer is not that of the corpus, or it is too short for its rows.
         """
         length = self.data.corpus.manifest.sequence_length
-        if subject.max_length is not None and subject.max_length < length:
+        if model_under_test.max_length is not None and model_under_test.max_length < length:
             raise UserError(
                 f"rows too long for the model: sequence_length={length} of {self.corpus}, and "
-                f"{subject.directory} has {subject.max_length} positions. Prepare the text with "
-                f"--sequence-length {subject.max_length} or less."
+                f"{model_under_test.directory} has {model_under_test.max_length} positions. "
+                f"Prepare the text with --sequence-length {model_under_test.max_length} or less."
             )
         if self.fingerprint is not None:
             return ()
-        if subject.is_random:
-            if subject.tokenizer_fingerprint != self.data.corpus.manifest.tokenizer_fingerprint:
+        if model_under_test.is_random:
+            if (
+                model_under_test.tokenizer_fingerprint
+                != self.data.corpus.manifest.tokenizer_fingerprint
+            ):
                 raise UserError(
-                    f"model does not fit the corpus: {subject.tokenizer_directory} and "
+                    f"model does not fit the corpus: {model_under_test.tokenizer_directory} and "
                     f"{self.corpus} have different tokenizers."
                 )
             return ()
-        unchecked = check_vocabulary(str(subject.directory), subject.masked_lm(), self.data)
+        unchecked = check_vocabulary(
+            str(model_under_test.directory), model_under_test.masked_lm(), self.data
+        )
         return (unchecked,) if unchecked else ()
 
 
@@ -94,15 +100,15 @@ class HeldOutTask:
         """How much is read, and the fingerprint of the corpus."""
         return held_out_description(self._settings, self._text.data)
 
-    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+    def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Held-out loss of a model.
 
         Raises:
             UserError: its tokenizer is not that of the corpus, or a loss is not finite.
         """
         data = self._text.data
-        notes = self._text.notes_on(subject)
-        model = wrapped(subject.masked_lm(), self._text.model, data)
+        notes = self._text.notes_on(model_under_test)
+        model = wrapped(model_under_test.masked_lm(), self._text.model, data)
         callbacks = RunCallbacks(on_progress=on_progress)
         return Measured(final_metrics_of(model, data, self._settings, callbacks), notes)
 
@@ -120,14 +126,14 @@ class HeldOutPerplexityTask:
         """The sample, and the fingerprint of the corpus."""
         return self._inner.describe()
 
-    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+    def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Pseudo-perplexity of a model.
 
         Raises:
             UserError: its tokenizer is not that of the corpus.
         """
-        notes = self._text.notes_on(subject)
-        return Measured(self._inner.measure(subject, on_progress).metrics, notes)
+        notes = self._text.notes_on(model_under_test)
+        return Measured(self._inner.measure(model_under_test, on_progress).metrics, notes)
 
     @property
     def _inner(self) -> PseudoPerplexityTask:

@@ -13,7 +13,7 @@ from tidemask.errors import UserError
 from tidemask.evaluation.results import Result, Shelf
 from tidemask.evaluation.running import results_of
 from tidemask.run_record import RunDirectory
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import FineTunedTask, Task
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Unit:
         target: the run or model.
         record: where results are kept; `None` keeps none.
         checkpoint: which of the target's models.
-        subject: that model.
+        model_under_test: that model.
         task: what is measured of it.
         problem: why it cannot be measured, one line, if that is known already.
     """
@@ -58,7 +58,7 @@ class Unit:
     target: str
     record: RunDirectory | None
     checkpoint: str
-    subject: Subject
+    model_under_test: ModelUnderTest
     task: Task
     problem: str = ""
 
@@ -137,11 +137,11 @@ def _results(unit: Unit, told: Callable[[str, int, int | None], None]) -> Iterat
         unit.record,
         unit.task,
         unit.checkpoint,
-        model=unit.subject.fingerprint,
+        model=unit.model_under_test.fingerprint,
         versions=_versions(),
-        device=_device_name(unit.subject.device),
+        device=_device_name(unit.model_under_test.device),
     )
-    yield from results_of(unit.task, unit.subject, shelf, told)
+    yield from results_of(unit.task, unit.model_under_test, shelf, told)
 
 
 def _versions() -> Mapping[str, str]:

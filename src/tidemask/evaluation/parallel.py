@@ -104,4 +104,9 @@ def _visible_devices() -> list[str]:
 
 def _work(unit: Unit) -> Outcome:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return next(in_turn([replace(unit, subject=replace(unit.subject, device=device))], Watcher()))
+    return next(
+        in_turn(
+            [replace(unit, model_under_test=replace(unit.model_under_test, device=device))],
+            Watcher(),
+        )
+    )

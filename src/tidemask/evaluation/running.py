@@ -12,25 +12,19 @@ import time
 from collections.abc import Iterator
 
 from tidemask.evaluation.results import Result, Shelf
-from tidemask.tasks.model_under_test import Subject
-from tidemask.tasks.task import (
-    DivergedError,
-    FineTunedTask,
-    Measured,
-    OnProgress,
-    Task,
-    ZeroShotTask,
-)
+from tidemask.progress import ProgressCallback
+from tidemask.tasks.model_under_test import ModelUnderTest
+from tidemask.tasks.task import DivergedError, FineTunedTask, Measured, Task, ZeroShotTask
 
 
 def results_of(
-    task: Task, subject: Subject, shelf: Shelf, on_progress: OnProgress
+    task: Task, model_under_test: ModelUnderTest, shelf: Shelf, on_progress: ProgressCallback
 ) -> Iterator[Result]:
     """Each result of a task on a model, once it is there; one per seed, or one in all.
 
     Args:
         task: zero-shot or fine-tuned.
-        subject: the model.
+        model_under_test: the model.
         shelf: where results are found and kept.
         on_progress: told what goes on.
 
@@ -38,7 +32,7 @@ def results_of(
         UserError: data and model do not fit the task.
     """
     if isinstance(task, FineTunedTask):
-        yield from _fine_tuned(task, subject, shelf, on_progress)
+        yield from _fine_tuned(task, model_under_test, shelf, on_progress)
         return
     assert isinstance(task, ZeroShotTask), task
     kept = shelf.find(None)
@@ -46,32 +40,37 @@ def results_of(
         yield kept
         return
     begun = time.perf_counter()
-    measured = task.measure(subject, on_progress)
+    measured = task.measure(model_under_test, on_progress)
     result = Result(seed=None, metrics=measured.metrics, notes=measured.notes)
     shelf.put(result, seconds=time.perf_counter() - begun, trials={})
     yield result
 
 
 def _fine_tuned(
-    task: FineTunedTask, subject: Subject, shelf: Shelf, on_progress: OnProgress
+    task: FineTunedTask,
+    model_under_test: ModelUnderTest,
+    shelf: Shelf,
+    on_progress: ProgressCallback,
 ) -> Iterator[Result]:
     rate: float | None = None
     for number, seed in enumerate(task.seeds):
         kept = shelf.find(seed)
         if kept is None:
             rates = task.learning_rates if rate is None else (rate,)
-            kept = _seed(task, subject, shelf, seed, rates, _numbered(on_progress, task, number))
+            kept = _seed(
+                task, model_under_test, shelf, seed, rates, _numbered(on_progress, task, number)
+            )
         rate = kept.learning_rate
         yield kept
 
 
 def _seed(
     task: FineTunedTask,
-    subject: Subject,
+    model_under_test: ModelUnderTest,
     shelf: Shelf,
     seed: int,
     rates: tuple[float, ...],
-    on_progress: OnProgress,
+    on_progress: ProgressCallback,
 ) -> Result:
     """The result of a seed: that of the best of some learning rates."""
     begun = time.perf_counter()
@@ -82,7 +81,7 @@ def _seed(
         if measured is None:
             try:
                 measured = task.trial(
-                    subject, seed=seed, learning_rate=rate, on_progress=on_progress
+                    model_under_test, seed=seed, learning_rate=rate, on_progress=on_progress
                 )
             except DivergedError:
                 if len(trials) == 0 and rate == rates[-1]:
@@ -112,7 +111,7 @@ def _or_worst(score: float) -> float:
     return -math.inf if math.isnan(score) else score
 
 
-def _numbered(on_progress: OnProgress, task: FineTunedTask, number: int) -> OnProgress:
+def _numbered(on_progress: ProgressCallback, task: FineTunedTask, number: int) -> ProgressCallback:
     """Progress that names the seed."""
 
     def told(stage: str, done: int, total: int | None) -> None:

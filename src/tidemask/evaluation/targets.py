@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from tidemask.errors import UserError
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 
 MODEL = "model"
 """What a model that is no run is called where others name a checkpoint."""
@@ -29,14 +29,14 @@ class Target:
         name: what the command called it.
         record: where its results are kept; `None` keeps none.
         config: of the run; `None` for a model.
-        subjects: by checkpoint, in the order of training; the architecture with random weights, if
+        models: by checkpoint, in the order of training; the architecture with random weights, if
             it is measured, comes last.
     """
 
     name: str
     record: RunDirectory | None
     config: RunConfig | None
-    subjects: tuple[tuple[str, Subject], ...]
+    models: tuple[tuple[str, ModelUnderTest], ...]
 
 
 def target_of(
@@ -67,10 +67,10 @@ def target_of(
         record = RunDirectory(out) if out is not None else None
     if with_random:
         found.append((RANDOM, found[-1][1]))
-    subjects = tuple(
+    models = tuple(
         (
             checkpoint,
-            Subject(
+            ModelUnderTest(
                 directory=directory,
                 tokenizer_directory=directory,
                 is_random=checkpoint == RANDOM,
@@ -79,7 +79,7 @@ def target_of(
         )
         for checkpoint, directory in found
     )
-    return Target(name=name, record=record, config=config, subjects=subjects)
+    return Target(name=name, record=record, config=config, models=models)
 
 
 def default_device() -> str:
@@ -87,14 +87,14 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def newest_model(name: str, *, device: str) -> Subject:
+def newest_model(name: str, *, device: str) -> ModelUnderTest:
     """The model that a name stands for: a run's newest, or the model itself.
 
     Raises:
         UserError: there is none.
     """
     target = target_of(name, checkpoints="last", out=None, with_random=False, device=device)
-    return target.subjects[-1][1]
+    return target.models[-1][1]
 
 
 def _chosen(run: RunDirectory, config: RunConfig, checkpoints: str) -> list[tuple[str, Path]]:

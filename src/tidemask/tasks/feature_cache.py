@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from tidemask.tasks.fine_tuning import FineTuneSettings
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 
 Features = TypeVar("Features")
 
@@ -33,16 +33,16 @@ class KeepsFeatures(Generic[Features]):
         self._last = None
 
     def features(
-        self, subject: Subject, make: Callable[[], Features], *terms: Hashable
+        self, model_under_test: ModelUnderTest, make: Callable[[], Features], *terms: Hashable
     ) -> Features:
         """The features as a model reads them: those of the last model if it reads alike.
 
         Args:
-            subject: the model.
+            model_under_test: the model.
             make: makes them.
             terms: what they depend on beside the tokenizer and the length of the model.
         """
-        key = subject.tokenizer_fingerprint, subject.max_length, *terms
+        key = model_under_test.tokenizer_fingerprint, model_under_test.max_length, *terms
         if self._last is None or self._last[0] != key:
             self._last = None  # the old ones go before the new ones come
             self._last = key, make()

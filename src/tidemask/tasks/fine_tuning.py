@@ -31,9 +31,9 @@ from transformers import (
 )
 
 from tidemask.modeling import quietly
+from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
 from tidemask.tasks.predicting import Collator, Feature, Precision, is_bf16
-from tidemask.tasks.task import OnProgress, unheard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def fine_tune(
     learning_rate: float,
     seed: int,
     collator: Collator | None = None,
-    on_progress: OnProgress = unheard,
+    on_progress: ProgressCallback = ignore,
 ) -> None:
     """Train a model with its head, in place; the global generator is left as it was.
 
@@ -160,7 +160,7 @@ def _generators_kept() -> Iterator[None]:
 
 
 class _Progress(TrainerCallback):
-    def __init__(self, on_progress: OnProgress) -> None:
+    def __init__(self, on_progress: ProgressCallback) -> None:
         self._on_progress = on_progress
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """What is measured: a masked language model on disk, with its tokenizer.
 
-A subject may stand for its architecture with random weights: the row that every fine-tuned score is
-held against, for a fine-tuned random model is better than chance.
+It may stand for its architecture with random weights: the row that every fine-tuned score is
+compared with, for a fine-tuned random model is better than chance.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class ModelUnderTest:
     """A masked language model that is measured.
 
     Attributes:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.modeling import quietly
-from tidemask.tasks.task import DivergedError, OnProgress, unheard
+from tidemask.progress import ProgressCallback, ignore
+from tidemask.tasks.task import DivergedError
 
 Feature = Mapping[str, Any]
 """Of one example: `input_ids` and labels as lists or numbers, by the names the model gives them."""
@@ -33,7 +34,7 @@ def predict(
     collator: Collator | None = None,
     batch_size: int = 64,
     precision: Precision = "float32",
-    on_progress: OnProgress = unheard,
+    on_progress: ProgressCallback = ignore,
 ) -> dict[str, list[NDArray[np.float32]]]:
     """The outputs of a model for each example, in their order.
 

@@ -6,19 +6,13 @@ Tasks know nothing of runs, checkpoints and files of results; `evaluating.py` br
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from tidemask.errors import UserError
-from tidemask.tasks.model_under_test import Subject
-
-OnProgress = Callable[[str, int, int | None], None]
-"""Told what is being done, how much of it is done, and how much there is."""
-
-
-def unheard(stage: str, done: int, total: int | None) -> None:
-    """Progress that nobody is told."""
+from tidemask.progress import ProgressCallback
+from tidemask.tasks.model_under_test import ModelUnderTest
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Task(Protocol):
 class ZeroShotTask(Task, Protocol):
     """A task that the model is measured on as it is."""
 
-    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+    def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Measure a model."""
 
 
@@ -84,7 +78,12 @@ class FineTunedTask(Task, Protocol):
         """
 
     def trial(
-        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+        self,
+        model_under_test: ModelUnderTest,
+        *,
+        seed: int,
+        learning_rate: float,
+        on_progress: ProgressCallback,
     ) -> Measured:
         """Fine-tune a fresh copy of a model at one learning rate, and measure it."""
 

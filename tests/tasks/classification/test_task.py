@@ -12,63 +12,74 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from small_tasks import QUICK, rows, text_task, tiny_subject, unheard, write_rows
+from small_tasks import QUICK, rows, text_task, tiny_model_under_test, write_rows
 from tidemask.errors import UserError
+from tidemask.progress import ignore
 from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.classification.glue import GLUE
 from tidemask.tasks.data import Example, chosen
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict
 from tidemask.tasks.task import DivergedError
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return tiny_subject(tmp_path_factory.mktemp("model"))
+def model_under_test(tmp_path_factory: pytest.TempPathFactory) -> ModelUnderTest:
+    return tiny_model_under_test(tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.slow
-def test_classification_learns_what_can_be_learned(subject: Subject, tmp_path: Path) -> None:
+def test_classification_learns_what_can_be_learned(
+    model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
     settings = FineTuneSettings(epochs=4, batch_size=16, learning_rates=(3e-3,), max_length=24)
     data = write_rows(tmp_path, train=rows(400), dev=rows(100, seed=1), test=rows(50, seed=2))
     task = text_task(data, settings, metrics=("accuracy", "matthews_correlation"))
-    measured = task.trial(subject, seed=0, learning_rate=3e-3, on_progress=unheard)
+    measured = task.trial(model_under_test, seed=0, learning_rate=3e-3, on_progress=ignore)
     assert measured.metrics["accuracy"] > 0.95
     assert measured.metrics["test/accuracy"] > 0.95
     assert measured.metrics["matthews_correlation"] > 0.9
 
 
 @pytest.mark.slow
-def test_classification_regression_learns_a_number(subject: Subject, tmp_path: Path) -> None:
+def test_classification_regression_learns_a_number(
+    model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
     settings = FineTuneSettings(epochs=8, batch_size=16, learning_rates=(3e-3,), max_length=24)
     rng = random.Random(0)
     examples = [{**row, "label": row["label"] + rng.random() / 3} for row in rows(500)]
     data = write_rows(tmp_path, train=examples[:400], dev=examples[400:])
     task = text_task(data, settings, kind="regression", metrics=("spearman", "pearson"))
-    measured = task.trial(subject, seed=0, learning_rate=3e-3, on_progress=unheard)
+    measured = task.trial(model_under_test, seed=0, learning_rate=3e-3, on_progress=ignore)
     assert measured.metrics["pearson"] > 0.8
     assert task.main_metric == "spearman"
 
 
 def test_classification_repeats_itself_by_seed_and_keeps_generators(
-    subject: Subject, tmp_path: Path
+    model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
     task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(40, seed=1)))
     seen: list[tuple[str, int, int | None]] = []
-    first = _logits(subject, task, 0)
-    task.trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)  # a library may draw
+    first = _logits(model_under_test, task, 0)
+    task.trial(
+        model_under_test, seed=0, learning_rate=1e-3, on_progress=ignore
+    )  # a library may draw
     states = torch.random.get_rng_state(), random.getstate(), _legacy_state()  # when imported
-    task.trial(subject, seed=0, learning_rate=1e-3, on_progress=lambda *told: seen.append(told))
+    task.trial(
+        model_under_test, seed=0, learning_rate=1e-3, on_progress=lambda *told: seen.append(told)
+    )
     assert torch.equal(torch.random.get_rng_state(), states[0])
     assert random.getstate() == states[1]
     assert _legacy_state() == states[2]
     assert ("fine-tuning", 2, 2) in seen
     assert ("predicting", 40, 40) in seen
-    assert np.array_equal(first, _logits(subject, task, 0))
-    assert not np.array_equal(first, _logits(subject, task, 1))
-    other = Subject(
-        directory=subject.directory, tokenizer_directory=subject.directory, is_random=True
+    assert np.array_equal(first, _logits(model_under_test, task, 0))
+    assert not np.array_equal(first, _logits(model_under_test, task, 1))
+    other = ModelUnderTest(
+        directory=model_under_test.directory,
+        tokenizer_directory=model_under_test.directory,
+        is_random=True,
     )
     assert not np.array_equal(first, _logits(other, task, 0))
 
@@ -78,24 +89,29 @@ def _legacy_state() -> list[int]:
     return np.random.get_state()[1].tolist()  # noqa: NPY002
 
 
-def _logits(subject: Subject, task: Any, seed: int) -> Any:
-    prepared = task._prepare(subject)
-    model = subject.with_head(AutoModelForSequenceClassification, seed=seed, num_labels=2)
+def _logits(model_under_test: ModelUnderTest, task: Any, seed: int) -> Any:
+    prepared = task._prepare(model_under_test)
+    model = model_under_test.with_head(AutoModelForSequenceClassification, seed=seed, num_labels=2)
     fine_tune(
-        model, prepared.train, QUICK, tokenizer=subject.tokenizer, learning_rate=1e-3, seed=seed
+        model,
+        prepared.train,
+        QUICK,
+        tokenizer=model_under_test.tokenizer,
+        learning_rate=1e-3,
+        seed=seed,
     )
     features = prepared.splits[0].features
-    return np.stack(predict(model, features, tokenizer=subject.tokenizer)["logits"])
+    return np.stack(predict(model, features, tokenizer=model_under_test.tokenizer)["logits"])
 
 
 def test_classification_predicts_the_same_alone_and_in_batches(
-    subject: Subject, tmp_path: Path
+    model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
     task = text_task(write_rows(tmp_path, train=rows(8), dev=rows(30, seed=1)))
-    features = task._prepare(subject).splits[0].features
-    model = subject.with_head(AutoModelForSequenceClassification, seed=0, num_labels=2)
+    features = task._prepare(model_under_test).splits[0].features
+    model = model_under_test.with_head(AutoModelForSequenceClassification, seed=0, num_labels=2)
     together, alone = (
-        predict(model, features, tokenizer=subject.tokenizer, batch_size=size)["logits"]
+        predict(model, features, tokenizer=model_under_test.tokenizer, batch_size=size)["logits"]
         for size in (16, 1)
     )
     np.testing.assert_allclose(np.stack(together), np.stack(alone), atol=1e-5)
@@ -104,28 +120,30 @@ def test_classification_predicts_the_same_alone_and_in_batches(
 @pytest.mark.parametrize("name", ["roberta", "distilbert", "modernbert"])
 def test_classification_runs_on_other_architectures(name: str, tmp_path: Path) -> None:
     changes = {"cls_token_id": 2, "sep_token_id": 3} if name == "modernbert" else {}
-    subject = tiny_subject(tmp_path / "model", name, **changes)
+    model_under_test = tiny_model_under_test(tmp_path / "model", name, **changes)
     pair = [{"a": row["sentence"], "b": "the river", "label": row["label"]} for row in rows(20)]
     data = write_rows(tmp_path / "data", train=pair, dev=pair)
     measured = text_task(data, text=("a", "b")).trial(
-        subject, seed=0, learning_rate=1e-3, on_progress=unheard
+        model_under_test, seed=0, learning_rate=1e-3, on_progress=ignore
     )
     assert 0.0 <= measured.metrics["accuracy"] <= 1.0
 
 
 def test_classification_without_train_splits_dev_by_group_and_says_so(
-    subject: Subject, tmp_path: Path
+    model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
     examples = [
         {"question": f"q{i // 2}", "sentence": "a river", "label": i % 2} for i in range(80)
     ]
     task = text_task(write_rows(tmp_path, dev=examples), text=("question", "sentence"))
-    prepared = task._prepare(subject)
+    prepared = task._prepare(model_under_test)
     assert len(prepared.train) + len(prepared.splits[0].features) == 80
     assert "no train split: dev was split by question" in prepared.notes[0]
 
 
-def test_classification_labels_by_name_number_or_as_found(subject: Subject, tmp_path: Path) -> None:
+def test_classification_labels_by_name_number_or_as_found(
+    model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
     named = [{**row, "label": ("dry", "wet")[row["label"]]} for row in rows(20)]
     for directory, examples, labels in (
         (tmp_path / "names", named, ("dry", "wet")),
@@ -134,24 +152,26 @@ def test_classification_labels_by_name_number_or_as_found(subject: Subject, tmp_
         (tmp_path / "truth", [{**row, "label": bool(row["label"])} for row in rows(20)], ()),
     ):
         task = text_task(write_rows(directory, train=examples, dev=examples), labels=labels)
-        features = task._prepare(subject).train
+        features = task._prepare(model_under_test).train
         assert [feature["labels"] for feature in features] == [row["label"] for row in rows(20)]
 
 
-def test_classification_counts_what_is_too_long(subject: Subject, tmp_path: Path) -> None:
+def test_classification_counts_what_is_too_long(
+    model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
     long = [{"sentence": "river " * 50, "label": 1}, {"sentence": "stone", "label": 0}]
     task = text_task(write_rows(tmp_path, train=long, dev=long[:1]))
-    prepared = task._prepare(subject)
+    prepared = task._prepare(model_under_test)
     assert [len(feature["input_ids"]) for feature in prepared.train] == [24, 3]
     assert prepared.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
 
 
 def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
-    subject: Subject, tmp_path: Path
+    model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
     hidden = [{**row, "label": -1} for row in rows(5)]
     data = write_rows(tmp_path, train=rows(5), dev=rows(5), dev_mismatched=rows(3), test=hidden)
-    splits = text_task(data)._prepare(subject).splits
+    splits = text_task(data)._prepare(model_under_test).splits
     assert [split.prefix for split in splits] == ["", "mismatched/"]
 
 
@@ -182,18 +202,22 @@ def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
     ],
 )
 def test_classification_refuses_data_in_one_line(
-    splits: dict[str, Any], settings: dict[str, Any], problem: str, subject: Subject, tmp_path: Path
+    splits: dict[str, Any],
+    settings: dict[str, Any],
+    problem: str,
+    model_under_test: ModelUnderTest,
+    tmp_path: Path,
 ) -> None:
     task = text_task(write_rows(tmp_path, **splits), **settings)
     with pytest.raises(UserError, match=problem) as caught:
-        task.trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)
+        task.trial(model_under_test, seed=0, learning_rate=1e-3, on_progress=ignore)
     assert "\n" not in str(caught.value)
 
 
 def test_classification_refuses_a_tokenizer_of_another_model(tmp_path: Path) -> None:
-    subject = tiny_subject(tmp_path, vocab_size=20)
+    model_under_test = tiny_model_under_test(tmp_path, vocab_size=20)
     with pytest.raises(UserError, match=r"tokenizer of another model.*vocab_size=20"):
-        _ = subject.tokenizer
+        _ = model_under_test.tokenizer
 
 
 def test_classification_settings_are_checked() -> None:
@@ -225,23 +249,25 @@ def test_classification_subset_is_fixed_and_without_repeats() -> None:
 
 
 def test_classification_refuses_weights_of_another_architecture(tmp_path: Path) -> None:
-    subject = tiny_subject(tmp_path / "bert")
-    other = tiny_subject(tmp_path / "distilbert", "distilbert")
-    for path in subject.directory.glob("*.safetensors"):
+    model_under_test = tiny_model_under_test(tmp_path / "bert")
+    other = tiny_model_under_test(tmp_path / "distilbert", "distilbert")
+    for path in model_under_test.directory.glob("*.safetensors"):
         path.write_bytes((other.directory / path.name).read_bytes())
     data = write_rows(tmp_path / "data", train=rows(8), dev=rows(4))
     with pytest.raises(UserError, match="no weights of this model"):
-        text_task(data).trial(subject, seed=0, learning_rate=1e-3, on_progress=unheard)
+        text_task(data).trial(model_under_test, seed=0, learning_rate=1e-3, on_progress=ignore)
 
 
-def test_classification_says_when_a_model_diverged(subject: Subject, tmp_path: Path) -> None:
+def test_classification_says_when_a_model_diverged(
+    model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
     task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(8)))
     with pytest.raises(DivergedError, match="diverged"):
-        task.trial(subject, seed=0, learning_rate=1e30, on_progress=unheard)
+        task.trial(model_under_test, seed=0, learning_rate=1e30, on_progress=ignore)
 
 
 def test_classification_fingerprint_of_a_model_is_of_its_tokenizer_too(tmp_path: Path) -> None:
-    one, other = (tiny_subject(tmp_path / name) for name in ("one", "other"))
+    one, other = (tiny_model_under_test(tmp_path / name) for name in ("one", "other"))
     weights = "model.safetensors"
     (other.directory / weights).write_bytes((one.directory / weights).read_bytes())
     assert one.fingerprint == other.fingerprint
@@ -253,7 +279,7 @@ def test_classification_fingerprint_of_a_model_is_of_its_tokenizer_too(tmp_path:
     path.write_text(json.dumps(content))
     for is_random in (False, True):
         first, second = (
-            Subject(
+            ModelUnderTest(
                 directory=one.directory, tokenizer_directory=tokenizer, is_random=is_random
             ).fingerprint
             for tokenizer in (one.directory, other.directory)

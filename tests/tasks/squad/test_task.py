@@ -8,8 +8,9 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForQuestionA
 
 from squad_texts import TOKENIZERS, questions, wordpiece
 from tidemask.errors import UserError
+from tidemask.progress import ignore
 from tidemask.tasks.fine_tuning import FineTuneSettings
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.squad.task import SquadSettings, squad_task, takes_token_types
 from tidemask.tasks.task import FineTunedTask
 
@@ -52,7 +53,7 @@ ARCHITECTURES = {
 }
 
 
-def subject(directory, architecture="bert"):
+def model_under_test(directory, architecture="bert"):
     kind, shape = ARCHITECTURES[architecture]
     tokenizer = TOKENIZERS[kind]()
     tokenizer.save_pretrained(directory)
@@ -60,7 +61,7 @@ def subject(directory, architecture="bert"):
     with torch.random.fork_rng():
         torch.manual_seed(5)
         AutoModelForMaskedLM.from_config(config).save_pretrained(directory)
-    return Subject(directory=directory, tokenizer_directory=directory)
+    return ModelUnderTest(directory=directory, tokenizer_directory=directory)
 
 
 def task(directory, number, *, version=1, share_with_answer=1.0, **fine_tuning):
@@ -85,13 +86,9 @@ def task(directory, number, *, version=1, share_with_answer=1.0, **fine_tuning):
     )
 
 
-def unheard(stage, done, total):
-    pass
-
-
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_squad_task_runs_for_every_architecture(tmp_path, architecture):
-    model = subject(tmp_path, architecture)
+    model = model_under_test(tmp_path, architecture)
     once = task(tmp_path, 6, epochs=1)
     heard = []
     measured = once.trial(
@@ -111,9 +108,9 @@ def test_squad_task_learns_questions_by_heart(tmp_path, version):
     share = {1: 1.0, 2: 0.7}[version]
     by_heart = task(tmp_path, 16, version=version, share_with_answer=share, epochs=40)
     assert isinstance(by_heart, FineTunedTask)
-    model = subject(tmp_path)
+    model = model_under_test(tmp_path)
     scores = [
-        by_heart.trial(model, seed=1, learning_rate=rate, on_progress=unheard).metrics
+        by_heart.trial(model, seed=1, learning_rate=rate, on_progress=ignore).metrics
         for rate in (3e-3, 1e-9)
     ]
     assert scores[0]["f1"] > 0.9
@@ -125,8 +122,8 @@ def test_squad_task_learns_questions_by_heart(tmp_path, version):
 
 def test_squad_task_repeats_to_the_last_bit(tmp_path):
     once = task(tmp_path, 6, epochs=1)
-    model = subject(tmp_path)
-    scores = [once.trial(model, seed=2, learning_rate=1e-3, on_progress=unheard) for _ in range(2)]
+    model = model_under_test(tmp_path)
+    scores = [once.trial(model, seed=2, learning_rate=1e-3, on_progress=ignore) for _ in range(2)]
     assert scores[0] == scores[1]
 
 
@@ -151,7 +148,7 @@ def test_squad_task_refuses_settings_outside_their_range(changes):
 
 def test_squad_task_reads_the_training_questions_it_is_told_to(tmp_path):
     few = task(tmp_path, 10, epochs=1, max_train_examples=4)
-    measured = few.trial(subject(tmp_path), seed=0, learning_rate=1e-3, on_progress=unheard)
+    measured = few.trial(model_under_test(tmp_path), seed=0, learning_rate=1e-3, on_progress=ignore)
     assert measured.notes[0].startswith("4 training questions in ")
     assert "10 dev questions" in measured.notes[0]
 
@@ -160,7 +157,7 @@ def test_squad_task_without_training_questions_says_so(tmp_path):
     one = task(tmp_path, 4)
     (tmp_path / "train.jsonl").unlink()
     with pytest.raises(UserError, match="no train questions"):
-        one.trial(subject(tmp_path), seed=0, learning_rate=1e-3, on_progress=unheard)
+        one.trial(model_under_test(tmp_path), seed=0, learning_rate=1e-3, on_progress=ignore)
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,15 @@ from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from places import ROOT
 from tidemask.errors import UserError
+from tidemask.progress import ignore
 from tidemask.runs.config import read_settings
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuning import FineTuneSettings
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import USER_TASKS, user_task
 from tidemask.tasks.tagging.data import TaggingTaskSettings
 from tidemask.tasks.tagging.task import POS, TaggingTask
-from tidemask.tasks.task import FineTunedTask, unheard
+from tidemask.tasks.task import FineTunedTask
 
 _NAMES = "marta oleg ines tomas".split()
 _OTHERS = "in the river sings".split()
@@ -47,8 +48,8 @@ def _write(root: Path, sizes: dict[str, int]) -> TaskData:
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    root = tmp_path_factory.mktemp("subject")
+def model_under_test(tmp_path_factory: pytest.TempPathFactory) -> ModelUnderTest:
+    root = tmp_path_factory.mktemp("model_under_test")
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "vale", *_NAMES, *_OTHERS]
     backend = Tokenizer(
         models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]")
@@ -71,11 +72,13 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
         initializer_range=0.2,
     )
     BertForMaskedLM(config).save_pretrained(root)
-    return Subject(directory=root, tokenizer_directory=root)
+    return ModelUnderTest(directory=root, tokenizer_directory=root)
 
 
 @pytest.mark.slow
-def test_tagging_task_learns_a_rule_of_the_words_before(tmp_path: Path, subject: Subject) -> None:
+def test_tagging_task_learns_a_rule_of_the_words_before(
+    tmp_path: Path, model_under_test: ModelUnderTest
+) -> None:
     """All sentences are longer than the model, so windows are learned and scored as well.
 
     A tagger that does not look at the word before finds at most the persons: F1 about 0.75.
@@ -89,7 +92,10 @@ def test_tagging_task_learns_a_rule_of_the_words_before(tmp_path: Path, subject:
     assert task.main_metric == "f1"
     stages = set()
     found = task.trial(
-        subject, seed=0, learning_rate=4e-3, on_progress=lambda stage, *_: stages.add(stage)
+        model_under_test,
+        seed=0,
+        learning_rate=4e-3,
+        on_progress=lambda stage, *_: stages.add(stage),
     )
     assert stages == {"fine-tuning", "predicting"}
     for prefix in ("", "test/"):
@@ -99,13 +105,15 @@ def test_tagging_task_learns_a_rule_of_the_words_before(tmp_path: Path, subject:
     assert any("dev: sentences of more than 9 tokens" in note for note in found.notes)
 
 
-def test_tagging_task_repeats_itself_by_seed(tmp_path: Path, subject: Subject) -> None:
+def test_tagging_task_repeats_itself_by_seed(
+    tmp_path: Path, model_under_test: ModelUnderTest
+) -> None:
     data = _write(tmp_path, {"train": 8, "dev": 40})
     tags = ("O", "B-PER", "B-LOC", "I-PER", "I-LOC")
     settings = TaggingTaskSettings(name="own", kind="words", tags=tags)
     task = TaggingTask(settings, data, FineTuneSettings(epochs=1))
     first, again, other = (
-        task.trial(subject, seed=seed, learning_rate=1e-4, on_progress=unheard).metrics
+        task.trial(model_under_test, seed=seed, learning_rate=1e-4, on_progress=ignore).metrics
         for seed in (3, 3, 4)
     )
     assert first == again != other

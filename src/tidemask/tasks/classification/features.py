@@ -13,7 +13,7 @@ from tidemask.settings import Settings
 from tidemask.tasks.data import Example
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.metrics import CLASSIFICATION, REGRESSION, check_metrics
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Feature
 from tidemask.tasks.task import check_name
 
@@ -56,10 +56,12 @@ class TextEncoder:
         settings: TextTaskSettings,
         fine_tuning: FineTuneSettings,
         labels: tuple[int | str, ...],
-        subject: Subject,
+        model_under_test: ModelUnderTest,
     ) -> None:
-        self._settings, self._labels, self._tokenizer = settings, labels, subject.tokenizer
-        self._max_length = min(fine_tuning.max_length, subject.max_length or fine_tuning.max_length)
+        self._settings, self._labels, self._tokenizer = settings, labels, model_under_test.tokenizer
+        self._max_length = min(
+            fine_tuning.max_length, model_under_test.max_length or fine_tuning.max_length
+        )
         self._num_cut, self._num = 0, 0
 
     def features(self, examples: Sequence[Example]) -> list[Feature]:

@@ -11,6 +11,7 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification
 
 from tidemask.errors import UserError
+from tidemask.progress import ProgressCallback
 from tidemask.tasks.classification.features import (
     TextEncoder,
     TextTaskSettings,
@@ -21,9 +22,9 @@ from tidemask.tasks.data import Example, TaskData, chosen, split_by_group
 from tidemask.tasks.feature_cache import KeepsFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.tasks.metrics import score
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Feature, predict
-from tidemask.tasks.task import Measured, OnProgress
+from tidemask.tasks.task import Measured
 
 _SPLITS = (("dev", ""), ("dev_mismatched", "mismatched/"), ("test", "test/"))
 """Measured splits, and what the names of their metrics begin with."""
@@ -89,17 +90,22 @@ class TextTask(KeepsFeatures[_Prepared]):
             check_examples(rows, self.settings, labels)
 
     def trial(
-        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+        self,
+        model_under_test: ModelUnderTest,
+        *,
+        seed: int,
+        learning_rate: float,
+        on_progress: ProgressCallback,
     ) -> Measured:
         """Fine-tune a fresh copy of a model, and score it on dev and on a labelled test split.
 
         Raises:
             UserError: the data does not fit the task, or the model has no such head.
         """
-        prepared = self.features(subject, lambda: self._prepare(subject))
-        tokenizer = subject.tokenizer
+        prepared = self.features(model_under_test, lambda: self._prepare(model_under_test))
+        tokenizer = model_under_test.tokenizer
         is_number = self.settings.kind == "regression"
-        model = subject.with_head(
+        model = model_under_test.with_head(
             AutoModelForSequenceClassification,
             seed=seed,
             num_labels=prepared.num_labels,
@@ -132,10 +138,10 @@ class TextTask(KeepsFeatures[_Prepared]):
             metrics |= {split.prefix + name: value for name, value in scores.items()}
         return Measured(metrics, tuple(notes))
 
-    def _prepare(self, subject: Subject) -> _Prepared:
+    def _prepare(self, model_under_test: ModelUnderTest) -> _Prepared:
         examples, notes = self._examples()
         labels = self._labels(examples["train"])
-        encoder = TextEncoder(self.settings, self.fine_tuning, labels, subject)
+        encoder = TextEncoder(self.settings, self.fine_tuning, labels, model_under_test)
         used = chosen(examples["train"], self.fine_tuning.max_train_examples)
         if len(used) < len(examples["train"]):
             notes.append(

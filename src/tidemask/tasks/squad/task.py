@@ -14,17 +14,18 @@ from typing import Any
 
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
+from tidemask.progress import ProgressCallback
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.data import TaskData, chosen
 from tidemask.tasks.feature_cache import KeepsFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict
 from tidemask.tasks.squad.answers import Answers, extract_answers
 from tidemask.tasks.squad.data import Question, SquadData
 from tidemask.tasks.squad.score import score_v1, score_v2
 from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
-from tidemask.tasks.task import Measured, OnProgress
+from tidemask.tasks.task import Measured
 
 VERSIONS: Mapping[str, int] = {"squad": 1, "squad_v2": 2}
 """The tasks, and the version of SQuAD that each is."""
@@ -105,34 +106,41 @@ class SquadTask(KeepsFeatures[_Prepared]):
             self.data.split(name)
 
     def trial(
-        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+        self,
+        model_under_test: ModelUnderTest,
+        *,
+        seed: int,
+        learning_rate: float,
+        on_progress: ProgressCallback,
     ) -> Measured:
         """Fine-tune a fresh copy of a model at one learning rate, and score its dev answers.
 
         Raises:
             UserError: the data is missing or damaged, or the model or its tokenizer cannot do it.
         """
-        model = subject.with_head(AutoModelForQuestionAnswering, seed=seed)
+        model = model_under_test.with_head(AutoModelForQuestionAnswering, seed=seed)
         has_types = takes_token_types(model)
-        prepared = self.features(subject, lambda: self._prepare(subject, has_types), has_types)
+        prepared = self.features(
+            model_under_test, lambda: self._prepare(model_under_test, has_types), has_types
+        )
         fine_tune(
             model,
             prepared.train,
             self.fine_tuning,
-            tokenizer=subject.tokenizer,
+            tokenizer=model_under_test.tokenizer,
             learning_rate=learning_rate,
             seed=seed,
             on_progress=on_progress,
         )
-        answers = self.answer(model, prepared.dev, subject, on_progress)
+        answers = self.answer(model, prepared.dev, model_under_test, on_progress)
         return Measured(self._scores(prepared.dev.questions, answers), prepared.notes)
 
     def answer(
         self,
         model: PreTrainedModel,
         windows: AnswerWindows,
-        subject: Subject,
-        on_progress: OnProgress,
+        model_under_test: ModelUnderTest,
+        on_progress: ProgressCallback,
     ) -> list[Answers]:
         """What a fine-tuned model answers to the questions of the windows, in order.
 
@@ -141,7 +149,7 @@ class SquadTask(KeepsFeatures[_Prepared]):
         logits = predict(
             model,
             windows,
-            tokenizer=subject.tokenizer,
+            tokenizer=model_under_test.tokenizer,
             outputs=("start_logits", "end_logits"),
             precision="float32",  # bf16 has 8 bits: many spans of a context would score the same
             on_progress=on_progress,
@@ -154,12 +162,12 @@ class SquadTask(KeepsFeatures[_Prepared]):
             max_answer_length=self.settings.max_answer_length,
         )
 
-    def _prepare(self, subject: Subject, has_types: bool) -> _Prepared:
+    def _prepare(self, model_under_test: ModelUnderTest, has_types: bool) -> _Prepared:
         dev = self.data.split("dev")
         train = chosen(self.data.split("train"), self.fine_tuning.max_train_examples)
         limits = WindowLimits(
             max_length=min(
-                self.settings.max_length, subject.max_length or self.settings.max_length
+                self.settings.max_length, model_under_test.max_length or self.settings.max_length
             ),
             max_question_length=self.settings.max_question_length,
             doc_stride=self.settings.doc_stride,
@@ -167,7 +175,7 @@ class SquadTask(KeepsFeatures[_Prepared]):
         train_windows, dev_windows = (
             AnswerWindows(
                 questions,
-                subject.tokenizer,
+                model_under_test.tokenizer,
                 limits,
                 with_labels=is_train,
                 with_token_types=has_types,

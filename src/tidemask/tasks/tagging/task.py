@@ -17,16 +17,17 @@ from typing import Any
 from transformers import AutoModelForTokenClassification
 
 from tidemask.errors import UserError
+from tidemask.progress import ProgressCallback
 from tidemask.tasks.data import TaskData, chosen
 from tidemask.tasks.feature_cache import KeepsFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.tasks.model_under_test import Subject
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict
 from tidemask.tasks.tagging.data import TaggingData, TaggingTaskSettings, load_tagging_data
 from tidemask.tasks.tagging.features import TaggingCollator, TaggingFeatures, WordTokenizer
 from tidemask.tasks.tagging.scores import entity_scores, word_scores
 from tidemask.tasks.tagging.sentences import OUTSIDE
-from tidemask.tasks.task import Measured, OnProgress
+from tidemask.tasks.task import Measured
 from tidemask.token_classes import UPOS
 
 CONLL2003 = TaggingTaskSettings(
@@ -105,21 +106,28 @@ class TaggingTask(KeepsFeatures[_Prepared]):
         load_tagging_data(self.data, self.settings)  # let go again: `describe` keeps what it reads
 
     def trial(
-        self, subject: Subject, *, seed: int, learning_rate: float, on_progress: OnProgress
+        self,
+        model_under_test: ModelUnderTest,
+        *,
+        seed: int,
+        learning_rate: float,
+        on_progress: ProgressCallback,
     ) -> Measured:
         """Fine-tune a fresh copy of a model, and score it on dev and test.
 
         Raises:
             UserError: the data or the model is missing, or the tokenizer reads no word of it.
         """
-        prepared = self.features(subject, lambda: self._prepare(subject))
+        prepared = self.features(model_under_test, lambda: self._prepare(model_under_test))
         tags = self._loaded.tags
-        model = subject.with_head(AutoModelForTokenClassification, seed=seed, num_labels=len(tags))
+        model = model_under_test.with_head(
+            AutoModelForTokenClassification, seed=seed, num_labels=len(tags)
+        )
         fine_tune(
             model,
             prepared.train,
             self.fine_tuning,
-            tokenizer=subject.tokenizer,
+            tokenizer=model_under_test.tokenizer,
             learning_rate=learning_rate,
             seed=seed,
             collator=prepared.collator,
@@ -132,7 +140,7 @@ class TaggingTask(KeepsFeatures[_Prepared]):
             outputs = predict(
                 model,
                 features,
-                tokenizer=subject.tokenizer,
+                tokenizer=model_under_test.tokenizer,
                 collator=prepared.collator,
                 on_progress=on_progress,
             )
@@ -155,10 +163,10 @@ class TaggingTask(KeepsFeatures[_Prepared]):
         words = [sentence.words for sentence in sentences]
         return word_scores(gold, predicted, words, known_words)
 
-    def _prepare(self, subject: Subject) -> _Prepared:
+    def _prepare(self, model_under_test: ModelUnderTest) -> _Prepared:
         longest = self.fine_tuning.max_length
-        length = min(longest, subject.max_length or longest)
-        words = WordTokenizer.of(subject.tokenizer)
+        length = min(longest, model_under_test.max_length or longest)
+        words = WordTokenizer.of(model_under_test.tokenizer)
         sentences = dict(self._loaded.splits)
         train = chosen(sentences.pop("train"), self.fine_tuning.max_train_examples)
         features = {
@@ -167,7 +175,7 @@ class TaggingTask(KeepsFeatures[_Prepared]):
         }
         if not all(map(len, features.values())):
             raise UserError(
-                f"no word of task {self.name} has a token: {subject.tokenizer_directory}. "
+                f"no word of task {self.name} has a token: {model_under_test.tokenizer_directory}. "
                 "Choose a tokenizer that was trained on such text."
             )
         notes = [note for split, one in features.items() for note in _notes(split, one, length)]

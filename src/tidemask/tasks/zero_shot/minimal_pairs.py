@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.modeling.positions import num_positions
-from tidemask.tasks.model_under_test import Subject
-from tidemask.tasks.task import Measured, OnProgress
+from tidemask.progress import ProgressCallback
+from tidemask.tasks.model_under_test import ModelUnderTest
+from tidemask.tasks.task import Measured
 from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer
@@ -171,7 +172,7 @@ class MinimalPairsTask:
             "data": {"fingerprint": PairFiles.find(self.path).fingerprint()},
         }
 
-    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+    def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Accuracies of a model.
 
         Raises:
@@ -179,8 +180,8 @@ class MinimalPairsTask:
         """
         pairs = PairFiles.find(self.path).read(self.limit)
         scores = score_pairs(
-            subject.masked_lm(),
-            subject.tokenizer,
+            model_under_test.masked_lm(),
+            model_under_test.tokenizer,
             pairs,
             self.settings,
             lambda done, total: on_progress(self.name, done, total),

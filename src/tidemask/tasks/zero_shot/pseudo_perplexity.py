@@ -22,9 +22,10 @@ from tidemask.batches.stream import BatchDataset
 from tidemask.errors import UserError
 from tidemask.masking.batch import Batch
 from tidemask.modeling import SelectedPositionsLM
+from tidemask.progress import ProgressCallback
 from tidemask.settings import Settings, check_at_least
-from tidemask.tasks.model_under_test import Subject
-from tidemask.tasks.task import Measured, OnProgress
+from tidemask.tasks.model_under_test import ModelUnderTest
+from tidemask.tasks.task import Measured
 from tidemask.tasks.zero_shot.scoring import Floats
 
 PSEUDO_PERPLEXITY = "pseudo-perplexity"
@@ -172,17 +173,17 @@ class PseudoPerplexityTask:
             "data": {"fingerprint": self.fingerprint},
         }
 
-    def measure(self, subject: Subject, on_progress: OnProgress) -> Measured:
+    def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Pseudo-perplexity of a model whose tokenizer is that of the corpus.
 
         Raises:
             UserError: the model cannot be used, or the split has no token.
         """
-        model = SelectedPositionsLM(subject.masked_lm(), separator_id=self.separator_id)
+        model = SelectedPositionsLM(model_under_test.masked_lm(), separator_id=self.separator_id)
         metrics = pseudo_perplexity_metrics(
             model,
             self.dataset,
-            int(subject.tokenizer.mask_token_id),
+            int(model_under_test.tokenizer.mask_token_id),
             self.settings,
             lambda done, total: on_progress(self.name, done, total),
         )
