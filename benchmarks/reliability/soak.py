@@ -78,7 +78,7 @@ def soak(
     from tidemask.run_record import RunDirectory
     from tidemask.runs.callbacks import RunCallbacks
     from tidemask.runs.train import train
-    from tidemask.training.signals import Interrupted, Interruption
+    from tidemask.training.signals import Interrupted, StopRequest
 
     torch.set_num_threads(1)
     run = small_run.start_run(
@@ -95,13 +95,13 @@ def soak(
         if steps is not None and step >= steps:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    interruption = Interruption()
+    stop_request = StopRequest()
     timer = threading.Timer(60 * minutes, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()
     try:
-        with interruption.listening():
-            train(RunDirectory(run), RunCallbacks(on_record=on_record), interruption)
+        with stop_request.listening():
+            train(RunDirectory(run), RunCallbacks(on_record=on_record), stop_request)
     except Interrupted:
         lines = seen[: next(numbers)].tolist()
         return [dict(zip(_COLUMNS, line, strict=True)) for line in lines]

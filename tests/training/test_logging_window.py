@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tidemask.masking.batch import MaskedBatch
-from tidemask.training.logging_window import Window
+from tidemask.training.logging_window import LoggingWindow
 from tidemask.training.masked_step import _counts
 from tidemask.training.step_sums import StepSums, StepTotals
 
@@ -64,7 +64,7 @@ def test_step_sums_count_by_vocabulary_entry() -> None:
 
 
 def test_window_logs_a_shortfall_only_where_there_is_one() -> None:
-    window = Window()
+    window = LoggingWindow()
     window.add(_step(0), ratio=0.3)
     assert "masking/shortfall" not in window.metrics()
     sums = StepSums(3)
@@ -75,7 +75,7 @@ def test_window_logs_a_shortfall_only_where_there_is_one() -> None:
 
 
 def test_window_metrics_are_quotients_of_sums() -> None:
-    window = Window()
+    window = LoggingWindow()
     steps = [_step(seed) for seed in range(4)]
     for number, sums in enumerate(steps):
         window.add(sums, ratio=0.1 * number)
@@ -90,7 +90,7 @@ def test_window_metrics_are_quotients_of_sums() -> None:
 
 
 def test_window_state_survives_json_to_the_last_bit() -> None:
-    window, copy = Window(), Window()
+    window, copy = LoggingWindow(), LoggingWindow()
     for seed in range(3):
         window.add(_step(seed), ratio=1 / 3)
         window.add_seconds(0.1)
@@ -98,7 +98,7 @@ def test_window_state_survives_json_to_the_last_bit() -> None:
     for one in (window, copy):
         one.add(_step(9), ratio=0.2)
     assert copy == window
-    window.start_anew()
+    window.reset()
     assert window.num_steps == 0
     assert window.total_selected == 40
     assert window.class_shares() == []

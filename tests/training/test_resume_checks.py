@@ -17,7 +17,7 @@ from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.train import _build_trainer, train
 from tidemask.training.checkpoint_files import problem_with
-from tidemask.training.resume_checks import sole_process
+from tidemask.training.resume_checks import run_lock
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_continuation_of_a_run_that_is_being_trained_is_refused(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
     broken = stopped_at(unbroken, 3, tmp_path / "broken")
-    with sole_process(broken), pytest.raises(UserError, match="run is being trained"):
+    with run_lock(broken), pytest.raises(UserError, match="run is being trained"):
         train(broken)
     train(broken)
     assert same_weights(broken, unbroken)

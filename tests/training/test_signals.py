@@ -20,7 +20,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.training import checkpoint_trainer as checkpointing
-from tidemask.training.signals import Interrupted, Interruption
+from tidemask.training.signals import Interrupted, StopRequest
 
 SLOW = pytest.mark.slow
 SETTINGS = ("masking.content.horizon_steps=2", "training.gradient_accumulation_steps=2")
@@ -38,9 +38,9 @@ def _signal_me(number: signal.Signals = signal.SIGTERM) -> None:
 
 def _stopped(run: RunDirectory, callbacks: RunCallbacks | None = None) -> Interrupted:
     """Train until a signal, which something must send, stops it."""
-    interruption = Interruption()
-    with interruption.listening(), pytest.raises(Interrupted) as caught:
-        train(run, callbacks, interruption)
+    stop_request = StopRequest()
+    with stop_request.listening(), pytest.raises(Interrupted) as caught:
+        train(run, callbacks, stop_request)
     return caught.value
 
 
@@ -185,13 +185,13 @@ def test_interruption_before_the_first_step(
 ) -> None:
     """A single process leaves where it is; several agree first, before they begin."""
     run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
-    interruption = Interruption()
-    with interruption.listening(), pytest.raises(Interrupted):
+    stop_request = StopRequest()
+    with stop_request.listening(), pytest.raises(Interrupted):
         _signal_me(signal.SIGUSR1)
-    with interruption.listening(), interruption.deferred():
+    with stop_request.listening(), stop_request.deferred():
         _signal_me(signal.SIGINT)
     with pytest.raises(Interrupted) as caught:
-        train(run, interruption=interruption)
+        train(run, stop_request=stop_request)
     assert caught.value.status == 130
     assert _steps(run) == []
     _assert_continues_as(run, unbroken)
@@ -211,13 +211,13 @@ def test_interruption_between_planned_checkpoints_takes_no_place_of_theirs(
 
 
 def test_interruption_a_second_press_ends_at_once() -> None:
-    interruption = Interruption()
-    with interruption.listening(), interruption.deferred():
+    stop_request = StopRequest()
+    with stop_request.listening(), stop_request.deferred():
         _signal_me(signal.SIGTERM)
-        assert interruption.received is signal.SIGTERM
+        assert stop_request.received is signal.SIGTERM
         _signal_me(signal.SIGINT)
         _signal_me(signal.SIGINT)  # a launcher passes on what the terminal sent already
-        assert interruption.received is signal.SIGINT
+        assert stop_request.received is signal.SIGINT
         time.sleep(1.1)
         with pytest.raises(KeyboardInterrupt):
             _signal_me(signal.SIGINT)
@@ -227,9 +227,9 @@ def test_interruption_leaves_ignored_signals_ignored() -> None:
     """`nohup`, and shells that start jobs in the background, have SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        interruption = Interruption()
-        with interruption.listening():
+        stop_request = StopRequest()
+        with stop_request.listening():
             _signal_me(signal.SIGINT)
-        assert interruption.received is None
+        assert stop_request.received is None
     finally:
         signal.signal(signal.SIGINT, before)

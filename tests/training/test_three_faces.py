@@ -75,7 +75,7 @@ def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> No
     trainer = _build_trainer(run, config, data, RunCallbacks())
     recorder: Any = Recorder(trainer.masker)
     trainer._masking.masker = recorder
-    learned = trainer.ledger.vocabulary_loss or trainer.ledger.class_loss
+    learned = trainer.accounting.vocabulary_loss or trainer.accounting.class_loss
     assert learned is not None
     sums: list[tuple[torch.Tensor, torch.Tensor]] = []
     update = learned.update

@@ -163,7 +163,7 @@ def pretrain(
 
     SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
-    with stopping_in_order(out) as interruption:
+    with stopping_in_order(out) as stop_request:
         from tidemask.runs.config import load_recipe
         from tidemask.runs.creation import new_or_same_run, new_run
 
@@ -173,7 +173,7 @@ def pretrain(
             new_run(planned, corpus, out)
         else:
             is_finished = new_or_same_run(planned, corpus, out)
-        train_and_show(out, interruption, is_finished=is_finished)
+        train_and_show(out, stop_request, is_finished=is_finished)
 
 
 @app.command()
@@ -182,8 +182,8 @@ def resume(run: Annotated[Path, typer.Argument(help="A run that was interrupted.
     from tidemask.run_record import RunDirectory
 
     RunDirectory(run).read_config()
-    with stopping_in_order(run) as interruption:
-        train_and_show(run, interruption)
+    with stopping_in_order(run) as stop_request:
+        train_and_show(run, stop_request)
 
 
 app.command()(evaluate)

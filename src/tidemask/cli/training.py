@@ -14,7 +14,7 @@ from tidemask.cli.terminal import print_error, reporting, stderr, stdout
 from tidemask.processes import is_first_rank, is_launched
 
 if TYPE_CHECKING:
-    from tidemask.training.signals import Interruption
+    from tidemask.training.signals import StopRequest
 
 
 @contextmanager
@@ -28,15 +28,15 @@ def interruptible(continuation: str) -> Iterator[None]:
 
 
 @contextmanager
-def stopping_in_order(directory: Path) -> Iterator[Interruption]:
+def stopping_in_order(directory: Path) -> Iterator[StopRequest]:
     """Hear the signals that ask a training to stop; when it has, say what is saved, and exit."""
-    from tidemask.training.signals import Interrupted, Interruption
+    from tidemask.training.signals import Interrupted, StopRequest
 
-    interruption = Interruption()
+    stop_request = StopRequest()
     with interruptible(f"tidemask resume {directory}"):
         try:
-            with interruption.listening():
-                yield interruption
+            with stop_request.listening():
+                yield stop_request
         except Interrupted as stop:
             _leave_launched()
             if is_first_rank():
@@ -56,13 +56,13 @@ def _saved(directory: Path) -> str:
 
 
 def train_and_show(
-    directory: Path, interruption: Interruption, *, is_finished: bool = False
+    directory: Path, stop_request: StopRequest, *, is_finished: bool = False
 ) -> None:
     """Train a run to its end under the eyes of its user; every rank calls it.
 
     Args:
         directory: of the run.
-        interruption: says when to stop.
+        stop_request: says when to stop.
         is_finished: there is nothing to train; say so.
     """
     from tidemask.run_record import RunDirectory
@@ -72,7 +72,7 @@ def train_and_show(
     run = RunDirectory(directory)
     if not is_first_rank():
         if not is_finished:
-            train(run, interruption=interruption)
+            train(run, stop_request=stop_request)
         _leave_launched()
         return
     if is_finished:
@@ -82,7 +82,7 @@ def train_and_show(
             callbacks = RunCallbacks(
                 on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
             )
-            train(run, callbacks, interruption)
+            train(run, callbacks, stop_request)
     _leave_launched()
     show_start_and_final(run)
     stdout.print(f"Model: {run.model}", soft_wrap=True)

@@ -20,8 +20,13 @@ from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_co
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.runs.initial_model import check_start, resolved, started_from
 from tidemask.training.checkpoint_files import clear_unmade
-from tidemask.training.distributed import is_agreed, join_launched_processes, rank_and_size
-from tidemask.training.resume_checks import check_request, decided_on_first_rank
+from tidemask.training.distributed import (
+    is_same_on_every_rank,
+    join_launched_processes,
+    on_first_rank,
+    rank_and_size,
+)
+from tidemask.training.resume_checks import check_request
 from tidemask.training.trackers import check_trackers
 
 
@@ -34,7 +39,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
     """
     config, opened = _planned(recipe, corpus)
     run = RunDirectory(out)
-    decided_on_first_rank(lambda: _make(run, config, opened))
+    on_first_rank(lambda: _make(run, config, opened))
     return run
 
 
@@ -52,9 +57,7 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     """
     join_launched_processes()
     run = RunDirectory(out)
-    existing = decided_on_first_rank(
-        lambda: read_run_config(run.config) if run.config.is_file() else None
-    )
+    existing = on_first_rank(lambda: read_run_config(run.config) if run.config.is_file() else None)
     config, opened = _planned(recipe, corpus, existing)
 
     def make_or_find() -> bool:
@@ -65,7 +68,7 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
         _make(run, config, opened)
         return False
 
-    return decided_on_first_rank(make_or_find)
+    return on_first_rank(make_or_find)
 
 
 def _request(config: RunConfig) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def _planned(
             "sequences. Set a smaller one."
         )
     if existing is None:
-        decided_on_first_rank(lambda: verify_corpus(opened))
+        on_first_rank(lambda: verify_corpus(opened))
         start = check_start(model, data, training)
     else:
         model, start = started_from(model, existing)
@@ -108,7 +111,7 @@ def _planned(
         training=training,
         evaluation=recipe.evaluation,
     )
-    if not is_agreed(to_yaml(config)):
+    if not is_same_on_every_rank(to_yaml(config)):
         raise UserError(
             f"processes disagree: rank {rank_and_size()[0]} was asked for recipe {config.recipe} "
             f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "

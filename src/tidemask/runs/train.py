@@ -37,19 +37,19 @@ from tidemask.training.checkpoint_files import (
 from tidemask.training.distributed import (
     barrier,
     join_launched_processes,
+    on_first_rank,
     rank_and_size,
 )
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.logging_trainer import Hooks
 from tidemask.training.resume_checks import (
-    accumulation_on,
+    accumulation_steps_on,
     check_identity,
-    decided_on_first_rank,
     identity_of,
-    sole_process,
+    run_lock,
 )
 from tidemask.training.sharding import naming_lost_processes
-from tidemask.training.signals import Interrupted, Interruption
+from tidemask.training.signals import Interrupted, StopRequest
 from tidemask.training.trainer import MaskedLMTrainer
 
 _BEGINNING = ResumePoint(0, None)
@@ -58,7 +58,7 @@ _BEGINNING = ResumePoint(0, None)
 def train(
     run: RunDirectory,
     callbacks: RunCallbacks | None = None,
-    interruption: Interruption | None = None,
+    stop_request: StopRequest | None = None,
 ) -> ResumePoint:
     """Train a run to its end, from its newest complete checkpoint or from the beginning.
 
@@ -68,7 +68,7 @@ def train(
     Args:
         run: made by `new_run`, or interrupted.
         callbacks: told how it goes.
-        interruption: says when to stop; nothing stops it if left out.
+        stop_request: says when to stop; nothing stops it if left out.
 
     Returns:
         Where training began.
@@ -83,23 +83,23 @@ def train(
         keep_freed_memory()
     callbacks = callbacks or RunCallbacks()
     config = read_run_config(run.config)
-    with sole_process(run), naming_lost_processes(run):
-        return _train(run, config, callbacks, interruption or Interruption())
+    with run_lock(run), naming_lost_processes(run):
+        return _train(run, config, callbacks, stop_request or StopRequest())
 
 
 def _train(
-    run: RunDirectory, config: RunConfig, callbacks: RunCallbacks, interruption: Interruption
+    run: RunDirectory, config: RunConfig, callbacks: RunCallbacks, stop_request: StopRequest
 ) -> ResumePoint:
-    if decided_on_first_rank(run.model.exists):
+    if on_first_rank(run.model.exists):
         raise UserError(
             f"run is finished: {run.root} has its final model. "
             "Evaluate it with `tidemask evaluate`, or start another run."
         )
     corpus = corpus_of(config)
-    decided_on_first_rank(lambda: verify_corpus(corpus))
+    on_first_rank(lambda: verify_corpus(corpus))
     data = CorpusInputs.of(corpus)
-    point = decided_on_first_rank(lambda: find_resume_point(run))
-    trainer = _build_trainer(run, config, data, callbacks, point, interruption)
+    point = on_first_rank(lambda: find_resume_point(run))
+    trainer = _build_trainer(run, config, data, callbacks, point, stop_request)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.ineffective_settings(), *config.training.ineffective_settings()]
@@ -111,15 +111,15 @@ def _train(
         set_aside_damaged(point)
         trainer.prune_checkpoints()
         cut_metrics(run.metrics, _last_logged_step(point))
-    with interruption.deferred():
-        leave_if_asked(interruption)
+    with stop_request.deferred():
+        leave_if_asked(stop_request)
         trainer.train_from(point.path)
         if trainer.stopping.stopped_by is not None:
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()
         last = load_model(run.checkpoint(config.training.max_steps))
         final = wrapped(last, config.model, data)
-        stoppable = _stoppable(callbacks, interruption)
+        stoppable = _stoppable(callbacks, stop_request)
         evaluate_model_of_run(run, FINAL, final, config, data, stoppable)
         _save_final_model(run, final, data)
     return point
@@ -143,12 +143,12 @@ def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
 
 
-def _stoppable(callbacks: RunCallbacks, interruption: Interruption) -> RunCallbacks:
+def _stoppable(callbacks: RunCallbacks, stop_request: StopRequest) -> RunCallbacks:
     """The callbacks of an evaluation that ends where the training is asked to stop."""
 
     def on_progress(stage: str, done: int, total: int | None) -> None:
         callbacks.on_progress(stage, done, total)
-        leave_if_asked(interruption)
+        leave_if_asked(stop_request)
 
     return dataclasses.replace(callbacks, on_progress=on_progress)
 
@@ -171,9 +171,9 @@ def _build_trainer(
     data: CorpusInputs,
     callbacks: RunCallbacks,
     point: ResumePoint = _BEGINNING,
-    interruption: Interruption | None = None,
+    stop_request: StopRequest | None = None,
 ) -> MaskedLMTrainer:
-    interruption = interruption or Interruption()
+    stop_request = stop_request or StopRequest()
     identity = identity_of(
         masking=config.masking,
         model=config.model,
@@ -185,7 +185,7 @@ def _build_trainer(
     if point.path is not None:
         saved = read_state(point.path)
         check_identity(saved["identity"], identity, point.path)
-        accumulation = accumulation_on(config.training, saved["global_batch_size"])
+        accumulation = accumulation_steps_on(config.training, saved["global_batch_size"])
     total = config.training.max_steps
 
     def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
@@ -193,8 +193,8 @@ def _build_trainer(
             callbacks.on_record(record)
         callbacks.on_progress("training", step, total)
 
-    stoppable = _stoppable(callbacks, interruption)
-    quiet = _stoppable(RunCallbacks(), interruption)
+    stoppable = _stoppable(callbacks, stop_request)
+    quiet = _stoppable(RunCallbacks(), stop_request)
     evaluate = measure_in_run(data, config.evaluation, callbacks.measures, callbacks=quiet)
     return MaskedLMTrainer(
         _model_at(point, config, data, callbacks),
@@ -212,7 +212,7 @@ def _build_trainer(
             on_step=on_step,
             callbacks=callbacks.trainer_callbacks,
         ),
-        interruption=interruption,
+        stop_request=stop_request,
     )
 
 
@@ -250,4 +250,4 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: Corpu
                 f"Make room, then continue with `tidemask resume {run.root}`."
             ) from error
 
-    decided_on_first_rank(save)
+    on_first_rank(save)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Readback:
+class AsyncCopy:
     """Begins to copy a tensor to the host; on a CPU it is there already.
 
     Reading a number back from a GPU makes the host wait until everything queued before it is done,

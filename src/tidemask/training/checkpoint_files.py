@@ -76,7 +76,7 @@ def prune(run: RunDirectory, *, keep: int, is_planned: Callable[[int], bool]) ->
     Args:
         run: whose.
         keep: how many; 0 keeps all.
-        is_planned: whether the run without interruption saves a checkpoint after so many steps.
+        is_planned: whether the uninterrupted run saves a checkpoint after so many steps.
     """
     saved = run.checkpoints()
     if keep == 0 or not saved:

@@ -28,13 +28,13 @@ from tidemask.training.checkpoint_files import (
     write_state,
 )
 from tidemask.training.distributed import all_sum
-from tidemask.training.sharding import EngineTrainer
+from tidemask.training.sharding import ShardingTrainer
 
 _INNER = "language_model."
 """What the names of weights begin with in the module that is trained."""
 
 
-class CheckpointedTrainer(EngineTrainer):
+class CheckpointedTrainer(ShardingTrainer):
     """Saves and loads everything that continues a run."""
 
     run: RunDirectory

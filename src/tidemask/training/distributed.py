@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor
 
+from tidemask.errors import UserError
 from tidemask.processes import is_launched
+
+_T = TypeVar("_T")
 
 
 def join_launched_processes() -> None:
@@ -17,7 +23,7 @@ def join_launched_processes() -> None:
 
 
 def leave_launched_processes() -> None:
-    """Dissolve the group, if there is one; under FSDP2 its threads go on (see `process_end`)."""
+    """Dissolve the group, if there is one; under FSDP2 its threads go on (see `processes`)."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
         PartialState().destroy_process_group()
@@ -48,7 +54,7 @@ def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def is_agreed(text: str) -> bool:
+def is_same_on_every_rank(text: str) -> bool:
     """Whether every rank has the same text; every rank must call it."""
     num_ranks = rank_and_size()[1]
     if num_ranks == 1:
@@ -56,6 +62,28 @@ def is_agreed(text: str) -> bool:
     texts: list[str] = [""] * num_ranks
     dist.all_gather_object(texts, text)
     return len(set(texts)) == 1
+
+
+def on_first_rank(compute: Callable[[], _T]) -> _T:
+    """Compute something on the first rank alone; every rank gets the result.
+
+    Raises:
+        UserError: on every rank, if the first raised it.
+    """
+    rank, num_ranks = rank_and_size()
+    if num_ranks == 1:
+        return compute()
+    outcome: list[Any] = [None, None]
+    if rank == 0:
+        try:
+            outcome[0] = compute()
+        except (UserError, OSError) as error:
+            outcome[1] = error
+    dist.broadcast_object_list(outcome, src=0)
+    if outcome[1] is not None:
+        raise outcome[1]
+    result: _T = outcome[0]
+    return result
 
 
 def barrier() -> None:

@@ -9,43 +9,43 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from tidemask.training.async_copy import Readback
+from tidemask.training.async_copy import AsyncCopy
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
-from tidemask.training.signals import STOP_SIGNALS, Interrupted, Interruption
+from tidemask.training.signals import STOP_SIGNALS, Interrupted, StopRequest
 
 
-def agreed_signal(interruption: Interruption) -> signal.Signals | None:
+def agreed_signal(stop_request: StopRequest) -> signal.Signals | None:
     """The signal that any rank has received, the same on every rank; `None` if there is none.
 
     Every rank must ask at the same points. Alone, a process asks only itself. Of several signals
     SIGINT counts most.
     """
     if rank_and_size()[1] == 1:
-        return interruption.received
-    return _counted(all_sum(_votes(interruption)))
+        return stop_request.received
+    return _counted(all_sum(_votes(stop_request)))
 
 
-def leave_if_asked(interruption: Interruption) -> None:
+def leave_if_asked(stop_request: StopRequest) -> None:
     """End what is under way if any rank was asked to stop; every rank must call it alike.
 
     Raises:
         Interrupted: one was.
     """
-    asked = agreed_signal(interruption)
+    asked = agreed_signal(stop_request)
     if asked is not None:
         raise Interrupted(asked)
 
 
-class StopWhenAsked(TrainerCallback):
+class GracefulStopCallback(TrainerCallback):
     """Saves a checkpoint and stops after the step in which any rank was asked to.
 
     Attributes:
         stopped_by: the signal; `None` as long as nothing was asked.
     """
 
-    def __init__(self, interruption: Interruption) -> None:
-        self._interruption = interruption
-        self._votes: Readback | None = None
+    def __init__(self, stop_request: StopRequest) -> None:
+        self._interruption = stop_request
+        self._votes: AsyncCopy | None = None
         self.stopped_by: signal.Signals | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
@@ -58,7 +58,7 @@ class StopWhenAsked(TrainerCallback):
             self.stopped_by = self._interruption.received
         else:
             cast = self._votes
-            self._votes = Readback(all_sum(_votes(self._interruption, args.device)))
+            self._votes = AsyncCopy(all_sum(_votes(self._interruption, args.device)))
             self.stopped_by = _counted(cast.wait()) if cast is not None else None
         if self.stopped_by is not None:
             control.should_save = control.should_training_stop = True
@@ -72,9 +72,9 @@ class StopWhenAsked(TrainerCallback):
         return control
 
 
-def _votes(interruption: Interruption, device: torch.device | str = "cpu") -> Tensor:
+def _votes(stop_request: StopRequest, device: torch.device | str = "cpu") -> Tensor:
     """For each of `STOP_SIGNALS`, 1 if this process has received it."""
-    received = [float(interruption.received is number) for number in STOP_SIGNALS]
+    received = [float(stop_request.received is number) for number in STOP_SIGNALS]
     return on_device(torch.tensor(received, dtype=torch.float64), device)
 
 

@@ -24,9 +24,9 @@ from tidemask.run_record import (
     append_metrics,
 )
 from tidemask.training.checkpoint_trainer import CheckpointedTrainer
-from tidemask.training.graceful_stop import StopWhenAsked
+from tidemask.training.graceful_stop import GracefulStopCallback
 from tidemask.training.signals import Interrupted
-from tidemask.training.step_accounting import StepLedger
+from tidemask.training.step_accounting import StepAccounting
 from tidemask.training.trackers import reportable
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
@@ -58,7 +58,7 @@ class LoggedTrainer(CheckpointedTrainer):
     Attributes:
         masker: the masking policy.
         hooks: evaluation and progress.
-        ledger: what training has learned from its losses.
+        accounting: what training has learned from its losses.
         stopping: told where an evaluation was cut short.
         started: when the step under way began, seconds of `time.perf_counter`.
         unlogged: learning rate and gradient norm of a line whose evaluation was cut short.
@@ -66,14 +66,14 @@ class LoggedTrainer(CheckpointedTrainer):
 
     masker: Masker
     hooks: Hooks
-    ledger: StepLedger
-    stopping: StopWhenAsked
+    accounting: StepAccounting
+    stopping: GracefulStopCallback
     started: float
     unlogged: dict[str, float | None] | None
 
     def end_step(self) -> bool:
         """Stop the clock of the finished step; says whether the step is to be logged."""
-        self.ledger.add_seconds(time.perf_counter() - self.started)
+        self.accounting.add_seconds(time.perf_counter() - self.started)
         return self._evaluates_now() or self.state.global_step == self.settings.max_steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -83,7 +83,7 @@ class LoggedTrainer(CheckpointedTrainer):
         """
         if "loss" not in logs:
             return
-        self.ledger.settle(wholly=True)
+        self.accounting.settle(wholly=True)
         shown = {LEARNING_RATE: logs["learning_rate"], GRAD_NORM: logs.get("grad_norm")}
         try:
             self._write_line(shown)
@@ -107,14 +107,14 @@ class LoggedTrainer(CheckpointedTrainer):
         record: dict[str, MetricValue] = {
             "step": step,
             "progress": step / self.settings.max_steps,
-            **self.ledger.window.metrics(),
+            **self.accounting.window.metrics(),
             **shown,
             **self._class_metrics(),
         }
         if self.hooks.evaluate and (self._evaluates_now() or step == self.settings.max_steps):
             model = self.accelerator.unwrap_model(self.model)
             record.update(self.hooks.evaluate(model))
-        self.ledger.window.start_anew()
+        self.accounting.window.reset()
         self._publish(step, record)
 
     def measure_start(self) -> None:
@@ -139,7 +139,7 @@ class LoggedTrainer(CheckpointedTrainer):
         return bool(every) and self.state.global_step % every == 0
 
     def _class_metrics(self) -> dict[str, MetricValue]:
-        class_loss = self.ledger.class_loss
+        class_loss = self.accounting.class_loss
         if class_loss is None:
             return {}
         values = class_loss.value()
@@ -150,7 +150,7 @@ class LoggedTrainer(CheckpointedTrainer):
         columns: dict[str, list[float]] = {CLASS_LOSS: values.tolist()}
         if weights is not None:
             columns[CLASS_WEIGHT] = weights.tolist()
-        columns[CLASS_SHARE] = self.ledger.window.class_shares()
+        columns[CLASS_SHARE] = self.accounting.window.class_shares()
         return {
             prefix + name: value
             for prefix, column in columns.items()

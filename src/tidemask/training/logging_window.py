@@ -24,7 +24,7 @@ from tidemask.training.step_sums import StepTotals
 
 
 @dataclass
-class Window:
+class LoggingWindow:
     """Sums over the optimizer steps since the last logged one, and totals."""
 
     num_steps: int = 0
@@ -94,9 +94,9 @@ class Window:
         """Share of each class among the selected tokens of the window; empty if there are none."""
         return [count / max(1.0, self.selected) for count in self.class_selected]
 
-    def start_anew(self) -> None:
+    def reset(self) -> None:
         """Begin the next window; totals stay."""
-        fresh = Window(
+        fresh = LoggingWindow(
             total_tokens=self.total_tokens,
             total_selected=self.total_selected,
             total_seconds=self.total_seconds,
@@ -109,4 +109,4 @@ class Window:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
-        self.__dict__.update(asdict(Window(**state)))
+        self.__dict__.update(asdict(LoggingWindow(**state)))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch.distributed as dist
+from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.masking.noise import NOISE_VERSION
@@ -22,14 +20,12 @@ try:
 except ImportError:  # Windows: no lock, as there is no such call
     fcntl = None  # type: ignore[assignment]
 
-_T = TypeVar("_T")
-
 _MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
 """Training settings that change nothing that is computed or logged."""
 
 
 @contextmanager
-def sole_process(run: RunDirectory) -> Iterator[None]:
+def run_lock(run: RunDirectory) -> Iterator[None]:
     """Keep a second training out of a run directory; the system lets go even after a SIGKILL.
 
     Raises:
@@ -97,29 +93,7 @@ def check_request(existing: Mapping[str, Any], asked: Mapping[str, Any], where: 
         )
 
 
-def decided_on_first_rank(decide: Callable[[], _T]) -> _T:
-    """What the first rank finds, on every rank.
-
-    Raises:
-        UserError: on every rank, if the first raised it.
-    """
-    rank, num_ranks = rank_and_size()
-    if num_ranks == 1:
-        return decide()
-    found: list[Any] = [None, None]
-    if rank == 0:
-        try:
-            found[0] = decide()
-        except (UserError, OSError) as error:
-            found[1] = error
-    dist.broadcast_object_list(found, src=0)
-    if found[1] is not None:
-        raise found[1]
-    result: _T = found[0]
-    return result
-
-
-def accumulation_on(settings: TrainingSettings, global_batch_size: int) -> int:
+def accumulation_steps_on(settings: TrainingSettings, global_batch_size: int) -> int:
     """Micro-batches per step that keep the global batch on the present number of ranks.
 
     Raises:

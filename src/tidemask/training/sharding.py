@@ -85,7 +85,7 @@ def local_part(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-class EngineTrainer(Trainer):
+class ShardingTrainer(Trainer):
     """A Trainer whose state is whole in its checkpoints, whatever holds it in training."""
 
     def create_accelerator_and_postprocess(self) -> None:

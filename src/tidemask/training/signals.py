@@ -48,7 +48,7 @@ class Interrupted(BaseException):
         return 130 if self.by is signal.SIGINT else 0
 
 
-class Interruption:
+class StopRequest:
     """Whether this process was asked to stop."""
 
     def __init__(self) -> None:

@@ -18,9 +18,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tidemask.masking.masker import Masker
-from tidemask.training.async_copy import Readback
+from tidemask.training.async_copy import AsyncCopy
 from tidemask.training.divergence import Divergence
-from tidemask.training.logging_window import Window
+from tidemask.training.logging_window import LoggingWindow
 from tidemask.training.masked_step import MaskedStep
 from tidemask.training.step_sums import StepSums
 
@@ -40,7 +40,7 @@ class _Step:
     is_settled: bool = False
 
 
-class StepLedger:
+class StepAccounting:
     """Opens a step, adds its losses, and settles it when it is over.
 
     Args:
@@ -57,12 +57,12 @@ class StepLedger:
     def __init__(self, masker: Masker, divergence: Divergence, device: torch.device) -> None:
         self.class_loss = masker.new_class_loss()
         self.vocabulary_loss = masker.new_vocabulary_loss()
-        self.window = Window()
+        self.window = LoggingWindow()
         self._masker = masker
         self._divergence = divergence
         self._device = device
         self._step: _Step | None = None
-        self._norms: list[tuple[int, Readback]] = []
+        self._norms: list[tuple[int, AsyncCopy]] = []
 
     def losses(self) -> Tensor | None:
         """What the masker weighs by, float64 [V] or [K]; `None` if it does not learn."""
@@ -101,7 +101,7 @@ class StepLedger:
     def add_norm(self, norm: Tensor | float) -> None:
         """Keep the gradient norm of the open step, to be looked at when it is here."""
         number = self._open_step().number
-        self._norms.append((number, Readback(torch.as_tensor(norm).detach())))
+        self._norms.append((number, AsyncCopy(torch.as_tensor(norm).detach())))
 
     def add_seconds(self, seconds: float) -> None:
         """Count the time that the open step took."""

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from tidemask.training.async_copy import Readback
+from tidemask.training.async_copy import AsyncCopy
 from tidemask.training.distributed import all_sum, on_device
 
 COUNTS = ("normaliser", "selected", "corrupted", "maskable", "tokens", "shortfall")
@@ -72,7 +72,7 @@ class StepSums:
         self._loss = torch.zeros(1, dtype=torch.float64, device=device)
         self._classes = torch.zeros(2, num_classes + 1, dtype=torch.float64, device=device)
         self._vocabulary = torch.zeros(2, vocab_size, dtype=torch.float64, device=device)
-        self._sent: tuple[Readback, Readback] | None = None
+        self._sent: tuple[AsyncCopy, AsyncCopy] | None = None
 
     @property
     def normaliser(self) -> float:
@@ -109,7 +109,7 @@ class StepSums:
         """Reduce over ranks and begin to copy to the host; nothing may be added afterwards."""
         counts = on_device(self._counts, self._loss.device)
         vector = torch.cat([self._loss, counts, self._classes.flatten()])
-        self._sent = Readback(all_sum(vector)), Readback(all_sum(self._vocabulary))
+        self._sent = AsyncCopy(all_sum(vector)), AsyncCopy(all_sum(self._vocabulary))
 
     def totals(self) -> StepTotals:
         """The sums over all ranks; waits for what `send` has begun."""

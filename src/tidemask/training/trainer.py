@@ -3,7 +3,7 @@
 All micro-batches of a step are masked on the training device just before the step, when the step
 is known; the loss is a sum divided once by a normaliser over the global batch; the per-class losses
 of the step are reduced over ranks and weigh the next. What runs where is in `engine.py`, what is
-saved in `checkpointing.py`, what is logged in `logged.py`, what losses teach in `ledger.py`.
+saved in `checkpointing.py`, what is logged in `logged.py`, what losses teach in `accounting.py`.
 
 Dimensions: `S` selected positions, `K` classes.
 """
@@ -36,12 +36,12 @@ from tidemask.training.checkpoint_files import read_state
 from tidemask.training.compilation import compile_for_training, mark_changing
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
 from tidemask.training.divergence import Divergence
-from tidemask.training.graceful_stop import StopWhenAsked
+from tidemask.training.graceful_stop import GracefulStopCallback
 from tidemask.training.logging_trainer import Hooks, LoggedTrainer, StepEnd
 from tidemask.training.masked_step import StepMasking, weighted_sum
 from tidemask.training.sharding import local_part, mark_layers
-from tidemask.training.signals import Interruption, leave_signals_to_parent
-from tidemask.training.step_accounting import StepLedger
+from tidemask.training.signals import StopRequest, leave_signals_to_parent
+from tidemask.training.step_accounting import StepAccounting
 from tidemask.training.trackers import tracker_callbacks
 
 
@@ -59,7 +59,7 @@ class MaskedLMTrainer(LoggedTrainer):
         accumulation_steps: micro-batches per step on each rank, if it is not that of the settings
             because the run continues on another number of ranks.
         hooks: evaluation and progress.
-        interruption: says when to stop; nothing stops it if left out.
+        stop_request: says when to stop; nothing stops it if left out.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class MaskedLMTrainer(LoggedTrainer):
         identity: Mapping[str, Any] | None = None,
         accumulation_steps: int | None = None,
         hooks: Hooks | None = None,
-        interruption: Interruption | None = None,
+        stop_request: StopRequest | None = None,
     ) -> None:
         if accumulation_steps is not None:
             settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
@@ -88,7 +88,7 @@ class MaskedLMTrainer(LoggedTrainer):
         self.masker = masker
         self.run = run
         self.hooks = hooks or Hooks()
-        self.stopping = StopWhenAsked(interruption or Interruption())
+        self.stopping = GracefulStopCallback(stop_request or StopRequest())
         self.unlogged = None
         self._resume_from: Path | None = None
         if settings.head == "cut_cross_entropy":
@@ -110,7 +110,7 @@ class MaskedLMTrainer(LoggedTrainer):
         )
         self._masking = StepMasking(masker, self.args.device)
         self._divergence = Divergence(run, dataset, self._sampler)
-        self.ledger = StepLedger(masker, self._divergence, self.args.device)
+        self.accounting = StepAccounting(masker, self._divergence, self.args.device)
         if settings.compile:
             compile_for_training(model, self.args.device)
         self.remove_callback(PrinterCallback)
@@ -119,7 +119,7 @@ class MaskedLMTrainer(LoggedTrainer):
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to the last step, from a checkpoint or from the beginning."""
         self._resume_from = checkpoint
-        self.ledger.forget_open_step()
+        self.accounting.forget_open_step()
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     # ---- data ----
@@ -150,7 +150,7 @@ class MaskedLMTrainer(LoggedTrainer):
     ) -> tuple[list[dict[str, Tensor]], Tensor]:
         """Fetch and mask the micro-batches of the coming step; count its global normaliser."""
         self.started = time.perf_counter()
-        self.ledger.settle()
+        self.accounting.settle()
         step = self.state.global_step
         progress = step / self.settings.max_steps
         masked = self._masking(
@@ -158,9 +158,9 @@ class MaskedLMTrainer(LoggedTrainer):
             num_batches,
             progress=progress,
             key=StepKey(self.settings.seed, step),
-            class_loss=self.ledger.losses(),
+            class_loss=self.accounting.losses(),
         )
-        ours = self.ledger.open(step, masked, ratio=self.masker.ratio(progress))
+        ours = self.accounting.open(step, masked, ratio=self.masker.ratio(progress))
         normaliser = torch.tensor([ours], dtype=torch.float64)
         if rank_and_size()[1] > 1:
             normaliser = all_sum(on_device(normaliser, device))
@@ -188,7 +188,7 @@ class MaskedLMTrainer(LoggedTrainer):
         selected = len(inputs["classes"])  # the rest fills up to a full multiple
         token_loss = token_loss[:selected]
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
-        self.ledger.add_losses(
+        self.accounting.add_losses(
             summed.detach(), token_loss.detach(), inputs["classes"], inputs["targets"][:selected]
         )
         loss = summed / num_items_in_batch.clamp(min=1.0) * rank_and_size()[1]
@@ -198,7 +198,7 @@ class MaskedLMTrainer(LoggedTrainer):
         """The gradient norm, kept to be looked at when it is here."""
         norm = super()._get_grad_norm(model, grad_norm)
         if norm is not None:
-            self.ledger.add_norm(norm)
+            self.accounting.add_norm(norm)
         return norm
 
     def refuse_diverged_weights(self) -> None:
@@ -207,7 +207,7 @@ class MaskedLMTrainer(LoggedTrainer):
         Raises:
             UserError: one is not.
         """
-        self.ledger.settle(wholly=True)
+        self.accounting.settle(wholly=True)
         model: Any = self.model
         parts = ((name, local_part(weight)) for name, weight in model.named_parameters())
         wrong = [name for name, part in parts if not bool(torch.isfinite(part).all())]
@@ -225,13 +225,13 @@ class MaskedLMTrainer(LoggedTrainer):
             "global_batch_size": self._sampler(start_step=0).global_batch_size,
             "identity": self.identity,
             "unlogged": self.unlogged,
-            **self.ledger.state_dict(),
+            **self.accounting.state_dict(),
         }
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
         """Continue from what `own_state` gave."""
         self.unlogged = state.get("unlogged")
-        self.ledger.load_state_dict(state)
+        self.accounting.load_state_dict(state)
 
 
 def _checkpoint_activations(model: Any) -> None:
