@@ -40,9 +40,7 @@ def check_share(name: str, value: float) -> None:
         ValueError: `value` is not a number in [0, 1]; the message names the field.
     """
     if not 0.0 <= value <= 1.0:
-        slipped = value / (10 if value < 10 and value % 1 else 100)
-        hint = f" Did you mean {slipped:g}?" if 1.0 < value <= 100.0 else ""
-        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1].{hint}")
+        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1].{_share_meant(value)}")
 
 
 def check_at_least(name: str, value: float, minimum: float) -> None:
@@ -62,4 +60,10 @@ def check_share_below_one(name: str, value: float) -> None:
         ValueError: `value` is not a number in [0, 1).
     """
     if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1).")
+        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1).{_share_meant(value)}")
+
+
+def _share_meant(value: float) -> str:
+    """A hint for a share written as a percentage, or with its point one place to the right."""
+    slipped = value / (10 if value < 10 and value % 1 else 100)
+    return f" Did you mean {slipped:g}?" if 1.0 < value <= 100.0 else ""

@@ -308,7 +308,9 @@ def test_prepare_refuses_empty_splits(tmp_path):
 def test_prepare_refuses_unknown_taggers_and_tokenizers(tmp_path):
     documents = make_documents(5)
     assert "textblub" in complaint(tmp_path, documents, tagger="textblub")
-    assert "no such tokenizer" in complaint(tmp_path, documents, tokenizer=str(tmp_path / "none"))
+    assert "Expected a tokenizer" in complaint(
+        tmp_path, documents, tokenizer=str(tmp_path / "none")
+    )
 
 
 def test_prepare_refuses_bad_files_and_leaves_nothing(tmp_path):
@@ -404,13 +406,16 @@ def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "start"),
     [
-        ({"vocab_size": 63}, "setting outside its range: vocab_size=63. Expected 64 or more."),
-        ({"workers": 0}, "setting outside its range: workers=0. Expected 1 or more."),
-        ({"sequence_length": 7}, "sequence length outside its range: sequence_length=7."),
-        ({"held_out": 1.0}, "held-out share outside its range: held_out=1.0."),
-        ({"held_out": -0.1}, "held-out share outside its range: held_out=-0.1."),
-        ({"held_out": float("nan")}, "held-out share outside its range: held_out=nan."),
-        ({"held_out": 5}, "held-out share outside its range: held_out=5. Expected a number in "),
+        (
+            {"vocab_size": 63},
+            "setting outside its range: vocab_size=63. Expected a number of at least 64.",
+        ),
+        ({"workers": 0}, "setting outside its range: workers=0. Expected a number of at least 1."),
+        ({"sequence_length": 7}, "setting outside its range: sequence_length=7."),
+        ({"held_out": 1.0}, "setting outside its range: held_out=1."),
+        ({"held_out": -0.1}, "setting outside its range: held_out=-0.1."),
+        ({"held_out": float("nan")}, "setting outside its range: held_out=nan."),
+        ({"held_out": 5}, "setting outside its range: held_out=5. Expected a number in "),
     ],
 )
 def test_prepare_settings_are_checked(changes, start):

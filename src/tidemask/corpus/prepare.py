@@ -33,6 +33,7 @@ from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
 from tidemask.progress import ProgressCallback, ignore, reported
+from tidemask.settings import check_at_least, check_share_below_one
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
 """Names of the stages that are reported; each counts documents."""
@@ -55,7 +56,7 @@ class PrepareSettings:
     """Directory or hub name of a fast tokenizer with mask and pad token; `None` trains one."""
 
     vocab_size: int = 8192
-    """Most entries of a tokenizer that is trained, 64 or more. The default suits some million to a
+    """Maximum entries of a tokenizer that is trained, 64 or more. The default suits one to a
     hundred million words: few rare entries, and a tiny model is not mostly embeddings."""
 
     lowercase: bool = True
@@ -74,19 +75,16 @@ class PrepareSettings:
     """Processes that tag and tokenise, 1 or more. By default as many as there are cores."""
 
     def __post_init__(self) -> None:
-        _check_at_least("vocab_size", self.vocab_size, 64)
-        _check_at_least("workers", self.workers, 1)
+        try:
+            check_at_least("vocab_size", self.vocab_size, 64)
+            check_at_least("workers", self.workers, 1)
+            check_share_below_one("held_out", self.held_out)
+        except ValueError as error:
+            raise UserError(f"setting outside its range: {error}") from error
         if not 8 <= self.sequence_length <= 65536:
             raise UserError(
-                f"sequence length outside its range: sequence_length={self.sequence_length}. "
+                f"setting outside its range: sequence_length={self.sequence_length}. "
                 "Expected a number of tokens in [8, 65536]. 128 is usual."
-            )
-        if not 0 <= self.held_out < 1:
-            slipped = self.held_out / (10 if self.held_out < 10 and self.held_out % 1 else 100)
-            hint = f" Did you mean {slipped:g}?" if 1 <= self.held_out < 100 else ""
-            raise UserError(
-                f"held-out share outside its range: held_out={self.held_out}. "
-                f"Expected a number in [0, 1).{hint}"
             )
 
 
@@ -234,10 +232,3 @@ def _one_thread_per_process() -> Iterator[None]:
     finally:
         if before is None:
             del os.environ[name]
-
-
-def _check_at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise UserError(
-            f"setting outside its range: {name}={value}. Expected {least} or more. Choose another."
-        )

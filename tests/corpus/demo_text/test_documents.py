@@ -72,7 +72,7 @@ def test_the_held_out_text_is_not_in_the_training_text(small: list[Document]) ->
     assert leaked == []
 
 
-def test_progress_is_told_in_order(
+def test_progress_callback_is_called_in_order(
     small: list[Document], reports: list[tuple[str, int, int | None]]
 ) -> None:
     by_stage: dict[str, list[int]] = {}

@@ -219,7 +219,9 @@ def complaint(name):
 
 
 def test_tokenization_refuses_directories_without_tokenizer(tmp_path):
-    assert complaint(tmp_path / "absent").startswith(f"no such tokenizer: {tmp_path / 'absent'} ")
+    assert complaint(tmp_path / "absent").startswith(
+        f"no such directory: {tmp_path / 'absent'}. Expected a tokenizer: "
+    )
     assert complaint(tmp_path).startswith(f"no tokenizer there: {tmp_path} (")
     (tmp_path / "tokenizer.json").write_text("{broken")
     (tmp_path / "tokenizer_config.json").write_text("{}")

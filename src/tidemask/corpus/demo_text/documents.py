@@ -2,7 +2,7 @@
 
 It is taken from the help topics of Python and from the docstrings of the standard library and of
 what tidemask requires: about three quarters of a million words. The same installation gives the
-same documents, wherever it lies; other versions of the packages give others, so a corpus made of
+same documents, wherever it is; other versions of the packages give others, so a corpus made of
 them is known by its fingerprint.
 
 Whole packages are held out, and what they share with the others is dropped from them: nothing of
@@ -30,25 +30,25 @@ from tidemask.corpus.demo_text.python_sources import (
 )
 from tidemask.corpus.sources.deduplication import DeduplicationSettings, NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
-from tidemask.progress import ProgressCallback
+from tidemask.progress import ProgressCallback, ignore
 
 TARGET_WORDS = 750_000
 """White-space separated words after which no further source is read, before the split."""
 
-LEAST_HELD_OUT_SHARE = 0.06
-MOST_HELD_OUT_SHARE = 0.09
-"""Share of the words between which the packages held out lie together."""
+MIN_HELD_OUT_SHARE = 0.06
+MAX_HELD_OUT_SHARE = 0.09
+"""Bounds of the share of the words in the packages held out."""
 
 SMALL_PACKAGE_SHARE = 0.04
 """Share of the words up to which a package is held out in preference to larger ones."""
 
-MOST_LEAKED_SHARE = 0.1
-"""Largest share of its 8-word shingles that a held-out paragraph may have in the training text."""
+MAX_LEAKED_SHARE = 0.1
+"""Maximum share of its 8-word shingles that a held-out paragraph may have in the training text."""
 
 DOCUMENT_WORDS = 400
 """Words from which on a document is complete; paragraphs stay whole."""
 
-_LEAST_ARTICLES = 3
+_MIN_ARTICLES = 3
 """Sources with fewer occurrences of "the" in their docstrings are not parsed."""
 
 _WORDS_BETWEEN_REPORTS = 2_500
@@ -77,16 +77,17 @@ class Passage:
         return sum(len(paragraph.split()) for paragraph in self.paragraphs)
 
 
-def demo_documents(progress: ProgressCallback | None = None) -> list[Document]:
+def demo_documents(on_progress: ProgressCallback = ignore) -> list[Document]:
     """The documents of the demonstration, in order of package; paragraphs are lines.
 
     A document's source is the name of its package. Takes some ten seconds on one core.
 
     Args:
-        progress: called a few hundred times; the stages count source files, then words.
+        on_progress: called a few hundred times; the stages count source files, then words.
     """
-    report = progress or _silent
-    passages = sorted(_new_passages(report), key=lambda passage: (passage.package, passage.path))
+    passages = sorted(
+        _new_passages(on_progress), key=lambda passage: (passage.package, passage.path)
+    )
     held_out = held_out_packages(passages)
     passages = _without_leaks(passages, held_out)
     return [
@@ -100,7 +101,7 @@ def held_out_packages(passages: Iterable[Passage]) -> frozenset[str]:
     """The packages to hold out: some, by the hash of their names, of 6 to 9 % of the words.
 
     Small packages come first, so that the held-out text is of many kinds; a package that would
-    make it more than `MOST_HELD_OUT_SHARE` is passed over.
+    make it more than `MAX_HELD_OUT_SHARE` is passed over.
     """
     words: Counter[str] = Counter()
     for passage in passages:
@@ -113,36 +114,36 @@ def held_out_packages(passages: Iterable[Passage]) -> frozenset[str]:
     chosen: set[str] = set()
     num_words = 0
     for package in sorted(words, key=rank):
-        if num_words >= LEAST_HELD_OUT_SHARE * words.total():
+        if num_words >= MIN_HELD_OUT_SHARE * words.total():
             break
-        if num_words + words[package] <= MOST_HELD_OUT_SHARE * words.total():
+        if num_words + words[package] <= MAX_HELD_OUT_SHARE * words.total():
             chosen.add(package)
             num_words += words[package]
     return frozenset(chosen)
 
 
-def _new_passages(report: ProgressCallback) -> Iterator[Passage]:
+def _new_passages(on_progress: ProgressCallback) -> Iterator[Passage]:
     """Passages without near-duplicates, richest sources first, up to `TARGET_WORDS`."""
     fresh = NearDuplicateFilter()
     num_words = 0
-    report("reading docstrings", 0, TARGET_WORDS)
+    on_progress("reading docstrings", 0, TARGET_WORDS)
     with _collector_paused():
-        for passage in _passages(report):
+        for passage in _passages(on_progress):
             new = replace(passage, paragraphs=tuple(filter(fresh.is_new, passage.paragraphs)))
             if new.paragraphs:
                 yield new
             before, num_words = num_words, num_words + new.num_words
             if before // _WORDS_BETWEEN_REPORTS < num_words // _WORDS_BETWEEN_REPORTS:
-                report("reading docstrings", min(num_words, TARGET_WORDS), TARGET_WORDS)
+                on_progress("reading docstrings", min(num_words, TARGET_WORDS), TARGET_WORDS)
             if num_words >= TARGET_WORDS:
                 return
 
 
-def _passages(report: ProgressCallback) -> Iterator[Passage]:
+def _passages(on_progress: ProgressCallback) -> Iterator[Passage]:
     for name, text in sorted(_help_topics().items()):
         paragraphs = tuple(prose_paragraphs(inspect.cleandoc(text)))
         yield Passage(STANDARD_LIBRARY, f"pydoc_data/topics/{name}", paragraphs)
-    for file in _richest_first(python_sources("tidemask"), report):
+    for file in _richest_first(python_sources("tidemask"), on_progress):
         paragraphs = tuple(
             paragraph
             for docstring in docstrings(file.location.read_bytes())
@@ -151,29 +152,29 @@ def _passages(report: ProgressCallback) -> Iterator[Passage]:
         yield Passage(file.package, file.path, paragraphs)
 
 
-def _richest_first(files: list[SourceFile], report: ProgressCallback) -> list[SourceFile]:
+def _richest_first(files: list[SourceFile], on_progress: ProgressCallback) -> list[SourceFile]:
     """Files in order of the share of English in them, so that little has to be parsed.
 
     Parsing takes the most time by far; the occurrences of "the" in what looks like docstrings,
-    per byte of the file, tell well enough what it will yield.
+    per byte of the file, predict well enough what it will yield.
     """
     rated = []
     for done, file in enumerate(files):
         if done % 100 == 0:
-            report("choosing sources", done, len(files))
+            on_progress("choosing sources", done, len(files))
         try:
             source = file.location.read_bytes()
         except OSError:
             continue
         articles = sum(text.count(b" the ") for text in _DOCSTRING.findall(source))
-        if articles >= _LEAST_ARTICLES:
+        if articles >= _MIN_ARTICLES:
             rated.append((-articles / len(source), file))
     return [file for _, file in sorted(rated)]
 
 
 def _without_leaks(passages: list[Passage], held_out: frozenset[str]) -> list[Passage]:
     """The passages without the held-out paragraphs that share too much with the others."""
-    known = NearDuplicateFilter(DeduplicationSettings(max_shared_share=MOST_LEAKED_SHARE))
+    known = NearDuplicateFilter(DeduplicationSettings(max_shared_share=MAX_LEAKED_SHARE))
     for passage in passages:
         if passage.package not in held_out:
             for paragraph in passage.paragraphs:
@@ -215,7 +216,7 @@ def _help_topics() -> dict[str, str]:
 def _collector_paused() -> Iterator[None]:
     """Without the cyclic garbage collector, which doubles the time that parsing takes.
 
-    Syntax trees hold no cycles; they go when the last reference to them goes.
+    Syntax trees hold no cycles; they are freed with the last reference to them.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -224,7 +225,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _silent(stage: str, done: int, total: int | None) -> None:
-    """Report nothing."""

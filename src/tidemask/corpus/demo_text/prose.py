@@ -1,8 +1,8 @@
 """English prose out of docstrings: whole paragraphs, without their markup.
 
 A docstring is prose between code, signatures, tables and lists of parameters. What is left here
-is what a reader would read aloud; in doubt a paragraph is dropped. Where docstrings come from is
-no concern of this module.
+is what a reader would read aloud; in doubt a paragraph is dropped. `python_sources` finds the
+docstrings.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 from collections.abc import Iterator
 
 MIN_WORDS = 8
-"""Fewest words of a paragraph; shorter ones are mostly headings and labels."""
+"""Minimum words of a paragraph; shorter ones are mostly headings and labels."""
 
 MAX_WORDS = 400
-"""Most words of a paragraph; longer ones are mostly lists that lost their form."""
+"""Maximum words of a paragraph; longer ones are mostly lists that lost their form."""
 
-LEAST_FUNCTION_WORDS = 0.30
-"""Least share of English function words among a paragraph's words."""
+MIN_FUNCTION_WORD_SHARE = 0.30
+"""Minimum share of English function words among a paragraph's words."""
 
-MOST_ODD_WORDS = 0.08
-"""Largest share of words that are no plain words: identifiers, numbers, formulas."""
+MAX_ODD_WORD_SHARE = 0.08
+"""Maximum share of words that are not plain words: identifiers, numbers, formulas."""
 
-_MOST_TERM_WORDS = 4
-"""Most words of the term in a definition, such as the type of what is returned."""
+_MAX_TERM_WORDS = 4
+"""Maximum words of the term in a definition, such as the type of what is returned."""
 
 _FIELDS_SECTION = re.compile(
     r"(?:(?:Keyword |Other )?(?:Args|Arguments|Parameters|Params)|Attributes|Kwargs|Returns?"
@@ -111,10 +111,10 @@ def is_prose(paragraph: str) -> bool:
     if not MIN_WORDS <= len(words) <= MAX_WORDS:
         return False
     num_function_words = sum(word.lower() in _FUNCTION_WORDS for word in words)
-    if num_function_words < LEAST_FUNCTION_WORDS * len(words):
+    if num_function_words < MIN_FUNCTION_WORD_SHARE * len(words):
         return False
     num_odd_words = sum(not _PLAIN_WORD.fullmatch(word) for word in words)
-    return num_odd_words <= MOST_ODD_WORDS * len(words)
+    return num_odd_words <= MAX_ODD_WORD_SHARE * len(words)
 
 
 def _text_blocks(docstring: str) -> Iterator[list[str]]:
@@ -155,8 +155,8 @@ def _text_blocks(docstring: str) -> Iterator[list[str]]:
 def _items(lines: list[str]) -> Iterator[str]:
     """The block itself, or the items of a list or of a list of fields; nothing if a table.
 
-    Of a field, such as a parameter, what is said about it is left, without its name and type; of a
-    definition, what stands below the term.
+    Of a field, such as a parameter, only its description is left, without its name and type; of a
+    definition, only what stands below the term.
     """
     if any(_UNDERLINE.search(line) or line.count("|") > 1 for line in lines):
         return
@@ -168,7 +168,7 @@ def _items(lines: list[str]) -> Iterator[str]:
         at_base = _indent(line) == base
         field = _FIELD.match(text) if has_fields and at_base else None
         start = field or _BULLET.match(text)
-        is_term = at_base and _indent(below) > base and len(text.split()) <= _MOST_TERM_WORDS
+        is_term = at_base and _indent(below) > base and len(text.split()) <= _MAX_TERM_WORDS
         if (start or is_term) and item:
             yield "\n".join(item)
             item = []

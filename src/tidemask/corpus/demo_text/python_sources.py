@@ -21,7 +21,7 @@ STANDARD_LIBRARY = "python"
 """Name of the package that stands for the whole standard library."""
 
 _LEFT_OUT = re.compile(r"tests?|testing|_?vendor(ed)?|site-packages|dist-packages|idlelib|lib2to3")
-"""Names of directories whose text is no documentation, or is another package's."""
+"""Names of directories whose text is not documentation, or is another package's."""
 
 
 @dataclass(frozen=True, order=True)
@@ -31,7 +31,7 @@ class SourceFile:
     Attributes:
         package: top-level package or module that it belongs to.
         path: its place relative to the directory of all packages, the same in every installation.
-        location: where it lies.
+        location: the file itself.
     """
 
     package: str

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest, SplitCounts, read_manifest
 from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import Shard
-from tidemask.errors import UserError
+from tidemask.errors import UserError, one_line
 
 __all__ = [
     "FORMAT_VERSION",
@@ -121,7 +121,7 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
     root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(
-            f"no such corpus: {path} is no directory. Expected one made by `tidemask prepare`. "
+            f"no such corpus: {path} is not a directory. Expected one made by `tidemask prepare`. "
             "Check the spelling."
         )
     manifest = read_manifest(root / MANIFEST)
@@ -156,8 +156,7 @@ def _open_shard(path: Path, sequence_length: int) -> Shard:
     try:
         shard = Shard(path)
     except (pa.ArrowException, ValueError, KeyError, AttributeError, OSError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise _incomplete(root, f"{name} is damaged or missing: {reason}") from error
+        raise _incomplete(root, f"{name} is damaged or missing: {one_line(error)}") from error
     if shard.sequence_length != sequence_length:
         raise _incomplete(
             root, f"{name} has rows of {shard.sequence_length} tokens, not {sequence_length}"

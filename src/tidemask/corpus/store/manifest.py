@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.corpus.sources.documents import TextSource
-from tidemask.errors import UserError
+from tidemask.errors import UserError, one_line
 
 FORMAT_VERSION = 1
 """Version of the layout of a prepared corpus; a corpus of another version is not opened."""
@@ -100,7 +100,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         content = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise _damaged(path, " ".join(str(error).split())) from error
+        raise _damaged(path, one_line(error)) from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version is None:
         raise _damaged(path, "no format_version")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemask.corpus.tagging.words import TaggedWords
-from tidemask.errors import UserError
+from tidemask.errors import UserError, missing_package, one_line
 from tidemask.token_classes import NO_CLASS, UPOS
 
 _UNNEEDED = frozenset(
@@ -79,10 +79,7 @@ def _import_spacy(pipeline: str) -> ModuleType:
     try:
         import spacy
     except ImportError as error:
-        raise UserError(
-            f"spaCy is not installed: tagger=spacy:{pipeline}. "
-            "Install it with: pip install 'tidemask[spacy]'"
-        ) from error
+        raise missing_package(f"tagger=spacy:{pipeline}", "spaCy", extra="spacy") from error
     return spacy  # type: ignore[no-any-return, unused-ignore]  # spaCy may be absent
 
 
@@ -96,9 +93,8 @@ def _load_pipeline(spacy: ModuleType, pipeline: str) -> Any:  # spaCy's Language
             f"a directory of one. Installed: {installed}. Check the name or the path."
         ) from error
     except (ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())
         raise UserError(
-            f"spaCy cannot load its pipeline: tagger=spacy:{pipeline}: {reason}"
+            f"spaCy cannot load its pipeline: tagger=spacy:{pipeline}: {one_line(error)}"
         ) from error
     unneeded = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in _UNNEEDED]
     nlp.select_pipes(disable=unneeded)

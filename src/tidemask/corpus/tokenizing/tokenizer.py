@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
-from tidemask.errors import UserError
+from tidemask.errors import UserError, one_line
+from tidemask.hub import local_directory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -69,17 +71,8 @@ class PlainTextEncoder:
         Raises:
             UserError: the tokenizer has no unknown token for letters that spell a special one.
         """
-        encodings = self._backend().encode_batch(list(texts), add_special_tokens=False)
+        encodings = _backend(self.serialised).encode_batch(list(texts), add_special_tokens=False)
         return [self._as_arrays(*pair) for pair in zip(texts, encodings, strict=True)]
-
-    def _backend(self) -> Tokenizer:
-        backend = _backends.get(self.serialised)
-        if backend is None:
-            backend = Tokenizer.from_str(self.serialised)
-            backend.encode_special_tokens = True
-            _backends.clear()
-            _backends[self.serialised] = backend
-        return backend
 
     def _as_arrays(self, text: str, encoding: Encoding) -> EncodedText:
         ids = np.array(encoding.ids, np.uint32)
@@ -109,13 +102,17 @@ class PlainTextEncoder:
         return np.where(is_reserved, np.uint32(self.unknown_id), ids)
 
 
-_backends: dict[str, Tokenizer] = {}
-"""The backend in use in this process, by its JSON: reading it takes longer than a small batch."""
+@lru_cache(maxsize=1)
+def _backend(serialised: str) -> Tokenizer:
+    """The backend in use in this process; reading its JSON takes longer than a small batch."""
+    backend = Tokenizer.from_str(serialised)
+    backend.encode_special_tokens = True
+    return backend
 
 
 @dataclass(frozen=True)
 class CorpusTokenizer:
-    """A fast tokenizer with mask and pad token, and what preparation asks of it."""
+    """A fast tokenizer with mask and pad token, as preparation uses it."""
 
     tokenizer: PreTrainedTokenizerFast
 
@@ -141,7 +138,7 @@ class CorpusTokenizer:
 
     @property
     def end_id(self) -> int | None:
-        """Id that ends a row and parts documents: of the SEP token, else of the EOS token."""
+        """Id that ends a row and separates documents: of the SEP token, else of the EOS token."""
         return self._first_id("sep_token_id", "eos_token_id")
 
     @property
@@ -165,8 +162,7 @@ class CorpusTokenizer:
         except OSError:
             raise
         except Exception as error:  # its library, written in Rust, has no other for a full disk
-            reason = " ".join(str(error).split())
-            raise UserError(f"tokenizer not saved: {directory}: {reason}.") from error
+            raise UserError(f"tokenizer not saved: {directory}: {one_line(error)}.") from error
 
     def _serialised(self) -> str:
         """The backend as JSON, without what its use leaves in it (truncation, padding)."""
@@ -226,20 +222,13 @@ def load_tokenizer(name: str) -> CorpusTokenizer:
 def _load(name: str) -> Any:  # whatever class the directory names
     from transformers import AutoTokenizer
 
-    directory = Path(name).expanduser()
-    is_path = directory.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1
-    if is_path and not directory.is_dir():
-        raise UserError(
-            f"no such tokenizer: {name} is no directory. Expected a directory with a "
-            "tokenizer.json, or the name of a model on the hub. Check the spelling."
-        )
+    directory = local_directory(name, expected="a tokenizer: a directory with a tokenizer.json")
     try:
-        if is_path:
+        if directory is not None:
             return AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
         return AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"no tokenizer there: {name} ({reason}). Expected a directory with a tokenizer.json, "
-            "or the name of a model on the hub. Check the spelling, or train one."
+            f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "
+            "tokenizer.json, or the name of a model on the hub. Check the spelling, or train one."
         ) from error

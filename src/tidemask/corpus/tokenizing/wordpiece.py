@@ -39,7 +39,7 @@ class WordPieceTrainer:
         """Choose the form of the tokenizer.
 
         Args:
-            vocab_size: most entries, special tokens included.
+            vocab_size: maximum entries, special tokens included.
             lowercase: whether case and accents are dropped, as in bert-base-uncased.
         """
         self._vocab_size = vocab_size
