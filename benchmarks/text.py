@@ -1,4 +1,4 @@
-"""What every contestant masks: generated text under a real fast tokenizer, and its views.
+"""Generated text under a real fast tokenizer, for all benchmarks of speed.
 
 Nothing is downloaded and no text is copied. Words are made of syllables, drawn by Zipf's law within
 word classes of about the shares that the Universal Dependencies treebanks of English have; rarer
@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from tidemask import Batch, Vocabulary
-from tidemask.token_classes import NO_CLASS, UPOS
+from tidemask import Vocabulary
+from tidemask.token_classes import UPOS
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -54,7 +51,7 @@ _CLOSED = ("PUNCT", "PRON", "ADP", "DET", "AUX", "CCONJ", "PART", "NUM", "SCONJ"
 
 
 @dataclass(frozen=True)
-class Language:
+class SyntheticLanguage:
     """A vocabulary of about 30,000 entries and what is needed to speak with it."""
 
     tokenizer: PreTrainedTokenizerFast
@@ -66,40 +63,6 @@ class Language:
         """The vocabulary as tidemask sees it."""
         ids = self.tokenizer.all_special_ids
         return Vocabulary.of(len(self.tokenizer), self.tokenizer.mask_token_id, ids)
-
-
-@dataclass(frozen=True)
-class Material:
-    """One batch in the forms in which the contestants take it.
-
-    Attributes:
-        language: of the text.
-        lists: features as a tokenizer gives them, with `offset_mapping`; Python lists.
-        rows: features as a prepared data set holds them: numpy rows of small integers.
-        batch: the tensors that `Masker` takes; ids are int64.
-    """
-
-    language: Language
-    lists: list[dict[str, list[Any]]]
-    rows: list[dict[str, Any]]
-    batch: Batch
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Sequences and positions."""
-        num_sequences, length = self.batch.input_ids.shape
-        return num_sequences, length
-
-    @property
-    def num_tokens(self) -> int:
-        """All positions, special tokens included."""
-        return self.batch.input_ids.numel()
-
-    def token_counts(self) -> Tensor:
-        """How often each vocabulary id occurs, int64."""
-        return torch.bincount(
-            self.batch.input_ids.flatten(), minlength=self.language.vocabulary.size
-        )
 
 
 def _words_of_syllables(rng: np.random.Generator, count: int, taken: set[str]) -> list[str]:
@@ -116,7 +79,7 @@ def _words_of_syllables(rng: np.random.Generator, count: int, taken: set[str]) -
 
 
 @cache
-def language() -> Language:
+def synthetic_language() -> SyntheticLanguage:
     """The language of the benchmark; always the same."""
     rng = np.random.default_rng(_SEED)
     taken: set[str] = set()
@@ -151,11 +114,11 @@ def language() -> Language:
         mask_token=mask,
         model_input_names=["input_ids", "attention_mask"],
     )
-    return Language(tokenizer, entries, endings)
+    return SyntheticLanguage(tokenizer, entries, endings)
 
 
-def _words(
-    spoken: Language, count: int, rng: np.random.Generator
+def words_and_classes(
+    language: SyntheticLanguage, count: int, rng: np.random.Generator
 ) -> tuple[list[str], NDArray[np.uint8]]:
     """Words one after another, and the class of each."""
     names = list(_CLASSES)
@@ -164,76 +127,26 @@ def _words(
     words = np.empty(count, dtype=object)
     for kind, name in enumerate(names):
         here = np.flatnonzero(kinds == kind)
-        weights = 1.0 / (np.arange(len(spoken.entries[name])) + 2.7)
+        weights = 1.0 / (np.arange(len(language.entries[name])) + 2.7)
         drawn = rng.choice(len(weights), size=len(here), p=weights / weights.sum())
-        words[here] = np.array(spoken.entries[name], dtype=object)[drawn]
+        words[here] = np.array(language.entries[name], dtype=object)[drawn]
         if name not in _CLOSED:
             inflected = here[rng.random(len(here)) < _INFLECTED]
             for place, number in zip(
                 inflected, np.minimum(rng.geometric(0.7, len(inflected)), 3), strict=True
             ):
-                endings = rng.integers(0, len(spoken.endings), number)
-                words[place] += "".join(spoken.endings[ending] for ending in endings)
+                endings = rng.integers(0, len(language.endings), number)
+                words[place] += "".join(language.endings[ending] for ending in endings)
     upos = np.array([UPOS.index(name) for name in names], dtype=np.uint8)
     return words.tolist(), upos[kinds]
 
 
-def _text(words: list[str]) -> str:
+def joined(words: list[str]) -> str:
     """Words with spaces, but none before a punctuation mark."""
     marks = set(str(_CLASSES["PUNCT"][1]).split())
     return "".join(word if word in marks else f" {word}" for word in words).strip()
 
 
-def words_of(spoken: Language, count: int, rng: np.random.Generator) -> str:
+def words_of(language: SyntheticLanguage, count: int, rng: np.random.Generator) -> str:
     """A text of `count` words."""
-    return _text(_words(spoken, count, rng)[0])
-
-
-def material(num_sequences: int, length: int, *, seed: int = 1) -> Material:
-    """A batch of sequences of one length without padding.
-
-    Args:
-        num_sequences: rows, at least 1.
-        length: positions of each, the special tokens at its ends included, at least 3.
-        seed: of the text.
-    """
-    spoken = language()
-    words, classes = _words(spoken, num_sequences * length, np.random.default_rng(seed))
-    parts = [slice(i * length, (i + 1) * length) for i in range(num_sequences)]
-    encoded = spoken.tokenizer(
-        [_text(words[part]) for part in parts],
-        truncation=True,
-        max_length=length,
-        return_special_tokens_mask=True,
-        return_offsets_mapping=True,
-    )
-    lists = [{name: encoded[name][i] for name in encoded} for i in range(num_sequences)]
-    word_ids = np.array(
-        [[-1 if w is None else w for w in encoded.word_ids(i)] for i in range(num_sequences)]
-    )
-    input_ids = np.array(encoded["input_ids"])
-    assert input_ids.shape == (num_sequences, length), "enough words for every row"
-    inside = word_ids >= 0
-    starts = inside & (np.diff(word_ids, axis=1, prepend=-2) != 0)
-    of_row = classes.reshape(num_sequences, length)
-    token_class = np.take_along_axis(of_row, np.maximum(word_ids, 0), axis=1)
-    token_class = np.where(inside, token_class, NO_CLASS).astype(np.uint8)
-    assert len(spoken.tokenizer) <= np.iinfo(np.uint16).max, "ids fit uint16"
-    rows = [
-        {
-            "input_ids": input_ids[i].astype(np.uint16),
-            "word_starts": starts[i].copy(),
-            "token_class": token_class[i].copy(),
-            "sample_id": i,
-        }
-        for i in range(num_sequences)
-    ]
-    ids = torch.from_numpy(input_ids.astype(np.int64))
-    batch = Batch(
-        input_ids=ids,
-        maskable=~spoken.vocabulary.is_special[ids],
-        sample_ids=torch.arange(num_sequences),
-        word_starts=torch.from_numpy(starts),
-        token_class=torch.from_numpy(token_class),
-    )
-    return Material(spoken, lists, rows, batch)
+    return joined(words_and_classes(language, count, rng)[0])

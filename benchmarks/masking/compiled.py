@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.masking.candidates import Candidate
+from benchmarks.masking.data import MaskingData
 from benchmarks.masking.policies import FIRST_STEP, RATIO, policies
 from benchmarks.masking.policies import alone as eager
-from benchmarks.text import Material
-from benchmarks.timing import Contestant
 from tidemask import StepKey
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
 
@@ -49,13 +49,13 @@ def masked(
     return torch.where(selected, shown, ids), torch.where(selected, ids, -100)
 
 
-def contestants(material: Material) -> list[Contestant]:
+def candidates(data: MaskingData) -> list[Candidate]:
     """The compiled pass.
 
     Raises:
         RuntimeError: it does not give the masks of `Masker`.
     """
-    batch, vocabulary = material.batch, material.language.vocabulary
+    batch, vocabulary = data.batch, data.language.vocabulary
     compiled = torch.compile(masked, dynamic=False)
     ordinary = vocabulary.ordinary_ids
 
@@ -65,13 +65,13 @@ def contestants(material: Material) -> list[Contestant]:
             batch.input_ids, batch.maskable, streams._keys, ordinary, vocabulary.mask_id
         )
 
-    masker = eager(next(p for p in policies() if p.name == POLICY), material)
+    masker = eager(next(p for p in policies() if p.name == POLICY), data)
     for step in range(3):
         expected, (ids, labels) = masker.call(step), call(step)
         if not (torch.equal(ids, expected.input_ids) and torch.equal(labels, expected.labels)):
             raise RuntimeError(f"the compiled pass differs from {POLICY} at step {step}")
     return [
-        Contestant(
+        Candidate(
             group=GROUP,
             policy=POLICY,
             mode="alone",

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import conditions
+from benchmarks.masking.data import MaskingData, masking_data
 from benchmarks.masking.policies import FIRST_STEP, MAX_STEPS, Policy, Prepared, policies
-from benchmarks.text import Material, material
 from benchmarks.timing import Timing
 from tidemask import MaskedBatch, StepKey
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
@@ -50,15 +50,15 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     torch.backends.cuda.matmul.allow_tf32 = True
     rows: list[dict[str, Any]] = []
     for shape in SHAPES:
-        made = material(*shape)
-        maskings = {p.name: _masking(p, made) for p in policies() if p.name in POLICIES}
+        data = masking_data(*shape)
+        maskings = {p.name: _masking(p, data) for p in policies() if p.name in POLICIES}
         for name, masking in maskings.items():
             refuse_waiting(name, masking)
         on_device = {
             name: device_seconds(masking, calls=calls) for name, masking in maskings.items()
         }
         launching = {name: host_seconds(masking, calls=calls) for name, masking in maskings.items()}
-        step = TrainingStep(made)
+        step = TrainingStep(data)
         for name, masking in maskings.items():
             without, within = step.seconds(masking, steps=steps)
             rows.append(
@@ -67,7 +67,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
                     "policy": name,
                     "shape": f"{shape[0]}x{shape[1]}",
                     "mode": "alone",
-                    **on_device[name].row(made.num_tokens),
+                    **on_device[name].row(data.num_tokens),
                     "microseconds": 1e6 * on_device[name].median,
                     "host_microseconds": 1e6 * launching[name],
                     "step_milliseconds": 1e3 * without,
@@ -81,10 +81,10 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     return {**conditions(), "device": torch.cuda.get_device_name(), "rows": rows}
 
 
-def _masking(policy: Policy, made: Material) -> _Masking:
-    prepared = Prepared(policy, made)
+def _masking(policy: Policy, data: MaskingData) -> _Masking:
+    prepared = Prepared(policy, data)
     masker, class_loss = prepared.masker(), prepared.class_loss()
-    batch = made.batch.to("cuda")
+    batch = data.batch.to("cuda")
     torch.cuda.synchronize()
 
     def mask(step: int) -> MaskedBatch:
@@ -151,16 +151,16 @@ class TrainingStep:
     """A step of BERT-base with random weights: forward, backward and AdamW, bfloat16 autocast.
 
     Args:
-        made: whose vocabulary and length the model has.
+        data: whose vocabulary and length the model has.
     """
 
-    def __init__(self, made: Material) -> None:
-        language = made.language
+    def __init__(self, data: MaskingData) -> None:
+        language = data.language
         model = build_model(
             ModelSettings(size="bert-base"),
             tokenizer=language.tokenizer,
             vocab_size=-(-language.vocabulary.size // 64) * 64,
-            sequence_length=made.shape[1],
+            sequence_length=data.shape[1],
             seed=0,
         )
         self.model = SelectedPositionsLM(model).to("cuda").train()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.masking.peers import REFERENCE
+from benchmarks.masking.candidates import REFERENCE
 
 Row = dict[str, Any]
 
@@ -67,9 +67,9 @@ is another masking package.
   lists. The others have no collator: rows are stacked for them.
 - transformers' whole words need `offset_mapping` and sequences of equal length, and always put the
   mask token, with a warning. The bounds put the mask token and draw no random ones.
-- Before the first call a block of 31 MiB is allocated and freed, for all alike: from then on glibc
-  keeps freed memory, as it does in any process that has trained for a moment. In a fresh process,
-  without it, faulting memory in would dominate all the faster contestants.
+- From before the first call glibc keeps freed memory, for all alike, as it does in any process that
+  has trained for a moment. In a fresh process, without it, faulting memory in would dominate all
+  the faster contestants.
 - The factors compare with transformers' `DataCollatorForLanguageModeling` on uniform tokens in the
   same mode and shape.
 """

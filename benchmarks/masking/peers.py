@@ -1,4 +1,4 @@
-"""The other contestants: transformers, seqmask if it is installed, and three bounds.
+"""The other candidates: transformers, seqmask if it is installed, and three bounds.
 
 All mask 15 % of the maskable tokens, 80 % of them by the mask token and 10 % by a random one, where
 they can; the bounds only put the mask token. Modes: `alone` begins with the ids as an int64 tensor
@@ -22,37 +22,35 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DataCollatorForLanguageModeling
 
-from benchmarks.text import Material
-from benchmarks.timing import Contestant, Mode
+from benchmarks.masking.candidates import REFERENCE, Candidate, Mode
+from benchmarks.masking.data import MaskingData
 from tidemask.token_classes import CONTENT_UPOS, UPOS
 
 RATIO = 0.15
 IGNORED = -100
-REFERENCE = "uniform tokens"
-"""The policy of transformers against which all are compared."""
 
 _Pair = Callable[[Tensor, Tensor], tuple[Any, Any]]
 """From ids and maskable positions to masked ids and labels."""
 
 
-def contestants(material: Material) -> list[Contestant]:
+def candidates(data: MaskingData) -> list[Candidate]:
     """All that are not tidemask's, in both modes."""
     return [
-        *_transformers(material),
-        *_seqmask(material),
-        *_bounds(material),
+        *_transformers(data),
+        *_seqmask(data),
+        *_bounds(data),
     ]
 
 
-def _contestant(
+def _candidate(
     group: str,
     policy: str,
     mode: Mode,
     call: Callable[[int], Any],
     *,
     share: float | None = RATIO,
-) -> Contestant:
-    return Contestant(
+) -> Candidate:
+    return Candidate(
         group=group, policy=policy, mode=mode, call=call, labels=_labels_of, share=share
     )
 
@@ -62,9 +60,9 @@ def _labels_of(result: Any) -> Tensor:
     return torch.as_tensor(labels)
 
 
-def _transformers(material: Material) -> list[Contestant]:
+def _transformers(data: MaskingData) -> list[Candidate]:
     """Its collator for tokens and for whole words."""
-    tokenizer = material.language.tokenizer
+    tokenizer = data.language.tokenizer
     tokens = DataCollatorForLanguageModeling(tokenizer, mlm_probability=RATIO, seed=0)
     with warnings.catch_warnings():
         # "Random token replacement is not supported with whole word masking."
@@ -74,28 +72,28 @@ def _transformers(material: Material) -> list[Contestant]:
         )
     for collator in (tokens, words):
         collator.create_rng()
-    ids = material.batch.input_ids
-    special = ~material.batch.maskable
+    ids = data.batch.input_ids
+    special = ~data.batch.maskable
     special_array = special.numpy().astype(np.int64)
-    offsets = np.array([row["offset_mapping"] for row in material.lists])
+    offsets = np.array([row["offset_mapping"] for row in data.lists])
     as_lists = [
         {name: value for name, value in row.items() if name != "offset_mapping"}
-        for row in material.lists
+        for row in data.lists
     ]
     as_arrays = [{name: np.array(value) for name, value in row.items()} for row in as_lists]
     return [
-        _contestant("transformers", REFERENCE, "as called", lambda _: tokens(as_lists)),
-        _contestant(
+        _candidate("transformers", REFERENCE, "as called", lambda _: tokens(as_lists)),
+        _candidate(
             "transformers", f"{REFERENCE}, numpy rows", "as called", lambda _: tokens(as_arrays)
         ),
-        _contestant(
+        _candidate(
             "transformers",
             REFERENCE,
             "alone",
             lambda _: tokens.torch_mask_tokens(ids.clone(), special_tokens_mask=special),
         ),
-        _contestant("transformers", "whole words", "as called", lambda _: words(material.lists)),
-        _contestant(
+        _candidate("transformers", "whole words", "as called", lambda _: words(data.lists)),
+        _candidate(
             "transformers",
             "whole words",
             "alone",
@@ -106,8 +104,8 @@ def _transformers(material: Material) -> list[Contestant]:
     ]
 
 
-def _stacked(material: Material) -> NDArray[np.int64]:
-    return np.stack([row["input_ids"] for row in material.rows]).astype(np.int64)
+def _stacked(data: MaskingData) -> NDArray[np.int64]:
+    return np.stack([row["input_ids"] for row in data.rows]).astype(np.int64)
 
 
 def import_seqmask() -> Any | None:
@@ -125,20 +123,20 @@ def import_seqmask() -> Any | None:
     return seqmask
 
 
-def _seqmask(material: Material) -> list[Contestant]:
+def _seqmask(data: MaskingData) -> list[Candidate]:
     """Its uniform masking, its two ways to prefer some positions, and its spans."""
     seqmask = import_seqmask()
     if seqmask is None:
         return []
-    vocabulary = material.language.vocabulary
+    vocabulary = data.language.vocabulary
     ids = {
         "mask_token_id": vocabulary.mask_id,
         "valid_token_ids": vocabulary.ordinary_ids.tolist(),
         "special_token_ids": sorted(vocabulary.special_ids),
     }
-    preferred = _content_words(material)
+    preferred = _content_words(data)
     # With twice the probability at a share f of the tokens, 1 + f times as many are masked.
-    boosted = float(preferred.sum() / material.batch.maskable.sum())
+    boosted = float(preferred.sum() / data.batch.maskable.sum())
     spans = seqmask.HybridSpanMasking(
         mlm_prob=RATIO,
         mlm_concentration=1e9,
@@ -164,40 +162,40 @@ def _seqmask(material: Material) -> list[Contestant]:
         "focus, weighted": lambda x, step: weighted(x, seed=step, focus_positions=preferred),
         "spans of tokens": lambda x, step: spans(x, seed=step),
     }
-    array = material.batch.input_ids.numpy()
+    array = data.batch.input_ids.numpy()
     found = []
     for policy, mask in maskings.items():
         # the last span of a sequence runs past the budget
         share = None if mask is maskings["spans of tokens"] else RATIO
         found += [
-            _contestant(
+            _candidate(
                 "seqmask",
                 policy,
                 "alone",
                 lambda step, mask=mask: mask(array, step),
                 share=share,
             ),
-            _contestant(
+            _candidate(
                 "seqmask",
                 policy,
                 "as called",
-                lambda step, mask=mask: mask(torch.from_numpy(_stacked(material)), step),
+                lambda step, mask=mask: mask(torch.from_numpy(_stacked(data)), step),
                 share=share,
             ),
         ]
     return found
 
 
-def _content_words(material: Material) -> NDArray[np.bool_]:
-    classes = material.batch.token_class
+def _content_words(data: MaskingData) -> NDArray[np.bool_]:
+    classes = data.batch.token_class
     assert classes is not None, "the benchmark's batches have classes"
     content = [UPOS.index(name) for name in CONTENT_UPOS]
     return np.isin(classes.numpy(), content)
 
 
-def _bounds(material: Material) -> list[Contestant]:
+def _bounds(data: MaskingData) -> list[Candidate]:
     """What a masker costs at least: in numpy, in torch, and as memory traffic alone."""
-    mask_id = material.language.vocabulary.mask_id
+    mask_id = data.language.vocabulary.mask_id
     array_generator = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
 
@@ -215,24 +213,24 @@ def _bounds(material: Material) -> list[Contestant]:
         return ids.clone(), torch.full_like(ids, IGNORED)
 
     return [
-        *_bound(material, "numpy", "draw, compare, choose", in_numpy),
-        *_bound(material, "torch", "draw, compare, choose", in_torch),
-        *_bound(material, "memory copy", "copy and fill", copy, share=0.0),
+        *_bound(data, "numpy", "draw, compare, choose", in_numpy),
+        *_bound(data, "torch", "draw, compare, choose", in_torch),
+        *_bound(data, "memory copy", "copy and fill", copy, share=0.0),
     ]
 
 
 def _bound(
-    material: Material, group: str, policy: str, mask: _Pair, *, share: float = RATIO
-) -> list[Contestant]:
-    ids, maskable = material.batch.input_ids, material.batch.maskable
-    is_ordinary = ~material.language.vocabulary.is_special
+    data: MaskingData, group: str, policy: str, mask: _Pair, *, share: float = RATIO
+) -> list[Candidate]:
+    ids, maskable = data.batch.input_ids, data.batch.maskable
+    is_ordinary = ~data.language.vocabulary.is_special
 
     def called(_: int) -> Any:
-        stacked = torch.from_numpy(_stacked(material))
+        stacked = torch.from_numpy(_stacked(data))
         masked = mask(stacked, is_ordinary[stacked])
         return tuple(torch.as_tensor(part) for part in masked)
 
     return [
-        _contestant(group, policy, "alone", lambda _: mask(ids, maskable), share=share),
-        _contestant(group, policy, "as called", called, share=share),
+        _candidate(group, policy, "alone", lambda _: mask(ids, maskable), share=share),
+        _candidate(group, policy, "as called", called, share=share),
     ]

@@ -1,4 +1,4 @@
-"""tidemask's contestants: every policy, `Masker` alone and `MaskingCollator` as called."""
+"""tidemask's candidates: every policy, `Masker` alone and `MaskingCollator` as called."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.text import Material
-from benchmarks.timing import Contestant
+from benchmarks.masking.candidates import Candidate
+from benchmarks.masking.data import MaskingData
 from tidemask import Batch, Masker, MaskingCollator, MaskingSettings, StepKey
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant
@@ -120,14 +120,14 @@ def longer_words_more(batch: Batch) -> Tensor:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A policy made ready for some material: what `Masker` and `MaskingCollator` take."""
+    """A policy with the data that it masks: what `Masker` and `MaskingCollator` take."""
 
     policy: Policy
-    material: Material
+    data: MaskingData
 
     def masker(self) -> Masker:
         """The policy's masker."""
-        vocabulary = self.material.language.vocabulary
+        vocabulary = self.data.language.vocabulary
         return Masker(self.policy.settings, vocabulary, **self.arguments())
 
     def arguments(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Prepared:
         return {
             "class_names": UPOS,
             "max_steps": MAX_STEPS,
-            "token_counts": self.material.token_counts(),
+            "token_counts": self.data.token_counts(),
             "weight_of": longer_words_more if isinstance(content, ByFunction) else None,
         }
 
@@ -144,7 +144,7 @@ class Prepared:
         """Losses of all classes, well apart; `None` if the policy weighs by none."""
         settings = self.policy.settings
         if settings.uses_vocabulary_loss:
-            size = self.material.language.vocabulary.size
+            size = self.data.language.vocabulary.size
             generator = torch.Generator().manual_seed(0)
             return 12.0 * torch.rand(size, dtype=torch.float64, generator=generator)
         if isinstance(settings.content, ByClassLoss):
@@ -153,7 +153,7 @@ class Prepared:
 
     def collator(self) -> MaskingCollator:
         """The policy's collator at `FIRST_STEP`, with the same class losses as the masker."""
-        language = self.material.language
+        language = self.data.language
         collator = MaskingCollator(
             self.policy.settings,
             language.vocabulary,
@@ -172,21 +172,21 @@ class Prepared:
         columns = self.policy.columns
         return [
             {name: value for name, value in row.items() if name in columns}
-            for row in self.material.rows
+            for row in self.data.rows
         ]
 
 
-def alone(policy: Policy, material: Material) -> Contestant:
+def alone(policy: Policy, data: MaskingData) -> Candidate:
     """`Masker` called on a `Batch` of int64 ids."""
-    prepared = Prepared(policy, material)
-    masker, class_loss, batch = prepared.masker(), prepared.class_loss(), material.batch
+    prepared = Prepared(policy, data)
+    masker, class_loss, batch = prepared.masker(), prepared.class_loss(), data.batch
     progress = FIRST_STEP / MAX_STEPS
 
     def call(step: int) -> Any:
         key = StepKey(seed=_SEED, step=FIRST_STEP + step)
         return masker(batch, progress=progress, key=key, class_loss=class_loss)
 
-    return Contestant(
+    return Candidate(
         group=GROUP,
         policy=policy.name,
         mode="alone",
@@ -196,11 +196,11 @@ def alone(policy: Policy, material: Material) -> Contestant:
     )
 
 
-def as_called(policy: Policy, material: Material) -> Contestant:
+def as_called(policy: Policy, data: MaskingData) -> Candidate:
     """`MaskingCollator` called on rows of numpy arrays; its clock counts the steps."""
-    prepared = Prepared(policy, material)
+    prepared = Prepared(policy, data)
     collator, features = prepared.collator(), prepared.features()
-    return Contestant(
+    return Candidate(
         group=GROUP,
         policy=policy.name,
         mode="as called",
@@ -210,6 +210,6 @@ def as_called(policy: Policy, material: Material) -> Contestant:
     )
 
 
-def contestants(material: Material) -> list[Contestant]:
+def candidates(data: MaskingData) -> list[Candidate]:
     """Every policy in both modes."""
-    return [make(policy, material) for policy in policies() for make in (alone, as_called)]
+    return [make(policy, data) for policy in policies() for make in (alone, as_called)]

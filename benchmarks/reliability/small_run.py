@@ -20,13 +20,13 @@ SETTINGS = (
     "evaluation.final_sequences=16",
     "evaluation.final_draws=1",
 )
-"""Over the recipe `ptw-mrd`, whose masks hang on all losses before."""
+"""Over the recipe `ptw-mrd`, whose masks depend on all earlier losses."""
 
 _TIMES = ("wall_seconds", "tokens_per_second", "loading_share", "masking_share")
 
 
-def write_corpus(directory: Path) -> Path:
-    """Prepare some hundred sequences of 32 tokens; returns where they are."""
+def write_small_corpus(directory: Path) -> Path:
+    """Prepare some hundred sequences of 32 tokens; return their directory."""
     from tidemask.corpus.prepare import PrepareSettings, prepare_files
 
     sys.path.append(str(ROOT / "tests" / "support"))
@@ -39,8 +39,8 @@ def write_corpus(directory: Path) -> Path:
     return directory / "corpus"
 
 
-def start_run(corpus: Path, out: Path, *settings: str) -> Path:
-    """Make a run that has not trained yet; returns its directory."""
+def new_small_run(corpus: Path, out: Path, *settings: str) -> Path:
+    """Create a run that has not trained yet; return its directory."""
     from tidemask.runs.config import load_recipe
     from tidemask.runs.creation import new_run
 
@@ -48,7 +48,7 @@ def start_run(corpus: Path, out: Path, *settings: str) -> Path:
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """All that a finished run leaves, but the times, in a form that can be compared."""
+    """Return all that a finished run leaves, but the times, in a form that can be compared."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {
         "weights": (run / "model" / "model.safetensors").read_bytes(),

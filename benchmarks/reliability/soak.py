@@ -32,7 +32,7 @@ _WARM_UP = 0.2
 """Share of the steps after which memory should no longer grow."""
 _SAMPLES = 200
 """Rows that are kept, evenly spaced."""
-_MOST_LINES = 200_000
+_MAX_LINES = 200_000
 """Room for observations is taken at the start, so that they are no growth themselves."""
 
 _COLUMNS = ("step", "rss_bytes", "threads", "open_files")
@@ -40,8 +40,8 @@ _COLUMNS = ("step", "rss_bytes", "threads", "open_files")
 Row = dict[str, int]
 
 
-def observed(step: int) -> Row:
-    """What this process holds now, by `_COLUMNS`; from /proc, so on Linux alone."""
+def measure_process(step: int) -> Row:
+    """Return memory, threads and open files of this process, by `_COLUMNS`; on Linux alone."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     return {
@@ -53,10 +53,10 @@ def observed(step: int) -> Row:
 
 
 def slope(rows: Sequence[Row], column: str) -> tuple[float, float]:
-    """Least-squares slope of a column per step after the warm-up, and its standard error.
+    """Return the least-squares slope of a column per step after the warm-up, and its error.
 
-    The error takes the residuals of the sampled rows as independent; they are not quite, so it is
-    rather too small.
+    The error is the standard error. It takes the residuals of the sampled rows as independent;
+    they are not quite, so it is rather too small.
     """
     after = [row for row in rows if row["step"] > _WARM_UP * rows[-1]["step"]]
     steps = np.array([row["step"] for row in after], dtype=np.float64)
@@ -71,7 +71,7 @@ def slope(rows: Sequence[Row], column: str) -> tuple[float, float]:
 def soak(
     directory: Path, *, minutes: float, steps: int | None, settings: Sequence[str]
 ) -> list[Row]:
-    """Train for so long, or so many steps; returns what was observed after every logged step."""
+    """Train for a time or a number of steps; return a row for every logged step."""
     import torch
 
     from benchmarks.reliability import small_run
@@ -81,17 +81,17 @@ def soak(
     from tidemask.training.signals import Interrupted, StopRequest
 
     torch.set_num_threads(1)
-    run = small_run.start_run(
-        small_run.write_corpus(directory), directory / "run", "training.max_steps=100000000",
+    run = small_run.new_small_run(
+        small_run.write_small_corpus(directory), directory / "run", "training.max_steps=100000000",
         "training.logging_steps=10", "training.save_steps=50", "evaluation.every_steps=30",
         *settings,
     )  # fmt: skip
-    seen = np.full((_MOST_LINES, len(_COLUMNS)), -1, dtype=np.int64)
+    seen = np.full((_MAX_LINES, len(_COLUMNS)), -1, dtype=np.int64)
     numbers = itertools.count()
 
     def on_record(record: Mapping[str, object]) -> None:
         step = int(str(record["step"]))
-        seen[next(numbers)] = list(observed(step).values())
+        seen[next(numbers)] = list(measure_process(step).values())
         if steps is not None and step >= steps:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -109,7 +109,7 @@ def soak(
 
 
 def report(rows: Sequence[Row], *, minutes: float, settings: Sequence[str]) -> dict[str, Any]:
-    """The figures with the conditions they were measured under."""
+    """Return the figures with the conditions they were measured under."""
     from benchmarks.machine import conditions
 
     per_step, error = slope(rows, "rss_bytes")
@@ -128,29 +128,29 @@ def report(rows: Sequence[Row], *, minutes: float, settings: Sequence[str]) -> d
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
+    """Run the command."""
     parser = OneLineParser(prog="soak.py", description="Does a long training grow?")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
     parser.add_argument("--steps", type=int, help="end after so many steps, if that is sooner")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
     parser.add_argument("settings", nargs="*", help="section.field=value")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     if not Path("/proc/self/status").is_file():
         parser.error("there is no /proc here to read memory from")
-    if not chosen.minutes > 0:
-        parser.error(f"--minutes {chosen.minutes:g}: expected more than 0")
+    if not options.minutes > 0:
+        parser.error(f"--minutes {options.minutes:g}: expected more than 0")
     with tempfile.TemporaryDirectory() as directory:
         rows = soak(
             Path(directory),
-            minutes=chosen.minutes,
-            steps=chosen.steps,
-            settings=chosen.settings,
+            minutes=options.minutes,
+            steps=options.steps,
+            settings=options.settings,
         )
     if len(rows) < 20:
-        parser.error(f"--minutes {chosen.minutes:g}: only {len(rows)} lines were logged; take more")
-    found = report(rows, minutes=chosen.minutes, settings=chosen.settings)
-    if chosen.json is not None:
-        chosen.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        parser.error(f"--minutes {options.minutes:g}: only {len(rows)} logged lines; take more")
+    found = report(rows, minutes=options.minutes, settings=options.settings)
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     first = next(row for row in rows if row["step"] > _WARM_UP * rows[-1]["step"])
     print(
         f"{found['steps']:,} steps: {found['rss_bytes_per_step']:+.1f} "

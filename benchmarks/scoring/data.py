@@ -14,12 +14,12 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from benchmarks.text import language, words_of
+from benchmarks.text import synthetic_language, words_of
 from tidemask.modeling import MODEL_SIZES
 from tidemask.tasks.zero_shot.pair_files import Pair
 
 TOKENIZERS = ("WordPiece", "byte-level BPE")
-_FEWEST_WORDS, _MOST_WORDS = 6, 10
+_MIN_WORDS, _MAX_WORDS = 6, 10
 _BPE_WORDS = 60_000
 
 
@@ -28,8 +28,8 @@ def pairs(number: int, *, seed: int = 5) -> list[Pair]:
     rng = np.random.default_rng(seed)
     found: list[Pair] = []
     while len(found) < number:
-        count = int(rng.integers(_FEWEST_WORDS, _MOST_WORDS, endpoint=True))
-        words = words_of(language(), count, rng).split()
+        count = int(rng.integers(_MIN_WORDS, _MAX_WORDS, endpoint=True))
+        words = words_of(synthetic_language(), count, rng).split()
         if len(words) < 3:
             continue
         place = int(rng.integers(len(words) - 1))
@@ -47,7 +47,7 @@ def pairs(number: int, *, seed: int = 5) -> list[Pair]:
 @cache
 def tokenizer(kind: str) -> PreTrainedTokenizerFast:
     """One of `TOKENIZERS`, of about 30,000 and 20,000 entries."""
-    return language().tokenizer if kind == "WordPiece" else _byte_level()
+    return synthetic_language().tokenizer if kind == "WordPiece" else _byte_level()
 
 
 def _byte_level() -> PreTrainedTokenizerFast:
@@ -59,7 +59,7 @@ def _byte_level() -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    text = words_of(language(), _BPE_WORDS, np.random.default_rng(7))
+    text = words_of(synthetic_language(), _BPE_WORDS, np.random.default_rng(7))
     backend.train_from_iterator([text], trainer)
     backend.post_processor = processors.RobertaProcessing(
         ("</s>", 2), ("<s>", 0), add_prefix_space=False

@@ -34,8 +34,9 @@ generated pairs, nats, under a `bert-tiny` with random weights. Both compute in 
 """
 
 
-def page(result: Mapping[str, Any]) -> str:
-    """The page in Markdown, of what `scoring.py` keeps."""
+def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str:
+    """Return the page in Markdown of what `speed.py` keeps; there are no results on a GPU."""
+    del gpu
     introduction = _INTRODUCTION.format(source="benchmarks/results/scoring-cpu.json")
     parts = [introduction, f"## On one core\n\n{_machine(result)}\n", _table(result["rows"])]
     equality = result["equality"]

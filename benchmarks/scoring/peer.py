@@ -21,7 +21,7 @@ def import_minicons() -> Any:
     return scorer
 
 
-class Peer:
+class MiniconsScorer:
     """minicons with a model, scoring a number of sentences at a time."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -31,7 +31,7 @@ PRECISIONS = ("float32", "bf16")
 def measure(
     model: str, tasks: Sequence[str], root: Path | None, settings: Sequence[str], precision: str
 ) -> list[dict[str, Any]]:
-    """One row per task: its scores by seed, and the seconds it took."""
+    """Return one row per task: its scores by seed, and the seconds it took."""
     from tidemask.evaluation.evaluate import Request, evaluate
     from tidemask.tasks.table import Places
 
@@ -66,27 +66,29 @@ def measure(
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Scores x 100 in both precisions, their difference, the spread over seeds, the speed-up."""
+    """Format scores x 100 in both precisions, their difference, deviation and speed-up."""
     lines = [
         "| task | metric | float32 | bf16 | difference | deviation over seeds | times as fast |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
     for task in dict.fromkeys(row["task"] for row in rows):
-        whole, half = (
+        float32, bf16 = (
             next(r for r in rows if (r["task"], r["precision"]) == (task, precision))
             for precision in PRECISIONS
         )
-        means = [100 * statistics.mean(row["scores"]) for row in (whole, half)]
-        several = len(whole["scores"]) > 1
-        spread = f"{100 * statistics.stdev(whole['scores']):.2f}" if several else ""
+        means = [100 * statistics.mean(row["scores"]) for row in (float32, bf16)]
+        several = len(float32["scores"]) > 1
+        spread = f"{100 * statistics.stdev(float32['scores']):.2f}" if several else ""
+        speed_up = float32["seconds"] / bf16["seconds"]
         lines.append(
-            f"| {task} | {whole['metric']} | {means[0]:.2f} | {means[1]:.2f} "
-            f"| {means[1] - means[0]:+.2f} | {spread} | {whole['seconds'] / half['seconds']:.2f} |"
+            f"| {task} | {float32['metric']} | {means[0]:.2f} | {means[1]:.2f} "
+            f"| {means[1] - means[0]:+.2f} | {spread} | {speed_up:.2f} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
+    """Run the command."""
     parser = OneLineParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", help="a run, or a model directory")
     parser.add_argument("--tasks", default="sst2,rte,squad,conll2003,blimp")

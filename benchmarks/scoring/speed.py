@@ -11,23 +11,19 @@ it tidemask is measured alone, and nothing is compared.
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import ROOT
-from benchmarks.command import OneLineParser
+from benchmarks.command import SpeedFiles, parse_speed, speed_parser, write_json
+from benchmarks.scoring.page import page
 
-RESULTS = ROOT / "benchmarks" / "results" / "scoring-cpu.json"
-PAGE = ROOT / "docs" / "benchmarks" / "scoring.md"
+FILES = SpeedFiles("scoring", page)
 
 VARIANTS = ("original", "within_word_l2r")
 COMPARED_PAIRS = 200
@@ -39,10 +35,10 @@ class Effort:
     """How much is measured.
 
     Attributes:
-        rounds: turns of each contestant.
+        rounds: turns of each scorer.
         pairs: that tidemask scores in a turn.
         peer_pairs: that minicons scores in a turn.
-        peer_at_once: numbers of sentences that minicons gets at once; each is a contestant.
+        peer_at_once: numbers of sentences that minicons gets at once; each is timed.
         compared_pairs: whose scores are compared, for each tokenizer and variant.
     """
 
@@ -58,8 +54,8 @@ QUICK = Effort(rounds=3, pairs=100, peer_pairs=10, peer_at_once=(10,), compared_
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """Something that scores pairs."""
+class PairScorer:
+    """A library that scores pairs, some sentences at a time."""
 
     group: str
     at_once: str
@@ -68,61 +64,41 @@ class Contestant:
 
 
 def measure(size: str, effort: Effort) -> list[dict[str, Any]]:
-    """Rows of all contestants with one size of model and the WordPiece tokenizer."""
-    from benchmarks.timing import Timing
+    """Return the rows of all scorers with one size of model and the WordPiece tokenizer."""
+    from benchmarks.timing import time_in_turns
 
-    contestants = _contestants(size, effort)
-    seconds: list[list[float]] = [[] for _ in contestants]
-    order = list(range(len(contestants)))
-    shuffled = random.Random(0)
-    for contestant in contestants:
-        contestant.call()  # lazy imports, memory
-    for _ in range(effort.rounds):
-        shuffled.shuffle(order)
-        for index in order:
-            start = time.perf_counter()
-            contestants[index].call()
-            seconds[index].append(time.perf_counter() - start)
-    rows = []
-    for contestant, times in zip(contestants, seconds, strict=True):
-        timing = Timing.of(times)
-        rows.append(
+    scorers = _scorers(size, effort)
+    timings = time_in_turns([lambda _, s=s: s.call() for s in scorers], rounds=effort.rounds)
+    return _with_ratios(
+        [
             {
-                "group": contestant.group,
-                "at_once": contestant.at_once,
+                "group": scorer.group,
+                "at_once": scorer.at_once,
                 "model": size,
-                "pairs_per_second": contestant.num_pairs / timing.median,
-                "quartiles": [
-                    contestant.num_pairs / timing.upper,
-                    contestant.num_pairs / timing.lower,
-                ],
-                "num_calls": timing.num_calls,
+                **timing.row(scorer.num_pairs, unit="pairs"),
             }
-        )
-    return _with_ratios(rows)
+            for scorer, timing in zip(scorers, timings, strict=True)
+        ]
+    )
 
 
-def _contestants(size: str, effort: Effort) -> list[Contestant]:
+def _scorers(size: str, effort: Effort) -> list[PairScorer]:
     from benchmarks.scoring.data import model, pairs, tokenizer
-    from benchmarks.scoring.peer import Peer, import_minicons
+    from benchmarks.scoring.peer import MiniconsScorer, import_minicons
     from tidemask.tasks.zero_shot.minimal_pairs import score_pairs
 
     made, language = model(size, "WordPiece"), tokenizer("WordPiece")
     own = pairs(effort.pairs)
-    found = [Contestant(TIDEMASK, "all", len(own), lambda: score_pairs(made, language, own))]
+    scorers = [PairScorer(TIDEMASK, "all", len(own), lambda: score_pairs(made, language, own))]
     if import_minicons() is None:
-        return found
-    peer = Peer(made, language)
+        return scorers
+    peer = MiniconsScorer(made, language)
     few = own[: effort.peer_pairs]
     sentences = [sentence for pair in few for sentence in (pair.good, pair.bad)]
-
-    def contestant(at_once: int) -> Contestant:
-        def call() -> list[float]:
-            return peer.plls(sentences, "original", at_once)
-
-        return Contestant(MINICONS, str(at_once), len(few), call)
-
-    return [*found, *map(contestant, effort.peer_at_once)]
+    for at_once in effort.peer_at_once:
+        call = partial(peer.plls, sentences, "original", at_once)
+        scorers.append(PairScorer(MINICONS, str(at_once), len(few), call))
+    return scorers
 
 
 def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -134,9 +110,9 @@ def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def compare(effort: Effort) -> list[dict[str, Any]]:
-    """Largest difference between both libraries' scores, for each tokenizer and variant."""
+    """Return how far both libraries' scores differ, for each tokenizer and variant."""
     from benchmarks.scoring.data import TOKENIZERS, model, pairs, tokenizer
-    from benchmarks.scoring.peer import Peer, import_minicons
+    from benchmarks.scoring.peer import MiniconsScorer, import_minicons
     from tidemask.tasks.zero_shot.minimal_pairs import score_pairs
     from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
@@ -147,7 +123,7 @@ def compare(effort: Effort) -> list[dict[str, Any]]:
     rows = []
     for kind in TOKENIZERS:
         made, language = model("bert-tiny", kind), tokenizer(kind)
-        peer = Peer(made, language)
+        peer = MiniconsScorer(made, language)
         for variant in VARIANTS:
             theirs = peer.plls(sentences, variant, 10)
             scores = score_pairs(made, language, compared, ScoringSettings(variant=variant))
@@ -167,26 +143,8 @@ def compare(effort: Effort) -> list[dict[str, Any]]:
     return rows
 
 
-def _checked(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = OneLineParser(prog="scoring.py", description="Minimal pairs per second, on one core.")
-    parser.add_argument("--quick", action="store_true", help="ends within 60 s; keeps no results")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
-    parser.add_argument("--table", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--table-only", action="store_true", help="write it from kept results")
-    chosen = parser.parse_args(arguments)
-    if chosen.json is not None and (chosen.json.is_dir() or not chosen.json.parent.is_dir()):
-        parser.error(f"--json {chosen.json}: expected a file in a directory that exists")
-    if chosen.table_only and (chosen.quick or chosen.json):
-        parser.error("--table-only measures nothing: it goes with no other option")
-    if chosen.table_only and not RESULTS.is_file():
-        parser.error(f"--table-only: there are no results at {RESULTS}")
-    if chosen.table and chosen.quick:
-        parser.error("--table is written from a full run: leave out --quick")
-    return chosen
-
-
 def run(effort: Effort, sizes: Sequence[str] = ("bert-tiny", "bert-mini")) -> dict[str, Any]:
-    """Measure and compare; the rows and what they were measured on."""
+    """Measure and compare; return the rows and what they were measured on."""
     import torch
 
     from benchmarks.machine import conditions
@@ -202,24 +160,18 @@ def run(effort: Effort, sizes: Sequence[str] = ("bert-tiny", "bert-mini")) -> di
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    chosen = _checked(arguments)
-    if not chosen.table_only:
-        quick = chosen.quick
-        result = run(QUICK, ("bert-tiny",)) if quick else run(FULL)
+    """Run the command."""
+    parser = speed_parser(FILES, "Minimal pairs per second, on one core.", quick_seconds=60)
+    options = parse_speed(parser, FILES, arguments)
+    if not options.table_only:
+        result = run(QUICK, ("bert-tiny",)) if options.quick else run(FULL)
         _show(result)
-        written = json.dumps(result, indent=1) + "\n"
-        if chosen.json is not None:
-            chosen.json.write_text(written, encoding="utf-8")
-        if not quick:
-            RESULTS.write_text(written, encoding="utf-8")
-            print(f"results: {RESULTS}", file=sys.stderr)
-    if chosen.table or chosen.table_only:
-        from benchmarks.scoring.page import page
-
-        kept = json.loads(RESULTS.read_text(encoding="utf-8"))
-        PAGE.write_text(page(kept), encoding="utf-8")
-        print(f"page: {PAGE}", file=sys.stderr)
+        if options.json is not None:
+            write_json(options.json, result)
+        if not options.quick:
+            FILES.keep(result)
+    if options.table or options.table_only:
+        FILES.write_page()
 
 
 def _show(result: dict[str, Any]) -> None:

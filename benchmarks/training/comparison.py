@@ -1,151 +1,187 @@
-"""One match of the training benchmark: the contestants' processes, their turns, their rows."""
+"""What the training benchmark compares: the candidates, their turns, and their rows."""
 
 from __future__ import annotations
 
-import json
-import os
+import math
 import random
-import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.timing import Timing
-from benchmarks.training.data import step_flops
+from benchmarks.training.data import step_flops, write_corpus
+from benchmarks.training.process import TrainingProcess
 from tidemask import load_recipe
 
-if TYPE_CHECKING:
-    from benchmarks.training.speed import Match
+STOCK, SPARSE, TIDEMASK = "stock Trainer", "stock Trainer, sparse_prediction", "tidemask"
+COMPILED = "bf16+compile"
 
-_HERE = Path(__file__).resolve().parent
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One model at one shape, and the candidates that train it.
+
+    Attributes:
+        model: a name of `MODEL_SIZES`.
+        batch_size: sequences of a step.
+        length: tokens of each.
+        candidates: group, precision and recipe of each.
+        turns: turns of each candidate.
+        steps: optimizer steps of a turn.
+        max_seconds: no new turn begins after this time, except the first two; `None` for no
+            limit.
+    """
+
+    model: str
+    batch_size: int
+    length: int
+    candidates: tuple[tuple[str, str, str], ...]
+    turns: int
+    steps: int
+    max_seconds: float | None = None
+
+    @property
+    def shape(self) -> str:
+        """Sequences x tokens."""
+        return f"{self.batch_size}x{self.length}"
+
+
+_BOTH = ((STOCK, "float32", "bert"), (TIDEMASK, "float32", "bert"))
+_ALL = (
+    *_BOTH,
+    (TIDEMASK, "float32", "ptw-mrd"),
+    (STOCK, "bf16", "bert"),
+    (TIDEMASK, "bf16", "bert"),
+    (STOCK, COMPILED, "bert"),
+    (TIDEMASK, COMPILED, "bert"),
+)
+_SPARSE = (*_BOTH, (SPARSE, "float32", "bert"))
+CPU = (
+    Comparison(model="bert-tiny", batch_size=32, length=128, candidates=_ALL, turns=6, steps=4),
+    Comparison(model="bert-mini", batch_size=32, length=128, candidates=_BOTH, turns=6, steps=3),
+    Comparison(
+        model="modernbert-tiny", batch_size=32, length=128, candidates=_SPARSE, turns=6, steps=3
+    ),
+)
+QUICK = (
+    Comparison(
+        model="bert-tiny",
+        batch_size=32,
+        length=128,
+        candidates=_BOTH,
+        turns=6,
+        steps=3,
+        max_seconds=15,
+    ),
+)
+_GPU = (
+    (STOCK, "bf16", "bert"),
+    (STOCK, COMPILED, "bert"),
+    (TIDEMASK, "bf16", "bert"),
+    (TIDEMASK, COMPILED, "bert"),
+    (TIDEMASK, COMPILED, "ptw-mrd"),
+)
+GPU = (
+    Comparison(model="bert-base", batch_size=256, length=128, candidates=_GPU, turns=6, steps=20),
+    Comparison(model="bert-base", batch_size=64, length=512, candidates=_GPU, turns=6, steps=20),
+)
+
 _PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 """Dense bfloat16 operations per second that the makers state."""
 _WARM_UP_STEPS = 3
 """The first steps compile, plan kernels and fault in memory."""
 
 
-class Contestant:
-    """A process that trains in its turns."""
-
-    def __init__(self, spec: dict[str, Any]) -> None:
-        self.spec = spec
-        self.seconds: list[float] = []
-        self.last: dict[str, Any] = {}
-        self._process = subprocess.Popen(
-            [sys.executable, str(_HERE / "training_contestant.py"), json.dumps(spec)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": str(spec["threads"])},
-            text=True,
-        )
-
-    def wait(self) -> list[float]:
-        """The answer to the last command; the first comes after the first step.
-
-        Raises:
-            RuntimeError: the process ended without one.
-        """
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("TURN "):
-                self.last = json.loads(line.removeprefix("TURN "))
-                return list(self.last["seconds"])
-        raise RuntimeError(f"{self.spec['group']} ended: status {self._process.wait()}")
-
-    def turn(self, steps: int) -> list[float]:
-        """Make some steps; seconds of each."""
-        self._tell(f"go {steps}")
-        return self.wait()
-
-    def end(self) -> None:
-        """Let the process go."""
-        if self._process.poll() is None:
-            self._tell("end")
-        self._process.wait(timeout=60)
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
-
-    def _tell(self, command: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
+def measure(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Return the rows of all candidates of all comparisons."""
+    rows = []
+    for comparison in comparisons:
+        print(f"{comparison.model} at {comparison.shape} ...", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            vocab_size = write_corpus(
+                Path(folder), num_sequences=4 * comparison.batch_size, length=comparison.length
+            )
+            rows += run_comparison(comparison, Path(folder) / "corpus", vocab_size)
+    return rows
 
 
-def play(match: Match, corpus: Path, vocab_size: int) -> list[dict[str, Any]]:
-    """Let all contestants take their turns, in an order drawn for each round.
+def run_comparison(comparison: Comparison, corpus: Path, vocab_size: int) -> list[dict[str, Any]]:
+    """Let all candidates take their turns, in an order drawn for each round.
 
     Returns:
-        One row per contestant: tokens per second by the median step, its quartiles, the ratio to
-        the stock Trainer in its usual form (the first contestant), peak memory, arithmetic per
+        One row per candidate: tokens per second by the median step, its quartiles, the ratio to
+        the stock Trainer in its usual form (the first candidate), peak memory, arithmetic per
         second, and the shares of the time that masking and loading took, where they are known.
     """
-    contestants = [
-        Contestant(
+    candidates = [
+        TrainingProcess(
             {
                 "group": group,
                 "precision": precision,
                 "recipe": recipe,
-                "model": match.model,
-                "batch_size": match.batch_size,
-                "length": match.length,
+                "model": comparison.model,
+                "batch_size": comparison.batch_size,
+                "length": comparison.length,
                 "corpus": str(corpus),
-                "logging_steps": match.steps,
+                "logging_steps": comparison.steps,
                 "threads": 1,
             }
         )
-        for group, precision, recipe in match.entries
+        for group, precision, recipe in comparison.candidates
     ]
     try:
-        for contestant in contestants:
-            contestant.wait()
-            contestant.turn(_WARM_UP_STEPS)
-        _take_turns(match, contestants)
+        for candidate in candidates:
+            candidate.wait()
+            candidate.turn(_WARM_UP_STEPS)
+        _train_in_turns(comparison, candidates)
     finally:
-        for contestant in contestants:
-            contestant.end()
-    return [_row(match, contestant, contestants[0], vocab_size) for contestant in contestants]
+        for candidate in candidates:
+            candidate.end()
+    return [_row(comparison, candidate, candidates[0], vocab_size) for candidate in candidates]
 
 
-def _take_turns(match: Match, contestants: list[Contestant]) -> None:
-    order = list(contestants)
+def _train_in_turns(comparison: Comparison, candidates: list[TrainingProcess]) -> None:
+    order = list(candidates)
     shuffled = random.Random(0)
-    begun = time.perf_counter()
-    for turn in range(match.turns):
-        late = match.seconds is not None and time.perf_counter() - begun > match.seconds
-        if late and turn >= 2:
+    seconds = math.inf if comparison.max_seconds is None else comparison.max_seconds
+    end = time.perf_counter() + seconds
+    for turn in range(comparison.turns):
+        if turn >= 2 and time.perf_counter() > end:
             break
         shuffled.shuffle(order)
-        for contestant in order:
-            contestant.seconds += contestant.turn(match.steps)
+        for candidate in order:
+            candidate.seconds += candidate.turn(comparison.steps)
 
 
 def _row(
-    match: Match, contestant: Contestant, first: Contestant, vocab_size: int
+    comparison: Comparison, candidate: TrainingProcess, first: TrainingProcess, vocab_size: int
 ) -> dict[str, Any]:
-    timing = Timing.of(contestant.seconds)
-    record = contestant.last["record"]
+    timing = Timing.of(candidate.seconds)
+    record = candidate.last["record"]
     flops = step_flops(
-        match.model,
+        comparison.model,
         vocab_size=vocab_size,
-        batch_size=match.batch_size,
-        length=match.length,
-        ratio=load_recipe(contestant.spec["recipe"]).masking.ratio(0.0),
+        batch_size=comparison.batch_size,
+        length=comparison.length,
+        ratio=load_recipe(candidate.spec["recipe"]).masking.ratio(0.0),
     )
-    device = contestant.last["device"] or ""
+    device = candidate.last["device"] or ""
     peak = next((flops for name, flops in _PEAK_FLOPS.items() if name in device), None)
     use = {} if peak is None else {"flop_utilisation": flops / timing.median / peak}
     return {
-        "group": contestant.spec["group"],
-        "model": match.model,
-        "precision": contestant.spec["precision"],
-        "recipe": contestant.spec["recipe"],
-        "shape": match.shape,
-        **timing.row(match.batch_size * match.length),
+        "group": candidate.spec["group"],
+        "model": comparison.model,
+        "precision": candidate.spec["precision"],
+        "recipe": candidate.spec["recipe"],
+        "shape": comparison.shape,
+        **timing.row(comparison.batch_size * comparison.length),
         "times_stock": median(first.seconds) / timing.median,
-        "peak_memory_bytes": contestant.last["peak_bytes"],
+        "peak_memory_bytes": candidate.last["peak_bytes"],
         "flops_per_second": flops / timing.median,
         **use,
         **{name: record[name] for name in ("masking_share", "loading_share") if name in record},

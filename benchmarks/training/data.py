@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.text import language, words_of
+from benchmarks.text import synthetic_language, words_of
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
 from tidemask.corpus.sources.documents import Document
 from tidemask.modeling import MODEL_SIZES
@@ -23,14 +23,14 @@ def write_corpus(directory: Path, *, num_sequences: int, length: int) -> int:
         num_sequences: at least so many rows.
         length: tokens of a row.
     """
-    spoken = language()
-    spoken.tokenizer.save_pretrained(directory / "tokenizer")
+    language = synthetic_language()
+    language.tokenizer.save_pretrained(directory / "tokenizer")
     num_documents = 2 + num_sequences * length // _WORDS_PER_DOCUMENT
 
     def documents() -> Iterator[Document]:
         rng = np.random.default_rng(3)
         for number in range(num_documents):
-            yield Document(words_of(spoken, _WORDS_PER_DOCUMENT, rng), f"document {number}")
+            yield Document(words_of(language, _WORDS_PER_DOCUMENT, rng), f"document {number}")
 
     settings = PrepareSettings(
         tokenizer=str(directory / "tokenizer"),
@@ -48,7 +48,7 @@ def step_flops(model: str, *, vocab_size: int, batch_size: int, length: int, rat
     Two per multiplication and addition, thrice for forward and backward. Counted are the matrix
     products: `4 H^2 + 2 H F` weights of each layer at every position, two products of `L H` in the
     attention, and the head, `H^2 + H V`, at the share `ratio` of the positions alone. What a
-    contestant computes beyond that, such as the head elsewhere, does not count as use. ModernBERT's
+    candidate computes beyond that, such as the head elsewhere, does not count as use. ModernBERT's
     gated layer has three products of `H F` in place of two; that its attention is local in two of
     three layers makes no difference at the lengths here.
     """

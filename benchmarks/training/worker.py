@@ -1,6 +1,6 @@
-"""One contestant of the training benchmark, in a process of its own; `training.py` starts it.
+"""One candidate of the training benchmark, in a process of its own; `process.py` starts it.
 
-It builds a trainer, trains when it is told `go N` on its standard input, and answers each turn with
+It builds a trainer, trains when it reads `go N` on its standard input, and answers each turn with
 one line of JSON: the seconds of each of the N optimizer steps. A step is the whole of what lies
 between the ends of two: fetching, masking, forward, backward, clipping, the optimizer, and all that
 the trainer does besides.
@@ -39,8 +39,8 @@ RATIO = 0.15
 _STEPS = 1_000_000
 
 
-class Baton:
-    """Trains only in its turn: called at the end of each step, it waits when the turn is over."""
+class StepTimer:
+    """Times the steps; called at the end of each, it blocks while it is not its turn."""
 
     def __init__(self) -> None:
         self._steps = self._left = 1
@@ -48,12 +48,12 @@ class Baton:
         self._record: Mapping[str, Any] = {}
         self._started = 0.0
 
-    def note(self, record: Mapping[str, Any]) -> None:
-        """Keep what the trainer says of the share of its time that masking takes."""
+    def on_record(self, record: Mapping[str, Any]) -> None:
+        """Keep the last logged record, which has the shares of masking and loading."""
         self._record = record
 
     def step_ended(self) -> None:
-        """Time a step; hand over after the last of the turn.
+        """Time a step; wait for the next turn after the last of this one.
 
         A GPU works behind: waiting for it after each step would take away what goes on beside it,
         so that the steps of a turn are timed together there, each as their mean.
@@ -67,10 +67,10 @@ class Baton:
         took = time.perf_counter() - self._started
         self._seconds += [took / self._steps] * self._steps if on_gpu else [took]
         if self._left <= 0:
-            self._hand_over()
+            self._end_turn()
         self._started = time.perf_counter()
 
-    def _hand_over(self) -> None:
+    def _end_turn(self) -> None:
         answer = {
             "seconds": self._seconds,
             "record": dict(self._record),
@@ -87,18 +87,18 @@ class Baton:
 
 
 def _peak() -> int:
-    """Most memory so far, bytes: of the device, or of the process where there is none."""
+    """Return the peak memory in bytes: of the device, or of the process where there is none."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class _Steps(TrainerCallback):
-    def __init__(self, baton: Baton) -> None:
-        self._baton = baton
+    def __init__(self, timer: StepTimer) -> None:
+        self._timer = timer
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        self._baton.step_ended()
+        self._timer.step_ended()
 
 
 def _rows(material: CorpusInputs) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ def _rows(material: CorpusInputs) -> list[dict[str, Any]]:
     ]
 
 
-def stock(spec: Mapping[str, Any], baton: Baton, *, sparse: bool) -> None:
+def stock(spec: Mapping[str, Any], timer: StepTimer, *, sparse: bool) -> None:
     """The stock Trainer with its own collator, and its defaults wherever nothing must be said."""
     material = CorpusInputs.of(open_corpus(Path(spec["corpus"])))
     tokenizer: PreTrainedTokenizerBase = material.tokenizer
@@ -146,12 +146,12 @@ def stock(spec: Mapping[str, Any], baton: Baton, *, sparse: bool) -> None:
         train_dataset=_rows(material),
         data_collator=collator,
         processing_class=tokenizer,
-        callbacks=[_Steps(baton)],
+        callbacks=[_Steps(timer)],
     )
     trainer.train()
 
 
-def tidemask(spec: Mapping[str, Any], baton: Baton) -> None:
+def tidemask(spec: Mapping[str, Any], timer: StepTimer) -> None:
     """A run as `tidemask pretrain` makes it."""
     settings = [
         f"model.size={spec['model']}",
@@ -172,23 +172,23 @@ def tidemask(spec: Mapping[str, Any], baton: Baton) -> None:
 
     def on_progress(stage: str, *_: int | None) -> None:
         if stage == "training":
-            baton.step_ended()
+            timer.step_ended()
 
-    train(run, RunCallbacks(on_progress=on_progress, on_record=baton.note))
+    train(run, RunCallbacks(on_progress=on_progress, on_record=timer.on_record))
 
 
-GROUPS: dict[str, Callable[[Mapping[str, Any], Baton], None]] = {
-    "stock Trainer": lambda spec, baton: stock(spec, baton, sparse=False),
-    "stock Trainer, sparse_prediction": lambda spec, baton: stock(spec, baton, sparse=True),
+GROUPS: dict[str, Callable[[Mapping[str, Any], StepTimer], None]] = {
+    "stock Trainer": lambda spec, timer: stock(spec, timer, sparse=False),
+    "stock Trainer, sparse_prediction": lambda spec, timer: stock(spec, timer, sparse=True),
     "tidemask": tidemask,
 }
 
 
 def main() -> None:
-    """Train as the first argument, a JSON object, says."""
+    """Train by the specification in the first argument, a JSON object."""
     spec = json.loads(sys.argv[1])
     torch.set_num_threads(spec["threads"])
-    GROUPS[spec["group"]](spec, Baton())
+    GROUPS[spec["group"]](spec, StepTimer())
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import pytest
 
 from benchmarks.machine import conditions
 from benchmarks.masking import peers, policies, speed
+from benchmarks.masking.candidates import labelled_shares
+from benchmarks.masking.data import masking_data
 from benchmarks.masking.page import page
 from benchmarks.masking.peers import import_seqmask
-from benchmarks.text import material
-from benchmarks.timing import labelled_shares
 from tidemask.token_classes import UPOS
 
 GROUPS = {"tidemask", "transformers", "numpy", "torch", "memory copy"}
@@ -62,36 +62,36 @@ def test_benchmarks_every_unit_weighting_and_budget_takes_part(rows: list[Json])
 
 
 @pytest.mark.slow
-def test_benchmarks_contestants_mask_the_share_they_say() -> None:
+def test_benchmarks_candidates_mask_the_share_they_say() -> None:
     """The mean over calls lies within six standard errors, as the calls themselves spread.
 
     For Student's law with 23 degrees of freedom that is exceeded once in 200,000 times; the draws
     are seeded. Half a token of each sequence is for budgets rounded to whole ones.
     """
-    made = material(16, 64)
-    contestants = [
-        *policies.contestants(made),
-        *peers.contestants(made),
+    data = masking_data(16, 64)
+    candidates = [
+        *policies.candidates(data),
+        *peers.candidates(data),
     ]
     num_calls = 24
-    for contestant in contestants:
-        shares = labelled_shares(contestant, made.batch.maskable, calls=num_calls)
+    for candidate in candidates:
+        shares = labelled_shares(candidate, data.batch.maskable, calls=num_calls)
         mean = sum(shares) / num_calls
         variance = sum((share - mean) ** 2 for share in shares) / (num_calls - 1)
-        name = f"{contestant.group}, {contestant.policy}, {contestant.mode}"
-        if contestant.share is None:
+        name = f"{candidate.group}, {candidate.policy}, {candidate.mode}"
+        if candidate.share is None:
             assert 0.1 < mean < 0.25, name
         else:
             allowed = 6.0 * math.sqrt(variance / num_calls) + 0.5 / 62
-            assert abs(mean - contestant.share) < allowed, f"{name}: {mean}"
+            assert abs(mean - candidate.share) < allowed, f"{name}: {mean}"
 
 
 @pytest.mark.slow
 def test_benchmarks_masker_and_collator_mask_alike(rows: list[Json]) -> None:
-    made = material(4, 32)
+    data = masking_data(4, 32)
     for policy in policies.policies():
-        alone = policies.alone(policy, made)
-        called = policies.as_called(policy, made)
+        alone = policies.alone(policy, data)
+        called = policies.as_called(policy, data)
         for step in range(2):
             masked, columns = alone.call(step), called.call(step)
             assert bool((masked.labels == columns["labels"]).all()), policy.name
@@ -100,15 +100,15 @@ def test_benchmarks_masker_and_collator_mask_alike(rows: list[Json]) -> None:
 
 @pytest.mark.slow
 def test_benchmarks_text_is_like_text(rows: list[Json]) -> None:
-    made = material(32, 128)
-    batch = made.batch
+    data = masking_data(32, 128)
+    batch = data.batch
     assert 1.2 < float(batch.maskable.sum() / batch.word_starts.sum()) < 1.4
-    assert 28_000 < len(made.language.tokenizer) < 33_000
-    assert not bool((batch.input_ids == made.language.tokenizer.unk_token_id).any())
+    assert 28_000 < len(data.language.tokenizer) < 33_000
+    assert not bool((batch.input_ids == data.language.tokenizer.unk_token_id).any())
     classed = batch.token_class[batch.word_starts]
     nouns = float((classed == UPOS.index("NOUN")).float().mean())
     assert 0.13 < nouns < 0.21  # 0.17 of 3,200 words: five standard deviations
-    again = material(32, 128)
+    again = masking_data(32, 128)
     assert bool((again.batch.input_ids == batch.input_ids).all())
 
 
@@ -125,48 +125,15 @@ def test_benchmarks_page_shows_the_data_and_nothing_else(rows: list[Json]) -> No
     assert result["processor"] in written
 
 
-def test_benchmarks_the_committed_page_is_that_of_the_committed_data() -> None:
-    if not speed.RESULTS.is_file():
-        pytest.skip("no results are kept")
-    gpu = speed.GPU_RESULTS
-    expected = page(
-        json.loads(speed.RESULTS.read_text(encoding="utf-8")),
-        json.loads(gpu.read_text(encoding="utf-8")) if gpu.is_file() else None,
-    )
-    assert speed.PAGE.read_text(encoding="utf-8") == expected
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--rounds", "0"],
-        ["--rounds", "many"],
-        ["--quick", "--table"],
-        ["--quick", "--json", "/nowhere/rows.json"],
-        ["--table-only", "--quick"],
-        ["--fast"],
-    ],
-)
-def test_benchmarks_bad_arguments_get_one_line(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        speed.main(arguments)
-    captured = capsys.readouterr()
-    assert ended.value.code == 2
-    assert captured.out == ""
-    assert len(captured.err.splitlines()) == 1
-
-
 @pytest.mark.slow
 def test_benchmarks_quick_run_writes_rows_of_both_shapes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    before = speed.FILES.results_path().read_bytes()
     shapes = ((4, 32), (2, 16))
     monkeypatch.setattr(speed, "SHAPES", shapes)
-    monkeypatch.setattr(speed, "RESULTS", tmp_path / "kept.json")
     monkeypatch.setattr(speed, "QUICK", speed.Effort(rounds=1, checked_calls=1))
     speed.main(["--quick", "--json", str(tmp_path / "rows.json")])
     written = json.loads((tmp_path / "rows.json").read_text())
     assert {row["shape"] for row in written} == {"4x32", "2x16"}
-    assert not (tmp_path / "kept.json").exists()
+    assert before == speed.FILES.results_path().read_bytes()

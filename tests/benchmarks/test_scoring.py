@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -53,13 +52,6 @@ def test_scoring_benchmark_page_shows_the_data() -> None:
     assert "| 123.0 (100.0–150.0) |  |" in page({**result, "equality": []})
 
 
-def test_scoring_benchmark_the_committed_page_is_that_of_the_committed_data() -> None:
-    if not speed.RESULTS.is_file():
-        pytest.skip("no results are kept")
-    kept = json.loads(speed.RESULTS.read_text(encoding="utf-8"))
-    assert speed.PAGE.read_text(encoding="utf-8") == page(kept)
-
-
 @pytest.mark.slow
 def test_scoring_benchmark_compares_the_scores_of_both_libraries() -> None:
     pytest.importorskip("minicons.scorer")
@@ -72,26 +64,6 @@ def test_scoring_benchmark_compares_the_scores_of_both_libraries() -> None:
     for row in rows:
         assert row["largest_difference"] < 1e-4
         assert row["mean_score"] < -20
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--quick", "--table"],
-        ["--quick", "--json", "/nowhere/rows.json"],
-        ["--table-only", "--quick"],
-        ["--fast"],
-    ],
-)
-def test_scoring_benchmark_bad_arguments_get_one_line(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        speed.main(arguments)
-    captured = capsys.readouterr()
-    assert ended.value.code == 2
-    assert captured.out == ""
-    assert len(captured.err.splitlines()) == 1
 
 
 def test_benchmark_of_precision_compares_means_over_seeds() -> None:

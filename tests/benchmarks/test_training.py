@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 import pytest
 
 from benchmarks.machine import conditions
-from benchmarks.training import speed
+from benchmarks.training import comparison
 from benchmarks.training.data import step_flops
 from benchmarks.training.page import page
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, Any]]:
-    """Two contestants at a small shape, two turns of one step."""
-    match = speed.Match(
+    """Two candidates at a small shape, two turns of one step."""
+    small = comparison.Comparison(
         model="bert-tiny",
         batch_size=4,
         length=32,
-        entries=((speed.STOCK, "float32", "bert"), (speed.TIDEMASK, "float32", "bert")),
+        candidates=(
+            (comparison.STOCK, "float32", "bert"),
+            (comparison.TIDEMASK, "float32", "bert"),
+        ),
         turns=2,
         steps=2,
     )
-    found: list[dict[str, Any]] = speed.measure([match])
+    found: list[dict[str, Any]] = comparison.measure([small])
     return found
 
 
@@ -88,34 +90,3 @@ def test_training_benchmark_page_shows_the_data() -> None:
     assert "| tidemask | bf16 | `bert` | 12,345 (12,000–13,000) | 4.50 | 512 MiB |" in written
     assert "0.12 % | 0.04 %" in written
     assert result["processor"] in written
-
-
-def test_training_benchmark_the_committed_page_is_that_of_the_committed_data() -> None:
-    if not speed.RESULTS.is_file():
-        pytest.skip("no results are kept")
-    gpu = speed.GPU_RESULTS
-    expected = page(
-        json.loads(speed.RESULTS.read_text(encoding="utf-8")),
-        json.loads(gpu.read_text(encoding="utf-8")) if gpu.is_file() else None,
-    )
-    assert speed.PAGE.read_text(encoding="utf-8") == expected
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--quick", "--table"],
-        ["--quick", "--json", "/nowhere/rows.json"],
-        ["--table-only", "--quick"],
-        ["--fast"],
-    ],
-)
-def test_training_benchmark_bad_arguments_get_one_line(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        speed.main(arguments)
-    captured = capsys.readouterr()
-    assert ended.value.code == 2
-    assert captured.out == ""
-    assert len(captured.err.splitlines()) == 1
