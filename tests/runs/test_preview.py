@@ -10,28 +10,28 @@ from scipy import stats
 
 from tidemask.cli.preview_text import length_line, passage
 from tidemask.runs.config import load_recipe
-from tidemask.runs.preview import LONGEST, SHARE_SEQUENCES, Moment, preview
+from tidemask.runs.preview import LONGEST, SHARE_SEQUENCES, PreviewStep, preview
 
 LEVEL = 1e-4
 
 
-def shown(corpus: Path, recipe: str, *settings: str, progress: float = 0.5) -> Moment:
+def shown(corpus: Path, recipe: str, *settings: str, progress: float = 0.5) -> PreviewStep:
     loaded = load_recipe(recipe, settings)
     return preview(corpus, loaded, progresses=[progress], run=None, sequence=0)[0]
 
 
 def words_of_each_length(corpus: Path) -> Counter[int]:
-    """Words by their tokens, from every maskable piece of the counted sequences, one by one."""
+    """Words by their tokens, from every maskable token of the counted sequences, one by one."""
     counts: Counter[int] = Counter()
     whole = load_recipe("bert", ["masking.ratio.ratio=0.0"])
     for sequence in range(SHARE_SEQUENCES):
         try:
-            moment = preview(corpus, whole, progresses=[0.0], run=None, sequence=sequence)[0]
+            step = preview(corpus, whole, progresses=[0.0], run=None, sequence=sequence)[0]
         except ValueError:
             break
         sizes: list[int] = []
-        for piece in moment.pieces:
-            if piece.starts_word:
+        for token in step.tokens:
+            if token.starts_word:
                 sizes.append(0)
             sizes[-1] += 1
         counts.update(sizes)
@@ -45,9 +45,9 @@ def test_preview_shows_that_inclusion_is_flat_in_the_length_of_words(
 ) -> None:
     """Each share lies within the binomial law of its words; of tokens, were they alone."""
     settings = f"masking.unit={unit}", f"masking.ratio.ratio={ratio}"
-    moment = shown(corpus, "bert", *settings)
+    step = shown(corpus, "bert", *settings)
     counts = words_of_each_length(corpus)
-    for name, share in moment.length_ratios.items():
+    for name, share in step.length_ratios.items():
         lengths = [n for n in counts if min(n, LONGEST) == int(name.rstrip("+"))]
         tokens = sum(n * counts[n] for n in lengths)
         squares = sum((n * n if unit == "word" else n) * counts[n] for n in lengths)
@@ -57,17 +57,17 @@ def test_preview_shows_that_inclusion_is_flat_in_the_length_of_words(
 
 
 def test_preview_marks_what_is_hidden_and_not_predicted(corpus: Path) -> None:
-    moment = shown(corpus, "ankner-subset", progress=0.0)
-    fates = Counter(piece.fate for piece in moment.pieces)
-    assert fates["hidden"] > 0
-    text = passage(moment.pieces, in_colour=False).plain
-    hidden = next(piece for piece in moment.pieces if piece.fate == "hidden")
+    step = shown(corpus, "ankner-subset", progress=0.0)
+    states = Counter(token.state for token in step.tokens)
+    assert states["hidden"] > 0
+    text = passage(step.tokens, in_colour=False).plain
+    hidden = next(token for token in step.tokens if token.state == "hidden")
     assert f"({hidden.original})" in text
 
 
 def test_preview_masks_only_the_named_classes(corpus: Path) -> None:
-    moment = shown(corpus, "nouns-only")
-    masked = {name: share for name, (share, _) in moment.class_shares.items() if share > 0}
+    step = shown(corpus, "nouns-only")
+    masked = {name: share for name, (share, _) in step.class_shares.items() if share > 0}
     assert set(masked) <= {"NOUN", "PROPN"}
     assert sum(masked.values()) == pytest.approx(1.0)
 

@@ -218,8 +218,8 @@ def preview(
     ] = 0,
     settings: Overrides = None,
 ) -> None:
-    """Show what a recipe masks in real text at several moments of a run."""
-    from tidemask.cli.preview_text import show_moments
+    """Show what a recipe masks in real text at several steps of a run."""
+    from tidemask.cli.preview_text import show_preview
     from tidemask.runs.config import load_recipe
     from tidemask.runs.preview import preview as mask_passage
 
@@ -234,10 +234,10 @@ def preview(
             ),
             soft_wrap=True,
         )
-    moments = mask_passage(
+    steps = mask_passage(
         corpus, loaded, progresses=_progresses(progress), run=run, sequence=sequence
     )
-    show_moments(stdout, moments, recipe=loaded.name)
+    show_preview(stdout, steps, recipe=loaded.name)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from tidemask.runs.preview import Moment, Piece
+from tidemask.runs.preview import PreviewStep, PreviewToken
 
 _STYLES = {
     "mask": "bold white on blue",
@@ -26,44 +26,44 @@ _LEGEND = {
 _ALWAYS_EXPLAINED = {"mask", "random", "kept"}
 
 
-def show_moments(console: Console, moments: Sequence[Moment], *, recipe: str) -> None:
-    """Print each moment: its ratio, the passage, and the share of each class."""
+def show_preview(console: Console, steps: Sequence[PreviewStep], *, recipe: str) -> None:
+    """Print each step: its ratio, the passage, and the share of each class."""
     legend = Text(f"{recipe}: ")
     in_colour = console.color_system is not None
-    occurring = {piece.fate for moment in moments for piece in moment.pieces} | _ALWAYS_EXPLAINED
-    for fate, meaning in _LEGEND.items():
-        if fate not in occurring:
+    occurring = {token.state for step in steps for token in step.tokens} | _ALWAYS_EXPLAINED
+    for state, meaning in _LEGEND.items():
+        if state not in occurring:
             continue
-        shown = f" {meaning} " if in_colour else _MARKS[fate].format(meaning)
-        legend.append(shown, style=_STYLES[fate]).append("  ")
+        shown = f" {meaning} " if in_colour else _MARKS[state].format(meaning)
+        legend.append(shown, style=_STYLES[state]).append("  ")
     console.print(legend)
-    for moment in moments:
+    for step in steps:
         console.print()
         console.print(
-            Text(f"progress {moment.progress:g}", style="bold").append(
-                f"   ratio {moment.ratio:.3f}   realised {moment.realised_ratio:.3f}",
+            Text(f"progress {step.progress:g}", style="bold").append(
+                f"   ratio {step.ratio:.3f}   realised {step.realised_ratio:.3f}",
                 style="not bold",
             )
         )
-        console.print(passage(moment.pieces, in_colour=in_colour))
-        if moment.class_shares:
-            console.print(class_line(moment.class_shares), style="dim")
-        console.print(length_line(moment.length_ratios), style="dim")
+        console.print(passage(step.tokens, in_colour=in_colour))
+        if step.class_shares:
+            console.print(class_line(step.class_shares), style="dim")
+        console.print(length_line(step.length_ratios), style="dim")
 
 
-def passage(pieces: Sequence[Piece], *, in_colour: bool) -> Text:
+def passage(tokens: Sequence[PreviewToken], *, in_colour: bool) -> Text:
     """The passage with its selected tokens in colour; a masked one shows what it was."""
     text = Text()
-    for number, piece in enumerate(pieces):
-        if number and piece.starts_word:
+    for number, token in enumerate(tokens):
+        if number and token.starts_word:
             text.append(" ")
-        shown = f"{piece.text}←{piece.original}" if piece.fate == "random" else piece.original
-        if piece.fate == "seen":
-            text.append(piece.text)
+        shown = f"{token.text}←{token.original}" if token.state == "random" else token.original
+        if token.state == "visible":
+            text.append(token.text)
         elif in_colour:
-            text.append(shown, style=_STYLES[piece.fate])
+            text.append(shown, style=_STYLES[token.state])
         else:
-            text.append(_MARKS[piece.fate].format(shown))
+            text.append(_MARKS[token.state].format(shown))
     return text
 
 

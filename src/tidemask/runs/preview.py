@@ -1,4 +1,4 @@
-"""What a masking policy does to real text: one passage, masked at several moments of a run."""
+"""What a masking policy does to real text: one passage, masked at several steps of a run."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ LONGEST = 4
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A token of the passage: what the input shows, and what became of it."""
+class PreviewToken:
+    """A token of the passage: what the input shows, and whether it is to be predicted."""
 
     text: str
-    fate: str
-    """`seen`; `mask`, `random` or `kept` if it is to be predicted; or `hidden`, corrupted and not
-    to be predicted."""
+    state: str
+    """`visible`; `mask`, `random` or `kept` if it is to be predicted; or `hidden`, which is
+    corrupted but not predicted."""
     original: str
     starts_word: bool
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The policy at one moment of the run."""
+class PreviewStep:
+    """The policy at one step of the run."""
 
     progress: float
     ratio: float
@@ -50,7 +50,7 @@ class Moment:
     """Per class, its share of the masked tokens and of all maskable ones."""
     length_ratios: dict[str, float]
     """By the length of words in tokens, the masked share of their tokens; the last is for `n+`."""
-    pieces: list[Piece]
+    tokens: list[PreviewToken]
 
 
 def preview(
@@ -60,15 +60,15 @@ def preview(
     progresses: Sequence[float],
     run: Path | None,
     sequence: int,
-) -> list[Moment]:
-    """Mask a passage of a corpus at several moments.
+) -> list[PreviewStep]:
+    """Mask a passage of a corpus at several steps.
 
     Args:
         corpus: a prepared corpus; its held-out split is shown, or else its training split.
         recipe: the policy.
         progresses: shares of the run, in [0, 1].
-        run: a run whose logged class losses weigh the classes; without one, a policy that weighs
-            them knows no losses yet and masks all alike.
+        run: a run whose logged class losses weight the classes; without one, a policy that weights
+            them knows no losses yet and masks all classes alike.
         sequence: number of the sequence to show.
 
     Raises:
@@ -83,7 +83,7 @@ def preview(
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
     batch = dataset.__getitems__(ids)
     starts = starts_of_words(batch)[0]
-    moments = []
+    steps = []
     for progress in progresses:
         step = min(round(progress * recipe.training.max_steps), recipe.training.max_steps)
         masked = masker(
@@ -92,27 +92,27 @@ def preview(
             key=StepKey(recipe.training.seed, step),
             class_loss=_logged_losses(run, masker, progress),
         )
-        moments.append(_moment(masked, batch, starts, masker, data, progress))
-    return moments
+        steps.append(_step(masked, batch, starts, masker, data, progress))
+    return steps
 
 
-def _moment(
+def _step(
     masked: MaskedBatch,
     batch: Batch,
     starts: Tensor,
     masker: Masker,
     data: CorpusInputs,
     progress: float,
-) -> Moment:
+) -> PreviewStep:
     counted = slice(1, None)
     selected, maskable = masked.corrupted[counted], masked.maskable[counted]
-    return Moment(
+    return PreviewStep(
         progress=progress,
         ratio=masker.ratio(progress),
         realised_ratio=float(selected.sum() / maskable.sum().clamp(min=1)),
         class_shares=_shares(masked, counted, masker.class_names),
         length_ratios=_by_length(selected, maskable, starts[counted]),
-        pieces=_pieces(masked, batch.input_ids[0].tolist(), starts[0].tolist(), data),
+        tokens=_tokens(masked, batch.input_ids[0].tolist(), starts[0].tolist(), data),
     )
 
 
@@ -147,35 +147,35 @@ def _by_length(selected: Tensor, maskable: Tensor, starts: Tensor) -> dict[str, 
     return ratios
 
 
-def _pieces(
+def _tokens(
     masked: MaskedBatch,
     originals: Sequence[int],
     starts: Sequence[int],
     data: CorpusInputs,
-) -> list[Piece]:
+) -> list[PreviewToken]:
     tokenizer = data.tokenizer
-    pieces = []
+    tokens = []
     for position, now in enumerate(masked.input_ids[0].tolist()):
         if not masked.maskable[0, position]:
             continue
         original = originals[position]
-        fate = "seen"
+        state = "visible"
         if masked.selected[0, position]:
-            fate = _fate(now, original, data.vocabulary.mask_id)
+            state = _state(now, original, data.vocabulary.mask_id)
         elif masked.corrupted[0, position]:
-            fate = "hidden"
-        pieces.append(
-            Piece(
+            state = "hidden"
+        tokens.append(
+            PreviewToken(
                 text=_readable(tokenizer.convert_ids_to_tokens(now)),
-                fate=fate,
+                state=state,
                 original=_readable(tokenizer.convert_ids_to_tokens(original)),
                 starts_word=starts[position] == position,
             )
         )
-    return pieces
+    return tokens
 
 
-def _fate(now: int, original: int, mask_id: int) -> str:
+def _state(now: int, original: int, mask_id: int) -> str:
     if now == mask_id:
         return "mask"
     return "kept" if now == original else "random"
@@ -189,11 +189,11 @@ def _readable(token: object) -> str:
 
 
 def _logged_losses(run: Path | None, masker: Masker, progress: float) -> Tensor | None:
-    """The class losses that a run logged nearest to a moment; `None` without a run.
+    """The class losses that a run logged nearest to a step; `None` without a run.
 
     Raises:
-        UserError: the run logged nothing, or the policy weighs vocabulary entries, whose losses are
-            in checkpoints alone.
+        UserError: the run logged nothing, or the policy weights vocabulary entries, whose losses
+            are in checkpoints alone.
     """
     if run is None:
         return None
