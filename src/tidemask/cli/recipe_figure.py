@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tidemask.report.figures.ratio_curves import RatioCurve, check_figure_path, write_ratio_curves
-from tidemask.runs.config import load_recipe
+import numpy as np
+
+from tidemask.masking.schedule import SCHEDULES
+from tidemask.report.figures.ratio_curves import PROGRESS, RatioCurve, write_ratio_curves
+from tidemask.runs.config import Recipe, load_recipe
 
 
 def draw_recipes(names: Iterable[str], path: Path) -> None:
-    """Draw the masking ratio of recipes over a run.
+    """Draw the masking ratio of recipes over a run, by the schedules they use.
 
     Args:
         names: of shipped recipes, or paths of YAML files.
@@ -19,12 +22,22 @@ def draw_recipes(names: Iterable[str], path: Path) -> None:
     Raises:
         UserError: no such recipe, or a figure that cannot be written there; nothing is then.
     """
-    check_figure_path(path)
-    curves = []
-    for recipe in map(load_recipe, names):
-        masking = recipe.masking
-        prediction = None if masking.prediction == "all" else masking.prediction
-        around = masking.per_sequence
-        band = None if around.distribution == "same" else around.interval
-        curves.append(RatioCurve.of(recipe.name, masking.ratio, band=band, prediction=prediction))
+    families = [*SCHEDULES, _PER_SEQUENCE]
+    curves = sorted(map(_curve, map(load_recipe, names)), key=lambda c: families.index(c.family))
     write_ratio_curves(curves, path)
+
+
+_PER_SEQUENCE = "another ratio for each sequence"
+
+
+def _curve(recipe: Recipe) -> RatioCurve:
+    masking, around = recipe.masking, recipe.masking.per_sequence
+    ratio = np.array([masking.ratio(s) for s in PROGRESS])
+    band = predicted = None
+    if around.distribution != "same":
+        low, high = np.array([around.interval(r) for r in ratio]).T
+        band = low, high
+    if masking.prediction != "all":
+        predicted = np.minimum(ratio, [masking.prediction(s) for s in PROGRESS])
+    family = _PER_SEQUENCE if band else masking.ratio.schedule
+    return RatioCurve(name=recipe.name, family=family, ratio=ratio, band=band, predicted=predicted)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.dom import minidom
 
 import numpy as np
@@ -15,18 +16,7 @@ from matplotlib.figure import Figure
 from tidemask import load_recipe
 from tidemask.cli import app as cli
 from tidemask.cli import recipe_figure
-from tidemask.masking.schedule import Constant, Cosine, Cyclic, Linear, Phases, Triangle
-from tidemask.report.figures.ratio_curves import (
-    CONSTANT,
-    FALLING,
-    IN_CYCLES,
-    IN_STEPS,
-    PER_SEQUENCE,
-    RISING,
-    RatioCurve,
-    family_of,
-    ratio_curves_chart,
-)
+from tidemask.report.figures.ratio_curves import PROGRESS, RatioCurve, ratio_curves_chart
 from tidemask.runs.config import recipe_names
 
 Plot = Callable[..., tuple[int, str, str]]
@@ -52,6 +42,11 @@ def plotted(monkeypatch: pytest.MonkeyPatch) -> list[RatioCurve]:
     curves: list[RatioCurve] = []
     monkeypatch.setattr(recipe_figure, "write_ratio_curves", lambda c, path: curves.extend(c))
     return curves
+
+
+def constant(name: str, ratio: float, **others: Any) -> RatioCurve:
+    flat = np.full_like(PROGRESS, ratio)
+    return RatioCurve(name=name, family="constant", ratio=flat, **others)
 
 
 def axes_of(*curves: RatioCurve) -> list[Axes]:
@@ -83,8 +78,7 @@ def test_ratio_curves_pass_through_the_schedules_points(
     heights = curves_in(axes)[0]
     schedule = load_recipe(recipe).masking.ratio
     for tenth in range(11):
-        at = curve.progress.index(tenth / 10)
-        assert heights[at] == schedule(tenth / 10)
+        assert heights[100 * tenth] == schedule(tenth / 10)
     assert recipe in texts_of(axes)
 
 
@@ -92,12 +86,21 @@ def test_ratio_curves_of_every_recipe_are_named_once(
     plot: Plot, plotted: list[RatioCurve], tmp_path: Path
 ) -> None:
     assert plot("--plot", tmp_path / "all.svg")[0] == 0
-    assert [curve.name for curve in plotted] == recipe_names()
-    texts = "\n".join(texts_of(axes) for axes in axes_of(*plotted))
-    names = [name.strip() for line in texts.split("\n") for name in line.split(",")]
-    assert sorted(n for n in names if n not in ("", "predicted")) == sorted(
-        [*recipe_names(), *(c.name for c in plotted if c.predicted)]
-    )
+    predicted = [f"{c.name}, predicted" for c in plotted if c.predicted is not None]
+    texts = [text.get_text() for axes in axes_of(*plotted) for text in axes.texts]
+    assert sorted(texts) == sorted([*recipe_names(), *predicted])
+    assert predicted == ["ankner-subset, predicted"]
+
+
+def test_ratio_curves_have_a_panel_per_schedule(
+    plot: Plot, plotted: list[RatioCurve], tmp_path: Path
+) -> None:
+    assert plot("--plot", tmp_path / "all.svg")[0] == 0
+    titles = [panel.title for panel in ratio_curves_chart(plotted).panels]
+    assert titles[:3] == ["constant", "linear", "cosine"]
+    assert titles[-1] == "another ratio for each sequence"
+    for curve in plotted:
+        assert curve.band or curve.family == load_recipe(curve.name).masking.ratio.schedule
 
 
 @pytest.mark.parametrize("name", ["all.png", "all.svg", "new/all.SVG"])
@@ -122,7 +125,7 @@ def test_ratio_curves_of_a_file_of_ones_own(
     )
     assert plot(tmp_path / "mine.yaml", "--plot", tmp_path / "mine.png")[0] == 0
     (curve,) = plotted
-    assert curve.predicted == tuple(min(0.2, ratio) for ratio in curve.ratio)
+    assert curve.predicted.tolist() == [min(0.2, ratio) for ratio in curve.ratio]
     assert curve.band is not None
     deviation = math.sqrt(0.3 * 0.7 / 16)
     assert (curve.band[0][0], curve.band[1][0]) == pytest.approx((0.3 - deviation, 0.3 + deviation))
@@ -147,24 +150,30 @@ def test_ratio_curves_refuse_what_cannot_be_written(plot: Plot, tmp_path: Path) 
     assert (status, "Did you mean bert?" in err) == (2, True)
 
 
-def test_ratio_curves_draw_equal_ones_once_with_all_their_names() -> None:
-    constant = Constant(ratio=0.15)
+def test_ratio_curves_draw_equal_ones_in_one_colour_with_all_their_names() -> None:
+    predicted = np.full_like(PROGRESS, 0.1)
     (axes,) = axes_of(
-        RatioCurve.of("a", constant),
-        RatioCurve.of("b", Linear(start=0.15, end=0.15)),
-        RatioCurve.of("c", constant, prediction=Constant(ratio=0.1)),
-        RatioCurve.of("d", Constant(ratio=0.3)),
+        constant("a", 0.15),
+        constant("b", 0.15 + 1e-12),
+        constant("c", 0.15, predicted=predicted),
+        constant("d", 0.3),
     )
-    heights = [float(line[0]) for line in curves_in(axes)]
-    assert heights == [0.15, 0.1, 0.3]
-    styles = {line.get_linestyle() for line in axes.lines if line.get_ydata()[0] == 0.1}
-    assert "--" in styles
-    assert {"a, b, c", "c, predicted", "d"} <= set(texts_of(axes).split("\n"))
+    assert [float(line[0]) for line in curves_in(axes)] == pytest.approx(
+        [0.15, 0.15, 0.15, 0.1, 0.3]
+    )
+    (dashed,) = (
+        line for line in axes.lines if line.get_ydata()[0] == 0.1 and line.get_linewidth() > 1
+    )
+    assert dashed.get_linestyle() == "--"
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    assert set(colours) == {"a", "b", "c", "c, predicted", "d"}
+    assert colours["a"] == colours["b"] == colours["c"] == colours["c, predicted"] != colours["d"]
 
 
 def test_ratio_curves_draw_bands() -> None:
-    band = RatioCurve.of("a", Constant(ratio=0.5), band=lambda ratio: (ratio - 0.5, ratio + 0.5))
-    chart = ratio_curves_chart([band, RatioCurve.of("b", Constant(ratio=0.15))])
+    band = np.zeros_like(PROGRESS), np.ones_like(PROGRESS)
+    banded = RatioCurve(name="a", family="own", ratio=0.5 + 0 * PROGRESS, band=band)
+    chart = ratio_curves_chart([constant("b", 0.15), banded])
     assert [panel.y_label for panel in chart.panels] == [
         "masking ratio",
         "masking ratio, on another scale",
@@ -176,32 +185,13 @@ def test_ratio_curves_draw_bands() -> None:
     assert (low, high) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("schedule", "family"),
-    [
-        (Constant(), CONSTANT),
-        (Cosine(), FALLING),
-        (Phases(), IN_STEPS),
-        (Cyclic(), IN_CYCLES),
-        (Triangle(), RISING),
-        (Triangle(start=0.3, middle=0.0, end=0.3), RISING),
-        (Linear(start=0.0, end=0.3), RISING),
-    ],
-)
-def test_ratio_curves_families_go_by_shape(schedule: Callable[..., float], family: str) -> None:
-    assert family_of(RatioCurve.of("a", schedule)) == family
-    banded = RatioCurve.of("a", schedule, band=lambda ratio: (ratio, ratio))
-    assert family_of(banded) == PER_SEQUENCE
-
-
 def test_ratio_curves_names_do_not_overlap() -> None:
-    curves = [RatioCurve.of(f"{n:02}" * 8, Constant(ratio=0.15 + n / 1000)) for n in range(12)]
-    (axes,) = axes_of(*curves)
+    (axes,) = axes_of(*(constant(f"{n:02}" * 8, 0.15 + n / 1000) for n in range(12)))
     height = axes.get_window_extent().height / axes.figure.dpi * 72
     low, high = axes.get_ylim()
     places = sorted(text.get_position()[1] for text in axes.texts)
     assert len(places) == 12
-    assert min(np.diff(places)) / (high - low) * height > 9.5
+    assert min(np.diff(places)) / (high - low) * height > 9.1
 
 
 def test_ratio_curves_load_no_torch() -> None:

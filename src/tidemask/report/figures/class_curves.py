@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from tidemask.report.figures.curve_ends import CurveEnd, name_ends
 from tidemask.report.figures.curves import from_zero
 from tidemask.report.figures.palette import FUNCTION, INK, Colour
 from tidemask.report.results.compared_run import ComparedRun, Series
@@ -23,8 +24,6 @@ RARE_SHARE = 0.01
 MAX_POINTS = 20
 """Points of a share curve: logged windows are pooled up to this number."""
 
-_LABEL_GAP_POINTS = 9.2
-
 Curves = Mapping[str, tuple[Series, Series]]
 """Steps and values by class."""
 
@@ -32,64 +31,17 @@ Curves = Mapping[str, tuple[Series, Series]]
 def draw_classes(axes: Axes, run: ComparedRun, curves: Curves) -> None:
     """Each class as a curve, with its name beside the end; the names never overlap."""
     from_zero(axes, run.max_steps or run.last_step)
-    ends: dict[str, tuple[float, float]] = {}
+    ends = []
     for name, (steps, values) in curves.items():
         known = ~np.isnan(values)
         if not known.any():
             continue
         rare = 0 < run.corpus_share.get(name, 1.0) < RARE_SHARE
         width = 0.7 if rare else 1.5
-        axes.plot(steps[known], values[known], color=group_colour(name).light, linewidth=width)
-        ends[name] = (float(steps[known][-1]), float(values[known][-1]))
-    _name_ends(axes, ends)
-
-
-def _name_ends(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
-    low, high = axes.get_ylim()
-    height = axes.get_window_extent().height / axes.figure.dpi * 72
-    gap = _LABEL_GAP_POINTS * (high - low) / height
-    names = sorted(ends, key=lambda name: ends[name][1])
-    places = spread([ends[name][1] for name in names], gap, low + gap / 2, high)
-    left, right = axes.get_xlim()
-    beside = max((x for x, _ in ends.values()), default=right) + 0.05 * (right - left)
-    for name, place in zip(names, places, strict=True):
-        x, y = ends[name]
-        colour = group_colour(name).light
-        axes.plot(
-            [x, beside],
-            [y, place],
-            clip_on=False,
-            color=colour,
-            linewidth=0.5,
-            alpha=0.6,
-        )
-        axes.text(
-            beside + 0.01 * (right - left),
-            place,
-            name,
-            color=colour,
-            size=7.5,
-            va="center_baseline",
-        )
-
-
-def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places at least `gap` apart, as near as can be to the given ascending values.
-
-    Neighbours that would overlap form a block around the mean of their values (pooling of
-    adjacent violators); then all are pushed inside `low` and `high`, the upper end first.
-    """
-    blocks: list[tuple[float, int]] = []
-    for index, value in enumerate(values):
-        mean, size = value - index * gap, 1
-        while blocks and blocks[-1][0] > mean:
-            before, count = blocks.pop()
-            mean, size = (before * count + mean * size) / (count + size), count + size
-        blocks.append((mean, size))
-    offsets = [mean for mean, size in blocks for _ in range(size)]
-    places = [max(offset, low) + index * gap for index, offset in enumerate(offsets)]
-    last = len(places) - 1
-    return [min(place, high - (last - index) * gap) for index, place in enumerate(places)]
+        colour, x, y = group_colour(name), steps[known], values[known]
+        axes.plot(x, y, color=colour.light, linewidth=width)
+        ends.append(CurveEnd(name, float(x[-1]), float(y[-1]), colour))
+    name_ends(axes, ends)
 
 
 def pooled(run: ComparedRun, names: Sequence[str]) -> tuple[Series, Series]:
