@@ -64,7 +64,11 @@ def held_out_band_loss(percent: int, band: tuple[int, int]) -> str:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where everything of one run lies."""
+    """The paths of one run directory.
+
+    Attributes:
+        root: the directory.
+    """
 
     root: Path
 
@@ -128,7 +132,7 @@ class RunDirectory:
         """The resolved configuration as nested mappings.
 
         Raises:
-            UserError: this is no run directory, or its configuration is damaged.
+            UserError: this is not a run directory, or its configuration is damaged.
         """
         if not self.config.is_file():
             raise UserError(
@@ -180,7 +184,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             raise UserError(f"damaged metrics: {path}, line {number}: {error}.") from error
         if not isinstance(record, dict) or "step" not in record:
-            raise UserError(f"damaged metrics: {path}, line {number} is no object with a step.")
+            raise UserError(f"damaged metrics: {path}, line {number} is not an object with a step.")
         records.append(record)
     return records
 
@@ -249,7 +253,7 @@ def write_evaluation(
         metrics: scalars by name.
         settings: what was evaluated how; enough to do it again.
         seed: of fine-tuning, where the task has several.
-        details: what else stands beside them, such as `main_metric`, `versions` and `notes`.
+        details: further fields of the file, such as `main_metric`, `versions` and `notes`.
     """
     run.evaluation.mkdir(parents=True, exist_ok=True)
     path = run.result(task, checkpoint, seed)

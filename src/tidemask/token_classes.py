@@ -1,4 +1,4 @@
-"""Token classes: what a token counts as when masking weighs kinds of words differently.
+"""Token classes: what a token counts as when kinds of words are weighted differently.
 
 The default classes are the 17 universal part-of-speech tags. A class is stored as a `uint8`
 index into a list of names; `NO_CLASS` marks a token without one and is never used as an index.
@@ -29,4 +29,4 @@ CONTENT_UPOS: frozenset[str] = frozenset({"ADJ", "ADV", "INTJ", "NOUN", "PROPN",
 """The open classes of Universal Dependencies; the rest are function words, punctuation, others."""
 
 NO_CLASS: int = 255
-"""`uint8` value of a token without a class: special tokens, padding, words nobody tagged."""
+"""`uint8` value of a token without a class: special tokens, padding, words without a tag."""

@@ -1,6 +1,6 @@
 """The configuration of a run: the components' settings collected, loaded, overridden and checked.
 
-Defaults stand in the settings; a recipe overrides them, `section.field=value` overrides the
+The settings have defaults; a recipe overrides them, and `section.field=value` overrides the
 recipe. All problems of a configuration are reported together, each with its dotted path.
 """
 
@@ -37,7 +37,7 @@ class CorpusReference(Settings):
     path: str
     """Its directory."""
     fingerprint: str
-    """Of its content; a run refuses to continue on another."""
+    """The fingerprint of its content; a run refuses to continue on another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +45,15 @@ class Recipe(Settings):
     """A named masking policy, with the settings of model and training that belong to it."""
 
     name: str = "custom"
-    """What reports call it."""
+    """The name that reports show."""
     summary: str = ""
-    """One sentence: what the policy does."""
+    """What the policy does, in one sentence."""
     source: str = ""
     """Where it was published."""
     deviations: str = ""
     """In which points it differs from its source."""
     overrides: tuple[str, ...] = ()
-    """What was set over the recipe, as `section.field=value`; reports name it."""
+    """Settings that replace the recipe's own, as `section.field=value`; reports show them."""
     masking: MaskingSettings = field(default_factory=MaskingSettings)
     """How much is masked, what, and how."""
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -69,18 +69,18 @@ class RunConfig(Settings):
     """Everything that determines a run; saved as its run.yaml."""
 
     recipe: str
-    """Name of the recipe it came from."""
+    """The name of the recipe."""
     overrides: tuple[str, ...] = ()
-    """What was set over the recipe, as `section.field=value`."""
+    """Settings that replaced the recipe's own, as `section.field=value`."""
     corpus: CorpusReference
-    """What it trains on."""
+    """The corpus that the model is trained on."""
     masking: MaskingSettings
     """How much is masked, what, and how."""
     model: ModelSettings
     """Which model is trained."""
     model_fingerprint: str | None = None
-    """Of the configuration file, or the configuration and weights, that `model` names; a run
-    refuses to begin with others. `None` for a size."""
+    """The fingerprint of the configuration file, or of the configuration and weights, that `model`
+    names; a run refuses to begin with others. `None` for a size."""
     training: TrainingSettings
     """How it is optimised."""
     evaluation: HeldOutSettings
@@ -252,7 +252,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """The checker of a class of settings; to make it takes longer than to check with it."""
+    """The validator of a class of settings; building one takes longer than validating with it."""
     return TypeAdapter(kind)
 
 

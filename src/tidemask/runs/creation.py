@@ -44,7 +44,7 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
 
 
 def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
-    """The run in `out` if it is the one that is asked for; made if none has begun there.
+    """Find the run in `out` if it has the settings asked for; make it if there is none.
 
     So one command both starts a run and continues it, and a scheduler may give it again. What a
     process that was killed left of a directory before its run.yaml is taken away.
@@ -72,7 +72,7 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
 
 
 def _request(config: RunConfig) -> dict[str, Any]:
-    """What a command asks for, however it is put and wherever the corpus lies."""
+    """The settings that a command asks for, without their wording and the place of the corpus."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     return {**plain, "overrides": [], "corpus": plain["corpus"]["fingerprint"]}
 

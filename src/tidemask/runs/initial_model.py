@@ -86,7 +86,7 @@ def start_of(settings: ModelSettings, data: CorpusInputs, *, seed: int) -> Start
 
     Raises:
         UserError: it cannot be built or loaded, does not fit the corpus' tokenizer or the length of
-            its rows, or cannot keep documents apart as it is told to.
+            its rows, or cannot keep documents apart although the settings ask for it.
     """
     if settings.warm_start is not None:
         return _warm_start(settings.warm_start, settings.dropout, data, seed)

@@ -68,7 +68,7 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
 
 
 def _without_places(text: str, config: RunConfig) -> str:
-    """Names in place of absolute paths, which tell nobody anything but where their author works."""
+    """The text with names in place of absolute paths, which mean nothing elsewhere."""
     places = (config.corpus.path, config.model.warm_start, config.model.config)
     for place in map(str, filter(None, places)):
         if Path(place).is_absolute():

@@ -67,7 +67,7 @@ def train(
 
     Args:
         run: made by `new_run`, or interrupted.
-        callbacks: told how it goes.
+        callbacks: called while the run goes on.
         stop_request: says when to stop; nothing stops it if left out.
 
     Returns:
