@@ -99,7 +99,7 @@ def main() -> None:
     from tidemask.evaluation.targets import newest_model
 
     machine = conditions()
-    model = str(newest_model(arguments.model, device="cpu").directory)  # a run would keep results
+    model = str(newest_model(arguments.model).directory)  # a run would keep results
     tasks = arguments.tasks.split(",")
     settings = ["fine_tuning.learning_rates=[1e-4]", *arguments.set]
     rows = [

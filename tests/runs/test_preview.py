@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from tidemask.cli.preview_text import length_line, passage
+from tidemask.cli.preview import length_line, passage
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import LONGEST, SHARE_SEQUENCES, PreviewStep, preview
 

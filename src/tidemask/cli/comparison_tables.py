@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tidemask.cli.terminal import print_table, stdout
+from tidemask.cli.tables import print_table
+from tidemask.cli.terminal import stdout
 from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, UNIGRAM_ENTROPY, WALL_SECONDS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The demonstration: the whole job on embedded text, four policies side by side.
+"""`tidemask demo`: the whole job on embedded text, four policies side by side.
 
 Runs are processes of `tidemask pretrain`, two at a time on one thread each: at this size a second
 thread speeds up a run less than a second run does. What exists already is kept, so an interrupted
@@ -14,13 +14,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from tidemask.cli.terminal import Reporter
-from tidemask.corpus.demo_text.documents import demo_documents
-from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_corpus
+import typer
+
+from tidemask.cli.comparison_tables import show_comparison
+from tidemask.cli.interrupts import interruptible
+from tidemask.cli.terminal import Reporter, reporting
 from tidemask.errors import UserError
-from tidemask.report.compare import Comparison, compare_runs
 from tidemask.run_record import RunDirectory, read_metrics
+
+if TYPE_CHECKING:
+    from tidemask.report.compare import Comparison
 
 RECIPES: tuple[str, ...] = ("bert", "constant-matched", "mrd-cosine", "ptw-mrd")
 """Policies that the demonstration compares."""
@@ -35,6 +40,23 @@ SEQUENCE_LENGTH = 64
 _POLL_SECONDS = 0.5
 
 
+def demo_command(
+    out: Annotated[
+        Path, typer.Option("--out", help="Directory for corpus, runs and report.")
+    ] = Path("tidemask-demo"),
+    steps: Annotated[
+        int, typer.Option("--steps", min=20, help="Optimizer steps of each run.")
+    ] = 1350,
+) -> None:
+    """Run the whole job on text that every installation carries, and compare four policies.
+
+    A few minutes on a laptop's CPU. What is there already is kept: run it again to continue.
+    """
+    with reporting() as reporter, interruptible(f"tidemask demo --out {out} --steps {steps}"):
+        comparison = run_demo(out, steps=steps, reporter=reporter)
+    show_comparison(comparison)
+
+
 def run_demo(out: Path, *, steps: int, reporter: Reporter) -> Comparison:
     """Prepare the embedded text, pre-train under each policy, compare.
 
@@ -46,6 +68,10 @@ def run_demo(out: Path, *, steps: int, reporter: Reporter) -> Comparison:
     Raises:
         UserError: `out` holds something else, or runs of another length; a run failed.
     """
+    from tidemask.corpus.demo_text.documents import demo_documents
+    from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+    from tidemask.report.compare import compare_runs
+
     _check_place(out, steps)
     out.mkdir(parents=True, exist_ok=True)
     corpus = out / "corpus"
@@ -117,6 +143,8 @@ def _run_side_by_side(
     commands: dict[RunDirectory, list[str]], *, steps: int, reporter: Reporter
 ) -> None:
     """Run all commands, as many at once as there are cores; a failure stops the others."""
+    from tidemask.corpus.prepare import available_cores
+
     waiting = list(commands.items())
     running: dict[RunDirectory, subprocess.Popen[str]] = {}
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

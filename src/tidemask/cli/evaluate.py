@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tidemask.cli.interrupts import interruptible, stopping_at_sigterm
 from tidemask.cli.terminal import Reporter, print_error, reporting, stderr
-from tidemask.cli.training import interruptible
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 _STAGE = "evaluation"
 
 
-def evaluate(
+def evaluate_command(
     targets: Annotated[
         list[str],
         typer.Argument(
@@ -137,7 +134,8 @@ def _evaluate_and_show(
         with_random=with_random,
     )
     command = shlex.join(["tidemask", "evaluate", *arguments, "--tasks", tasks])
-    with reporting() as reporter, interruptible(f"{command} ..."), _heeding_sigterm():
+    kept = "What was measured is kept; give the command again to go on."
+    with reporting() as reporter, interruptible(f"{command} ..."), stopping_at_sigterm(kept):
         outcomes = evaluate(request, _watcher(reporter))
     show_outcomes(outcomes)
     _say_notes(outcomes)
@@ -146,21 +144,6 @@ def _evaluate_and_show(
         print_error(problem)
     if problems:
         raise typer.Exit(2)
-
-
-@contextmanager
-def _heeding_sigterm() -> Iterator[None]:
-    """Let what a scheduler sends end the command with one line and status 143."""
-
-    def leave(*_: object) -> None:
-        print_error("ended by SIGTERM. What was measured is kept; give the command again to go on.")
-        sys.exit(143)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _watcher(reporter: Reporter) -> Watcher:

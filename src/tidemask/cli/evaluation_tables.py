@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from tidemask.cli.held_out_table import show_evaluations
-from tidemask.cli.terminal import print_table, stdout
+from tidemask.cli.tables import print_table
+from tidemask.cli.terminal import stdout
 from tidemask.evaluation.jobs import Outcome
 from tidemask.run_record import HELD_OUT, HELD_OUT_TASK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidemask.cli.terminal import print_table
+from tidemask.cli.tables import print_table
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_PERCENTS,

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn, Task, TaskID
-from rich.table import Table
 from rich.text import Text
 
 from tidemask.cli.progress_line import Stage, bar_line, log_line
@@ -111,28 +109,6 @@ def reporting() -> Iterator[Reporter]:
     """A reporter for the duration of a command."""
     with Reporter() as reporter:
         yield reporter
-
-
-def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", text_columns: int = 1
-) -> None:
-    """Print a table of results; all but the first `text_columns` columns are aligned right."""
-    table = Table(
-        title=title or None,
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-    )
-    for number, column in enumerate(columns):
-        is_text = number < text_columns
-        table.add_column(
-            column, justify="left" if is_text else "right", no_wrap=number == 0 or not is_text
-        )
-    for row in rows:
-        table.add_row(*row)
-    stdout.print(table)
 
 
 def print_error(message: str) -> None:

@@ -87,12 +87,13 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def newest_model(name: str, *, device: str) -> ModelUnderTest:
+def newest_model(name: str) -> ModelUnderTest:
     """The model that a name stands for: a run's newest, or the model itself.
 
     Raises:
         UserError: there is none.
     """
+    device = default_device()
     target = target_of(name, checkpoints="last", out=None, with_random=False, device=device)
     return target.models[-1][1]
 

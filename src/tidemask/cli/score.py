@@ -1,9 +1,7 @@
-"""Looking at a model by hand: the words it fills in, and the score it gives to a text."""
+"""`tidemask score`: the pseudo-log-likelihood that a model gives to texts."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from tidemask.cli.terminal import print_table, reporting, stdout
+from tidemask.cli.options import JsonOption, ModelArgument
+from tidemask.cli.tables import print_json, print_table
+from tidemask.cli.terminal import reporting, stdout
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,41 +22,8 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 48
 
 
-Target = Annotated[
-    str,
-    typer.Argument(metavar="RUN_OR_MODEL", help="A run, a model directory, or a model on the hub."),
-]
-
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON Lines with all digits in place of tables.")
-]
-
-
-def fill(
-    target: Target,
-    text: Annotated[
-        str, typer.Argument(help='A text with one or more [MASK] in it: "The [MASK] sat."')
-    ],
-    top: Annotated[int, typer.Option("--top", help="Words shown for each mask.")] = 5,
-    as_json: AsJson = False,
-) -> None:
-    """Show the words that a model fills in for the masks of a text, with their probabilities."""
-    from tidemask.tasks.zero_shot.fill import fill_masks
-
-    model_under_test = _model_under_test(target)
-    fillings = fill_masks(model_under_test.masked_lm(), model_under_test.tokenizer, text, top=top)
-    several = len(fillings) > 1
-    for number, candidates in enumerate(fillings, start=1):
-        if as_json:
-            words = [dataclasses.asdict(filling) for filling in candidates]
-            _print_json({"mask": number, "words": words})
-            continue
-        rows = [[escape(filling.token), f"{filling.probability:.4f}"] for filling in candidates]
-        print_table(["word", "probability"], rows, title=f"Mask {number}" if several else "")
-
-
-def score(
-    target: Target,
+def score_command(
+    target: ModelArgument,
     texts: Annotated[
         list[str] | None, typer.Argument(help="Texts to score.", show_default=False)
     ] = None,
@@ -79,9 +46,10 @@ def score(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Show the log-probability of each token, too.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
+    from tidemask.evaluation.targets import newest_model
     from tidemask.tasks.zero_shot.pll import read_texts, score_texts
     from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
@@ -90,8 +58,8 @@ def score(
         given += read_texts(file, unit)
     if not given:
         raise UserError("no text to score. Give texts, or a file of them with --file.")
-    model_under_test = _model_under_test(target)
-    model, tokenizer = model_under_test.masked_lm(), model_under_test.tokenizer
+    scored = newest_model(target)
+    model, tokenizer = scored.masked_lm(), scored.tokenizer
     settings = ScoringSettings(variant=variant, precision=precision)
     with reporting() as reporter:
 
@@ -101,14 +69,14 @@ def score(
         scores = score_texts(model, tokenizer, given, settings, on_progress)
     if as_json:
         for text, one in zip(given, scores, strict=True):
-            _print_json({"text": text, **_fields(one, model_under_test if tokens else None)})
+            print_json({"text": text, **_fields(one, scored if tokens else None)})
         return
     if tokens:
-        _show_tokens(model_under_test, scores)
+        _show_tokens(scored, scores)
     _show_texts(given, scores)
 
 
-def _fields(score: TextScore, model_under_test: ModelUnderTest | None) -> Mapping[str, Any]:
+def _fields(score: TextScore, model: ModelUnderTest | None) -> Mapping[str, Any]:
     """A score in JSON; with a model, whose tokenizer reads them, that of each token, too."""
     fields: dict[str, Any] = {
         "num_tokens": score.num_tokens,
@@ -116,17 +84,10 @@ def _fields(score: TextScore, model_under_test: ModelUnderTest | None) -> Mappin
         "pll": score.pll,
         "pppl": score.pppl if math.isfinite(score.pppl) else None,
     }
-    if model_under_test is not None:
-        fields["tokens"] = model_under_test.tokenizer.convert_ids_to_tokens(
-            score.token_ids.tolist()
-        )
+    if model is not None:
+        fields["tokens"] = model.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
         fields["log_probabilities"] = score.log_probabilities.tolist()
     return fields
-
-
-def _print_json(fields: Mapping[str, Any]) -> None:
-    """One line, as wide as it is, in ASCII: no terminal's width or encoding has a say."""
-    stdout.out(json.dumps(fields), highlight=False)
 
 
 def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
@@ -150,9 +111,9 @@ def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
         )
 
 
-def _show_tokens(model_under_test: ModelUnderTest, scores: Sequence[TextScore]) -> None:
+def _show_tokens(model: ModelUnderTest, scores: Sequence[TextScore]) -> None:
     for score in scores:
-        tokens = model_under_test.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
+        tokens = model.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
         rows = [
             [escape(str(token)), f"{value:.3f}"]
             for token, value in zip(tokens, score.log_probabilities, strict=True)
@@ -163,14 +124,3 @@ def _show_tokens(model_under_test: ModelUnderTest, scores: Sequence[TextScore]) 
 def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
-
-
-def _model_under_test(name: str) -> ModelUnderTest:
-    """The newest model of a run; or a model, here or on the hub.
-
-    Raises:
-        UserError: there is none.
-    """
-    from tidemask.evaluation.targets import default_device, newest_model
-
-    return newest_model(name, device=default_device())

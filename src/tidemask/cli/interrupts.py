@@ -1,7 +1,9 @@
-"""A training at the command line: signals that stop it in order, and what is shown at its end."""
+"""Ctrl-C and the signals of schedulers: how they end a command, and what it says then."""
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tidemask.cli.held_out_table import show_start_and_final
-from tidemask.cli.terminal import print_error, reporting, stderr, stdout
+from tidemask.cli.terminal import print_error, stderr
 from tidemask.processes import is_first_rank, is_launched
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def interruptible(continuation: str) -> Iterator[None]:
 
 @contextmanager
 def stopping_in_order(directory: Path) -> Iterator[StopRequest]:
-    """Hear the signals that ask a training to stop; when it has, say what is saved, and exit."""
+    """Receive the signals that ask a training to stop; once it has, show what is saved and exit."""
     from tidemask.training.signals import Interrupted, StopRequest
 
     stop_request = StopRequest()
@@ -38,7 +39,7 @@ def stopping_in_order(directory: Path) -> Iterator[StopRequest]:
             with stop_request.listening():
                 yield stop_request
         except Interrupted as stop:
-            _leave_launched()
+            leave_launched()
             if is_first_rank():
                 stderr.print(f"Stopped by {stop.by.name}: {_saved(directory)}", soft_wrap=True)
             raise typer.Exit(stop.status) from None
@@ -55,41 +56,23 @@ def _saved(directory: Path) -> str:
     return f"{what}. Continue with `tidemask resume {directory}`."
 
 
-def train_and_show(
-    directory: Path, stop_request: StopRequest, *, is_finished: bool = False
-) -> None:
-    """Train a run to its end under the eyes of its user; every rank calls it.
+@contextmanager
+def stopping_at_sigterm(what_is_kept: str) -> Iterator[None]:
+    """Let SIGTERM, which schedulers send, end a command with one line and status 143."""
 
-    Args:
-        directory: of the run.
-        stop_request: says when to stop.
-        is_finished: there is nothing to train; say so.
-    """
-    from tidemask.run_record import RunDirectory
-    from tidemask.runs.callbacks import RunCallbacks
-    from tidemask.runs.train import train
+    def leave(*_: object) -> None:
+        print_error(f"ended by SIGTERM. {what_is_kept}")
+        sys.exit(143)
 
-    run = RunDirectory(directory)
-    if not is_first_rank():
-        if not is_finished:
-            train(run, stop_request=stop_request)
-        _leave_launched()
-        return
-    if is_finished:
-        stderr.print(f"Run is finished: {directory}. Nothing is left to do.", soft_wrap=True)
-    else:
-        with reporting() as reporter:
-            callbacks = RunCallbacks(
-                on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
-            )
-            train(run, callbacks, stop_request)
-    _leave_launched()
-    show_start_and_final(run)
-    stdout.print(f"Model: {run.model}", soft_wrap=True)
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _leave_launched() -> None:
-    """Part from the processes of a launcher, if there is one."""
+def leave_launched() -> None:
+    """Leave the group of processes that a launcher started, if there is one."""
     if is_launched():
         from tidemask.training.distributed import leave_launched_processes
 

@@ -1,13 +1,21 @@
-"""A previewed passage in colour: what the model sees, and what it has to predict."""
+"""`tidemask preview`: a passage in colour, what the model sees of it and has to predict."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
-from tidemask.runs.preview import PreviewStep, PreviewToken
+from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
+from tidemask.cli.terminal import stderr, stdout
+from tidemask.errors import UserError
+
+if TYPE_CHECKING:
+    from tidemask.runs.preview import PreviewStep, PreviewToken
 
 _STYLES = {
     "mask": "bold white on blue",
@@ -24,6 +32,42 @@ _LEGEND = {
     "hidden": "hidden, not predicted",
 }
 _ALWAYS_EXPLAINED = {"mask", "random", "kept"}
+
+
+def preview_command(
+    corpus: CorpusArgument,
+    recipe: RecipeOption = "bert",
+    progress: Annotated[
+        str, typer.Option("--progress", help="Moments of the run as shares of it, comma-separated.")
+    ] = "0,0.5,1",
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Weigh classes by the losses that this run logged."),
+    ] = None,
+    sequence: Annotated[
+        int, typer.Option("--sequence", help="Which held-out sequence to show.")
+    ] = 0,
+    settings: OverridesArgument = None,
+) -> None:
+    """Show what a recipe masks in real text at several steps of a run."""
+    from tidemask.runs.config import load_recipe
+    from tidemask.runs.preview import preview as mask_passage
+
+    loaded = load_recipe(recipe, settings or [])
+    if run is None and loaded.masking.content.weighting == "class_loss":
+        stderr.print(
+            "Without the losses of a run all are masked alike. "
+            + (
+                "Those of vocabulary entries are in checkpoints alone, so there is no more to see."
+                if loaded.masking.uses_vocabulary_loss
+                else "Name one by --run to see its weights."
+            ),
+            soft_wrap=True,
+        )
+    steps = mask_passage(
+        corpus, loaded, progresses=_progresses(progress), run=run, sequence=sequence
+    )
+    show_preview(stdout, steps, recipe=loaded.name)
 
 
 def show_preview(console: Console, steps: Sequence[PreviewStep], *, recipe: str) -> None:
@@ -78,3 +122,15 @@ def length_line(ratios: dict[str, float]) -> str:
     """Masked share of the tokens of words of each length."""
     parts = [f"{length}: {100 * ratio:.1f} %" for length, ratio in ratios.items()]
     return "masked, by the word's length in tokens: " + "  ".join(parts)
+
+
+def _progresses(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = [-1.0]
+    if not all(0.0 <= value <= 1.0 for value in values):
+        raise UserError(
+            f"progress outside its range: --progress={text}. Expected numbers in [0, 1]."
+        )
+    return values

@@ -1,0 +1,20 @@
+"""`tidemask compare`: a report of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidemask.cli.comparison_tables import show_comparison
+
+
+def compare_command(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories; one is allowed.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory to be made for the report.")],
+) -> None:
+    """Put runs side by side: one HTML page, figures as PNG and SVG, tables as CSV."""
+    from tidemask.report.compare import compare_runs
+
+    show_comparison(compare_runs(runs, out))

@@ -1,0 +1,36 @@
+"""`tidemask fill`: the words that a model fills in for masks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from tidemask.cli.options import JsonOption, ModelArgument
+from tidemask.cli.tables import print_json, print_table
+
+
+def fill_command(
+    target: ModelArgument,
+    text: Annotated[
+        str, typer.Argument(help='A text with one or more [MASK] in it: "The [MASK] sat."')
+    ],
+    top: Annotated[int, typer.Option("--top", help="Words shown for each mask.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the words that a model fills in for the masks of a text, with their probabilities."""
+    from tidemask.evaluation.targets import newest_model
+    from tidemask.tasks.zero_shot.fill import fill_masks
+
+    model = newest_model(target)
+    fillings = fill_masks(model.masked_lm(), model.tokenizer, text, top=top)
+    several = len(fillings) > 1
+    for number, candidates in enumerate(fillings, start=1):
+        if as_json:
+            words = [dataclasses.asdict(filling) for filling in candidates]
+            print_json({"mask": number, "words": words})
+            continue
+        rows = [[escape(filling.token), f"{filling.probability:.4f}"] for filling in candidates]
+        print_table(["word", "probability"], rows, title=f"Mask {number}" if several else "")

@@ -1,0 +1,85 @@
+"""`tidemask prepare`: text files to a prepared corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidemask.cli.tables import print_table
+from tidemask.cli.terminal import reporting, stdout
+from tidemask.errors import UserError
+
+
+def prepare_command(
+    text: Annotated[
+        list[str],
+        typer.Argument(
+            help=".txt, .txt.gz or .txt.xz files, directories or globs; documents are separated "
+            "by empty lines."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Directory to be made.")],
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--tokenizer", help="Directory or hub name of a fast tokenizer. Default: train one."
+        ),
+    ] = None,
+    vocab_size: Annotated[
+        int | None,
+        typer.Option(
+            "--vocab-size", help="Entries of the WordPiece tokenizer to train; 8192 if left out."
+        ),
+    ] = None,
+    tagger: Annotated[
+        str,
+        typer.Option(
+            "--tagger", help="textblob, spacy:NAME_OR_PATH, or none for no token classes."
+        ),
+    ] = "textblob",
+    sequence_length: Annotated[
+        int, typer.Option("--sequence-length", help="Tokens per sequence, special ones included.")
+    ] = 128,
+    held_out: Annotated[
+        float, typer.Option("--held-out", help="Share of the documents kept for evaluation.")
+    ] = 0.05,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Processes; one per core if left out."),
+    ] = None,
+) -> None:
+    """Turn text files into a prepared corpus: tokenised, tagged, aligned and packed."""
+    from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_files
+
+    if tokenizer is not None and vocab_size is not None:
+        raise UserError("both --tokenizer and --vocab-size. Give one of them.")
+    settings = PrepareSettings(
+        tokenizer=tokenizer,
+        vocab_size=8192 if vocab_size is None else vocab_size,
+        tagger=tagger,
+        sequence_length=sequence_length,
+        held_out=held_out,
+        workers=available_cores() if workers is None else workers,
+    )
+    with reporting() as reporter:
+        corpus = prepare_files(text, out=out, settings=settings, on_progress=reporter.on_progress)
+    manifest = corpus.manifest
+    rows = [
+        [
+            name,
+            f"{n.num_documents:,}",
+            f"{n.num_words:,}",
+            f"{n.num_tokens:,}",
+            f"{n.num_sequences:,}",
+        ]
+        for name, n in (("training", manifest.train), ("held-out", manifest.held_out))
+    ]
+    print_table(["split", "documents", "words", "tokens", "sequences"], rows)
+    stdout.print(
+        f"{manifest.vocab_size:,} vocabulary entries, tagger {manifest.tagger}, "
+        f"{manifest.num_duplicates_dropped:,} near-duplicates dropped",
+        soft_wrap=True,
+    )
+    stdout.print(f"Corpus: {out}", soft_wrap=True)

@@ -1,0 +1,42 @@
+"""`tidemask recipes`: the shipped recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidemask.cli.tables import print_table
+from tidemask.cli.terminal import stdout
+
+
+def recipes_command(
+    name: Annotated[
+        str | None, typer.Argument(help="The recipe to show; a YAML file of your own, too.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw the ratio over the run, into a .png or .svg file."),
+    ] = None,
+) -> None:
+    """List the shipped recipes, show one with its source, or draw their ratio curves."""
+    from tidemask.masking.schedule import mean_ratio
+    from tidemask.runs.config import load_recipe, recipe_names, to_yaml
+
+    if plot is not None:
+        from tidemask.cli.recipe_figure import draw_recipes
+
+        draw_recipes(recipe_names() if name is None else [name], plot)
+        stdout.print(f"Figure: {plot}", soft_wrap=True)
+        return
+    if name is not None:
+        stdout.out(to_yaml(load_recipe(name)), end="", highlight=False)
+        return
+    rows = []
+    for known in recipe_names():
+        recipe = load_recipe(known)
+        ratio = recipe.masking.ratio
+        numbers = [f"{100 * value:.0f} %" for value in (ratio(0.0), ratio(1.0), mean_ratio(ratio))]
+        rows.append([known, recipe.summary, *numbers])
+    print_table(["recipe", "what it does", "start", "end", "mean"], rows, text_columns=2)
