@@ -18,7 +18,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import preview
 from tidemask.runs.train import train
-from tidemask.tasks.held_out.loss import HeldOutSettings
+from tidemask.tasks.held_out.evaluator import HeldOutSettings
 
 AT_START = (
     "evaluation.at_start=true", "training.save_steps=5", "training.logging_steps=1",

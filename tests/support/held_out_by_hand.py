@@ -9,7 +9,7 @@ import torch
 
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.tasks.held_out.loss import _maskings
+from tidemask.tasks.held_out.loss import fixed_maskings
 
 
 class Token(NamedTuple):
@@ -44,7 +44,7 @@ def measured_by_hand(
         batch = dataset.__getitems__([row])
         mask = None if batch.attention_mask is None else batch.attention_mask.long()
         for percent in (5, 15, 30):
-            for inputs, selected in _maskings(batch, data.vocabulary, percent, num_draws):
+            for inputs, selected in fixed_maskings(batch, data.vocabulary, percent, num_draws):
                 with torch.no_grad():
                     output = model.language_model(input_ids=inputs, attention_mask=mask)
                 surprisal = -output.logits.double().log_softmax(-1)[0]

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 HEAVY = (
-    "tidemask.runs.train", "tidemask.runs.creation", "tidemask.runs.held_out", "torch._dynamo",
-    "torch.distributed.fsdp", "transformers.models.bert.modeling_bert",
+    "tidemask.runs.train", "tidemask.runs.creation", "torch._dynamo", "torch.distributed.fsdp",
+    "transformers.models.bert.modeling_bert",
 )  # fmt: skip
 """What a training imports; the command line itself is left to each process."""
 

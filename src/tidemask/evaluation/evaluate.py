@@ -22,7 +22,7 @@ from tidemask.modeling import ModelSettings
 from tidemask.processes import keep_freed_memory
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import load_settings, read_settings
-from tidemask.tasks.held_out.loss import HeldOutSettings
+from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
     TASKS,
     USER_TASKS,

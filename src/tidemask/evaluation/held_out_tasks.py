@@ -13,11 +13,9 @@ from tidemask.errors import UserError
 from tidemask.modeling import ModelSettings
 from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, held_out_loss
-from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
-from tidemask.runs.held_out import final_metrics_of, held_out_description
 from tidemask.runs.initial_model import check_vocabulary, wrapped
-from tidemask.tasks.held_out.loss import HeldOutSettings
+from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
 from tidemask.tasks.task import Measured, Task
@@ -88,7 +86,7 @@ class HeldOutText:
 
 
 class HeldOutTask:
-    """Held-out loss at fixed maskings on the whole split; see `tasks/held_out/loss.py`."""
+    """Held-out loss at fixed maskings on the whole split; see `tasks/held_out/evaluator.py`."""
 
     name = HELD_OUT_TASK
     main_metric = held_out_loss(15)
@@ -98,7 +96,7 @@ class HeldOutTask:
 
     def describe(self) -> Mapping[str, Any]:
         """How much is read, and the fingerprint of the corpus."""
-        return held_out_description(self._settings, self._text.data)
+        return self._text.data.held_out_evaluator(self._settings).describe()
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Held-out loss of a model.
@@ -109,8 +107,8 @@ class HeldOutTask:
         data = self._text.data
         notes = self._text.notes_on(model_under_test)
         model = wrapped(model_under_test.masked_lm(), self._text.model, data)
-        callbacks = RunCallbacks(on_progress=on_progress)
-        return Measured(final_metrics_of(model, data, self._settings, callbacks), notes)
+        evaluator = data.held_out_evaluator(self._settings)
+        return Measured(evaluator.final(model, on_progress), notes)
 
 
 class HeldOutPerplexityTask:

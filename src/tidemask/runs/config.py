@@ -24,7 +24,7 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling import ModelSettings
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings
-from tidemask.tasks.held_out.loss import HeldOutSettings
+from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.training.arguments import TrainingSettings
 
 _T = TypeVar("_T")

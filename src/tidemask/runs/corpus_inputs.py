@@ -19,6 +19,8 @@ from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
 from tidemask.runs.config import RunConfig
+from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
+from tidemask.training.distributed import all_sum, rank_and_size
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,21 @@ class CorpusInputs:
     def held_out_set(self) -> BatchDataset:
         """Held-out sequences in stored order."""
         return self._in_stored_order(self.corpus.held_out)
+
+    def held_out_evaluator(self, settings: HeldOutSettings) -> HeldOutEvaluator:
+        """Measures held-out loss, together with the other processes of a launch."""
+        rank, num_ranks = rank_and_size()
+        return HeldOutEvaluator(
+            dataset=self.held_out_set(),
+            training_counts=lambda: self.training_counts,
+            vocabulary=self.vocabulary,
+            class_names=self.corpus.manifest.class_names,
+            corpus_fingerprint=self.corpus.manifest.fingerprint,
+            settings=settings,
+            rank=rank,
+            num_ranks=num_ranks,
+            reduce=all_sum,
+        )
 
     def _in_stored_order(self, split: CorpusSplit) -> BatchDataset:
         return BatchDataset(split, StoredOrder(), self.vocabulary.is_special)

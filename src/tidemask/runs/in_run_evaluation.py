@@ -1,95 +1,95 @@
-"""What is measured while a run trains, and of its starting model before it does."""
+"""What is measured of a run's models: at the start, during training, and at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
+    FINAL,
     HELD_OUT_TASK,
     START,
     RunDirectory,
-    held_out_loss,
     read_metrics,
+    write_evaluation,
 )
-from tidemask.runs.callbacks import Measure, RunCallbacks
-from tidemask.runs.config import RunConfig
-from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.runs.held_out import evaluate_model_of_run, measure_held_out
-from tidemask.tasks.held_out.loss import HeldOutSettings
-from tidemask.training.logging_trainer import Evaluate
-
-_IN_RUN: frozenset[str] = frozenset(
-    name
-    for percent in HELD_OUT_PERCENTS
-    for name in (held_out_loss(percent), f"{held_out_loss(percent)}_standard_error")
-)
-"""Held-out metrics that join the lines of `metrics.jsonl`; files of `evaluation/` hold them all."""
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
+from tidemask.training.graceful_stop import leave_if_asked
+from tidemask.training.signals import StopRequest
 
 
-def measure_in_run(
-    data: CorpusInputs,
-    settings: HeldOutSettings,
-    measures: Sequence[Measure],
-    *,
-    callbacks: RunCallbacks,
-) -> Evaluate | None:
-    """What is measured during training: a few held-out sequences, and what a user adds.
+@dataclass(frozen=True, kw_only=True)
+class InRunEvaluation:
+    """Measures the models of a run; every rank calls the same methods in the same order.
 
-    Returns:
-        A function from the model, in training mode and back, to metrics by name; `None` if there
-        is nothing to measure. It runs on every rank.
+    Each measurement raises `Interrupted` where the training is asked to stop.
+
+    Attributes:
+        run: results are written into it.
+        held_out: measures held-out loss.
+        callbacks: progress, and a user's own measurements.
+        stop_request: asks the training to stop.
     """
-    has_held_out = len(data.corpus.held_out) > 0
-    if not has_held_out and not measures:
-        return None
+
+    run: RunDirectory
+    held_out: HeldOutEvaluator
+    callbacks: RunCallbacks
+    stop_request: StopRequest
+
+    @property
+    def measures_anything(self) -> bool:
+        """Whether there is something to measure during training."""
+        return self.held_out.has_text or len(self.callbacks.measures) > 0
+
+    def at_start(self, model: SelectedPositionsLM) -> dict[str, float]:
+        """Measure the starting model as the final one, and as those during training.
+
+        What an earlier start of the run has measured is not measured again.
+
+        Returns:
+            Metrics for the line of step 0; empty if the run has that line.
+        """
+        metrics = self.run.metrics
+        is_logged = metrics.is_file() and any(r["step"] == 0 for r in read_metrics(metrics))
+        if not self.run.result(HELD_OUT_TASK, START).is_file():
+            self.final(model, START)
+        return {} if is_logged else self.during_training(model)
 
     @torch.no_grad()
-    def measure(model: SelectedPositionsLM) -> dict[str, float]:
-        metrics = measure_held_out(
-            model, data, settings, settings.sequences, settings.draws, callbacks=callbacks
-        )
-        taken = {name: value for name, value in metrics.items() if name in _IN_RUN}
+    def during_training(self, model: SelectedPositionsLM) -> dict[str, float]:
+        """Metrics for a line of `metrics.jsonl`: a sample of held-out text, a user's measurements.
+
+        The model is put into evaluation mode and back.
+        """
+        metrics: dict[str, float] = {}
+        if self.held_out.has_text:
+            metrics = self.held_out.during_training(model, self._stop_if_asked)
         was_training = model.training
         model.eval()
-        for own in measures:
-            taken.update(own(model))
+        for measure in self.callbacks.measures:
+            metrics.update(measure(model))
         model.train(was_training)
-        return taken
+        return metrics
 
-    return measure
+    def final(self, model: SelectedPositionsLM, name: str = FINAL) -> None:
+        """Measure a model as after training, and write the result into the run under a name."""
 
+        def on_progress(stage: str, done: int, total: int | None) -> None:
+            self.callbacks.on_progress(stage, done, total)
+            self._stop_if_asked()
 
-def measure_at_start(
-    run: RunDirectory,
-    config: RunConfig,
-    data: CorpusInputs,
-    in_run: Evaluate | None,
-    callbacks: RunCallbacks,
-) -> Evaluate | None:
-    """What is measured before the first step, so that before and after stand side by side.
+        metrics = self.held_out.final(model, on_progress)
+        if metrics and self.held_out.rank == 0:
+            write_evaluation(
+                self.run,
+                task=HELD_OUT_TASK,
+                checkpoint=name,
+                metrics=metrics,
+                settings=self.held_out.describe(),
+            )
 
-    The starting model is measured as the final one is, and as those during training are.
-
-    Returns:
-        A function that writes the first into `evaluation/` and returns the second; `None` if it
-        is not wanted, there is no held-out text, or both are there from an earlier start.
-    """
-    settings = config.evaluation
-    is_warm = config.model.warm_start is not None
-    if in_run is None or not len(data.corpus.held_out):
-        return None
-    is_written = run.result(HELD_OUT_TASK, START).is_file()
-    is_logged = run.metrics.is_file() and any(r["step"] == 0 for r in read_metrics(run.metrics))
-    if not settings.measures_start(is_warm=is_warm) or (is_written and is_logged):
-        return None
-
-    def measure(model: SelectedPositionsLM) -> dict[str, float]:
-        if not is_written:
-            evaluate_model_of_run(run, START, model, config, data, callbacks)
-        return {} if is_logged else in_run(model)
-
-    return measure
+    def _stop_if_asked(self, *_: object) -> None:
+        leave_if_asked(self.stop_request)

@@ -6,7 +6,6 @@ command line only reads arguments and shows results.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,12 +17,11 @@ from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError, one_line
 from tidemask.modeling import SelectedPositionsLM, load_model
 from tidemask.processes import keep_freed_memory
-from tidemask.run_record import FINAL, MetricValue, RunDirectory, cut_metrics
+from tidemask.run_record import MetricValue, RunDirectory, cut_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
-from tidemask.runs.held_out import evaluate_model_of_run
-from tidemask.runs.in_run_evaluation import measure_at_start, measure_in_run
+from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.initial_model import start_of, wrapped
 from tidemask.runs.model_card import model_card
 from tidemask.training.checkpoint_files import (
@@ -51,8 +49,6 @@ from tidemask.training.resume_checks import (
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import Interrupted, StopRequest
 from tidemask.training.trainer import MaskedLMTrainer
-
-_BEGINNING = ResumePoint(0, None)
 
 
 def train(
@@ -99,7 +95,11 @@ def _train(
     on_first_rank(lambda: verify_corpus(corpus))
     data = CorpusInputs.of(corpus)
     point = on_first_rank(lambda: find_resume_point(run))
-    trainer = _build_trainer(run, config, data, callbacks, point, stop_request)
+    held_out = data.held_out_evaluator(config.evaluation)
+    evaluation = InRunEvaluation(
+        run=run, held_out=held_out, callbacks=callbacks, stop_request=stop_request
+    )
+    trainer = _build_trainer(run, config, data, evaluation, point)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.ineffective_settings(), *config.training.ineffective_settings()]
@@ -119,8 +119,7 @@ def _train(
         trainer.refuse_diverged_weights()
         last = load_model(run.checkpoint(config.training.max_steps))
         final = wrapped(last, config.model, data)
-        stoppable = _stoppable(callbacks, stop_request)
-        evaluate_model_of_run(run, FINAL, final, config, data, stoppable)
+        evaluation.final(final)
         _save_final_model(run, final, data)
     return point
 
@@ -143,16 +142,6 @@ def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
 
 
-def _stoppable(callbacks: RunCallbacks, stop_request: StopRequest) -> RunCallbacks:
-    """The callbacks of an evaluation that ends where the training is asked to stop."""
-
-    def on_progress(stage: str, done: int, total: int | None) -> None:
-        callbacks.on_progress(stage, done, total)
-        leave_if_asked(stop_request)
-
-    return dataclasses.replace(callbacks, on_progress=on_progress)
-
-
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
     """What a user should know of where a run continues, one sentence each."""
     notes = [
@@ -169,11 +158,10 @@ def _build_trainer(
     run: RunDirectory,
     config: RunConfig,
     data: CorpusInputs,
-    callbacks: RunCallbacks,
-    point: ResumePoint = _BEGINNING,
-    stop_request: StopRequest | None = None,
+    evaluation: InRunEvaluation,
+    point: ResumePoint,
 ) -> MaskedLMTrainer:
-    stop_request = stop_request or StopRequest()
+    callbacks = evaluation.callbacks
     identity = identity_of(
         masking=config.masking,
         model=config.model,
@@ -193,9 +181,10 @@ def _build_trainer(
             callbacks.on_record(record)
         callbacks.on_progress("training", step, total)
 
-    stoppable = _stoppable(callbacks, stop_request)
-    quiet = _stoppable(RunCallbacks(), stop_request)
-    evaluate = measure_in_run(data, config.evaluation, callbacks.measures, callbacks=quiet)
+    is_warm = config.model.warm_start is not None
+    measures_start = config.evaluation.measures_start(is_warm=is_warm)
+    measures_start = measures_start and evaluation.held_out.has_text
+    evaluates = evaluation.measures_anything
     return MaskedLMTrainer(
         _model_at(point, config, data, callbacks),
         config.training,
@@ -206,13 +195,13 @@ def _build_trainer(
         identity=identity,
         accumulation_steps=accumulation,
         hooks=Hooks(
-            evaluate=evaluate,
-            at_start=measure_at_start(run, config, data, evaluate, stoppable),
-            evaluate_every_steps=config.evaluation.interval(total) if evaluate else 0,
+            evaluate=evaluation.during_training if evaluates else None,
+            at_start=evaluation.at_start if measures_start else None,
+            evaluate_every_steps=config.evaluation.interval(total) if evaluates else 0,
             on_step=on_step,
             callbacks=callbacks.trainer_callbacks,
         ),
-        stop_request=stop_request,
+        stop_request=evaluation.stop_request,
     )
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from held_out_by_hand import measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.held_out.frequency_bands import frequency_bands
-from tidemask.tasks.held_out.loss import held_out_metrics
 
 NAMES = ["0-50", "50-75", "75-90", "90-99", "99-100"]
 EDGES = [Fraction(edge, 100) for edge in (0, 50, 75, 90, 99)]
@@ -61,11 +61,7 @@ def test_frequency_bands_losses_are_those_by_hand(corpus: Path) -> None:
     train = data.training_set(seed=1).__getitems__(range(len(data.corpus.train)))
     counts = Counter(train.input_ids[train.maskable].tolist())
     band_of = bands_of([counts[entry] for entry in range(data.vocabulary.size)])
-    metrics = held_out_metrics(
-        model, data.held_out_set(), data.vocabulary, num_sequences=0, num_draws=1,
-        batch_size=7, class_names=data.corpus.manifest.class_names,
-        bands=frequency_bands(data.training_counts),
-    )  # fmt: skip
+    metrics = data.held_out_evaluator(HeldOutSettings(final_draws=1, batch_size=7)).final(model)
     found = {name: value for name, value in metrics.items() if "/frequency/" in name}
     expected = {}
     for percent, tokens in measured_by_hand(model, data, num_draws=1).items():

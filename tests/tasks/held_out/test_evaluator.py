@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
@@ -14,13 +15,8 @@ from held_out_by_hand import Token, measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.tasks.held_out.frequency_bands import frequency_bands
-from tidemask.tasks.held_out.loss import (
-    HeldOutSettings,
-    _maskings,
-    held_out_metrics,
-    unigram_entropy,
-)
+from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
+from tidemask.tasks.held_out.loss import fixed_maskings, unigram_entropy
 from tidemask.token_classes import NO_CLASS
 
 
@@ -39,12 +35,13 @@ def tokens(model: SelectedPositionsLM, data: CorpusInputs) -> dict[int, list[Tok
     return measured_by_hand(model, data, num_draws=2)
 
 
-def _metrics(model: SelectedPositionsLM, data: CorpusInputs, **changes: object) -> dict[str, float]:
-    arguments = {"num_sequences": 0, "num_draws": 2, "batch_size": 7, **changes}
-    return held_out_metrics(
-        model, data.held_out_set(), data.vocabulary,
-        class_names=data.corpus.manifest.class_names, **arguments,
-    )  # fmt: skip
+def _evaluator(data: CorpusInputs, **settings: int) -> HeldOutEvaluator:
+    changed = {"final_draws": 2, "batch_size": 7, **settings}
+    return data.held_out_evaluator(HeldOutSettings(**changed))
+
+
+def _metrics(model: SelectedPositionsLM, data: CorpusInputs, **settings: int) -> dict[str, float]:
+    return _evaluator(data, **settings).final(model)
 
 
 def test_held_out_loss_is_the_mean_over_selected_tokens(
@@ -85,7 +82,7 @@ def test_held_out_standard_error_is_near_the_jackknife_over_sequences(
 
 def test_held_out_every_selected_position_shows_the_mask(data: CorpusInputs) -> None:
     batch = data.held_out_set().__getitems__(range(20))
-    for inputs, selected in _maskings(batch, data.vocabulary, 30, 2):
+    for inputs, selected in fixed_maskings(batch, data.vocabulary, 30, 2):
         assert (inputs[selected] == data.vocabulary.mask_id).all()
         assert torch.equal(inputs[~selected], batch.input_ids[~selected])
         assert not (selected & ~batch.maskable).any()
@@ -111,19 +108,18 @@ def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(
 def test_held_out_is_the_same_in_any_batches_and_on_any_ranks(
     model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
-    bands = frequency_bands(data.training_counts)
-    expected = _metrics(model, data, bands=bands)
-    assert _metrics(model, data, bands=bands, batch_size=64) == pytest.approx(expected, rel=1e-5)
+    expected = _metrics(model, data)
+    assert _metrics(model, data, batch_size=64) == pytest.approx(expected, rel=1e-5)
     shares: list[Tensor] = []
     for rank in range(3):
-        _metrics(
-            model, data, bands=bands, rank=rank, num_ranks=3,
-            reduce=lambda v: shares.append(v) or v,
-        )  # fmt: skip
+        evaluator = dataclasses.replace(
+            _evaluator(data), rank=rank, num_ranks=3, reduce=lambda v: shares.append(v) or v
+        )
+        evaluator.final(model)
     sums = [sum(shares[i::3]) for i in range(3)]
     again = iter(sums)
-    merged = _metrics(model, data, bands=bands, rank=0, num_ranks=3, reduce=lambda v: next(again))
-    assert merged == pytest.approx(expected, rel=1e-5)
+    merged = dataclasses.replace(_evaluator(data), num_ranks=3, reduce=lambda v: next(again))
+    assert merged.final(model) == pytest.approx(expected, rel=1e-5)
 
 
 def test_held_out_leaves_model_and_generator_as_they_were(
@@ -131,10 +127,10 @@ def test_held_out_leaves_model_and_generator_as_they_were(
 ) -> None:
     model.train()
     before = torch.random.get_rng_state()
-    first = _metrics(model, data, num_sequences=5)
+    first = _metrics(model, data, final_sequences=5)
     assert model.training
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert _metrics(model, data, num_sequences=5) == first
+    assert _metrics(model, data, final_sequences=5) == first
 
 
 def test_held_out_unigram_entropy_is_that_of_the_counts(data: CorpusInputs) -> None:
@@ -143,6 +139,15 @@ def test_held_out_unigram_entropy_is_that_of_the_counts(data: CorpusInputs) -> N
     total = sum(counts.values())
     expected = -sum(n / total * math.log(n / total) for n in counts.values())
     assert unigram_entropy(data.held_out_set()) == pytest.approx(expected)
+
+
+def test_held_out_without_text_measures_nothing(
+    model: SelectedPositionsLM, data: CorpusInputs
+) -> None:
+    nothing = dataclasses.replace(data.held_out_set(), split=())
+    evaluator = dataclasses.replace(_evaluator(data), dataset=nothing)
+    assert not evaluator.has_text
+    assert evaluator.during_training(model) == evaluator.final(model) == {}
 
 
 def test_held_out_settings_are_checked() -> None:
@@ -158,4 +163,4 @@ def test_held_out_without_classes(plain_corpus: Path, model: SelectedPositionsLM
     batch = plain.held_out_set().__getitems__([0])
     assert (batch.token_class == NO_CLASS).all()
     metrics = _metrics(model, plain)
-    assert not [name for name in metrics if name.count("/") > 1]
+    assert not [name for name in metrics if name.count("/") > 1 and "/frequency/" not in name]
