@@ -1,7 +1,7 @@
 """The prepared corpus on disk: `manifest.json`, `tokenizer/`, rows in `train/` and `held_out/`.
 
 A corpus is written aside and renamed when it is complete: its directory is whole or absent.
-Opening one reads the manifest and maps the rows into memory; rows are read when they are asked for.
+Opening one reads the manifest and maps the rows into memory; rows are read when they are used.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = [
 ]
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
-"""What lies in the directory of a prepared corpus."""
+"""Names within the directory of a prepared corpus."""
 
 
 class CorpusSplit:
     """The rows of one split, by number.
 
-    It may be used in a forked process and sent to another: what is sent is the place of the files,
-    which are mapped again there.
+    It may be used in a forked process and pickled for another: the pickle has the paths of the
+    files, which are mapped again there.
     """
 
     def __init__(self, paths: Sequence[Path], sequence_length: int) -> None:
@@ -69,17 +69,10 @@ class CorpusSplit:
         shard_of = np.searchsorted(self._ends, wanted, side="right")
         if not len(wanted) or (shard_of == shard_of[0]).all():
             return self._shard_rows(int(shard_of[0]) if len(wanted) else 0, wanted)
-        order = np.argsort(shard_of, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(shard_of[order])) + 1)
-        parts = [self._shard_rows(int(shard_of[group[0]]), wanted[group]) for group in groups]
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        return Rows(
-            np.concatenate([part.input_ids for part in parts])[back],
-            np.concatenate([part.word_start for part in parts])[back],
-            np.concatenate([part.token_class for part in parts])[back],
-            np.concatenate([part.length for part in parts])[back],
-        )
+        # The rows of each file are read at once, then put back in the order of the indices.
+        blocks = [self._shard_rows(int(s), wanted[shard_of == s]) for s in np.unique(shard_of)]
+        by_shard = np.argsort(shard_of, kind="stable")
+        return Rows.concatenate(blocks)[np.argsort(by_shard)]
 
     def __getstate__(self) -> tuple[tuple[Path, ...], int]:
         return self._paths, self._sequence_length
@@ -99,7 +92,7 @@ class CorpusSplit:
 
 @dataclass(frozen=True)
 class PreparedCorpus:
-    """A corpus that was opened: where it lies, what it says of itself, and its rows."""
+    """An opened corpus: its directory, its manifest and its rows."""
 
     root: Path
     manifest: Manifest

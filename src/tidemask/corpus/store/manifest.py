@@ -1,4 +1,4 @@
-"""What a prepared corpus says of itself: format, vocabulary, classes, counts, sources."""
+"""The manifest of a prepared corpus: format, vocabulary, classes, counts, sources."""
 
 from __future__ import annotations
 

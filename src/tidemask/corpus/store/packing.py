@@ -8,8 +8,8 @@ that length, and each piece of it counts as a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,19 @@ class Rows:
     token_class: NDArray[np.uint8]
     length: NDArray[np.int32]
 
+    def __getitem__(self, index: slice | NDArray[np.integer[Any]]) -> Rows:
+        return Rows(*(column[index] for column in self.columns()))
+
+    def columns(self) -> list[NDArray[Any]]:
+        """The four arrays, in the order of the attributes."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    @classmethod
+    def concatenate(cls, blocks: Sequence[Rows]) -> Rows:
+        """Copies of the rows of one block or more, in order."""
+        columns = zip(*(block.columns() for block in blocks), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowLayout:
@@ -69,7 +82,7 @@ class RowLayout:
 
     @property
     def capacity(self) -> int:
-        """Most content tokens of a row; separators between documents count among them."""
+        """Maximum content tokens of a row, separators between documents included."""
         return self.sequence_length - (self.begin_id is not None) - (self.end_id is not None)
 
     @property
@@ -78,9 +91,19 @@ class RowLayout:
         kinds = (np.uint8, np.uint16, np.uint32)
         return next(kind for kind in kinds if self.vocab_size - 1 <= np.iinfo(kind).max)
 
+    def no_rows(self) -> Rows:
+        """An empty block, with the types and the length of this layout."""
+        shape = (0, self.sequence_length)
+        return Rows(
+            np.empty(shape, self.id_type),
+            np.empty(shape, np.bool_),
+            np.empty(shape, np.uint8),
+            np.empty(0, np.int32),
+        )
+
 
 class RowPacker:
-    """Packs documents as they come; what does not fill a row waits for more.
+    """Packs documents as they come; tokens that do not fill a row wait for more.
 
     The rows depend on the documents and their order alone, not on `block_tokens`.
     """
@@ -96,7 +119,7 @@ class RowPacker:
         self._needs_separator = False
 
     def add(self, document: EncodedDocument) -> Iterator[Rows]:
-        """Take one more document; gives a block of full rows when enough have come together."""
+        """Add one more document; yields a block of full rows once enough tokens are waiting."""
         self._waiting.append(document)
         self._num_waiting_tokens += len(document.ids)
         if self._num_waiting_tokens >= self._block_tokens:
@@ -116,7 +139,7 @@ class RowPacker:
             yield _fill_rows(self._layout, (ids, kinds, classes), begins, ends)
 
     def _take_waiting(self) -> _Stream:
-        """One stream of what was left over and what has come, separators between documents."""
+        """The tokens that are left over and the waiting documents, separators between them."""
         end_id = self._layout.end_id
         parts = [self._rest]
         for document in self._waiting:
@@ -153,7 +176,7 @@ def _separator(end_id: int) -> _Stream:
 
 
 def _cut_long_words(kinds: NDArray[np.uint8], capacity: int) -> None:
-    """Let a new word start wherever one has filled a whole row; changes `kinds`."""
+    """Start a new word wherever one has filled a whole row; changes `kinds` in place."""
     starts = np.flatnonzero(kinds != _INSIDE)
     lengths = np.diff(starts, append=len(kinds))
     for word in np.flatnonzero(lengths > capacity):
@@ -164,11 +187,14 @@ def _cut_long_words(kinds: NDArray[np.uint8], capacity: int) -> None:
 def _row_bounds(
     kinds: NDArray[np.uint8], capacity: int, *, is_last: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Begin and end of each row's content in the stream, and how much of the stream is used up.
+    """Begin and end of each row's content in the stream, and how many tokens the rows use up.
 
-    A separator at either end of a row is left out: the row's own special tokens say as much. A row
-    that is not full is made only of the last of the stream.
+    A separator at either end of a row is left out: the row's own special tokens stand there. A row
+    that is not full is made only of the last tokens of the stream.
     """
+    # A unit is a word or a separator. A row takes units as long as they fit whole; as the starts
+    # ascend, bisection finds the first that does not, so the loop runs once a row, not once a word.
+    # Words are no longer than a row here, so each row takes at least one.
     starts = np.append(np.flatnonzero(kinds != _INSIDE), len(kinds))
     bounds: list[tuple[int, int]] = []
     unit, num_units = 0, len(starts) - 1
@@ -181,7 +207,7 @@ def _row_bounds(
             break
         next_unit = int(np.searchsorted(starts, begin + capacity, side="right")) - 1
         end = int(starts[next_unit])
-        if kinds[starts[next_unit - 1]] == _SEPARATOR:
+        if kinds[starts[next_unit - 1]] == _SEPARATOR:  # a separator is one token
             end -= 1
         bounds.append((begin, end))
         unit = next_unit
@@ -195,6 +221,8 @@ def _fill_rows(
     begins: NDArray[np.int64],
     ends: NDArray[np.int64],
 ) -> Rows:
+    # One gather for all rows: places beyond a row's content are clipped to the stream, and
+    # overwritten with padding.
     ids, kinds, classes = stream
     offset = int(layout.begin_id is not None)
     num_rows, length = len(begins), layout.sequence_length

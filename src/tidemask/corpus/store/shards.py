@@ -22,7 +22,7 @@ from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker,
 from tidemask.token_classes import NO_CLASS
 
 SHARD_TOKENS = 1 << 22
-"""Positions of one file, about 16 MB; 32,768 rows of 128."""
+"""Positions of one file: 32,768 rows of 128, about 16 MB."""
 
 
 class SplitWriter:
@@ -32,33 +32,31 @@ class SplitWriter:
         """Write into `directory`, which is made."""
         directory.mkdir()
         self._directory = directory
-        self._layout = layout
         self._class_names = class_names
         self._packer = RowPacker(layout)
         self._shard_rows = max(1, SHARD_TOKENS // layout.sequence_length)
-        self._held: list[Rows] = []
-        self._num_held = 0
+        self._pending = [layout.no_rows()]
+        self._num_pending = 0
         self._paths: list[Path] = []
-        self._hashes = [hashlib.sha256() for _ in fields(Rows)]
+        self._hash = RowHash()
         self._num_documents = self._num_sequences = self._num_tokens = self._num_words = 0
         self._class_counts = np.zeros(NO_CLASS + 1, np.int64)
 
     def add(self, document: EncodedDocument) -> None:
-        """Take one more document."""
+        """Add one more document."""
         self._num_documents += 1
         self._num_tokens += len(document.ids)
         for rows in self._packer.add(document):
             self._keep(rows)
 
     def finish(self) -> tuple[SplitCounts, str]:
-        """Write what is left; gives the counts and the SHA-256 of the rows."""
+        """Write the rest; returns the counts and the SHA-256 of the rows, hexadecimal."""
         for rows in self._packer.finish():
             self._keep(rows)
-        if self._num_held or not self._paths:
-            self._write_shard(self._num_held)
+        if self._num_pending or not self._paths:
+            self._write_shard(self._num_pending)
         for index, path in enumerate(self._paths):
             path.rename(self._directory / f"rows-{index:05d}-of-{len(self._paths):05d}.arrow")
-        digests = b"".join(digest.digest() for digest in self._hashes)
         counts = SplitCounts(
             num_documents=self._num_documents,
             num_sequences=self._num_sequences,
@@ -68,52 +66,52 @@ class SplitWriter:
                 name: int(self._class_counts[index]) for index, name in enumerate(self._class_names)
             },
         )
-        return counts, hashlib.sha256(digests).hexdigest()
+        return counts, self._hash.hexdigest()
 
     def _keep(self, rows: Rows) -> None:
-        for digest, field in zip(self._hashes, fields(Rows), strict=True):
-            digest.update(np.ascontiguousarray(getattr(rows, field.name)).data)
+        self._hash.update(rows)
         self._num_sequences += len(rows.length)
         self._num_words += int(rows.word_start.sum())
         self._class_counts += np.bincount(rows.token_class.ravel(), minlength=NO_CLASS + 1)
-        self._held.append(rows)
-        self._num_held += len(rows.length)
-        while self._num_held >= self._shard_rows:
+        self._pending.append(rows)
+        self._num_pending += len(rows.length)
+        while self._num_pending >= self._shard_rows:
             self._write_shard(self._shard_rows)
 
     def _write_shard(self, num_rows: int) -> None:
-        columns = {
-            field.name: np.concatenate(
-                [getattr(rows, field.name) for rows in self._held] or [self._no_rows(field.name)]
-            )
-            for field in fields(Rows)
-        }
+        """Write the first pending rows; the others stay pending."""
+        rows = Rows.concatenate(self._pending)
         path = self._directory / f"rows-{len(self._paths):05d}.arrow"
-        _write(path, Rows(**{name: column[:num_rows] for name, column in columns.items()}))
+        _write(path, rows[:num_rows])
         self._paths.append(path)
-        self._num_held -= num_rows
-        rest = Rows(**{name: column[num_rows:] for name, column in columns.items()})
-        self._held = [rest] if self._num_held else []
+        self._pending = [rows[num_rows:]]
+        self._num_pending -= num_rows
 
-    def _no_rows(self, name: str) -> NDArray[Any]:
-        types = {
-            "input_ids": self._layout.id_type,
-            "word_start": np.bool_,
-            "token_class": np.uint8,
-        }
-        if name == "length":
-            return np.empty(0, np.int32)
-        return np.empty((0, self._layout.sequence_length), types[name])
+
+class RowHash:
+    """SHA-256 of rows, whatever blocks they come in: of each column by itself, then of the four."""
+
+    def __init__(self) -> None:
+        self._columns = [hashlib.sha256() for _ in fields(Rows)]
+
+    def update(self, rows: Rows) -> None:
+        """Add rows after those before."""
+        for digest, column in zip(self._columns, rows.columns(), strict=True):
+            digest.update(np.ascontiguousarray(column).data)
+
+    def hexdigest(self) -> str:
+        """The hash of all rows so far, hexadecimal."""
+        return hashlib.sha256(b"".join(digest.digest() for digest in self._columns)).hexdigest()
 
 
 class Shard:
-    """The rows of one file, mapped into memory; only those that are asked for are read."""
+    """The rows of one file, mapped into memory; only those at the given indices are read."""
 
     def __init__(self, path: Path) -> None:
         """Map the file.
 
         Raises:
-            ValueError, OSError: it is missing, breaks off, or holds something else.
+            ValueError, OSError: it is missing, truncated, or not a file of rows.
         """
         with pa.memory_map(str(path)) as source:
             batches = list(pa.ipc.open_stream(source))
@@ -131,10 +129,10 @@ class Shard:
     def rows(self, indices: NDArray[np.int64]) -> Rows:
         """Copies of the rows at `indices`, in that order."""
         bits = indices[:, None] * self.sequence_length + np.arange(self.sequence_length)
-        packed = self._word_start_bits[bits >> 3]
+        octets = self._word_start_bits[bits >> 3]
         return Rows(
             self._input_ids[indices],
-            ((packed >> (bits & 7).astype(np.uint8)) & 1).astype(np.bool_),
+            ((octets >> (bits & 7).astype(np.uint8)) & 1).astype(np.bool_),
             self._token_class[indices],
             self._length[indices],
         )
@@ -146,14 +144,13 @@ class Shard:
 
 def _write(path: Path, rows: Rows) -> None:
     length = rows.input_ids.shape[1]
-    lists = (rows.input_ids, rows.word_start, rows.token_class)
+    *matrices, lengths = rows.columns()
     arrays = [
-        pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).ravel()), length)
-        for column in lists
+        pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).ravel()), length)
+        for matrix in matrices
     ]
     batch = pa.record_batch(
-        [*arrays, pa.array(np.ascontiguousarray(rows.length))],
-        names=[field.name for field in fields(Rows)],
+        [*arrays, pa.array(lengths)], names=[field.name for field in fields(Rows)]
     )
     with path.open("wb") as file:
         with pa.ipc.new_stream(file, batch.schema) as writer:

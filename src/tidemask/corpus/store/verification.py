@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import fields
-
 import numpy as np
 
 from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus
+from tidemask.corpus.store.shards import RowHash
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 
@@ -35,13 +33,7 @@ def verify_corpus(corpus: PreparedCorpus) -> None:
 
 
 def _row_hash(split: CorpusSplit) -> str:
-    """SHA-256 of the rows as `SplitWriter` takes it: each column by itself, then together."""
-    digests = None
+    row_hash = RowHash()
     for start in range(0, len(split), _ROWS_AT_ONCE):
-        rows = split.rows(np.arange(start, min(start + _ROWS_AT_ONCE, len(split))))
-        columns = [np.ascontiguousarray(getattr(rows, field.name)) for field in fields(rows)]
-        digests = digests or [hashlib.sha256() for _ in columns]
-        for digest, column in zip(digests, columns, strict=True):
-            digest.update(column.data)
-    found = digests or [hashlib.sha256() for _ in range(4)]
-    return hashlib.sha256(b"".join(digest.digest() for digest in found)).hexdigest()
+        row_hash.update(split.rows(np.arange(start, min(start + _ROWS_AT_ONCE, len(split)))))
+    return row_hash.hexdigest()
