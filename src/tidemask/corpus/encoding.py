@@ -1,7 +1,7 @@
 """Texts to encoded documents: tokenised, tagged and aligned, in this process or in several.
 
-Chunks of texts go out to worker processes and come back in order, a few under way at a time, so
-that memory does not grow with the corpus and the result does not depend on the number of workers.
+Worker processes encode chunks of texts, a few at a time, and the documents are given back in order:
+memory does not grow with the corpus, and the result does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CHUNK_CHARACTERS = 1 << 17
 """Characters of text that a worker takes at a time, about 23,000 English words."""
 
 _CHUNKS_PER_WORKER = 2
-"""Chunks under way for each worker: one at work, one waiting."""
+"""Chunks submitted for each worker: one being encoded, one waiting."""
 
 
 class DocumentEncoder:
-    """Tokenises, tags and aligns."""
+    """Tokenises and tags texts, and gives each token the class of its word."""
 
     def __init__(self, encoder: PlainTextEncoder, tagger: Tagger | None) -> None:
         """Use this tokenizer and this tagger; without a tagger no token has a class."""
@@ -44,15 +44,15 @@ class DocumentEncoder:
         """One document for each text."""
         encoded = self._encoder.encode(texts)
         if self._tagger is None:
-            return [
-                EncodedDocument(e.ids, e.word_starts, np.full(len(e.ids), NO_CLASS, np.uint8))
-                for e in encoded
+            classes = [np.full(len(e.ids), NO_CLASS, np.uint8) for e in encoded]
+        else:
+            classes = [
+                align_classes(tagged, e.starts, e.ends, e.word_starts)
+                for e, tagged in zip(encoded, self._tagger.tag(texts), strict=True)
             ]
         return [
-            EncodedDocument(
-                e.ids, e.word_starts, align_classes(tagged, e.starts, e.ends, e.word_starts)
-            )
-            for e, tagged in zip(encoded, self._tagger.tag(texts), strict=True)
+            EncodedDocument(e.ids, e.word_starts, of_document)
+            for e, of_document in zip(encoded, classes, strict=True)
         ]
 
 
@@ -62,10 +62,10 @@ def encode_documents(
     """One document for each text, in order; closing the generator ends the workers.
 
     Args:
-        texts: streamed; read a few chunks ahead of what was given back.
-        encoder: of the tokenizer.
+        texts: streamed; read a few chunks ahead of the documents given back.
+        encoder: the tokenizer's, see `CorpusTokenizer.encoder`.
         tagger: `None` for no classes. Each worker loads one of the same name.
-        num_workers: processes; 1 means this one. No process is started for a single chunk.
+        num_workers: processes; 1 encodes in this one. No process is started for a single chunk.
 
     Raises:
         RuntimeError: a worker process died.
@@ -83,8 +83,8 @@ def encode_documents(
             yield from _encoded_in_order(pool, chain(first, chunks), num_workers)
         except BrokenProcessPool as error:
             raise RuntimeError(
-                "a worker process died while encoding the text. Expected all to end their work. "
-                "Perhaps memory ran out, or a script starts the preparation without "
+                "a worker process died while encoding the text. Expected all to finish. Perhaps "
+                "memory ran out, or a script starts the preparation without "
                 "`if __name__ == '__main__':`. Use fewer workers; workers=1 starts none."
             ) from error
         finally:
@@ -94,16 +94,17 @@ def encode_documents(
 def _encoded_in_order(
     pool: ProcessPoolExecutor, chunks: Iterable[list[str]], num_workers: int
 ) -> Iterator[EncodedDocument]:
-    under_way: deque[Future[_PackedDocuments]] = deque()
+    submitted: deque[Future[_JoinedDocuments]] = deque()
     for chunk in chunks:
-        under_way.append(pool.submit(_encode_in_worker, chunk))
-        if len(under_way) > _CHUNKS_PER_WORKER * num_workers:
-            yield from _unpacked(under_way.popleft().result())
-    while under_way:
-        yield from _unpacked(under_way.popleft().result())
+        submitted.append(pool.submit(_encode_in_worker, chunk))
+        if len(submitted) > _CHUNKS_PER_WORKER * num_workers:
+            yield from _separated(*submitted.popleft().result())
+    while submitted:
+        yield from _separated(*submitted.popleft().result())
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts in lists of about `CHUNK_CHARACTERS`."""
     chunk: list[str] = []
     num_characters = 0
     for text in texts:
@@ -129,23 +130,24 @@ def _worker_pool(
     )
 
 
-_PackedDocuments = tuple[EncodedDocument, list[int]]
-"""Documents joined into one, and where each ends: three arrays travel instead of hundreds."""
+_JoinedDocuments = tuple[EncodedDocument, list[int]]
+"""Documents joined into one, and where each ends: pickling three arrays is ten times faster than
+three for each document."""
 
-_in_worker: DocumentEncoder | None = None
+_worker_encoder: DocumentEncoder
+"""Set in worker processes, by `_start_worker`."""
 
 
 def _start_worker(encoder: PlainTextEncoder, tagger_name: str) -> None:
-    global _in_worker
+    global _worker_encoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     end_with_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
-    _in_worker = DocumentEncoder(encoder, load_tagger(tagger_name))
+    _worker_encoder = DocumentEncoder(encoder, load_tagger(tagger_name))
 
 
-def _encode_in_worker(texts: list[str]) -> _PackedDocuments:
-    assert _in_worker is not None, "the worker was not started by _start_worker"
-    documents = _in_worker.encode(texts)
+def _encode_in_worker(texts: list[str]) -> _JoinedDocuments:
+    documents = _worker_encoder.encode(texts)
     joined = EncodedDocument(
         np.concatenate([document.ids for document in documents]),
         np.concatenate([document.word_starts for document in documents]),
@@ -154,8 +156,7 @@ def _encode_in_worker(texts: list[str]) -> _PackedDocuments:
     return joined, np.cumsum([len(document.ids) for document in documents]).tolist()
 
 
-def _unpacked(packed: _PackedDocuments) -> Iterator[EncodedDocument]:
-    joined, ends = packed
+def _separated(joined: EncodedDocument, ends: list[int]) -> Iterator[EncodedDocument]:
     for begin, end in pairwise([0, *ends]):
         part = slice(begin, end)
         yield EncodedDocument(joined.ids[part], joined.word_starts[part], joined.classes[part])

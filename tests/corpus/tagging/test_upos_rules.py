@@ -1,4 +1,4 @@
-"""The rules that settle a word's class: against a slow reading of a few, and their reach."""
+"""The rules that disambiguate a word's class: against a slow reading of a few, and their reach."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidemask.corpus.tagging.upos_rules import (
     KIND_INDEX,
     KINDS,
     PENN_KIND,
-    settle,
+    disambiguate,
 )
 from tidemask.token_classes import UPOS
 
@@ -21,7 +21,7 @@ KIND_RUNS = st.lists(st.integers(0, len(KINDS) - 1).filter(lambda kind: kind != 
 
 def settled(*kinds: str) -> list[str]:
     indices = np.array([KIND_INDEX[kind] for kind in kinds], dtype=np.uint8)
-    return [UPOS[tag] for tag in settle(indices)]
+    return [UPOS[tag] for tag in disambiguate(indices)]
 
 
 def test_every_kind_that_a_word_can_get_is_known() -> None:
@@ -35,9 +35,9 @@ def test_open_classes_do_not_change_among_themselves() -> None:
 
 @given(left=KIND_RUNS, right=KIND_RUNS)
 def test_no_rule_reaches_over_a_boundary(left: list[int], right: list[int]) -> None:
-    together = settle(np.array([*left, BOUNDARY, *right, BOUNDARY], dtype=np.uint8))
-    assert together[: len(left)].tolist() == settle(np.array(left, dtype=np.uint8)).tolist()
-    alone = settle(np.array(right, dtype=np.uint8))
+    together = disambiguate(np.array([*left, BOUNDARY, *right, BOUNDARY], dtype=np.uint8))
+    assert together[: len(left)].tolist() == disambiguate(np.array(left, dtype=np.uint8)).tolist()
+    alone = disambiguate(np.array(right, dtype=np.uint8))
     assert together[len(left) + 1 : -1].tolist() == alone.tolist()
 
 
@@ -46,7 +46,7 @@ def test_to_is_a_particle_before_a_verb_or_bare_noun_behind_at_most_one_adverb(
     kinds: list[int],
 ) -> None:
     names = [KINDS[kind] for kind in kinds] + ["boundary", "boundary"]
-    tags = settle(np.array(kinds, dtype=np.uint8))
+    tags = disambiguate(np.array(kinds, dtype=np.uint8))
     for position, name in enumerate(names[:-2]):
         if name == "to":
             behind = names[position + 1]

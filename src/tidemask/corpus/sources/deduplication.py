@@ -4,8 +4,8 @@ A shingle is a run of `shingle_words` words, in lower case and without punctuati
 hash. A text whose shingles occur for more than `max_shared_share` in the texts kept before it is a
 near-duplicate. Long texts are judged by a sample of their shingles, chosen by the hash itself, so
 that the same shingle is in every sample or in none; short texts by all of theirs and, where it is
-large enough to tell, also by their part of the sample, since of a long text kept before only the
-sample is known. So a copy of less than about 130 words out of a long text goes unseen.
+large enough, also by their part of the sample, since of a long text kept before only the sample is
+known. So a copy of less than about 130 words out of a long text is not noticed.
 
 Only texts that are kept are remembered: which copy survives is a matter of order, and the order
 of the calls alone decides. Hashes are the same in every process and on every machine.
@@ -47,13 +47,13 @@ class DeduplicationSettings:
     """Share of a text's distinct shingles that may occur in texts kept before, in [0, 1)."""
 
     sampled_one_in: int = 16
-    """One in so many shingles is in the sample, 1 or more; remembered of every text."""
+    """One shingle in this many is in the sample, 1 or more."""
 
     short_text_shingles: int = 512
-    """Texts with at most so many distinct shingles are remembered by all of them."""
+    """Maximum distinct shingles of a text that is remembered by all of them."""
 
     min_sampled_shingles: int = 8
-    """Shingles of the sample that a short text needs to be judged by them alone."""
+    """Minimum shingles in the sample for a short text to be judged by them."""
 
     def __post_init__(self) -> None:
         for name in ("shingle_words", "sampled_one_in"):
@@ -66,11 +66,10 @@ class DeduplicationSettings:
 
 
 class NearDuplicateFilter:
-    """Remembers the texts it let pass and recognises their near-duplicates.
+    """Remembers the texts that it took for new, and recognises their near-duplicates.
 
-    It remembers, of each text it let pass, at most `short_text_shingles` hashes or one in
-    `sampled_one_in` of its words, some 80 bytes each: about 250 MB for 50 million words in
-    documents of 2,000.
+    Of each of them it remembers at most `short_text_shingles` hashes or one in `sampled_one_in` of
+    its words, some 80 bytes each: about 250 MB for 50 million words in documents of 2,000.
 
     Example:
         >>> fresh = NearDuplicateFilter()
@@ -89,14 +88,17 @@ class NearDuplicateFilter:
         self._hash_of = _WordHashes()
 
     def is_new(self, text: str) -> bool:
-        """Whether `text` is no near-duplicate; if so, it is remembered.
+        """Whether `text` is not a near-duplicate; if so, it is remembered.
 
         A text without words is always new: it shares nothing.
         """
         shingles, sample = self._sketch(text)
         is_short = self._is_short(shingles)
-        tells = not is_short or len(sample) >= self._settings.min_sampled_shingles
-        if (tells and self._is_known(sample)) or (is_short and self._is_known(shingles)):
+        # Of a long text kept before only the sample is known, so any text is compared by its sample
+        # if that is not too small. Of short ones every shingle is known, and short texts are
+        # compared by all of theirs too.
+        is_enough = not is_short or len(sample) >= self._settings.min_sampled_shingles
+        if (is_enough and self._is_known(sample)) or (is_short and self._is_known(shingles)):
             return False
         self._remember(shingles, sample)
         return True
@@ -106,6 +108,7 @@ class NearDuplicateFilter:
         self._remember(*self._sketch(text))
 
     def _sketch(self, text: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """All shingles, and those in the sample: the hash itself decides, for every text alike."""
         shingles = self._shingles(text)
         return shingles, shingles[shingles % np.uint64(self._settings.sampled_one_in) == 0]
 
@@ -125,7 +128,8 @@ class NearDuplicateFilter:
         length = min(self._settings.shingle_words, len(words))
         if length == 0:
             return words
-        # A polynomial in an odd constant; products and sums are modulo 2 ** 64.
+        # The hash of a run is a polynomial in an odd constant, its coefficients the hashes of the
+        # words; products and sums are modulo 2 ** 64.
         return np.unique(_mixed(np.convolve(words, self._powers[:length], mode="valid")))
 
 
@@ -147,7 +151,7 @@ class _WordHashes:
 
 
 def _mixed(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The hashes with every bit depending on every bit; a bijection."""
+    """A bijection of 64-bit numbers after which every bit depends on every bit."""
     mixed = hashes ^ (hashes >> np.uint64(30))
     mixed = mixed * _MIX[0]
     mixed ^= mixed >> np.uint64(27)

@@ -1,7 +1,7 @@
 """Tagger words to tokenizer words, by character offsets.
 
-Tagger and tokenizer cut a text each in its own way. A tokenizer word takes the class of the tagger
-word that shares most characters with it; the first of them, if several share the same number.
+Tagger and tokenizer each divide a text in their own way. A tokenizer word takes the class of the
+tagger word that shares most characters with it; the first of them, if several share as many.
 """
 
 from __future__ import annotations
@@ -53,17 +53,16 @@ def align_classes(
 def _classes_of_words(
     tagged: TaggedWords, begins: NDArray[np.int32], ends: NDArray[np.int32]
 ) -> NDArray[np.uint8]:
-    """Class of each tokenizer word [begin, end).
-
-    As both kinds of words ascend, those that meet a given one are neighbours; all meeting pairs
-    are laid out one after another, grouped by tokenizer word, and the best of each group is taken.
-    """
-    lowest = np.searchsorted(tagged.ends, begins, side="right")
-    highest = np.searchsorted(tagged.starts, ends, side="left")
-    num_met = np.maximum(highest - lowest, 0)
-    word = np.repeat(np.arange(len(begins)), num_met)
-    group_starts = np.cumsum(num_met) - num_met
-    other = np.arange(len(word)) - group_starts[word] + lowest[word]
+    """Class of each tokenizer word [begin, end)."""
+    # Both kinds of words ascend, so the tagger words that overlap a tokenizer word w are adjacent:
+    # from first[w] up to last[w], exclusive. All overlapping pairs (word, other) are laid out in
+    # one flat array, grouped by tokenizer word, and the best pair of each group gives the class.
+    first = np.searchsorted(tagged.ends, begins, side="right")
+    last = np.searchsorted(tagged.starts, ends, side="left")
+    num_overlapping = np.maximum(last - first, 0)
+    word = np.repeat(np.arange(len(begins)), num_overlapping)
+    group_starts = np.cumsum(num_overlapping) - num_overlapping
+    other = np.arange(len(word)) - group_starts[word] + first[word]
     shared = np.minimum(ends[word], tagged.ends[other]) - np.maximum(
         begins[word], tagged.starts[other]
     )

@@ -2,7 +2,7 @@
 
 Nothing is downloaded: `textblob.en.parser.find_tags` needs neither NLTK data nor a model. Its tag
 of a word depends on that word alone and on whether it opens a sentence, so each distinct word is
-looked up once. What the Penn tags do not tell (`have` as AUX or VERB, `that` as SCONJ, PRON or
+looked up once. What the Penn tags leave open (`have` as AUX or VERB, `that` as SCONJ, PRON or
 DET, ...) comes from `upos_rules`: closed-class words and the direct neighbours.
 
 Importing this module loads no textblob; `TextBlobTagger()` does. Nothing is trained here.
@@ -26,12 +26,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.tagging.upos_rules import BOUNDARY, CLOSED_CLASS, KIND_INDEX, PENN_KIND, settle
+from tidemask.corpus.tagging.upos_rules import (
+    BOUNDARY,
+    CLOSED_CLASS,
+    KIND_INDEX,
+    PENN_KIND,
+    disambiguate,
+)
 from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.token_classes import UPOS
 
 _RULES_VERSION = 1
-"""Part of the fingerprint; goes up with every change here or in `upos_rules` that moves a tag."""
+"""Part of the fingerprint; raised with every change here or in `upos_rules` that moves a tag."""
 
 _CACHED_WORDS = 1_000_000
 """Distinct words whose kinds are remembered, per table; about 100 MB when full."""
@@ -98,12 +104,12 @@ class TextBlobTagger:
             kinds.extend(self._kinds(words))
             kinds.append(BOUNDARY)
             lengths.append(len(words) + 1)
-        tags = settle(np.array(kinds, dtype=np.uint8))
+        tags = disambiguate(np.array(kinds, dtype=np.uint8))
         ends = np.cumsum(lengths, dtype=np.int64)
         return [tags[end - length : end - 1] for end, length in zip(ends, lengths, strict=True)]
 
     def _kinds(self, words: Sequence[str]) -> list[int]:
-        """Kind of each word; the loop that every word of a corpus goes through."""
+        """Kind of each word; this loop runs for every word of a corpus."""
         if max(len(self._opening), len(self._inner)) > _CACHED_WORDS:
             self._opening.clear()
             self._inner.clear()
@@ -138,7 +144,7 @@ class TextBlobTagger:
 
 
 def _is_only_capitalised(word: str, own: str | None, plain: str | None, opens: bool) -> bool:
-    """Whether the lexicon's entry `plain` of the word in lower case tells more than its `own`.
+    """Whether the entry `plain` of the word in lower case is a better guide than its `own`.
 
     So it is for words in capitals, adjectives (universal tags keep `United States` an adjective
     and a name), and at a sentence's beginning unless a name meets a noun: `John`, `Bush`.
@@ -159,7 +165,7 @@ def _tagged_words(spans: list[tuple[int, int]], classes: NDArray[np.uint8]) -> T
 def _load_parser() -> Any:  # textblob carries no types
     """TextBlob's English parser with its lexicon read.
 
-    TextBlob leaves the lexicon's file to the garbage collector, which is no concern of users who
+    TextBlob leaves the lexicon's file to the garbage collector, which must not fail for users who
     turn warnings into errors.
     """
     with warnings.catch_warnings():

@@ -1,10 +1,9 @@
 """From Penn tags and closed-class words to universal parts of speech.
 
 A word first gets a *kind*: a universal tag, or a finer name (lower case) for words whose tag
-depends on their neighbours. `settle` then resolves the kinds, a rule at a time over a whole batch
-of texts. The rules were chosen on the training part of UD English EWT, by hand; their worth is
-measured in `tests/corpus/tagging/test_textblob_tagger.py`. Nothing here knows where kinds come
-from.
+depends on their neighbours. `disambiguate` then resolves the kinds, a rule at a time over a whole
+batch of texts. The rules were chosen by hand on the training part of UD English EWT; their accuracy
+is measured in `tests/corpus/tagging/test_textblob_tagger.py`.
 """
 
 from __future__ import annotations
@@ -101,68 +100,70 @@ _DEFAULT_KINDS: dict[str, str] = {
 _DEFAULT_TAG: dict[str, str] = {tag: tag for tag in UPOS} | {
     kind: tag for tag, kinds in _DEFAULT_KINDS.items() for kind in kinds.split()
 }
-"""Universal tag of each kind where no rule of `settle` says otherwise."""
+"""Universal tag of each kind where no rule of `disambiguate` changes it."""
 
 KINDS: tuple[str, ...] = tuple(_DEFAULT_TAG)
 KIND_INDEX: dict[str, int] = {name: index for index, name in enumerate(KINDS)}
 BOUNDARY: int = KIND_INDEX["boundary"]
-"""Kind of the place between two texts: no rule looks beyond the direct neighbours of a word."""
+"""Kind of the place between two texts, which no rule reads across."""
 
 _DEFAULT_INDEX = np.array([UPOS.index(tag) for tag in _DEFAULT_TAG.values()], dtype=np.uint8)
 
 
-def settle(kinds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def disambiguate(kinds: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Universal tags of a run of words, from their kinds and those of their neighbours.
 
-    Rules see kinds, never each other's results; where two rules change the same word, the later
+    Rules read kinds, never each other's results; where two rules change the same word, the later
     one holds.
 
     Args:
         kinds: index into `KINDS` of each word, uint8 [W], with a `BOUNDARY` after each text.
 
     Returns:
-        Index into `UPOS` of each word, uint8 [W]; that of a boundary means nothing.
+        Index into `UPOS` of each word, uint8 [W]; meaningless at a boundary.
     """
     tags = _DEFAULT_INDEX[kinds]
     edge = np.full(2, BOUNDARY, dtype=np.uint8)
     padded = np.concatenate([edge, kinds, edge])
-    previous, after = padded[1:-3], padded[3:-1]
-    # A verb is looked for behind one adverb or negation: "has never been", "did not work".
-    before = np.where(_among(previous, "ADV", "not"), padded[:-4], previous)
-    behind = np.where(_among(after, "ADV", "not"), padded[4:], after)
+    previous, following = padded[1:-3], padded[3:-1]
+    # The neighbour beyond one adverb or negation, where verbs are looked for: "has never been",
+    # "did not work".
+    left = np.where(_among(previous, "ADV", "not"), padded[:-4], previous)
+    right = np.where(_among(following, "ADV", "not"), padded[4:], following)
 
+    # Each rule is one mask over all words: the words of a kind whose neighbours meet a condition.
     def change(kind: str, tag: str, condition: NDArray[np.bool_]) -> None:
         tags[(kinds == KIND_INDEX[kind]) & condition] = UPOS.index(tag)
 
-    wants_verb = _among(before, "modal", "do") | _among(previous, "to", "subject")
+    wants_verb = _among(left, "modal", "do") | _among(previous, "to", "subject")
     wants_noun = _among(previous, "DET", "possessive", "this", "no", "ADJ", "NUM")
-    verb_behind = _among(behind, "VERB", "base", "past", "be", "have", "do", "modal")
-    nominal_after = _among(after, "NOUN", "noun", "plural", "ADJ", "PROPN", "NUM")
-    subject_after = _among(after, "subject", "he", "there")
+    verb_follows = _among(right, "VERB", "base", "past", "be", "have", "do", "modal")
+    nominal_follows = _among(following, "NOUN", "noun", "plural", "ADJ", "PROPN", "NUM")
+    subject_follows = _among(following, "subject", "he", "there")
 
     change("noun", "VERB", wants_verb)
-    change("plural", "VERB", _among(before, "he"))
+    change("plural", "VERB", _among(left, "he"))
     change("like", "VERB", wants_verb)
     change("base", "NOUN", wants_noun)
-    change("ing", "NOUN", _among(previous, "DET", "possessive") & ~nominal_after)
-    change("to", "PART", _among(behind, "base", "be", "have", "do", "noun"))
-    change("be", "VERB", _among(before, "there"))
-    change("have", "AUX", _among(behind, "past", "be", "have") | _among(after, "not"))
-    change("have", "AUX", _among(after, "subject", "he"))
-    change("do", "VERB", _among(previous, "to", "modal", "be") | _among(after, "DET", "this"))
-    change("that", "DET", nominal_after & _among(previous, "ADP", "be"))
+    change("ing", "NOUN", _among(previous, "DET", "possessive") & ~nominal_follows)
+    change("to", "PART", _among(right, "base", "be", "have", "do", "noun"))
+    change("be", "VERB", _among(left, "there"))
+    change("have", "AUX", _among(right, "past", "be", "have") | _among(following, "not"))
+    change("have", "AUX", _among(following, "subject", "he"))
+    change("do", "VERB", _among(previous, "to", "modal", "be") | _among(following, "DET", "this"))
+    change("that", "DET", nominal_follows & _among(previous, "ADP", "be"))
     change("that", "PRON", _among(previous, "NOUN", "noun", "plural"))
-    change("that", "PRON", verb_behind & ~_among(previous, "VERB", "base", "past"))
-    change("this", "PRON", ~nominal_after)
-    change("there", "PRON", _among(behind, "be", "modal", "s"))
-    change("more", "ADV", _among(after, "ADJ", "ADV", "ing", "past"))
-    change("no", "INTJ", _among(after, "PUNCT", "boundary"))
+    change("that", "PRON", verb_follows & ~_among(previous, "VERB", "base", "past"))
+    change("this", "PRON", ~nominal_follows)
+    change("there", "PRON", _among(right, "be", "modal", "s"))
+    change("more", "ADV", _among(following, "ADJ", "ADV", "ing", "past"))
+    change("no", "INTJ", _among(following, "PUNCT", "boundary"))
     change("s", "AUX", _among(previous, "he", "that", "PRON", "there", "ADV"))
-    change("as", "SCONJ", subject_after | _among(after, "past", "ing"))
-    change("as", "ADV", _among(after, "ADJ", "ADV"))
-    change("than", "SCONJ", subject_after | _among(after, "past", "ing"))
-    change("like", "SCONJ", subject_after)
-    change("ADP", "SCONJ", _among(after, "ing"))
+    change("as", "SCONJ", subject_follows | _among(following, "past", "ing"))
+    change("as", "ADV", _among(following, "ADJ", "ADV"))
+    change("than", "SCONJ", subject_follows | _among(following, "past", "ing"))
+    change("like", "SCONJ", subject_follows)
+    change("ADP", "SCONJ", _among(following, "ing"))
     return tags
 
 

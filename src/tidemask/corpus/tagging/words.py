@@ -1,4 +1,4 @@
-"""What a tagger is, and what it gives: words with their places and classes."""
+"""The interface of a tagger, and its result: words with their places and classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class TaggedWords:
-    """The words of one text, ascending and without overlap; white space lies between them.
+    """The words of one text, ascending, without overlap; they cover all but white space.
 
     Attributes:
         starts: offset of each word's first character, as Python indexes `str`, int32 [W].
@@ -26,7 +26,7 @@ class TaggedWords:
 
 
 class Tagger(Protocol):
-    """What preparation asks of a tagger.
+    """A tagger, as preparation uses it.
 
     Attributes:
         name: what `load_tagger` makes it from, in another process too.
