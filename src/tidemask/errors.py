@@ -12,6 +12,14 @@ class UserError(ValueError):
     The message has one line: what is wrong, where, the value seen, what is expected and what to
     do. The command line prints it and exits with status 2; every other exception is a defect of
     ours and shows its traceback.
+
+    Example:
+        >>> from tidemask import UserError, load_recipe
+        >>> try:
+        ...     load_recipe("mrd-cosin")
+        ... except UserError as error:
+        ...     print(error)
+        no such recipe: mrd-cosin. Did you mean mrd-cosine? ...
     """
 
 

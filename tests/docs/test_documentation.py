@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import doctest
 import json
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -32,21 +30,6 @@ HEADINGS += ["Source"]
 
 def _blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "tidemask.masking.masker",
-        "tidemask.runs.config",
-        "tidemask.masking.noise",
-        "tidemask.batches.collator",
-    ],
-)
-def test_documentation_examples_in_docstrings(module: str) -> None:
-    results = doctest.testmod(import_module(module))
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 def test_documentation_python_in_the_readme() -> None:

@@ -42,7 +42,15 @@ class CorpusReference(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Settings):
-    """A named masking policy, with the settings of model and training that belong to it."""
+    """A named masking policy, with the settings of model and training that belong to it.
+
+    Example:
+        >>> recipe = load_recipe("mrd-cosine", ["model.size=bert-mini"])
+        >>> recipe.name, recipe.model.size, recipe.overrides
+        ('mrd-cosine', 'bert-mini', ('model.size=bert-mini',))
+        >>> round(recipe.masking.ratio(0.0), 2), round(recipe.masking.ratio(1.0), 2)
+        (0.32, 0.02)
+    """
 
     name: str = "custom"
     """The name that reports show."""

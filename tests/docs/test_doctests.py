@@ -1,0 +1,86 @@
+"""Every `>>>` of the tree is found and run; every public name has one."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import tidemask
+from places import ROOT
+
+FOLDERS = ("src", "docs", "examples", "benchmarks")
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+WAITING = {
+    "Batch", "ClassLoss", "MaskedBatch", "MaskedLMTrainer", "MaskingSettings",
+    "StepKey", "StockTrainerMasking", "Vocabulary", "class_loss_sums",
+}  # fmt: skip
+"""Names whose example is being written."""
+
+
+def texts_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of what can have examples: strings that stand alone; a page without fences."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        yield 0, re.sub(r"^ *```.*$", "", content, flags=re.MULTILINE)
+        return
+    for node in ast.walk(ast.parse(content)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text), lineno=line)):
+                yield line - 1, text
+
+
+def examples_of(path: Path) -> list[doctest.DocTest]:
+    """The examples of a file, one test for each docstring; a page is one test."""
+    parser = doctest.DocTestParser()
+    name = str(path.relative_to(ROOT))
+    tests = [parser.get_doctest(text, {}, name, name, line) for line, text in texts_of(path)]
+    return [test for test in tests if test.examples]
+
+
+FILES = sorted(
+    path
+    for path in [
+        *ROOT.glob("*.md"),
+        *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*")),
+    ]
+    if path.suffix in {".py", ".md"} and ">>> " in path.read_text(encoding="utf-8")
+)
+TESTS = [test for path in FILES for test in examples_of(path)]
+
+
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: f"{test.name}:{test.lineno + 1}")
+def test_doctests_hold(
+    test: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if test.name.startswith("src/"):
+        module = test.name.removeprefix("src/").removesuffix(".py").replace("/", ".")
+        test.globs.update(vars(import_module(module.removesuffix(".__init__"))))
+    report: list[str] = []
+    failed, attempted = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
+    assert attempted > 0
+    assert failed == 0, "".join(report)
+
+
+def test_doctests_are_found() -> None:
+    """As many as a plain search finds at the beginnings of lines."""
+    for path in FILES:
+        lines = re.findall(r"^ *>>> ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert sum(len(test.examples) for test in examples_of(path)) == len(lines), path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.xfail(reason="being written")] * (name in WAITING))
+        for name in tidemask.__all__
+    ],
+)
+def test_doctests_every_public_name_has_one(name: str) -> None:
+    assert ">>> " in (getattr(tidemask, name).__doc__ or "")
