@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from held_out_by_hand import Token, measured_by_hand, rough_model
+from tidemask.batches.stream import BatchDataset, StoredOrder
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
 from tidemask.runs.corpus_inputs import CorpusInputs
@@ -144,7 +145,7 @@ def test_held_out_unigram_entropy_is_that_of_the_counts(data: CorpusInputs) -> N
 def test_held_out_without_text_measures_nothing(
     model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
-    nothing = dataclasses.replace(data.held_out_set(), split=())
+    nothing = BatchDataset([], StoredOrder(), data.vocabulary.is_special)
     evaluator = dataclasses.replace(_evaluator(data), dataset=nothing)
     assert not evaluator.has_text
     assert evaluator.during_training(model) == evaluator.final(model) == {}
