@@ -16,7 +16,9 @@ from tidemask.masking.weighting import (
     ByClassLoss,
     ByFrequency,
     ByTable,
+    Uniform,
     blend_at,
+    blended,
     class_loss_weights,
     frequency_weights,
 )
@@ -27,7 +29,8 @@ losses = st.floats(0.01, 12).map(lambda x: round(x, 3))
 
 def weights(values, *, sharpness=2.0, blend=1.0):
     class_loss = torch.tensor(values, dtype=torch.float64)
-    return class_loss_weights(class_loss, sharpness=sharpness, blend=blend).tolist()
+    steep = class_loss_weights(class_loss, sharpness=sharpness)
+    return blended(steep, blend, neutral=NEUTRAL_WEIGHT).nan_to_num(NEUTRAL_WEIGHT).tolist()
 
 
 def reference(values, beta, blend):
@@ -103,21 +106,29 @@ def test_sharpness_of_zero_is_uniform():
 def test_input_is_left_alone_and_float32_is_taken():
     class_loss = torch.tensor([0.5, math.nan, 2.5])
     kept = class_loss.clone()
-    result = class_loss_weights(class_loss, sharpness=2.0, blend=0.5)
+    result = class_loss_weights(class_loss, sharpness=2.0)
     assert torch.equal(class_loss.nan_to_num(-1), kept.nan_to_num(-1))
     assert result.dtype == torch.float64
 
 
-@pytest.mark.parametrize("horizon", [20.0, 40.0, 1000.0])
+def by_loss_blend(step, horizon, progress=0.5, **content):
+    by_loss = ByClassLoss(horizon_steps=horizon, **content)
+    return blend_at(by_loss, progress=progress, step=step, max_steps=1000)
+
+
+@pytest.mark.parametrize("horizon", [20, 40, 1000])
 def test_weights_blend_in_over_the_second_horizon(horizon):
     shares = {0: 0, 0.5: 0, 1: 0, 1.25: 0.25, 1.5: 0.5, 1.9: 0.9, 2: 1, 3: 1, 100: 1}
     for horizons, share in shares.items():
         step = round(horizons * horizon)
-        assert blend_at(step, horizon=horizon) == pytest.approx(share, abs=1e-12), horizons
+        assert by_loss_blend(step, horizon) == pytest.approx(share, abs=1e-12), horizons
 
 
 def test_blend_of_a_broken_horizon():
-    blends = [blend_at(step, horizon=62.5) for step in (62, 63, 75, 124, 125)]
+    blends = [
+        blend_at(ByClassLoss(), progress=0.5, step=step, max_steps=1250)
+        for step in (62, 63, 75, 124, 125)
+    ]
     np.testing.assert_allclose(blends, [0, 0.008, 0.2, 0.984, 1], rtol=1e-12)
 
 
@@ -134,11 +145,13 @@ def test_given_horizon_is_taken():
 
 
 def test_blend_of_the_weights_is_the_schedule_times_that_of_the_horizons():
-    content = ByClassLoss(blend=Linear(start=0.0, end=1.0))
-    assert content.blended(0.5, 75, 1000) == pytest.approx(0.5 * 0.5)
-    assert content.blended(0.5, 500, 1000) == pytest.approx(0.5)
-    assert ByClassLoss(blend_in=False).blended(0.0, 0, 1000) == 1.0
-    assert ByClassLoss().blended(0.9, 50, 1000) == 0.0
+    rising = Linear(start=0.0, end=1.0)
+    assert by_loss_blend(75, 50, blend=rising) == pytest.approx(0.5 * 0.5)
+    assert by_loss_blend(500, 50, blend=rising) == pytest.approx(0.5)
+    assert by_loss_blend(0, "auto", progress=0.0, blend_in=False) == 1.0
+    assert by_loss_blend(50, "auto", progress=0.9) == 0.0
+    assert blend_at(ByFrequency(blend=rising), progress=0.25, step=0, max_steps=1) == 0.25
+    assert blend_at(Uniform(), progress=0.25, step=0, max_steps=1) == 0.0
 
 
 counts = st.lists(st.integers(0, 10**9), min_size=1, max_size=20)

@@ -11,16 +11,15 @@ Dimension: `K` classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-_LEAST_COUNT = 1e-300
+from tidemask.masking.weighting import ByClassLoss, Estimator, Weighting
 
-Estimator = Literal["decayed_sums", "step_means"]
-"""`decayed_sums`: method.md, section 3. `step_means`: the paper's own code, for comparison."""
+_MIN_COUNT = 1e-300
 
 
 class ClassLossState(TypedDict):
@@ -67,6 +66,18 @@ class ClassLoss:
         self._loss_sum = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")
         self._count = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")
 
+    @classmethod
+    def for_policy(
+        cls, content: Weighting, class_names: Sequence[str], *, max_steps: int
+    ) -> ClassLoss:
+        """An empty state for a run of `max_steps`, with the memory that a weighting sets.
+
+        A weighting that does not learn from losses gets that of `ByClassLoss` by default.
+        """
+        by_loss = content if isinstance(content, ByClassLoss) else ByClassLoss()
+        horizon = by_loss.horizon(max_steps)
+        return cls(class_names, horizon_steps=horizon, estimator=by_loss.estimator)
+
     def update(self, loss_sum: Float[Tensor, "K"], count: Float[Tensor, "K"], *, step: int) -> None:
         """Take in one optimizer step of the global batch.
 
@@ -111,7 +122,7 @@ class ClassLoss:
         A class unseen for so long that its sums underflow counts as not yet seen. The estimator
         `step_means` begins at 0 for every class, seen or not, from the first step on.
         """
-        return torch.where(self._count > _LEAST_COUNT, self._loss_sum / self._count, torch.nan)
+        return torch.where(self._count > _MIN_COUNT, self._loss_sum / self._count, torch.nan)
 
     def state_dict(self) -> ClassLossState:
         """The state as plain numbers."""

@@ -26,19 +26,12 @@ from tidemask.masking.selection import (
     select_to_budget,
 )
 from tidemask.masking.sequence_ratio import Same, ratio_of_sequences
-from tidemask.masking.token_weights import (
-    WeightOf,
-    checked_classes,
-    new_table,
-    weights_by_class,
-    weights_by_function,
-    weights_by_position,
-)
+from tidemask.masking.token_weights import TokenWeights, WeightOf
 from tidemask.masking.units import starts_of_spans, starts_of_words
-from tidemask.masking.weighting import ByClassLoss, ByFunction
 from tidemask.token_classes import NO_CLASS
 
 _BLOCK_BYTES = 31 << 20
+_MIN_CHANCE = 2.0**-DRAW_BITS
 
 
 class Masker:
@@ -94,19 +87,13 @@ class Masker:
         self.vocabulary = vocabulary
         self.class_names = tuple(class_names)
         self.max_steps = max_steps
-        self.weight_of = weight_of
-        if isinstance(settings.content, ByFunction) != (weight_of is not None):
-            raise ValueError(
-                f"masking.content.weighting={settings.content.weighting} and "
-                f"weight_of={weight_of}. Expected a function with the weighting `function`, from "
-                "Python, and none with any other."
-            )
-        self._table = new_table(
+        self._weights = TokenWeights(
             settings.content,
             class_names=self.class_names,
             vocab_size=vocabulary.size,
             max_steps=max_steps,
             token_counts=token_counts,
+            weight_of=weight_of,
         )
         self._purposes = _purposes(settings)
         _keep_freed_memory()
@@ -120,39 +107,35 @@ class Masker:
         return float(self.settings.ratio(progress))
 
     def new_class_loss(self) -> ClassLoss | None:
-        """An empty class-loss state over the named classes; `None` if there are none.
+        """An empty state of class losses, over the named classes; `None` if there are none.
 
-        A policy that does not weigh classes gets one too, so that every run reports how well each
+        A policy that does not learn from it gets one too, so that every run reports how well each
         class is learned.
         """
-        return self._new_loss(self.class_names) if self.class_names else None
+        if not self.class_names:
+            return None
+        return ClassLoss.for_policy(
+            self.settings.content, self.class_names, max_steps=self.max_steps
+        )
 
     def new_vocabulary_loss(self) -> ClassLoss | None:
-        """An empty class-loss state over the vocabulary; `None` if the policy does not weigh it."""
+        """An empty state over the vocabulary; `None` if the policy does not learn from one."""
         if not self.settings.uses_vocabulary_loss:
             return None
-        return self._new_loss([str(token) for token in range(self.vocabulary.size)])
-
-    def _new_loss(self, names: Sequence[str]) -> ClassLoss:
-        content = self.settings.content
-        policy = content if isinstance(content, ByClassLoss) else ByClassLoss()
-        return ClassLoss(
-            names, horizon_steps=policy.horizon(self.max_steps), estimator=policy.estimator
-        )
+        entries = [str(token) for token in range(self.vocabulary.size)]
+        return ClassLoss.for_policy(self.settings.content, entries, max_steps=self.max_steps)
 
     def class_weights(
         self, class_loss: Float[Tensor, "K"] | None, *, progress: float, step: int
     ) -> Float[Tensor, "K"] | None:
-        """Weight of each named class at a moment, float64 on the CPU; `None` if they have none.
+        """Weight of each named class at a step, float64 on the CPU; `None` if they have none.
 
         Args:
             class_loss: cumulative loss per class, nats, NaN where unseen; `None` before any loss.
             progress: share of the run, in [0, 1].
             step: global step.
         """
-        if self._table is None or self._table.over_vocabulary:
-            return None
-        return self._table.at(class_loss, progress=progress, step=step)[:-1]
+        return self._weights.of_classes(class_loss, progress=progress, step=step)
 
     def __call__(
         self,
@@ -192,7 +175,16 @@ class Masker:
         device = batch.input_ids.device
         streams = Streams(key, batch.sample_ids, self._purposes)
         ratio = ratio_of_sequences(settings.per_sequence, self.ratio(progress), streams, device)
-        starts, weights = self._units(batch, streams, class_loss, progress=progress, step=key.step)
+        starts, classes = self._units(batch, self._weights.classes_of(batch), streams)
+        weights = self._weights.of_units(
+            batch,
+            starts,
+            classes,
+            class_loss,
+            one_class_each=settings.unit != "span",
+            progress=progress,
+            step=key.step,
+        )
         places = positions_of(batch.input_ids) if starts is None else starts
         selection = self._select(batch, streams, places, weights, ratio)
         predicted, share = self._predicted(selection.mask, streams, places, ratio, progress)
@@ -222,38 +214,17 @@ class Masker:
         )
 
     def _units(
-        self,
-        batch: Batch,
-        streams: Streams,
-        class_loss: Tensor | None,
-        *,
-        progress: float,
-        step: int,
-    ) -> tuple[Int32[Tensor, "B L"] | None, Weights]:
-        """Start of each position's unit, `None` if it is its own, and the weights of the units."""
-        unit = self.settings.unit
-        by_class = self._table is not None and not self._table.over_vocabulary
-        classes = checked_classes(batch, len(self.class_names)) if by_class else None
-        starts = None
-        if unit == "word":
-            starts, of_start = starts_of_words(batch, classes)
-            classes = classes if of_start is None else of_start
-        elif unit == "span":
-            starts = starts_of_spans(batch, self.settings.spans, streams)
-        if self._table is not None:
-            shared = unit != "span" and by_class  # all positions of a unit have one class
-            table = self._table.scaled(class_loss, progress=progress, step=step, precise=shared)
-            if classes is not None and shared:
-                return starts, weights_by_class(classes, table)
-            each = table.at(batch.input_ids if classes is None else classes)
-            some_zero = table.some_zero
-        elif self.weight_of is not None and isinstance(self.settings.content, ByFunction):
-            blend = self.settings.content.blend(progress)
-            each = weights_by_function(batch, self.weight_of, blend=blend)
-            some_zero = True
-        else:
-            return starts, None
-        return starts, weights_by_position(each, batch.maskable, starts, some_zero=some_zero)
+        self, batch: Batch, classes: Tensor | None, streams: Streams
+    ) -> tuple[Int32[Tensor, "B L"] | None, Tensor | None]:
+        """Start of each position's unit, `None` if it is its own, and the unit's class.
+
+        A span has no class: there the classes stay those of the positions.
+        """
+        if self.settings.unit == "word":
+            return starts_of_words(batch, classes)
+        if self.settings.unit == "span":
+            return starts_of_spans(batch, self.settings.spans, streams), classes
+        return None, classes
 
     def _select(
         self, batch: Batch, streams: Streams, places: Tensor, weights: Weights, ratio: Ratio
@@ -289,9 +260,10 @@ class Masker:
             return None
         chance = ratio if kind == "inverse_ratio" else selection.inclusion
         assert chance is not None, "inclusion was asked for"
-        inverse = 1.0 / _at_least(chance * share, 2.0**-DRAW_BITS)
-        if isinstance(inverse, float):
-            return selected.to(torch.float32) * inverse
+        chance = chance * share
+        if isinstance(chance, float):
+            return selected.to(torch.float32) * (1.0 / max(chance, _MIN_CHANCE))
+        inverse = 1.0 / chance.clamp(min=_MIN_CHANCE)
         return torch.where(selected, inverse.to(torch.float32), 0.0)
 
 
@@ -307,10 +279,6 @@ def _purposes(settings: MaskingSettings) -> tuple[Purpose, ...]:
     if settings.prediction != "all":
         purposes.append(Purpose.PREDICTION)
     return tuple(purposes)
-
-
-def _at_least(value: Ratio | Tensor, least: float) -> float | Tensor:
-    return max(value, least) if isinstance(value, float) else value.clamp(min=least)
 
 
 def _keep_freed_memory() -> None:

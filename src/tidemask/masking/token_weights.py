@@ -1,4 +1,4 @@
-"""From a weighting, a batch and what was learned to the weights of the batch's units.
+"""The weights of a batch's units at a step: the one place that knows what a policy weights them by.
 
 Dimensions: `B` sequences, `L` positions, `K` classes, `V` vocabulary entries.
 """
@@ -6,201 +6,116 @@ Dimensions: `B` sequences, `L` positions, `K` classes, `V` vocabulary entries.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int, Int32, Shaped, UInt8
 from torch import Tensor
 
 from tidemask.masking.batch import Batch
-from tidemask.masking.inclusion import MODERATE_SPREAD
-from tidemask.masking.selection import ByClass, ByPosition
-from tidemask.masking.weighting import (
-    NEUTRAL_WEIGHT,
-    ByClassLoss,
-    ByFrequency,
-    ByFunction,
-    ByTable,
-    Uniform,
-    Weighting,
-    class_loss_weights,
-    frequency_weights,
-    mixed,
-)
+from tidemask.masking.selection import ByClass, ByPosition, Weights
+from tidemask.masking.weight_table import WeightTable
+from tidemask.masking.weighting import ByFunction, Uniform, Weighting, blend_at, blended
 from tidemask.token_classes import NO_CLASS
 
 WeightOf = Callable[[Batch], Tensor]
 """Weight of each position of a batch: floating point [B, L], finite and at least 0. A pure function
-of each sequence, or masks depend on the batch a sequence travels in."""
+of each sequence, or a sequence's mask depends on the other sequences of its batch."""
 
 
-@dataclass(frozen=True)
-class Scaled:
-    """Weights whose largest is 1: only their quotients matter.
-
-    Attributes:
-        table: in the least precision that suffices, on the CPU.
-        some_zero: whether one of them is 0.
-    """
-
-    table: Float[Tensor, "M"]
-    some_zero: bool
-
-    @classmethod
-    def of(cls, weights: Float[Tensor, "M"], *, precise: bool) -> Scaled:
-        """Scale weights, float64.
-
-        Args:
-            weights: not negative, at least one above 0.
-            precise: whether they stay float64 whatever their spread.
-        """
-        table = weights / weights.max()
-        least = float(table.min())
-        if least == 0.0:
-            least = float(table[table > 0].min())
-        if not precise and least * MODERATE_SPREAD >= 1.0:
-            table = table.to(torch.float32)
-        return cls(table, bool((weights == 0).any()))
-
-    def at(self, index: Shaped[Tensor, "B L"]) -> Float[Tensor, "B L"]:
-        """Weight of each position, on the device of the index.
-
-        Args:
-            index: entry of each position.
-        """
-        table = self.table.to(index.device, non_blocking=True)
-        return table.index_select(0, index.flatten().to(torch.int64)).view(index.shape)
-
-
-class TableOfWeights:
-    """The weights of a policy as a table over classes or over the vocabulary.
+class TokenWeights:
+    """What a policy weights units by, at any step.
 
     Args:
-        content: a weighting that has a table: not uniform, and no function.
+        content: the weighting.
         class_names: names of the token classes.
         vocab_size: number of vocabulary entries.
         max_steps: planned optimizer steps.
         token_counts: how often each vocabulary entry occurs, for weights by frequency.
+        weight_of: weight of each position of a batch, for the weighting `function`.
 
     Raises:
-        ValueError: classes or counts that the weighting needs are missing, or the table names a
-            class that there is not.
+        ValueError: classes, counts or a function that the weighting needs are missing, or a
+            function is given that it does not need.
     """
 
     def __init__(
         self,
-        content: ByClassLoss | ByTable | ByFrequency,
+        content: Weighting,
         *,
-        class_names: Sequence[str],
+        class_names: Sequence[str] = (),
         vocab_size: int,
         max_steps: int,
-        token_counts: Int[Tensor, "V"] | None,
+        token_counts: Int[Tensor, "V"] | None = None,
+        weight_of: WeightOf | None = None,
     ) -> None:
-        self.content = content
-        self.max_steps = max_steps
-        self.over_vocabulary = isinstance(content, ByFrequency) or (
-            isinstance(content, ByClassLoss) and content.classes == "vocabulary"
-        )
-        self.size = vocab_size if self.over_vocabulary else len(class_names)
-        self._kept: dict[bool, Scaled] = {}
-        self._fixed = self._fixed_weights(class_names, vocab_size, token_counts)
-
-    def _fixed_weights(
-        self, class_names: Sequence[str], vocab_size: int, token_counts: Tensor | None
-    ) -> Tensor | None:
-        """Weights that training does not change, float64; the last of a class table is for none."""
-        name = f"masking.content.weighting={self.content.weighting}"
-        if not self.over_vocabulary and not class_names:
+        if isinstance(content, ByFunction) != (weight_of is not None):
             raise ValueError(
-                f"{name} needs token classes and there are none. "
-                "Prepare the corpus with a tagger, or choose the weighting uniform."
+                f"masking.content.weighting={content.weighting} and weight_of={weight_of}. "
+                "Expected a function with the weighting `function`, from Python, and none with "
+                "any other."
             )
-        if isinstance(self.content, ByTable):
-            table = self.content.class_weights(class_names)
-            return torch.tensor(table, dtype=torch.float64, device="cpu")
-        if isinstance(self.content, ByFrequency):
-            if token_counts is None:
-                raise ValueError(f"{name} needs token_counts: how often each vocabulary id occurs.")
-            wrong = (~(token_counts >= 0)).nonzero()
-            if len(wrong):
-                raise ValueError(
-                    f"token_counts[{int(wrong[0, 0])}]={int(token_counts[tuple(wrong[0])])}. "
-                    "Expected counts of at least 0."
-                )
-            if token_counts.shape != (vocab_size,):
-                raise ValueError(
-                    f"token_counts of shape {tuple(token_counts.shape)}. "
-                    f"Expected one per vocabulary id, ({vocab_size},)."
-                )
-            return frequency_weights(
-                token_counts, power=self.content.power, least_count=self.content.least_count
+        self._content = content
+        self._weight_of = weight_of
+        self._num_classes = len(class_names)
+        self._max_steps = max_steps
+        self._table: WeightTable | None = None
+        if not isinstance(content, Uniform | ByFunction):
+            self._table = WeightTable(
+                content,
+                class_names=class_names,
+                vocab_size=vocab_size,
+                max_steps=max_steps,
+                token_counts=token_counts,
             )
-        return None
 
-    def at(self, class_loss: Tensor | None, *, progress: float, step: int) -> Float[Tensor, "M"]:
-        """The weights at a moment, float64 on the CPU; one more than classes, for no class.
+    def of_classes(
+        self, class_loss: Tensor | None, *, progress: float, step: int
+    ) -> Float[Tensor, "K"] | None:
+        """Weight of each named class, as `WeightTable.at`; `None` if classes have no weights."""
+        if self._table is None or self._table.over_vocabulary:
+            return None
+        return self._table.at(class_loss, progress=progress, step=step)[:-1]
+
+    def classes_of(self, batch: Batch) -> UInt8[Tensor, "B L"] | None:
+        """Class of each position, checked; `None` if classes have no weights."""
+        by_class = self._table is not None and not self._table.over_vocabulary
+        return checked_classes(batch, self._num_classes) if by_class else None
+
+    def of_units(
+        self,
+        batch: Batch,
+        starts: Int32[Tensor, "B L"] | None,
+        classes: Shaped[Tensor, "B L"] | None,
+        class_loss: Tensor | None,
+        *,
+        one_class_each: bool,
+        progress: float,
+        step: int,
+    ) -> Weights:
+        """The weights of a batch's units at a step.
 
         Args:
-            class_loss: cumulative loss per class, nats, NaN where unseen; `None` before any loss.
+            batch: with the ids.
+            starts: start of each position's unit; `None` if each is its own.
+            classes: of each position in [0, K], `K` for none; `None` if classes have no weights.
+            class_loss: cumulative loss per class or entry; `None` before any loss.
+            one_class_each: whether all positions of a unit have the same class.
             progress: share of the run, in [0, 1].
             step: global step.
-
-        Raises:
-            ValueError: class losses for another number of classes.
         """
-        if not isinstance(self.content, ByClassLoss):
-            assert self._fixed is not None, "a weighting without losses has fixed weights"
-            return mixed(self._fixed, 1.0, self.content.blend(progress))
-        rest = 0 if self.over_vocabulary else 1
-        if class_loss is None:
-            return torch.full(
-                (self.size + rest,), NEUTRAL_WEIGHT, dtype=torch.float64, device="cpu"
-            )
-        if class_loss.shape != (self.size,):
-            raise ValueError(
-                f"class_loss of shape {tuple(class_loss.shape)}. Expected one per class, "
-                f"({self.size},)."
-            )
-        if bool(torch.isinf(class_loss).any()):
-            worst = int(torch.isinf(class_loss).nonzero()[0])
-            raise ValueError(
-                f"class_loss[{worst}]={float(class_loss[worst])} at step {step}. Expected finite "
-                "losses, or NaN for a class not yet seen."
-            )
-        blend = self.content.blended(progress, step, self.max_steps)
-        weights = class_loss_weights(class_loss, sharpness=self.content.sharpness, blend=blend)
-        return torch.nn.functional.pad(weights, (0, rest), value=NEUTRAL_WEIGHT)
-
-    def scaled(
-        self, class_loss: Tensor | None, *, progress: float, step: int, precise: bool
-    ) -> Scaled:
-        """The weights at a moment, scaled; kept where training does not change them."""
-        if isinstance(self.content, ByClassLoss) or self.content.blend(progress) != 1.0:
-            return Scaled.of(self.at(class_loss, progress=progress, step=step), precise=precise)
-        if precise not in self._kept:
-            weights = self.at(class_loss, progress=progress, step=step)
-            self._kept[precise] = Scaled.of(weights, precise=precise)
-        return self._kept[precise]
-
-
-def new_table(
-    content: Weighting,
-    *,
-    class_names: Sequence[str],
-    vocab_size: int,
-    max_steps: int,
-    token_counts: Int[Tensor, "V"] | None,
-) -> TableOfWeights | None:
-    """The table of a weighting; `None` if it has none."""
-    if isinstance(content, Uniform | ByFunction):
-        return None
-    return TableOfWeights(
-        content,
-        class_names=class_names,
-        vocab_size=vocab_size,
-        max_steps=max_steps,
-        token_counts=token_counts,
-    )
+        if self._weight_of is not None:
+            blend = blend_at(self._content, progress=progress, step=step, max_steps=self._max_steps)
+            each = weights_by_function(batch, self._weight_of, blend=blend)
+            return weights_by_position(each, batch.maskable, starts, some_zero=True)
+        if self._table is None:
+            return None
+        by_class = classes is not None and one_class_each
+        table = self._table.scaled(class_loss, progress=progress, step=step, precise=by_class)
+        if classes is not None and by_class:
+            weights = table.weights.to(classes.device, non_blocking=True)
+            return ByClass(classes.to(torch.int64), weights, table.some_zero)
+        each = table.at(batch.input_ids if classes is None else classes)
+        return weights_by_position(each, batch.maskable, starts, some_zero=table.some_zero)
 
 
 def checked_classes(batch: Batch, num_classes: int) -> UInt8[Tensor, "B L"]:
@@ -214,24 +129,15 @@ def checked_classes(batch: Batch, num_classes: int) -> UInt8[Tensor, "B L"]:
     """
     classes = batch.token_class
     if classes is None:
-        raise ValueError("token_class=None. Expected the class of each position: it is weighed.")
+        raise ValueError(
+            "token_class=None. Expected the class of each position: classes have weights."
+        )
     if classes.numel() and not classes.is_cuda and int((classes + 1).max()) > num_classes:
         worst = int(classes[classes != NO_CLASS].max())
         raise ValueError(
             f"token_class={worst}. Expected a class in [0, {num_classes}), or {NO_CLASS} for none."
         )
     return classes.clamp(max=num_classes)
-
-
-def weights_by_class(classes: Shaped[Tensor, "B L"], weights: Scaled) -> ByClass:
-    """Weights of units that have a class each.
-
-    Args:
-        classes: in [0, K], `K` for none; of any integer type.
-        weights: of each class, and last of none.
-    """
-    table = weights.table.to(classes.device, non_blocking=True)
-    return ByClass(classes.to(torch.int64), table, weights.some_zero)
 
 
 def weights_by_position(
@@ -259,7 +165,7 @@ def weights_by_position(
 
 
 def weights_by_function(batch: Batch, weight_of: WeightOf, *, blend: float) -> Float[Tensor, "B L"]:
-    """What a user's function says, checked, blended in and scaled to a largest weight of 1.
+    """What a user's function returns, checked, blended in and scaled to a largest weight of 1.
 
     Raises:
         ValueError: another shape than the ids, or a weight of a maskable token that is negative or
@@ -278,7 +184,9 @@ def weights_by_function(batch: Batch, weight_of: WeightOf, *, blend: float) -> F
             f"weights[{row}, {position}]={float(weights[row, position]):g} from weight_of. "
             "Expected finite weights of at least 0."
         )
-    weights = mixed(weights.to(torch.float64), 1.0, blend).masked_fill(~batch.maskable, 0.0)
+    weights = blended(weights.to(torch.float64), blend, neutral=1.0).masked_fill(
+        ~batch.maskable, 0.0
+    )
     if not weights.numel():
         return weights
     largest = weights.amax(1, keepdim=True)  # a weight of 1e-320 is a weight

@@ -12,17 +12,16 @@ Dimensions: `K` classes, `V` vocabulary entries.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tidemask.masking.class_loss import Estimator
+from tidemask.errors import did_you_mean
 from tidemask.masking.schedule import Constant, Schedule
 from tidemask.settings import OneOf, Settings, check_at_least
 
@@ -32,9 +31,11 @@ _EQUAL_UP_TO = 1e-9
 NEUTRAL_WEIGHT = 0.5
 """Weight by loss of tokens without class and of classes not yet seen; the sigmoid's middle."""
 
+_ALWAYS = Constant(ratio=1.0)
 
-def _always() -> Schedule:
-    return Constant(ratio=1.0)
+Estimator = Literal["decayed_sums", "step_means"]
+"""How class losses are accumulated. `decayed_sums`: method.md, section 3. `step_means`: the paper's
+own code, for comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class ByClassLoss(Settings):
     """How losses are accumulated; see `ClassLoss`."""
     blend_in: bool = True
     """Whether weights are uniform for the first horizon and blend in over the second."""
-    blend: Schedule = field(default_factory=_always)
+    blend: Schedule = _ALWAYS
     """How much of the weighting holds at each progress, 0 for uniform; beside `blend_in`."""
 
     def __post_init__(self) -> None:
@@ -74,11 +75,6 @@ class ByClassLoss(Settings):
             return max(1.0, min(1000.0, 0.05 * max_steps))
         return float(self.horizon_steps)
 
-    def blended(self, progress: float, step: int, max_steps: int) -> float:
-        """How far the weights are blended in, in [0, 1]."""
-        begun = blend_at(step, horizon=self.horizon(max_steps)) if self.blend_in else 1.0
-        return begun * self.blend(progress)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ByTable(Settings):
@@ -89,7 +85,7 @@ class ByTable(Settings):
     """Weight of each class by its name, at least 0; only their quotients matter."""
     others: float = 0.0
     """Weight of classes that are not named, and of tokens without class, at least 0."""
-    blend: Schedule = field(default_factory=_always)
+    blend: Schedule = _ALWAYS
     """How much of the weighting holds at each progress; towards the weight 1 for all."""
 
     def __post_init__(self) -> None:
@@ -111,11 +107,9 @@ class ByTable(Settings):
         """
         for name in self.weights:
             if name not in class_names:
-                match = difflib.get_close_matches(name, class_names, n=1)
-                hint = f" Did you mean {match[0]}?" if match else ""
                 raise ValueError(
                     f"masking.content.weights.{name} names no class. "
-                    f"Expected some of {', '.join(class_names)}.{hint}"
+                    f"Expected some of {', '.join(class_names)}.{did_you_mean(name, class_names)}"
                 )
         return [self.weights.get(name, self.others) for name in class_names] + [self.others]
 
@@ -129,7 +123,7 @@ class ByFrequency(Settings):
     """Exponent: 0 is uniform, 1 masks every entry equally often; at least 0."""
     least_count: int = 10
     """Counts below this one count as this many, at least 1."""
-    blend: Schedule = field(default_factory=_always)
+    blend: Schedule = _ALWAYS
     """How much of the weighting holds at each progress; towards the mean weight of the corpus."""
 
     def __post_init__(self) -> None:
@@ -142,7 +136,7 @@ class ByFunction(Settings):
     """Weights from a function that is given to the `Masker`: for use from Python."""
 
     weighting: Literal["function"] = "function"
-    blend: Schedule = field(default_factory=_always)
+    blend: Schedule = _ALWAYS
     """How much of the weighting holds at each progress; towards the weight 1 for all."""
 
 
@@ -161,46 +155,55 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 """Weightings by the name that `masking.content.weighting` gives."""
 
 
-def class_loss_weights(
-    class_loss: Float[Tensor, "K"], *, sharpness: float, blend: float
-) -> Float[Tensor, "K"]:
+def blend_at(content: Weighting, *, progress: float, step: int, max_steps: int) -> float:
+    """How far a weighting is blended in at a step: 0 for uniform, 1 for the weighting alone.
+
+    The weighting's own schedule; with `blend_in` times 0 in the first horizon of the class loss,
+    rising to 1 over the second.
+    """
+    if isinstance(content, Uniform):
+        return 0.0
+    blend = content.blend(progress)
+    if not isinstance(content, ByClassLoss) or not content.blend_in:
+        return blend
+    horizon = content.horizon(max_steps)
+    return min(1.0, max(0.0, (step - horizon) / horizon)) * blend
+
+
+def blended(weights: Float[Tensor, "*shape"], blend: float, *, neutral: float) -> Tensor:
+    """`(1 - blend) neutral + blend weights`."""
+    return weights if blend == 1.0 else (1.0 - blend) * neutral + blend * weights
+
+
+def class_loss_weights(class_loss: Float[Tensor, "K"], *, sharpness: float) -> Float[Tensor, "K"]:
     """Weight of each class from its cumulative loss.
 
     `W[k] = sigmoid(sharpness (L[k] - mean(L)) / std(L))` with mean and sample standard deviation
-    over the classes seen so far, mixed with the neutral weight:
-    `(1 - blend) 0.5 + blend W[k]`. With fewer than two classes seen, or none that differs, all
-    weights are neutral.
+    over the classes seen so far.
 
     Args:
         class_loss: nats per token; NaN for a class not yet seen.
         sharpness: `beta`, at least 0.
-        blend: 0 for uniform weights, 1 for weights by loss.
 
     Returns:
-        Weights in (0, 1), float64.
+        Weights in (0, 1), float64; NaN where losses do not decide: for a class not yet seen, and
+        for all of them if fewer than two are seen or none differs.
 
     References:
-        Yang, Zhang, Zhao 2023, section 4.2, equation for `W`. Deviations: standardised over seen
-        classes, blended in; method.md, section 3.
+        Yang, Zhang, Zhao 2023, section 4.2, equation for `W`. Deviation: standardised over seen
+        classes; method.md, section 3.
     """
     class_loss = class_loss.to(torch.float64)
     num_seen = class_loss.numel() - int(torch.isnan(class_loss).sum())
-    neutral = torch.full_like(class_loss, NEUTRAL_WEIGHT)
+    undecided = torch.full_like(class_loss, torch.nan)
     if num_seen < 2:
-        return neutral
+        return undecided
     mean = float(class_loss.nansum()) / num_seen
     deviation = class_loss - mean
     spread = math.sqrt(float(deviation.square().nansum()) / (num_seen - 1))
     if not spread > _EQUAL_UP_TO * abs(mean):
-        return neutral
-    weight = torch.sigmoid(deviation * (sharpness / spread))
-    weight.mul_(blend).add_((1.0 - blend) * NEUTRAL_WEIGHT)
-    return weight.nan_to_num_(nan=NEUTRAL_WEIGHT)
-
-
-def blend_at(step: int, *, horizon: float) -> float:
-    """How far weights are blended in: 0 in the first horizon, rising to 1 over the second."""
-    return min(1.0, max(0.0, (step - horizon) / horizon))
+        return undecided
+    return torch.sigmoid(deviation * (sharpness / spread))
 
 
 def frequency_weights(
@@ -233,8 +236,3 @@ def frequency_weights(
         )
     mean = (counts * weights).sum() / counts.sum().clamp(min=1.0)
     return weights / mean if float(mean) > 0 else weights
-
-
-def mixed(weights: Tensor, neutral: float, blend: float) -> Tensor:
-    """`(1 - blend) neutral + blend weights`."""
-    return weights if blend == 1.0 else (1.0 - blend) * neutral + blend * weights
