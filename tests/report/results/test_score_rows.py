@@ -33,7 +33,7 @@ def result(score: float | None, seed: int | None, **differences: Any) -> Downstr
     fields = {
         "task": "sst2", "checkpoint": "final", "seed": seed, "metric": "accuracy",
         "metrics": {} if score is None else {"accuracy": score}, "learning_rate": 1e-4,
-        "terms": {}, "notes": (), "seconds": 1.0, **differences,
+        "conditions": {}, "notes": (), "seconds": 1.0, **differences,
     }  # fmt: skip
     return DownstreamResult(**fields)
 

@@ -1,1 +1,1 @@
-"""Whether runs are on equal terms, in sentences."""
+"""Whether runs can be compared: what differs beside the masking, and what is missing."""

@@ -1,4 +1,4 @@
-"""Settings as text, and sentences that name the runs behind each value."""
+"""Settings as text, and sentences that name the runs with each value."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def _as_text(value: Any) -> str:
 def difference(
     runs: Sequence[ComparedRun], what: str, value_of: Callable[[ComparedRun], str | None]
 ) -> str | None:
-    """A sentence that names the runs behind each value, or `None` if all have the same."""
+    """A sentence that names the runs with each value, or `None` if all runs have the same."""
     values = [(value, run.label) for run in runs if (value := value_of(run)) is not None]
     return difference_of(what, values)
 
 
 def difference_of(what: str, values: Sequence[tuple[str, str]]) -> str | None:
     """The same from pairs of a value and a run's label."""
-    holders: dict[str, list[str]] = {}
+    labels_of: dict[str, list[str]] = {}
     for value, label in dict.fromkeys(values):
-        holders.setdefault(value, []).append(label)
-    if len(holders) < 2:
+        labels_of.setdefault(value, []).append(label)
+    if len(labels_of) < 2:
         return None
-    named = "; ".join(f"{value} in {listed(labels)}" for value, labels in holders.items())
+    named = "; ".join(f"{value} in {listed(labels)}" for value, labels in labels_of.items())
     return f"Not on equal terms: {what} differs: {named}."
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as in a sentence."""
+    """Words joined by commas, the last by "and"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

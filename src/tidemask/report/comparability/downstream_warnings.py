@@ -1,4 +1,4 @@
-"""What to know before comparing downstream scores: how they were made, and what is missing."""
+"""Warnings on downstream scores: measured differently, not of the final model, or missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
 from tidemask.run_record import FINAL
 
-_HOW_MANY = frozenset({"num_seeds", "seeds"})
+_NUM_SEEDS = frozenset({"num_seeds", "seeds"})
 """Settings that decide how many results there are, not what each of them is."""
 
 
@@ -18,31 +18,31 @@ def downstream_differences(runs: Sequence[ComparedRun]) -> list[str]:
     rows = run_rows(runs)
     found = []
     for task in tasks_of(rows):
-        found += _of_terms(task, runs)
-        found.append(_of_seeds(task, rows))
+        found += _condition_differences(task, runs)
+        found.append(_seed_difference(task, rows))
     return [sentence for sentence in found if sentence]
 
 
-def _of_terms(task: str, runs: Sequence[ComparedRun]) -> list[str | None]:
+def _condition_differences(task: str, runs: Sequence[ComparedRun]) -> list[str | None]:
     """One sentence per setting, or fingerprint of the data, that is not the same everywhere."""
-    made = [
-        (run.label, flat_settings({**result.terms, "main_metric": result.metric}))
+    measured = [
+        (run.label, flat_settings({**result.conditions, "main_metric": result.metric}))
         for run in runs
         for result in run.downstream
         if result.task == task
     ]
-    paths = dict.fromkeys(path for _, terms in made for path in terms)
+    paths = dict.fromkeys(path for _, conditions in measured for path in conditions)
     return [
         difference_of(
             f"how {task} was measured ({path})",
-            [(terms.get(path, "not set"), label) for label, terms in made],
+            [(conditions.get(path, "not set"), label) for label, conditions in measured],
         )
         for path in paths
-        if path.rpartition(".")[2] not in _HOW_MANY
+        if path.rpartition(".")[2] not in _NUM_SEEDS
     ]
 
 
-def _of_seeds(task: str, rows: Sequence[ScoreRow]) -> str | None:
+def _seed_difference(task: str, rows: Sequence[ScoreRow]) -> str | None:
     scores = [(row.label, row.score(task)) for row in rows]
     return difference_of(
         f"the set of seeds of {task}",

@@ -1,4 +1,4 @@
-"""Whether the runs of a comparison are on equal terms, in sentences for the top of the page.
+"""Warnings at the top of the page: where the runs of a comparison are not on equal terms.
 
 Runs may differ in their masking: that is what is compared. Whatever else differs (corpus, model,
 seed, length, batch, optimizer, device) is named, and so is what is missing.
@@ -32,7 +32,8 @@ _PACE = frozenset(
 _BATCH = frozenset({"training.micro_batch_size", "training.gradient_accumulation_steps"})
 """Compared by their product: cutting a batch into micro-batches changes nothing."""
 
-_SEEDS_FOR_A_CLAIM = 5
+_MIN_SEEDS = 5
+"""Seeds per recipe below which no claim about recipes is supported."""
 
 
 def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
@@ -48,12 +49,12 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
         *_unfinished(runs),
         *_unevaluated(runs),
         *downstream_remarks(runs),
-        *_unlearned(runs),
+        *_above_entropy(runs),
     ]
 
 
-def _unlearned(runs: Sequence[ComparedRun]) -> list[str]:
-    """Which runs know no more than the frequencies of words."""
+def _above_entropy(runs: Sequence[ComparedRun]) -> list[str]:
+    """Runs whose final loss is above that of a model which only knows token frequencies."""
     sentences = []
     for run in runs:
         held_out = run.held_out
@@ -68,7 +69,7 @@ def _unlearned(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
-    """Which recipes were not run as they are shipped."""
+    """Runs that overrode the masking of their recipe."""
     sentences = []
     for run in runs:
         overrides = run.setting("overrides") or []
@@ -79,13 +80,12 @@ def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def seeds_statement(runs: Sequence[ComparedRun]) -> str:
-    """From which seeds the comparison is, and what that allows to say."""
+    """The seeds of each recipe, and which claims so many seeds support."""
     seeds: dict[str, list[str]] = {}
     for run in runs:
         seed = run.setting("training.seed")
         seeds.setdefault(run.recipe, []).append("unknown" if seed is None else str(seed))
     distinct = {recipe: sorted(set(found)) for recipe, found in seeds.items()}
-    fewest = min(map(len, distinct.values()))
     if all(len(found) == 1 for found in distinct.values()):
         values = sorted({found[0] for found in distinct.values()})
         which = f"seed {values[0]}" if len(values) == 1 else f"seeds {', '.join(values)}"
@@ -94,9 +94,9 @@ def seeds_statement(runs: Sequence[ComparedRun]) -> str:
             "better: this page shows what happened in these runs, and no more."
         )
     listed = "; ".join(f"{recipe}: {', '.join(found)}" for recipe, found in distinct.items())
-    if fewest < _SEEDS_FOR_A_CLAIM:
+    if min(map(len, distinct.values())) < _MIN_SEEDS:
         return (
-            f"Seeds per recipe: {listed}. Fewer than {_SEEDS_FOR_A_CLAIM} seeds support no claim "
+            f"Seeds per recipe: {listed}. Fewer than {_MIN_SEEDS} seeds support no claim "
             "about which recipe is better: this page shows what happened in these runs."
         )
     return (
@@ -107,7 +107,7 @@ def seeds_statement(runs: Sequence[ComparedRun]) -> str:
 
 def _differences(runs: Sequence[ComparedRun]) -> list[str]:
     found = [
-        difference(runs, "the corpus (its fingerprint)", _corpus),
+        difference(runs, "the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
         *(difference(runs, path, _setting(path)) for path in _compared_settings(runs)),
         difference(runs, "the batch (sequences per step)", _batch),
         difference(runs, "the device", lambda run: _environment(run, "device")),
@@ -130,10 +130,6 @@ def _compared_settings(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _setting(path: str) -> Callable[[ComparedRun], str | None]:
     return lambda run: flat_settings(run.config).get(path, "not set")
-
-
-def _corpus(run: ComparedRun) -> str:
-    return run.fingerprint or "unknown"
 
 
 def _batch(run: ComparedRun) -> str | None:

@@ -121,7 +121,7 @@ def _draw(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, axes:
     for row in random:
         _draw_random(axes, row, task, is_named=len(random) > 1)
     axes.margins(y=0.08)
-    from_zero(axes, max(row.run.last_step for row in rows if row.run and row.summaries))
+    from_zero(axes, max(row.run.last_step for row in rows if row.run and tasks_of([row])))
 
 
 def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, ScoreSummary]]) -> None:

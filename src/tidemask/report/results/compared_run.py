@@ -1,7 +1,7 @@
-"""What a comparison knows of one run: its settings, its logged steps and its evaluation.
+"""One run of a comparison: its settings, its logged steps and its evaluation.
 
-Everything in the report asks a `ComparedRun`; `reading` makes it from a run directory. What is
-missing shows as NaN or `None`: a run may be going still, or may never have been evaluated.
+Everything in the report asks a `ComparedRun`; `read_runs` makes it from a run directory. What is
+missing is NaN or `None`: a run may still be training, or may never have been evaluated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.report.results.downstream import DownstreamResult
+from tidemask.report.results.downstream import DownstreamResult, finite_number
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
@@ -26,12 +26,12 @@ from tidemask.run_record import (
 from tidemask.token_classes import UPOS
 
 Series = NDArray[np.float64]
-"""One number per logged step; NaN where none was logged."""
+"""float64 `[num_logged_steps]`; NaN where nothing was logged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """A held-out evaluation: which checkpoint, its scalars by name (nats per token), and how."""
+    """A held-out evaluation: its checkpoint, its metrics (nats per token) and its settings."""
 
     checkpoint: str
     metrics: Mapping[str, Any]
@@ -40,20 +40,20 @@ class HeldOut:
     def loss(self, percent: int, class_name: str | None = None) -> float | None:
         """Mean loss under a fixed masking of `percent` per cent, over all tokens or one class."""
         suffix = f"/{class_name}" if class_name else ""
-        return _number(self.metrics.get(held_out_loss(percent) + suffix))
+        return finite_number(self.metrics.get(held_out_loss(percent) + suffix))
 
     def band_loss(self, percent: int, band: tuple[int, int]) -> float | None:
         """The same loss on the vocabulary entries of one of `FREQUENCY_BANDS`."""
-        return _number(self.metrics.get(held_out_band_loss(percent, band)))
+        return finite_number(self.metrics.get(held_out_band_loss(percent, band)))
 
     def standard_error(self, percent: int) -> float | None:
         """Standard error of `loss(percent)` over the fixed draws and sequences."""
-        return _number(self.metrics.get(f"{held_out_loss(percent)}_standard_error"))
+        return finite_number(self.metrics.get(f"{held_out_loss(percent)}_standard_error"))
 
     @property
     def unigram_entropy(self) -> float | None:
         """Entropy of the token frequencies, the loss of a model that knows no context."""
-        return _number(self.metrics.get(UNIGRAM_ENTROPY))
+        return finite_number(self.metrics.get(UNIGRAM_ENTROPY))
 
     @property
     def classes(self) -> list[str]:
@@ -88,7 +88,7 @@ class ComparedRun:
 
     def series(self, name: str) -> Series:
         """The metric `name` at every logged step."""
-        values = (_number(record.get(name)) for record in self.records)
+        values = (finite_number(record.get(name)) for record in self.records)
         return np.array([math.nan if value is None else value for value in values])
 
     def last(self, name: str) -> float | None:
@@ -116,7 +116,7 @@ class ComparedRun:
 
     @property
     def window_steps(self) -> Series:
-        """Number of optimizer steps that each logged step sums up."""
+        """Number of optimizer steps since the logged step before, for every logged step."""
         return np.diff(self.steps, prepend=0.0)
 
     @property
@@ -126,13 +126,13 @@ class ComparedRun:
 
     @property
     def recipe(self) -> str:
-        """Name of the recipe; the directory's name if the run does not say."""
+        """Name of the recipe; the directory's name if the run does not record it."""
         return str(self.config.get("recipe") or self.directory.name)
 
     @property
     def max_steps(self) -> int | None:
         """Planned number of optimizer steps."""
-        planned = _number(self.setting("training.max_steps"))
+        planned = finite_number(self.setting("training.max_steps"))
         return None if planned is None else int(planned)
 
     @property
@@ -142,7 +142,7 @@ class ComparedRun:
 
     @property
     def status(self) -> str:
-        """`finished`, or how far the run came."""
+        """`finished`, or the last logged step of the planned number."""
         if self.is_finished:
             return "finished"
         planned = "an unknown number" if self.max_steps is None else f"{self.max_steps:,}"
@@ -165,7 +165,7 @@ class ComparedRun:
         shares = _at(self.environment, "corpus.class_share")
         if not isinstance(shares, Mapping):
             return {}
-        known = {str(name): _number(value) for name, value in shares.items()}
+        known = {str(name): finite_number(value) for name, value in shares.items()}
         return {name: value for name, value in known.items() if value is not None}
 
     def classes(self, prefix: str) -> list[str]:
@@ -182,12 +182,6 @@ class ComparedRun:
 def in_usual_order(names: set[str]) -> list[str]:
     """Class names with the universal parts of speech first, the others by the alphabet."""
     return sorted(names, key=lambda name: (UPOS.index(name) if name in UPOS else len(UPOS), name))
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _at(mapping: Mapping[str, Any], path: str) -> Any:

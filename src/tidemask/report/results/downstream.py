@@ -1,31 +1,30 @@
-"""One result of a downstream task, and what several of them come to: median and spread.
+"""One result of a downstream task, and the median and spread of several.
 
 A result is one file of a run's `evaluation/` directory: a task, a checkpoint and, where the model
-was fine-tuned, a seed. A task stands in tables and figures by its main metric. That is a fraction,
-shown times 100, or a perplexity or loss, shown as it is.
+was fine-tuned, a seed. Tables and figures show the main metric of a task: a fraction is shown times
+100, a perplexity or a loss as it is.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.run_record import FINAL, HELD_OUT_TASK
 
+DEV = "dev"
+"""The split that a metric is of whose name has no split before it."""
+
 _NOT_FRACTIONS = ("perplexity", "loss", "entropy", "likelihood")
-"""Parts of the names of metrics that are no fractions."""
+"""Parts of the names of metrics that are not fractions."""
 
-_SEEDS_FOR_QUARTILES = 5
-
-_DIGITS = 9
-"""After the point, of a score as it is shown: 100 x 0.55 is 55, not 55.00000000000001."""
+_MIN_SEEDS_FOR_QUARTILES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +33,12 @@ class DownstreamResult:
 
     Attributes:
         task: its name.
-        checkpoint: `checkpoint-500`, or one of the words of `run_record`: start, final, random.
+        checkpoint: such as `checkpoint-500`, or `START`, `FINAL` or `RANDOM` of `run_record`.
         seed: of the fine-tuning; `None` where there was none.
         metric: the main metric.
         metrics: every metric by name, as it was written.
         learning_rate: of the fine-tuning, chosen from a grid.
-        terms: settings and data, nested.
+        conditions: settings and fingerprints of the data, nested.
         notes: what a reader should know of it.
         seconds: how long it took.
     """
@@ -50,7 +49,7 @@ class DownstreamResult:
     metric: str
     metrics: Mapping[str, float]
     learning_rate: float | None
-    terms: Mapping[str, Any]
+    conditions: Mapping[str, Any]
     notes: tuple[str, ...]
     seconds: float | None
 
@@ -61,17 +60,17 @@ class DownstreamResult:
         scale = display_scale(self.metric)
         if value is None or scale == 1:
             return value
-        return round(value * scale, _DIGITS)
+        return round(value * scale, 9)  # 100 x 0.55 is 55, not 55.00000000000001
 
     @property
-    def other_splits(self) -> tuple[str, ...]:
-        """Splits beside dev that the main metric was measured on, such as `test`."""
-        ending = f"/{self.metric}"
-        return tuple(name.removesuffix(ending) for name in self.metrics if name.endswith(ending))
+    def splits(self) -> tuple[str, ...]:
+        """`DEV`, then others that the main metric was measured on, such as `test`."""
+        end = f"/{self.metric}"
+        return DEV, *(name.removesuffix(end) for name in self.metrics if name.endswith(end))
 
-    def on(self, split: str) -> DownstreamResult:
-        """The same result with the main metric of another split."""
-        return dataclasses.replace(self, metric=f"{split}/{self.metric}")
+    def on_split(self, split: str) -> DownstreamResult:
+        """The same result with the main metric of one of its splits."""
+        return self if split == DEV else replace(self, metric=f"{split}/{self.metric}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +81,8 @@ class ScoreSummary:
         metric: the main metric.
         seeds: those with a score; empty where nothing was fine-tuned.
         median: of the scores; of one score, that score.
-        low: the least score; `None` for a single score.
-        high: the largest score; likewise.
+        low: the lowest score; `None` for a single score.
+        high: the highest score; `None` for a single score.
         quartiles: first and third (by linear interpolation), from five seeds on.
         learning_rates: those that were chosen, lowest first.
     """
@@ -106,7 +105,7 @@ def checkpoint_order(checkpoint: str) -> float:
 
 
 def display_scale(metric: str) -> float:
-    """What a metric is multiplied with to be shown."""
+    """The factor by which a metric is multiplied to be shown: 100 for fractions, else 1."""
     return 1.0 if any(part in metric for part in _NOT_FRACTIONS) else 100.0
 
 
@@ -125,7 +124,7 @@ def summarise(results: Sequence[DownstreamResult]) -> ScoreSummary | None:
     scores = [score for _, score in known]
     rates = {result.learning_rate for result, _ in known}
     quartiles = None
-    if len(scores) >= _SEEDS_FOR_QUARTILES:
+    if len(scores) >= _MIN_SEEDS_FOR_QUARTILES:
         first, _, third = statistics.quantiles(scores, n=4, method="inclusive")
         quartiles = first, third
     return ScoreSummary(
@@ -140,10 +139,10 @@ def summarise(results: Sequence[DownstreamResult]) -> ScoreSummary | None:
 
 
 def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResult | None:
-    """A result from the content of its file; `None` if that is no result of a downstream task.
+    """A result from the content of its file; `None` if it is not of a downstream task.
 
     Raises:
-        UserError: something in it is not what it must be.
+        UserError: a field is not of its type, or the main metric is not among the metrics.
     """
     if content.get("task") == HELD_OUT_TASK or "main_metric" not in content:
         return None
@@ -152,8 +151,8 @@ def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResul
     checks = {
         "task": (isinstance(content.get("task"), str), "a name"),
         "checkpoint": (isinstance(content.get("checkpoint"), str), "a name"),
-        "seed": (seed is None or _is_whole(seed), "a whole number"),
-        "learning_rate": (rate is None or _number(rate) is not None, "a number"),
+        "seed": (seed is None or _is_integer(seed), "a whole number"),
+        "learning_rate": (rate is None or finite_number(rate) is not None, "a number"),
         "metrics": (isinstance(metrics, dict), "a mapping"),
         "main_metric": (
             isinstance(metrics, dict)
@@ -165,17 +164,17 @@ def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResul
     for name, (is_good, expected) in checks.items():
         if not is_good:
             _refuse(directory, content, name, expected)
-    known = {str(name): _number(value) for name, value in content["metrics"].items()}
+    known = {str(name): finite_number(value) for name, value in content["metrics"].items()}
     return DownstreamResult(
         task=content["task"],
         checkpoint=content["checkpoint"],
         seed=seed,
         metric=content["main_metric"],
         metrics={name: value for name, value in known.items() if value is not None},
-        learning_rate=_number(rate),
-        terms={name: content[name] for name in ("settings", "data") if name in content},
+        learning_rate=finite_number(rate),
+        conditions={name: content[name] for name in ("settings", "data") if name in content},
         notes=tuple(str(note) for note in content.get("notes") or ()),
-        seconds=_number(content.get("seconds")),
+        seconds=finite_number(content.get("seconds")),
     )
 
 
@@ -183,7 +182,7 @@ def check_consistent(directory: Path, results: Sequence[DownstreamResult]) -> No
     """Refuse results of one run that cannot be summarised together.
 
     Raises:
-        UserError: one is there twice, or a task has several main metrics.
+        UserError: a result exists twice, or a task has several main metrics.
     """
     seen: dict[tuple[str, str, int | None], DownstreamResult] = {}
     metric: dict[str, str] = {}
@@ -212,11 +211,12 @@ def _refuse(directory: Path, content: Mapping[str, Any], name: str, expected: st
     )
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value: object) -> float | None:
+def finite_number(value: object) -> float | None:
+    """The value as a float if it is a finite number, else `None`; a boolean is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)

@@ -1,9 +1,10 @@
-"""From run directories to the runs of a comparison: each is read once, checked and labelled."""
+"""Reads run directories into the runs of a comparison: each is read once, checked and labelled."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
     """Read the runs of a comparison, in the order in which they are named.
 
     Raises:
-        UserError: no directory, one named twice, one that is no run or has no logged step, or a
-            damaged file.
+        UserError: no directory, one named twice, one that is not a run or has no logged step, or
+            a damaged file.
     """
     if not directories:
         raise UserError("nothing to compare: 0 run directories. Name at least one.")
@@ -31,12 +32,14 @@ def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
     runs = [_read(index, RunDirectory(path)) for index, path in enumerate(directories)]
     recipes = Counter(run.recipe for run in runs)
     same = [run for run in runs if recipes[run.recipe] > 1]
-    names = dict(zip((run.index for run in same), distinct_names(same), strict=True))
-    return [_labelled(run, names.get(run.index)) for run in runs]
+    labels = {run.index: run.recipe for run in runs}
+    for run, name in zip(same, distinct_names(same), strict=True):
+        labels[run.index] = f"{run.recipe} ({name})"
+    return [replace(run, label=labels[run.index]) for run in runs]
 
 
 def distinct_names(runs: Sequence[ComparedRun]) -> list[str]:
-    """The shortest ends of the runs' directories that tell them apart."""
+    """The shortest ends of the paths of the runs' directories that are all different."""
     parts = [run.directory.resolve().parts for run in runs]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = [str(Path(*part[-depth:])) for part in parts]
@@ -76,11 +79,6 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
     )
 
 
-def _labelled(run: ComparedRun, name: str | None) -> ComparedRun:
-    fields = {**vars(run), "label": f"{run.recipe} ({name})" if name else run.recipe}
-    return ComparedRun(**fields)
-
-
 def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     previous = -1
     for number, record in enumerate(records, start=1):
@@ -116,8 +114,8 @@ def _downstream(
     directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]
 ) -> tuple[DownstreamResult, ...]:
     """The downstream results by task, checkpoint and seed."""
-    found = [parse_result(directory.evaluation, content) for content in evaluations]
-    results = [result for result in found if result is not None]
+    parsed = (parse_result(directory.evaluation, content) for content in evaluations)
+    results = [result for result in parsed if result is not None]
     check_consistent(directory.evaluation, results)
 
     def order(result: DownstreamResult) -> tuple[str, float, int]:

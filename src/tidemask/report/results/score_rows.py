@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cached_property
 
 from tidemask.report.results.compared_run import ComparedRun, HeldOut
 from tidemask.report.results.downstream import (
+    DEV,
     DownstreamResult,
     ScoreSummary,
     checkpoint_order,
@@ -26,6 +27,8 @@ _USUAL_ORDER = (
     *GLUE_TASKS,
     *("xnli_en", "squad", "squad_v2", "conll2003", "pos"),
 )
+
+_ByTaskAndSeed = dict[tuple[str, int | None], DownstreamResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,41 +46,29 @@ class ScoreRow:
     run: ComparedRun | None
     held_out: HeldOut | None
     results: Sequence[DownstreamResult]
-    summaries: Mapping[tuple[str, str], ScoreSummary] = field(init=False)
-    """On dev, by task and checkpoint."""
-    on_other_splits: Mapping[tuple[str, str, str], ScoreSummary] = field(init=False)
-    """By task, checkpoint and split."""
 
-    def __post_init__(self) -> None:
-        dev: dict[tuple[str, str], list[DownstreamResult]] = {}
-        others: dict[tuple[str, str, str], list[DownstreamResult]] = {}
+    @cached_property
+    def summaries(self) -> Mapping[tuple[str, str, str], ScoreSummary]:
+        """Median and spread by task, checkpoint and split, where there is a score."""
+        groups: dict[tuple[str, str, str], list[DownstreamResult]] = {}
         for result in self.results:
-            key = result.task, result.checkpoint
-            dev.setdefault(key, []).append(result)
-            for split in result.other_splits:
-                others.setdefault((*key, split), []).append(result.on(split))
-        object.__setattr__(self, "summaries", _summaries(dev))
-        object.__setattr__(self, "on_other_splits", _summaries(others))
+            for split in result.splits:
+                key = result.task, result.checkpoint, split
+                groups.setdefault(key, []).append(result.on_split(split))
+        found = {key: summarise(results) for key, results in groups.items()}
+        return {key: summary for key, summary in found.items() if summary is not None}
 
     def newest(self, task: str) -> str | None:
         """The checkpoint whose scores stand for the row: the final one, else the latest."""
         found = {result.checkpoint for result in self.results if result.task == task} - {START}
         return max(found, key=checkpoint_order, default=None)
 
-    def score(self, task: str, split: str = "") -> ScoreSummary | None:
-        """The scores of a task that stand for the row; `None` if there are none.
-
-        Args:
-            task: its name.
-            split: one beside dev.
-        """
-        newest = self.newest(task) or ""
-        if split:
-            return self.on_other_splits.get((task, newest, split))
-        return self.summaries.get((task, newest))
+    def score(self, task: str, split: str = DEV) -> ScoreSummary | None:
+        """The scores of a task that stand for the row; `None` if there are none."""
+        return self.summaries.get((task, self.newest(task) or "", split))
 
     def step(self, checkpoint: str) -> int | None:
-        """Pre-training steps behind a checkpoint; `None` if it is no point of a curve."""
+        """Pre-training steps of a checkpoint; `None` if it is not a point of a curve."""
         if checkpoint == FINAL:
             return self.run.last_step if self.run else None
         if checkpoint == START:
@@ -88,19 +79,13 @@ class ScoreRow:
     def curve(self, task: str) -> list[tuple[int, ScoreSummary]]:
         """Pre-training steps and scores of a task, ascending; the final model at its last step."""
         points: dict[int, ScoreSummary] = {}
-        for name, checkpoint in sorted(self.summaries, key=lambda key: checkpoint_order(key[1])):
+        # The final model comes last, so it takes the place of a checkpoint at the same step.
+        for key in sorted(self.summaries, key=lambda key: checkpoint_order(key[1])):
+            name, checkpoint, split = key
             step = self.step(checkpoint)
-            if name == task and step is not None:
-                points[step] = self.summaries[name, checkpoint]
+            if (name, split) == (task, DEV) and step is not None:
+                points[step] = self.summaries[key]
         return sorted(points.items())
-
-
-_Key = TypeVar("_Key")
-
-
-def _summaries(groups: Mapping[_Key, Sequence[DownstreamResult]]) -> dict[_Key, ScoreSummary]:
-    found = {key: summarise(results) for key, results in groups.items()}
-    return {key: summary for key, summary in found.items() if summary is not None}
 
 
 def run_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
@@ -122,13 +107,9 @@ def random_weights_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
     They are the same where model settings and corpus are, and no score is contradicted; a run may
     have seeds and tasks that another lacks.
     """
-    groups: list[tuple[list[ComparedRun], dict[tuple[Any, ...], DownstreamResult]]] = []
+    groups: list[tuple[list[ComparedRun], _ByTaskAndSeed]] = []
     for run in runs:
-        found = {
-            (result.task, result.seed): result
-            for result in run.downstream
-            if result.checkpoint == RANDOM
-        }
+        found = {(r.task, r.seed): r for r in run.downstream if r.checkpoint == RANDOM}
         if not found:
             continue
         for members, results in groups:
@@ -138,17 +119,12 @@ def random_weights_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
                 break
         else:
             groups.append(([run], found))
-    return [
-        ScoreRow(
-            label="random weights"
-            if len(groups) == 1
-            else f"random weights of {', '.join(run.label for run in members)}",
-            run=None,
-            held_out=None,
-            results=[results[key] for key in sorted(results, key=str)],
-        )
-        for members, results in groups
-    ]
+    rows = []
+    for members, results in groups:
+        of = "" if len(groups) == 1 else f" of {', '.join(run.label for run in members)}"
+        ordered = [results[key] for key in sorted(results, key=str)]
+        rows.append(ScoreRow(label=f"random weights{of}", run=None, held_out=None, results=ordered))
+    return rows
 
 
 def _same_start(one: ComparedRun, other: ComparedRun) -> bool:
@@ -156,28 +132,26 @@ def _same_start(one: ComparedRun, other: ComparedRun) -> bool:
     return len(models) == 1 and one.fingerprint == other.fingerprint
 
 
-def _agree(
-    one: Mapping[tuple[Any, ...], DownstreamResult],
-    other: Mapping[tuple[Any, ...], DownstreamResult],
-) -> bool:
+def _agree(one: _ByTaskAndSeed, other: _ByTaskAndSeed) -> bool:
     return all(one[key].score == other[key].score for key in one.keys() & other.keys())
 
 
 def tasks_of(rows: Sequence[ScoreRow]) -> list[str]:
     """Every task with a score in any row: zero-shot ones, GLUE, then others by the alphabet."""
-    tasks = {task for row in rows for task, _ in row.summaries}
+    tasks = {task for row in rows for task, _, split in row.summaries if split == DEV}
     places = {name: place for place, name in enumerate(_USUAL_ORDER)}
     return sorted(tasks, key=lambda task: (places.get(task, len(places)), task))
 
 
 def splits_of(rows: Sequence[ScoreRow], task: str) -> list[str]:
-    """Splits beside dev that a task was scored on in any row."""
-    return sorted({split for row in rows for name, _, split in row.on_other_splits if name == task})
+    """Dev, then the other splits that a task was scored on in any row."""
+    splits = {split for row in rows for name, _, split in row.summaries if name == task}
+    return [DEV, *sorted(splits - {DEV})]
 
 
 def averaged_tasks(rows: Sequence[ScoreRow]) -> list[str]:
     """The GLUE tasks that every run with downstream scores has; empty if fewer than two."""
-    runs = [row for row in rows if row.run is not None and row.summaries]
+    runs = [row for row in rows if row.run is not None and tasks_of([row])]
     common = [task for task in GLUE_TASKS if runs and all(row.score(task) for row in runs)]
     return common if len(common) > 1 else []
 
@@ -190,7 +164,7 @@ def glue_average(row: ScoreRow, tasks: Sequence[str]) -> float | None:
 
 
 def downstream_notes(runs: Sequence[ComparedRun]) -> list[str]:
-    """What the measurements themselves say of how they came about, each sentence once per task."""
+    """The notes that the measurements carry, each sentence once per task with the rows' labels."""
     labels: dict[tuple[str, str], dict[str, None]] = {}
     for row in [*run_rows(runs), *random_weights_rows(runs)]:
         for result in row.results:

@@ -1,1 +1,1 @@
-"""The tables of a comparison: for the page, for CSV and for text."""
+"""The tables of a comparison, for its page, its CSV files and the terminal."""

@@ -1,7 +1,6 @@
-"""What the tables of a comparison hold: logged steps, classes, settings.
+"""Every table of a comparison in its order, and those of logged steps, classes and settings.
 
-They hold what the runs logged, unrounded; the final scores are in `scores`. The tables become the
-CSV files, and part of them the page.
+They hold what the runs logged, unrounded. Each becomes a CSV file; some are shown on the page.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 from tidemask.report.comparability.differences import flat_settings
 from tidemask.report.results.compared_run import ComparedRun, HeldOut, Series, in_usual_order
 from tidemask.report.tables.downstream import downstream_tables
-from tidemask.report.tables.final_scores import RUN, SPENT, scores_table
+from tidemask.report.tables.final_scores import COST, RUN, scores_table
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
     CLASS_LOSS,
@@ -29,7 +28,7 @@ from tidemask.run_record import (
 
 _STEP = Column(name="step", title="step", kind="count")
 _CLASS = Column(name="class", title="class")
-_PROGRESS = (Column(name="progress", title="progress", kind="real"), *SPENT)
+_PROGRESS = (Column(name="progress", title="progress", kind="real"), *COST)
 
 
 def all_tables(runs: Sequence[ComparedRun]) -> list[Table]:
@@ -48,7 +47,7 @@ def all_tables(runs: Sequence[ComparedRun]) -> list[Table]:
 
 
 def steps_table(runs: Sequence[ComparedRun]) -> Table:
-    """One row per run and logged step: what was spent, and the ratio scheduled and realised."""
+    """One row per run and logged step: its cost, and the ratio scheduled and realised."""
     columns = (
         RUN,
         _STEP,
@@ -124,13 +123,8 @@ def _final_losses(
         if run.held_out and any(loss(run.held_out, percent) for loss in groups.values())
     ]
     columns = (
-        Column(
-            name=f"{label}/loss_{percent}",
-            title=f"{label} at {percent} %",
-            unit="nats",
-            kind="real",
-        )
-        for label, percent, _ in measured
+        Column(name=f"{run}/loss_{p}", title=f"{run} at {p} %", unit="nats", kind="real")
+        for run, p, _ in measured
     )
     rows = (
         (group, *(loss(held_out, percent) for _, percent, held_out in measured))
@@ -144,7 +138,7 @@ def class_loss_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run, logged step and class: the cumulative loss of the class, nats."""
     columns = (RUN, _STEP, _CLASS, Column(name="class_loss", title="cumulative loss", kind="real"))
     rows = tuple(
-        (run.label, step, name, _cell(value))
+        (run.label, step, name, value)
         for run in runs
         for name in run.classes(CLASS_LOSS)
         for step, value in _by_step(run, run.series(CLASS_LOSS + name))
@@ -162,7 +156,7 @@ def class_share_table(runs: Sequence[ComparedRun]) -> Table:
         Column(name="share_of_corpus", title="share of the corpus", kind="real"),
     )
     rows = tuple(
-        (run.label, step, name, _cell(value), run.corpus_share.get(name))
+        (run.label, step, name, value, run.corpus_share.get(name))
         for run in runs
         for name in run.classes(CLASS_SHARE)
         for step, value in _by_step(run, run.series(CLASS_SHARE + name))
@@ -190,13 +184,11 @@ def _logged(run: ComparedRun, names: Sequence[str]) -> list[tuple[Cell, ...]]:
     ]
 
 
-def _by_step(run: ComparedRun, series: Series) -> list[tuple[int, float]]:
-    return [(int(step), float(value)) for step, value in zip(run.steps, series, strict=True)]
+def _by_step(run: ComparedRun, series: Series) -> list[tuple[int, Cell]]:
+    """Steps and values; `None` where a value is NaN."""
+    values = (None if np.isnan(value) else float(value) for value in series)
+    return list(zip(map(int, run.steps), values, strict=True))
 
 
 def _scalar(value: object) -> Cell:
     return value if isinstance(value, int | float) else None
-
-
-def _cell(value: float) -> Cell:
-    return None if np.isnan(value) else value

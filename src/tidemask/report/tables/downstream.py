@@ -1,4 +1,4 @@
-"""The tables of downstream scores: one row per run for readers, and every result as it was made."""
+"""The tables of downstream scores: one row per run, medians over seeds, and every result."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.downstream import (
-    DownstreamResult,
-    ScoreSummary,
+    DEV,
     checkpoint_order,
     display_scale,
     metric_label,
@@ -23,14 +22,13 @@ from tidemask.report.results.score_rows import (
 )
 from tidemask.report.tables.final_scores import RUN
 from tidemask.report.tables.typed_table import Cell, Column, Table
-from tidemask.run_record import GLUE_TASKS, HELD_OUT_PERCENTS
-
-GLUE_AVERAGE = "glue_average"
+from tidemask.run_record import GLUE_TASKS, HELD_OUT_PERCENTS, LEARNING_RATE
 
 _TASK = Column(name="task", title="task")
 _CHECKPOINT = Column(name="checkpoint", title="checkpoint")
 _STEP = Column(name="step", title="step", kind="count")
 _SEED = Column(name="seed", title="seed", kind="count")
+_METRIC = Column(name="metric", title="metric")
 
 
 def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
@@ -46,31 +44,25 @@ def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
 def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run and for random weights; no row if nothing was measured downstream."""
     rows = [*run_rows(runs), *random_weights_rows(runs)]
-    tasks = tasks_of(rows)
     averaged = averaged_tasks(rows)
-    scored = [(task, split) for task in tasks for split in ("", *splits_of(rows, task))]
-    columns = [
-        RUN,
-        *(_loss_column(percent) for percent in HELD_OUT_PERCENTS),
-        *(column for task, split in scored for column in _task_columns(rows, task, split)),
-    ]
+    scored = [(task, split) for task in tasks_of(rows) for split in splits_of(rows, task)]
+    columns = [RUN]
+    for percent in HELD_OUT_PERCENTS:
+        title = f"held-out loss at {percent} %"
+        columns.append(Column(name=f"loss_{percent}", title=title, unit="nats", kind="real"))
+    columns += (column for task, split in scored for column in _score_columns(rows, task, split))
     if averaged:
         columns.append(_average_column(averaged))
-    cells = tuple(_scores(row, scored, averaged) for row in rows) if tasks else ()
+    cells = tuple(_scores(row, scored, averaged) for row in rows) if scored else ()
     return Table(
         name="downstream_scores", title="Downstream scores", columns=tuple(columns), rows=cells
     )
 
 
-def _loss_column(percent: int) -> Column:
-    title = f"held-out loss at {percent} %"
-    return Column(name=f"loss_{percent}", title=title, unit="nats", kind="real")
-
-
 def _average_column(tasks: Sequence[str]) -> Column:
     is_whole = len(tasks) == len(GLUE_TASKS)
     return Column(
-        name=GLUE_AVERAGE,
+        name="glue_average",
         title="GLUE average" if is_whole else f"average of {len(tasks)} GLUE tasks",
         unit="all nine tasks" if is_whole else ", ".join(tasks),
         kind="real",
@@ -78,33 +70,25 @@ def _average_column(tasks: Sequence[str]) -> Column:
     )
 
 
-def _task_columns(rows: Sequence[ScoreRow], task: str, split: str) -> tuple[Column, ...]:
-    """The median, and beside it for the CSV file where it comes from."""
-    metric = next(score.metric for row in rows if (score := _any_score(row, task)))
-    name = f"{task}/{split}" if split else task
-    digits = 1 if display_scale(metric) > 1 else 2
-
-    def real(ending: str) -> Column:
-        return Column(name=f"{name}/{ending}", title=ending, kind="real", shown=False)
-
+def _score_columns(rows: Sequence[ScoreRow], task: str, split: str) -> tuple[Column, ...]:
+    """The median, and for the CSV file its limits, number of seeds and checkpoint."""
+    summaries = [(key, summary) for row in rows for key, summary in row.summaries.items()]
+    metric = next(summary.metric for (name, _, _), summary in summaries if name == task)
+    name = task if split == DEV else f"{task}/{split}"
     return (
         Column(
             name=name,
-            title=f"{task} ({split})" if split else task,
+            title=task if split == DEV else f"{task} ({split})",
             unit=metric_label(metric),
             kind="real",
-            digits=digits,
+            digits=1 if display_scale(metric) > 1 else 2,
             limits=(f"{name}/low", f"{name}/high"),
         ),
-        real("low"),
-        real("high"),
+        Column(name=f"{name}/low", title="low", kind="real", shown=False),
+        Column(name=f"{name}/high", title="high", kind="real", shown=False),
         Column(name=f"{name}/seeds", title="seeds", kind="count", shown=False),
         Column(name=f"{name}/checkpoint", title="checkpoint", shown=False),
     )
-
-
-def _any_score(row: ScoreRow, task: str) -> ScoreSummary | None:
-    return next((summary for (name, _), summary in row.summaries.items() if name == task), None)
 
 
 def _scores(
@@ -127,47 +111,34 @@ def _scores(
 
 def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run, task, checkpoint and split: median and spread over the seeds."""
+    numbers = {
+        "median": "median",
+        "low": "least",
+        "high": "largest",
+        "quartile_1": "first quartile",
+        "quartile_3": "third quartile",
+    }
     columns = (
-        RUN,
-        _TASK,
-        _CHECKPOINT,
-        _STEP,
-        Column(name="split", title="split"),
-        Column(name="metric", title="metric"),
+        *(RUN, _TASK, _CHECKPOINT, _STEP, Column(name="split", title="split"), _METRIC),
         Column(name="seeds", title="seeds", kind="count"),
-        Column(name="median", title="median", kind="real", digits=2),
-        Column(name="low", title="least", kind="real", digits=2),
-        Column(name="high", title="largest", kind="real", digits=2),
-        Column(name="quartile_1", title="first quartile", kind="real", digits=2),
-        Column(name="quartile_3", title="third quartile", kind="real", digits=2),
-        Column(name="learning_rate", title="learning rate"),
+        *(Column(name=n, title=title, kind="real", digits=2) for n, title in numbers.items()),
+        Column(name=LEARNING_RATE, title="learning rate"),
     )
     scored = [*run_rows(runs), *random_weights_rows(runs)]
     rows = tuple(
-        _median_cells(row, task, checkpoint, split, score)
+        _median_cells(row, task, checkpoint, split)
         for task in tasks_of(scored)
         for row in scored
-        for checkpoint in sorted({name for _, name in row.summaries}, key=checkpoint_order)
-        for split, score in _on_splits(row, task, checkpoint)
+        for checkpoint in sorted({key[1] for key in row.summaries}, key=checkpoint_order)
+        for split in splits_of(scored, task)
+        if (task, checkpoint, split) in row.summaries
     )
     title = "Median and spread over the seeds"
     return Table(name="downstream_medians", title=title, columns=columns, rows=rows)
 
 
-def _on_splits(row: ScoreRow, task: str, checkpoint: str) -> list[tuple[str, ScoreSummary]]:
-    """The scores on dev, if there are any, and on other splits."""
-    dev = row.summaries.get((task, checkpoint))
-    others = (
-        (split, score)
-        for (name, which, split), score in row.on_other_splits.items()
-        if (name, which) == (task, checkpoint)
-    )
-    return [*([("dev", dev)] if dev else []), *sorted(others, key=lambda one: one[0])]
-
-
-def _median_cells(
-    row: ScoreRow, task: str, checkpoint: str, split: str, score: ScoreSummary
-) -> tuple[Cell, ...]:
+def _median_cells(row: ScoreRow, task: str, checkpoint: str, split: str) -> tuple[Cell, ...]:
+    score = row.summaries[task, checkpoint, split]
     return (
         row.label,
         task,
@@ -187,52 +158,37 @@ def _median_cells(
 def downstream_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run, task, checkpoint and seed; those of random weights under every run."""
     columns = (
-        RUN,
-        _TASK,
-        _CHECKPOINT,
-        _STEP,
-        _SEED,
-        Column(name="metric", title="metric"),
+        *(RUN, _TASK, _CHECKPOINT, _STEP, _SEED, _METRIC),
         Column(name="score", title="score", kind="real", digits=2),
-        Column(name="learning_rate", title="learning rate", kind="real", digits=6),
+        Column(name=LEARNING_RATE, title="learning rate", kind="real", digits=6),
         Column(name="seconds", title="time", kind="seconds"),
     )
     rows = tuple(
-        _result_cells(row, result)
+        (
+            row.label,
+            result.task,
+            result.checkpoint,
+            row.step(result.checkpoint),
+            result.seed,
+            metric_label(result.metric),
+            result.score,
+            result.learning_rate,
+            result.seconds,
+        )
         for row, run in zip(run_rows(runs), runs, strict=True)
         for result in run.downstream
     )
     return Table(name="downstream", title="Downstream results", columns=columns, rows=rows)
 
 
-def _result_cells(row: ScoreRow, result: DownstreamResult) -> tuple[Cell, ...]:
-    return (
-        row.label,
-        result.task,
-        result.checkpoint,
-        row.step(result.checkpoint),
-        result.seed,
-        metric_label(result.metric),
-        result.score,
-        result.learning_rate,
-        result.seconds,
-    )
-
-
 def downstream_metrics_table(runs: Sequence[ComparedRun]) -> Table:
     """Every metric of every result, on the scale on which it was written."""
-    columns = (
-        RUN,
-        _TASK,
-        _CHECKPOINT,
-        _SEED,
-        Column(name="metric", title="metric"),
-        Column(name="value", title="value", kind="real"),
-    )
+    value = Column(name="value", title="value", kind="real")
     rows = tuple(
-        (run.label, result.task, result.checkpoint, result.seed, name, value)
+        (run.label, result.task, result.checkpoint, result.seed, name, metric)
         for run in runs
         for result in run.downstream
-        for name, value in result.metrics.items()
+        for name, metric in result.metrics.items()
     )
+    columns = (RUN, _TASK, _CHECKPOINT, _SEED, _METRIC, value)
     return Table(name="downstream_metrics", title="Downstream metrics", columns=columns, rows=rows)

@@ -1,4 +1,4 @@
-"""The table of final scores: what each run cost and what came out, one row per run."""
+"""The table of final scores: the cost and the held-out losses of each run, one row per run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tidemask.run_record import (
 )
 
 RUN = Column(name="run", title="run")
-SPENT = (
+COST = (
     Column(name=TOKENS_SEEN, title="tokens seen", kind="quantity"),
     Column(name=PREDICTED_TOKENS, title="predicted tokens", kind="quantity"),
     Column(name=WALL_SECONDS, title="training time", kind="seconds"),
@@ -42,7 +42,7 @@ def scores_table(runs: Sequence[ComparedRun]) -> Table:
     `mean_ratio` is the mean scheduled ratio over the optimizer steps, `ratio_deviation` the mean
     realised ratio less it, `gain_p` the unigram entropy less the held-out loss at `p` per cent.
     """
-    losses = []
+    losses, gains = [], []
     for percent in HELD_OUT_PERCENTS:
         error = f"loss_{percent}_standard_error"
         title = f"held-out loss at {percent}\u00a0%"
@@ -50,43 +50,32 @@ def scores_table(runs: Sequence[ComparedRun]) -> Table:
             Column(name=f"loss_{percent}", title=title, unit="nats", kind="real", error=error),
             Column(name=error, title="standard error", kind="real", shown=False),
         ]
-    gains = [
-        Column(
-            name=f"gain_{percent}",
-            title=f"below entropy at {percent}\u00a0%",
-            unit="nats",
-            kind="real",
-            signed=True,
-        )
-        for percent in HELD_OUT_PERCENTS
-    ]
+        title = f"below entropy at {percent}\u00a0%"
+        gains += [
+            Column(name=f"gain_{percent}", title=title, unit="nats", kind="real", signed=True)
+        ]
+    hidden = ("recipe", "directory", "seed", "status", "evaluated")
     columns = (
         RUN,
-        Column(name="recipe", title="recipe", shown=False),
-        Column(name="directory", title="directory", shown=False),
-        Column(name="seed", title="seed", shown=False),
-        Column(name="status", title="status", shown=False),
-        Column(name="evaluated", title="evaluated", shown=False),
+        *(Column(name=name, title=name, shown=False) for name in hidden),
         Column(name="mean_ratio", title="mean ratio", kind="real"),
         Column(
             name="ratio_deviation", title="realised − scheduled", kind="real", digits=4, signed=True
         ),
         Column(name="last_step", title="steps", kind="count"),
-        *SPENT,
+        *COST,
         *losses,
         Column(name=UNIGRAM_ENTROPY, title="unigram entropy", unit="nats", kind="real"),
         *gains,
     )
-    rows = tuple(_scores(run) for run in runs)
+    rows = tuple(map(_scores, runs))
     return Table(name="scores", title="Final scores", columns=columns, rows=rows)
 
 
 def _scores(run: ComparedRun) -> tuple[Cell, ...]:
     held_out, seed = run.held_out, run.setting("training.seed")
     losses = [held_out.loss(percent) if held_out else None for percent in HELD_OUT_PERCENTS]
-    errors = [
-        held_out.standard_error(percent) if held_out else None for percent in HELD_OUT_PERCENTS
-    ]
+    errors = [held_out.standard_error(p) if held_out else None for p in HELD_OUT_PERCENTS]
     entropy = held_out.unigram_entropy if held_out else None
     scheduled, realised = run.mean_over_steps(RATIO), run.mean_over_steps(REALISED_RATIO)
     return (
@@ -97,20 +86,20 @@ def _scores(run: ComparedRun) -> tuple[Cell, ...]:
         run.status,
         held_out.checkpoint if held_out else None,
         scheduled,
-        _less(realised, scheduled),
+        _difference(realised, scheduled),
         run.last_step,
-        _whole(run.last(TOKENS_SEEN)),
-        _whole(run.last(PREDICTED_TOKENS)),
+        _integer(run.last(TOKENS_SEEN)),
+        _integer(run.last(PREDICTED_TOKENS)),
         run.last(WALL_SECONDS),
         *(cell for pair in zip(losses, errors, strict=True) for cell in pair),
         entropy,
-        *(_less(entropy, loss) for loss in losses),
+        *(_difference(entropy, loss) for loss in losses),
     )
 
 
-def _whole(value: float | None) -> int | None:
+def _integer(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _less(value: float | None, other: float | None) -> float | None:
+def _difference(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other

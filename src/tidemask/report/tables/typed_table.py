@@ -1,7 +1,6 @@
 """A table with typed columns: to a CSV file, to aligned text, to the cells of a page.
 
-It keeps the numbers; how they are written is decided when they are shown. What the tables of a
-comparison hold is said in `tables`.
+It keeps the numbers, and rounds them only when they are shown.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Cell = str | int | float | None
@@ -23,7 +22,7 @@ Kind = Literal["text", "count", "quantity", "seconds", "real"]
 """
 
 MISSING = "–"
-"""What is shown for a cell without value."""
+"""Shown in a cell without value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +32,12 @@ class Column:
     Attributes:
         name: key in the CSV file.
         title: heading for a reader.
-        unit: unit of the numbers, empty for text and pure numbers.
+        unit: of the numbers; empty for text and pure numbers.
         kind: what the cells hold.
         digits: digits after the point, for `real`.
         signed: whether a positive number is shown with its sign.
         error: name of the column with the standard error, shown behind a plus-minus sign.
-        limits: names of the columns with the least and the largest value, shown in brackets.
+        limits: names of the columns with the lowest and the highest value, shown in brackets.
         shown: whether a reader sees the column; a CSV file has all of them.
     """
 
@@ -54,7 +53,7 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether the cells are to be set flush right."""
+        """Whether the cells are numbers, which are aligned right."""
         return self.kind != "text"
 
     @property
@@ -63,7 +62,7 @@ class Column:
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
     def show(self, value: Cell) -> str:
-        """One cell for a reader."""
+        """A cell as text, rounded for a reader."""
         if value is None:
             return MISSING
         if isinstance(value, str):
@@ -109,11 +108,11 @@ class Table:
         order = [self._place(name) for name in names]
         order += [place for place in range(len(self.columns)) if place not in order]
         columns = tuple(
-            Column(**{**vars(self.columns[place]), "shown": rank < len(names)})
+            replace(self.columns[place], shown=rank < len(names))
             for rank, place in enumerate(order)
         )
         rows = tuple(tuple(row[place] for place in order) for row in self.rows)
-        return Table(name=self.name, title=self.title, columns=columns, rows=rows)
+        return replace(self, columns=columns, rows=rows)
 
     def to_csv(self) -> str:
         """All columns with a line of their names; numbers keep every bit, nothing is empty."""
@@ -139,23 +138,20 @@ class Table:
     def _shown(self, row: Sequence[Cell], column: Column) -> str:
         value = column.show(row[self._place(column.name)])
         if column.error is not None:
-            error = self._beside(row, column.error)
+            place = self._place(column.error)
+            error = self.columns[place].show(row[place])
             return value if MISSING in (value, error) else f"{value} ± {error}"
         if column.limits is not None:
             low, high = (column.show(row[self._place(name)]) for name in column.limits)
             return value if MISSING in (value, low, high) else f"{value} ({low} to {high})"
         return value
 
-    def _beside(self, row: Sequence[Cell], name: str) -> str:
-        place = self._place(name)
-        return self.columns[place].show(row[place])
-
     def _place(self, name: str) -> int:
         return [column.name for column in self.columns].index(name)
 
 
 def _fixed(value: float, digits: int, *, signed: bool) -> str:
-    """Fixed digits with a true minus sign; what rounds to zero has no sign."""
+    """The value with fixed digits and a minus sign (−); what rounds to zero has no sign."""
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     if float(text) == 0:
         return text.lstrip("+-")
@@ -170,7 +166,7 @@ def _rounded(value: float) -> str:
 
 
 def _digits(value: float) -> int:
-    """Digits after the point that show three figures."""
+    """Digits after the point so that three figures are shown."""
     return 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
 
 
