@@ -84,8 +84,8 @@ def page(result: Row, gpu: Row | None = None) -> str:
     """The page as Markdown.
 
     Args:
-        result: what `masking.py` keeps: conditions and rows.
-        gpu: the same of `masking.py --gpu`; `None` if it was not measured.
+        result: what `speed.py` keeps: conditions and rows.
+        gpu: the same of `speed.py --gpu`; `None` if it was not measured.
     """
     rows = result["rows"]
     shapes = list(dict.fromkeys(row["shape"] for row in rows))

@@ -40,7 +40,7 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
     """The page in Markdown.
 
     Args:
-        result: what `training.py` keeps of a run on a CPU.
+        result: what `speed.py` keeps of a run on a CPU.
         gpu: the same of a run on a GPU, if there was one.
     """
     parts = [
