@@ -32,32 +32,29 @@ def measure(
     model: str, tasks: Sequence[str], root: Path | None, settings: Sequence[str], precision: str
 ) -> list[dict[str, Any]]:
     """Return one row per task: its scores by seed, and the seconds it took."""
-    from tidemask.evaluation.evaluate import Request, evaluate
-    from tidemask.tasks.table import Places
+    from tidemask.evaluation.evaluate import evaluate
 
     rows = []
     for task in tasks:
         chosen = [f"fine_tuning.precision={precision}", f"scoring.precision={precision}"]
         begun = time.perf_counter()
-        (outcome,) = evaluate(
-            Request(
-                targets=[model],
-                tasks=[task],
-                settings=[*settings, *chosen],
-                places=Places(root=root),
-                with_random=False,
-                jobs=1,
-            )
+        (result,) = evaluate(
+            model,
+            tasks=[task],
+            overrides=[*settings, *chosen],
+            tasks_from=root,
+            with_random=False,
+            jobs=1,
         )
-        if outcome.problem:
-            sys.exit(f"evaluation_precision: {task}: {outcome.problem}")
+        if result.problem:
+            sys.exit(f"evaluation_precision: {task}: {result.problem}")
         rows.append(
             {
                 "group": "evaluation",
                 "task": task,
-                "metric": outcome.main_metric,
+                "metric": result.main_metric,
                 "precision": precision,
-                "scores": [result.metrics[outcome.main_metric] for result in outcome.results],
+                "scores": [seed.metrics[result.main_metric] for seed in result.results],
                 "seconds": round(time.perf_counter() - begun, 2),
             }
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import random
@@ -20,10 +19,11 @@ import yaml
 from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
-from tidemask.evaluation.evaluate import Request, evaluate
-from tidemask.evaluation.jobs import Watcher, problem_of
+from tidemask.evaluation.evaluate import evaluate
+from tidemask.evaluation.jobs import data_problem
+from tidemask.progress.display import ProgressDisplay
 from tidemask.run_record import RunDirectory
-from tidemask.tasks.table import TASKS, Places, TaskSettings
+from tidemask.tasks.table import TASKS, TaskDataLocations, TaskSettings
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -32,6 +32,25 @@ QUICK = (
     "fine_tuning.max_length=24", "minimal_pairs.limit=4", "squad.max_length=32",
     "pseudo_perplexity.sequences=4",
 )  # fmt: skip
+
+
+class RecordingDisplay(ProgressDisplay):
+    """Keeps what it is called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.last: tuple[str, int, int | None] | None = None
+        self.notes_before_results: list[str] = []
+
+    def on_progress(self, stage: str, done: int, total: int | None) -> None:
+        self.calls += 1
+        self.last = stage, done, total
+
+    def on_note(self, sentence: str) -> None:
+        self.calls += 1
+        if self.last is None or self.last[1] == 0:
+            self.notes_before_results.append(sentence)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +200,7 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         assert len(err.splitlines()) == 1
 
 
-def test_evaluating_tells_of_damaged_data_before_other_work_begins(
+def test_evaluating_reports_damaged_data_before_other_work_begins(
     fresh: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:
     damaged = shutil.copytree(tasks, tmp_path / "tasks")
@@ -194,67 +213,62 @@ def test_evaluating_tells_of_damaged_data_before_other_work_begins(
     with (damaged / "conll2003" / "dev.conll").open("a") as file:
         file.write("alone\n")
     (damaged / "blimp" / "blimp.jsonl").unlink()
-    heard: list[str] = []
-    watcher = Watcher(
-        on_progress=lambda done, total: heard.append("progress"), on_problem=heard.append
-    )
-    request = Request(
-        targets=[str(fresh.root)],
-        tasks=["cola", "stsb", "squad", "conll2003", "blimp"],
-        settings=(*QUICK, "fine_tuning.num_seeds=1"),
-        places=Places(root=damaged),
-        with_random=False,
-    )
-    outcomes = evaluate(request, watcher)
-    told = heard[: heard.index("progress")]
+    display = RecordingDisplay()
+    options: dict[str, Any] = {
+        "tasks": ["cola", "stsb", "squad", "conll2003", "blimp"],
+        "overrides": (*QUICK, "fine_tuning.num_seeds=1"),
+        "tasks_from": damaged,
+        "with_random": False,
+        "progress": display,
+    }
+    results = evaluate(fresh.root, **options)
+    early = display.notes_before_results
     names = ["stsb", "squad", "conll2003", "blimp"]
-    assert [line.split(" will not be measured: ")[0] for line in told] == names
+    assert [line.split(" will not be measured: ")[0] for line in early] == names
     places = ("dev.jsonl, line 13", "dev.jsonl, line 13", "dev.conll", "blimp")
-    for line, place, outcome in zip(told, places, outcomes[1:], strict=True):
+    for line, place, result in zip(early, places, results[1:], strict=True):
         assert place in line
-        assert line.endswith(outcome.problem)
-    assert outcomes[0].results
-    assert not outcomes[0].problem
-    heard.clear()
-    misspelt = dataclasses.replace(request, targets=[str(fresh.root), str(tmp_path / "brt")])
+        assert line.endswith(result.problem)
+    assert results[0].results
+    assert not results[0].problem
+    options["progress"] = fresh_display = RecordingDisplay()
     with pytest.raises(UserError, match="no such directory"):
-        evaluate(misspelt, watcher)
-    assert heard == [], "a wrong target is told before any data is read"
+        evaluate([fresh.root, tmp_path / "brt"], **options)
+    assert fresh_display.calls == 0, "a wrong target is refused before any data is read"
 
 
 def test_evaluating_logs_the_traceback_of_what_nobody_expected(
     tasks: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cola = TASKS["cola"]("cola", TaskSettings(), Places(root=tasks))
-    assert problem_of(cola) == ""
+    cola = TASKS["cola"]("cola", TaskSettings(), TaskDataLocations(root=tasks))
+    assert data_problem(cola) == ""
 
     def broken() -> None:
         raise ZeroDivisionError("a defect of ours")
 
     monkeypatch.setattr(cola, "check", broken)
-    assert problem_of(cola) == "ZeroDivisionError: a defect of ours"
+    assert data_problem(cola) == "ZeroDivisionError: a defect of ours"
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
 
 
 @pytest.mark.slow
-def test_evaluating_side_by_side_gives_what_one_after_the_other_gives(
+def test_evaluating_in_parallel_gives_what_one_after_the_other_gives(
     fresh: RunDirectory, run: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:
-    request = Request(
-        targets=[str(fresh.root), str(run.model)],
-        tasks=["cola", "blimp", "qqp"],
-        settings=QUICK,
-        places=Places(root=tasks),
-        with_random=False,
-        out=tmp_path / "out",
-    )
-    told: list[tuple[int, int]] = []
-    watcher = Watcher(on_progress=lambda *done: told.append(done))
-    together = evaluate(dataclasses.replace(request, jobs=2), watcher)
-    assert told[-1] == (10, 10)
-    apart = evaluate(dataclasses.replace(request, jobs=1))
+    targets = [fresh.root, run.model]
+    options: dict[str, Any] = {
+        "tasks": ["cola", "blimp", "qqp"],
+        "overrides": QUICK,
+        "tasks_from": tasks,
+        "with_random": False,
+        "out": tmp_path / "out",
+    }
+    display = RecordingDisplay()
+    together = evaluate(targets, **options, jobs=2, progress=display)
+    assert display.last == ("evaluation", 10, 10)
+    apart = evaluate(targets, **options, jobs=1, progress=False)
     assert [one.problem for one in together] == [one.problem for one in apart]
     assert sum(bool(one.problem) for one in together) == 2
     for one, other in zip(together, apart, strict=True):
@@ -264,11 +278,11 @@ def test_evaluating_side_by_side_gives_what_one_after_the_other_gives(
             other.checkpoint,
         )
         assert [result.metrics for result in one.results] == [r.metrics for r in other.results]
-        assert all(result.is_kept for result in other.results)
+        assert all(result.is_reused for result in other.results)
 
 
 @pytest.mark.slow
-def test_evaluating_side_by_side_leaves_no_process_behind(fresh: RunDirectory, tasks: Path) -> None:
+def test_evaluating_in_parallel_leaves_no_process_behind(fresh: RunDirectory, tasks: Path) -> None:
     arguments = [*QUICK, "fine_tuning.epochs=10", "--no-random", "--tasks", "cola,stsb"]
     started = subprocess.Popen(
         command(["evaluate", str(fresh.root), *arguments, "--tasks-from", str(tasks), "--jobs=2"]),

@@ -21,7 +21,7 @@ from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
-from tidemask.evaluation.evaluate import Request, evaluate
+from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
@@ -292,12 +292,9 @@ def test_warm_start_models_with_padded_vocabularies_are_evaluated(
     corpus: Path, tmp_path: Path
 ) -> None:
     directory = saved(corpus, tmp_path / "start")
-    request = Request(
-        targets=[str(directory)], tasks=["held-out"], corpus=corpus, with_random=False
-    )
-    [outcome] = evaluate(request)
-    assert outcome.checkpoint == "model"
-    assert outcome.results[0].metrics["held_out/loss_15"] > 0
+    [result] = evaluate(directory, data=corpus, with_random=False)
+    assert result.checkpoint == "model"
+    assert result.results[0].metrics["held_out/loss_15"] > 0
 
 
 def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Path) -> None:

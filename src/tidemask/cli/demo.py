@@ -20,11 +20,12 @@ import typer
 
 from tidemask.cli.comparison_tables import show_comparison
 from tidemask.cli.interrupts import interruptible
-from tidemask.cli.terminal import Reporter, reporting
+from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, read_metrics
 
 if TYPE_CHECKING:
+    from tidemask.progress.display import ProgressDisplay
     from tidemask.report.compare import Comparison
 
 RECIPES: tuple[str, ...] = ("bert", "constant-matched", "mrd-cosine", "ptw-mrd")
@@ -52,18 +53,18 @@ def demo_command(
 
     A few minutes on a laptop's CPU. What is there already is kept: run it again to continue.
     """
-    with reporting() as reporter, interruptible(f"tidemask demo --out {out} --steps {steps}"):
-        comparison = run_demo(out, steps=steps, reporter=reporter)
+    with progress_display() as display, interruptible(f"tidemask demo --out {out} --steps {steps}"):
+        comparison = run_demo(out, steps=steps, display=display)
     show_comparison(comparison)
 
 
-def run_demo(out: Path, *, steps: int, reporter: Reporter) -> Comparison:
+def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
     """Prepare the embedded text, pre-train under each policy, compare.
 
     Args:
         out: directory for `corpus/`, `runs/` and `report/`.
         steps: optimizer steps of each run.
-        reporter: shows how it goes.
+        display: shows progress.
 
     Raises:
         UserError: `out` holds something else, or runs of another length; a run failed.
@@ -76,18 +77,18 @@ def run_demo(out: Path, *, steps: int, reporter: Reporter) -> Comparison:
     out.mkdir(parents=True, exist_ok=True)
     corpus = out / "corpus"
     if not corpus.exists():
-        documents = list(demo_documents(reporter.on_progress))
+        documents = list(demo_documents(display.on_progress))
         prepare_corpus(
             lambda: iter(documents),
             out=corpus,
             settings=PrepareSettings(vocab_size=VOCAB_SIZE, sequence_length=SEQUENCE_LENGTH),
-            on_progress=reporter.on_progress,
+            on_progress=display.on_progress,
         )
     runs = [RunDirectory(out / "runs" / name) for name in RECIPES]
     (out / "runs").mkdir(exist_ok=True)
     waiting = [run for run in runs if not run.model.exists()]
     commands = {run: _command(run, corpus, steps) for run in waiting}
-    _run_side_by_side(commands, steps=steps, reporter=reporter)
+    _run_in_parallel(commands, steps=steps, display=display)
     report = out / "report"
     if report.exists():
         shutil.rmtree(report)
@@ -139,8 +140,8 @@ def _command(run: RunDirectory, corpus: Path, steps: int) -> list[str]:
     ]
 
 
-def _run_side_by_side(
-    commands: dict[RunDirectory, list[str]], *, steps: int, reporter: Reporter
+def _run_in_parallel(
+    commands: dict[RunDirectory, list[str]], *, steps: int, display: ProgressDisplay
 ) -> None:
     """Run all commands, as many at once as there are cores; a failure stops the others."""
     from tidemask.corpus.prepare import available_cores
@@ -155,7 +156,7 @@ def _run_side_by_side(
                 running[run] = _start(command, environment)
             time.sleep(_POLL_SECONDS)
             for run in list(running):
-                _show(run, steps, reporter)
+                _show(run, steps, display)
                 if running[run].poll() is not None:
                     _check_ended(run, running.pop(run))
     finally:
@@ -184,9 +185,11 @@ def _check_ended(run: RunDirectory, process: subprocess.Popen[str]) -> None:
         )
 
 
-def _show(run: RunDirectory, steps: int, reporter: Reporter) -> None:
-    if run.metrics.is_file():
-        records = read_metrics(run.metrics)
-        if records:
-            reporter.note(run.root.name, records[-1])
-            reporter.on_progress(run.root.name, int(records[-1]["step"]), steps)
+def _show(run: RunDirectory, steps: int, display: ProgressDisplay) -> None:
+    from tidemask.runs.displayed_metrics import display_records
+
+    if run.metrics.is_file() and (records := read_metrics(run.metrics)):
+        on_record = display_records(display, run.root.name)
+        for record in records:
+            on_record(record)
+        display.on_progress(run.root.name, int(records[-1]["step"]), steps)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tidemask.cli.interrupts import interruptible, stopping_at_sigterm
-from tidemask.cli.terminal import Reporter, print_error, reporting, stderr
+from tidemask.cli.terminal import print_error, progress_display, stderr
 from tidemask.errors import UserError
-
-if TYPE_CHECKING:
-    from tidemask.evaluation.jobs import Outcome, Watcher
-
-_STAGE = "evaluation"
 
 
 def evaluate_command(
@@ -89,127 +84,47 @@ def evaluate_command(
     settings are those of fine_tuning, squad, scoring, minimal_pairs and pseudo_perplexity; the
     guide on evaluation lists them with their defaults.
     """
-    _evaluate_and_show(
-        targets,
-        tasks=tasks,
-        tasks_from=tasks_from,
-        task_data=task_data or [],
-        corpus=data,
-        checkpoints=checkpoints,
-        out=out,
-        jobs=jobs,
-        with_random=random_row,
-    )
+    from tidemask.cli.evaluation_tables import show_results
+    from tidemask.evaluation.evaluate import evaluate
 
-
-def _evaluate_and_show(
-    arguments: Sequence[str],
-    *,
-    tasks: str,
-    tasks_from: Path | None,
-    task_data: Sequence[str],
-    corpus: Path | None,
-    checkpoints: str,
-    out: Path | None,
-    jobs: int,
-    with_random: bool,
-) -> None:
-    """Measure, show the scores, and exit with status 2 if a task failed."""
-    from tidemask.cli.evaluation_tables import show_outcomes
-    from tidemask.evaluation.evaluate import Request, evaluate
-    from tidemask.tasks.table import Places
-
-    targets, settings = _told_apart(arguments)
-    if tasks_from is not None and not tasks_from.is_dir():
-        raise UserError(f"no such directory: --tasks-from={tasks_from}.")
-    request = Request(
-        targets=targets,
-        tasks=_listed(tasks),
-        settings=settings,
-        places=Places(root=tasks_from, named=_named(task_data)),
-        corpus=corpus,
-        checkpoints=checkpoints,
-        out=out,
-        jobs=jobs,
-        with_random=with_random,
-    )
-    command = shlex.join(["tidemask", "evaluate", *arguments, "--tasks", tasks])
+    runs_or_models, overrides = _separated(targets)
+    command = shlex.join(["tidemask", "evaluate", *targets, "--tasks", tasks])
     kept = "What was measured is kept; give the command again to go on."
-    with reporting() as reporter, interruptible(f"{command} ..."), stopping_at_sigterm(kept):
-        outcomes = evaluate(request, _watcher(reporter))
-    show_outcomes(outcomes)
-    _say_notes(outcomes)
-    problems = list(dict.fromkeys(_problems(outcomes)))
-    for problem in problems:
+    with progress_display() as display, interruptible(f"{command} ..."), stopping_at_sigterm(kept):
+        results = evaluate(
+            runs_or_models,
+            tasks=[task.strip() for task in tasks.split(",") if task.strip()],
+            overrides=overrides,
+            tasks_from=tasks_from,
+            task_data=dict(map(_task_and_path, task_data or [])),
+            data=data,
+            checkpoints=checkpoints,
+            out=out,
+            jobs=jobs,
+            with_random=random_row,
+            progress=display,
+        )
+    show_results(results)
+    notes = (
+        f"{job.task}: {note}" for job in results for seed in job.results for note in seed.notes
+    )
+    for note in dict.fromkeys(notes):
+        stderr.print(note, markup=False, soft_wrap=True)
+    problems = [f"{job.task} not measured: {job.problem}" for job in results if job.problem]
+    for problem in dict.fromkeys(problems):
         print_error(problem)
     if problems:
         raise typer.Exit(2)
 
 
-def _watcher(reporter: Reporter) -> Watcher:
-    from tidemask.evaluation.jobs import Watcher
-
-    last = [0, 1]
-
-    def on_progress(done: int, total: int) -> None:
-        last[:] = done, total
-        reporter.on_progress(_STAGE, done, total)
-
-    def on_doing(text: str) -> None:
-        reporter.note(_STAGE, {"doing": text})
-        if last[0] < last[1]:
-            reporter.on_progress(_STAGE, *last)
-
-    def on_problem(line: str) -> None:
-        stderr.print(line, markup=False, soft_wrap=True)
-
-    return Watcher(on_progress=on_progress, on_doing=on_doing, on_problem=on_problem)
-
-
-def _told_apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Runs and models, and settings; what exists is never a setting."""
-    settings = [one for one in arguments if "=" in one and not Path(one).exists()]
-    targets = [one for one in arguments if one not in settings]
-    if not targets:
-        raise UserError("nothing to evaluate: no run and no model was named. Name some.")
-    repeated = sorted({one for one in targets if targets.count(one) > 1})
-    if repeated:
-        raise UserError(f"named twice: {', '.join(repeated)}. Name each run once.")
-    return targets, settings
+    settings = [text for text in arguments if "=" in text and not Path(text).exists()]
+    return [text for text in arguments if text not in settings], settings
 
 
-def _named(task_data: Iterable[str]) -> dict[str, Path]:
-    import difflib
-
-    from tidemask.tasks.table import TASKS
-
-    named = {}
-    for text in task_data:
-        task, equals, path = text.partition("=")
-        if not (task and equals and path):
-            raise UserError(f"unreadable place: --task-data={text}. Expected TASK=DIRECTORY.")
-        if task not in TASKS:
-            near = difflib.get_close_matches(task, TASKS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UserError(
-                f"no such task: --task-data={text}.{hint} Known are {', '.join(TASKS)}."
-            )
-        named[task] = Path(path).expanduser()
-    return named
-
-
-def _listed(tasks: str) -> list[str]:
-    return [task.strip() for task in tasks.split(",") if task.strip()]
-
-
-def _problems(outcomes: Iterable[Outcome]) -> Iterable[str]:
-    return (f"{one.task} not measured: {one.problem}" for one in outcomes if one.problem)
-
-
-def _say_notes(outcomes: Iterable[Outcome]) -> None:
-    """Each note once, with the task that it belongs to."""
-    notes = (
-        f"{one.task}: {note}" for one in outcomes for result in one.results for note in result.notes
-    )
-    for note in dict.fromkeys(notes):
-        stderr.print(note, soft_wrap=True)
+def _task_and_path(text: str) -> tuple[str, str]:
+    task, equals, path = text.partition("=")
+    if not (task and equals and path):
+        raise UserError(f"unreadable place: --task-data={text}. Expected TASK=DIRECTORY.")
+    return task, path

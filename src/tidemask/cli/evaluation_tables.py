@@ -8,7 +8,7 @@ from statistics import median
 from tidemask.cli.held_out_table import show_evaluations
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import stdout
-from tidemask.evaluation.jobs import Outcome
+from tidemask.evaluation.jobs import JobResult
 from tidemask.run_record import HELD_OUT, HELD_OUT_TASK
 
 _WIDTH, _BETWEEN = 78, 3
@@ -21,28 +21,28 @@ _SECOND = ("accuracy", "f1", "f1_macro", "exact_match", "pearson", "spearman")
 """Metrics that are shown below the main one."""
 
 
-def show_outcomes(outcomes: Sequence[Outcome]) -> None:
+def show_results(jobs: Sequence[JobResult]) -> None:
     """Print the scores of each target: a table of held-out losses, and one of all other tasks."""
-    targets = list(dict.fromkeys(one.target for one in outcomes))
+    targets = list(dict.fromkeys(job.target for job in jobs))
     for target in targets:
-        own = [one for one in outcomes if one.target == target]
+        own = [job for job in jobs if job.target == target]
         losses = [
-            (one.checkpoint, one.results[0].metrics)
-            for one in own
-            if one.task == HELD_OUT_TASK and one.results
+            (job.checkpoint, job.results[0].metrics)
+            for job in own
+            if job.task == HELD_OUT_TASK and job.results
         ]
         if losses:
             show_evaluations(losses, of=target if len(targets) > 1 else "")
-        scored = [one for one in own if one.task != HELD_OUT_TASK]
+        scored = [job for job in own if job.task != HELD_OUT_TASK]
         if scored:
             _show_scores(target, scored)
 
 
-def _show_scores(target: str, outcomes: Sequence[Outcome]) -> None:
-    checkpoints = list(dict.fromkeys(one.checkpoint for one in outcomes))
-    lines = list(dict.fromkeys((one.task, name) for one in outcomes for name in _metrics(one)))
-    found = {(one.task, one.checkpoint): one for one in outcomes}
-    num_seeds = max(len(one.results) for one in outcomes)
+def _show_scores(target: str, jobs: Sequence[JobResult]) -> None:
+    checkpoints = list(dict.fromkeys(job.checkpoint for job in jobs))
+    lines = list(dict.fromkeys((job.task, name) for job in jobs for name in _metrics(job)))
+    found = {(job.task, job.checkpoint): job for job in jobs}
+    num_seeds = max(len(job.results) for job in jobs)
     spread = f", median (lowest to highest) of up to {num_seeds} seeds" if num_seeds > 1 else ""
     stdout.print(f"{target}: shares x 100{spread}", soft_wrap=True)
     cells = {
@@ -69,25 +69,25 @@ def _columns_at_once(lines: Sequence[tuple[str, str]], cells: Iterable[str]) -> 
     return max(1, room // (max(map(len, cells)) + _BETWEEN))
 
 
-def _metrics(outcome: Outcome) -> list[str]:
+def _metrics(job: JobResult) -> list[str]:
     """The main metric, the same on other splits, and what else is usual."""
-    main = outcome.main_metric
-    known = outcome.results[0].metrics if outcome.results else {}
+    main = job.main_metric
+    known = job.results[0].metrics if job.results else {}
     others = [f"mismatched/{main}", f"test/{main}", *_SECOND]
     return [main, *(name for name in others if name in known and name != main)]
 
 
-def _cell(outcome: Outcome | None, metric: str) -> str:
-    if outcome is None:
+def _cell(job: JobResult | None, metric: str) -> str:
+    if job is None:
         return "-"
-    if outcome.problem and not outcome.results:
+    if job.problem and not job.results:
         return "failed"
     factor = 1 if metric.startswith(_IN_NATS) else 100
-    values = [factor * result.metrics[metric] for result in outcome.results]
+    values = [factor * result.metrics[metric] for result in job.results]
     middle = f"{median(values):.1f}"
     if len(values) > 1:
         return f"{middle} ({min(values):.1f} to {max(values):.1f})"
-    error = outcome.results[0].metrics.get(f"{metric}_standard_error")
+    error = job.results[0].metrics.get(f"{metric}_standard_error")
     return middle if error is None else f"{middle} ± {factor * error:.1f}"
 
 

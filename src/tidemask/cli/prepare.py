@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tidemask.cli.tables import print_table
-from tidemask.cli.terminal import reporting, stdout
+from tidemask.cli.terminal import progress_display, stdout
 from tidemask.errors import UserError
 
 
@@ -63,8 +63,8 @@ def prepare_command(
         held_out=held_out,
         workers=available_cores() if workers is None else workers,
     )
-    with reporting() as reporter:
-        corpus = prepare_files(text, out=out, settings=settings, on_progress=reporter.on_progress)
+    with progress_display() as display:
+        corpus = prepare_files(text, out=out, settings=settings, on_progress=display.on_progress)
     manifest = corpus.manifest
     rows = [
         [

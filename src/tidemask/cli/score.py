@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from tidemask.cli.options import JsonOption, ModelArgument
 from tidemask.cli.tables import print_json, print_table
-from tidemask.cli.terminal import reporting, stdout
+from tidemask.cli.terminal import progress_display, stdout
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def score_command(
     scored = newest_model(target)
     model, tokenizer = scored.masked_lm(), scored.tokenizer
     settings = ScoringSettings(variant=variant, precision=precision)
-    with reporting() as reporter:
+    with progress_display() as display:
 
         def on_progress(done: int, total: int) -> None:
-            reporter.on_progress("scoring", done, total)
+            display.on_progress("scoring", done, total)
 
         scores = score_texts(model, tokenizer, given, settings, on_progress)
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidemask.cli.held_out_table import show_start_and_final
 from tidemask.cli.interrupts import leave_launched
-from tidemask.cli.terminal import reporting, stderr, stdout
+from tidemask.cli.terminal import progress_display, stderr, stdout
 from tidemask.processes import is_first_rank
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def train_and_show(
     """
     from tidemask.run_record import RunDirectory
     from tidemask.runs.callbacks import RunCallbacks
+    from tidemask.runs.displayed_metrics import display_records
     from tidemask.runs.train import train
 
     run = RunDirectory(directory)
@@ -39,9 +40,11 @@ def train_and_show(
     if is_finished:
         stderr.print(f"Run is finished: {directory}. Nothing is left to do.", soft_wrap=True)
     else:
-        with reporting() as reporter:
+        with progress_display() as display:
             callbacks = RunCallbacks(
-                on_progress=reporter.on_progress, on_record=reporter.on_record, on_note=reporter.say
+                on_progress=display.on_progress,
+                on_record=display_records(display),
+                on_note=display.on_note,
             )
             train(run, callbacks, stop_request)
     leave_launched()

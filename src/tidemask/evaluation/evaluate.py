@@ -1,32 +1,34 @@
-"""Evaluation: tasks on the models of runs, one after the other or side by side on several devices.
+"""Evaluation: tasks on the models of runs, one after the other or in parallel on several devices.
 
-The unit of work is a task on one model. What is there already is not done again, a task that fails
-does not lose the others, and what is finished stays when the command is interrupted.
+A job is a task on one model. Results that exist are not measured again, a job that fails does not
+lose the others, and what is finished is saved when the evaluation is interrupted.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, did_you_mean
 from tidemask.evaluation.held_out_tasks import CORPUS_TASKS, HeldOutText
-from tidemask.evaluation.jobs import Outcome, Unit, Watcher, in_turn, problem_of
-from tidemask.evaluation.parallel import side_by_side
+from tidemask.evaluation.jobs import Job, JobResult, data_problem
+from tidemask.evaluation.parallel import run_jobs_in_parallel
+from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, default_device, target_of
 from tidemask.modeling import ModelSettings
 from tidemask.processes import keep_freed_memory
+from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import load_settings, read_settings
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
     TASKS,
     USER_TASKS,
-    Places,
+    TaskDataLocations,
     TaskSettings,
     expanded,
     is_file,
@@ -38,103 +40,141 @@ _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 """Tasks whose result for random weights says nothing: the logarithm of the vocabulary's size."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is to be measured.
+def evaluate(
+    targets: str | Path | Sequence[str | Path],
+    *,
+    tasks: Sequence[str] = (HELD_OUT_TASK,),
+    overrides: Sequence[str] = (),
+    tasks_from: str | Path | None = None,
+    task_data: Mapping[str, str | Path] | None = None,
+    data: str | Path | None = None,
+    checkpoints: str = "last",
+    out: str | Path | None = None,
+    jobs: int = 0,
+    with_random: bool = True,
+    progress: bool | ProgressDisplay = True,
+) -> list[JobResult]:
+    """Measure checkpoints of runs, or any masked language models, on tasks.
 
-    Attributes:
-        targets: runs, model directories, names on the hub.
-        tasks: names of tasks and groups, YAML files.
-        settings: `section.field=value` for the tasks.
-        places: where their data lies.
-        corpus: prepared corpus that is read in place of that of the run; a model needs it.
-        checkpoints: `last`, `all`, or names separated by commas.
-        out: where results of models are kept that are no runs.
-        jobs: processes; 0 is one per GPU, or one.
-        with_random: whether random weights are measured beside the trained ones.
-    """
-
-    targets: Sequence[str]
-    tasks: Sequence[str]
-    settings: Sequence[str] = ()
-    places: Places = field(default_factory=Places)
-    corpus: Path | None = None
-    checkpoints: str = "last"
-    out: Path | None = None
-    jobs: int = 0
-    with_random: bool = True
-
-
-def evaluate(request: Request, watcher: Watcher | None = None) -> list[Outcome]:
-    """Measure every chosen model on every task.
+    The same as `tidemask evaluate`. Results of runs are saved in their directories, and a result
+    that is there already is not measured again. A task that fails does not lose the others.
 
     Args:
-        request: what is to be measured.
-        watcher: told how it goes.
+        targets: runs, model directories, or names of models on the hub.
+        tasks: names of tasks and groups, or YAML files of your own tasks.
+        overrides: `section.field=value` for the settings of the tasks.
+        tasks_from: directory with one directory for each task; `None` takes data from the hub.
+        task_data: directories or files of single tasks, by their names.
+        data: prepared corpus with the held-out text, in place of that of the run; models that are
+            not runs need it for the tasks on held-out text.
+        checkpoints: `last`, `all`, or some of a run's, such as `500,1000,final`.
+        out: directory for the results of models that are not runs; `None` does not save them.
+        jobs: processes; 0 is one per GPU, and one on a CPU.
+        with_random: whether the same architecture with random weights is measured as well.
+        progress: whether to show progress in a terminal or notebook; or where to show it.
 
     Returns:
-        One outcome per target, task and model, failed ones among them.
+        One result per target, task and model; the `problem` of one that failed is not empty.
 
     Raises:
         UserError: there is no such target, checkpoint or task, or a setting is wrong; nothing was
             measured then.
+
+    Example:
+        >>> import tidemask
+        >>> [result] = tidemask.evaluate("runs/ptw", with_random=False)  # doctest: +SKIP
+        >>> result.results[0].metrics["held_out/loss_15"]  # doctest: +SKIP
+        4.87
     """
-    watcher = watcher or Watcher()
     if not torch.cuda.is_available():
         keep_freed_memory()
-    settings = load_settings(TaskSettings, request.settings, "the settings of the tasks")
-    names = expanded(request.tasks, request.places, list(CORPUS_TASKS))
-    shared = _tasks(names, settings, request.places)
-    outs = _places_of_results(request)
-    targets = [
+    names = [str(target) for target in ([targets] if isinstance(targets, str | Path) else targets)]
+    locations = TaskDataLocations(
+        root=None if tasks_from is None else Path(tasks_from),
+        named={task: Path(path).expanduser() for task, path in (task_data or {}).items()},
+    )
+    _check_arguments(names, locations)
+    settings = load_settings(TaskSettings, overrides, "the settings of the tasks")
+    task_names = expanded(tasks, locations, list(CORPUS_TASKS))
+    shared = _tasks(task_names, settings, locations)
+    outs = _output_directories(names, None if out is None else Path(out))
+    resolved = [
         target_of(
             name,
-            checkpoints=request.checkpoints,
+            checkpoints=checkpoints,
             out=outs.get(name),
-            with_random=request.with_random,
+            with_random=with_random,
             device=default_device(),
         )
-        for name in request.targets
+        for name in names
     ]
-    tasks = [shared.get(name) or name for name in names]
-    units = [unit for target in targets for unit in _units(target, request, settings, tasks)]
-    if not units:
+    planned = [shared.get(name) or name for name in task_names]
+    corpus = None if data is None else Path(data)
+    planned_jobs = [
+        job for target in resolved for job in _jobs(target, planned, corpus, settings, tasks)
+    ]
+    if not planned_jobs:
         raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
-    problems = _problems(shared.values(), watcher)
-    units = [replace(unit, problem=problems.get(unit.task.name, "")) for unit in units]
-    jobs = min(request.jobs or max(1, torch.cuda.device_count()), len(units))
-    if jobs > 1:
-        return side_by_side(units, jobs, watcher)
-    return list(in_turn(units, watcher))
+    with displayed(progress) as display:
+        return _run(planned_jobs, shared.values(), jobs, display)
 
 
-def _problems(tasks: Iterable[Task], watcher: Watcher) -> dict[str, str]:
-    """What is wrong with the data of tasks, by name; told now, not after hours of other work."""
-    found: dict[str, str] = {}
-    for task in tasks:
-        watcher.on_doing(f"{task.name}: looking at its data")
-        if problem := problem_of(task):
-            found[task.name] = problem
-            watcher.on_problem(f"{task.name} will not be measured: {problem}")
-    return found
+def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> None:
+    if not targets:
+        raise UserError("nothing to evaluate: no run and no model was named. Name some.")
+    repeated = sorted({name for name in targets if targets.count(name) > 1})
+    if repeated:
+        raise UserError(f"named twice: {', '.join(repeated)}. Name each run once.")
+    if locations.root is not None and not locations.root.is_dir():
+        raise UserError(f"no such directory: --tasks-from={locations.root}.")
+    for task, path in locations.named.items():
+        if task not in TASKS:
+            raise UserError(
+                f"no such task: --task-data={task}={path}.{did_you_mean(task, TASKS)} "
+                f"Known are {', '.join(TASKS)}."
+            )
 
 
-def _units(
-    target: Target, request: Request, settings: TaskSettings, tasks: Sequence[Task | str]
-) -> Iterator[Unit]:
-    """The work on a target, tasks first, so that models share what is made of a task's data."""
+def _run(
+    jobs: Sequence[Job], shared: Iterable[Task], num_processes: int, display: ProgressDisplay
+) -> list[JobResult]:
+    """Check the data of all tasks, so that a problem shows before hours of work; then measure."""
+    progress = EvaluationProgress(display, sum(job.num_results for job in jobs))
+    problems: dict[str, str] = {}
+    for task in shared:
+        progress.show(f"{task.name}: looking at its data")
+        if problem := data_problem(task):
+            problems[task.name] = problem
+            display.on_note(f"{task.name} will not be measured: {problem}")
+    jobs = [replace(job, problem=problems.get(job.task.name, "")) for job in jobs]
+    num_processes = min(num_processes or max(1, torch.cuda.device_count()), len(jobs))
+    if num_processes > 1:
+        return run_jobs_in_parallel(jobs, num_processes, progress)
+    return list(run_jobs(jobs, progress))
+
+
+def _jobs(
+    target: Target,
+    tasks: Sequence[Task | str],
+    corpus: Path | None,
+    settings: TaskSettings,
+    named: Sequence[str],
+) -> Iterator[Job]:
+    """The jobs of a target, task by task, so that models share what is made of a task's data.
+
+    A task on held-out text stands here as its name, for its text depends on the target.
+    """
     for task_or_name in tasks:
-        record = target.record
-        task = task_or_name
+        record, task = target.record, task_or_name
         if isinstance(task, str):
-            if target.config is None and request.corpus is None and task not in request.tasks:
+            if target.config is None and corpus is None and task not in named:
                 continue  # `all` means what can be measured
-            task = _corpus_task(task, target, request.corpus, settings)
-            if request.corpus is not None and target.config is not None:
+            task = _corpus_task(task, target, corpus, settings)
+            if corpus is not None and target.config is not None:
                 record = None  # the run's own result stays
         for checkpoint, model_under_test in target.models:
             if checkpoint != RANDOM or task.name not in _NOT_OF_RANDOM:
-                yield Unit(
+                yield Job(
                     target=target.name,
                     record=record,
                     checkpoint=checkpoint,
@@ -143,8 +183,10 @@ def _units(
                 )
 
 
-def _tasks(names: Sequence[str], settings: TaskSettings, places: Places) -> dict[str, Task]:
-    """The tasks that need no corpus, by what the request calls them.
+def _tasks(
+    names: Sequence[str], settings: TaskSettings, locations: TaskDataLocations
+) -> dict[str, Task]:
+    """The tasks that need no corpus, by what the caller calls them.
 
     Raises:
         UserError: a file of one's own task is wrong, or two tasks have one name.
@@ -154,7 +196,7 @@ def _tasks(names: Sequence[str], settings: TaskSettings, places: Places) -> dict
     for name in names:
         if name in CORPUS_TASKS:
             continue
-        task = _task(name, settings, places)
+        task = _task(name, settings, locations)
         reserved = is_file(name) and (task.name in TASKS or task.name in CORPUS_TASKS)
         if reserved or task.name in origins:
             raise UserError(
@@ -165,35 +207,33 @@ def _tasks(names: Sequence[str], settings: TaskSettings, places: Places) -> dict
     return made
 
 
-def _task(name: str, settings: TaskSettings, places: Places) -> Task:
+def _task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
     if not is_file(name):
-        return TASKS[name](name, settings, places)
+        return TASKS[name](name, settings, locations)
     path = Path(name)
     shared = {"fine_tuning": dataclasses.asdict(settings.fine_tuning)}
     return user_task(read_settings(USER_TASKS, path, shared), path.parent)
 
 
-def _places_of_results(request: Request) -> dict[str, Path]:
-    """Where results of models that are no runs are kept: in `out`, one directory each if several.
+def _output_directories(targets: Sequence[str], out: Path | None) -> dict[str, Path]:
+    """Where results of models that are not runs are saved: in `out`, one directory each if several.
 
     Raises:
         UserError: two of them have the same last part of their names.
     """
-    if request.out is None:
+    if out is None:
         return {}
     models = [
-        name
-        for name in request.targets
-        if not RunDirectory(Path(name).expanduser()).config.is_file()
+        name for name in targets if not RunDirectory(Path(name).expanduser()).config.is_file()
     ]
     if len(models) == 1:
-        return {models[0]: request.out}
-    places = {name: request.out / Path(name).name for name in models}
-    if len(set(places.values())) < len(places):
+        return {models[0]: out}
+    directories = {name: out / Path(name).name for name in models}
+    if len(set(directories.values())) < len(directories):
         raise UserError(
             f"models of one name: {', '.join(models)}. Give a command for each, with its own --out."
         )
-    return places
+    return directories
 
 
 def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskSettings) -> Task:

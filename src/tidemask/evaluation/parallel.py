@@ -1,4 +1,4 @@
-"""The work of an evaluation in several processes, each on a device of its own.
+"""Running jobs in several processes, each on a device of its own.
 
 Processes are fresh ones, for CUDA does not survive a fork. They end when the first process does,
 however that ends: a scheduler's SIGTERM leaves none behind that would write beside a new command.
@@ -17,56 +17,60 @@ from dataclasses import replace
 
 import torch
 
-from tidemask.evaluation.jobs import Outcome, Unit, Watcher, in_turn
+from tidemask.evaluation.jobs import Job, JobResult
+from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.processes import end_with_parent, keep_freed_memory
+from tidemask.progress.display import displayed
 
 
-def side_by_side(units: Sequence[Unit], jobs: int, watcher: Watcher) -> list[Outcome]:
-    """Do the units in so many processes; the outcomes stand in the order of the units.
+def run_jobs_in_parallel(
+    jobs: Sequence[Job], num_processes: int, progress: EvaluationProgress
+) -> list[JobResult]:
+    """Run the jobs in so many processes; the results are in the order of the jobs.
 
-    Where a process dies, as one does that takes more memory than there is, what is left is done in
-    one process after the other, so that the unit that it dies of is known.
+    Where a process dies, as one does that takes more memory than there is, each job that is left
+    runs in a process of its own, so that the job that causes it is known.
     """
-    found: dict[int, Outcome] = {}
-    done, total = 0, sum(unit.size for unit in units)
+    found: dict[int, JobResult] = {}
+    done = 0
 
-    def take(number: int, outcome: Outcome) -> None:
+    def take(number: int, result: JobResult) -> None:
         nonlocal done
-        found[number] = outcome
-        done += units[number].size
-        watcher.on_doing(f"{units[number].task.name} {units[number].checkpoint}: done")
-        watcher.on_progress(done, total)
+        found[number] = result
+        done += jobs[number].num_results
+        progress.show(f"{jobs[number].label}: done")
+        progress.update(done)
 
     try:
-        with _pool(jobs) as pool:
-            waiting = {pool.submit(_work, unit): number for number, unit in enumerate(units)}
+        with _pool(num_processes) as pool:
+            waiting = {pool.submit(_run_job, job): number for number, job in enumerate(jobs)}
             for finished in as_completed(waiting):
                 take(waiting[finished], finished.result())
     except BrokenProcessPool:
-        for number, unit in enumerate(units):
+        for number, job in enumerate(jobs):
             if number not in found:
-                take(number, _alone(unit))
-    return [found[number] for number in range(len(units))]
+                take(number, _run_alone(job))
+    return [found[number] for number in range(len(jobs))]
 
 
-def _alone(unit: Unit) -> Outcome:
+def _run_alone(job: Job) -> JobResult:
     try:
         with _pool(1) as pool:
-            return pool.submit(_work, unit).result()
+            return pool.submit(_run_job, job).result()
     except BrokenProcessPool:
-        return unit.outcome([], "the process that measured it died; is there too little memory?")
+        return job.result([], "the process that measured it died; is there too little memory?")
 
 
 @contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes with devices; killed where the work is broken off, for results are whole."""
+def _pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes with devices; killed on an error, for files of results are written whole."""
     context = multiprocessing.get_context("spawn")
-    places = context.Queue()
-    for number in range(jobs):
-        places.put(number)
-    threads = max(1, torch.get_num_threads() // jobs)
+    devices = context.Queue()
+    for number in range(num_processes):
+        devices.put(number)
+    threads = max(1, torch.get_num_threads() // num_processes)
     pool = ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_begin_worker, initargs=(places, threads)
+        num_processes, mp_context=context, initializer=_begin_worker, initargs=(devices, threads)
     )
     try:
         yield pool
@@ -78,18 +82,20 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
-def _begin_worker(places: multiprocessing.Queue[int], threads: int) -> None:
-    """Take a GPU for this process, in turn where there are fewer, and watch the first process.
+def _begin_worker(devices: multiprocessing.Queue[int], threads: int) -> None:
+    """Take a GPU for this process, in turn where there are fewer, and end with the first process.
 
     The process sees its GPU alone, before CUDA begins: what transformers and Accelerate take for
     the first GPU is then this one.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it and ends the others
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the first process receives it and ends the others
     end_with_parent()
     torch.set_num_threads(threads)
     visible = _visible_devices()
     if visible:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[places.get() % len(visible)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[devices.get() % len(visible)]
     else:
         keep_freed_memory()
 
@@ -102,11 +108,8 @@ def _visible_devices() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def _work(unit: Unit) -> Outcome:
+def _run_job(job: Job) -> JobResult:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return next(
-        in_turn(
-            [replace(unit, model_under_test=replace(unit.model_under_test, device=device))],
-            Watcher(),
-        )
-    )
+    here = replace(job, model_under_test=replace(job.model_under_test, device=device))
+    with displayed(False) as silent:
+        return next(run_jobs([here], EvaluationProgress(silent, job.num_results)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,25 +9,26 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, did_you_mean
+from tidemask.hub import local_directory
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.tasks.model_under_test import ModelUnderTest
 
 MODEL = "model"
-"""What a model that is no run is called where others name a checkpoint."""
+"""The checkpoint name of a model that is not a run."""
 
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A run or a model, with what is measured of it.
+    """A run or a model, with the models of it that are measured.
 
     Attributes:
-        name: what the command called it.
-        record: where its results are kept; `None` keeps none.
-        config: of the run; `None` for a model.
+        name: run directory, model directory or name on the hub, as the caller wrote it.
+        record: run directory in which its results are saved; `None` saves none.
+        config: configuration of the run; `None` for a model.
         models: by checkpoint, in the order of training; the architecture with random weights, if
             it is measured, comes last.
     """
@@ -48,7 +48,7 @@ def target_of(
         name: a run directory, a model directory, or the name of a model on the hub.
         checkpoints: `last`, `all`, or some of a run's checkpoints separated by commas: steps,
             `start` and `final`.
-        out: where results of a model directory are kept.
+        out: directory for the results of a model that is not a run.
         with_random: whether its architecture with random weights comes at the end.
         device: where models are measured.
 
@@ -58,7 +58,7 @@ def target_of(
     run = RunDirectory(Path(name).expanduser())
     if run.config.is_file():
         config = read_run_config(run.config)
-        found = _chosen(run, config, checkpoints)
+        found = _selected_models(run, config, checkpoints)
         record: RunDirectory | None = run
     else:
         config = None
@@ -98,7 +98,9 @@ def newest_model(name: str) -> ModelUnderTest:
     return target.models[-1][1]
 
 
-def _chosen(run: RunDirectory, config: RunConfig, checkpoints: str) -> list[tuple[str, Path]]:
+def _selected_models(
+    run: RunDirectory, config: RunConfig, checkpoints: str
+) -> list[tuple[str, Path]]:
     known = _models_of(run, config)
     trained = [(name, path) for name, path in known.items() if name != START]
     if not trained:
@@ -119,7 +121,7 @@ def _chosen(run: RunDirectory, config: RunConfig, checkpoints: str) -> list[tupl
 
 
 def _models_of(run: RunDirectory, config: RunConfig) -> dict[str, Path]:
-    """The starting model if it lies here, checkpoints from the oldest, the final model.
+    """The starting model if it is a directory here, checkpoints from the oldest, the final model.
 
     The last step's checkpoint has the weights of the final model, which then stands for it.
     """
@@ -135,23 +137,21 @@ def _models_of(run: RunDirectory, config: RunConfig) -> dict[str, Path]:
 
 
 def _model_directory(name: str) -> Path:
-    directory = Path(name).expanduser()
-    if directory.is_dir():
+    expected = "a run, or a model directory with a config.json"
+    directory = local_directory(name, expected=expected)
+    if directory is not None:
         if not (directory / "config.json").is_file():
-            raise UserError(
-                f"no model: {directory}. Expected a run, or a model directory with a config.json."
-            )
+            raise UserError(f"no model: {directory}. Expected {expected}.")
         return directory
-    is_path = name.startswith((".", "/", "~")) or name.count("/") > 1
-    beside = [path.name for path in directory.parent.glob("*")] if "/" in name else []
-    if directory.exists() or is_path or beside:
-        near = difflib.get_close_matches(directory.name, beside, n=1)
-        hint = f" Did you mean {directory.with_name(near[0])}?" if near else ""
+    path = Path(name)
+    beside = [str(other) for other in path.parent.glob("*")] if "/" in name else []
+    if beside:  # `runs/brt` is a misspelt run beside others, and not on the hub
+        hint = did_you_mean(name, beside)
         raise UserError(f"no such directory: {name}. Expected a run or a model.{hint}")
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FILES)))
     except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
         raise UserError(
             f"no such directory: {name}. Expected a run, a model, or the name of one on the hub, "
-            f"where it cannot be had ({type(error).__name__})."
+            f"from which it cannot be downloaded ({type(error).__name__})."
         ) from error

@@ -93,47 +93,47 @@ USER_TASKS: Mapping[str, type[UserTask | UserTaggingTask]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where the data of tasks lies.
+class TaskDataLocations:
+    """Where the data of tasks is.
 
     Attributes:
-        root: a directory with one for each task, by its name; `None` takes them from the hub.
-        named: places of single tasks, over that.
+        root: a directory with one directory for each task; `None` takes the data from the hub.
+        named: directories or files of single tasks, which take precedence.
     """
 
     root: Path | None = None
     named: Mapping[str, Path] = field(default_factory=dict)
 
     def of(self, task: str) -> Path | None:
-        """The place of a task; `None` is the hub."""
+        """The directory or file of a task; `None` is the hub."""
         return self.named.get(task, self.root / task if self.root else None)
 
     def has(self, task: str) -> bool:
-        """Whether there is data for a task here."""
+        """Whether there is data for a task on this machine."""
         place = self.of(task)
         return place is not None and (task in self.named or place.is_dir())
 
 
-_Maker = Callable[[str, TaskSettings, Places], Task]
+_Maker = Callable[[str, TaskSettings, TaskDataLocations], Task]
 
 
-def _text_task(name: str, settings: TaskSettings, places: Places) -> Task:
+def _text_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
     known = XNLI_EN if name == XNLI_EN.name else GLUE[name]
-    data = TaskData(task=name, directory=places.of(name), hub=HUB[name])
+    data = TaskData(task=name, directory=locations.of(name), hub=HUB[name])
     return TextTask(known, data, settings.fine_tuning)
 
 
-def _tagging_task(name: str, settings: TaskSettings, places: Places) -> Task:
-    data = TaskData(task=name, directory=places.of(name), hub=TAGGING_HUB[name])
+def _tagging_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+    data = TaskData(task=name, directory=locations.of(name), hub=TAGGING_HUB[name])
     return TaggingTask(TAGGING[name], data, settings.fine_tuning)
 
 
-def _squad_task(name: str, settings: TaskSettings, places: Places) -> Task:
-    return squad_task(name, places.of(name), settings.squad, settings.fine_tuning)
+def _squad_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+    return squad_task(name, locations.of(name), settings.squad, settings.fine_tuning)
 
 
-def _minimal_pairs(name: str, settings: TaskSettings, places: Places) -> Task:
-    place = places.of(name)
+def _minimal_pairs(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+    place = locations.of(name)
     if place is None:
         raise UserError(
             f"no data for task {name}: its pairs are read from files alone. Name the directory of "
@@ -155,12 +155,12 @@ TASKS: Mapping[str, _Maker] = {
 """What makes each task."""
 
 
-def expanded(names: Sequence[str], places: Places, also: Sequence[str]) -> list[str]:
+def expanded(names: Sequence[str], locations: TaskDataLocations, also: Sequence[str]) -> list[str]:
     """Names of single tasks, each once, in the order asked for.
 
     Args:
         names: tasks, groups, `all`, or YAML files of one's own tasks.
-        places: decides which tasks `all` means.
+        locations: decides which tasks `all` means.
         also: tasks beside those of `TASKS`, such as those that need a run's corpus.
 
     Raises:
@@ -170,7 +170,7 @@ def expanded(names: Sequence[str], places: Places, also: Sequence[str]) -> list[
     found: list[str] = []
     for name in names:
         if name == ALL:
-            found += [*also, *(task for task in TASKS if places.has(task))]
+            found += [*also, *(task for task in TASKS if locations.has(task))]
         elif name in GROUPS:
             found += GROUPS[name]
         elif name in known or is_file(name):

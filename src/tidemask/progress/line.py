@@ -1,26 +1,25 @@
 """How far a stage of work is, in one line of a given width.
 
-A line holds the name of the stage, a bar, what is done, what training last logged, and the time
+A line holds the name of the stage, a bar, what is done, details such as the loss, and the time
 left. Where it would not fit, the bar becomes short, then the words do, and then the least important
-part goes.
+part is dropped. Columns of rich's own progress shrink all alike: at 40 columns they cut the loss
+and the time left, so rich draws this line as its only column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.text import Text
-
-from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL, TOKENS_PER_SECOND, held_out_loss
 
 _LONGEST_BAR = 24
 _SHORTEST_BAR = 4
 
 
 class Part(NamedTuple):
-    """A part of a line; where room is short, the least important goes first."""
+    """A part of a line, `brief` where room is short; then the least important is left out."""
 
     importance: int
     text: str
@@ -33,11 +32,11 @@ class Stage:
 
     Attributes:
         name: what is being done.
-        started: when this process first heard of the stage, seconds of a steady clock.
+        started: when this process first reported the stage, seconds of a monotonic clock.
         first: units that were done then.
         done: units that are done.
         total: units that there are, if that is known.
-        note: what training last logged; a value stays until there is a newer one.
+        details: what else its line shows.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Stage:
     first: int
     done: int = 0
     total: int | None = None
-    note: dict[str, object] = field(default_factory=dict)
+    details: Sequence[Part] = ()
 
     @property
     def is_finished(self) -> bool:
@@ -68,12 +67,6 @@ class Stage:
             return None
         left = duration((self.total - self.done) / speed)
         return Part(8, f"{left} left", left)
-
-    def take(self, record: Mapping[str, object]) -> None:
-        """Take over what a line of metrics says."""
-        if RATIO in record and SHORTFALL not in record:
-            self.note.pop(SHORTFALL, None)
-        self.note.update(record)
 
 
 def log_line(stage: Stage, now: float) -> str:
@@ -105,25 +98,6 @@ def bar_line(stage: Stage, now: float, *, width: int, name_width: int = 0) -> Te
     return line
 
 
-def note_parts(record: Mapping[str, object]) -> list[Part]:
-    """Loss, held-out loss at 15 %, ratio and speed of a line of metrics; what is being done."""
-    parts = []
-    if doing := record.get("doing"):
-        parts.append(Part(6, str(doing), str(doing)))
-    if (loss := _number(record.get("loss"), 2)) is not None:
-        parts.append(Part(7, f"loss {loss}", f"loss {loss}"))
-    if (held_out := _number(record.get(held_out_loss(15)), 2)) is not None:
-        parts.append(Part(5, f"held-out {held_out}", f"held {held_out}"))
-    if (ratio := _number(record.get(RATIO), 3)) is not None:
-        realised = _number(record.get(REALISED_RATIO), 3) if SHORTFALL in record else None
-        text = f"ratio {ratio}" + (f" ({realised} realised)" if realised else "")
-        parts.append(Part(4, text, f"ratio {ratio}" + (f" ({realised})" if realised else "")))
-    speed = record.get(TOKENS_PER_SECOND)
-    if isinstance(speed, int | float):
-        parts.append(Part(6, f"{short(float(speed))} tok/s", f"{short(float(speed))}/s"))
-    return parts
-
-
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds, as `1:02:03`; days before them where there are any."""
     minutes, rest = divmod(round(max(0.0, seconds)), 60)
@@ -143,7 +117,7 @@ def short(value: float) -> str:
 
 def _parts(stage: Stage, now: float, *, has_rate: bool) -> list[Part]:
     """What stands after the count."""
-    parts = note_parts(stage.note)
+    parts = list(stage.details)
     speed = stage.per_second(now)
     if has_rate and not parts and speed is not None:
         parts.append(Part(3, f"{short(speed)}/s", f"{short(speed)}/s"))
@@ -159,7 +133,3 @@ def _bar(stage: Stage, width: int) -> Text:
     filled = min(width, width * stage.done // max(1, stage.total or 1))
     style = "bar.finished" if stage.is_finished else "bar.complete"
     return Text("━" * filled, style=style).append("━" * (width - filled), style="bar.back")
-
-
-def _number(value: object, digits: int) -> str | None:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) else None

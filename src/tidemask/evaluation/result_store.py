@@ -1,7 +1,7 @@
-"""Results of tasks in a run directory: kept by seed, found again, never computed twice.
+"""Results of tasks in a run directory: saved by seed, and reused instead of computed again.
 
-A result is found again if the same task with the same settings and data was measured on the same
-weights. One that was made otherwise, or is damaged, is moved into `evaluation/replaced/`.
+A result is reused if the same task was measured with the same settings and data on the same
+weights. Any other, and one that is damaged, is moved into `evaluation/replaced/`.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What came out of a task on one model with one seed.
+class SeedResult:
+    """The result of a task on one model with one seed.
 
     Attributes:
-        seed: of fine-tuning; `None` where there is none.
+        seed: seed of fine-tuning; `None` for a task without fine-tuning.
         metrics: scalars by name.
-        notes: what a reader should know of them.
-        learning_rate: of fine-tuning; `None` where there is none.
-        is_kept: whether it was there already.
+        notes: what a reader should know of the metrics, one sentence each.
+        learning_rate: learning rate of fine-tuning; `None` for a task without fine-tuning.
+        is_reused: whether the result was read from a file instead of measured.
     """
 
     seed: int | None
     metrics: Mapping[str, float]
     notes: tuple[str, ...] = ()
     learning_rate: float | None = None
-    is_kept: bool = False
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelf:
-    """Where the results of one task on one model are kept.
+class ResultStore:
+    """The files with the results of one task on one model.
 
     Attributes:
-        run: the directory that they belong to; `None` keeps nothing.
+        run: the run directory that they belong to; `None` saves nothing.
         task: name of the task.
-        main_metric: what stands for it in tables.
-        checkpoint: what is measured, as the run calls it.
-        settings: description of the task, plain.
+        main_metric: the metric that represents the task in tables.
+        checkpoint: name of the measured model within the run.
+        settings: description of the task, as plain JSON values.
         model: fingerprint of the model.
-        versions: of the packages that take part.
-        device: where it is measured.
+        versions: versions of the packages that affect a result.
+        device: name of the device that measures.
     """
 
     run: RunDirectory | None
@@ -74,8 +74,8 @@ class Shelf:
         model: str,
         versions: Mapping[str, str],
         device: str = "cpu",
-    ) -> Shelf:
-        """The place of a task's results.
+    ) -> ResultStore:
+        """The store of a task's results.
 
         Raises:
             UserError: the data of the task is missing or damaged.
@@ -91,23 +91,23 @@ class Shelf:
             device=device,
         )
 
-    def find(self, seed: int | None) -> Result | None:
-        """The result of a seed, if it is there and was made in this way."""
+    def load(self, seed: int | None) -> SeedResult | None:
+        """The saved result of a seed; `None` if there is none, or it was made in another way."""
         if self.run is None:
             return None
         content = _read(self.run.result(self.task, self.checkpoint, seed))
-        if content is None or not self._is_ours(content):
+        if content is None or not self._matches(content):
             return None
-        return Result(
+        return SeedResult(
             seed=seed,
             metrics=content["metrics"],
             notes=tuple(content.get("notes", ())),
             learning_rate=content.get("learning_rate"),
-            is_kept=True,
+            is_reused=True,
         )
 
-    def put(self, result: Result, *, seconds: float, trials: Mapping[float, Measured]) -> None:
-        """Keep the result of a seed; its trials, which it holds now, are taken away."""
+    def save(self, result: SeedResult, *, seconds: float, trials: Mapping[float, Measured]) -> None:
+        """Save the result of a seed with its trials, and delete the files of the trials."""
         if self.run is None:
             return
         self._set_aside(self.run.result(self.task, self.checkpoint, result.seed))
@@ -137,17 +137,17 @@ class Shelf:
         for rate in trials:
             self._trial(result.seed, rate).unlink(missing_ok=True)
 
-    def find_trial(self, seed: int, learning_rate: float) -> Measured | None:
-        """The score of one learning rate of a grid that was interrupted."""
+    def load_trial(self, seed: int, learning_rate: float) -> Measured | None:
+        """The saved score of one learning rate of a grid that was interrupted, or `None`."""
         if self.run is None:
             return None
         content = _read(self._trial(seed, learning_rate))
-        if content is None or not self._is_ours(content):
+        if content is None or not self._matches(content):
             return None
         return Measured(content["metrics"], tuple(content["notes"]))
 
-    def put_trial(self, seed: int, learning_rate: float, measured: Measured) -> None:
-        """Keep the score of one learning rate until those of all are there."""
+    def save_trial(self, seed: int, learning_rate: float, measured: Measured) -> None:
+        """Save the score of one learning rate until the whole grid is measured."""
         if self.run is None:
             return
         path = self._trial(seed, learning_rate)
@@ -161,12 +161,12 @@ class Shelf:
         write_atomically(path, json.dumps(content, indent=2) + "\n")
 
     def _trial(self, seed: int | None, learning_rate: float) -> Path:
-        assert self.run is not None, "asked for above"
+        assert self.run is not None, "callers return early without a run"
         name = self.run.result(self.task, self.checkpoint, seed).stem
         return self.run.evaluation / "trials" / f"{name}--rate-{learning_rate:g}.json"
 
-    def _is_ours(self, content: Mapping[str, Any]) -> bool:
-        """Whether a result was made in this way; what a training wrote does not name its model."""
+    def _matches(self, content: Mapping[str, Any]) -> bool:
+        """Whether a result was made in this way; those of training do not name a model."""
         model = content.get("model", {}).get("fingerprint", self.model)
         return bool(content.get("settings") == self.settings and model == self.model)
 

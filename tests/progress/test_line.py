@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from tidemask.cli.progress_line import Stage, bar_line, duration, log_line, short
+from tidemask.progress.display import ProgressDisplay
+from tidemask.progress.line import Part, Stage, bar_line, duration, log_line, short
+from tidemask.runs.displayed_metrics import display_records, metrics_parts
 
 RECORD = {
     "loss": 4.8712,
@@ -17,9 +21,22 @@ RECORD = {
 
 def _training(*, done: int = 60_000, total: int = 100_000, **record: float) -> Stage:
     """A run continued by this process at step 50,000, a hundred seconds ago."""
-    stage = Stage("training", started=0.0, first=50_000, done=done, total=total)
-    stage.take({**RECORD, **record})
-    return stage
+    details = metrics_parts({**RECORD, **record})
+    return Stage("training", 0.0, first=50_000, done=done, total=total, details=details)
+
+
+def _shown(*records: dict[str, float]) -> str:
+    """The line of a log after these lines of metrics."""
+    shown = []
+
+    class Display(ProgressDisplay):
+        def on_detail(self, stage: str, details: Sequence[Part]) -> None:
+            shown.append(Stage(stage, 0.0, first=0, done=1, total=2, details=details))
+
+    on_record = display_records(Display())
+    for record in records:
+        on_record(record)
+    return log_line(shown[-1], 9.0)
 
 
 def test_progress_line_in_a_log_says_everything() -> None:
@@ -43,15 +60,14 @@ def test_progress_line_of_a_finished_stage_says_how_long_it_took() -> None:
 
 def test_progress_line_shows_the_realised_ratio_of_a_capped_budget() -> None:
     assert "ratio 0.150 (0.121 realised)" in log_line(_training(**{"masking/shortfall": 0.2}), 9.0)
-    stage = _training(**{"masking/shortfall": 0.2})
-    stage.take(RECORD)  # a later line without a shortfall
-    assert "realised" not in log_line(stage, 9.0)
+    capped = {**RECORD, "masking/shortfall": 0.2}
+    assert "realised" in _shown(RECORD, capped)
+    assert "realised" not in _shown(capped, RECORD)
 
 
 def test_progress_line_keeps_the_newest_held_out_loss() -> None:
-    stage = _training()
-    stage.take({"loss": 4.5, "masking/ratio": 0.1})
-    assert "loss 4.50  held-out 4.92  ratio 0.100" in log_line(stage, 100.0)
+    later = {"loss": 4.5, "masking/ratio": 0.1}
+    assert "loss 4.50  held-out 4.92  ratio 0.100" in _shown(RECORD, later)
 
 
 @pytest.mark.parametrize("capped", [False, True])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tidemask.evaluation.results import Shelf
-from tidemask.evaluation.running import best_rate, results_of
+from tidemask.evaluation.result_store import ResultStore
+from tidemask.evaluation.seed_results import best_rate, seed_results
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import RunDirectory
 from tidemask.tasks.model_under_test import ModelUnderTest
@@ -55,16 +55,16 @@ class Peak:
         pass
 
 
-def _shelf(root: Path | None, task: Peak, model: str = "m") -> Shelf:
+def _store(root: Path | None, task: Peak, model: str = "m") -> ResultStore:
     run = None if root is None else RunDirectory(root)
-    return Shelf.of(run, task, "checkpoint-5", model=model, versions={"torch": "2"})
+    return ResultStore.of(run, task, "checkpoint-5", model=model, versions={"torch": "2"})
 
 
 def _results(root: Path | None, task: Peak, model: str = "m") -> list[Any]:
-    return list(results_of(task, MODEL, _shelf(root, task, model), ignore))
+    return list(seed_results(task, MODEL, _store(root, task, model), ignore))
 
 
-def test_running_tries_every_rate_with_the_first_seed_and_the_best_with_the_others(
+def test_seed_results_tries_every_rate_with_the_first_seed_and_the_best_with_the_others(
     tmp_path: Path,
 ) -> None:
     task = Peak()
@@ -84,13 +84,13 @@ def test_running_tries_every_rate_with_the_first_seed_and_the_best_with_the_othe
     assert first["notes"] == ["a note"]
 
 
-def test_running_again_does_nothing_again(tmp_path: Path) -> None:
+def test_seed_results_again_does_nothing_again(tmp_path: Path) -> None:
     _results(tmp_path, Peak())
     before = {path: path.read_bytes() for path in (tmp_path / "evaluation").glob("*.json")}
     task = Peak()
     results = _results(tmp_path, task)
     assert task.trials == []
-    assert all(result.is_kept for result in results)
+    assert all(result.is_reused for result in results)
     more = Peak(seeds=5)
     _results(tmp_path, more)
     assert more.trials == [(3, 2.0), (4, 2.0)]
@@ -98,7 +98,9 @@ def test_running_again_does_nothing_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", range(5))
-def test_running_goes_on_after_an_interruption_at_any_trial(moment: int, tmp_path: Path) -> None:
+def test_seed_results_goes_on_after_an_interruption_at_any_trial(
+    moment: int, tmp_path: Path
+) -> None:
     whole = _results(None, Peak())
     task = Peak()
     task.interrupted_after = moment
@@ -118,7 +120,7 @@ def test_running_goes_on_after_an_interruption_at_any_trial(moment: int, tmp_pat
 
 
 @pytest.mark.parametrize("change", [{"data": "b"}, {"model": "n"}])
-def test_running_sets_results_of_other_data_or_weights_aside(
+def test_seed_results_sets_results_of_other_data_or_weights_aside(
     change: dict[str, str], tmp_path: Path
 ) -> None:
     _results(tmp_path, Peak(seeds=1))
@@ -131,7 +133,7 @@ def test_running_sets_results_of_other_data_or_weights_aside(
     assert replaced.read_bytes() == before != path.read_bytes()
 
 
-def test_running_makes_a_damaged_result_again(
+def test_seed_results_makes_a_damaged_result_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _results(tmp_path, Peak(seeds=2))
@@ -144,17 +146,17 @@ def test_running_makes_a_damaged_result_again(
     assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
 
 
-def test_running_keeps_nothing_where_there_is_no_place() -> None:
+def test_seed_results_keeps_nothing_where_there_is_no_place() -> None:
     assert len(_results(None, Peak())) == 3
 
 
-def test_running_best_rate_is_the_lowest_of_the_best() -> None:
+def test_seed_results_best_rate_is_the_lowest_of_the_best() -> None:
     assert best_rate({1.0: 0.5, 2.0: 0.7, 3.0: 0.7}) == 2.0
     assert best_rate({1.0: float("nan"), 2.0: -1.0}) == 2.0
     assert best_rate({2.0: float("nan"), 1.0: float("nan")}) == 1.0
 
 
-def test_running_passes_over_a_learning_rate_that_diverged(tmp_path: Path) -> None:
+def test_seed_results_passes_over_a_learning_rate_that_diverged(tmp_path: Path) -> None:
     task = Peak(seeds=2)
     task.diverged = (2.0, 3.0)
     results = _results(tmp_path, task)

@@ -15,23 +15,25 @@ import pytest
 
 PROGRAM = """
 import time
-from tidemask.cli.terminal import reporting
+from tidemask.cli.terminal import progress_display
+from tidemask.runs.displayed_metrics import display_records
 
-with reporting() as reporter:
-    reporter.on_progress("preparing text", 3, 3)
+with progress_display() as display:
+    on_record = display_records(display)
+    display.on_progress("preparing text", 3, 3)
     for step in range(1, 41):
         if step % 5 == 0:
-            reporter.on_record({
+            on_record({
                 "step": step, "loss": 10.5 - step / 10, "masking/ratio": 0.15,
                 "masking/realised_ratio": 0.12, "masking/shortfall": 0.2,
                 "tokens_per_second": 123456.0, "held_out/loss_15": 9.87,
             })
-        reporter.on_progress("training", step, 40)
+        display.on_progress("training", step, 40)
         if step == 20:
-            reporter.say("A note.")
+            display.on_note("A note.")
         time.sleep(0.02)
     for batch in (1, 2):
-        reporter.on_progress("held-out loss", batch, 2)
+        display.on_progress("held-out loss", batch, 2)
 """
 
 
