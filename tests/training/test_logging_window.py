@@ -10,7 +10,7 @@ import torch
 
 from tidemask.masking.batch import MaskedBatch
 from tidemask.training.logging_window import LoggingWindow
-from tidemask.training.masked_step import _counts
+from tidemask.training.masked_step import count_tokens
 from tidemask.training.step_sums import StepSums, StepTotals
 
 
@@ -29,36 +29,54 @@ def _masked(*, selected: int, corrupted: int, maskable: int) -> MaskedBatch:
     )
 
 
-def _step(seed: int) -> StepTotals:
+def _sums(masked: MaskedBatch, num_micro_batches: int = 1, **sizes: int) -> StepSums:
+    return StepSums(count_tokens(masked), num_micro_batches=num_micro_batches, **sizes)
+
+
+def _step(seed: int, shortfall: float | None = None) -> StepTotals:
     generator = torch.Generator().manual_seed(seed)
-    sums = StepSums(3)
+    masked = _masked(selected=10, corrupted=15, maskable=50)
+    if shortfall is not None:
+        masked = replace(masked, shortfall=torch.tensor(shortfall))
+    sums = _sums(masked, num_classes=3)
     losses = torch.rand(10, generator=generator)
     classes = torch.randint(0, 4, (10,), generator=generator)
-    sums.add_counts(_counts(_masked(selected=10, corrupted=15, maskable=50)))
     sums.add_losses(losses.sum(), losses, classes, torch.zeros(10, dtype=torch.int64))
     return sums.totals()
 
 
+EMPTY = _masked(selected=0, corrupted=0, maskable=0)
+
+
 def test_step_sums_count_by_class() -> None:
-    sums = StepSums(2)
+    sums = _sums(EMPTY, num_micro_batches=2, num_classes=2)
     losses = torch.tensor([1.0, 2.0, 4.0, 8.0])
     targets = torch.tensor([7, 3, 7, 7])
     sums.add_losses(losses.sum(), losses, torch.tensor([0, 1, 0, 2]), targets)
     sums.add_losses(torch.tensor(0.5), torch.tensor([0.5]), torch.tensor([1]), targets[1:2])
     totals = sums.totals()
-    assert totals.class_loss().tolist() == [5.0, 2.5]
-    assert totals.class_count().tolist() == [2.0, 2.0]
-    assert totals.scalar("loss") == 15.5
+    assert totals.class_loss.tolist() == [5.0, 2.5]
+    assert totals.class_count.tolist() == [2.0, 2.0]
+    assert totals.loss == 15.5
+
+
+def test_step_sums_keep_the_names_of_the_counts() -> None:
+    counts = _step(0, shortfall=2.5).counts
+    assert counts._asdict() == {
+        "normaliser": 10, "selected": 10, "corrupted": 15, "maskable": 50, "tokens": 60,
+        "shortfall": 2.5,
+    }  # fmt: skip
 
 
 def test_step_sums_count_by_vocabulary_entry() -> None:
-    sums = StepSums(0, vocab_size=9)
+    sums = _sums(EMPTY, num_micro_batches=2, num_classes=0, vocab_size=9)
     losses = torch.tensor([1.0, 2.0, 4.0])
     for _ in range(2):
         sums.add_losses(
             losses.sum(), losses, torch.zeros(3, dtype=torch.int64), torch.tensor([7, 3, 7])
         )
-    loss, count = sums.totals().vocabulary()
+    totals = sums.totals()
+    loss, count = totals.vocabulary_loss, totals.vocabulary_count
     assert {i: x for i, x in enumerate(loss.tolist()) if x} == {3: 4.0, 7: 10.0}
     assert {i: x for i, x in enumerate(count.tolist()) if x} == {3: 2.0, 7: 4.0}
 
@@ -67,25 +85,22 @@ def test_window_logs_a_shortfall_only_where_there_is_one() -> None:
     window = LoggingWindow()
     window.add(_step(0), ratio=0.3)
     assert "masking/shortfall" not in window.metrics()
-    sums = StepSums(3)
-    masked = replace(_masked(selected=10, corrupted=15, maskable=50), shortfall=torch.tensor(5.0))
-    sums.add_counts(_counts(masked))
-    window.add(sums.totals(), ratio=0.3)
+    window.add(_step(0, shortfall=5.0), ratio=0.3)
     assert window.metrics()["masking/shortfall"] == pytest.approx(5 / 100)
 
 
 def test_window_metrics_are_quotients_of_sums() -> None:
     window = LoggingWindow()
     steps = [_step(seed) for seed in range(4)]
-    for number, sums in enumerate(steps):
-        window.add(sums, ratio=0.1 * number)
+    for number, step in enumerate(steps):
+        window.add(step, ratio=0.1 * number)
         window.add_seconds(2.0)
     metrics = window.metrics()
-    assert metrics["loss"] == pytest.approx(sum(s.scalar("loss") for s in steps) / 40)
+    assert metrics["loss"] == pytest.approx(sum(s.loss for s in steps) / 40)
     assert metrics["masking/ratio"] == pytest.approx(0.15)
     assert metrics["masking/realised_ratio"] == pytest.approx(60 / 200)
     assert metrics["tokens_per_second"] == pytest.approx(240 / 8)
-    shares = [sum(float(s.class_count()[k]) for s in steps) / 40 for k in range(3)]
+    shares = [sum(float(s.class_count[k]) for s in steps) / 40 for k in range(3)]
     assert window.class_shares() == pytest.approx(shares)
 
 

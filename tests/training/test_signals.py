@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from small_runs import records, same_weights, started, trained
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
-from tidemask.training import checkpoint_trainer as checkpointing
+from tidemask.training import checkpoint_writer, trainer
 from tidemask.training.signals import Interrupted, StopRequest
 
 SLOW = pytest.mark.slow
@@ -168,13 +169,21 @@ def _signalling(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["write_state", "seal", "publish"])
+@pytest.mark.parametrize(
+    ("module", "moment"),
+    [(trainer, "write_state"), (checkpoint_writer, "seal"), (checkpoint_writer, "publish")],
+)
 def test_interruption_while_a_checkpoint_is_written_stops_at_it(
-    moment: str, corpus: Path, unbroken: RunDirectory, tmp_path: Path, monkeypatch: Any
+    module: ModuleType,
+    moment: str,
+    corpus: Path,
+    unbroken: RunDirectory,
+    tmp_path: Path,
+    monkeypatch: Any,
 ) -> None:
     run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
     with monkeypatch.context() as patched:
-        patched.setattr(checkpointing, moment, _signalling(getattr(checkpointing, moment)))
+        patched.setattr(module, moment, _signalling(getattr(module, moment)))
         _stopped(run)
     assert _steps(run) == [5]
     _assert_continues_as(run, unbroken)

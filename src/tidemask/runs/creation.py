@@ -98,9 +98,6 @@ def _planned(
         start = check_start(model, data, training)
     else:
         model, start = started_from(model, existing)
-    if training.learning_rate == "auto":
-        training = dataclasses.replace(training, learning_rate=start.learning_rate)
-    training = training.resolved()
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
@@ -108,7 +105,7 @@ def _planned(
         masking=recipe.masking,
         model=model,
         model_fingerprint=start.fingerprint,
-        training=training,
+        training=training.resolved(learning_rate=start.learning_rate),
         evaluation=recipe.evaluation,
     )
     if not is_same_on_every_rank(to_yaml(config)):

@@ -129,7 +129,7 @@ def check_start(
     """
     if settings.size is not None:
         _separator(settings, data)
-        return CheckedStart(None, usual_learning_rate(MODEL_SIZES[settings.size].hidden))
+        return CheckedStart(None, _learning_rate(settings, MODEL_SIZES[settings.size].hidden))
     start = start_of(settings, data, seed=training.seed)
     wrapped(start.model, settings, data)
     precision = training.precision
@@ -144,10 +144,15 @@ def check_start(
             f"{settings.name}, a {start.model.config.model_type}, whose attention in transformers "
             "mixes types then and fails. Set training.precision=float32."
         )
+    rate = _learning_rate(settings, int(start.model.config.hidden_size))
+    return CheckedStart(start.fingerprint, rate)
+
+
+def _learning_rate(settings: ModelSettings, hidden_size: int) -> float:
+    """The usual peak for a model of a width, trained further or from scratch."""
     if settings.warm_start is not None:
-        return CheckedStart(start.fingerprint, WARM_START_LEARNING_RATE)
-    width = int(start.model.config.hidden_size)
-    return CheckedStart(start.fingerprint, usual_learning_rate(width))
+        return WARM_START_LEARNING_RATE
+    return usual_learning_rate(hidden_size)
 
 
 def started_from(
@@ -166,13 +171,11 @@ def started_from(
         asked, begun = getattr(settings, name), getattr(existing.model, name)
         if asked is not None and str(Path(asked).expanduser().resolve()) == begun:
             changes[name] = begun
-    if settings.size is not None:
-        rate = usual_learning_rate(MODEL_SIZES[settings.size].hidden)
-    elif settings.warm_start is not None:
-        rate = WARM_START_LEARNING_RATE
-    else:
-        known = existing.training.learning_rate
-        rate = usual_learning_rate(0) if known == "auto" else known
+    hidden_size = MODEL_SIZES[settings.size].hidden if settings.size is not None else 0
+    rate = _learning_rate(settings, hidden_size)
+    known = existing.training.learning_rate
+    if settings.config is not None and known != "auto":  # its width may not be known any more
+        rate = known
     return replace(settings, **changes), CheckedStart(existing.model_fingerprint, rate)
 
 

@@ -39,7 +39,7 @@ from tidemask.training.distributed import (
     rank_and_size,
 )
 from tidemask.training.graceful_stop import leave_if_asked
-from tidemask.training.logging_trainer import Hooks
+from tidemask.training.metrics_log import PeriodicEvaluation
 from tidemask.training.resume_checks import (
     accumulation_steps_on,
     check_identity,
@@ -109,7 +109,7 @@ def _train(
     if rank_and_size()[0] == 0:
         clear_unfinished(run)
         set_aside_damaged(point)
-        trainer.prune_checkpoints()
+        trainer.checkpoints.prune()
         cut_metrics(run.metrics, _last_logged_step(point))
     with stop_request.deferred():
         leave_if_asked(stop_request)
@@ -176,7 +176,7 @@ def _build_trainer(
         accumulation = accumulation_steps_on(config.training, saved["global_batch_size"])
     total = config.training.max_steps
 
-    def on_step(step: int, record: Mapping[str, MetricValue] | None) -> None:
+    def on_step_end(step: int, record: Mapping[str, MetricValue] | None) -> None:
         if record is not None:
             callbacks.on_record(record)
         callbacks.on_progress("training", step, total)
@@ -194,13 +194,13 @@ def _build_trainer(
         tokenizer=data.tokenizer,
         identity=identity,
         accumulation_steps=accumulation,
-        hooks=Hooks(
+        evaluation=PeriodicEvaluation(
             evaluate=evaluation.during_training if evaluates else None,
             at_start=evaluation.at_start if measures_start else None,
-            evaluate_every_steps=config.evaluation.interval(total) if evaluates else 0,
-            on_step=on_step,
-            callbacks=callbacks.trainer_callbacks,
+            every_steps=config.evaluation.interval(total) if evaluates else 0,
         ),
+        on_step_end=on_step_end,
+        callbacks=callbacks.trainer_callbacks,
         stop_request=evaluation.stop_request,
     )
 

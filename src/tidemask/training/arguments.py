@@ -126,10 +126,16 @@ class TrainingSettings(Settings):
                 f"max_steps={self.max_steps} together with {self.num_warmup_steps()} of warm-up."
             )
 
-    def resolved(self) -> TrainingSettings:
-        """The same with the numbers of steps that `auto` stands for."""
+    def resolved(self, *, learning_rate: float) -> TrainingSettings:
+        """The same with the numbers that `auto` stands for.
+
+        Args:
+            learning_rate: the peak that is usual for the model.
+        """
+        rate = learning_rate if self.learning_rate == "auto" else self.learning_rate
         decay = self.num_decay_steps() if self.lr_schedule == "wsd" else self.lr_decay_steps
-        return replace(self, lr_warmup_steps=self.num_warmup_steps(), lr_decay_steps=decay)
+        warmup = self.num_warmup_steps()
+        return replace(self, learning_rate=rate, lr_warmup_steps=warmup, lr_decay_steps=decay)
 
     def num_warmup_steps(self) -> int:
         """Optimizer steps in which the learning rate rises."""
@@ -188,7 +194,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
     The filter for NaN losses is off because it would hide them; skipping data on resume is off
     because the sampler computes its position; several devices in one process are off.
     """
-    assert settings.learning_rate != "auto", "the trainer knows its model and resolves it"
+    assert settings.learning_rate != "auto", "settings are resolved first"
     arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=settings.max_steps,

@@ -1,6 +1,8 @@
-"""`torch.compile` for training: compiled once, whatever the masking ratio is."""
+"""How the forward and backward pass run: compiled, or with activations computed again."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +11,10 @@ from tidemask.errors import UserError
 
 
 def compile_for_training(model: nn.Module, device: torch.device) -> None:
-    """Compile the model's calls in place; names of weights and `forward` itself stay as they are.
+    """Compile the model's calls in place, once for every masking ratio.
 
-    On a CPU dropout is left to the eager generator, as the compiler's own takes longer than all
-    that it saves.
+    Names of weights and `forward` itself stay as they are. On a CPU dropout is left to the eager
+    generator, as the compiler's own takes longer than all that it saves.
 
     Raises:
         UserError: there is no C++ compiler, which a CPU needs, or no Triton, which a GPU needs.
@@ -30,6 +32,15 @@ def mark_changing(inputs: dict[str, Tensor]) -> None:
     """Tell the compiler what has another length in each step: what is selected."""
     for name in ("positions", "targets"):
         torch._dynamo.mark_dynamic(inputs[name], 0)
+
+
+def recompute_activations(model: Any) -> None:
+    """Compute each layer again in the backward pass; transformers 5.17 has the older name alone."""
+    how = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(how)
+    else:
+        model.gradient_checkpointing_enable(how)
 
 
 def _check_compiler() -> None:

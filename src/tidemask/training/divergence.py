@@ -1,22 +1,24 @@
-"""What is said when a run cannot go on because a number is not finite."""
+"""The error of a run that cannot go on because a number is not finite, and what it came from."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tidemask.batches.stream import BatchDataset, StepSampler
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import all_sum
+from tidemask.training.sharding import local_part
 
 _NAMED = 8
-"""Samples that are named; of more, how many."""
+"""Samples that are named; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Divergence:
     sampler: Callable[[int], StepSampler]
 
     def error(self, what: str, value: float, step: int, samples: Sequence[int]) -> UserError:
-        """See `not_finite`."""
+        """The error of a number that is not finite; arguments as for `not_finite`."""
         checkpoints = self.run.checkpoints()
         return not_finite(
             what,
@@ -46,12 +48,14 @@ class Divergence:
         )
 
     def samples_of(self, step: int) -> range:
-        """Those of a whole step, over all ranks."""
+        """The samples of a whole step, over all ranks."""
         size = self.sampler(step).global_batch_size
         return range(step * size, (step + 1) * size)
 
     def samples_not_finite(self, step: int, losses: Sequence[Tensor]) -> list[int]:
-        """Samples of the micro-batches, of any rank, whose loss is not; all if none stands out.
+        """The samples of the micro-batches, of any rank, whose loss is not finite.
+
+        They are all samples of the step if no micro-batch stands out.
 
         Every rank must call it.
 
@@ -67,6 +71,22 @@ class Divergence:
         found = (num_finite < num_finite.max()).nonzero().flatten().tolist()
         return [everyone[number] for number in found] or list(everyone)
 
+    def check_weights(self, model: nn.Module, step: int) -> None:
+        """Check that every weight is finite; every rank must call it.
+
+        Args:
+            model: that was trained.
+            step: the 0-based optimizer step that changed the weights last.
+
+        Raises:
+            UserError: a weight of any rank is not finite.
+        """
+        parts = ((name, local_part(weight)) for name, weight in model.named_parameters())
+        wrong = [name for name, part in parts if not bool(torch.isfinite(part).all())]
+        if float(all_sum(torch.tensor([float(len(wrong))], dtype=torch.float64))) > 0.0:
+            name = wrong[0] if wrong else "of another process"
+            raise self.error(f"weight {name}", math.nan, step, samples=[])
+
 
 def not_finite(
     what: str,
@@ -77,7 +97,7 @@ def not_finite(
     rows: Sequence[int],
     checkpoint: Path | None,
 ) -> UserError:
-    """The error of a loss, a gradient or a weight that is infinite or no number.
+    """The error of a loss, a gradient or a weight that is infinite or NaN.
 
     Args:
         what: its name.

@@ -1,4 +1,4 @@
-"""What is logged: sums since the last logged step, and totals of the run.
+"""Sums since the last logged step, and totals of the run.
 
 The state is saved with every checkpoint, so that a window that a resume cuts in two is logged as
 if the run had not been broken.
@@ -25,7 +25,10 @@ from tidemask.training.step_sums import StepTotals
 
 @dataclass
 class LoggingWindow:
-    """Sums over the optimizer steps since the last logged one, and totals."""
+    """Sums over the optimizer steps since the last logged one, and totals.
+
+    The fields are the keys of the saved state; those of `TokenCounts` are sums of its counts.
+    """
 
     num_steps: int = 0
     loss: float = 0.0
@@ -44,22 +47,18 @@ class LoggingWindow:
     total_selected: float = 0.0
     total_seconds: float = 0.0
 
-    def add(self, sums: StepTotals, *, ratio: float) -> None:
-        """Take in one optimizer step, already reduced over ranks."""
-        counts = sums.class_count().tolist()
-        so_far = self.class_selected or [0.0] * len(counts)
-        self.class_selected = [a + b for a, b in zip(so_far, counts, strict=True)]
+    def add(self, step: StepTotals, *, ratio: float) -> None:
+        """Add one optimizer step, already reduced over ranks."""
+        class_count = step.class_count.tolist()
+        so_far = self.class_selected or [0.0] * len(class_count)
+        self.class_selected = [a + b for a, b in zip(so_far, class_count, strict=True)]
         self.num_steps += 1
-        self.loss += sums.scalar("loss")
-        self.normaliser += sums.scalar("normaliser")
+        self.loss += step.loss
         self.ratio += ratio
-        self.selected += sums.scalar("selected")
-        self.corrupted += sums.scalar("corrupted")
-        self.shortfall += sums.scalar("shortfall")
-        self.maskable += sums.scalar("maskable")
-        self.tokens += sums.scalar("tokens")
-        self.total_tokens += sums.scalar("tokens")
-        self.total_selected += sums.scalar("selected")
+        for name, count in step.counts._asdict().items():
+            setattr(self, name, getattr(self, name) + float(count))
+        self.total_tokens += float(step.counts.tokens)
+        self.total_selected += float(step.counts.selected)
 
     def add_seconds(self, seconds: float, *, loading: float = 0.0, masking: float = 0.0) -> None:
         """Count time spent on training: not on evaluation, nor on saving.

@@ -2,7 +2,7 @@
 
 On a GPU this goes on beside the step before, on a stream of its own: its kernels are small, and
 the one number that the host must know of each micro-batch, how many positions are selected, is
-there before the device has finished what it is doing.
+there before the device has finished the step before.
 
 Dimensions: `S` selected positions, `K` classes.
 """
@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
@@ -24,19 +25,33 @@ from tidemask.masking.noise import StepKey
 from tidemask.token_classes import NO_CLASS
 
 
+class TokenCounts(NamedTuple):
+    """What is counted of a masked micro-batch or of a whole step: float64 scalars."""
+
+    normaliser: Float64[Tensor, ""]
+    """The divisor of the loss."""
+    selected: Float64[Tensor, ""]
+    corrupted: Float64[Tensor, ""]
+    maskable: Float64[Tensor, ""]
+    tokens: Float64[Tensor, ""]
+    """All that are not padding."""
+    shortfall: Float64[Tensor, ""]
+    """By how much the budget exceeds what could be selected."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MaskedStep:
     """This rank's part of an optimizer step.
 
     Attributes:
         inputs: of the model and its loss, for each micro-batch; on the device.
-        counts: sums of `step_sums.COUNTS` over them, on the host.
+        counts: sums over them, on the host.
         loading_seconds: time to fetch them.
         masking_seconds: time to mask them and to count.
     """
 
     inputs: list[dict[str, Tensor]]
-    counts: Float64[Tensor, "6"]
+    counts: TokenCounts
     loading_seconds: float
     masking_seconds: float
 
@@ -76,17 +91,18 @@ class StepMasking:
                 )
                 for batch in fetched
             ]
-            counts = torch.stack([_counts(batch) for batch in masked]).cpu()
+            # The only wait for the device: all counts of the step, in one copy.
+            counts = torch.stack([torch.stack(count_tokens(batch)) for batch in masked]).cpu()
+            num_selected = [int(TokenCounts(*row).selected) for row in counts]
+            num_classes = len(self.masker.class_names)
             inputs = [
-                model_inputs(
-                    batch, num_classes=len(self.masker.class_names), num_selected=int(row[1])
-                )
-                for batch, row in zip(masked, counts, strict=True)
+                model_inputs(batch, num_classes=num_classes, num_selected=number)
+                for batch, number in zip(masked, num_selected, strict=True)
             ]
         self._hand_over(inputs)
         return MaskedStep(
             inputs=inputs,
-            counts=counts.sum(0),
+            counts=TokenCounts(*counts.sum(0)),
             loading_seconds=loaded - started,
             masking_seconds=time.perf_counter() - loaded,
         )
@@ -110,20 +126,18 @@ class StepMasking:
                 tensor.record_stream(training)
 
 
-def _counts(masked: MaskedBatch) -> Float64[Tensor, "6"]:
-    """`step_sums.COUNTS` of a micro-batch, on its device."""
+def count_tokens(masked: MaskedBatch) -> TokenCounts:
+    """Count the tokens of a micro-batch, on its device."""
     zero = masked.input_ids.new_zeros((), dtype=torch.float64)
     mask = masked.attention_mask
-    tokens = zero + masked.input_ids.numel() if mask is None else mask.sum()
-    counts = [
-        masked.num_normalising(),
-        masked.num_selected(),
-        masked.num_corrupted(),
-        masked.num_maskable(),
-        tokens,
-        zero if masked.shortfall is None else masked.shortfall,
-    ]
-    return torch.stack([count.to(torch.float64) for count in counts])
+    return TokenCounts(
+        normaliser=masked.num_normalising().double(),
+        selected=masked.num_selected().double(),
+        corrupted=masked.num_corrupted().double(),
+        maskable=masked.num_maskable().double(),
+        tokens=zero + masked.input_ids.numel() if mask is None else mask.sum().double(),
+        shortfall=zero if masked.shortfall is None else masked.shortfall.double(),
+    )
 
 
 def model_inputs(masked: MaskedBatch, *, num_classes: int, num_selected: int) -> dict[str, Tensor]:

@@ -1,33 +1,19 @@
 """What the processes of a run share: plain data parallelism, or parameters in shards (FSDP2).
 
-Accelerate wraps the model; this says what it is to wrap it with, gathers what it has cut into
-shards, and tells which of the two really runs. A checkpoint looks the same whatever ran, so a run
-may continue on another number of processes and with another engine.
+Accelerate wraps the model; here are the arguments that it gets. What is saved of a model in shards
+is in `sharding_trainer.py`.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import torch.distributed as dist
-from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
 from torch.distributed.tensor import DTensor
-from transformers import Trainer
-from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
@@ -83,147 +69,3 @@ def naming_lost_processes(run: RunDirectory) -> Iterator[None]:
 def local_part(tensor: Tensor) -> Tensor:
     """This process's shard of a parameter, or the whole where it is not cut."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-class ShardingTrainer(Trainer):
-    """A Trainer whose state is whole in its checkpoints, whatever holds it in training."""
-
-    def create_accelerator_and_postprocess(self) -> None:
-        """Let FSDP2 run on the CPU too, where Accelerate would leave it out without a word.
-
-        Raises:
-            UserError: `accelerate launch` asks for the first FSDP.
-        """
-        super().create_accelerator_and_postprocess()
-        state: Any = self.accelerator.state
-        if self.args.fsdp and not self.is_fsdp_enabled:
-            state.fsdp_plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
-            state.distributed_type = DistributedType.FSDP
-            self.is_fsdp_enabled = True
-        if self.is_fsdp_enabled and state.fsdp_plugin.fsdp_version != 2:
-            raise UserError(
-                f"sharding that tidemask does not know: fsdp_version="
-                f"{state.fsdp_plugin.fsdp_version}. Expected 2 in the configuration of "
-                "`accelerate launch`, or training.sharding=fsdp2."
-            )
-
-    def engine(self) -> str:
-        """What runs, in a few words: `DDP on 2 processes (gloo)`."""
-        num_ranks = rank_and_size()[1]
-        if num_ranks == 1:
-            return "one process"
-        kind = "FSDP2" if self.is_fsdp_enabled else "DDP"
-        return f"{kind} on {num_ranks} processes ({dist.get_backend()})"
-
-    def engine_notes(self, sharding: Sharding) -> list[str]:
-        """What a user should know of the engine, one sentence each; none of a plain process."""
-        num_ranks = rank_and_size()[1]
-        notes = [f"Training runs as {self.engine()}."] if num_ranks > 1 else []
-        if self.is_fsdp_enabled:
-            return notes
-        if sharding != "none":
-            notes.append(
-                f"training.sharding={sharding} has no effect on one process: nothing is sharded."
-            )
-        elif os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
-            notes.append(
-                "`accelerate launch` asked for FSDP, which it does not run here: nothing is "
-                "sharded. training.sharding=fsdp2 shards on the CPU too."
-            )
-        return notes
-
-    # ---- state ----
-
-    def gathered_weights(self) -> dict[str, Tensor] | None:
-        """All weights on the first rank, nothing on others; `None` where each rank holds them.
-
-        Every rank must call it. A weight that two layers share stands under its first name alone.
-        """
-        if not self.is_fsdp_enabled:
-            return None
-        module = self._module()
-        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        weights: Any = get_model_state_dict(module, options=options)
-        every_name = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-        repeated = every_name - {name for name, _ in module.named_parameters()}
-        return {name: weight for name, weight in weights.items() if name not in repeated}
-
-    def take_weights(self, weights: dict[str, Tensor]) -> None:
-        """Load all weights into the model, into its shards where it has some."""
-        if self.is_fsdp_enabled:
-            options = StateDictOptions(full_state_dict=True)
-            set_model_state_dict(self._module(), dict(weights), options=options)
-        else:
-            self._module().load_state_dict(weights)
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the model; every rank must call it."""
-        self._save(output_dir)
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if not self.is_fsdp_enabled:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        state: Any = get_optimizer_state_dict(self._module(), self._optimizer(), options=options)
-        if self.args.should_save:
-            torch.save(_numbered(state), Path(output_dir) / OPTIMIZER_NAME)
-            torch.save(self._scheduler().state_dict(), Path(output_dir) / SCHEDULER_NAME)
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if not self.is_fsdp_enabled or checkpoint is None:
-            super()._load_optimizer_and_scheduler(checkpoint)
-            return
-        directory = Path(checkpoint)
-        saved = torch.load(directory / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
-        names = {parameter: name for name, parameter in self._module().named_parameters()}
-        groups = self._optimizer().param_groups
-        order = [names[parameter] for group in groups for parameter in group["params"]]
-        set_optimizer_state_dict(
-            self._module(),
-            self._optimizer(),
-            _named(saved, order),
-            options=StateDictOptions(full_state_dict=True),
-        )
-        scheduler = torch.load(directory / SCHEDULER_NAME, weights_only=True)
-        self._scheduler().load_state_dict(scheduler)
-
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
-        return norm.full_tensor() if isinstance(norm, DTensor) else norm
-
-    def _module(self) -> nn.Module:
-        module: nn.Module = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
-        return module
-
-    def _scheduler(self) -> Any:
-        return self.lr_scheduler
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        wrapped: Any = self.optimizer
-        optimizer: torch.optim.Optimizer = getattr(wrapped, "optimizer", wrapped)
-        return optimizer
-
-
-def _numbered(state: dict[str, Any]) -> dict[str, Any]:
-    """The state of an optimizer by the numbers of its parameters, as an optimizer saves it."""
-    order = [name for group in state["param_groups"] for name in group["params"]]
-    number = {name: place for place, name in enumerate(order)}
-    return {
-        "state": {number[name]: values for name, values in state["state"].items()},
-        "param_groups": [
-            {**group, "params": [number[name] for name in group["params"]]}
-            for group in state["param_groups"]
-        ],
-    }
-
-
-def _named(state: dict[str, Any], order: list[str]) -> dict[str, Any]:
-    """The state of an optimizer by the names of its parameters, which stand in its order."""
-    return {
-        "state": {order[number]: values for number, values in state["state"].items()},
-        "param_groups": [
-            {**group, "params": [order[number] for number in group["params"]]}
-            for group in state["param_groups"]
-        ],
-    }

@@ -1,20 +1,21 @@
-"""What training learns from its losses: class losses, sums to log, and that all is finite.
+"""What is kept of each step's losses: class losses, sums to log, and a check that all is finite.
 
-The losses of a step are on their way to the host while the device goes on. They are taken in before
-the next step is masked, which needs them.
+The losses of a step are copied to the host while the device goes on. They are collected before the
+next step is masked, which needs them.
 
-Dimensions: `S` selected positions, `K` classes, `V` vocabulary.
+Dimensions: `K` classes, `V` vocabulary.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float64
 from torch import Tensor
 
 from tidemask.masking.masker import Masker
@@ -30,22 +31,21 @@ _NAMED_CLASSES = 3
 
 @dataclass
 class _Step:
-    """An optimizer step under way, and after it until its sums are taken in."""
+    """The newest optimizer step, until the next one is opened."""
 
     number: int
     ratio: float
     masked: MaskedStep
     sums: StepSums
-    losses: list[Tensor] = field(default_factory=list)
-    is_settled: bool = False
+    is_collected: bool = False
 
 
 class StepAccounting:
-    """Opens a step, adds its losses, and settles it when it is over.
+    """Opens each step, adds up its losses, and collects them when it is over.
 
     Args:
-        masker: the policy, which says whose losses are to be kept.
-        divergence: words what is not finite.
+        masker: the policy, which decides whose losses are kept.
+        divergence: makes the error of what is not finite.
         device: where the losses are.
 
     Attributes:
@@ -62,69 +62,75 @@ class StepAccounting:
         self._divergence = divergence
         self._device = device
         self._step: _Step | None = None
+        self._started = 0.0
         self._norms: list[tuple[int, AsyncCopy]] = []
 
-    def losses(self) -> Tensor | None:
-        """What the masker weighs by, float64 [V] or [K]; `None` if it does not learn."""
+    @property
+    def learned_losses(self) -> Float64[Tensor, "N"] | None:
+        """What the masker's weights follow, [V] or [K], nats; `None` if it does not learn."""
         learned = self.vocabulary_loss or self.class_loss
         return learned.value() if learned else None
 
-    def open(self, number: int, masked: MaskedStep, *, ratio: float) -> float:
-        """Begin a step that was masked; returns its normaliser on this rank."""
+    @property
+    def sums(self) -> StepSums:
+        """The sums of the open step."""
+        return self._open_step.sums
+
+    def start_clock(self) -> None:
+        """Begin to measure the time of the coming step."""
+        self._started = time.perf_counter()
+
+    def open_step(self, number: int, masked: MaskedStep, *, ratio: float) -> None:
+        """Begin a step that was masked.
+
+        Args:
+            number: of the step, 0-based.
+            masked: this rank's micro-batches.
+            ratio: the scheduled masking ratio.
+        """
         sums = StepSums(
-            len(self._masker.class_names),
-            self._masker.vocabulary.size if self.vocabulary_loss else 0,
+            masked.counts,
+            num_micro_batches=len(masked.inputs),
+            num_classes=len(self._masker.class_names),
+            vocab_size=self._masker.vocabulary.size if self.vocabulary_loss else 0,
             device=self._device,
         )
-        sums.add_counts(masked.counts)
         self._step = _Step(number, ratio, masked, sums)
-        return sums.normaliser
-
-    def forget_open_step(self) -> None:
-        """Nothing is under way: training begins, or begins again."""
-        self._step = None
-
-    def add_losses(
-        self,
-        loss: Float[Tensor, ""],
-        token_loss: Float[Tensor, "S"],
-        classes: Int[Tensor, "S"],
-        targets: Int[Tensor, "S"],
-    ) -> None:
-        """Take in a micro-batch, as `StepSums.add_losses`; after the last, the sums are sent."""
-        step = self._open_step()
-        step.losses.append(loss)
-        step.sums.add_losses(loss, token_loss, classes, targets)
-        if len(step.losses) == len(step.masked.inputs):
-            step.sums.send()
 
     def add_norm(self, norm: Tensor | float) -> None:
-        """Keep the gradient norm of the open step, to be looked at when it is here."""
-        number = self._open_step().number
-        self._norms.append((number, AsyncCopy(torch.as_tensor(norm).detach())))
+        """Keep the gradient norm of the open step until it is collected."""
+        copy = AsyncCopy(torch.as_tensor(norm).detach())
+        self._norms.append((self._open_step.number, copy))
 
-    def add_seconds(self, seconds: float) -> None:
-        """Count the time that the open step took."""
-        masked = self._open_step().masked
+    def end_step(self) -> None:
+        """Add the time that the open step took."""
+        masked = self._open_step.masked
         self.window.add_seconds(
-            seconds, loading=masked.loading_seconds, masking=masked.masking_seconds
+            time.perf_counter() - self._started,
+            loading=masked.loading_seconds,
+            masking=masked.masking_seconds,
         )
 
-    def settle(self, *, wholly: bool = False) -> None:
-        """Take in what the last step's losses were, and refuse what is not finite.
+    def forget_step(self) -> None:
+        """Leave no step open: training begins, or begins again."""
+        self._step = None
 
-        On a GPU the losses are here once the forward pass is done; the gradient norm of the last
-        step may not be, and is left to the next call unless all is to be settled.
+    def collect(self, *, last_norm: bool = False) -> None:
+        """Wait for the newest step's losses and add them; refuse what is not finite.
+
+        Args:
+            last_norm: whether to wait for the newest gradient norm too. On a GPU the losses are on
+                the host once the forward pass is done, the norm after the backward pass.
 
         Raises:
             UserError: a loss or a gradient norm is not finite.
         """
         step = self._step
-        if step is not None and not step.is_settled:
-            step.is_settled = True
-            self._take_in(step)
-        left = 0 if wholly or self._device.type == "cpu" else 1
-        while len(self._norms) > left:
+        if step is not None and not step.is_collected:
+            step.is_collected = True
+            self._add_totals(step)
+        num_left = 0 if last_norm or self._device.type == "cpu" else 1
+        while len(self._norms) > num_left:
             number, norm = self._norms.pop(0)
             value = float(norm.wait())
             if not math.isfinite(value):
@@ -132,8 +138,8 @@ class StepAccounting:
                 raise self._divergence.error("gradient norm", value, number, samples)
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain numbers."""
-        self.settle(wholly=True)
+        """Plain numbers, as JSON keeps them."""
+        self.collect(last_norm=True)
         return {
             "class_loss": self.class_loss.state_dict() if self.class_loss else None,
             "vocabulary_loss": self.vocabulary_loss.state_dict() if self.vocabulary_loss else None,
@@ -148,22 +154,23 @@ class StepAccounting:
         if self.vocabulary_loss is not None:
             self.vocabulary_loss.load_state_dict(state["vocabulary_loss"])
 
+    @property
     def _open_step(self) -> _Step:
         assert self._step is not None, "a step is opened before anything of it is added"
         return self._step
 
-    def _take_in(self, step: _Step) -> None:
+    def _add_totals(self, step: _Step) -> None:
         totals = step.sums.totals()
-        loss = totals.scalar("loss")
-        if not math.isfinite(loss):
-            finite = torch.isfinite(totals.class_loss()).tolist()
+        if not math.isfinite(totals.loss):
+            finite = torch.isfinite(totals.class_loss).tolist()
             names = [n for n, ok in zip(self._masker.class_names, finite, strict=True) if not ok]
-            is_telling = 0 < len(names) <= _NAMED_CLASSES
-            where = f" ({', '.join(names)})" if is_telling else ""
-            samples = self._divergence.samples_not_finite(step.number, step.losses)
-            raise self._divergence.error(f"training loss{where}", loss, step.number, samples)
+            where = f" ({', '.join(names)})" if 0 < len(names) <= _NAMED_CLASSES else ""
+            samples = self._divergence.samples_not_finite(step.number, step.sums.losses)
+            raise self._divergence.error(f"training loss{where}", totals.loss, step.number, samples)
         if self.class_loss is not None:
-            self.class_loss.update(totals.class_loss(), totals.class_count(), step=step.number)
+            self.class_loss.update(totals.class_loss, totals.class_count, step=step.number)
         if self.vocabulary_loss is not None:
-            self.vocabulary_loss.update(*totals.vocabulary(), step=step.number)
+            self.vocabulary_loss.update(
+                totals.vocabulary_loss, totals.vocabulary_count, step=step.number
+            )
         self.window.add(totals, ratio=step.ratio)

@@ -2,17 +2,16 @@
 
 All micro-batches of a step are masked on the training device just before the step, when the step
 is known; the loss is a sum divided once by a normaliser over the global batch; the per-class losses
-of the step are reduced over ranks and weigh the next. What runs where is in `engine.py`, what is
-saved in `checkpointing.py`, what is logged in `logged.py`, what losses teach in `accounting.py`.
+of the step are reduced over ranks and decide the weights of the next. The methods of the Trainer
+are overridden here; the work is that of `masked_step` (masking), `step_accounting` (losses),
+`metrics_log` (metrics.jsonl), `checkpoint_writer` and `sharding_trainer` (checkpoints).
 
 Dimensions: `S` selected positions, `K` classes.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
@@ -30,22 +29,29 @@ from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.modeling import SelectedPositionsLM
 from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
-from tidemask.run_record import RunDirectory
+from tidemask.progress import ignore
+from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
-from tidemask.training.checkpoint_files import read_state
-from tidemask.training.compilation import compile_for_training, mark_changing
+from tidemask.training.checkpoint_files import read_state, write_state
+from tidemask.training.checkpoint_writer import CheckpointWriter
+from tidemask.training.compilation import (
+    compile_for_training,
+    mark_changing,
+    recompute_activations,
+)
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.graceful_stop import GracefulStopCallback
-from tidemask.training.logging_trainer import Hooks, LoggedTrainer, StepEnd
 from tidemask.training.masked_step import StepMasking, weighted_sum
-from tidemask.training.sharding import local_part, mark_layers
-from tidemask.training.signals import StopRequest, leave_signals_to_parent
+from tidemask.training.metrics_log import MetricsLog, PeriodicEvaluation, StepEndCallback
+from tidemask.training.sharding import mark_layers
+from tidemask.training.sharding_trainer import ShardingTrainer
+from tidemask.training.signals import Interrupted, StopRequest, leave_signals_to_parent
 from tidemask.training.step_accounting import StepAccounting
-from tidemask.training.trackers import tracker_callbacks
+from tidemask.training.trackers import reportable, tracker_callbacks
 
 
-class MaskedLMTrainer(LoggedTrainer):
+class MaskedLMTrainer(ShardingTrainer):
     """Pre-trains with time-variant masking.
 
     Args:
@@ -53,13 +59,16 @@ class MaskedLMTrainer(LoggedTrainer):
         settings: of the optimisation.
         masker: the masking policy.
         dataset: training sequences in shuffled order.
-        run: where metrics and checkpoints go.
+        run: where metrics and checkpoints are written.
         tokenizer: saved beside the model.
         identity: what a checkpoint must agree with to continue this run; saved with it.
         accumulation_steps: micro-batches per step on each rank, if it is not that of the settings
             because the run continues on another number of ranks.
-        hooks: evaluation and progress.
-        stop_request: says when to stop; nothing stops it if left out.
+        evaluation: what is measured beside training; nothing if left out.
+        on_step_end: called on the first rank after every step, with its line of metrics if it has
+            one.
+        callbacks: of the Trainer; `on_log` gets the numbers of each line of metrics.
+        stop_request: when to stop; nothing stops training if left out.
     """
 
     def __init__(
@@ -73,23 +82,21 @@ class MaskedLMTrainer(LoggedTrainer):
         tokenizer: PreTrainedTokenizerBase,
         identity: Mapping[str, Any] | None = None,
         accumulation_steps: int | None = None,
-        hooks: Hooks | None = None,
+        evaluation: PeriodicEvaluation | None = None,
+        on_step_end: StepEndCallback = ignore,
+        callbacks: Sequence[TrainerCallback] = (),
         stop_request: StopRequest | None = None,
     ) -> None:
         if accumulation_steps is not None:
             settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
-        if settings.learning_rate == "auto":
-            width = model.language_model.config.hidden_size
-            settings = replace(settings, learning_rate=usual_learning_rate(width))
+        width = model.language_model.config.hidden_size
+        settings = settings.resolved(learning_rate=usual_learning_rate(width))
         self.settings = settings
         self.identity = dict(identity or {})
         self.dataset = dataset
-        self.tokenizer = tokenizer
         self.masker = masker
-        self.run = run
-        self.hooks = hooks or Hooks()
         self.stopping = GracefulStopCallback(stop_request or StopRequest())
-        self.unlogged = None
+        self.checkpoints = CheckpointWriter(run, settings)
         self._resume_from: Path | None = None
         if settings.head == "cut_cross_entropy":
             check_cut_cross_entropy()
@@ -97,20 +104,32 @@ class MaskedLMTrainer(LoggedTrainer):
         mark_layers(model)
         trackers = tracker_callbacks(settings.report_to, run) if rank_and_size()[0] == 0 else []
         if settings.gradient_checkpointing:
-            _checkpoint_activations(model.language_model)
+            recompute_activations(model.language_model)
         super().__init__(
             model=model,
             args=trainer_arguments(settings, run.root),
             train_dataset=dataset,
             processing_class=tokenizer,
-            # Never called, as `compute_loss` is overridden; that there is one tells the Trainer not
-            # to divide the loss by the number of micro-batches once more.
+            # Never called, as `compute_loss` is overridden; that there is one keeps the Trainer
+            # from dividing the loss by the number of micro-batches once more.
             compute_loss_func=weighted_sum,
-            callbacks=[*self.hooks.callbacks, *trackers, StepEnd(self), self.stopping],
+            callbacks=[*callbacks, *trackers],
         )
         self._masking = StepMasking(masker, self.args.device)
         self._divergence = Divergence(run, dataset, self._sampler)
         self.accounting = StepAccounting(masker, self._divergence, self.args.device)
+        self.metrics_log = MetricsLog(
+            run,
+            self.accounting,
+            masker,
+            evaluation=evaluation or PeriodicEvaluation(),
+            max_steps=settings.max_steps,
+            measured_model=lambda: self.accelerator.unwrap_model(self.model),
+            on_step_end=on_step_end,
+            on_log=self._call_on_log,
+        )
+        self.add_callback(self.metrics_log)
+        self.add_callback(self.stopping)
         if settings.compile:
             compile_for_training(model, self.args.device)
         self.remove_callback(PrinterCallback)
@@ -119,7 +138,7 @@ class MaskedLMTrainer(LoggedTrainer):
     def train_from(self, checkpoint: Path | None) -> None:
         """Train to the last step, from a checkpoint or from the beginning."""
         self._resume_from = checkpoint
-        self.accounting.forget_open_step()
+        self.accounting.forget_step()
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     # ---- data ----
@@ -149,8 +168,8 @@ class MaskedLMTrainer(LoggedTrainer):
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Tensor]], Tensor]:
         """Fetch and mask the micro-batches of the coming step; count its global normaliser."""
-        self.started = time.perf_counter()
-        self.accounting.settle()
+        self.accounting.start_clock()
+        self.accounting.collect()
         step = self.state.global_step
         progress = step / self.settings.max_steps
         masked = self._masking(
@@ -158,13 +177,13 @@ class MaskedLMTrainer(LoggedTrainer):
             num_batches,
             progress=progress,
             key=StepKey(self.settings.seed, step),
-            class_loss=self.accounting.losses(),
+            class_loss=self.accounting.learned_losses,
         )
-        ours = self.accounting.open(step, masked, ratio=self.masker.ratio(progress))
-        normaliser = torch.tensor([ours], dtype=torch.float64)
+        self.accounting.open_step(step, masked, ratio=self.masker.ratio(progress))
+        normaliser = masked.counts.normaliser
         if rank_and_size()[1] > 1:
             normaliser = all_sum(on_device(normaliser, device))
-        return masked.inputs, normaliser[0].to(torch.float32)
+        return masked.inputs, normaliser.to(torch.float32)
 
     # ---- loss ----
 
@@ -188,56 +207,78 @@ class MaskedLMTrainer(LoggedTrainer):
         selected = len(inputs["classes"])  # the rest fills up to a full multiple
         token_loss = token_loss[:selected]
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
-        self.accounting.add_losses(
+        self.accounting.sums.add_losses(
             summed.detach(), token_loss.detach(), inputs["classes"], inputs["targets"][:selected]
         )
         loss = summed / num_items_in_batch.clamp(min=1.0) * rank_and_size()[1]
         return (loss, token_loss) if return_outputs else loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
-        """The gradient norm, kept to be looked at when it is here."""
+        """The gradient norm, kept until it is on the host."""
         norm = super()._get_grad_norm(model, grad_norm)
         if norm is not None:
             self.accounting.add_norm(norm)
         return norm
 
     def refuse_diverged_weights(self) -> None:
-        """Check that every weight is finite, before they are saved.
+        """Check that every loss, gradient norm and weight so far is finite, before it is saved.
 
         Raises:
             UserError: one is not.
         """
-        self.accounting.settle(wholly=True)
+        self.accounting.collect(last_norm=True)
         model: Any = self.model
-        parts = ((name, local_part(weight)) for name, weight in model.named_parameters())
-        wrong = [name for name, part in parts if not bool(torch.isfinite(part).all())]
-        if float(all_sum(torch.tensor([float(len(wrong))], dtype=torch.float64))) > 0.0:
-            name = wrong[0] if wrong else "of another process"
-            step = self.state.global_step - 1
-            raise self._divergence.error(f"weight {name}", math.nan, step, samples=[])
+        self._divergence.check_weights(model, self.state.global_step - 1)
 
-    # ---- state ----
+    # ---- metrics ----
 
-    def own_state(self) -> dict[str, Any]:
-        """What continues a run besides weights, optimizer and generators, as plain numbers."""
-        return {
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Write a line of metrics; a stop requested during its evaluation leaves it to resume."""
+        if "loss" not in logs:
+            return
+        optimisation = {LEARNING_RATE: logs["learning_rate"], GRAD_NORM: logs.get("grad_norm")}
+        try:
+            self.metrics_log.log_step(self.state.global_step, optimisation)
+        except Interrupted as stop:
+            self.stopping.stopped_by = stop.by
+            self.control.should_save = self.control.should_training_stop = True
+
+    def _call_on_log(self, record: Mapping[str, MetricValue]) -> None:
+        self.control = self.callback_handler.on_log(
+            self.args, self.state, self.control, reportable(record)
+        )
+
+    # ---- checkpoints ----
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        self.refuse_diverged_weights()
+        parts = (
+            self.save_model,
+            self._save_optimizer_and_scheduler,
+            self._save_scaler,
+            self._save_rng_state,
+            self._save_state,
+        )
+        self.checkpoints.write(self.state.global_step, parts)
+
+    def _save_state(self, output_dir: str) -> None:
+        """Save what continues a run besides weights, optimizer and generators, as plain numbers."""
+        if not self.args.should_save:
+            return
+        self.state.save_to_json(str(Path(output_dir) / "trainer_state.json"))
+        state = {
             "step": self.state.global_step,
             "global_batch_size": self._sampler(start_step=0).global_batch_size,
             "identity": self.identity,
-            "unlogged": self.unlogged,
+            "unlogged": self.metrics_log.unlogged,
             **self.accounting.state_dict(),
         }
+        write_state(Path(output_dir), state)
 
-    def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `own_state` gave."""
-        self.unlogged = state.get("unlogged")
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
+    ) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        state = read_state(Path(resume_from_checkpoint))
+        self.metrics_log.unlogged = state.get("unlogged")
         self.accounting.load_state_dict(state)
-
-
-def _checkpoint_activations(model: Any) -> None:
-    """Compute each layer again in the backward pass; transformers 5.17 has the older name alone."""
-    how = {"use_reentrant": False}
-    if hasattr(model, "activation_checkpointing_enable"):
-        model.activation_checkpointing_enable(how)
-    else:
-        model.gradient_checkpointing_enable(how)

@@ -1,0 +1,89 @@
+"""Writes checkpoints that are complete or absent, together on all ranks.
+
+In which order a checkpoint is written is here; what it is on the disk, in `checkpoint_files.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from tidemask.errors import UserError, one_line
+from tidemask.run_record import RunDirectory, force_metrics
+from tidemask.training.arguments import TrainingSettings
+from tidemask.training.checkpoint_files import prune, publish, room_on, seal, staging_directory
+from tidemask.training.distributed import all_sum, rank_and_size
+
+
+class CheckpointWriter:
+    """Stages each checkpoint, renames it when every part is there, and deletes old ones.
+
+    Args:
+        run: whose checkpoints are written.
+        settings: when checkpoints are planned and how many are kept.
+    """
+
+    def __init__(self, run: RunDirectory, settings: TrainingSettings) -> None:
+        self._run = run
+        self._settings = settings
+        self._is_first_rank = rank_and_size()[0] == 0
+
+    def write(self, step: int, parts: Sequence[Callable[[str], None]]) -> None:
+        """Write the checkpoint after `step` optimizer steps; every rank must call it.
+
+        Args:
+            step: optimizer steps done.
+            parts: each is called with the staging directory, on every rank. A part may gather from
+                all ranks before it writes, never after: a rank that could not write is not there
+                to take part.
+
+        Raises:
+            UserError: on every rank, if any rank could not write; nothing of it is left then.
+        """
+        staged = staging_directory(self._run, step)
+        for part in (self._begin, *parts, lambda _: self._finish(staged, step)):
+            self._together(part, staged)
+        self.prune()
+
+    def prune(self) -> None:
+        """Delete, on the first rank, the checkpoints that need not be kept."""
+        if self._is_first_rank:
+            keep = self._settings.keep_checkpoints
+            prune(self._run, keep=keep, is_planned=self._is_planned)
+
+    def _together(self, part: Callable[[str], None], staged: Path) -> None:
+        """Write a part; all ranks go on when all have written it, or none does."""
+        problem: Exception | None = None
+        try:
+            part(str(staged))
+        except Exception as error:  # each library has its own for a full disk
+            problem = error
+        failed = all_sum(torch.tensor([float(problem is not None)], dtype=torch.float64))
+        if float(failed) == 0.0:
+            return
+        if self._is_first_rank:
+            shutil.rmtree(staged, ignore_errors=True)
+        saved = self._run.checkpoints()
+        last = f"The last one is {saved[-1][1].name}" if saved else "There is none yet"
+        reason = one_line(problem) if problem else "another process could not write its part"
+        raise UserError(
+            f"checkpoint not saved: {staged}: {reason}. {room_on(self._run.root)} {last}. "
+            f"Make room, then continue with `tidemask resume {self._run.root}`."
+        ) from problem
+
+    def _begin(self, staged: str) -> None:
+        if self._is_first_rank:
+            shutil.rmtree(staged, ignore_errors=True)
+            Path(staged).mkdir()
+
+    def _finish(self, staged: Path, step: int) -> None:
+        if self._is_first_rank:
+            force_metrics(self._run.metrics)
+            seal(staged, step)
+            publish(staged, self._run, step)
+
+    def _is_planned(self, step: int) -> bool:
+        return step % self._settings.save_steps == 0 or step == self._settings.max_steps
