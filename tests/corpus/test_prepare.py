@@ -438,10 +438,10 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     encoding.CHUNK_CHARACTERS = 2000
     settings = PrepareSettings(vocab_size=300, sequence_length=32, held_out=0.2, workers=2)
-    def tell(stage, done, total):
+    def show(stage, done, total):
         if done:
             print(stage, flush=True)
-    prepare_files(sys.argv[1:2], out=sys.argv[2], settings=settings, on_progress=tell)
+    prepare_files(sys.argv[1:2], out=sys.argv[2], settings=settings, on_progress=show)
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,8 @@
-"""Text to a prepared corpus: duplicates out, split, tokenised, tagged, aligned, packed, stored.
+"""Text to a prepared corpus: deduplicated, split, tokenised, tagged, aligned, packed, stored.
 
-The documents are streamed two or three times, and never held: once to decide about each (dropped,
-training, held out), once more to train a tokenizer where none is given, and once to encode them.
+The documents are streamed two or three times, never all in memory: once to decide about each
+(dropped, training, held out), once more to train a tokenizer where none is given, and once to
+encode them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from tidemask.atomic import check_new_directory, new_directory
 from tidemask.corpus.encoding import encode_documents
 from tidemask.corpus.sources.documents import TextFiles, TextSource
-from tidemask.corpus.sources.splitting import Documents, Side, SplitPlan, plan_split
+from tidemask.corpus.sources.splitting import Documents, Split, SplitPlan, plan_split
 from tidemask.corpus.store.corpus import (
     HELD_OUT,
     MANIFEST,
@@ -36,7 +37,7 @@ from tidemask.progress import ProgressCallback, ignore, reported
 from tidemask.settings import check_at_least, check_share_below_one
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
-"""Names of the stages that are reported; each counts documents."""
+"""Names of the stages for the progress callback; each counts documents."""
 
 
 def available_cores() -> int:
@@ -95,10 +96,26 @@ def prepare_files(
     settings: PrepareSettings,
     on_progress: ProgressCallback = ignore,
 ) -> PreparedCorpus:
-    """Prepare the text of files, directories and globs; see `prepare_corpus`.
+    r"""Prepare the text of files, directories and globs; see `prepare_corpus`.
+
+    Args:
+        patterns: files, directories (searched recursively) and globs of text files.
+        out: a directory that does not exist, or is empty.
+        settings: of the rows, the tokenizer, the tagger and the split.
+        on_progress: called at most a few times a second, with documents.
 
     Raises:
         UserError: as `TextFiles.find`, `TextFiles.__call__` and `prepare_corpus`.
+
+    Example:
+        >>> import tempfile
+        >>> directory = Path(tempfile.mkdtemp())
+        >>> lines = [f"At {hour} o'clock the tide turned again." for hour in range(40)]
+        >>> _ = (directory / "tides.txt").write_text("\n\n".join(lines))
+        >>> settings = PrepareSettings(vocab_size=80, sequence_length=16, held_out=0.2, workers=1)
+        >>> corpus = prepare_files([directory], out=directory / "corpus", settings=settings)
+        >>> corpus.train.rows([0, 1]).input_ids.shape
+        (2, 16)
     """
     check_new_directory(Path(out).expanduser())
     files = TextFiles.find(patterns)
@@ -122,9 +139,9 @@ def prepare_corpus(
     fingerprint, whatever the number of workers.
 
     Args:
-        documents: gives the same documents, in the same order, each time it is called.
+        documents: yields the same documents, in the same order, each time it is called.
         out: a directory that does not exist, or is empty.
-        settings: how.
+        settings: of the rows, the tokenizer, the tagger and the split.
         sources: the files that the documents come from, for the manifest.
         on_progress: called at most a few times a second, with documents.
 
@@ -146,27 +163,27 @@ def prepare_corpus(
 def _tokenizer_and_plan(
     documents: Documents, settings: PrepareSettings, on_progress: ProgressCallback
 ) -> tuple[CorpusTokenizer, SplitPlan]:
-    """The tokenizer that was named, or one of the training split; and what to keep."""
+    """The named tokenizer, or one trained on the training split; and the split of each document."""
     loaded = None if settings.tokenizer is None else load_tokenizer(settings.tokenizer)
     trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
-    sides = bytearray()
+    splits = bytearray()
     stream = reported(documents(), on_progress, READING, None)
-    for text, side in plan_split(stream, settings.held_out):
-        sides.append(side)
-        if loaded is None and side is Side.TRAIN:
+    for text, split in plan_split(stream, settings.held_out):
+        splits.append(split)
+        if loaded is None and split is Split.TRAIN:
             trainer.count_letters(text)
-    plan = SplitPlan(bytes(sides))
+    plan = SplitPlan(bytes(splits))
     plan.check(settings.held_out)
     if loaded is not None:
         return loaded, plan
-    training = (text for text, side in plan.kept(documents()) if side is Side.TRAIN)
-    texts = reported(training, on_progress, LEARNING, plan.count(Side.TRAIN))
+    training = (text for text, split in plan.kept(documents()) if split is Split.TRAIN)
+    texts = reported(training, on_progress, LEARNING, plan.count(Split.TRAIN))
     return trainer.train(texts), plan
 
 
 def _write_splits(
     staged: Path,
-    kept: Iterator[tuple[str, Side]],
+    kept: Iterator[tuple[str, Split]],
     plan: SplitPlan,
     tokenizer: CorpusTokenizer,
     tagger: Tagger | None,
@@ -180,10 +197,10 @@ def _write_splits(
     encoded = encode_documents(
         (text for text, _ in kept), tokenizer.encoder(), tagger, num_workers=settings.workers
     )
-    sides = (Side(side) for side in plan.sides if side in (Side.TRAIN, Side.HELD_OUT))
+    splits = (Split(split) for split in plan.splits if split in (Split.TRAIN, Split.HELD_OUT))
     with closing(encoded):  # ends the workers, also when this fails
-        for document, side in zip(encoded, sides, strict=True):
-            (train if side is Side.TRAIN else held_out).add(document)
+        for document, split in zip(encoded, splits, strict=True):
+            (train if split is Split.TRAIN else held_out).add(document)
     train_counts, train_hash = train.finish()
     if train_counts.num_tokens == 0:
         raise UserError(
@@ -201,7 +218,7 @@ def _write_splits(
         class_names=class_names,
         train=train_counts,
         held_out=held_out_counts,
-        num_duplicates_dropped=plan.count(Side.DUPLICATE),
+        num_duplicates_dropped=plan.count(Split.DUPLICATE),
         sources=sources,
         fingerprint="",
     )
@@ -220,7 +237,7 @@ def _row_layout(tokenizer: CorpusTokenizer, sequence_length: int) -> RowLayout:
 
 @contextmanager
 def _one_thread_per_process() -> Iterator[None]:
-    """Keep `tokenizers` from starting threads: processes share the work here.
+    """Keep `tokenizers` from starting threads, as worker processes share the work here.
 
     It warns on stderr whenever a process that ran its threads is forked, as a DataLoader does.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import subprocess
 import sys
 
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.corpus.sources import deduplication
 from tidemask.corpus.sources.deduplication import DeduplicationSettings, NearDuplicateFilter
 
 
@@ -176,9 +174,3 @@ def test_settings_outside_their_range_are_refused(wrong: dict[str, float]) -> No
     (name,) = wrong
     with pytest.raises(ValueError, match=name):
         DeduplicationSettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
-
-
-def test_the_example_of_the_docstring_holds() -> None:
-    result = doctest.testmod(deduplication)
-    assert result.attempted > 0
-    assert result.failed == 0
