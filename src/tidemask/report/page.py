@@ -1,12 +1,13 @@
 """The page of a comparison: one HTML file that needs nothing else, no network and no script.
 
-What it says is put together here; how it looks is in `page.html.jinja` and `page.css`.
+Its content is put together here; its form is in `page.html.jinja` and `page.css`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,12 +15,11 @@ from markupsafe import Markup
 
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.figures.all_charts import ChartGroups
-from tidemask.report.figures.chart import Chart, LegendEntry
 from tidemask.report.figures.palette import run_colour, style_sheet
 from tidemask.report.figures.rendering import panel_svgs
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import downstream_notes
-from tidemask.report.tables.typed_table import MISSING, Column, Table
+from tidemask.report.tables.typed_table import MISSING, Table
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
     PREDICTED_TOKENS,
@@ -41,41 +41,6 @@ _SCORE_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class PanelOnPage:
-    """A panel as the template needs it: a drawing, or why there is none."""
-
-    title: str
-    missing: str | None
-    svg: Markup
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartOnPage:
-    """A chart as the template needs it."""
-
-    name: str
-    title: str
-    caption: str
-    notes: Sequence[str]
-    legend: Sequence[LegendEntry]
-    panels: Sequence[PanelOnPage]
-    panel_width: int
-    """Width below which a panel is not set, pixels."""
-    columns: int
-    """Panels side by side where there is room."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOnPage:
-    """What the page says of one run by itself."""
-
-    run: ComparedRun
-    colour: str
-    config: str
-    facts: Mapping[str, str]
-
-
 def render_page(
     runs: Sequence[ComparedRun], tables: Mapping[str, Table], charts: ChartGroups
 ) -> str:
@@ -84,7 +49,7 @@ def render_page(
     Args:
         runs: in the order in which they are named.
         tables: every table of the comparison by its name.
-        charts: by section of the page, as `figures.chart_groups` gives them.
+        charts: by section of the page, as `all_charts.chart_groups` gives them.
     """
     environment = Environment(
         loader=PackageLoader("tidemask", "report"),
@@ -98,7 +63,7 @@ def render_page(
     return environment.get_template("page.html.jinja").render(
         style=Markup(style_sheet() + source),  # our own files, nothing from the runs
         title=f"Comparison of {len(runs)} runs" if len(runs) > 1 else f"Run {runs[0].label}",
-        runs=[_on_page(run) for run in runs],
+        runs=[_described(run) for run in runs],
         warnings=warnings_for(runs),
         on_equal_terms=_terms_statement(runs),
         seeds=seeds_statement(runs),
@@ -112,7 +77,11 @@ def render_page(
         settings=_compared_settings(tables["settings"]),
         tables=list(tables.values()),
         missing=MISSING,
-        **{f"{section}_charts": list(map(_chart, group)) for section, group in charts.items()},
+        **{
+            # matplotlib escapes the texts of a drawing
+            f"{section}_charts": [(chart, list(map(Markup, panel_svgs(chart)))) for chart in group]
+            for section, group in charts.items()
+        },
     )
 
 
@@ -132,34 +101,17 @@ def _terms_statement(runs: Sequence[ComparedRun]) -> str:
     )
 
 
-def _chart(chart: Chart) -> ChartOnPage:
-    return ChartOnPage(
-        name=chart.name,
-        title=chart.title,
-        caption=chart.caption,
-        notes=chart.notes,
-        legend=chart.legend,
-        panels=[
-            # matplotlib escapes the texts of a drawing
-            PanelOnPage(title=panel.title, missing=panel.missing, svg=Markup(svg))
-            for panel, svg in zip(chart.panels, panel_svgs(chart), strict=True)
-        ],
-        panel_width=round(chart.size[0] * 72),
-        columns=chart.columns,
-    )
-
-
-def _on_page(run: ComparedRun) -> RunOnPage:
+def _described(run: ComparedRun) -> dict[str, Any]:
+    """A run with its colour, its configuration as YAML, and facts by their titles."""
     environment = run.environment
     versions = environment.get("versions")
-    corpus = run.setting("corpus.path")
     facts = {
         "recipe": run.recipe,
         "directory": str(run.directory),
         "seed": str(run.setting("training.seed")),
         "status": run.status,
         "held-out evaluation": run.held_out.checkpoint if run.held_out else "none",
-        "corpus": str(corpus or MISSING),
+        "corpus": str(run.setting("corpus.path") or MISSING),
         "corpus fingerprint": run.fingerprint or MISSING,
         "device": str(environment.get("device", MISSING)),
         "versions": ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
@@ -167,7 +119,7 @@ def _on_page(run: ComparedRun) -> RunOnPage:
         else MISSING,
     }
     config = yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
-    return RunOnPage(run=run, colour=run_colour(run.index).variable, config=config, facts=facts)
+    return {"run": run, "colour": run_colour(run.index).variable, "config": config, "facts": facts}
 
 
 def _at_15_percent(table: Table) -> Table:
@@ -175,14 +127,13 @@ def _at_15_percent(table: Table) -> Table:
     ending = f"/{held_out_loss(15).rpartition('/')[2]}"
     names = [column.name for column in table.columns if column.name.endswith(ending)]
     selected = table.select(["class", *names])
-    columns = tuple(_titled_by_run(column, ending) for column in selected.columns)
-    return Table(name=table.name, title=table.title, columns=columns, rows=selected.rows)
-
-
-def _titled_by_run(column: Column, ending: str) -> Column:
-    if not column.name.endswith(ending):
-        return column
-    return Column(**{**vars(column), "title": column.name.removesuffix(ending), "unit": ""})
+    columns = tuple(
+        replace(column, title=column.name.removesuffix(ending), unit="")
+        if column.name in names
+        else column
+        for column in selected.columns
+    )
+    return replace(selected, columns=columns)
 
 
 def _compared_settings(table: Table) -> Table:
@@ -192,4 +143,4 @@ def _compared_settings(table: Table) -> Table:
         for row in table.rows
         if str(row[0]).startswith("masking.") or any(cell != row[1] for cell in row[2:])
     )
-    return Table(name=table.name, title=table.title, columns=table.columns, rows=rows)
+    return replace(table, rows=rows)

@@ -1,14 +1,12 @@
 """Every chart of a comparison in its order, and those of the ratio and of the costs.
 
-Held-out losses are drawn in `held_out_figures`, downstream scores in `downstream_figures`, classes
-of tokens in `class_figures`. Training losses are drawn nowhere: at different ratios they are not
-comparable.
+Held-out losses are drawn in `held_out`, downstream scores in `downstream`, classes of tokens in
+`class_charts`. Training losses are drawn nowhere: at different ratios they are not comparable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,14 +14,12 @@ from matplotlib.axes import Axes
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.class_charts import class_charts
 from tidemask.report.figures.curves import (
-    Scale,
     any_known,
     draw_curve,
     from_zero,
     highest,
     run_legend,
-    time_scale,
-    token_scale,
+    scale_of,
     with_unit,
 )
 from tidemask.report.figures.downstream import downstream_charts
@@ -97,10 +93,6 @@ def _ratio_panel(run: ComparedRun, top: float) -> Panel:
 
 def cost_chart(runs: Sequence[ComparedRun]) -> Chart:
     """Predicted tokens, training time and speed against step."""
-    tokens = token_scale(highest(runs, PREDICTED_TOKENS))
-    seconds = time_scale(highest(runs, WALL_SECONDS))
-    speed = token_scale(highest(runs, TOKENS_PER_SECOND))
-    panel = partial(_cost_panel, runs)
     return Chart(
         name="cost",
         title="What the runs cost",
@@ -111,17 +103,17 @@ def cost_chart(runs: Sequence[ComparedRun]) -> Chart:
             "lie on each other, the later one is dashed."
         ),
         panels=[
-            panel(PREDICTED_TOKENS, "Predicted tokens", with_unit("tokens", tokens), tokens),
-            panel(WALL_SECONDS, "Training time", seconds[0], seconds),
-            panel(TOKENS_PER_SECOND, "Speed", with_unit("tokens per second", speed), speed),
+            _cost_panel(runs, PREDICTED_TOKENS, "Predicted tokens", "tokens"),
+            _cost_panel(runs, WALL_SECONDS, "Training time", ""),
+            _cost_panel(runs, TOKENS_PER_SECOND, "Speed", "tokens per second"),
         ],
         legend=run_legend(runs),
     )
 
 
-def _cost_panel(
-    runs: Sequence[ComparedRun], name: str, title: str, y_label: str, scale: Scale
-) -> Panel:
+def _cost_panel(runs: Sequence[ComparedRun], name: str, title: str, what: str) -> Panel:
+    scale = scale_of(runs, name)
+
     def draw(axes: Axes) -> None:
         for place, run in enumerate(runs):
             hidden = any(_coincide(run, other, name) for other in runs[:place])
@@ -133,7 +125,7 @@ def _cost_panel(
     return Panel(
         title=title,
         x_label="step",
-        y_label=y_label,
+        y_label=with_unit(what, scale) if what else scale[0],
         draw=draw,
         missing=None if highest(runs, name) > 0 else "Not logged by any of the runs.",
     )

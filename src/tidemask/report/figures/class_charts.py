@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,14 +17,17 @@ from tidemask.report.figures.class_curves import (
     draw_classes,
     pooled,
 )
-from tidemask.report.figures.curves import any_known, draw_curve, from_zero, run_legend
+from tidemask.report.figures.curves import (
+    any_known,
+    draw_curve,
+    draw_reference,
+    from_zero,
+    run_legend,
+)
 from tidemask.report.figures.palette import AXIS, FUNCTION, INK, run_colour
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.run_record import CLASS_LOSS, CLASS_SHARE
 from tidemask.token_classes import CONTENT_UPOS, UPOS
-
-_SIZE = (4.6, 3.9)
-_LABEL_ROOM = 0.72
 
 _OTHER = frozenset({"PUNCT", "SYM", "X"})
 _PARTS = {
@@ -33,10 +37,16 @@ _PARTS = {
 }
 """The three groups of Universal Dependencies: open classes, closed classes, other."""
 
-_GROUPS = (
-    LegendEntry(label="content words", colour=INK),
-    LegendEntry(label="function words, punctuation and others", colour=FUNCTION),
-)
+_CLASS_CHART: dict[str, Any] = {
+    "legend": (
+        LegendEntry(label="content words", colour=INK),
+        LegendEntry(label="function words, punctuation and others", colour=FUNCTION),
+    ),
+    "columns": 2,
+    "size": (4.6, 3.9),
+    "right": 0.72,
+}
+"""Of the charts with a panel per run and a curve per class."""
 
 
 def class_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
@@ -85,15 +95,15 @@ def _draw_group(runs: Sequence[ComparedRun], group: frozenset[str], axes: Axes) 
         if run.corpus_share:
             references.add(round(sum(run.corpus_share.get(name, 0.0) for name in group), 4))
     for reference in sorted(references):
-        axes.axhline(reference, color=INK.light, linewidth=1.0, linestyle=(0, (3.5, 2.5)))
+        draw_reference(axes, reference)
     from_zero(axes, max(run.last_step for run in runs))
     axes.set_ylim(0, max([top, *references]) * 1.1 or 1)
 
 
 def relative_share_chart(runs: Sequence[ComparedRun]) -> Chart:
     """Share of each class among the masked, in multiples of its share in the corpus."""
-    curves = {run.index: _relative_shares(run) for run in runs}
-    highest = max((_top(by_class) for by_class in curves.values()), default=2.0)
+    curves = [_relative_shares(run) for run in runs]
+    top = 1.05 * max(2.0, *map(_highest, curves))
     return Chart(
         name="class_share",
         title="What was masked: every class against its share in the corpus",
@@ -107,16 +117,13 @@ def relative_share_chart(runs: Sequence[ComparedRun]) -> Chart:
                 title=run.label,
                 x_label="step",
                 y_label="times its share in the corpus",
-                draw=partial(_draw_relative, run, curves[run.index], max(2.0, highest)),
+                draw=partial(_draw_relative, run, shares, top),
                 swatch=run_colour(run.index),
                 missing=_why_no_shares(run),
             )
-            for run in runs
+            for run, shares in zip(runs, curves, strict=True)
         ],
-        legend=_GROUPS,
-        columns=2,
-        size=_SIZE,
-        right=_LABEL_ROOM,
+        **_CLASS_CHART,
     )
 
 
@@ -137,21 +144,18 @@ def _why_no_shares(run: ComparedRun) -> str | None:
     return None
 
 
-def _draw_relative(run: ComparedRun, curves: Curves, highest: float, axes: Axes) -> None:
-    axes.set_ylim(0, highest * 1.05)
+def _draw_relative(run: ComparedRun, curves: Curves, top: float, axes: Axes) -> None:
     axes.axhline(1.0, color=AXIS.light, linewidth=1.2)
-    draw_classes(axes, run, curves)
+    draw_classes(axes, run, curves, top)
 
 
 def class_loss_chart(runs: Sequence[ComparedRun]) -> Chart:
     """Cumulative loss per class against step, one panel per run."""
-    curves = {
-        run.index: {
-            name: (run.steps, run.series(CLASS_LOSS + name)) for name in run.classes(CLASS_LOSS)
-        }
+    curves = [
+        {name: (run.steps, run.series(CLASS_LOSS + name)) for name in run.classes(CLASS_LOSS)}
         for run in runs
-    }
-    highest = max((_top(by_class) for by_class in curves.values()), default=1.0)
+    ]
+    top = 1.03 * max(map(_highest, curves))
     return Chart(
         name="class_loss",
         title="Cumulative loss per class",
@@ -165,26 +169,18 @@ def class_loss_chart(runs: Sequence[ComparedRun]) -> Chart:
                 title=run.label,
                 x_label="step",
                 y_label="cumulative loss, nats per token",
-                draw=partial(_draw_losses, run, curves[run.index], highest),
+                draw=partial(draw_classes, run=run, curves=losses, top=top),
                 swatch=run_colour(run.index),
                 missing=None
-                if any_known(*(values for _, values in curves[run.index].values()))
+                if any_known(*(values for _, values in losses.values()))
                 else "No loss per class was logged.",
             )
-            for run in runs
+            for run, losses in zip(runs, curves, strict=True)
         ],
-        legend=_GROUPS,
-        columns=2,
-        size=_SIZE,
-        right=_LABEL_ROOM,
+        **_CLASS_CHART,
     )
 
 
-def _draw_losses(run: ComparedRun, curves: Curves, highest: float, axes: Axes) -> None:
-    axes.set_ylim(0, highest * 1.03)
-    draw_classes(axes, run, curves)
-
-
-def _top(curves: Curves) -> float:
+def _highest(curves: Curves) -> float:
     tops = [float(np.nanmax(values)) for _, values in curves.values() if any_known(values)]
     return max(tops, default=0.0)

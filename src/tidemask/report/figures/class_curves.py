@@ -28,8 +28,9 @@ Curves = Mapping[str, tuple[Series, Series]]
 """Steps and values by class."""
 
 
-def draw_classes(axes: Axes, run: ComparedRun, curves: Curves) -> None:
-    """Each class as a curve, with its name beside the end; the names never overlap."""
+def draw_classes(axes: Axes, run: ComparedRun, curves: Curves, top: float) -> None:
+    """Each class as a curve, from 0 to `top`, with its name beside the end."""
+    axes.set_ylim(0, top)
     from_zero(axes, run.max_steps or run.last_step)
     ends = []
     for name, (steps, values) in curves.items():

@@ -1,4 +1,4 @@
-"""Curves of several runs in one pair of axes: colours, units, ranges."""
+"""Curves of several runs in one pair of axes: colours, units, ranges, lines to compare with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tidemask.report.figures.chart import LegendEntry
-from tidemask.report.figures.palette import run_colour, run_dashes
+from tidemask.report.figures.palette import INK, run_colour, run_dashes
 from tidemask.report.results.compared_run import ComparedRun, Series
+from tidemask.run_record import WALL_SECONDS
 
-_MARKERS_UP_TO = 30
+REFERENCE_DASHES = (0, (3.5, 2.5))
+
+_MAX_MARKERS = 30
 """Points of a curve up to which each is marked."""
 
 Scale = tuple[str, float]
@@ -36,8 +39,8 @@ def draw_curve(
         run: decides colour and line style.
         x: horizontal values.
         y: vertical values, as many.
-        marked: whether single points are to be seen, unless they are many.
-        gaps: whether a curve below is to be seen through this one.
+        marked: whether single points are marked, unless there are many.
+        gaps: whether a curve below this one is to be visible through it.
     """
     known = ~(np.isnan(x) | np.isnan(y))
     axes.plot(
@@ -46,10 +49,24 @@ def draw_curve(
         color=run_colour(run.index).light,
         linestyle=(0, (4.0, 4.0)) if gaps else run_dashes(run.index),
         linewidth=1.6,
-        marker="o" if marked and known.sum() <= _MARKERS_UP_TO else "",
+        marker="o" if marked and known.sum() <= _MAX_MARKERS else "",
         markersize=3.2,
         markeredgewidth=0,
         dash_capstyle="butt",
+    )
+
+
+def draw_reference(axes: Axes, height: float, text: str = "") -> None:
+    """A dashed line to compare curves with, and a text above its right end."""
+    axes.axhline(height, color=INK.light, linewidth=1.0, linestyle=REFERENCE_DASHES)
+    axes.annotate(
+        text,
+        (1, height),
+        xytext=(0, 3),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        size=8,
     )
 
 
@@ -70,19 +87,14 @@ def any_known(*series: Series) -> bool:
     return any(not bool(np.isnan(values).all()) for values in series)
 
 
-def time_scale(seconds: float) -> Scale:
-    """Unit for durations up to `seconds`."""
-    if seconds < 180:
-        return "seconds", 1.0
-    return ("minutes", 60.0) if seconds < 3 * 3600 else ("hours", 3600.0)
-
-
-def token_scale(tokens: float) -> Scale:
-    """Unit for numbers of tokens up to `tokens`."""
-    for unit, size in (("billions", 1e9), ("millions", 1e6), ("thousands", 1e3)):
-        if tokens >= 2 * size:
-            return unit, size
-    return "", 1.0
+def scale_of(runs: Sequence[ComparedRun], name: str) -> Scale:
+    """The unit in which the values of a metric, a duration or a count, have few digits."""
+    top = highest(runs, name)
+    if name == WALL_SECONDS:
+        units = (("hours", 3600.0, 3.0), ("minutes", 60.0, 3.0), ("seconds", 1.0, 0.0))
+    else:
+        units = (("billions", 1e9, 2.0), ("millions", 1e6, 2.0), ("thousands", 1e3, 2.0))
+    return next(((unit, size) for unit, size, minimum in units if top >= minimum * size), ("", 1.0))
 
 
 def with_unit(label: str, scale: Scale) -> str:

@@ -14,13 +14,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
-from tidemask.report.figures.curves import draw_curve, from_zero, run_legend
+from tidemask.report.figures.curves import (
+    REFERENCE_DASHES,
+    draw_curve,
+    draw_reference,
+    from_zero,
+    run_legend,
+)
 from tidemask.report.figures.palette import INK, run_colour
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.downstream import ScoreSummary, metric_label
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
-
-_DASHED = (0, (3.5, 2.5))
 
 _CAPTION = (
     "Median over the seeds of fine-tuning, the band from the least to the largest score; tasks "
@@ -81,7 +85,7 @@ def _legend(
     entries = run_legend(drawn)
     if any(row.score(task) for row in random for task in tasks):
         entries.append(
-            LegendEntry(label="random weights", colour=INK, dashes=_DASHED, width=1.0),
+            LegendEntry(label="random weights", colour=INK, dashes=REFERENCE_DASHES, width=1.0)
         )
     return entries
 
@@ -119,7 +123,8 @@ def _draw(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, axes:
         if row.run is not None and row.curve(task):
             _draw_row(axes, row.run, row.curve(task))
     for row in random:
-        _draw_random(axes, row, task, is_named=len(random) > 1)
+        if (score := row.score(task)) is not None:
+            draw_reference(axes, score.median, row.label if len(random) > 1 else "")
     axes.margins(y=0.08)
     from_zero(axes, max(row.run.last_step for row in rows if row.run and tasks_of([row])))
 
@@ -137,24 +142,7 @@ def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, ScoreSumm
 
 
 def _limits(curve: Sequence[ScoreSummary]) -> tuple[list[float], list[float]]:
-    """Least and largest score of each point; of a single score, that score."""
-    low = [one.median if one.low is None else one.low for one in curve]
-    high = [one.median if one.high is None else one.high for one in curve]
+    """Lowest and highest score of each point; of a single score, that score."""
+    low = [score.median if score.low is None else score.low for score in curve]
+    high = [score.median if score.high is None else score.high for score in curve]
     return low, high
-
-
-def _draw_random(axes: Axes, row: ScoreRow, task: str, *, is_named: bool) -> None:
-    score = row.score(task)
-    if score is None:
-        return
-    axes.axhline(score.median, color=INK.light, linewidth=1.0, linestyle=_DASHED)
-    if is_named:
-        axes.annotate(
-            row.label,
-            (1, score.median),
-            xytext=(0, 3),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            ha="right",
-            size=8,
-        )

@@ -17,11 +17,11 @@ from tidemask.report.figures.curves import (
     Scale,
     any_known,
     draw_curve,
+    draw_reference,
     from_zero,
     highest,
     run_legend,
-    time_scale,
-    token_scale,
+    scale_of,
     with_unit,
 )
 from tidemask.report.figures.palette import GRID, INK, MUTED, run_colour
@@ -34,52 +34,48 @@ _SAME_ENTROPY = 5e-4
 """Unigram entropies closer than this (nats) are one line: they are shown with two digits."""
 
 
-def held_out_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
-    """Held-out loss at three fixed maskings against steps, predicted tokens and training time."""
-    tokens = token_scale(highest(runs, PREDICTED_TOKENS))
-    seconds = time_scale(highest(runs, WALL_SECONDS))
-    chart = partial(_held_out_chart, runs)
-    return [
-        chart("step", "steps", "step", ("", 1.0)),
-        chart(PREDICTED_TOKENS, "predicted tokens", "predicted tokens", tokens),
-        chart(WALL_SECONDS, "training time", "training time", seconds),
-    ]
-
-
-_CAPTIONS = {
+_COSTS = {
     "step": (
+        "steps",
         "Mean loss on held-out text under the same fixed maskings for every run (uniform tokens, "
         "all shown as the mask token). The dashed line is the unigram entropy of that text: the "
-        "loss of a model that knows how frequent each token is, and no context."
+        "loss of a model that knows how frequent each token is, and no context.",
     ),
     PREDICTED_TOKENS: (
-        "The same losses against the masked positions that the run had learned from by then."
+        "predicted tokens",
+        "The same losses against the masked positions that the run had learned from by then.",
     ),
     WALL_SECONDS: (
+        "training time",
         "The same losses against the time spent on training, evaluation left out. It depends on "
-        "the machine and on what else it did."
+        "the machine and on what else it did.",
     ),
 }
+"""By the metric that losses are drawn against: its name in a title, and the caption."""
 
 
-def _held_out_chart(
-    runs: Sequence[ComparedRun], name: str, against: str, x_label: str, scale: Scale
-) -> Chart:
-    panels = [
-        Panel(
-            title=f"{percent} % of the tokens masked",
-            x_label=with_unit(x_label, scale),
-            y_label="held-out loss, nats per token",
-            draw=partial(_draw_curves, runs, name, scale, percent),
-            missing=_why_no_curve(runs, name, percent),
-        )
-        for percent in HELD_OUT_PERCENTS
-    ]
+def held_out_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """Held-out loss at three fixed maskings against steps, predicted tokens and training time."""
+    return [_held_out_chart(runs, name) for name in _COSTS]
+
+
+def _held_out_chart(runs: Sequence[ComparedRun], name: str) -> Chart:
+    cost, caption = _COSTS[name]
+    scale = ("", 1.0) if name == "step" else scale_of(runs, name)
     return Chart(
         name=f"held_out_by_{name}",
-        title=f"Held-out loss against {against}",
-        caption=_CAPTIONS[name],
-        panels=panels,
+        title=f"Held-out loss against {cost}",
+        caption=caption,
+        panels=[
+            Panel(
+                title=f"{percent} % of the tokens masked",
+                x_label="step" if name == "step" else with_unit(cost, scale),
+                y_label="held-out loss, nats per token",
+                draw=partial(_draw_curves, runs, name, scale, percent),
+                missing=_why_no_curve(runs, name, percent),
+            )
+            for percent in HELD_OUT_PERCENTS
+        ],
         legend=run_legend(runs),
         notes=[
             f"{run.label}: no held-out loss was measured while it was training."
@@ -103,32 +99,23 @@ def _draw_curves(
         loss = run.series(held_out_loss(percent))
         draw_curve(axes, run, run.series(name) / scale[1], loss, marked=True)
     for entropy in _entropies(runs):
-        axes.axhline(entropy, color=INK.light, linewidth=1.0, linestyle=(0, (3.5, 2.5)))
-        axes.annotate(
-            f"unigram entropy {entropy:.2f}",
-            (1, entropy),
-            xytext=(0, 3),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            ha="right",
-            size=8,
-        )
+        draw_reference(axes, entropy, f"unigram entropy {entropy:.2f}")
     axes.set_ylim(*_loss_range(runs))
     from_zero(axes, highest(runs, name) / scale[1])
 
 
 def _entropies(runs: Sequence[ComparedRun]) -> list[float]:
-    """The unigram entropies of the runs, those that are the same only once."""
+    """The different unigram entropies of the runs."""
     distinct: list[float] = []
     for run in runs:
         entropy = run.held_out.unigram_entropy if run.held_out else None
-        if entropy is not None and all(abs(entropy - one) > _SAME_ENTROPY for one in distinct):
+        if entropy is not None and all(abs(entropy - e) > _SAME_ENTROPY for e in distinct):
             distinct.append(entropy)
     return distinct
 
 
 def _loss_range(runs: Sequence[ComparedRun]) -> tuple[float, float]:
-    """One range for all panels, so that they can be compared; it holds every line."""
+    """One range for all panels, so that they can be compared; it contains every line."""
     losses = np.concatenate([run.series(name) for run in runs for name in _NAMES])
     values = np.append(losses[~np.isnan(losses)], _entropies(runs))
     room = 0.06 * (values.max() - values.min()) or 0.5
