@@ -1,10 +1,10 @@
-"""Lightning with time-variant masking: one callback tells the collator what it needs to know.
+"""Lightning with time-variant masking: one callback gives the collator what it needs to know.
 
     python examples/lightning_loop.py --steps 40 --accumulate 2
 
-The callback below can be copied as it is. It says when an optimizer step is done, with which step
-an epoch begins, and whether batches are for training or validation; and its state is part of
-Lightning's checkpoints.
+The callback below can be copied as it is. It notifies the collator when an optimizer step is done,
+with which step an epoch begins, and whether batches are for training or validation; and its state
+is part of Lightning's checkpoints.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python examples/plain_loop.py --steps 40 --workers 2
 
-Three things are needed beside a usual loop: the collator knows the planned steps, it is told after
-each step that the step is done, and, for a policy that learns from class losses, what the classes
-lost in it. The loader may have any number of workers.
+Three things are needed beside a usual loop: the collator knows the planned steps, is notified after
+each step, and, for a policy that learns from class losses, is given the losses of the classes. The
+loader may have any number of workers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The stock transformers Trainer with time-variant masking, evaluation and resume.
 
     python examples/stock_trainer.py --out /tmp/run --stop-after 17     # broken off
-    python examples/stock_trainer.py --out /tmp/run                     # goes on from there
+    python examples/stock_trainer.py --out /tmp/run                     # continues from there
 
 Beside a usual Trainer: the collator, `StockTrainerMasking` as a callback, its loss, and
 `remove_unused_columns=False`, since masking reads columns that the model does not know. The
@@ -44,7 +44,7 @@ class TrainerWithTable(Trainer):
 
 
 class StopAfter(TrainerCallback):
-    """Stands for a power cut."""
+    """Stops training after a step, as a power cut would."""
 
     def __init__(self, step: int) -> None:
         self.step = step

@@ -66,7 +66,7 @@ def tokenizer_of(texts: list[str], directory: Path | None) -> Any:
 def rows_of(texts: list[str], tokenizer: Any) -> list[dict[str, Any]]:
     """Tokenised examples with the two columns that masking reads beside the ids.
 
-    `word_starts` says where words begin, `token_class` which part of speech each is.
+    `word_starts` marks where words begin, `token_class` the part of speech of each token.
     """
     encoding = tokenizer(texts, truncation=True, max_length=64)
     starts = word_starts_of(encoding, texts)

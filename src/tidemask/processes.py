@@ -23,6 +23,7 @@ from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_BLOCK_BYTES = 1 << 30
+_kept_below_bytes = 0
 
 
 def is_launched() -> bool:
@@ -103,16 +104,21 @@ def _status_of(exit_: SystemExit) -> int:
     return exit_.code if isinstance(exit_.code, int) else 1
 
 
-def keep_freed_memory() -> None:
-    """Let the C library reuse freed blocks below a gigabyte; does nothing where it is not glibc.
+def keep_freed_memory(below_bytes: int = _LARGEST_BLOCK_BYTES) -> None:
+    """Let the C library reuse freed blocks below a size; does nothing where it is not glibc.
 
-    glibc maps every block of 32 MB or more for itself, and hands it back when it is freed. A
-    training step frees and takes the same large blocks again and again, and faulting them in each
-    time takes a noticeable part of a small model's step.
+    glibc maps every block of 32 MB or more for itself, smaller ones too in a fresh process, and
+    hands them back when they are freed. A training step or a masker frees and takes the same large
+    blocks again and again, and faulting them in each time takes a noticeable part of its time.
+
+    Args:
+        below_bytes: at most a gigabyte; a smaller number than in an earlier call changes nothing.
     """
-    if not sys.platform.startswith("linux"):
+    global _kept_below_bytes  # of the C library, so of the process
+    if not sys.platform.startswith("linux") or below_bytes <= _kept_below_bytes:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, 2 * _LARGEST_BLOCK_BYTES - 1)
+        mallopt(_M_MMAP_THRESHOLD, below_bytes)
+        mallopt(_M_TRIM_THRESHOLD, 2 * below_bytes - 1)
+    _kept_below_bytes = below_bytes

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.batches.collation import Collation, named_by_content
+from tidemask.batches.collation import Collation, hashed_content
 from tidemask.masking.corruption import Vocabulary
 from tidemask.token_classes import NO_CLASS
 
@@ -176,7 +176,7 @@ def test_collation_names_are_spread_evenly() -> None:
     base = torch.full((20_000, 8), 9)
     base[:, 3] = torch.arange(20_000) % 200
     base[:, 5] = torch.arange(20_000) // 200
-    names = named_by_content(base, None)
+    names = hashed_content(base, None)
     assert len(set(names.tolist())) == 20_000
     assert int(names.min()) >= 0
     for shift in (0, 8, 24, 40):

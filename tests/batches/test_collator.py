@@ -109,15 +109,15 @@ def test_collator_keeps_documents_of_packed_rows_apart() -> None:
         "word_starts": np.arange(12) == 0,
         "position_ids": np.arange(12) % 6,
     }
-    fates = set()
+    selected = set()
     for step in range(40):
         collator = collator_of(MaskingSettings(ratio=Constant(ratio=0.5)), 40)
         collator.start(step)
         labels = collator([row])["labels"][0] >= 0
         assert bool((labels[:6] == labels[0]).all())
         assert bool((labels[6:] == labels[6]).all())
-        fates.add((bool(labels[0]), bool(labels[6])))
-    assert len(fates) == 4
+        selected.add((bool(labels[0]), bool(labels[6])))
+    assert len(selected) == 4
 
 
 @pytest.mark.parametrize(

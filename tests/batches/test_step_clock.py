@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from collators import BATCH, Rows, collator_of, expected, is_for, loader_of, row_of, same, zeros
 from tidemask import MaskingCollator
-from tidemask.batches.step_clock import SharedLosses, StepClock
+from tidemask.batches.step_clock import StepClock
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),
@@ -23,7 +23,7 @@ ONE = pytest.param(1, marks=pytest.mark.slow)
 
 
 class Stream(IterableDataset[dict[str, Any]]):
-    """Batch `i` goes to worker `i mod W`; `shares` says instead how many each worker gives."""
+    """Batch `i` goes to worker `i mod W`; or `shares` sets how many each worker gives."""
 
     def __init__(self, num_batches: int, shares: tuple[int, ...] = ()) -> None:
         self.num_batches = num_batches
@@ -156,7 +156,7 @@ def test_step_clock_batches_made_again_and_thrown_away(workers: int, form: str) 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_step_clock_batches_of_a_step_carried_over_to_the_next_epoch(workers: int) -> None:
-    """A loop that steps every 3 batches wherever epochs of 7 end, and says so."""
+    """A loop that steps every 3 batches wherever epochs of 7 end, and calls `start`."""
     collator = collator_of("words", 7, accumulation_steps=3)
     loader, number = loader_of(Rows(7), collator, workers), 0
     for _ in range(3):
@@ -179,7 +179,7 @@ def test_step_clock_unequal_workers_of_a_stream_stay_near_the_step() -> None:
     assert collator.clock.steps_done == 40
 
 
-# ---- a loop that does not say what it does ----
+# ---- a loop that does not report its steps ----
 
 
 @pytest.mark.parametrize("form", ["map", "iterable"])
@@ -192,7 +192,7 @@ def test_step_clock_notices_a_long_epoch_without_steps(form: str) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_step_clock_notices_short_epochs_without_steps(workers: int) -> None:
-    """The second epoch would be masked as the first; a look at some batches is no epoch."""
+    """The second epoch would be masked as the first; a look at some batches is not an epoch."""
     collator = collator_of("tokens", 200)
     loader = loader_of(Rows(25), collator, workers)
     for _ in range(3):
@@ -267,17 +267,6 @@ def test_step_clock_lagging_losses_do_not_depend_on_the_workers(workers: int) ->
     for step, batch in enumerate(loader_of(Rows(12), collator, workers)):
         assert max(0, step - 6) in known_at(collator, batch, step)
         collator.step_done(losses_after(step + 1), torch.ones(3))
-
-
-def test_step_clock_losses_are_the_nearest_known() -> None:
-    losses = SharedLosses(1, lag_steps=2)
-    assert losses.read(0).isnan().all()
-    for steps in range(1, 6):
-        losses.write(torch.tensor([float(steps)]), steps)
-    assert [float(losses.read(step)) for step in (0, 5, 6, 7, 9)] == [3, 3, 4, 5, 5]
-    other = SharedLosses(1, lag_steps=4)
-    other.load_state(losses.state())
-    assert [float(other.read(step)) for step in (5, 7, 8, 9)] == [3, 3, 4, 5]
 
 
 def test_step_clock_without_workers_is_not_carried_off_by_batches_that_are_not_trained() -> None:

@@ -97,7 +97,7 @@ WILD = {
 def test_budget_is_off_by_less_than_a_tenth_of_a_token_on_factors_up_to_1e25(
     counts, weights, ratio
 ):
-    """As `inclusion.py` says of its iteration."""
+    """As the comments of `inclusion.py` state."""
     (probability,) = solved([counts], weights, ratio)
     assert np.dot(counts, probability) == pytest.approx(ratio * sum(counts), abs=0.1)
 

@@ -120,7 +120,7 @@ def test_objective_of_masked_diffusion_is_unbiased_for_the_mean_loss(few, unit, 
     assert_unbiased(masker, few, 6)
 
 
-def test_objective_of_masked_diffusion_weighs_all_ratios_alike():
+def test_objective_of_masked_diffusion_weights_all_ratios_alike():
     """For a loss of `ratio ** k`, the objective is its mean over (0, 1]: 1 / (k + 1)."""
     batch = random_batch(np.random.default_rng(105), 20_000, 32, maskable=1.0)
     policy = {"per_sequence": UniformAround(), "loss_weight": "inverse_ratio"}

@@ -180,7 +180,7 @@ def test_weights_by_inclusion_are_refused_under_a_fixed_budget():
         MaskingSettings(loss_weight="inverse_inclusion", budget="fixed")
 
 
-def test_needs_of_a_policy_are_told():
+def test_policies_show_what_they_use():
     for content, upos, vocabulary in (
         (ByClassLoss(), True, False),
         (ByClassLoss(classes="vocabulary"), False, True),

@@ -14,12 +14,12 @@ def test_no_shipped_recipe_has_settings_without_effect(recipe):
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])
-def test_lengths_of_spans_without_spans_are_told(unit):
+def test_lengths_of_spans_without_spans_are_noted(unit):
     (sentence,) = MaskingSettings(unit=unit, spans=SpanLengths(longest=3)).ineffective_settings()
     assert sentence == f"masking.spans has no effect with masking.unit={unit}."
 
 
-def test_prediction_that_is_nowhere_below_the_ratio_is_told():
+def test_prediction_that_is_nowhere_below_the_ratio_is_noted():
     falling = Linear(start=0.3, end=0.1)
     above = MaskingSettings(ratio=falling, prediction=Constant(ratio=0.3))
     below = MaskingSettings(ratio=falling, prediction=Constant(ratio=0.29))

@@ -122,7 +122,7 @@ def test_cumulative_law_adds_up_to_one():
 
 @pytest.mark.parametrize("of", ["word", "token"])
 def test_spans_are_cut_at_documents_and_special_tokens(of):
-    """Spans of up to 50 elements, each far longer than what lies between two boundaries."""
+    """Spans of up to 50 elements, each far longer than the text between two boundaries."""
     batch = dense(50, 40, documents=[7, 13, 30])
     batch.maskable[:, 20] = False
     starts = spans_of(batch, SpanLengths(p=0.001, longest=50, of=of))

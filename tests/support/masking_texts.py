@@ -119,7 +119,7 @@ def repeated(batch, times):
 
 
 def slow_words(batch, row):
-    """Start of each position's word: begun anew by a word start, a document or a special token."""
+    """Start of each position's word: a word start, a document or a special token begins one."""
     starts = []
     for p in range(batch.input_ids.shape[1]):
         document = batch.document_starts is not None and bool(batch.document_starts[row, p])

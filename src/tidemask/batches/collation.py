@@ -1,4 +1,4 @@
-"""From a list of examples to the tensors of a batch: stacking, padding, naming. Nothing is masked.
+"""From a list of examples to the tensors of a batch: stacking, padding, ids. Nothing is masked.
 
 An example is a mapping, as a tokenizer or a dataset gives it: `input_ids`, and what else is known
 of each token. Values may be NumPy arrays, lists or tensors; arrays are the quickest.
@@ -36,10 +36,10 @@ _LEFT_OUT = {"offset_mapping", "length", "overflow_to_sample_mapping", "text"}
 """Columns of tokenizers and datasets that neither masking nor a model reads."""
 
 _MADE_HERE = ("labels", "loss_weight", "num_maskable")
-"""Columns that masking makes; what a dataset says in them would be lost, or be taken for ours."""
+"""Columns that masking makes; those of a dataset would be overwritten, or be taken for ours."""
 
 _FILLING = {TOKEN_CLASS: NO_CLASS, SPECIAL: 1, WORD_STARTS: 0, DOCUMENT_STARTS: 0, ATTENTION: 0}
-"""What stands at padded positions; 0 in any other column."""
+"""Value of a column at padded positions; 0 in any other column."""
 
 _IDS = {"input_ids", TOKEN_CLASS, SAMPLE_ID}
 _KNOWN = _FOR_MASKING | {ATTENTION}
@@ -83,13 +83,13 @@ class Collation:
     def __call__(self, examples: Sequence[TokenizedExample]) -> Collated:
         """Stack the examples' columns.
 
-        A sequence without `sample_id` is named by a hash of its content, so that its noise does not
-        depend on the batch in which it travels, on the worker, or on the rank.
+        The id of a sequence without `sample_id` is a hash of its content, so that its noise does
+        not depend on the rest of its batch, on the worker, or on the rank.
 
         Raises:
             ValueError: no examples, no `input_ids`, columns that some examples lack, that masking
-                itself makes, that are no numbers, or whose lengths differ from those of the ids; an
-                id outside the vocabulary.
+                itself makes, that are not numbers, or whose lengths differ from those of the ids;
+                an id outside the vocabulary.
         """
         columns = _columns(examples)
         ids = [example["input_ids"] for example in examples]
@@ -112,7 +112,7 @@ class Collation:
         batch = Batch(
             input_ids=input_ids,
             maskable=maskable,
-            sample_ids=named_by_content(input_ids, inside)
+            sample_ids=hashed_content(input_ids, inside)
             if sample_ids is None
             else _as_int64(sample_ids),
             word_starts=_as_bool(arrays.pop(WORD_STARTS, None)),
@@ -185,20 +185,21 @@ def _dtype(name: str, rows: list[NDArray[Any]]) -> np.dtype[Any]:
     if dtype.kind not in kinds:
         what = "numbers" if kinds == "biuf" else "integers"
         raise ValueError(
-            f"column {name} has the type {dtype}. Expected {what}; remove a column that no model "
-            "is to read."
+            f"column {name} has the type {dtype}. Expected {what}; remove a column that the model "
+            "does not read."
         )
     return dtype
 
 
-def named_by_content(
+def hashed_content(
     input_ids: Int[Tensor, "B L"], inside: Bool[Tensor, "B L"] | None
 ) -> Int[Tensor, "B"]:
-    """A name for each sequence: a hash of its ids, padding left out, in [0, 2**63).
+    """A sample id for each sequence: a hash of its ids, padding left out, in [0, 2**63).
 
-    The sum of `(id + 1) c[position]` with fixed random odd 64-bit factors `c`, modulo 2**64, mixed,
-    less its sign: multilinear hashing. Equal sequences get equal names.
+    Multilinear hashing: the sum of `(id + 1) c[position]` with fixed random odd 64-bit factors `c`,
+    modulo 2**64, its bits mixed and its sign dropped. Equal sequences get equal ids.
     """
+    # `id + 1`, so that an id of 0 differs from padding, which adds nothing.
     factors = _hash_factors(input_ids.shape[1])
     ids = input_ids + 1 if inside is None else (input_ids + 1) * inside
     total = (ids * factors).sum(1)
@@ -218,13 +219,13 @@ def _hash_factors(length: int) -> Int[Tensor, "L"]:
 def _inside(
     lengths: NDArray[np.int64], width: int, attention: NDArray[Any] | None
 ) -> Bool[Tensor, "B L"] | None:
-    """Where a position is no padding; `None` if none is."""
+    """True where a position is not padding; `None` if nothing is padded."""
     inside = np.arange(width) < lengths[:, None] if attention is None else attention != 0
     return None if inside.all() else torch.from_numpy(inside)
 
 
 def _document_starts(arrays: dict[str, NDArray[Any]]) -> Bool[Tensor, "B L"] | None:
-    """As given, or wherever position ids fall back, as they do in packed sequences."""
+    """The column if there is one; else true where position ids do not rise, as in packed rows."""
     given = arrays.pop(DOCUMENT_STARTS, None)
     if given is not None:
         return _as_bool(given)

@@ -1,6 +1,6 @@
 """The collator: the masker for loops that are not ours.
 
-It stands where `DataCollatorForLanguageModeling` would: in any PyTorch `DataLoader`, in the stock
+It takes the place of `DataCollatorForLanguageModeling`: in any PyTorch `DataLoader`, in the stock
 Trainer, in Lightning. Every batch is masked with the ratio of the step that it will train, in
 whatever worker it is made; class losses are those known when it is made, or those of a fixed number
 of steps before.
@@ -25,7 +25,8 @@ from tidemask.batches.collation import (
     Collation,
     TokenizedExample,
 )
-from tidemask.batches.step_clock import SharedLosses, StepClock
+from tidemask.batches.shared_losses import SharedLosses
+from tidemask.batches.step_clock import StepClock
 from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.corruption import Corruption, Vocabulary
 from tidemask.masking.masker import Masker
@@ -56,12 +57,13 @@ class MaskingCollator:
     """Collates and masks examples for the step that they will train.
 
     Examples are mappings with `input_ids`, and with `word_starts` (bool) where words are masked
-    whole and `token_class` (uint8) where classes are weighed; `sample_id` names a sequence, else
-    its content does. Sequences may be padded or of different lengths; packed documents are known by
-    `document_starts`, or by `position_ids` that begin anew. Other columns are passed on.
+    whole and `token_class` (uint8) where classes are weighted; a sequence is identified by its
+    `sample_id`, else by its content. Sequences may be padded or of different lengths; packed
+    documents are known by `document_starts`, or by `position_ids` that restart. Other columns are
+    passed on.
 
-    In a loop of your own call `step_done()` after each optimizer step. While `is_training()` says
-    no, batches are masked for evaluation: uniform tokens at one ratio, all mask tokens, the same
+    In a loop of your own call `step_done()` after each optimizer step. While `is_training()` is
+    false, batches are masked for evaluation: uniform tokens at one ratio, all mask tokens, the same
     for a sequence each time.
 
     Args:
@@ -171,7 +173,7 @@ class MaskingCollator:
         Returns:
             `input_ids` and `labels`, int64 [B, L]; `attention_mask`, int64 [B, L], if anything is
             padded or the examples have one; `token_class`, uint8 [B, L], where the policy learns
-            from class losses; where it weighs the loss, `loss_weight`, float32 [B, L], and
+            from class losses; where it weights the loss, `loss_weight`, float32 [B, L], and
             `num_maskable` [B], by whose sum the weighted sum of losses is to be divided; and the
             columns passed on.
 
@@ -195,7 +197,10 @@ class MaskingCollator:
         return {**collated.passed_on, **self._columns(masked, with_attention=with_attention)}
 
     def _check_columns(self, batch: Batch) -> None:
-        """Name the column that is missing; a stock Trainer drops those that its model lacks."""
+        """Refuse a batch without a column that the policy needs.
+
+        A stock Trainer drops columns that its model does not read, hence the hint.
+        """
         settings = self.masker.settings
         of_words = settings.unit == "word" or (
             settings.unit == "span" and settings.spans.of == "word"
@@ -225,7 +230,7 @@ class MaskingCollator:
         return columns
 
     def start(self, step: int, offset: int = 0) -> None:
-        """Say with which batch of which step the next loader iterator begins; see `StepClock`."""
+        """Set where the next loader iterator begins; see `StepClock.start`."""
         self.clock.start(step, offset)
 
     def lag_losses(self, steps: int) -> None:
@@ -237,7 +242,7 @@ class MaskingCollator:
 
     @property
     def loss_lag_steps(self) -> int:
-        """How many steps before its own a batch's class losses are."""
+        """Number of steps between the class losses that mask a batch and the batch's own step."""
         return self._losses.lag_steps if self._losses else 0
 
     def _new_losses(self, lag_steps: int) -> SharedLosses | None:
@@ -250,7 +255,7 @@ class MaskingCollator:
         loss_sum: Float[Tensor, "K"] | None = None,
         count: Float[Tensor, "K"] | None = None,
     ) -> None:
-        """Say that an optimizer step is completed, and what the classes lost in it.
+        """Call this after each optimizer step, with the losses of its classes.
 
         Args:
             loss_sum: summed cross-entropy of each class in the global batch, nats; for a policy
@@ -266,7 +271,7 @@ class MaskingCollator:
                 weighting = self.masker.settings.content.weighting
                 raise ValueError(
                     f"class losses given to step_done with masking.content.weighting={weighting}, "
-                    "which learns from none. Expected step_done()."
+                    "which does not learn from them. Expected step_done()."
                 )
             self.clock.step_done()
             return
@@ -305,7 +310,7 @@ class MaskingCollator:
         self.clock.start(int(state["steps_done"]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a spawned worker gets: whether it trains is settled when it starts."""
+        """The state for a spawned worker; whether it trains is decided when it starts."""
         training = bool(self.is_training())
         return {**self.__dict__, "is_training": _always if training else _never}
 

@@ -1,15 +1,18 @@
 """Which optimizer step a batch is for, in whatever process it is made.
 
-A loader makes batches ahead of their use, in other processes. What step a batch will train is known
-all the same: loaders hand out batches in order, batch `i` to worker `i mod W`, so the n-th batch of
-worker `w` is number `n W + w` since the loader was started. The clock counts them from the batch
-with which the loader was started, and shares with its copies in the workers what changes while they
-run. (A loader with `in_order=False` has no such order.)
+A loader makes batches ahead of their use, in other processes. The step that a batch will train is
+known all the same: loaders hand out batches in order, batch `i` to worker `i mod W`, so the n-th
+batch of worker `w` is number `n W + w` since the loader was started. The clock counts from the
+batch with which the loader was started, and shares with its copies in the workers what changes
+while they run. (A loader with `in_order=False` has no such order.)
+
+An epoch that is broken off, a look at some batches, or a loop that does not report its steps would
+make that count wrong in silence. So each worker compares its count with the steps that are done and
+raises an error where the distance cannot be the loader's own.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from typing import Any
 
@@ -23,6 +26,8 @@ _AHEAD = 64
 _USUALLY_AHEAD = 8
 """Batches per worker that a loader is taken to make in advance where no more is known."""
 
+# Places of the shared tensor: how often `start` was called, the batch with which it lets a loader
+# begin, the steps done, the last batch that a worker made, and the seed of that worker's loader.
 _GENERATION, _FIRST, _DONE, _REACHED, _LOADER = range(5)
 
 
@@ -40,7 +45,7 @@ class StepClock:
                 raise ValueError(f"{name}={value}. Expected at least 1.")
         self.max_steps = max_steps
         self.accumulation_steps = accumulation_steps
-        self._shared = _shared(torch.tensor([0, 0, 0, -1, -1]))
+        self._shared = in_shared_memory(torch.tensor([0, 0, 0, -1, -1]))
         self._generation = 0
         self._started_at = 0
         self._first = 0
@@ -55,7 +60,7 @@ class StepClock:
         return int(self._shared[_DONE])
 
     def step_done(self) -> None:
-        """Say that an optimizer step is completed; in the training process.
+        """Count a completed optimizer step; in the training process.
 
         Raises:
             ValueError: all planned steps are done.
@@ -69,7 +74,7 @@ class StepClock:
         self._shared[_DONE] = self._steps_done
 
     def start(self, step: int, offset: int = 0) -> None:
-        """Say that `step` is the next, and with which batch the next loader iterator begins.
+        """Set the next step, and the batch with which the next loader iterator begins.
 
         Needed where training continues at a step other than 0, and before each epoch of a loader
         with persistent workers, whose last epoch was read to its end.
@@ -77,7 +82,7 @@ class StepClock:
         Args:
             step: number of steps done.
             offset: batches of `step` that the loop has already; below 0, the batches before `step`
-                that the loader makes once more and the loop throws away.
+                that the loader makes once more and the loop discards.
 
         Raises:
             ValueError: `step` is negative or beyond the planned steps.
@@ -99,7 +104,7 @@ class StepClock:
         be at most `_USUALLY_AHEAD` batches per worker ahead of their use.
 
         Raises:
-            RuntimeError: in a worker, whose count shows that the loop does not say `step_done`, or
+            RuntimeError: in a worker, whose count shows that the loop does not call `step_done`, or
                 not `start` where it is needed.
         """
         info = get_worker_info()
@@ -115,8 +120,7 @@ class StepClock:
         """Number of this batch since step 0, outside of workers.
 
         There a loader is at most one batch ahead of a whole step. Batches that were fetched and
-        never trained (a peek, an epoch broken off) do not count beyond that, once the loop has said
-        that a step is done.
+        never trained (a peek, an epoch broken off) do not count beyond that, once a step is done.
         """
         done = self.steps_done * self.accumulation_steps
         if self._made >= self._made_again:
@@ -127,15 +131,19 @@ class StepClock:
         return self._first + self._made - 1
 
     def _next_batch_of(self, info: Any) -> int:
-        """Number of this batch since step 0, in a worker."""
+        """Number of this batch since step 0, in a worker.
+
+        `info` is torch's: the worker's number, how many there are, and the loader's seed.
+        """
         usual = self.accumulation_steps + _USUALLY_AHEAD * info.num_workers
         if os.getpid() != self._process:
             self._begin_in_worker(info.seed - info.id, usual)
         generation, first, steps_done, reached, _ = self._shared.tolist()
         done = steps_done * self.accumulation_steps
-        if generation != self._generation:
+        if generation != self._generation:  # `start` was called since this worker's last batch
             self._generation = generation
             self._begin(first, steps_done)
+        # The rule above, `n W + w`; then the distance to the steps done, which must be plausible.
         batch: int = self._first + self._made * info.num_workers + info.id
         again = self._made * info.num_workers + info.id < self._made_again
         self._made += 1
@@ -151,7 +159,12 @@ class StepClock:
         return batch
 
     def _begin_in_worker(self, loader: int, usual: int) -> None:
-        """A worker begins where the training process was when it started the loader."""
+        """Begin where the training process was when it started the loader.
+
+        This copy of the clock is as old as the worker: it holds the steps that were done then. The
+        first worker of a loader also checks how far the last loader came: if it was far ahead of
+        the steps done, the loop read batches without reporting steps.
+        """
         self._process = os.getpid()
         first = self._steps_done * self.accumulation_steps
         self._begin(
@@ -173,54 +186,7 @@ class StepClock:
         )
 
 
-class SharedLosses:
-    """Cumulative losses per class, written by the training process and read by workers.
-
-    Args:
-        num_classes: how many.
-        lag_steps: losses are read as they were this many steps before the one that asks, or as near
-            to that as is known.
-    """
-
-    def __init__(self, num_classes: int, *, lag_steps: int = 0) -> None:
-        if lag_steps < 0:
-            raise ValueError(f"loss_lag_steps={lag_steps}. Expected at least 0.")
-        self.lag_steps = lag_steps
-        unseen = torch.full((lag_steps + 1, num_classes), torch.nan, dtype=torch.float64)
-        self._values = _shared(unseen)
-        self._steps = _shared(torch.full((lag_steps + 1,), -1))
-        self._steps[0] = 0
-
-    def write(self, values: Tensor, steps_done: int) -> None:
-        """Keep the losses after so many steps, nats, NaN where unseen."""
-        place = steps_done % len(self._steps)
-        self._values[place] = values
-        self._steps[place] = steps_done
-
-    def read(self, step: int) -> Tensor:
-        """A copy of the losses with which a batch of `step` is masked, float64."""
-        wanted = max(0, step - self.lag_steps)
-        known = [steps for steps in self._steps.tolist() if steps >= 0]
-        nearest = max((s for s in known if s <= wanted), default=min(known))
-        return self._values[nearest % len(self._steps)].clone()
-
-    def state(self) -> dict[str, list[float | None]]:
-        """The losses kept, by steps done; null where unseen."""
-        return {
-            str(steps): [None if math.isnan(x) else x for x in self._values[place].tolist()]
-            for place, steps in enumerate(self._steps.tolist())
-            if steps >= 0
-        }
-
-    def load_state(self, state: dict[str, list[float | None]]) -> None:
-        """Go on from what was kept, as far as it is needed."""
-        self._steps.fill_(-1)
-        for steps in sorted(map(int, state)):
-            values = [math.nan if x is None else x for x in state[str(steps)]]
-            self.write(torch.tensor(values, dtype=torch.float64), steps)
-
-
-def _shared(values: Tensor) -> Tensor:
-    """The tensor in memory that processes started from this one share."""
+def in_shared_memory(values: Tensor) -> Tensor:
+    """Move a tensor into memory that this process shares with those it starts."""
     shared: Tensor = values.share_memory_()  # type: ignore[no-untyped-call]
     return shared

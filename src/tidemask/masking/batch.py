@@ -17,12 +17,12 @@ IGNORE_INDEX = -100
 """Label of a position that is not predicted; the value that PyTorch's cross-entropy skips."""
 
 HEAD_MULTIPLE = 64
-"""Rows of the head's matrix products are a multiple of this. Their number changes with every draw;
-without filling, each new one makes the CPU's matrix library plan and keep another kernel, which
-costs time and gigabytes."""
+"""The head's matrix products are padded to a multiple of this many rows. The number of selected
+rows changes with every draw, and for each new number the CPU's matrix library would plan and keep
+another kernel, which costs time and gigabytes."""
 
 Normaliser = Literal["selected", "maskable"]
-"""By what the summed loss of a step is divided: its selected or its maskable positions."""
+"""Which count divides the summed loss of a step: that of selected or of maskable positions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,22 @@ class Batch:
         input_ids: vocabulary ids, of a signed integer type.
         maskable: true where a token is neither special nor padding.
         sample_ids: what names each sequence within the whole training stream, int64. Noise is
-            keyed by it, so a sequence gets the same mask in whatever batch it travels.
+            keyed by it, so a sequence gets the same mask whatever else is in its batch.
         word_starts: true at the first subword of each word; a word reaches to the next start.
-            Position 0 counts as a start whatever it says. `None` if words are not known.
+            Position 0 always counts as a start. `None` if words are not known.
         token_class: class of each token's word, uint8, `NO_CLASS` where it has none. `None` if
             there are no classes.
         document_starts: true at the first token of each document in a packed sequence; words and
             spans do not reach across. `None` if a sequence is one document, or if its documents
             are held apart by special tokens, across which nothing reaches either.
         attention_mask: true where a position is not padding; `None` if nothing is padded.
+
+    Example:
+        >>> import torch
+        >>> ids = torch.tensor([[2, 10, 11, 12, 3], [2, 20, 21, 3, 0]])
+        >>> batch = Batch(input_ids=ids, maskable=ids > 3, sample_ids=torch.tensor([0, 1]))
+        >>> batch.maskable.sum(1).tolist()
+        [3, 2]
     """
 
     input_ids: Int[Tensor, "B L"]
@@ -81,6 +88,20 @@ class MaskedBatch:
         normaliser: which count divides the summed loss of the global batch.
         shortfall: tokens by which budgets were capped because weights of 0 left too few, summed
             over the sequences, float64 scalar; `None` where no weight can be 0.
+
+    Example:
+        >>> import torch
+        >>> from tidemask import Batch, Masker, MaskingSettings, StepKey, Vocabulary
+        >>> from tidemask.masking.schedule import Constant
+        >>> ids = torch.arange(5, 45).reshape(1, 40)
+        >>> batch = Batch(input_ids=ids, maskable=ids >= 5, sample_ids=torch.tensor([0]))
+        >>> policy = MaskingSettings(ratio=Constant(ratio=0.25), unit="token", budget="fixed")
+        >>> masker = Masker(policy, Vocabulary.of(50, 4, range(5)), max_steps=10)
+        >>> masked = masker(batch, progress=0.0, key=StepKey(seed=0, step=0))
+        >>> int(masked.num_selected()), int(masked.num_maskable())
+        (10, 40)
+        >>> torch.equal(masked.labels[masked.selected], ids[masked.selected])
+        True
     """
 
     input_ids: Int[Tensor, "B L"]
@@ -120,10 +141,10 @@ _Record = TypeVar("_Record", Batch, MaskedBatch)
 
 
 def _moved(record: _Record, device: torch.device | str) -> _Record:
-    # From a GPU to the CPU, a copy that does not wait may be read before it is there.
-    waits_for_nobody = torch.device(device).type != "cpu"
+    # A non-blocking copy from a GPU to the CPU could be read before it is complete.
+    non_blocking = torch.device(device).type != "cpu"
     tensors: dict[str, Any] = {
-        name: value.to(device, non_blocking=waits_for_nobody) for name, value in _tensors(record)
+        name: value.to(device, non_blocking=non_blocking) for name, value in _tensors(record)
     }
     return replace(record, **tensors)
 
@@ -134,7 +155,7 @@ def _tensors(record: Batch | MaskedBatch) -> Iterator[tuple[str, Tensor]]:
 
 
 def check_batch(batch: Batch) -> None:
-    """Refuse tensors of other shapes or types than a batch has; no value is looked at.
+    """Refuse tensors of other shapes or types than `Batch` names; values are not read.
 
     Raises:
         ValueError: names the tensor, what it is and what was expected.

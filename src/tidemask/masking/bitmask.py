@@ -1,9 +1,9 @@
-"""Choices as arithmetic: a mask is an integer tensor whose elements are 0 or -1, no bit or all.
+"""Comparison and choice as integer arithmetic on masks, whose elements are 0 or -1: no bit or all.
 
 On a CPU, `torch.where` and comparisons take several times as long as a vectorised integer operation
-of the same size, and masking is little else than choices. With
-masks, `(a & ~m) | (b & m)` is a choice, `-1 & x` is `x`, and the sign of a difference, shifted to
-every bit, is a comparison.
+of the same size, and masking does little else. With masks, `m & x` is `x` or 0,
+`((a ^ b) & m) ^ b` is `a` or `b`, and the sign of a difference, shifted to every bit, is a
+comparison.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ def below_threshold(
     2**31 would not, and the sum never overflows.
     """
     difference: Tensor = draws + negative_threshold
+    # An arithmetic shift by 31 copies the sign to every bit: -1 if negative, else 0.
     return difference.bitwise_right_shift_(31)
 
 
 def negative_thresholds(share: Tensor) -> Int32[Tensor, "..."]:
-    """What `below_threshold` adds to a draw: minus the share of 2**31.
+    """Thresholds of shares, as `below_threshold` adds them to draws: minus the share of 2**31.
 
     Args:
         share: floating point, in [0, 1].
@@ -51,7 +52,8 @@ def negative_thresholds(share: Tensor) -> Int32[Tensor, "..."]:
 
 
 def equal_to(these: Int32[Tensor, "B L"], others: Int32[Tensor, "B #L"]) -> Int32[Tensor, "B L"]:
-    """Mask of equal numbers, none of them negative: less one, only a difference of 0 is."""
+    """Mask of the places where two tensors are equal; their numbers are not negative."""
+    # The XOR is 0 where they are equal and positive elsewhere, so XOR - 1 is negative only there.
     difference: Tensor = these ^ others
     return difference.sub_(1).bitwise_right_shift_(31)
 
@@ -78,6 +80,7 @@ def where_mask(
         these: a tensor, or one number.
         others: a number if `these` is a tensor, else a tensor.
     """
+    # others ^ (these ^ others) is these again: the mask lets the difference through or not.
     difference = these ^ others
     assert isinstance(difference, Tensor), "one of them is a tensor"
     return difference.bitwise_and_(mask).bitwise_xor_(others)

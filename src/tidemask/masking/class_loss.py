@@ -2,8 +2,7 @@
 
 Two sums per class, of losses and of counts, are decayed alike once per optimizer step; their
 quotient is the cumulative loss. Two classes of equal difficulty therefore get equal losses however
-different their frequencies. State lives on the CPU in float64: two numbers per
-class.
+different their frequencies. The state is on the CPU in float64: two numbers per class.
 
 Dimension: `K` classes.
 """
@@ -44,6 +43,13 @@ class ClassLoss:
         class_names: one per class, in the order of `token_class`.
         horizon_steps: memory in optimizer steps, at least 1.
         estimator: how losses are accumulated.
+
+    Example:
+        >>> import torch
+        >>> class_loss = ClassLoss(["NOUN", "DET", "SYM"], horizon_steps=50)
+        >>> class_loss.update(torch.tensor([6.0, 1.0, 0.0]), torch.tensor([2, 1, 0]), step=0)
+        >>> class_loss.value().tolist()
+        [3.0, 1.0, nan]
 
     References:
         Yang, Zhang, Zhao, "Learning Better Masking for Better Language Model Pre-training" (ACL
@@ -161,9 +167,18 @@ def class_loss_sums(
             not -100.
         labels: original ids, -100 where nothing is predicted.
         classes: `token_class` of the batch; or the labels themselves, where the vocabulary entries
-            are the classes. Values of `num_classes` and above count nowhere.
+            are the classes. Values of `num_classes` and above are not counted.
         num_classes: `K`.
+
+    Example:
+        >>> import torch
+        >>> token_loss = torch.tensor([[1.0, 4.0, 2.0]])
+        >>> labels, classes = torch.tensor([[7, -100, 9]]), torch.tensor([[0, 0, 1]])
+        >>> loss_sum, count = class_loss_sums(token_loss, labels, classes, num_classes=2)
+        >>> loss_sum.tolist(), count.tolist()
+        ([1.0, 2.0], [1.0, 1.0])
     """
+    # One more class at the end takes what has none.
     predicted = labels >= 0
     index = classes[predicted].to(torch.int64).clamp(max=num_classes)
     losses = token_loss.detach()[predicted].double()

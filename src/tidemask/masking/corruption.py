@@ -24,7 +24,7 @@ _CHECKED_POINTS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """Shares of the drawn positions at one moment; they add up to 1."""
+    """Shares of the drawn positions at one step; they add up to 1."""
 
     mask: float
     random: float
@@ -89,7 +89,12 @@ class Vocabulary:
         size: number of ids.
         mask_id: id of the mask token.
         special_ids: ids that are never drawn as random tokens; the mask token is always one of
-            them. That they are not selected is for `Batch.maskable` to say.
+            them. Whether they may be selected is decided by `Batch.maskable`.
+
+    Example:
+        >>> vocabulary = Vocabulary.of(size=8, mask_id=4, special_ids=[0, 2, 3])
+        >>> vocabulary.ordinary_ids.tolist()
+        [1, 5, 6, 7]
     """
 
     size: int
@@ -124,7 +129,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=16)
 def _ordinary_ids(vocabulary: Vocabulary, device: torch.device) -> Tensor:
-    """On the device, once: copying a table at every step would wait for the device."""
+    """The ordinary ids on a device, copied once: a copy at every step would wait for the device."""
     return vocabulary.ordinary_ids.to(device)
 
 
@@ -138,7 +143,7 @@ def corrupt(
 ) -> Int[Tensor, "B L"]:
     """Ids with the drawn positions masked, replaced or kept; the input is not changed.
 
-    Each position chooses its kind for itself, whatever unit it was drawn with.
+    The kind of corruption is drawn for each position by itself, not for its unit.
 
     Args:
         input_ids: original ids.
@@ -150,6 +155,8 @@ def corrupt(
     input_ids = input_ids.contiguous()
     if shares.mask >= 1.0:
         return where_mask(drawn.to(input_ids.dtype), vocabulary.mask_id, input_ids)
+    # One draw per position decides: the lowest part of its range is a mask token, the next part a
+    # random token (below the sum of both shares, but not below the first), the rest stays.
     kind = streams.draws(Purpose.CORRUPTION, positions_of(input_ids))
     is_mask = below(kind, shares.mask).bitwise_and_(drawn)
     ids = where_mask(is_mask.to(input_ids.dtype), vocabulary.mask_id, input_ids)
@@ -163,7 +170,11 @@ def corrupt(
 def _replace_with_random_(
     ids: Tensor, is_random: Tensor, streams: Streams, vocabulary: Vocabulary
 ) -> None:
-    """Draw the few random tokens at their places; on a GPU everywhere, which needs no waiting."""
+    """Write random tokens in place where the mask `is_random` is -1.
+
+    On a CPU they are drawn only where they are needed. On a GPU they are drawn everywhere: to find
+    the places, the host would wait for the device.
+    """
     length = ids.shape[1]
     ordinary = _ordinary_ids(vocabulary, ids.device)
     if ids.is_cuda:

@@ -28,9 +28,14 @@ from tidemask.masking.selection import (
 from tidemask.masking.sequence_ratio import Same, ratio_of_sequences
 from tidemask.masking.token_weights import TokenWeights, WeightOf
 from tidemask.masking.units import starts_of_spans, starts_of_words
+from tidemask.processes import keep_freed_memory
 from tidemask.token_classes import NO_CLASS
 
-_BLOCK_BYTES = 31 << 20
+_REUSED_BLOCK_BYTES = 32 << 20
+"""Temporaries below this size are reused from call to call: else masking 512 x 512 tokens in a
+loader worker faults in 1,200 pages at every call and takes a sixth longer. glibc adapts up to this
+size by itself, so a user's process changes no more than it may without us."""
+
 _MIN_CHANCE = 2.0**-DRAW_BITS
 
 
@@ -96,11 +101,11 @@ class Masker:
             weight_of=weight_of,
         )
         self._purposes = _purposes(settings)
-        _keep_freed_memory()
+        keep_freed_memory(_REUSED_BLOCK_BYTES)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        _keep_freed_memory()
+        keep_freed_memory(_REUSED_BLOCK_BYTES)
 
     def ratio(self, progress: float) -> float:
         """The scheduled masking ratio at `progress` in [0, 1]."""
@@ -152,14 +157,14 @@ class Masker:
             progress: completed share of the planned optimizer steps, in [0, 1].
             key: seed and step; with the batch's sample ids it determines every draw.
             class_loss: cumulative loss per class (named classes, or vocabulary entries where the
-                policy weighs those), nats, NaN where unseen; read only by a policy that weighs by
-                loss, to which `None` means that nothing was learned yet.
+                policy weights those), nats, NaN where unseen; read only by a policy that learns
+                from losses, to which `None` means that nothing was learned yet.
 
         Returns:
             Inputs, labels and what the loss needs, on the batch's device.
 
         Raises:
-            ValueError: a tensor of the batch with another shape or dtype than `Batch` says;
+            ValueError: a tensor of the batch with another shape or dtype than `Batch` names;
                 progress outside [0, 1]; word starts or classes of another shape than the
                 ids, or missing where the policy needs them; a token class outside the table; class
                 losses for another number of classes; weights that are negative or not finite.
@@ -279,13 +284,3 @@ def _purposes(settings: MaskingSettings) -> tuple[Purpose, ...]:
     if settings.prediction != "all":
         purposes.append(Purpose.PREDICTION)
     return tuple(purposes)
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library reuse the memory of temporaries instead of handing it back each time.
-
-    glibc returns freed blocks to the system, and faulting them in again takes longer than masking
-    them, until a block of tens of megabytes has been freed once; in a training process
-    that is soon, in a loader worker never. Nothing is written to the block.
-    """
-    torch.empty(_BLOCK_BYTES, dtype=torch.uint8, device="cpu")

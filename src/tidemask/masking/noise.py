@@ -39,7 +39,7 @@ DRAW_BITS = 31
 """Width of one draw: an integer in [0, 2**31), so that it is never negative as an int32."""
 
 NOISE_VERSION = 2
-"""Of the map from keys to draws: another one gives a resumed run other masks."""
+"""Version of the map from keys to draws. Under another one a resumed run draws other masks."""
 
 _WORD = 0xFFFFFFFF
 _MULTIPLIER_0 = 0xD2511F53
@@ -80,11 +80,18 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True)
 class StepKey:
-    """Where in which training a batch is masked.
+    """The run and the step for which a batch is masked: the key of all draws.
 
     Attributes:
         seed: of the whole run, in [0, 2**64).
         step: global step, 0-based, in [0, 2**32).
+
+    Example:
+        >>> StepKey(seed=0, step=250) == StepKey(seed=0, step=250)
+        True
+        >>> StepKey(seed=0, step=-1)
+        Traceback (most recent call last):
+        ValueError: step=-1. Expected an integer in [0, 2**32).
     """
 
     seed: int
@@ -104,7 +111,7 @@ class Streams:
 
     Args:
         key: seed and step.
-        sample_ids: what names each sample, int64, on the device where draws are wanted.
+        sample_ids: number of each sample, int64, on the device where draws are wanted.
         purposes: what will be drawn; keys are derived for all of them at once.
 
     Example:
@@ -121,9 +128,11 @@ class Streams:
         self._lane = {purpose: 2 * lane for lane, purpose in enumerate(purposes)}
         words = torch.tensor(_words(key.seed, key.step, tuple(purposes)), device="cpu")
         first, second = words.to(torch.int32).to(sample_ids.device, non_blocking=True).unbind()
+        # Both halves of the 64-bit sample id are mixed in; bit operations and sums wrap as int32.
         low = sample_ids.to(torch.int32).unsqueeze(1)
         high = (sample_ids >> 32).to(torch.int32).unsqueeze(1)
         self._keys = _mixed_((_mixed_(low ^ first) ^ high) + second)
+        # Per purpose an offset and a step; an odd step makes `step x position` a bijection.
         self._keys[:, 1::2] |= _ODD
 
     def draws(
@@ -218,20 +227,21 @@ def philox_4x32(
 
 
 def permutation(seed: int, purpose: Purpose, round_number: int, size: int) -> Int[Tensor, "size"]:
-    """A uniformly random order of `size` things, int64, on the CPU.
+    """A uniformly random order of the indices below `size`, int64, on the CPU.
 
-    The order of each round (an epoch, say) is drawn afresh: indices are sorted by 63-bit draws.
+    Each round (an epoch, say) has an order of its own: indices are sorted by 63-bit draws.
 
     Args:
         seed: of the whole run, in [0, 2**64).
         purpose: what the order is for.
         round_number: which order, in [0, 2**32).
-        size: number of things.
+        size: number of indices.
 
     Raises:
         ValueError: seed or round number outside its range.
     """
     key = StepKey(seed, round_number)
+    # One Philox block per pair of indices; its four words make two draws of 63 bits.
     pairs = torch.arange(-(-size // 2), dtype=torch.int64, device="cpu")
     block = torch.full_like(pairs, int(purpose) << 24)
     counter = (block, torch.full_like(pairs, key.step), pairs & _WORD, pairs >> 32)

@@ -1,4 +1,4 @@
-"""The settings of a masking policy, each part beside its own kind."""
+"""The settings of a masking policy; those of its parts are in the modules of the parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ LossWeight = Literal["one", "inverse_ratio", "inverse_inclusion"]
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingSettings(Settings):
-    """How much is masked, what, and how."""
+    """How much is masked, what, and how.
+
+    Example:
+        >>> from tidemask.masking.schedule import Linear
+        >>> policy = MaskingSettings(ratio=Linear(start=0.3, end=0.1), unit="token")
+        >>> policy.ratio(0.5), policy.uses_token_classes
+        (0.2, False)
+        >>> MaskingSettings(unit="sentence")
+        Traceback (most recent call last):
+        ValueError: unit='sentence'. Expected one of token, word, span.
+    """
 
     ratio: Schedule = field(default_factory=Constant)
     """Share of maskable tokens to select, as a function of progress."""
@@ -71,7 +81,7 @@ class MaskingSettings(Settings):
             )
 
     def ineffective_settings(self) -> list[str]:
-        """Settings that were changed and change nothing, a sentence each."""
+        """Settings that differ from their default and have no effect, one sentence each."""
         sentences = []
         if self.unit != "span" and self.spans != SpanLengths():
             sentences.append(f"masking.spans has no effect with masking.unit={self.unit}.")

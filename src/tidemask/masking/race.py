@@ -42,6 +42,7 @@ def clocks(draws: Int32[Tensor, "B L"], weights: Float[Tensor, "B L"]) -> Int32[
         draws: uniform integers in [0, 2**31), equal within a unit.
         weights: not negative, equal within a unit.
     """
+    # The middle of each interval of 2**-31, but below 1, where the time would be infinite.
     uniform = (draws.to(torch.float32) + 0.5).mul_(2.0**-DRAW_BITS).clamp_(max=_NEAREST_TO_ONE)
     times = torch.log1p(uniform.neg_()).neg_().div_(weights.to(torch.float32))
     return times.view(torch.int32)
@@ -70,6 +71,7 @@ def select_fixed(
     """
     budget = budget.minimum(eligible.sum(1, keepdim=True, dtype=torch.int32).neg_())
     last, before, size = _crossing(clock, eligible, budget)
+    # The crossing unit stays with the probability that makes the expected number the budget.
     keep = (budget - before) / size.clamp(min=1.0) * 2.0**DRAW_BITS
     stays = as_mask(crossing.to(torch.float64) < keep)
     earlier = (clock - last).bitwise_right_shift_(31)
@@ -77,7 +79,15 @@ def select_fixed(
 
 
 def _crossing(clock: Tensor, eligible: Tensor, budget: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Clock of the unit with which each budget is reached, tokens before it, and its size."""
+    """Find the unit with which each sequence's budget is reached, by radix selection.
+
+    Returns:
+        Its clock, int32 [B, 1], the number of tokens before it and its own, float64 [B, 1].
+    """
+    # From the highest digit (8 bits) to the lowest: count the tokens of each value of this digit
+    # among those whose higher digits are the prefix found so far; the digit at which the running
+    # count reaches the budget is the next of the crossing clock. Tokens with smaller digits are
+    # before it and are added up. After the lowest digit, equal clocks are one unit.
     num_sequences = clock.shape[0]
     prefix = torch.zeros(num_sequences, 1, dtype=torch.int32, device=clock.device)
     before = torch.zeros_like(budget)

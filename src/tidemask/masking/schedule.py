@@ -213,7 +213,7 @@ class Phases(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Cyclic(Settings):
-    """Falls from `start` to `end` again and again, reset at the beginning of each cycle."""
+    """Falls from `start` to `end` in every cycle and is reset at the beginning of the next."""
 
     schedule: Literal["cyclic"] = "cyclic"
     start: float = 0.3
@@ -243,7 +243,7 @@ Curve = Annotated[
     Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic,
     OneOf("schedule"),
 ]
-"""Schedules that stand by themselves."""
+"""Schedules that do not refer to another one."""
 
 
 @dataclass(frozen=True, kw_only=True)

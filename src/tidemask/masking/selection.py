@@ -1,4 +1,4 @@
-"""Selection: which positions are drawn, under either budget.
+"""Selection: the positions that are drawn, under either budget.
 
 `expected`: each unit is drawn independently, with an inclusion probability that is known
 (`inclusion.py`); one draw and one integer comparison per position. `fixed`: the race is stopped at
@@ -52,12 +52,12 @@ class ByPosition:
 
 
 Weights = ByClass | ByPosition | None
-"""Weights of units; `None` if all are alike."""
+"""Weights of units; `None` if all weights are equal."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What was drawn.
+    """The drawn positions, with what the loss and the logs need of the draw.
 
     Attributes:
         mask: -1 at the drawn positions, 0 elsewhere.
@@ -92,6 +92,7 @@ def select_expected(
     if weights is None:
         mask = below(draws, ratio).bitwise_and_(as_mask(maskable))
         return Selection(mask, ratio if with_inclusion else None)
+    # By class, `tau` is solved over a few counts per sequence; else every position is a group.
     groups = maskable
     if isinstance(weights, ByClass):
         groups = count_by_class(weights.classes, maskable, num_classes=len(weights.weights))

@@ -20,8 +20,8 @@ from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
 from tidemask.settings import OneOf, Settings, check_share
 
 _ATTEMPTS = 16
-"""Proposals of the rejection sampler. One is refused with probability below 0.05, all sixteen with
-probability below 1e-20; the last then stands."""
+"""Proposals of the rejection sampler. One is rejected with probability below 0.05, all sixteen with
+probability below 1e-20; then the last is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)

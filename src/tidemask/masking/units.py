@@ -1,8 +1,9 @@
 """Units of selection: what is selected whole or not at all.
 
-A unit is named by the position at which it starts. All positions of a unit draw at its start, so
-they share their fate. No unit reaches across the boundary of a document: words and spans begin anew
-after every position that is not maskable (special tokens, padding) and at every document start.
+A unit is named by the position at which it starts. All positions of a unit use the draw of its
+start, so they are selected together. No unit reaches across the boundary of a document: a new word
+or span begins after every position that is not maskable (special tokens, padding) and at every
+document start.
 
 Dimensions: `B` sequences, `L` positions.
 """
@@ -36,15 +37,15 @@ class SpanLengths(Settings):
 
     References:
         Joshi et al., "SpanBERT" (TACL 2020), section 3.1: p = 0.2, at most 10 words, mean 3.8.
-        Deviation: spans are the pieces of a partition of the whole sequence, each selected by
-        itself, where the original throws spans until the budget is reached. So the inclusion
-        probability is known and the same at every position; two selected pieces may touch.
+        Deviation: spans partition the whole sequence and each is selected by itself, where the
+        original places spans at random until the budget is reached. So the inclusion probability is
+        known and the same at every position; two selected spans may touch.
     """
 
     p: float = 0.2
     """Chance that a span ends at its next element, in (0, 1]."""
     longest: int = 10
-    """Most elements of a span, at least 1."""
+    """Maximum number of elements of a span, at least 1."""
     of: Literal["word", "token"] = "word"
     """What a span's elements are."""
 
@@ -79,8 +80,6 @@ def starts_of_words(
 ) -> tuple[Int32[Tensor, "B L"], Int32[Tensor, "B L"] | None]:
     """Position and class of the start of each position's word.
 
-    One running maximum carries both: position and class are packed into one integer.
-
     Args:
         batch: with word starts.
         classes: of each position; a word has the class of its start.
@@ -91,8 +90,9 @@ def starts_of_words(
     starts = word_starts(batch)
     if classes is None:
         return _carried(starts, positions_of(batch.input_ids)), None
-    packed = classes.to(torch.int32).add_(positions_of(batch.input_ids) << 8)
-    carried = _carried(starts, packed)
+    # One running maximum carries both: the position in the high bits, the class in the low eight.
+    both = classes.to(torch.int32).add_(positions_of(batch.input_ids) << 8)
+    carried = _carried(starts, both)
     return carried >> 8, carried.bitwise_and_(0xFF)
 
 
@@ -109,6 +109,8 @@ def starts_of_spans(batch: Batch, lengths: SpanLengths, streams: Streams) -> Int
     positions = positions_of(batch.input_ids)
     if starts.numel() == 0:
         return positions.expand(starts.shape)
+    # Number the elements (words or tokens) 1, 2, ... and mark in a table by element number where
+    # spans end; the next element then begins a span, if its position is the element's start.
     element = starts.cumsum(1)
     ends = _span_ends(element[:, -1:], positions, lengths, streams)
     begins_at = torch.zeros(
@@ -126,8 +128,8 @@ def _span_ends(
 ) -> Int[Tensor, "B N"]:
     """Where each span ends, in elements, for as many spans as cover all elements.
 
-    One span per position always covers them. On a CPU, where looking is free, half as many again
-    as are needed in the mean are drawn first, which nearly always do.
+    One span per position always covers them. On a CPU, where reading a value is free, 1.5 times the
+    number that is needed on average is drawn first, which nearly always suffices.
     """
     few = math.ceil(1.5 * len(positions) / _mean_length(lengths)) + 8
     if not num_elements.is_cuda and few < len(positions):
@@ -140,7 +142,7 @@ def _span_ends(
 def _drawn_lengths(
     positions: Int32[Tensor, "N"], lengths: SpanLengths, streams: Streams
 ) -> Int32[Tensor, "B N"]:
-    """Length of the span of each number: `longest`, less one for each edge the draw is below."""
+    """Length of each span by inversion: `longest`, less one for each edge the draw is below."""
     draws = streams.draws(Purpose.SPAN_LENGTH, positions)
     drawn = torch.full_like(draws, lengths.longest)
     for share in _edges(lengths):
@@ -168,6 +170,7 @@ def _boundaries(batch: Batch) -> Bool[Tensor, "B L"]:
 
 
 def _carried(starts: Bool[Tensor, "B L"], values: Int32[Tensor, "*shape"]) -> Int32[Tensor, "B L"]:
-    """The value at each position's start; values do not fall from start to start."""
+    """The value at each position's start; values do not decrease from start to start."""
+    # Elsewhere 0, so the running maximum holds each start's value until the next start.
     at_starts = as_mask(starts).bitwise_and_(values)
     return torch.cummax(at_starts, dim=1).values if starts.numel() else at_starts

@@ -2,7 +2,7 @@
 
 A weighting gives every token a weight; `selection.py` turns weights and a ratio into draws. The
 weight of a token is that of its class, from a table or from the cumulative loss, or that of its
-vocabulary entry, or whatever a function of the user's says. Uniform weighting has none at all.
+vocabulary entry, or what a function of the user's returns. Uniform weighting has no weights.
 
 Any weighting can be blended in over progress: `(1 - b) neutral + b W`, where `b` follows a schedule
 and the neutral weight stands for "as often as without weights".
@@ -40,7 +40,7 @@ own code, for comparison."""
 
 @dataclass(frozen=True, kw_only=True)
 class Uniform(Settings):
-    """Every maskable token alike."""
+    """Every maskable token is equally likely to be selected."""
 
     weighting: Literal["uniform"] = "uniform"
 
