@@ -15,7 +15,16 @@ from transformers import AutoModelForMaskedLM, BertModel, PreTrainedTokenizerFas
 from transformers.pipelines import FillMaskPipeline
 
 from prose import text
-from small_runs import TINY, records, run_command, same_weights, started, stopped_at, trained
+from small_runs import (
+    TINY,
+    records,
+    run_command,
+    same_weights,
+    started,
+    stopped_at,
+    trained,
+    trainer_of,
+)
 from tidemask.cli.app import main
 from tidemask.corpus.prepare import PrepareSettings, prepare_files
 from tidemask.corpus.store.corpus import open_corpus
@@ -27,7 +36,7 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import new_run
-from tidemask.runs.train import _build_trainer, train
+from tidemask.runs.train import train
 from tiny_models import ARCHITECTURES, tiny
 
 PADDED_IDS = 24
@@ -161,8 +170,7 @@ def test_warm_start_keeps_the_models_own_dropout_unless_set(corpus: Path, tmp_pa
         run = started(
             corpus, tmp_path / setting, "bert", *further(directory, f"model.dropout={setting}")
         )
-        config = read_run_config(run.config)
-        trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
+        trainer = trainer_of(run)
         built = trainer.model.language_model.config
         assert (built.hidden_dropout_prob, built.attention_probs_dropout_prob) == (
             hidden,
@@ -307,7 +315,7 @@ def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Pa
     )
     config = read_run_config(run.config)
     data = CorpusInputs.of(corpus_of(config))
-    trainer = _build_trainer(run, config, data, RunCallbacks())
+    trainer = trainer_of(run)
     loader = iter(trainer.get_train_dataloader())
     (inputs,), _ = trainer.get_batch_samples(loader, 1, torch.device("cpu"))
     ids, positions = inputs["input_ids"], inputs["positions"][: len(inputs["classes"])]

@@ -11,11 +11,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from small_runs import records, same_weights, started, trained
-from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
-from tidemask.runs.train import _build_trainer
+from small_runs import records, same_weights, started, trained, trainer_of
 from tidemask.training.arguments import TrainingSettings
 
 QUIET = ("evaluation.every_steps=0", "training.logging_steps=1")
@@ -81,8 +77,7 @@ def test_norms_and_biases_do_not_decay_and_all_else_does(
     size: str, corpus: Path, tmp_path: Path
 ) -> None:
     run = started(corpus, tmp_path / "run", "bert", f"model.size={size}")
-    config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
+    trainer = trainer_of(run)
     optimizer = trainer.create_optimizer()
     decaying, others = (
         {id(p) for p in group["params"]}

@@ -13,13 +13,10 @@ import torch
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
+from small_runs import trainer_of
 from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.processes import ending_early
 from tidemask.run_record import RunDirectory
-from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
-from tidemask.runs.train import _build_trainer
 from tidemask.training.distributed import (
     join_launched_processes,
     leave_launched_processes,
@@ -63,8 +60,7 @@ def _row(one: dict[str, torch.Tensor]) -> torch.Tensor:
 
 def observe(run: RunDirectory) -> Observed:
     """Train a run and keep what this rank saw."""
-    config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
+    trainer = trainer_of(run)
     observed = Observed()
     trainer.add_callback(observed)
     fetch = trainer.get_batch_samples

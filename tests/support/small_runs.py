@@ -20,9 +20,15 @@ import torch
 from safetensors.torch import load_file
 
 from tidemask.run_record import RunDirectory
-from tidemask.runs.config import load_recipe
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.config import load_recipe, read_run_config
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import new_run
-from tidemask.runs.train import train
+from tidemask.runs.in_run_evaluation import InRunEvaluation
+from tidemask.runs.train import _build_trainer, train
+from tidemask.training.checkpoint_files import ResumePoint
+from tidemask.training.signals import StopRequest
+from tidemask.training.trainer import MaskedLMTrainer
 
 TINY = (
     "model.size=bert-tiny",
@@ -53,6 +59,19 @@ def trained(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirector
     run = started(corpus, out, recipe, *settings)
     train(run)
     return run
+
+
+def trainer_of(run: RunDirectory) -> MaskedLMTrainer:
+    """The trainer of a run that has not started, as `train` builds it."""
+    config = read_run_config(run.config)
+    data = CorpusInputs.of(corpus_of(config))
+    evaluation = InRunEvaluation(
+        run=run,
+        held_out=data.held_out_evaluator(config.evaluation),
+        callbacks=RunCallbacks(),
+        stop_request=StopRequest(),
+    )
+    return _build_trainer(run, config, data, evaluation, ResumePoint(0, None))
 
 
 def records(run: RunDirectory) -> list[dict[str, Any]]:

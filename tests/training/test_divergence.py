@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from small_runs import TINY, run_command, started
+from small_runs import TINY, run_command, started, trainer_of
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
-from tidemask.runs.train import _build_trainer, train
+from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import find_resume_point
 from tidemask.training.divergence import not_finite
 
@@ -46,8 +45,7 @@ def test_divergence_names_the_micro_batch_that_it_came_from(corpus: Path, tmp_pa
         corpus, tmp_path / "run", "bert", "training.micro_batch_size=4",
         "training.gradient_accumulation_steps=3",
     )  # fmt: skip
-    config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
+    trainer = trainer_of(run)
     calls = [0]
 
     def spoil(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:

@@ -9,13 +9,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from small_runs import TINY, records, run_command, same_weights, started, stopped_at, trained
+from small_runs import (
+    TINY,
+    records,
+    run_command,
+    same_weights,
+    started,
+    stopped_at,
+    trained,
+    trainer_of,
+)
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
-from tidemask.runs.train import _build_trainer, train
+from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import problem_with
 from tidemask.training.resume_checks import run_lock
 
@@ -118,8 +124,7 @@ def test_continuation_never_follows_gradients_that_are_not_finite(
 ) -> None:
     """An infinite gradient at a finite loss reaches neither the weights nor a checkpoint."""
     run = started(corpus, tmp_path / "run", "bert", "training.save_steps=1")
-    config = read_run_config(run.config)
-    trainer = _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
+    trainer = trainer_of(run)
 
     def spoil(gradient: torch.Tensor) -> torch.Tensor:
         return gradient * (float("inf") if trainer.state.global_step == 3 else 1.0)

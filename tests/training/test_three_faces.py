@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from small_runs import started
+from small_runs import started, trainer_of
 from tidemask import Batch, MaskedBatch, Masker, MaskingCollator, StepKey
-from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
-from tidemask.runs.train import _build_trainer
 
 STEPS, SEED = 4, 5
 RECIPES = {
@@ -72,7 +70,7 @@ def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> No
     run = started(corpus, tmp_path / "run", recipe, *settings)
     config = read_run_config(run.config)
     data = CorpusInputs.of(corpus_of(config))
-    trainer = _build_trainer(run, config, data, RunCallbacks())
+    trainer = trainer_of(run)
     recorder: Any = Recorder(trainer.masker)
     trainer._masking.masker = recorder
     learned = trainer.accounting.vocabulary_loss or trainer.accounting.class_loss

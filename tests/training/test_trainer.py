@@ -10,14 +10,12 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from small_runs import records, started, trained
+from small_runs import records, started, trained, trainer_of
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.config import load_recipe, read_run_config, recipe_names
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
-from tidemask.runs.train import _build_trainer, train
-from tidemask.training.trainer import MaskedLMTrainer
+from tidemask.runs.config import load_recipe, recipe_names
+from tidemask.runs.train import train
 
 
 class _Gradients(TrainerCallback):
@@ -30,11 +28,6 @@ class _Gradients(TrainerCallback):
         self.steps.append(
             {n: p.grad.clone() for n, p in kwargs["model"].named_parameters() if p.grad is not None}
         )
-
-
-def _trainer(run: RunDirectory) -> MaskedLMTrainer:
-    config = read_run_config(run.config)
-    return _build_trainer(run, config, CorpusInputs.of(corpus_of(config)), RunCallbacks())
 
 
 def _observed(
@@ -50,7 +43,7 @@ def _observed(
         "training.logging_steps=1",
         *settings,
     )
-    trainer = _trainer(run)
+    trainer = trainer_of(run)
     gradients = _Gradients()
     trainer.add_callback(gradients)
     trainer.train_from(None)
@@ -100,7 +93,7 @@ def test_trainer_loss_is_the_mean_over_selected_positions(corpus: Path, tmp_path
         corpus, tmp_path / "run", "bert", "training.max_steps=1", "model.dropout=0.0",
         "training.gradient_accumulation_steps=2",
     )  # fmt: skip
-    trainer = _trainer(run)
+    trainer = trainer_of(run)
     model = trainer.model.language_model
     trainer.state.global_step = 0
     inputs, normaliser = trainer.get_batch_samples(iter(trainer.get_train_dataloader()), 2, "cpu")
@@ -166,7 +159,7 @@ def test_trainer_realises_the_ratio_of_the_schedule(corpus: Path, tmp_path: Path
 
 def test_trainer_names_a_loss_that_is_not_finite(corpus: Path, tmp_path: Path) -> None:
     run = started(corpus, tmp_path / "run", "bert")
-    trainer = _trainer(run)
+    trainer = trainer_of(run)
     next(trainer.model.parameters()).data.fill_(float("nan"))
     with pytest.raises(
         UserError,
