@@ -62,11 +62,7 @@ def score_command(
     model, tokenizer = scored.masked_lm(), scored.tokenizer
     settings = ScoringSettings(variant=variant, precision=precision)
     with progress_display() as display:
-
-        def on_progress(done: int, total: int) -> None:
-            display.on_progress("scoring", done, total)
-
-        scores = score_texts(model, tokenizer, given, settings, on_progress)
+        scores = score_texts(model, tokenizer, given, settings, display.on_progress)
     if as_json:
         for text, one in zip(given, scores, strict=True):
             print_json({"text": text, **_fields(one, scored if tokens else None)})

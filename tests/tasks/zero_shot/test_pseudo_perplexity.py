@@ -95,7 +95,7 @@ def test_pseudo_perplexity_in_small_batches_is_the_same(
 ) -> None:
     expected = _metrics(model, data)
     monkeypatch.setattr("tidemask.tasks.zero_shot.pseudo_perplexity._ROWS_AT_ONCE", 3)
-    monkeypatch.setattr("tidemask.tasks.zero_shot.pseudo_perplexity._POSITIONS_ON_CPU", 70)
+    monkeypatch.setattr("tidemask.tasks.zero_shot.scoring._POSITIONS_ON_CPU", 70)
     assert _metrics(model, data) == pytest.approx(expected, rel=1e-5)
 
 

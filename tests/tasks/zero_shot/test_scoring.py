@@ -22,9 +22,8 @@ each_variant = pytest.mark.parametrize("variant", VARIANTS)
 def _scores(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: list[str], **settings: object
 ) -> list[np.ndarray]:
-    encoder = ScoringTokenizer(tokenizer)
-    scorer = Scorer(model, encoder.mask_id, ScoringSettings(**settings))
-    return scorer.log_probabilities(encoder.encode(texts))
+    scorer = Scorer(model, tokenizer, ScoringSettings(**settings))
+    return scorer.log_probabilities(scorer.tokenizer.encode(texts))
 
 
 @each_variant
@@ -100,7 +99,7 @@ def test_scoring_in_small_groups_gives_the_same(monkeypatch: pytest.MonkeyPatch)
     model = model_for(tokenizer)
     texts = sentences(30)
     expected = _scores(model, tokenizer, texts)
-    monkeypatch.setattr("tidemask.tasks.zero_shot.scoring._POSITIONS_AT_ONCE", 900)
+    monkeypatch.setattr("tidemask.tasks.zero_shot.scoring._POSITIONS_OF_GROUP", 900)
     for one, other in zip(_scores(model, tokenizer, texts), expected, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
 
@@ -144,18 +143,17 @@ def test_scoring_in_bf16_is_near() -> None:
     assert abs((narrow - exact).mean()) < 0.01
 
 
-def test_scoring_tells_its_progress_and_leaves_the_model_in_evaluation_mode() -> None:
+def test_scoring_reports_its_progress_and_leaves_the_model_in_evaluation_mode() -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer).train()
-    told: list[tuple[int, int]] = []
-    encoder = ScoringTokenizer(tokenizer)
-    texts = encoder.encode(TEXTS)
-    scorer = Scorer(model, encoder.mask_id, ScoringSettings(batch_tokens=100))
-    scorer.log_probabilities(texts, lambda done, total: told.append((done, total)))
+    calls: list[tuple[int, int]] = []
+    scorer = Scorer(model, tokenizer, ScoringSettings(batch_tokens=100))
+    texts = scorer.tokenizer.encode(TEXTS)
+    scorer.log_probabilities(texts, lambda _, done, total: calls.append((done, total)))
     total = sum(map(len, texts))
-    assert told[-1] == (total, total)
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
-    assert len(told) > len(texts)
+    assert calls[-1] == (total, total)
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert len(calls) > len(texts)
     assert not model.training
 
 

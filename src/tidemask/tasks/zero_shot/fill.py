@@ -1,7 +1,7 @@
-"""What a model puts in the place of mask tokens, by hand: top words and their probabilities.
+"""The tokens that a model predicts for the masks of a text, with their probabilities.
 
-Each mask token is predicted with all of them masked, as the model sees the text; nothing is filled
-in between. In the text a mask is the tokenizer's own mask token, or `[MASK]` or `<mask>`.
+All masks are predicted at once: none is filled in before another is predicted. In the text a mask
+is the tokenizer's own mask token, `[MASK]` or `<mask>`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
 from tidemask.modeling.positions import num_positions
+from tidemask.tasks.zero_shot.text_tokens import check_largest_id
 
 _MASKS = ("[MASK]", "<mask>")
 
@@ -23,8 +24,8 @@ class Filling:
     """One candidate for one mask.
 
     Attributes:
-        token: of the vocabulary, as text without white space around it; WordPiece's `##` stays.
-        token_id: its id.
+        token: as text without white space around it; WordPiece's `##` stays.
+        token_id: its id in the vocabulary.
         probability: in [0, 1].
     """
 
@@ -42,8 +43,11 @@ def fill_masks(
     Args:
         model: an `AutoModelForMaskedLM`, on its device.
         tokenizer: of the model, with a mask token.
-        text: with at least one mask.
+        text: has at least one mask.
         top: candidates for each mask, at least 1.
+
+    Returns:
+        For each mask `top` candidates.
 
     Raises:
         UserError: no mask in the text, a text too long for the model, a tokenizer of another
@@ -83,15 +87,11 @@ def _check(model: PreTrainedModel, ids: list[int], vocab_size: int) -> None:
         raise UserError(
             f"text too long: {len(ids)} tokens, and the model takes {limit}. Shorten it."
         )
-    if max(ids, default=0) >= vocab_size:
-        raise UserError(
-            f"tokenizer of another model: it gave the id {max(ids)}, and the model has "
-            f"vocab_size={vocab_size}. Use the model's own tokenizer."
-        )
+    check_largest_id(max(ids, default=0), vocab_size)
 
 
 def _shown(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
-    """A token as a reader knows it: byte-level and SentencePiece spellings as text."""
+    """A token as text: the spellings of byte-level and SentencePiece vocabularies decoded."""
     if token_id >= len(tokenizer):  # the model has more ids than its tokenizer
         return f"<{token_id}>"
     token = str(tokenizer.convert_ids_to_tokens(token_id))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.modeling.positions import num_positions
-from tidemask.progress import ProgressCallback
+from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Measured
 from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
-from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def score_pairs(
     tokenizer: PreTrainedTokenizerBase,
     pairs: Sequence[Pair],
     settings: ScoringSettings | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: ProgressCallback = ignore,
 ) -> PairScores:
     """Score both sentences of each pair.
 
@@ -125,17 +123,15 @@ def score_pairs(
         tokenizer: a fast one, of the model.
         pairs: a sentence that is longer than the model's positions is cut.
         settings: how tokens are masked and computed.
-        on_progress: told the tokens that are scored and their number.
+        on_progress: called with the stage `scoring`, the tokens scored and their number.
 
     Raises:
         UserError: the tokenizer is not fast, has no mask token or is of another model.
     """
-    encoder = ScoringTokenizer(tokenizer)
-    limit = num_positions(model)
-    whole = encoder.encode([sentence for pair in pairs for sentence in (pair.good, pair.bad)])
-    texts = [text.cut(limit) for text in whole]
-    found = Scorer(model, encoder.mask_id, settings).log_probabilities(texts, on_progress)
-    plls = np.array([score.sum() for score in found])
+    scorer = Scorer(model, tokenizer, settings)
+    sentences = [sentence for pair in pairs for sentence in (pair.good, pair.bad)]
+    texts = [text.cut(scorer.max_length) for text in scorer.tokenizer.encode(sentences)]
+    plls = np.array([score.sum() for score in scorer.log_probabilities(texts, on_progress)])
     is_alike = [
         np.array_equal(good.ids, bad.ids) for good, bad in zip(texts[::2], texts[1::2], strict=True)
     ]
@@ -184,7 +180,7 @@ class MinimalPairsTask:
             model_under_test.tokenizer,
             pairs,
             self.settings,
-            lambda done, total: on_progress(self.name, done, total),
+            lambda _, done, total: on_progress(self.name, done, total),
         )
         limited = f"At most {self.limit} pairs of each paradigm are scored (minimal_pairs.limit)."
         return Measured(scores.metrics(), (*([limited] if self.limit else []), *scores.notes()))

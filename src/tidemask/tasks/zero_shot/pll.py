@@ -9,7 +9,7 @@ with different tokenizers are not comparable, for the tokens are not the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,12 +19,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.modeling.positions import num_positions
+from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
-from tidemask.tasks.zero_shot.text_tokens import Ids, ScoringTokenizer, TextTokens
+from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
 
-Unit = Literal["line", "document"]
-"""What is a text in a file: each line, or what empty lines part."""
+TextUnit = Literal["line", "document"]
+"""What is a text in a file: each line, or each block of lines between empty lines."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TextScore:
     Attributes:
         token_ids: int32 [N].
         log_probabilities: float64 [N], nats.
-        num_windows: pieces in which the text was read; more than one if it was too long.
+        num_windows: windows in which the text was read; more than one if it was too long.
     """
 
     token_ids: Ids
@@ -53,12 +53,12 @@ class TextScore:
 
     @property
     def pppl(self) -> float:
-        """Pseudo-perplexity; infinite where it is too large for a number, nan without a token."""
+        """Pseudo-perplexity; infinite where it is too large for a float, NaN without a token."""
         return pseudo_perplexity([self])
 
 
 def pseudo_perplexity(scores: Iterable[TextScore]) -> float:
-    """PPPL of a collection: `exp` of minus the mean over all tokens; nan without a token."""
+    """PPPL of a collection: `exp` of minus the mean over all tokens; NaN without a token."""
     total, count = 0.0, 0
     for score in scores:
         total += score.pll
@@ -76,42 +76,42 @@ def score_texts(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],
     settings: ScoringSettings | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: ProgressCallback = ignore,
 ) -> list[TextScore]:
     """Score each text.
 
-    A text that is longer than the model's positions is read in consecutive windows, which know
-    nothing of each other.
+    A text that is longer than the model's positions is read in consecutive windows, each without
+    the others as context.
 
     Args:
         model: an `AutoModelForMaskedLM`, on its device.
         tokenizer: a fast one, of the model.
         texts: of any length; a text without a token has an empty score.
         settings: how tokens are masked and computed.
-        on_progress: told the tokens that are scored and their number.
+        on_progress: called with the stage `scoring`, the tokens scored and their number.
 
     Raises:
         UserError: the tokenizer is not fast, has no mask token or is of another model.
     """
-    encoder = ScoringTokenizer(tokenizer)
-    limit = num_positions(model)
-    pieces = [list(text.windows(limit)) for text in encoder.encode(texts)]
-    flat = [piece for of_text in pieces for piece in of_text]
-    found = iter(Scorer(model, encoder.mask_id, settings).log_probabilities(flat, on_progress))
-    return [_joined(of_text, [next(found) for _ in of_text]) for of_text in pieces]
+    scorer = Scorer(model, tokenizer, settings)
+    windows = [list(text.windows(scorer.max_length)) for text in scorer.tokenizer.encode(texts)]
+    flat = [window for of_text in windows for window in of_text]
+    scores = iter(scorer.log_probabilities(flat, on_progress))
+    return [_joined(of_text, [next(scores) for _ in of_text]) for of_text in windows]
 
 
-def _joined(pieces: Sequence[TextTokens], scores: Sequence[Floats]) -> TextScore:
-    ids = np.concatenate([piece.targets for piece in pieces])
-    return TextScore(ids, np.concatenate(scores), len(pieces))
+def _joined(windows: Sequence[TextTokens], scores: Sequence[Floats]) -> TextScore:
+    ids = np.concatenate([window.targets for window in windows])
+    return TextScore(ids, np.concatenate(scores), len(windows))
 
 
-def read_texts(path: Path, unit: Unit = "line") -> list[str]:
-    """The texts of a UTF-8 file, also packed as `.gz` or `.xz`; empty ones are left out.
+def read_texts(path: Path, unit: TextUnit = "line") -> list[str]:
+    """The texts of a UTF-8 file, plain or compressed (`.gz`, `.xz`); empty ones are left out.
 
     Args:
         path: the file.
-        unit: `line`, or `document` for what empty lines part, whose own line ends become spaces.
+        unit: `line`, or `document` for blocks between empty lines, whose lines are joined by
+            spaces.
 
     Raises:
         UserError: there is no such file, it is not UTF-8, or it has no text in it.
@@ -121,7 +121,7 @@ def read_texts(path: Path, unit: Unit = "line") -> list[str]:
     lines = [line.strip() for line in read_lines(path, max_characters=None)]
     texts = [text for text in (lines if unit == "line" else _documents(lines)) if text]
     if not texts:
-        raise UserError(f"no text: {path} holds nothing but white space.")
+        raise UserError(f"no text: {path} has nothing but white space.")
     return texts
 
 

@@ -2,14 +2,13 @@
 
 The sample is evenly spaced rows of the held-out split, and in each row evenly spaced tokens. It
 follows from the corpus alone, so every model and checkpoint is measured on the same. Each token
-makes one copy of its row in which it alone shows the mask token: the limit of held-out loss as the
-masking ratio goes to zero.
+makes one copy of its row in which it alone shows the mask token: the limit of held-out loss for a
+masking ratio of zero.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,18 +21,16 @@ from tidemask.batches.stream import BatchDataset
 from tidemask.errors import UserError
 from tidemask.masking.batch import Batch
 from tidemask.modeling import SelectedPositionsLM
-from tidemask.progress import ProgressCallback
+from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Measured
-from tidemask.tasks.zero_shot.scoring import Floats
+from tidemask.tasks.zero_shot.scoring import Floats, positions_at_once
 
 PSEUDO_PERPLEXITY = "pseudo-perplexity"
 """Name of the task."""
 
 _ROWS_AT_ONCE = 256
-_POSITIONS_ON_CPU, _POSITIONS_ON_GPU = 1 << 12, 1 << 16
-"""Positions in one forward pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,7 @@ def pseudo_perplexity_metrics(
     dataset: BatchDataset,
     mask_id: int,
     settings: PseudoPerplexitySettings | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: ProgressCallback = ignore,
 ) -> dict[str, float]:
     """Mean loss of one masked token, and its exponential.
 
@@ -65,7 +62,7 @@ def pseudo_perplexity_metrics(
         dataset: the held-out split in stored order.
         mask_id: id of the mask token.
         settings: the sample.
-        on_progress: told the rows that are measured and their number.
+        on_progress: called with the name of the task, the rows measured and their number.
 
     Returns:
         `pseudo_perplexity`; `loss`, nats per token, whose exponential it is; the standard error of
@@ -77,7 +74,7 @@ def pseudo_perplexity_metrics(
     settings = settings or PseudoPerplexitySettings()
     model.eval()
     device = next(model.parameters()).device
-    rows = _evenly_spaced(len(dataset.split), settings.sequences).tolist()
+    rows = _middles_of_shares(len(dataset.split), settings.sequences).tolist()
     loss, row_of_loss = [], []
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         batch = dataset.__getitems__(rows[begin : begin + _ROWS_AT_ONCE])
@@ -85,10 +82,10 @@ def pseudo_perplexity_metrics(
         losses = _losses(model, batch.to(device), row.to(device), place.to(device), mask_id)
         loss.append(losses.double().cpu().numpy())
         row_of_loss.append(begin + row.numpy())
-        on_progress(begin + len(batch.sample_ids), len(rows))
+        on_progress(PSEUDO_PERPLEXITY, begin + len(batch.sample_ids), len(rows))
     if not sum(map(len, loss)):
         raise UserError("no held-out text: the split has no token. Prepare a corpus with some.")
-    return _named(np.concatenate(loss), np.concatenate(row_of_loss))
+    return _metrics(np.concatenate(loss), np.concatenate(row_of_loss))
 
 
 def _sample(maskable: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
@@ -96,7 +93,7 @@ def _sample(maskable: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
     rows, places = [], []
     for row, here in enumerate(maskable):
         tokens = here.nonzero().squeeze(1)
-        chosen = tokens[torch.from_numpy(_evenly_spaced(len(tokens), wanted))]
+        chosen = tokens[torch.from_numpy(_middles_of_shares(len(tokens), wanted))]
         places.append(chosen)
         rows.append(torch.full_like(chosen, row))
     return torch.cat(rows), torch.cat(places)
@@ -108,8 +105,7 @@ def _losses(
     """Loss of each token with it alone masked, nats."""
     found = [places.new_empty(0, dtype=torch.float32)]
     length = batch.input_ids.shape[1]
-    most = _POSITIONS_ON_CPU if places.device.type == "cpu" else _POSITIONS_ON_GPU
-    step = max(1, most // length)
+    step = max(1, positions_at_once(places.device) // length)
     for begin in range(0, len(places), step):
         row, place = rows[begin : begin + step], places[begin : begin + step]
         inputs = batch.input_ids[row]
@@ -121,14 +117,16 @@ def _losses(
     return torch.cat(found)
 
 
-def _named(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
-    """The standard error is that of a quotient of sums, rows as clusters."""
+def _metrics(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
+    """Metrics by name, from each token's loss and row."""
     mean = float(loss.mean())
     if not math.isfinite(mean):
         raise UserError(
             f"pseudo-perplexity is not finite: loss={mean}. The weights are damaged, or the "
             "training diverged. Measure an earlier checkpoint."
         )
+    # The tokens of a row are not independent, so the standard error comes from each row's sum of
+    # deviations (nearly the jackknife over rows); that of the exponential by the derivative.
     deviations = np.bincount(row, weights=loss - mean)
     error = float(np.sqrt((deviations**2).sum())) / len(loss)
     perplexity = math.exp(mean)
@@ -142,8 +140,8 @@ def _named(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def _evenly_spaced(size: int, wanted: int) -> NDArray[np.int64]:
-    """The middles of equal shares of `size` things, all of them if `wanted` is 0 or more."""
+def _middles_of_shares(size: int, wanted: int) -> NDArray[np.int64]:
+    """Of `size` indices, the middle of each of `wanted` equal shares; 0, or too many, takes all."""
     number = size if wanted == 0 else min(size, wanted)
     return (2 * np.arange(number, dtype=np.int64) + 1) * size // max(1, 2 * number)
 
@@ -155,7 +153,8 @@ class PseudoPerplexityTask:
     Attributes:
         dataset: the held-out split in stored order.
         fingerprint: of the corpus.
-        separator_id: keeps documents apart, for a model that was trained so; `None` does not.
+        separator_id: id that ends each document, for a model that was trained with the documents
+            of a row apart; `None` lets every token see its whole row.
         settings: the sample.
     """
 
@@ -185,6 +184,6 @@ class PseudoPerplexityTask:
             self.dataset,
             int(model_under_test.tokenizer.mask_token_id),
             self.settings,
-            lambda done, total: on_progress(self.name, done, total),
+            on_progress,
         )
         return Measured(metrics)

@@ -9,8 +9,8 @@ position that is scored, as is the last layer of the encoders that `one_position
 1910.14659); `within_word_l2r` masks the tokens to its right in the same word as well (Kauf and
 Ivanova 2023, arXiv 2305.10588), without which the rest of a word gives it away.
 
-Dimensions: `N` tokens of a text, `L` positions, `M` masked copies, `U` different ones, `V`
-vocabulary.
+Dimensions: `N` tokens of a text, `L` positions, `M` masked copies, `U` different ones, `H` hidden
+size, `V` vocabulary.
 """
 
 from __future__ import annotations
@@ -24,41 +24,48 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
 from tidemask.modeling.heads import HEADS
+from tidemask.modeling.positions import num_positions
+from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.zero_shot.one_position import encode_at, is_like_bert
-from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
+from tidemask.tasks.zero_shot.text_tokens import (
+    Ids,
+    ScoringTokenizer,
+    TextTokens,
+    check_largest_id,
+)
 
-Variant = Literal["original", "within_word_l2r"]
-Precision = Literal["float32", "bf16"]
+PLLVariant = Literal["original", "within_word_l2r"]
+EncoderPrecision = Literal["float32", "bf16"]
 Floats = NDArray[np.float64]
 
-_MOST_TOKENS = {True: 1 << 12, False: 1 << 16}
-"""Positions in one forward pass on a CPU, whose cache holds a small model's activations, or not."""
-_MOST_LOGITS = {True: 1 << 22, False: 1 << 27}
+_POSITIONS_ON_CPU, _POSITIONS_ON_GPU = 1 << 12, 1 << 16
+"""Positions in one forward pass; so few that a small model's activations stay in a CPU's cache."""
+_LOGITS_ON_CPU, _LOGITS_ON_GPU = 1 << 22, 1 << 27
 """Logits in one forward pass."""
-_POSITIONS_AT_ONCE = 1 << 20
-"""Positions of the copies among which equal ones are sought."""
+_POSITIONS_OF_GROUP = 1 << 20
+"""Positions of the copies among which equal ones are found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringSettings(Settings):
     """How texts are scored."""
 
-    variant: Variant = "original"
-    """What is masked with a token: nothing (`original`), or what follows it in its word
+    variant: PLLVariant = "original"
+    """What is masked together with a token: nothing (`original`), or what follows it in its word
     (`within_word_l2r`)."""
-    precision: Precision = "float32"
-    """Of the encoder: `float32`, or `bf16` by autocast. The vocabulary projection and the softmax
-    are float32 always."""
+    precision: EncoderPrecision = "float32"
+    """Precision of the encoder: `float32`, or `bf16` by autocast. The vocabulary projection and the
+    softmax are always float32."""
     batch_tokens: int = 0
     """Positions in one forward pass; 0 chooses by the device."""
 
     def __post_init__(self) -> None:
-        for name, kind in (("variant", Variant), ("precision", Precision)):
+        for name, kind in (("variant", PLLVariant), ("precision", EncoderPrecision)):
             if getattr(self, name) not in get_args(kind):
                 known = " or ".join(get_args(kind))
                 raise ValueError(f"{name}={getattr(self, name)}. Expected {known}.")
@@ -70,33 +77,44 @@ class Scorer:
 
     Args:
         model: an `AutoModelForMaskedLM`, on its device; it is put into evaluation mode.
-        mask_id: id of the mask token.
-        settings: how.
+        tokenizer: a fast one, of the model.
+        settings: how tokens are masked and computed.
+
+    Attributes:
+        tokenizer: encodes texts as `log_probabilities` takes them.
+        max_length: positions of the model; `None` if it sets no limit.
+
+    Raises:
+        UserError: the tokenizer is not fast, or has no mask token.
     """
 
     def __init__(
-        self, model: PreTrainedModel, mask_id: int, settings: ScoringSettings | None = None
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: ScoringSettings | None = None,
     ) -> None:
         self.settings = settings or ScoringSettings()
         self.model = model.eval()  # type: ignore[no-untyped-call]
-        self.mask_id = mask_id
+        self.tokenizer = ScoringTokenizer(tokenizer)
+        self.max_length = num_positions(model)
         self._head = HEADS.get(str(model.config.model_type))
         self._is_like_bert = is_like_bert(model)
-        on_cpu = model.device.type == "cpu"
-        self._most_tokens = self.settings.batch_tokens or _MOST_TOKENS[on_cpu]
-        self._most_projected = _MOST_LOGITS[on_cpu] // int(model.config.vocab_size)
+        logits = _LOGITS_ON_CPU if model.device.type == "cpu" else _LOGITS_ON_GPU
+        self._max_projected = logits // int(model.config.vocab_size)
+        self._max_positions = self.settings.batch_tokens or positions_at_once(model.device)
 
     @torch.inference_mode()
     def log_probabilities(
         self,
         texts: Sequence[TextTokens],
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        on_progress: ProgressCallback = ignore,
     ) -> list[Floats]:
         """The log-probability of each token of each text, given what is not masked with it.
 
         Args:
-            texts: none longer than the model allows.
-            on_progress: told the tokens that are scored and their number.
+            texts: none longer than `max_length`.
+            on_progress: called with the stage `scoring`, the tokens scored and their number.
 
         Returns:
             For each text float64 [N], nats, computed in float32.
@@ -104,16 +122,17 @@ class Scorer:
         Raises:
             UserError: an id that the model does not have, or scores that are not finite.
         """
-        _check_ids(texts, int(self.model.config.vocab_size))
+        largest = max((int(text.ids.max()) for text in texts if len(text)), default=0)
+        check_largest_id(largest, int(self.model.config.vocab_size))
         scores = [np.empty(len(text)) for text in texts]
         total, done = sum(map(len, texts)), 0
         for group in _groups(texts):
             members = [texts[index] for index in group]
-            copies = _masked_copies(members, self.settings.variant, self.mask_id)
+            copies = _masked_copies(members, self.settings.variant, self.tokenizer.mask_id)
             before = done
 
             def on_scored(number: int, before: int = before) -> None:
-                on_progress(before + number, total)
+                on_progress("scoring", before + number, total)
 
             found = self._of_copies(copies, on_scored)
             ends = np.cumsum([len(text) for text in members])
@@ -124,6 +143,9 @@ class Scorer:
 
     def _of_copies(self, copies: _Copies, on_scored: Callable[[int], None]) -> Floats:
         """Log-probability of each copy's target, float64 [M]."""
+        # Only the different copies run, `step` at a time. With the copies sorted by the different
+        # one that they equal, those that a forward pass serves are neighbours: `borders` says where
+        # the neighbours of each pass begin and end.
         first, which = copies.different()
         order = np.argsort(which, kind="stable")
         step = self._copies_at_once(copies.ids.shape[1])
@@ -131,8 +153,8 @@ class Scorer:
         # In one piece: small tensors that stay between large ones that go make the heap grow.
         found = torch.empty(len(order), device=self.model.device)
         for number, begin in enumerate(range(0, len(first), step)):
-            chosen = first[begin : begin + step]
-            logits = self._logits(copies.ids[chosen], copies.places[chosen])
+            batch = first[begin : begin + step]
+            logits = self._logits(copies.ids[batch], copies.places[batch])
             log_softmax = logits.log_softmax(1)  # on a CPU in half the time of `logsumexp`
             here = slice(borders[number], borders[number + 1])
             members = order[here]
@@ -144,25 +166,25 @@ class Scorer:
         result[order] = found.double().cpu().numpy()
         if not np.isfinite(result).all():
             raise UserError(
-                "scores are not finite: the model gives a probability that is no number. Its "
-                "weights are damaged, or its training diverged. Measure an earlier checkpoint."
+                "scores are not finite: the weights of the model are damaged, or its training "
+                "diverged. Measure an earlier checkpoint."
             )
         return result
 
     def _copies_at_once(self, length: int) -> int:
         projected = 1 if self._head is not None else length
-        return max(1, min(self._most_projected // projected, self._most_tokens // length))
+        return max(1, min(self._max_projected // projected, self._max_positions // length))
 
     def _logits(self, ids: Ids, places: Ids) -> Tensor:
-        """At one place of each copy, float32 [U, V]."""
+        """Logits at one place of each copy, float32 [U, V]."""
         device = self.model.device
-        narrow = self.settings.precision == "bf16"
-        where = torch.arange(len(ids), device=device), self._on_device(places)
-        with torch.autocast(device.type, torch.bfloat16, enabled=narrow):
-            chosen = self._at(self._on_device(ids), *where).float()
+        is_bf16 = self.settings.precision == "bf16"
+        rows = torch.arange(len(ids), device=device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
+            features = self._at(self._on_device(ids), rows, self._on_device(places)).float()
         if self._head is None:
-            return chosen
-        return nn.functional.linear(*self._head(self.model, chosen))
+            return features
+        return nn.functional.linear(*self._head(self.model, features))
 
     def _at(self, ids: Tensor, rows: Tensor, places: Tensor) -> Tensor:
         """What the head takes at one place of each copy [U, H]; without a head, logits [U, V]."""
@@ -181,22 +203,31 @@ class Scorer:
 class _Copies(NamedTuple):
     """Masked copies of texts of one length."""
 
-    ids: Ids
-    """[M, L], what must not be seen masked."""
-    places: Ids
-    """[M], where each is scored."""
-    targets: Ids
-    """[M], the ids that are masked there."""
+    ids: Ids  # [M, L], with the mask token at what must not be seen
+    places: Ids  # [M], where each copy is scored
+    targets: Ids  # [M], the original ids at those places
 
     def different(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The first of each set of equal copies [U], and of which set each copy is [M]."""
+        """The first of each set of equal copies [U], and the set that each copy is of [M]."""
+        # Copies are equal if their ids and their place are, whatever they have masked there. Rows
+        # are compared as single values of many bytes, which `unique` sorts much faster than rows.
         keys = np.ascontiguousarray(np.column_stack([self.ids, self.places]))
         whole = keys.view(np.dtype((np.void, keys.itemsize * keys.shape[1]))).ravel()
         _, first, which = np.unique(whole, return_index=True, return_inverse=True)
         return first, which
 
 
-def _masked_copies(texts: Sequence[TextTokens], variant: Variant, mask_id: int) -> _Copies:
+def positions_at_once(device: torch.device) -> int:
+    """How many positions one forward pass takes on a device."""
+    return _POSITIONS_ON_CPU if device.type == "cpu" else _POSITIONS_ON_GPU
+
+
+def _masked_copies(texts: Sequence[TextTokens], variant: PLLVariant, mask_id: int) -> _Copies:
+    """One copy for each token of texts of one length, in their order.
+
+    The copy hides the token and, in the variant `within_word_l2r`, the rest of its word: the
+    positions from its place to before the end of its word.
+    """
     places = np.concatenate([text.places for text in texts])
     ends = np.concatenate([text.word_ends for text in texts])
     if variant == "original":
@@ -212,20 +243,12 @@ def _masked_copies(texts: Sequence[TextTokens], variant: Variant, mask_id: int) 
 
 
 def _groups(texts: Sequence[TextTokens]) -> Iterator[list[int]]:
-    """Numbers of texts of one length, as many as make the copies of a group; no empty text."""
+    """Indices of texts of one length, so many that their copies fit into memory; no empty text."""
+    # A text of `length` positions makes up to `length` copies of as many positions.
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, text in enumerate(texts):
         if len(text):
             by_length[len(text.ids)].append(index)
     for length, members in sorted(by_length.items()):
-        size = max(1, _POSITIONS_AT_ONCE // length**2)
+        size = max(1, _POSITIONS_OF_GROUP // length**2)
         yield from (members[begin : begin + size] for begin in range(0, len(members), size))
-
-
-def _check_ids(texts: Sequence[TextTokens], vocab_size: int) -> None:
-    largest = max((int(text.ids.max()) for text in texts if len(text)), default=0)
-    if largest >= vocab_size:
-        raise UserError(
-            f"tokenizer of another model: it gave the id {largest}, and the model has "
-            f"vocab_size={vocab_size}. Use the model's own tokenizer."
-        )

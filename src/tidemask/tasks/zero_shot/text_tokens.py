@@ -166,6 +166,19 @@ class ScoringTokenizer:
         return TextTokens(ids, first, _word_ends(text, encoding, first, end))
 
 
+def check_largest_id(largest: int, vocab_size: int) -> None:
+    """Refuse ids that a model does not have.
+
+    Raises:
+        UserError: `largest` is not below `vocab_size`.
+    """
+    if largest >= vocab_size:
+        raise UserError(
+            f"tokenizer of another model: it gave the id {largest}, and the model has "
+            f"vocab_size={vocab_size}. Use the model's own tokenizer."
+        )
+
+
 def _word_ends(text: str, encoding: Encoding, first: int, end: int) -> Ids:
     """Place after the last token of the word of each token in `[first, end)`."""
     # Neighbouring tokens are of one word if both the pre-tokenizer and white space say so. A token
