@@ -155,7 +155,7 @@ def test_tagging_data_refuses_records_that_do_not_fit(tmp_path: Path) -> None:
     assert "train.jsonl, line 1" in problem(tokens=["a", "b"], tags=["O"])
     assert "field missing: " in problem(text="a", tags=["O"])
     assert "not a list: tags='O'" in problem(tokens=["a"], tags="O")
-    assert "a word that is no string: 3" in problem(tokens=[3], tags=["O"])
+    assert "a word that is not a string: 3" in problem(tokens=[3], tags=["O"])
     assert "unknown tag: 2 in" in problem(tokens=["a"], tags=[2])
     assert "unreadable example: " in _problem(tmp_path, ".jsonl", "{")
     assert "Expected one JSON object per line" in _problem(tmp_path, ".jsonl", "[]")

@@ -40,11 +40,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answers to a question.
+    """A model's answers to a question.
 
     Attributes:
         spans: the best ones, best first; none if the context has no token.
-        no_answer_score: of giving no answer.
+        no_answer_score: sum of the two logits of giving no answer.
     """
 
     spans: tuple[Span, ...]
@@ -123,11 +123,11 @@ def best_spans(
     scores = begin[:, None] + np.lib.stride_tricks.sliding_window_view(finish, max_answer_length)
     flat = scores.ravel()
     kept = min(num_best, len(flat))
-    chosen = np.argpartition(-flat, kept - 1)[:kept]
-    chosen = chosen[np.lexsort((chosen, -flat[chosen]))]
-    chosen = chosen[np.isfinite(flat[chosen])]
-    first, more = np.divmod(chosen, max_answer_length)
-    return list(zip(first.tolist(), (first + more).tolist(), flat[chosen].tolist(), strict=True))
+    best = np.argpartition(-flat, kept - 1)[:kept]
+    best = best[np.lexsort((best, -flat[best]))]  # equal scores in order of their places
+    best = best[np.isfinite(flat[best])]
+    first, more = np.divmod(best, max_answer_length)
+    return list(zip(first.tolist(), (first + more).tolist(), flat[best].tolist(), strict=True))
 
 
 def _ranked(context: str, found: dict[tuple[int, int], float], num_best: int) -> tuple[Span, ...]:

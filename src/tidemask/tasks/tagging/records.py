@@ -10,7 +10,7 @@ from tidemask.tasks.data import Example, TaskData
 from tidemask.tasks.tagging.sentences import TaggedSentence
 
 TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")
-"""Where the tags of a record are looked for, in this order."""
+"""Fields that may hold the tags of a record; the first that exists does."""
 
 _WORD_FIELDS = ("tokens", "words")
 _NO_TAG = "_"
@@ -21,16 +21,16 @@ def read_records(
 ) -> list[TaggedSentence]:
     """Sentences of records with a list of words, in `tokens` or `words`, and one of tags.
 
-    Words tagged `_` are left out: treebanks on the hub have the surface `don't` so, beside the
-    syntactic words `do` and `n't`. A sentence without words is left out as well.
+    Words tagged `_` are left out: treebanks on the hub have a surface word such as `don't` so,
+    beside its syntactic words `do` and `n't`. A sentence without words is left out as well.
 
     Args:
         records: of one split.
-        field: which holds the tags; `auto` is the first there of `TAG_FIELDS`.
+        field: holds the tags; `auto` is the first of `TAG_FIELDS` that exists.
         names: of the tags, where they are numbers; may be empty where they are strings.
 
     Raises:
-        UserError: a list is missing or holds something else, or a number has no name.
+        UserError: a list is missing or malformed, or a number has no name.
     """
     sentences = (_sentence(record, field, names) for record in records)
     return [sentence for sentence in sentences if sentence.words]
@@ -42,13 +42,13 @@ def read_dataset(
     """Sentences of a saved dataset or one of the hub.
 
     Args:
-        data: one whose `saved` is there.
+        data: its `saved` is not `None`.
         field: as for `read_records`.
-        names: as there; if empty, those that the dataset gives to the numbers of its tags.
-        splits: what each split may be called.
+        names: as for `read_records`; if empty, those of the dataset's own features.
+        splits: names that each split may have.
 
     Returns:
-        Sentences of the splits that there are.
+        Sentences of the splits that exist.
 
     Raises:
         UserError: as for `read_records`.
@@ -69,10 +69,10 @@ def read_dataset(
 
 
 def _names(features: Any, field: str) -> Sequence[str]:
-    """Names that a dataset itself gives; `datasets` has no types."""
+    """Names of the tags in the features of a dataset; empty if it has none."""
     fields = TAG_FIELDS if field == "auto" else (field,)
-    chosen = next((name for name in fields if name in features), None)
-    inner = getattr(features.get(chosen), "feature", None)
+    name = next((field for field in fields if field in features), None)
+    inner = getattr(features.get(name), "feature", None)
     return tuple(getattr(inner, "names", None) or ())
 
 
@@ -81,7 +81,7 @@ def _sentence(record: Example, field: str, names: Sequence[str]) -> TaggedSenten
     tags = _list_of(record, TAG_FIELDS if field == "auto" else (field,))
     for word in words:
         if not isinstance(word, str):
-            raise UserError(f"a word that is no string: {word!r} in {record.place}. Mend it.")
+            raise UserError(f"a word that is not a string: {word!r} in {record.place}. Fix it.")
     named = tuple(_named(tag, names, record.place) for tag in tags)
     sentence = TaggedSentence(tuple(words), named, record.place)
     if _NO_TAG not in named:
@@ -99,7 +99,7 @@ def _list_of(record: Example, fields: Sequence[str]) -> list[Any]:
         )
     value = record.fields[name]
     if not isinstance(value, list):
-        raise UserError(f"not a list: {name}={str(value)[:40]!r} in {record.place}. Mend it.")
+        raise UserError(f"not a list: {name}={str(value)[:40]!r} in {record.place}. Fix it.")
     return value
 
 

@@ -2,7 +2,7 @@
 
 Entities are tagged word by word. Every scheme becomes IOB2 here: `B-X` begins an entity of type
 X, `I-X` continues it, `O` is outside. What counts as an entity is what `conlleval`, the scorer of
-the CoNLL shared tasks, counts: also `I-X` begins one where no entity of type X goes before.
+the CoNLL shared tasks, counts: `I-X` begins one, too, unless an entity of type X precedes it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TaggedSentence:
         if len(self.words) != len(self.tags):
             raise UserError(
                 f"a sentence has {len(self.words)} words and {len(self.tags)} tags: {self.place}. "
-                "Expected one tag for each word. Mend the file."
+                "Expected one tag for each word. Fix the file."
             )
 
 
@@ -51,13 +51,15 @@ def to_iob2(sentence: TaggedSentence) -> TaggedSentence:
     """The same entities in IOB2, from IOB1, IOB2, BIOES, BILOU or BMES.
 
     IOB1 writes `I-X` for the first word of an entity, and `B-X` only where another of the same
-    type ends right before. No scheme has to be named: the one reading holds for all of them.
+    type ends right before. No scheme has to be named: the same rule reads all of them.
 
     Raises:
         UserError: a tag is neither `O` nor a prefix, a hyphen and a type.
     """
+    # A word begins an entity if its prefix says so, or if no entity of its type is open. An entity
+    # stays open until a prefix of its last word, a tag outside, or one of another type.
     converted = []
-    inside = ""  # type of the entity that may go on
+    inside = ""  # type of the open entity
     for position, tag in enumerate(sentence.tags):
         if tag == OUTSIDE:
             inside = ""
@@ -83,7 +85,7 @@ def iob2_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_tags(sentences: Sequence[TaggedSentence], known: Sequence[str], origin: str) -> None:
-    """Refuse a tag that a model is not to learn.
+    """Refuse tags that are not among the known ones.
 
     Args:
         sentences: of one split, in the scheme of `known`.
@@ -91,7 +93,7 @@ def check_tags(sentences: Sequence[TaggedSentence], known: Sequence[str], origin
         origin: where the known ones come from, for the message: "of train", "of the task".
 
     Raises:
-        UserError: some tag is not among them; the first such word is named.
+        UserError: some tag is unknown; the message names its first word.
     """
     allowed = frozenset(known)
     for sentence in sentences:

@@ -1,4 +1,4 @@
-"""Tagged sentences from text files: CoNLL columns and CoNLL-U, packed or not."""
+"""Tagged sentences from text files: CoNLL columns and CoNLL-U, compressed or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidemask.errors import UserError
 from tidemask.tasks.tagging.sentences import TaggedSentence
 
 COLUMN_ENDINGS: tuple[str, ...] = (".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv")
-"""What files of columns end in, before `.xz` or `.gz`."""
+"""What the names of files of columns end in, before `.xz` or `.gz`."""
 
 _DOCUMENT_START = "-DOCSTART-"
 _NO_TAG = "_"
@@ -24,12 +24,12 @@ _Line = tuple[int, str]
 def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[TaggedSentence]:
     """Sentences of a file with a word and its annotations in each line, blank lines between.
 
-    Columns are parted by tabs if the line has one, else by spaces; the word is the first. Lines of
-    `-DOCSTART-` are dropped.
+    Columns are separated by tabs if the line has one, else by spaces; the word is the first. Lines
+    of `-DOCSTART-` are dropped.
 
     Args:
         path: the file.
-        column: which holds the tag, from 0, or from the end if negative; `auto` is the last.
+        column: of the tag, from 0, or from the end if negative; `auto` is the last.
 
     Raises:
         UserError: a line has no such column, or not as many columns as the lines before.
@@ -45,12 +45,12 @@ def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[Tag
             if len(row) < 2 or not -len(row) <= wanted < len(row):
                 raise UserError(
                     f"too few columns: {len(row)} in {path}, line {number}. Expected a word and "
-                    f"its tag in {where}, parted by tabs or spaces. Mend the line."
+                    f"its tag in {where}, separated by tabs or spaces. Fix the line."
                 )
             if len(row) != width:
                 raise UserError(
                     f"columns that do not fit: {len(row)} in {path}, line {number}, where the "
-                    f"lines before have {width}. Mend the line."
+                    f"lines before have {width}. Fix the line."
                 )
         if rows:
             words = tuple(row[0] for _, row in rows)
@@ -62,16 +62,16 @@ def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[Tag
 def read_conllu(path: Path, column: int | Literal["auto"] = "auto") -> list[TaggedSentence]:
     """Sentences of a Universal Dependencies treebank, whose syntactic words are tagged.
 
-    A line of several words, such as `1-2 don't`, is passed over, and so is an empty node such as
-    `1.1`: the words `do` and `n't` have lines of their own, with their tags. Their forms are taken
-    as they stand there; what the surface text looks like (comments, `SpaceAfter`) is not used.
+    A line of several words, such as `1-2 don't`, is skipped, and so is an empty node such as `1.1`:
+    the words `do` and `n't` have lines of their own, with their tags and forms. The surface text
+    (comments, `SpaceAfter`) is not used.
 
     Args:
         path: the file.
-        column: which holds the tag, from 0; `auto` is 3, UPOS. 4 is XPOS.
+        column: of the tag, from 0; `auto` is 3, UPOS. 4 is XPOS.
 
     Raises:
-        UserError: a line has not ten columns, or the tag is not annotated.
+        UserError: a line does not have ten columns, or a word has no tag.
     """
     wanted = _UPOS_COLUMN if column == "auto" else column
     sentences = []
@@ -84,7 +84,7 @@ def read_conllu(path: Path, column: int | Literal["auto"] = "auto") -> list[Tagg
             if len(row) != _CONLLU_COLUMNS or not 0 <= wanted < _CONLLU_COLUMNS:
                 raise UserError(
                     f"not a line of CoNLL-U: {len(row)} columns in {path}, line {number}, tag in "
-                    f"column {wanted}. Expected ten, parted by tabs. Mend the file."
+                    f"column {wanted}. Expected ten, separated by tabs. Fix the file."
                 )
             if not row[0].isdigit():
                 continue
@@ -106,7 +106,7 @@ def _place(path: Path, number: int) -> str:
 
 
 def _columns(line: str) -> list[str]:
-    """Not `str.split()`: a no-break space may be part of a word."""
+    """The cells of a line; not by `str.split()`, for a no-break space may be part of a word."""
     cells = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
     return [cell.strip(" ") for cell in cells]
 
