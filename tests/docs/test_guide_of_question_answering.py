@@ -12,8 +12,10 @@ import yaml
 from documented_commands import check_command
 from places import ROOT
 from tidemask.runs.config import load_settings
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.squad.data import SquadData
 from tidemask.tasks.squad.score import score_v2
-from tidemask.tasks.squad.task import VERSIONS, SquadSettings, squad_task
+from tidemask.tasks.squad.task import VERSIONS, SquadSettings
 from tidemask.tasks.table import TaskSettings
 
 GUIDE = ROOT / "docs" / "guides" / "question-answering.md"
@@ -35,7 +37,7 @@ def test_guide_of_question_answering_commands_exist(line: str) -> None:
 def test_guide_of_question_answering_example_is_read(tmp_path: Path) -> None:
     (line,) = _blocks("json")
     (tmp_path / "dev.jsonl").write_text(line, encoding="utf-8")
-    (question,) = squad_task("squad", tmp_path).data.split("dev")
+    (question,) = SquadData(rows=TaskData(task="squad", directory=tmp_path), version=1).split("dev")
     assert question.answers == ("Marta",)
 
 

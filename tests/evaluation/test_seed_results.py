@@ -12,26 +12,28 @@ from tidemask.evaluation.result_store import ResultStore
 from tidemask.evaluation.seed_results import best_rate, seed_results
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import RunDirectory
+from tidemask.tasks.classification.features import TextTaskSettings
+from tidemask.tasks.fine_tuned_task import FineTunedTask
+from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.task import DivergedError, FineTunedTask, Measured
+from tidemask.tasks.task import DivergedError, Measured
 
 MODEL = ModelUnderTest(directory=Path("nowhere"), tokenizer_directory=Path("nowhere"))
 
 
-class Peak:
+class Peak(FineTunedTask[Any]):
     """Scores best at a rate of 2; counts its trials, and may be interrupted in one of them."""
 
-    name, main_metric = "peak", "score"
-    learning_rates = (1.0, 2.0, 3.0)
-
     def __init__(self, seeds: int = 3, data: str = "a") -> None:
-        self.seeds, self._data = tuple(range(seeds)), data
+        fine_tuning = FineTuneSettings(num_seeds=seeds, learning_rates=(1.0, 2.0, 3.0))
+        super().__init__("peak", "score", TextTaskSettings(name="peak"), fine_tuning)
+        self._data = data
         self.trials: list[tuple[int, float]] = []
         self.interrupted_after = -1
         self.diverged: tuple[float, ...] = ()
 
-    def describe(self) -> dict[str, Any]:
-        return {"rates": self.learning_rates, "data": {"fingerprint": self._data}}
+    def data_fingerprint(self) -> dict[str, str]:
+        return {"fingerprint": self._data}
 
     def trial(
         self,
@@ -48,11 +50,7 @@ class Peak:
             raise DivergedError("no numbers")
         return Measured({"score": 1 - abs(learning_rate - 2) / 10 + seed / 100}, ("a note",))
 
-    def check(self) -> None:
-        pass
-
-    def release(self) -> None:
-        pass
+    check = make_features = split_scores = None  # a trial needs none of them
 
 
 def _store(root: Path | None, task: Peak, model: str = "m") -> ResultStore:
@@ -68,7 +66,6 @@ def test_seed_results_tries_every_rate_with_the_first_seed_and_the_best_with_the
     tmp_path: Path,
 ) -> None:
     task = Peak()
-    assert isinstance(task, FineTunedTask)
     results = _results(tmp_path, task)
     assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0), (1, 2.0), (2, 2.0)]
     assert [result.metrics["score"] for result in results] == [1.0, 1.01, 1.02]

@@ -19,21 +19,21 @@ def _data(directory: Path) -> TaskData:
     return TaskData(task="river", directory=directory)
 
 
-def test_task_data_reads_packed_and_plain_files_alike(tmp_path: Path) -> None:
+def test_task_data_reads_compressed_and_plain_files_alike(tmp_path: Path) -> None:
     examples = rows(5)
     plain = write_rows(tmp_path / "plain", train=examples, validation=examples[:2])
     content = (plain / "train.jsonl").read_bytes()
-    packed = tmp_path / "packed"
-    packed.mkdir()
-    (packed / "train.jsonl.xz").write_bytes(lzma.compress(content))
-    (packed / "dev.jsonl.gz").write_bytes(gzip.compress(content + b"\n\n"))
-    for data in (_data(plain), _data(packed)):
+    compressed = tmp_path / "compressed"
+    compressed.mkdir()
+    (compressed / "train.jsonl.xz").write_bytes(lzma.compress(content))
+    (compressed / "dev.jsonl.gz").write_bytes(gzip.compress(content + b"\n\n"))
+    for data in (_data(plain), _data(compressed)):
         train = data.split("train")
         assert train is not None
         assert [dict(example.fields) for example in train] == examples
         assert data.split("test") is None
     assert [e.fields for e in _data(plain).split("dev") or []] == examples[:2]
-    assert _data(packed).split("dev")[4].place.endswith("dev.jsonl.gz, line 5")
+    assert _data(compressed).split("dev")[4].place.endswith("dev.jsonl.gz, line 5")
 
 
 def test_task_data_reads_what_datasets_saved_and_what_a_hub_holds(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_task_data_names_what_is_wrong(content: str, problem: str, tmp_path: Pat
 def test_task_data_names_a_missing_directory_and_a_hub_that_is_not_reached(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--tasks-from"):
         _data(tmp_path / "no").split("train")
-    with pytest.raises(UserError, match=r"nobody/nothing cannot be had from the hub"):
+    with pytest.raises(UserError, match=r"nobody/nothing cannot be loaded from the hub"):
         TaskData(task="river", hub=("nobody/nothing",)).split("train")
 
 

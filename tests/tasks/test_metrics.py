@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.tasks.metrics import METRICS, check_metrics, score
+from tidemask.tasks.metrics import METRICS, check_metrics, compute_metrics
 
 TWO = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
 THREE = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40)
@@ -32,7 +32,7 @@ def _f1(pairs: list[tuple[int, int]], label: int) -> float:
 @settings(deadline=None)
 @given(TWO)
 def test_metrics_of_two_classes(pairs: list[tuple[int, int]]) -> None:
-    found = score(["accuracy", "f1", "matthews_correlation"], *_columns(pairs))
+    found = compute_metrics(["accuracy", "f1", "matthews_correlation"], *_columns(pairs))
     tp, tn = sum(p == (1, 1) for p in pairs), sum(p == (0, 0) for p in pairs)
     fp, fn = sum(p == (0, 1) for p in pairs), sum(p == (1, 0) for p in pairs)
     below = math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
@@ -49,7 +49,7 @@ def test_metrics_macro_f1_is_the_mean_over_the_classes_that_occur(
 ) -> None:
     labels = {label for pair in pairs for label in pair}
     expected = sum(_f1(pairs, label) for label in labels) / len(labels)
-    assert score(["f1_macro"], *_columns(pairs))["f1_macro"] == pytest.approx(expected)
+    assert compute_metrics(["f1_macro"], *_columns(pairs))["f1_macro"] == pytest.approx(expected)
 
 
 def _correlation(a: list[float], b: list[float]) -> float:
@@ -71,7 +71,7 @@ def _ranks(values: list[float]) -> list[float]:
 @given(NUMBERS)
 def test_metrics_correlations(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = _columns(pairs)
-    found = score(["pearson", "spearman"], truth, predicted)
+    found = compute_metrics(["pearson", "spearman"], truth, predicted)
     a, b = truth.tolist(), predicted.tolist()
     assert found["pearson"] == pytest.approx(_correlation(a, b), abs=1e-9)
     assert found["spearman"] == pytest.approx(_correlation(_ranks(a), _ranks(b)), abs=1e-9)

@@ -11,8 +11,9 @@ import torch
 from tidemask.errors import UserError
 from tidemask.evaluation.result_store import SeedResult
 from tidemask.run_record import RunDirectory
+from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.task import FineTunedTask, Task
+from tidemask.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from tidemask.evaluation.seed_results import seed_results
 from tidemask.progress import ProgressCallback
 from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import Part
-from tidemask.tasks.task import FineTunedTask
+from tidemask.tasks.fine_tuned_task import FineTunedTask
 
 _STAGE = "evaluation"
 _PACKAGES = ("tidemask", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "scipy")

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from tidemask.evaluation.result_store import ResultStore, SeedResult
 from tidemask.progress import ProgressCallback
+from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.task import DivergedError, FineTunedTask, Measured, Task, ZeroShotTask
+from tidemask.tasks.task import DivergedError, Measured, Task, ZeroShotTask
 
 
 def seed_results(
@@ -47,7 +49,7 @@ def seed_results(
 
 
 def _fine_tuned(
-    task: FineTunedTask,
+    task: FineTunedTask[Any],
     model_under_test: ModelUnderTest,
     store: ResultStore,
     on_progress: ProgressCallback,
@@ -68,7 +70,7 @@ def _fine_tuned(
 
 
 def _one_seed(
-    task: FineTunedTask,
+    task: FineTunedTask[Any],
     model_under_test: ModelUnderTest,
     store: ResultStore,
     seed: int,

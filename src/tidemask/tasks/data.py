@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tidemask.corpus.sources.decoding import read_lines
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError, missing_package, one_line
 
 SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -28,9 +28,19 @@ SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
     "dev_mismatched": ("dev_mismatched", "validation_mismatched"),
     "test": ("test",),
 }
-"""What the splits are called in files and on the hub, by our names."""
+"""Names of the splits in files and on the hub, by our own."""
 
-ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz")
+COMPRESSED = (".xz", ".gz")
+"""What the names of compressed files end in."""
+
+
+def file_endings(ending: str) -> tuple[str, ...]:
+    """An ending of file names, plain and compressed."""
+    return (ending, *(ending + compressed for compressed in COMPRESSED))
+
+
+JSON_LINES = file_endings(".jsonl")
+"""What the names of files of JSON Lines end in."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +49,14 @@ class Example:
 
     Attributes:
         fields: its values by name.
-        place: where it stands, for messages: file and line, or data set and row.
+        place: file and line, or data set and row, for messages.
     """
 
     fields: Mapping[str, Any]
     place: str
 
     def text(self, field: str) -> str:
-        """A field that must be text, not empty but for white space.
+        """A field that must be text.
 
         Raises:
             UserError: it is missing or something else.
@@ -54,12 +64,12 @@ class Example:
         value = self.value(field)
         if not isinstance(value, str):
             raise UserError(
-                f"field is no text: {self.place}: {field}={value!r}. Expected a string."
+                f"field is not text: {self.place}: {field}={value!r}. Expected a string."
             )
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise UserError(
-                f"field is no text: {self.place}: {field} has half of a surrogate pair. Mend the "
-                "file."
+                f"field is not text: {self.place}: {field} has half of a surrogate pair. "
+                "Fix the file."
             )
         return value
 
@@ -73,14 +83,14 @@ class Example:
             raise UserError(
                 f"field missing: {self.place} has no {field}, only "
                 f"{', '.join(map(str, self.fields)) or 'nothing'}. Name the fields of the file, or "
-                "mend it."
+                "fix it."
             )
         return self.fields[field]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskData:
-    """Where the splits of a task lie.
+    """Where the splits of a task are.
 
     Attributes:
         task: its name.
@@ -115,12 +125,12 @@ class TaskData:
     def path(self, split: str) -> Path | None:
         """The file of a split in a local directory; `None` if there is none."""
         directory = self._checked_directory()
-        names = [name + ending for name in SPLIT_NAMES[split] for ending in ENDINGS]
+        names = [name + ending for name in SPLIT_NAMES[split] for ending in JSON_LINES]
         return next((path for name in names if (path := directory / name).is_file()), None)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all splits, hexadecimal; of the files as they lie there, where there are."""
+        """SHA-256 of all splits, hexadecimal; of the bytes of the files, if there are files."""
         digest = hashlib.sha256()
         for name in SPLIT_NAMES:
             if self.saved is not None:
@@ -130,7 +140,9 @@ class TaskData:
                 )
                 digest.update(f"{name}\0{content}\0".encode())
             elif (path := self.path(name)) is not None:
-                digest.update(f"{name}\0".encode() + path.read_bytes())
+                digest.update(f"{name}\0".encode())
+                with path.open("rb") as file:
+                    hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest()
 
     @property
@@ -141,15 +153,15 @@ class TaskData:
     def _checked_directory(self) -> Path:
         if self.directory is None or not self.directory.is_dir():
             raise UserError(
-                f"no data for task {self.task}: {self.directory} is no directory. Expected one "
-                f"with train{ENDINGS[0]} and dev{ENDINGS[0]}. Name the directory that holds those "
+                f"no data for task {self.task}: {self.directory} is not a directory. Expected one "
+                f"with train.jsonl and dev.jsonl. Name the directory that holds those "
                 "of all tasks with --tasks-from."
             )
         return self.directory
 
     @cached_property
     def saved(self) -> Mapping[str, Any] | None:
-        """The splits as `datasets` has them; `None` where the directory holds files of text."""
+        """The splits as `datasets` returns them; `None` if the directory has text files instead."""
         if self.directory is not None:
             if not (self.directory / "dataset_dict.json").is_file():
                 return None
@@ -162,9 +174,9 @@ class TaskData:
         try:
             with _without_bars(datasets):
                 return dict(_from_hub(datasets, self.hub))
-        except Exception as error:  # each of the libraries below it has its own for no network
+        except Exception as error:  # without network, each library raises errors of its own
             raise UserError(
-                f"no data for task {self.task}: {' '.join(self.hub)} cannot be had from the hub "
+                f"no data for task {self.task}: {' '.join(self.hub)} cannot be loaded from the hub "
                 f"({one_line(error)}). Name a local directory with --tasks-from."
             ) from error
 
@@ -183,10 +195,10 @@ class TaskData:
 
 
 def json_lines(path: Path) -> Iterator[Example]:
-    """The objects of a file of JSON Lines, packed or not; blank lines are passed over.
+    """The objects of a file of JSON Lines, compressed or not; blank lines are skipped.
 
     Raises:
-        UserError: a line is no JSON object, or the file cannot be read.
+        UserError: a line is not a JSON object, or the file cannot be read.
     """
     for number, line in enumerate(read_lines(path, max_characters=None), start=1):
         if not line.strip():
@@ -204,7 +216,7 @@ def json_lines(path: Path) -> Iterator[Example]:
 
 
 def _from_hub(datasets: Any, hub: Sequence[str]) -> Any:
-    """Older data sets are scripts, which are not run; the hub keeps a copy of them as Parquet."""
+    """The splits; of a data set that is a script, which is not run, the hub's Parquet copy."""
     try:
         return datasets.load_dataset(*hub)
     except RuntimeError as error:
@@ -215,7 +227,7 @@ def _from_hub(datasets: Any, hub: Sequence[str]) -> Any:
 
 @contextmanager
 def _without_bars(datasets: Any) -> Iterator[None]:
-    """Progress is told in our own way."""
+    """Hide the progress bars of `datasets`; progress is reported by callbacks."""
     was_off = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
@@ -229,9 +241,8 @@ def _datasets_library(task: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise UserError(
-            f"package missing: task {task} reads its data with `datasets`. "
-            "Install it with `pip install 'tidemask[eval]'`."
+        raise missing_package(
+            f"reading the data of task {task}", "datasets", extra="eval"
         ) from error
     return datasets
 
@@ -239,11 +250,11 @@ def _datasets_library(task: str) -> Any:
 def split_by_group(
     examples: Sequence[Example], field: str, *, share: float
 ) -> tuple[list[Example], list[Example]]:
-    """Two parts of a split without a group in both; which is decided by the group's hash.
+    """Split examples in two; the hash of its group decides the part of an example.
 
     Args:
-        examples: of a split that has to serve for two.
-        field: what must not stand in both parts, such as the question of several pairs.
+        examples: of one split.
+        field: names the group, which is never in both parts, such as the question of several pairs.
         share: expected size of the second part, in (0, 1).
     """
     parts: tuple[list[Example], list[Example]] = ([], [])
@@ -256,9 +267,9 @@ def split_by_group(
 _Row = TypeVar("_Row")
 
 
-def chosen(examples: Sequence[_Row], largest: int) -> list[_Row]:
-    """The first `largest` examples of a fixed shuffle, all if it is 0."""
-    if not 0 < largest < len(examples):
+def fixed_subset(examples: Sequence[_Row], max_examples: int) -> list[_Row]:
+    """The first `max_examples` of a fixed shuffle; all examples if it is 0."""
+    if not 0 < max_examples < len(examples):
         return list(examples)
-    order = np.random.default_rng(0).permutation(len(examples))[:largest]
+    order = np.random.default_rng(0).permutation(len(examples))[:max_examples]
     return [examples[index] for index in order]

@@ -15,15 +15,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 from transformers import (
-    DataCollatorWithPadding,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -33,7 +30,7 @@ from transformers import (
 from tidemask.modeling import quietly
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
-from tidemask.tasks.predicting import Collator, Feature, Precision, is_bf16
+from tidemask.tasks.predicting import Collator, Feature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +57,7 @@ class FineTuneSettings(Settings):
     """Added to the denominator of AdamW."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm; 0 leaves them."""
-    precision: Precision = "auto"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of training; `auto` is bf16 on a GPU that has it, else float32."""
     max_train_examples: int = 0
     """The first so many training examples of a fixed shuffle; 0 takes all."""
@@ -85,7 +82,7 @@ class FineTuneSettings(Settings):
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds themselves."""
+        """All seeds."""
         return tuple(range(self.num_seeds))
 
     def described(self) -> dict[str, Any]:
@@ -93,20 +90,13 @@ class FineTuneSettings(Settings):
         fields = dataclasses.asdict(self)
         del fields["num_seeds"]
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return {**fields, "precision": "bf16" if is_bf16(self.precision, device) else "float32"}
+        return {**fields, "precision": "bf16" if self.is_bf16(device) else "float32"}
 
-
-class Features(Dataset[Feature]):
-    """Examples as features, in order."""
-
-    def __init__(self, features: Sequence[Feature]) -> None:
-        self.features = features
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def __getitem__(self, index: int) -> Feature:
-        return self.features[index]
+    def is_bf16(self, device: str) -> bool:
+        """Whether arithmetic is in bfloat16 on a type of device, such as `cuda`."""
+        if self.precision == "auto":
+            return device == "cuda" and torch.cuda.is_bf16_supported()
+        return self.precision == "bf16"
 
 
 def fine_tune(
@@ -114,10 +104,9 @@ def fine_tune(
     features: Sequence[Feature],
     settings: FineTuneSettings,
     *,
-    tokenizer: PreTrainedTokenizerBase,
+    collator: Collator,
     learning_rate: float,
     seed: int,
-    collator: Collator | None = None,
     on_progress: ProgressCallback = ignore,
 ) -> None:
     """Train a model with its head, in place; the global generator is left as it was.
@@ -125,22 +114,22 @@ def fine_tune(
     Args:
         model: on its device.
         features: training examples, with labels.
-        settings: how.
-        tokenizer: pads the batches.
+        settings: of the training.
+        collator: makes the batches.
         learning_rate: the peak.
         seed: of the order of the examples and of dropout.
-        collator: pads what the tokenizer cannot, such as a label per token.
-        on_progress: told the optimizer steps done and their number; what it raises ends training.
+        on_progress: called with the number of optimizer steps done and their total; what it raises
+            ends training.
     """
-    with tempfile.TemporaryDirectory() as scratch, quietly(), _generators_kept():
+    with tempfile.TemporaryDirectory() as scratch, quietly(), _generators_restored():
         trainer = Trainer(
             model=model,
             args=_arguments(
                 settings, scratch, model, len(features), learning_rate=learning_rate, seed=seed
             ),
-            train_dataset=Features(features),
-            data_collator=collator or DataCollatorWithPadding(tokenizer),
-            callbacks=[_Progress(on_progress)],
+            train_dataset=features,  # any sequence will do
+            data_collator=collator,
+            callbacks=[_ReportSteps(on_progress)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
@@ -148,8 +137,8 @@ def fine_tune(
 
 
 @contextmanager
-def _generators_kept() -> Iterator[None]:
-    """Put every global generator back that the Trainer seeds."""
+def _generators_restored() -> Iterator[None]:
+    """Restore every global generator that the Trainer seeds."""
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng():
@@ -159,7 +148,9 @@ def _generators_kept() -> Iterator[None]:
         np.random.set_state(legacy)  # noqa: NPY002  # the Trainer seeds the legacy generator
 
 
-class _Progress(TrainerCallback):
+class _ReportSteps(TrainerCallback):
+    """Reports progress after every optimizer step."""
+
     def __init__(self, on_progress: ProgressCallback) -> None:
         self._on_progress = on_progress
 
@@ -190,7 +181,7 @@ def _arguments(
         adam_epsilon=settings.adam_epsilon,
         max_grad_norm=settings.max_grad_norm,
         use_cpu=not on_gpu,
-        bf16=is_bf16(settings.precision, model.device.type),
+        bf16=settings.is_bf16(model.device.type),
         optim="adamw_torch_fused",
         train_sampling_strategy="group_by_length",
         remove_unused_columns=False,

@@ -1,7 +1,7 @@
 """Scores of predictions, by scikit-learn and SciPy, under the names that the field uses.
 
 All are functions of the true and the predicted labels of a split, one-dimensional arrays of one
-length, and return a plain number. Nothing is downloaded.
+length, and return a float. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.errors import UserError
+from tidemask.errors import missing_package
 
 Labels = NDArray[Any]
-"""Class numbers, int64; or scores, float64."""
+"""Class numbers, int64, or scores, float64: [N]."""
 
 
-def score(names: Sequence[str], truth: Labels, predicted: Labels) -> dict[str, float]:
+def compute_metrics(names: Sequence[str], truth: Labels, predicted: Labels) -> dict[str, float]:
     """Metrics by name.
 
-    A correlation with predictions that do not vary is undefined; it counts as 0, that of a
-    prediction that knows nothing.
+    A correlation with predictions that do not vary is undefined and counts as 0, as if the
+    predictions did not depend on the input.
 
     Args:
         names: keys of `METRICS`.
@@ -33,16 +33,16 @@ def score(names: Sequence[str], truth: Labels, predicted: Labels) -> dict[str, f
     """
     assert truth.shape == predicted.shape, (truth.shape, predicted.shape)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of labels that do not vary; what follows is dealt with
+        warnings.simplefilter("ignore")  # of labels that do not vary: NaN becomes 0 below
         found = {name: METRICS[name](truth, predicted) for name in names}
     return {name: 0.0 if math.isnan(value) else value for name, value in found.items()}
 
 
 def check_metrics(names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse metrics that do not fit.
+    """Refuse unknown metrics.
 
     Raises:
-        ValueError: names each, with those that fit.
+        ValueError: one is not among the known ones, or there is none.
     """
     unknown = [name for name in names if name not in known]
     if unknown or not names:
@@ -90,10 +90,8 @@ def _imported(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise UserError(
-            f"package missing: scores of downstream tasks need {module.partition('.')[0]}. "
-            "Install it with `pip install 'tidemask[eval]'`."
-        ) from error
+        package = "scipy" if module.startswith("scipy") else "scikit-learn"
+        raise missing_package("scoring a downstream task", package, extra="eval") from error
 
 
 CLASSIFICATION: Mapping[str, Callable[[Labels, Labels], float]] = {
@@ -102,12 +100,12 @@ CLASSIFICATION: Mapping[str, Callable[[Labels, Labels], float]] = {
     "f1_macro": _f1_macro,
     "matthews_correlation": _matthews_correlation,
 }
-"""For class numbers; `f1` is that of class 1 among two."""
+"""Metrics of class numbers; `f1` is that of class 1 among two."""
 
 REGRESSION: Mapping[str, Callable[[Labels, Labels], float]] = {
     "pearson": _pearson,
     "spearman": _spearman,
 }
-"""For scores."""
+"""Metrics of scores."""
 
 METRICS: Mapping[str, Callable[[Labels, Labels], float]] = {**CLASSIFICATION, **REGRESSION}

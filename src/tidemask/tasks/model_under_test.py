@@ -1,4 +1,4 @@
-"""What is measured: a masked language model on disk, with its tokenizer.
+"""The model under test: a masked language model on disk, with its tokenizer.
 
 It may stand for its architecture with random weights: the row that every fine-tuned score is
 compared with, for a fine-tuned random model is better than chance.
@@ -22,18 +22,17 @@ from tidemask.modeling.configuration import FAILURES, first_sentence
 from tidemask.modeling.loading import encoder_is_absent
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
-_CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUnderTest:
-    """A masked language model that is measured.
+    """A masked language model that is evaluated.
 
     Attributes:
         directory: config.json and weights, in the format of transformers.
         tokenizer_directory: its tokenizer.
-        is_random: whether its weights are left out and random ones stand in for them.
-        device: where it is measured.
+        is_random: whether random weights replace its own.
+        device: where it is evaluated.
     """
 
     directory: Path
@@ -49,6 +48,7 @@ class ModelUnderTest:
             UserError: there is none, or it has more entries than the model has.
         """
         tokenizer = self._loaded_tokenizer.tokenizer
+        tokenizer.padding_side = "right"  # outputs are cut to the length of their example
         num_ids = int(self._config().vocab_size)
         if len(tokenizer) > num_ids:
             raise UserError(
@@ -70,10 +70,19 @@ class ModelUnderTest:
     @cached_property
     def max_length(self) -> int | None:
         """Longest sequence that the model takes, tokens; `None` if it sets no limit."""
-        with torch.device("meta"), quietly():
-            build: Any = AutoModelForMaskedLM.from_config
-            model: PreTrainedModel = build(self._config())
-        return num_positions(model)
+        return num_positions(self.without_weights(AutoModelForMaskedLM))
+
+    def without_weights(self, auto_class: Any) -> PreTrainedModel:
+        """The model with some head on PyTorch's meta device, which takes no memory.
+
+        Args:
+            auto_class: such as `AutoModelForSequenceClassification`.
+
+        Raises:
+            UserError: there is no model, or transformers has no such head for its architecture.
+        """
+        with torch.device("meta"):
+            return self._built(auto_class, self._config())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -90,15 +99,14 @@ class ModelUnderTest:
         for path in files:
             digest.update(f"{path.name}\0".encode())
             with path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
+                hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest()
 
     def masked_lm(self, *, seed: int = 0) -> PreTrainedModel:
         """The model as it predicts masked tokens: in evaluation mode, float32, on the device.
 
         Args:
-            seed: of random weights, where it has those.
+            seed: of the weights, if they are random.
 
         Raises:
             UserError: there is no model, or it cannot predict masked tokens.
@@ -114,12 +122,12 @@ class ModelUnderTest:
     def with_head(self, auto_class: Any, *, seed: int, **config: Any) -> PreTrainedModel:
         """The encoder with another head, to be fine-tuned: float32, on the device.
 
-        What the head adds is drawn anew, and with random weights the encoder is as well; the global
+        The head's own weights are random, and with `is_random` the encoder's as well; the global
         generator is left as it was.
 
         Args:
             auto_class: such as `AutoModelForSequenceClassification`.
-            seed: of what is drawn.
+            seed: of the random weights.
             config: replaces values of the configuration, such as `num_labels`.
 
         Raises:
@@ -148,9 +156,13 @@ class ModelUnderTest:
         return model.to(self.device)  # type: ignore[no-any-return]
 
     def _random(self, auto_class: Any, config: Any, seed: int) -> PreTrainedModel:
+        with quietly(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._built(auto_class, config)
+
+    def _built(self, auto_class: Any, config: Any) -> PreTrainedModel:
         try:
-            with quietly(), torch.random.fork_rng():
-                torch.manual_seed(seed)
+            with quietly():
                 model: PreTrainedModel = auto_class.from_config(config).float()
         except FAILURES as error:
             raise self._unloadable(error) from error

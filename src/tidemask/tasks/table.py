@@ -1,38 +1,35 @@
-"""The tasks by name, and where their data lies."""
+"""The tasks by name, and where their data is."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, did_you_mean
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.classification.features import TextTaskSettings
-from tidemask.tasks.classification.glue import GLUE, HUB, XNLI_EN
+from tidemask.tasks.classification.glue import GLUE, GLUE_HUB, XNLI_EN
 from tidemask.tasks.classification.task import TextTask
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuning import FineTuneSettings
-from tidemask.tasks.squad.task import VERSIONS, SquadSettings, squad_task
+from tidemask.tasks.squad.task import SQUAD_HUB, VERSIONS, SquadSettings, SquadTask
 from tidemask.tasks.tagging.data import TaggingTaskSettings
-from tidemask.tasks.tagging.task import HUB as TAGGING_HUB
-from tidemask.tasks.tagging.task import TAGGING, TaggingTask
+from tidemask.tasks.tagging.task import TAGGING, TAGGING_HUB, TaggingTask
 from tidemask.tasks.task import Task
 from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
 from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
 from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
 GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}
-"""Names for several tasks, or other names for one."""
+"""Names of several tasks, and other names of single ones."""
 
 ALL = "all"
-"""Every task whose data is found."""
-
+"""Name of all tasks whose data is found."""
 
 BLIMP, PAIRS = "blimp", "pairs"
-"""The tasks on minimal pairs: BLiMP, and files of one's own."""
+"""The tasks on minimal pairs: BLiMP, and a user's own files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +37,7 @@ class MinimalPairsSettings(Settings):
     """How many minimal pairs are scored."""
 
     limit: int = 0
-    """Only so many pairs of each paradigm, for a quick look; 0 takes all."""
+    """Maximum number of pairs of each paradigm, for a quick look; 0 takes all."""
 
     def __post_init__(self) -> None:
         check_at_least("limit", self.limit, 0)
@@ -48,39 +45,39 @@ class MinimalPairsSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSettings(Settings):
-    """How tasks measure; the same for every model."""
+    """Settings of all tasks, the same for every model."""
 
     fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
-    """Of every fine-tuned task."""
+    """Settings of every fine-tuned task."""
     squad: SquadSettings = field(default_factory=SquadSettings)
-    """Of question answering: windows and answers."""
+    """Settings of question answering: windows and answers."""
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
-    """Of minimal pairs: how a sentence gets its pseudo-log-likelihood."""
+    """How a sentence of a minimal pair gets its pseudo-log-likelihood."""
     minimal_pairs: MinimalPairsSettings = field(default_factory=MinimalPairsSettings)
-    """Of minimal pairs: how many."""
+    """How many minimal pairs are scored."""
     pseudo_perplexity: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
-    """The sample of held-out text."""
+    """Settings of pseudo-perplexity: the sample of held-out text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserTask(TextTaskSettings):
-    """A task of one's own, as a YAML file says it."""
+    """A user's own task on texts, as its YAML file describes it."""
 
     data: str
-    """Directory with train.jsonl and dev.jsonl, from where the file lies; or a name on the hub."""
+    """Directory with train.jsonl and dev.jsonl, relative to the YAML file; or a name on the hub."""
     fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
-    """How models are trained on it; where its file does not say, as on every other task."""
+    """How models are trained on it; what its file does not set is as on every other task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserTaggingTask(TaggingTaskSettings):
-    """A tagging task of one's own, as a YAML file says it."""
+    """A user's own tagging task, as its YAML file describes it."""
 
     data: str
-    """Directory with a file for each split, or what their names begin with, from where the file
-    lies; or a name on the hub."""
+    """Directory with a file for each split, or what their names begin with, relative to the YAML
+    file; or a name on the hub."""
     fine_tuning: FineTuneSettings = field(default_factory=FineTuneSettings)
-    """How models are trained on it; where its file does not say, as on every other task."""
+    """How models are trained on it; what its file does not set is as on every other task."""
 
 
 USER_TASKS: Mapping[str, type[UserTask | UserTaggingTask]] = {
@@ -89,7 +86,7 @@ USER_TASKS: Mapping[str, type[UserTask | UserTaggingTask]] = {
     "entities": UserTaggingTask,
     "words": UserTaggingTask,
 }
-"""What a task of one's own is, by its `kind`."""
+"""Classes of users' own tasks, by their `kind`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,22 +111,26 @@ class TaskDataLocations:
         return place is not None and (task in self.named or place.is_dir())
 
 
+_HUB = {**GLUE_HUB, **TAGGING_HUB, **SQUAD_HUB}
+
 _Maker = Callable[[str, TaskSettings, TaskDataLocations], Task]
 
 
 def _text_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
     known = XNLI_EN if name == XNLI_EN.name else GLUE[name]
-    data = TaskData(task=name, directory=locations.of(name), hub=HUB[name])
-    return TextTask(known, data, settings.fine_tuning)
+    return TextTask(known, _data(name, locations), settings.fine_tuning)
 
 
 def _tagging_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
-    data = TaskData(task=name, directory=locations.of(name), hub=TAGGING_HUB[name])
-    return TaggingTask(TAGGING[name], data, settings.fine_tuning)
+    return TaggingTask(TAGGING[name], _data(name, locations), settings.fine_tuning)
 
 
 def _squad_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
-    return squad_task(name, locations.of(name), settings.squad, settings.fine_tuning)
+    return SquadTask(name, settings.squad, _data(name, locations), settings.fine_tuning)
+
+
+def _data(name: str, locations: TaskDataLocations) -> TaskData:
+    return TaskData(task=name, directory=locations.of(name), hub=_HUB[name])
 
 
 def _minimal_pairs(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
@@ -152,19 +153,19 @@ TASKS: Mapping[str, _Maker] = {
     **dict.fromkeys(VERSIONS, _squad_task),
     **dict.fromkeys(TAGGING, _tagging_task),
 }
-"""What makes each task."""
+"""The function that makes each task, by its name."""
 
 
 def expanded(names: Sequence[str], locations: TaskDataLocations, also: Sequence[str]) -> list[str]:
     """Names of single tasks, each once, in the order asked for.
 
     Args:
-        names: tasks, groups, `all`, or YAML files of one's own tasks.
+        names: tasks, groups, `all`, or YAML files of users' own tasks.
         locations: decides which tasks `all` means.
         also: tasks beside those of `TASKS`, such as those that need a run's corpus.
 
     Raises:
-        UserError: there is no such task, or none was named.
+        UserError: there is no such task, or `names` is empty.
     """
     known = (*also, *TASKS)
     found: list[str] = []
@@ -176,8 +177,7 @@ def expanded(names: Sequence[str], locations: TaskDataLocations, also: Sequence[
         elif name in known or is_file(name):
             found.append(name)
         else:
-            near = difflib.get_close_matches(name, (*known, *GROUPS), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(name, (*known, *GROUPS))
             raise UserError(
                 f"no such task: {name}.{hint} Known are {', '.join((*known, *GROUPS))}, {ALL} for "
                 "those whose data is found, and YAML files of your own."
@@ -193,18 +193,18 @@ def is_file(name: str) -> bool:
 
 
 def user_task(task: UserTask | UserTaggingTask, base: Path) -> Task:
-    """A task of one's own.
+    """A user's own task.
 
     Args:
-        task: what its file says.
+        task: the content of its file.
         base: the directory of the file.
     """
     directory = (base / Path(task.data).expanduser()).resolve()
-    is_here = directory.is_dir() or task.data.startswith((".", "/", "~"))
+    is_local = directory.is_dir() or task.data.startswith((".", "/", "~"))
     data = TaskData(
         task=task.name,
-        directory=directory if is_here else None,
-        hub=() if is_here else tuple(task.data.split()),
+        directory=directory if is_local else None,
+        hub=() if is_local else tuple(task.data.split()),
     )
     if isinstance(task, UserTaggingTask):
         return TaggingTask(_part(task, TaggingTaskSettings), data, task.fine_tuning)
@@ -215,5 +215,5 @@ _T = TypeVar("_T", TaggingTaskSettings, TextTaskSettings)
 
 
 def _part(task: _T, kind: type[_T]) -> _T:
-    """The settings of a task without where its data lies and how it is trained."""
+    """The settings of a task alone, without its data and fine-tuning."""
     return kind(**{field.name: getattr(task, field.name) for field in fields(kind)})

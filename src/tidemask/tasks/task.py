@@ -1,6 +1,7 @@
-"""What a task is: something that is measured of a model, with fine-tuning or without.
+"""What a task is: a measurement of a model, with fine-tuning or without.
 
-Tasks know nothing of runs, checkpoints and files of results; `evaluating.py` brings them together.
+Tasks know nothing of runs, checkpoints and files of results; the package `evaluation` brings them
+together. A fine-tuned task is a `FineTunedTask`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from tidemask.tasks.model_under_test import ModelUnderTest
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measurement gave.
+    """The result of a measurement.
 
     Attributes:
-        metrics: scalars by name. Shares and scores are fractions, losses nats.
+        metrics: scalars by name. Shares and scores are fractions, losses are in nats.
         notes: what a reader should know of how they came about, one sentence each.
     """
 
@@ -29,11 +30,11 @@ class Measured:
 
 
 class Task(Protocol):
-    """Something that is measured of a model."""
+    """A measurement of a model."""
 
     @property
     def name(self) -> str:
-        """What it is called at the command line and in the files of results."""
+        """Its name at the command line and in the files of results."""
 
     @property
     def main_metric(self) -> str:
@@ -42,8 +43,8 @@ class Task(Protocol):
     def describe(self) -> Mapping[str, Any]:
         """What decides the result beside the model: settings, and the fingerprint of the data.
 
-        Plain nested mappings, as JSON has them. Two results with the same description and the same
-        model are the same result.
+        The mappings are plain and nested, as in JSON. Two results with the same description and
+        the same model are the same result.
 
         Raises:
             UserError: the data is missing or damaged.
@@ -52,51 +53,18 @@ class Task(Protocol):
 
 @runtime_checkable
 class ZeroShotTask(Task, Protocol):
-    """A task that the model is measured on as it is."""
+    """A task that measures the model as it is, without fine-tuning."""
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Measure a model."""
 
 
-@runtime_checkable
-class FineTunedTask(Task, Protocol):
-    """A task that the model is fine-tuned on, once for each seed and learning rate."""
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Each gives one score; their median and spread are reported."""
-
-    @property
-    def learning_rates(self) -> tuple[float, ...]:
-        """Those that the first seed tries, lowest first; the best of them serves all seeds."""
-
-    def check(self) -> None:
-        """Look at the data, as far as it can be done without a model.
-
-        Raises:
-            UserError: it is missing or damaged, or does not fit the task.
-        """
-
-    def trial(
-        self,
-        model_under_test: ModelUnderTest,
-        *,
-        seed: int,
-        learning_rate: float,
-        on_progress: ProgressCallback,
-    ) -> Measured:
-        """Fine-tune a fresh copy of a model at one learning rate, and measure it."""
-
-    def release(self) -> None:
-        """Let go of what was made of the data; the next trial makes it again."""
-
-
 class DivergedError(UserError):
-    """A fine-tuned model whose outputs are no numbers; a grid passes over its learning rate."""
+    """A fine-tuned model's outputs are not finite; a grid skips its learning rate."""
 
 
 def check_name(name: str) -> None:
-    """Refuse a task's name that cannot be part of a file's.
+    """Refuse a task's name that cannot be part of a file name.
 
     Raises:
         ValueError: it has other characters than letters, digits, `.`, `_` and single `-`.

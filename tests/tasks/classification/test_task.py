@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 
 from small_tasks import QUICK, rows, text_task, tiny_model_under_test, write_rows
 from tidemask.errors import UserError
 from tidemask.progress import ignore
+from tidemask.run_record import GLUE_TASKS
 from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.classification.glue import GLUE
-from tidemask.tasks.data import Example, chosen
+from tidemask.tasks.data import Example, fixed_subset
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict
@@ -67,7 +68,7 @@ def test_classification_repeats_itself_by_seed_and_keeps_generators(
     )  # a library may draw
     states = torch.random.get_rng_state(), random.getstate(), _legacy_state()  # when imported
     task.trial(
-        model_under_test, seed=0, learning_rate=1e-3, on_progress=lambda *told: seen.append(told)
+        model_under_test, seed=0, learning_rate=1e-3, on_progress=lambda *call: seen.append(call)
     )
     assert torch.equal(torch.random.get_rng_state(), states[0])
     assert random.getstate() == states[1]
@@ -90,29 +91,22 @@ def _legacy_state() -> list[int]:
 
 
 def _logits(model_under_test: ModelUnderTest, task: Any, seed: int) -> Any:
-    prepared = task._prepare(model_under_test)
+    features = task.make_features(model_under_test)
+    collator = DataCollatorWithPadding(model_under_test.tokenizer)
     model = model_under_test.with_head(AutoModelForSequenceClassification, seed=seed, num_labels=2)
-    fine_tune(
-        model,
-        prepared.train,
-        QUICK,
-        tokenizer=model_under_test.tokenizer,
-        learning_rate=1e-3,
-        seed=seed,
-    )
-    features = prepared.splits[0].features
-    return np.stack(predict(model, features, tokenizer=model_under_test.tokenizer)["logits"])
+    fine_tune(model, features.train, QUICK, collator=collator, learning_rate=1e-3, seed=seed)
+    return np.stack(predict(model, features.scored["dev"], collator=collator)["logits"])
 
 
 def test_classification_predicts_the_same_alone_and_in_batches(
     model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
     task = text_task(write_rows(tmp_path, train=rows(8), dev=rows(30, seed=1)))
-    features = task._prepare(model_under_test).splits[0].features
+    features = task.make_features(model_under_test).scored["dev"]
+    collator = DataCollatorWithPadding(model_under_test.tokenizer)
     model = model_under_test.with_head(AutoModelForSequenceClassification, seed=0, num_labels=2)
     together, alone = (
-        predict(model, features, tokenizer=model_under_test.tokenizer, batch_size=size)["logits"]
-        for size in (16, 1)
+        predict(model, features, collator=collator, batch_size=size)["logits"] for size in (16, 1)
     )
     np.testing.assert_allclose(np.stack(together), np.stack(alone), atol=1e-5)
 
@@ -136,9 +130,9 @@ def test_classification_without_train_splits_dev_by_group_and_says_so(
         {"question": f"q{i // 2}", "sentence": "a river", "label": i % 2} for i in range(80)
     ]
     task = text_task(write_rows(tmp_path, dev=examples), text=("question", "sentence"))
-    prepared = task._prepare(model_under_test)
-    assert len(prepared.train) + len(prepared.splits[0].features) == 80
-    assert "no train split: dev was split by question" in prepared.notes[0]
+    features = task.make_features(model_under_test)
+    assert len(features.train) + len(features.scored["dev"]) == 80
+    assert "no train split: dev was split by question" in features.notes[0]
 
 
 def test_classification_labels_by_name_number_or_as_found(
@@ -152,7 +146,7 @@ def test_classification_labels_by_name_number_or_as_found(
         (tmp_path / "truth", [{**row, "label": bool(row["label"])} for row in rows(20)], ()),
     ):
         task = text_task(write_rows(directory, train=examples, dev=examples), labels=labels)
-        features = task._prepare(model_under_test).train
+        features = task.make_features(model_under_test).train
         assert [feature["labels"] for feature in features] == [row["label"] for row in rows(20)]
 
 
@@ -161,9 +155,9 @@ def test_classification_counts_what_is_too_long(
 ) -> None:
     long = [{"sentence": "river " * 50, "label": 1}, {"sentence": "stone", "label": 0}]
     task = text_task(write_rows(tmp_path, train=long, dev=long[:1]))
-    prepared = task._prepare(model_under_test)
-    assert [len(feature["input_ids"]) for feature in prepared.train] == [24, 3]
-    assert prepared.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
+    features = task.make_features(model_under_test)
+    assert [len(feature["input_ids"]) for feature in features.train] == [24, 3]
+    assert features.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
 
 
 def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
@@ -171,8 +165,8 @@ def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
 ) -> None:
     hidden = [{**row, "label": -1} for row in rows(5)]
     data = write_rows(tmp_path, train=rows(5), dev=rows(5), dev_mismatched=rows(3), test=hidden)
-    splits = text_task(data)._prepare(model_under_test).splits
-    assert [split.prefix for split in splits] == ["", "mismatched/"]
+    splits = text_task(data).make_features(model_under_test).scored
+    assert list(splits) == ["dev", "dev_mismatched"]
 
 
 @pytest.mark.parametrize(
@@ -236,16 +230,16 @@ def test_classification_settings_are_checked() -> None:
     assert FineTuneSettings(learning_rates=(3e-4, 1e-4)).learning_rates == (1e-4, 3e-4)
 
 
-def test_classification_glue_has_its_nine_tasks() -> None:
-    assert list(GLUE) == "cola sst2 mrpc qqp stsb mnli qnli rte wnli".split()
+def test_classification_glue_has_its_nine_tasks_in_their_order() -> None:
+    assert tuple(GLUE) == GLUE_TASKS
 
 
 def test_classification_subset_is_fixed_and_without_repeats() -> None:
     examples = [Example({"n": n}, "") for n in range(50)]
-    some = chosen(examples, 10)
-    assert some == chosen(examples, 10)
+    some = fixed_subset(examples, 10)
+    assert some == fixed_subset(examples, 10)
     assert len({example.fields["n"] for example in some}) == 10
-    assert chosen(examples, 0) == chosen(examples, 99) == examples
+    assert fixed_subset(examples, 0) == fixed_subset(examples, 99) == examples
 
 
 def test_classification_refuses_weights_of_another_architecture(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForQuestionA
 from squad_texts import TOKENIZERS, questions, wordpiece
 from tidemask.errors import UserError
 from tidemask.progress import ignore
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.squad.task import SquadSettings, squad_task, takes_token_types
-from tidemask.tasks.task import FineTunedTask
+from tidemask.tasks.squad.task import SquadSettings, SquadTask, takes_token_types
 
 SHAPE = {
     "hidden_size": 48,
@@ -78,10 +79,11 @@ def task(directory, number, *, version=1, share_with_answer=1.0, **fine_tuning):
     for split in ("train", "dev"):
         text = "\n".join(json.dumps(row) for row in rows)
         (directory / f"{split}.jsonl").write_text(text, encoding="utf-8")
-    return squad_task(
-        {1: "squad", 2: "squad_v2"}[version],
-        directory,
+    name = {1: "squad", 2: "squad_v2"}[version]
+    return SquadTask(
+        name,
         SquadSettings(max_length=80, doc_stride=16),
+        TaskData(task=name, directory=directory),
         FineTuneSettings(**{"batch_size": 8, **fine_tuning}),
     )
 
@@ -90,14 +92,14 @@ def task(directory, number, *, version=1, share_with_answer=1.0, **fine_tuning):
 def test_squad_task_runs_for_every_architecture(tmp_path, architecture):
     model = model_under_test(tmp_path, architecture)
     once = task(tmp_path, 6, epochs=1)
-    heard = []
+    calls = []
     measured = once.trial(
-        model, seed=0, learning_rate=1e-3, on_progress=lambda *told: heard.append(told)
+        model, seed=0, learning_rate=1e-3, on_progress=lambda *call: calls.append(call)
     )
     assert set(measured.metrics) == {"exact_match", "f1"}
     assert 0 <= measured.metrics["exact_match"] <= measured.metrics["f1"] <= 1
-    assert heard[-1][0] == "predicting"
-    assert heard[-1][1] == heard[-1][2]
+    assert calls[-1][0] == "predicting"
+    assert calls[-1][1] == calls[-1][2]
     if architecture != "bert":
         assert any("The model has 64 positions" in note for note in measured.notes)
 
@@ -146,7 +148,7 @@ def test_squad_task_refuses_settings_outside_their_range(changes):
         SquadSettings(**changes)
 
 
-def test_squad_task_reads_the_training_questions_it_is_told_to(tmp_path):
+def test_squad_task_reads_no_more_training_questions_than_set(tmp_path):
     few = task(tmp_path, 10, epochs=1, max_train_examples=4)
     measured = few.trial(model_under_test(tmp_path), seed=0, learning_rate=1e-3, on_progress=ignore)
     assert measured.notes[0].startswith("4 training questions in ")

@@ -16,13 +16,12 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import PreTrainedTokenizerFast
+from transformers import DataCollatorForTokenClassification, PreTrainedTokenizerFast
 
 from prose import text
 from tidemask.errors import UserError
 from tidemask.tasks.tagging.features import (
     IGNORED,
-    TaggingCollator,
     TaggingFeatures,
     WordTokenizer,
 )
@@ -87,7 +86,7 @@ def test_tagging_features_label_every_word_that_has_a_token_once(
     sentences = _sentences(rows)
     words = WORD_TOKENIZERS[kind]
     features = TaggingFeatures(sentences, TAGS, words, max_length)
-    examples = [features[i] for i in range(len(features))]
+    examples = list(features)
     labels = [label for example in examples for label in example["labels"] if label != IGNORED]
     subwords = words.subwords([s.words for s in sentences])
     expected = [
@@ -154,11 +153,12 @@ def test_tagging_features_count_what_they_split_cut_and_cannot_read() -> None:
         TaggingFeatures([sentence], TAGS, WORD_TOKENIZERS["WordPiece"], 2)
 
 
-def test_tagging_features_are_padded_on_the_right() -> None:
-    batch = TaggingCollator(pad_id=7)(
+def test_tagging_features_are_padded_on_the_right_with_their_labels() -> None:
+    collator = DataCollatorForTokenClassification(TOKENIZERS["WordPiece"])
+    batch = collator(
         [{"input_ids": [1, 2, 3], "labels": [-100, 1, -100]}, {"input_ids": [4], "labels": [0]}]
     )
-    assert torch.equal(batch["input_ids"], torch.tensor([[1, 2, 3], [4, 7, 7]]))
+    assert torch.equal(batch["input_ids"], torch.tensor([[1, 2, 3], [4, 0, 0]]))
     assert torch.equal(batch["attention_mask"], torch.tensor([[1, 1, 1], [1, 0, 0]]))
     assert torch.equal(batch["labels"], torch.tensor([[-100, 1, -100], [0, -100, -100]]))
-    assert "labels" not in TaggingCollator(pad_id=7)([{"input_ids": [1]}])
+    assert "labels" not in collator([{"input_ids": [1]}])

@@ -15,19 +15,19 @@ from tidemask.errors import UserError
 from tidemask.progress import ignore
 from tidemask.runs.config import read_settings
 from tidemask.tasks.data import TaskData
+from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import USER_TASKS, user_task
 from tidemask.tasks.tagging.data import TaggingTaskSettings
 from tidemask.tasks.tagging.task import POS, TaggingTask
-from tidemask.tasks.task import FineTunedTask
 
 _NAMES = "marta oleg ines tomas".split()
 _OTHERS = "in the river sings".split()
 
 
 def _sentence(rng: random.Random) -> tuple[list[str], list[str]]:
-    """Names are places after "in" and persons elsewhere; "vale" goes on with the name before."""
+    """Names are places after "in" and persons elsewhere; "vale" continues the name before."""
     words, tags = [], []
     while len(words) < 10:
         before, name = rng.choice(_OTHERS), rng.choice(_NAMES)
@@ -142,7 +142,7 @@ def test_tagging_task_of_parts_of_speech_has_a_main_metric_without_data() -> Non
         TaggingTaskSettings(name="own", tags=("A",))
 
 
-def test_tagging_task_of_ones_own_is_told_by_its_kind(tmp_path: Path) -> None:
+def test_tagging_task_of_ones_own_is_known_by_its_kind(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("name: own\nkind: words\ncolumn: 4\ndata: ./xx-ud\n", encoding="utf-8")
     task = user_task(read_settings(USER_TASKS, file), tmp_path)

@@ -7,12 +7,12 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.tasks.tagging.windows import Window, windows
+from tidemask.tasks.tagging.windows import SentenceWindow, sentence_windows
 
 _LENGTHS = st.lists(st.integers(1, 12), max_size=60)
 
 
-def _context(lengths: list[int], window: Window, word: int) -> int:
+def _context(lengths: list[int], window: SentenceWindow, word: int) -> int:
     return min(sum(lengths[window.start : word]), sum(lengths[word + 1 : window.stop]))
 
 
@@ -21,7 +21,7 @@ def _context(lengths: list[int], window: Window, word: int) -> int:
 def test_tagging_windows_label_every_word_once_where_it_has_most_context(
     lengths: list[int], capacity: int
 ) -> None:
-    found = windows(lengths, capacity)
+    found = sentence_windows(lengths, capacity)
     labelled = [word for w in found for word in range(w.label_start, w.label_stop)]
     assert labelled == list(range(len(lengths)))
     cut = [min(length, capacity) for length in lengths]
@@ -38,7 +38,7 @@ def test_tagging_windows_are_full_and_no_longer_than_allowed(
     lengths: list[int], capacity: int
 ) -> None:
     cut = [min(length, capacity) for length in lengths]
-    found = windows(lengths, capacity)
+    found = sentence_windows(lengths, capacity)
     for w in found:
         assert sum(cut[w.start : w.stop]) <= capacity
         assert w.stop == len(cut) or sum(cut[w.start : w.stop + 1]) > capacity
@@ -48,10 +48,10 @@ def test_tagging_windows_are_full_and_no_longer_than_allowed(
 
 
 def test_tagging_windows_of_a_sentence_that_fits_are_one() -> None:
-    assert windows([2, 1, 3], 6) == [Window(0, 3, 0, 3)]
-    assert windows([], 6) == []
+    assert sentence_windows([2, 1, 3], 6) == [SentenceWindow(0, 3, 0, 3)]
+    assert sentence_windows([], 6) == []
 
 
 def test_tagging_windows_overlap_by_a_quarter() -> None:
-    first, second = windows([1] * 12, 8)
-    assert (first, second) == (Window(0, 8, 0, 7), Window(6, 12, 7, 12))
+    first, second = sentence_windows([1] * 12, 8)
+    assert (first, second) == (SentenceWindow(0, 8, 0, 7), SentenceWindow(6, 12, 7, 12))

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
 from tidemask.settings import Settings
 from tidemask.tasks.data import Example
-from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.metrics import CLASSIFICATION, REGRESSION, check_metrics
-from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Feature
 from tidemask.tasks.task import check_name
 
@@ -23,18 +22,18 @@ class TextTaskSettings(Settings):
     """What a classification or regression task is."""
 
     name: str
-    """What it is called."""
+    """Name of the task."""
     kind: Literal["classification", "regression"] = "classification"
     """Whether the label is one of several or a number."""
     text: tuple[str, ...] = ("sentence",)
-    """Fields of the text, or of the pair."""
+    """Names of the fields that hold the text, or the two texts of a pair."""
     label: str = "label"
-    """Field of the label."""
+    """Name of the field that holds the label."""
     labels: tuple[int | str, ...] = ()
-    """All labels, in order; unset they are those of the training split. Where they are names, their
-    numbers from 0 may stand for them."""
+    """All labels, in order; if empty, those of the training split. Where they are names, the data
+    may have their numbers from 0 instead."""
     metrics: tuple[str, ...] = ("accuracy",)
-    """The first is the main one."""
+    """Names of the metrics; the first is the main one."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -48,63 +47,42 @@ class TextTaskSettings(Settings):
             raise ValueError("metrics=f1 of more than two labels. Expected f1_macro.")
 
 
-class TextEncoder:
-    """Makes features of examples, and counts those that are too long."""
+def text_features(
+    examples: Sequence[Example],
+    settings: TextTaskSettings,
+    labels: tuple[int | str, ...],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> tuple[list[Feature], int]:
+    """Ids and label of each example, and how many examples were too long and cut.
 
-    def __init__(
-        self,
-        settings: TextTaskSettings,
-        fine_tuning: FineTuneSettings,
-        labels: tuple[int | str, ...],
-        model_under_test: ModelUnderTest,
-    ) -> None:
-        self._settings, self._labels, self._tokenizer = settings, labels, model_under_test.tokenizer
-        self._max_length = min(
-            fine_tuning.max_length, model_under_test.max_length or fine_tuning.max_length
-        )
-        self._num_cut, self._num = 0, 0
+    Args:
+        examples: of one split.
+        settings: name the fields of texts and label.
+        labels: all labels in order; empty for regression.
+        tokenizer: of the model.
+        max_length: tokens of an example, special ones included.
 
-    def features(self, examples: Sequence[Example]) -> list[Feature]:
-        """Ids and label of each example.
-
-        Raises:
-            UserError: a field is missing, no text, or no label of the task.
-        """
-        texts = [[example.text(field) for example in examples] for field in self._settings.text]
-        labels = [label_number(example, self._settings, self._labels) for example in examples]
-        encoded = self._tokenizer(
-            *texts, truncation=True, max_length=self._max_length, return_attention_mask=False
-        )
-        self._num += len(examples)
-        self._num_cut += sum(bool(one.overflowing) for one in encoded.encodings or ())
-        names = list(encoded.keys())
-        columns = [encoded[name] for name in names]
-        return [
-            {**dict(zip(names, values, strict=True)), "labels": label}
-            for *values, label in zip(*columns, labels, strict=True)
-        ]
-
-    def begin_counting(self) -> None:
-        """Count from here on what is too long: the examples that are scored."""
-        self._num_cut, self._num = 0, 0
-
-    def notes(self) -> tuple[str, ...]:
-        """How many of the counted examples were cut, if any were."""
-        if not self._num_cut:
-            return ()
-        return (
-            f"{self._num_cut:,} of {self._num:,} scored examples are longer than "
-            f"{self._max_length} tokens and were cut.",
-        )
+    Raises:
+        UserError: a field is missing or is not text, or a label is not one of the task's.
+    """
+    texts = [[example.text(field) for example in examples] for field in settings.text]
+    numbers = [label_number(example, settings, labels) for example in examples]
+    encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
+    num_cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings or ())
+    # The tokenizer returns one column per input of the model; a feature is a row of them.
+    names = (*encoded.keys(), "labels")
+    rows = zip(*encoded.values(), numbers, strict=True)
+    return [dict(zip(names, row, strict=True)) for row in rows], num_cut
 
 
 def check_examples(
     examples: Sequence[Example], settings: TextTaskSettings, labels: tuple[int | str, ...]
 ) -> None:
-    """Refuse examples that cannot become features, before there is a model to read them.
+    """Refuse examples that cannot become features; this needs no model.
 
     Raises:
-        UserError: a field is missing, no text, or no label of the task.
+        UserError: a field is missing or is not text, or a label is not one of the task's.
     """
     for example in examples:
         for field in settings.text:
@@ -115,10 +93,10 @@ def check_examples(
 def label_number(
     example: Example, settings: TextTaskSettings, labels: tuple[int | str, ...]
 ) -> int | float:
-    """The label as a model learns it: its place among the labels, or the number itself.
+    """The label as a model learns it: its index among the labels, or the number itself.
 
     Raises:
-        UserError: it is missing, or no label of the task.
+        UserError: it is missing, or is not one of the task's labels.
     """
     if settings.kind == "regression":
         number = example.value(settings.label)
@@ -126,7 +104,7 @@ def label_number(
         if not is_number or not np.isfinite(number):
             raise _wrong(example, settings.label, number, "a number")
         return float(number)
-    value = encodable(example, settings.label)
+    value = label_value(example, settings.label)
     if value in labels:
         return labels.index(value)
     names_only = all(isinstance(label, str) for label in labels)
@@ -138,12 +116,12 @@ def label_number(
 def _wrong(example: Example, field: str, value: object, expected: str) -> UserError:
     return UserError(
         f"label outside the task's: {example.place}: {field}={value!r}. Expected {expected}. "
-        "Mend the file, or name the task's labels."
+        "Fix the file, or name the task's labels."
     )
 
 
-def encodable(example: Example, field: str) -> int | str:
-    """A label as it is compared: a whole number or a name; true and false are 1 and 0.
+def label_value(example: Example, field: str) -> int | str:
+    """A label as a whole number or a name; true and false become 1 and 0.
 
     Raises:
         UserError: it is missing, or something else.
@@ -153,7 +131,7 @@ def encodable(example: Example, field: str) -> int | str:
         return int(value)
     if not isinstance(value, int | str):
         raise UserError(
-            f"label that is none: {example.place}: {field}={value!r}. Expected a whole number or a "
-            "name. Mend the file, or name another field with label."
+            f"unusable label: {example.place}: {field}={value!r}. Expected a whole number or a "
+            "name. Fix the file, or name another field with label."
         )
     return value

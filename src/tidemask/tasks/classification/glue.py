@@ -21,10 +21,10 @@ GLUE: Mapping[str, TextTaskSettings] = {
         TextTaskSettings(name="sst2", labels=(0, 1)),
         TextTaskSettings(name="mrpc", text=_PAIR, labels=(0, 1), metrics=("f1", "accuracy")),
         TextTaskSettings(
-            name="qqp", text=("question1", "question2"), labels=(0, 1), metrics=("f1", "accuracy")
+            name="stsb", kind="regression", text=_PAIR, metrics=("spearman", "pearson")
         ),
         TextTaskSettings(
-            name="stsb", kind="regression", text=_PAIR, metrics=("spearman", "pearson")
+            name="qqp", text=("question1", "question2"), labels=(0, 1), metrics=("f1", "accuracy")
         ),
         TextTaskSettings(name="mnli", text=_NLI, labels=(0, 1, 2)),
         TextTaskSettings(name="qnli", text=("question", "sentence"), labels=(0, 1)),
@@ -32,13 +32,13 @@ GLUE: Mapping[str, TextTaskSettings] = {
         TextTaskSettings(name="wnli", text=_PAIR, labels=(0, 1)),
     )
 }
-"""By name, in the order of GLUE's own table."""
+"""The tasks by name, in the order of `run_record.GLUE_TASKS`."""
 
 XNLI_EN = TextTaskSettings(name="xnli_en", text=_NLI, labels=(0, 1, 2))
 """The English part of XNLI."""
 
-HUB: Mapping[str, tuple[str, ...]] = {
+GLUE_HUB: Mapping[str, tuple[str, ...]] = {
     **{name: ("nyu-mll/glue", name) for name in GLUE},
     "xnli_en": ("facebook/xnli", "en"),
 }
-"""Where each is on the hub."""
+"""Name of each data set on the hub, and of its configuration."""

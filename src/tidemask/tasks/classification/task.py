@@ -2,84 +2,57 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from transformers import AutoModelForSequenceClassification
 
 from tidemask.errors import UserError
-from tidemask.progress import ProgressCallback
 from tidemask.tasks.classification.features import (
-    TextEncoder,
     TextTaskSettings,
     check_examples,
-    encodable,
+    label_value,
+    text_features,
 )
-from tidemask.tasks.data import Example, TaskData, chosen, split_by_group
-from tidemask.tasks.feature_cache import KeepsFeatures
-from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
-from tidemask.tasks.metrics import score
+from tidemask.tasks.data import Example, TaskData, fixed_subset, split_by_group
+from tidemask.tasks.fine_tuned_task import METRIC_PREFIXES, FineTunedTask, TaskFeatures
+from tidemask.tasks.fine_tuning import FineTuneSettings
+from tidemask.tasks.metrics import compute_metrics
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.predicting import Feature, predict
+from tidemask.tasks.predicting import Feature, Outputs
 from tidemask.tasks.task import Measured
 
-_SPLITS = (("dev", ""), ("dev_mismatched", "mismatched/"), ("test", "test/"))
-"""Measured splits, and what the names of their metrics begin with."""
-
 _DEV_SHARE = 0.2
-"""Of a dev split that has to serve for training too."""
+"""Share of a dev split that is scored where the split has to serve for training too."""
 
 
-@dataclass(frozen=True)
-class _Split:
-    """A split as features, with the labels that are held against predictions."""
-
-    prefix: str
-    features: Sequence[Feature]
-    truth: Any  # [N], int64 or float64
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    train: Sequence[Feature]
-    splits: tuple[_Split, ...]
-    num_labels: int
-    notes: tuple[str, ...]
-
-
-class TextTask(KeepsFeatures[_Prepared]):
+class TextTask(FineTunedTask[Sequence[Feature]]):
     """A task on single texts or pairs; see `TextTaskSettings`.
 
+    It is scored on dev, and on a test split that has labels.
+
     Args:
-        settings: what it is.
-        data: where its examples lie.
+        settings: what the task is.
+        data: where its examples are.
         fine_tuning: how models are trained on it.
     """
+
+    auto_class = AutoModelForSequenceClassification
 
     def __init__(
         self, settings: TextTaskSettings, data: TaskData, fine_tuning: FineTuneSettings
     ) -> None:
-        super().__init__(fine_tuning)
-        self.settings, self.data = settings, data
-        self.name, self.main_metric = settings.name, settings.metrics[0]
+        super().__init__(settings.name, settings.metrics[0], settings, fine_tuning)
+        self.settings: TextTaskSettings = settings
+        self.data = data
+        self._is_regression = settings.kind == "regression"
 
-    def describe(self) -> Mapping[str, Any]:
-        """Settings and the fingerprint of the data.
-
-        Raises:
-            UserError: the data is missing or damaged.
-        """
-        return {
-            "task": dataclasses.asdict(self.settings),
-            "fine_tuning": self.fine_tuning.described(),
-            "data": {"fingerprint": self.data.fingerprint},
-        }
+    def data_fingerprint(self) -> dict[str, str]:
+        """SHA-256 of the data as a whole."""
+        return {"fingerprint": self.data.fingerprint}
 
     def check(self) -> None:
-        """Look at every example.
+        """Check every example.
 
         Raises:
             UserError: one is missing or damaged, or does not fit the task.
@@ -89,79 +62,53 @@ class TextTask(KeepsFeatures[_Prepared]):
         for rows in examples.values():
             check_examples(rows, self.settings, labels)
 
-    def trial(
-        self,
-        model_under_test: ModelUnderTest,
-        *,
-        seed: int,
-        learning_rate: float,
-        on_progress: ProgressCallback,
-    ) -> Measured:
-        """Fine-tune a fresh copy of a model, and score it on dev and on a labelled test split.
-
-        Raises:
-            UserError: the data does not fit the task, or the model has no such head.
-        """
-        prepared = self.features(model_under_test, lambda: self._prepare(model_under_test))
-        tokenizer = model_under_test.tokenizer
-        is_number = self.settings.kind == "regression"
-        model = model_under_test.with_head(
-            AutoModelForSequenceClassification,
-            seed=seed,
-            num_labels=prepared.num_labels,
-            problem_type="regression" if is_number else "single_label_classification",
-        )
-        fine_tune(
-            model,
-            prepared.train,
-            self.fine_tuning,
-            tokenizer=tokenizer,
-            learning_rate=learning_rate,
-            seed=seed,
-            on_progress=on_progress,
-        )
-        metrics: dict[str, float] = {}
-        notes = list(prepared.notes)
-        for split in prepared.splits:
-            logits = np.stack(
-                predict(
-                    model,
-                    split.features,
-                    tokenizer=tokenizer,
-                    on_progress=on_progress,
-                )["logits"]
-            )
-            predicted = logits[:, 0] if is_number else logits.argmax(axis=1)
-            if not is_number and not split.prefix and len(set(predicted.tolist())) == 1:
-                notes.append("With some seed every dev example got the same label.")
-            scores = score(self.settings.metrics, split.truth, predicted)
-            metrics |= {split.prefix + name: value for name, value in scores.items()}
-        return Measured(metrics, tuple(notes))
-
-    def _prepare(self, model_under_test: ModelUnderTest) -> _Prepared:
+    def make_features(self, model_under_test: ModelUnderTest) -> TaskFeatures[Sequence[Feature]]:
+        """Ids and label of each example; texts longer than the model or the settings are cut."""
         examples, notes = self._examples()
         labels = self._labels(examples["train"])
-        encoder = TextEncoder(self.settings, self.fine_tuning, labels, model_under_test)
-        used = chosen(examples["train"], self.fine_tuning.max_train_examples)
-        if len(used) < len(examples["train"]):
+        longest = self.fine_tuning.max_length
+        length = min(longest, model_under_test.max_length or longest)
+        rows = {
+            **examples,
+            "train": fixed_subset(examples["train"], self.fine_tuning.max_train_examples),
+        }
+        if len(rows["train"]) < len(examples["train"]):
             notes.append(
-                f"{len(used):,} of {len(examples['train']):,} training examples are used "
+                f"{len(rows['train']):,} of {len(examples['train']):,} training examples are used "
                 "(fine_tuning.max_train_examples)."
             )
-        train = encoder.features(used)
-        encoder.begin_counting()
-        splits = []
-        for name, prefix in _SPLITS:
-            if name in examples:
-                features = encoder.features(examples[name])
-                kind = np.float64 if self.settings.kind == "regression" else np.int64
-                truth = np.array([feature["labels"] for feature in features], kind)
-                splits.append(_Split(prefix, features, truth))
-        return _Prepared(train, tuple(splits), max(1, len(labels)), (*notes, *encoder.notes()))
+        features, num_cut = {}, {}
+        for split, of_split in rows.items():
+            features[split], num_cut[split] = text_features(
+                of_split, self.settings, labels, model_under_test.tokenizer, length
+            )
+        train = features.pop("train")
+        if num_scored_cut := sum(num_cut.values()) - num_cut["train"]:
+            notes.append(
+                f"{num_scored_cut:,} of {sum(map(len, features.values())):,} scored examples are "
+                f"longer than {length} tokens and were cut."
+            )
+        problem = "regression" if self._is_regression else "single_label_classification"
+        head = {"num_labels": max(1, len(labels)), "problem_type": problem}
+        return TaskFeatures(train=train, scored=features, head=head, notes=tuple(notes))
+
+    def split_scores(self, split: str, features: Sequence[Feature], outputs: Outputs) -> Measured:
+        """The task's metrics, and a note if every dev example got the same label."""
+        logits = np.stack(outputs["logits"])
+        labels = [feature["labels"] for feature in features]
+        if self._is_regression:
+            truth, predicted = np.array(labels, np.float64), logits[:, 0]
+        else:
+            truth, predicted = np.array(labels, np.int64), logits.argmax(axis=1)
+        metrics = compute_metrics(self.settings.metrics, truth, predicted)
+        is_constant = split == "dev" and len(set(predicted.tolist())) == 1
+        if is_constant and not self._is_regression:
+            return Measured(metrics, ("With some seed every dev example got the same label.",))
+        return Measured(metrics)
 
     def _examples(self) -> tuple[dict[str, list[Example]], list[str]]:
         """The splits that are used, by name, and what a reader should know of them."""
-        found = {name: self.data.split(name) for name in ("train", *(name for name, _ in _SPLITS))}
+        found = {name: self.data.split(name) for name in ("train", *METRIC_PREFIXES)}
         examples = {name: rows for name, rows in found.items() if rows}
         notes = []
         if "test" in examples and _is_unlabelled(examples["test"], self.settings.label):
@@ -183,15 +130,16 @@ class TextTask(KeepsFeatures[_Prepared]):
         return examples, notes
 
     def _labels(self, train: Sequence[Example]) -> tuple[int | str, ...]:
-        if self.settings.kind == "regression":
+        """All labels in order, those of the training split where the task names none."""
+        if self._is_regression:
             return ()
         if self.settings.labels:
             return self.settings.labels
-        labels = {encodable(example, self.settings.label) for example in train}
+        labels = {label_value(example, self.settings.label) for example in train}
         if len(labels) < 2:
             raise UserError(
                 f"one label only: {self.data.source}, train, {self.settings.label}="
-                f"{next(iter(labels))!r}. Expected at least two to tell apart."
+                f"{next(iter(labels))!r}. Expected at least two to distinguish."
             )
         if "f1" in self.settings.metrics and len(labels) > 2:
             raise UserError(
@@ -202,5 +150,5 @@ class TextTask(KeepsFeatures[_Prepared]):
 
 
 def _is_unlabelled(examples: Sequence[Example], label: str) -> bool:
-    """Whether a test split keeps its labels back, as those of GLUE do."""
+    """Whether a test split has no labels, as those of GLUE."""
     return all(example.fields.get(label, -1) in (-1, None) for example in examples)

@@ -1,4 +1,4 @@
-"""The questions of SQuAD, read and checked: whether every answer stands where it is said to stand.
+"""The questions of SQuAD, read and checked: every answer must be where `answer_start` says.
 
 Three layouts are read: rows as JSON Lines or as `datasets` has them (id, context, question,
 answers: {text, answer_start}), from a local directory or the hub, and the nested JSON of the
@@ -16,14 +16,14 @@ from typing import Any
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.tasks.data import Example, TaskData
+from tidemask.tasks.data import Example, TaskData, file_endings
 
 _OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
-"""What the official files have in their names, by version."""
+"""What the names of the official files contain, by version."""
 
-_ENDINGS = (".json", ".json.xz", ".json.gz")
+_JSON = file_endings(".json")
 _SHOWN = 60
-"""Characters of a text that a message shows."""
+"""Maximum number of characters of a text that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Question:
     """A question on a context, and its answers.
 
     Attributes:
-        id: unlike that of every other question of the split.
+        id: unique in the split.
         context: the text that holds the answers.
         question: what is asked.
         answers: passages of the context; none for a question that it does not answer.
@@ -47,7 +47,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class SquadData:
-    """Where the questions lie.
+    """Where the questions are.
 
     Attributes:
         rows: of the directory or of the hub's data set.
@@ -62,9 +62,9 @@ class SquadData:
         """The questions of `train` or `dev`, in order.
 
         Raises:
-            UserError: there is no such split or it is empty, a field is missing or something else
-                than expected, an id occurs twice, an answer does not stand where it is said to, or
-                there is none in version 1.
+            UserError: there is no such split or it is empty, a field is missing or malformed, an id
+                occurs twice, an answer is not where `answer_start` says, or there is none in
+                version 1.
         """
         examples = self._examples(name)
         questions: dict[str, Question] = {}
@@ -72,7 +72,7 @@ class SquadData:
             question = _checked(example, allows_none=self.version > 1)
             if question.id in questions:
                 raise UserError(
-                    f"question twice: {example.place}: id={question.id!r} stood before. "
+                    f"question twice: {example.place}: id={question.id!r} occurred before. "
                     "Expected every question once. Remove one."
                 )
             questions[question.id] = question
@@ -86,7 +86,9 @@ class SquadData:
             return self.rows.fingerprint
         digest = hashlib.sha256()
         for path in official:
-            digest.update(f"{path.name}\0".encode() + path.read_bytes())
+            digest.update(f"{path.name}\0".encode())
+            with path.open("rb") as file:
+                hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest()
 
     def official_file(self, split: str) -> Path | None:
@@ -95,7 +97,7 @@ class SquadData:
         if directory is None:
             return None
         middles = (_OFFICIAL[self.version], "")
-        names = [f"{split}{middle}{end}" for middle in middles for end in _ENDINGS]
+        names = [f"{split}{middle}{ending}" for middle in middles for ending in _JSON]
         return next((path for name in names if (path := directory / name).is_file()), None)
 
     def _examples(self, split: str) -> Sequence[Example]:
@@ -139,12 +141,12 @@ def _items(parent: Any, field: str, place: str) -> Iterator[tuple[Mapping[str, A
     for number, child in enumerate(children):
         at_child = f"{place}{separator}{field}[{number}]"
         if not isinstance(child, dict):
-            raise UserError(f"no object: {at_child}={_shown(child)}. Expected an object.")
+            raise UserError(f"not an object: {at_child}={_shown(child)}. Expected an object.")
         yield child, at_child
 
 
 def _flat(asked: Mapping[str, Any], paragraph: Mapping[str, Any]) -> dict[str, Any]:
-    """A question of a nested file as a row; what is wrong with its fields is left in it."""
+    """A question of a nested file as a row, with its fields as they are, right or wrong."""
     row = {name: asked[name] for name in ("id", "question", "answers") if name in asked}
     row |= {name: paragraph[name] for name in ("context",) if name in paragraph}
     if asked.get("is_impossible"):
@@ -194,7 +196,7 @@ def _answers(example: Example) -> tuple[list[str], list[int]]:
     if not is_whole:
         raise UserError(
             f"answers of another form: {example.place}: answers={_shown(answers)}. Expected text, "
-            "a list of strings, and answer_start, a list of as many whole numbers. Mend the row."
+            "a list of strings, and answer_start, a list of as many whole numbers. Fix the row."
         )
     return texts, starts
 
@@ -207,7 +209,7 @@ def _check_span(text: str, start: int, context: str, place: str) -> None:
     where = f"first stands at {nearest}" if nearest >= 0 else "does not stand in it"
     raise UserError(
         f"answer not in its context: {place}: answer_start={start} is {_shown(found)}, not "
-        f"{_shown(text)}, which {where}. Expected characters counted from 0. Mend the row."
+        f"{_shown(text)}, which {where}. Expected characters counted from 0. Fix the row."
     )
 
 

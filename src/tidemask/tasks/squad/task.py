@@ -5,24 +5,21 @@ Version 1.1 asks only what the context answers; in version 2.0 a model may give 
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
-from tidemask.progress import ProgressCallback
 from tidemask.settings import Settings, check_at_least
-from tidemask.tasks.data import TaskData, chosen
-from tidemask.tasks.feature_cache import KeepsFeatures
-from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
+from tidemask.tasks.data import TaskData, fixed_subset
+from tidemask.tasks.fine_tuned_task import FineTunedTask, TaskFeatures
+from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.predicting import predict
-from tidemask.tasks.squad.answers import Answers, extract_answers
-from tidemask.tasks.squad.data import Question, SquadData
+from tidemask.tasks.predicting import Outputs
+from tidemask.tasks.squad.answers import extract_answers
+from tidemask.tasks.squad.data import SquadData
 from tidemask.tasks.squad.score import score_v1, score_v2
 from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
 from tidemask.tasks.task import Measured
@@ -30,25 +27,25 @@ from tidemask.tasks.task import Measured
 VERSIONS: Mapping[str, int] = {"squad": 1, "squad_v2": 2}
 """The tasks, and the version of SQuAD that each is."""
 
-HUB: Mapping[str, tuple[str, ...]] = {name: (f"rajpurkar/{name}",) for name in VERSIONS}
-"""Where each is on the hub."""
+SQUAD_HUB: Mapping[str, tuple[str, ...]] = {name: (f"rajpurkar/{name}",) for name in VERSIONS}
+"""Name of each data set on the hub."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SquadSettings(Settings):
-    """How questions are read and answered; the same for every model."""
+    """How questions are read and answered, equally for every model."""
 
     max_length: int = 384
     """Tokens of a window, special ones and the question included, at least 16; capped by the
     model's positions."""
     max_question_length: int = 64
-    """Tokens of a question; a longer one loses its end."""
+    """Maximum number of tokens of a question; a longer one loses its end."""
     doc_stride: int = 128
     """Tokens that neighbouring windows of a context share; capped at half a window's context."""
     num_best: int = 20
-    """Spans that are kept for each question."""
+    """Number of spans that are kept for each question."""
     max_answer_length: int = 30
-    """Tokens of an answer."""
+    """Maximum number of tokens of an answer."""
 
     def __post_init__(self) -> None:
         for name in ("max_question_length", "num_best", "max_answer_length"):
@@ -57,44 +54,37 @@ class SquadSettings(Settings):
         check_at_least("doc_stride", self.doc_stride, 0)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    train: AnswerWindows
-    dev: AnswerWindows
-    notes: tuple[str, ...]
-
-
-class SquadTask(KeepsFeatures[_Prepared]):
+class SquadTask(FineTunedTask[AnswerWindows]):
     """Extractive question answering, by fine-tuning.
 
     Args:
         name: `squad` or `squad_v2`.
-        data: its questions.
-        settings: how they are read and answered.
-        fine_tuning: how models are trained on them; its `max_length` has no say here.
+        settings: how questions are read and answered.
+        data: where the questions are.
+        fine_tuning: how models are trained on them; `settings.max_length` holds in place of its
+            `max_length`.
     """
 
-    main_metric = "f1"
+    auto_class = AutoModelForQuestionAnswering
+    outputs = ("start_logits", "end_logits")
 
     def __init__(
-        self, name: str, data: SquadData, settings: SquadSettings, fine_tuning: FineTuneSettings
+        self, name: str, settings: SquadSettings, data: TaskData, fine_tuning: FineTuneSettings
     ) -> None:
-        super().__init__(fine_tuning)
-        self.name, self.data, self.settings = name, data, settings
+        super().__init__(name, "f1", settings, fine_tuning)
+        self.settings: SquadSettings = settings
+        self.data = SquadData(rows=data, version=VERSIONS[name])
 
-    def describe(self) -> Mapping[str, Any]:
-        """Settings and the fingerprint of the data.
+    def data_fingerprint(self) -> dict[str, str]:
+        """SHA-256 of the data as a whole."""
+        return {"fingerprint": self.data.fingerprint}
 
-        Raises:
-            UserError: the data is missing or damaged.
-        """
-        fine_tuning = self.fine_tuning.described()
-        del fine_tuning["max_length"]
-        return {
-            "task": {"name": self.name, **dataclasses.asdict(self.settings)},
-            "fine_tuning": fine_tuning,
-            "data": {"fingerprint": self.data.fingerprint},
-        }
+    def describe(self) -> dict[str, Any]:
+        """Settings without those of no effect, and the fingerprint of the data; see `Task`."""
+        described = super().describe()
+        described["task"] = {"name": self.name, **described["task"]}
+        del described["fine_tuning"]["max_length"]
+        return described
 
     def check(self) -> None:
         """Read every question.
@@ -105,70 +95,17 @@ class SquadTask(KeepsFeatures[_Prepared]):
         for name in ("train", "dev"):
             self.data.split(name)
 
-    def trial(
-        self,
-        model_under_test: ModelUnderTest,
-        *,
-        seed: int,
-        learning_rate: float,
-        on_progress: ProgressCallback,
-    ) -> Measured:
-        """Fine-tune a fresh copy of a model at one learning rate, and score its dev answers.
+    def features_key(self, model_under_test: ModelUnderTest) -> tuple[Hashable, ...]:
+        """What of a model decides its windows: also whether it takes token types."""
+        return *super().features_key(model_under_test), _takes_token_types(model_under_test)
 
-        Raises:
-            UserError: the data is missing or damaged, or the model or its tokenizer cannot do it.
-        """
-        model = model_under_test.with_head(AutoModelForQuestionAnswering, seed=seed)
-        has_types = takes_token_types(model)
-        prepared = self.features(
-            model_under_test, lambda: self._prepare(model_under_test, has_types), has_types
-        )
-        fine_tune(
-            model,
-            prepared.train,
-            self.fine_tuning,
-            tokenizer=model_under_test.tokenizer,
-            learning_rate=learning_rate,
-            seed=seed,
-            on_progress=on_progress,
-        )
-        answers = self.answer(model, prepared.dev, model_under_test, on_progress)
-        return Measured(self._scores(prepared.dev.questions, answers), prepared.notes)
-
-    def answer(
-        self,
-        model: PreTrainedModel,
-        windows: AnswerWindows,
-        model_under_test: ModelUnderTest,
-        on_progress: ProgressCallback,
-    ) -> list[Answers]:
-        """What a fine-tuned model answers to the questions of the windows, in order.
-
-        In float32 whatever the training's precision.
-        """
-        logits = predict(
-            model,
-            windows,
-            tokenizer=model_under_test.tokenizer,
-            outputs=("start_logits", "end_logits"),
-            precision="float32",  # bf16 has 8 bits: many spans of a context would score the same
-            on_progress=on_progress,
-        )
-        return extract_answers(
-            windows,
-            logits["start_logits"],
-            logits["end_logits"],
-            num_best=self.settings.num_best,
-            max_answer_length=self.settings.max_answer_length,
-        )
-
-    def _prepare(self, model_under_test: ModelUnderTest, has_types: bool) -> _Prepared:
+    def make_features(self, model_under_test: ModelUnderTest) -> TaskFeatures[AnswerWindows]:
+        """Windows of the training questions, with labels, and of the dev questions."""
         dev = self.data.split("dev")
-        train = chosen(self.data.split("train"), self.fine_tuning.max_train_examples)
+        train = fixed_subset(self.data.split("train"), self.fine_tuning.max_train_examples)
+        longest = self.settings.max_length
         limits = WindowLimits(
-            max_length=min(
-                self.settings.max_length, model_under_test.max_length or self.settings.max_length
-            ),
+            max_length=min(longest, model_under_test.max_length or longest),
             max_question_length=self.settings.max_question_length,
             doc_stride=self.settings.doc_stride,
         )
@@ -178,22 +115,30 @@ class SquadTask(KeepsFeatures[_Prepared]):
                 model_under_test.tokenizer,
                 limits,
                 with_labels=is_train,
-                with_token_types=has_types,
+                with_token_types=_takes_token_types(model_under_test),
             )
             for questions, is_train in ((train, True), (dev, False))
         )
-        return _Prepared(
-            train_windows, dev_windows, self._notes(train_windows, dev_windows, limits)
+        return TaskFeatures(
+            train=train_windows,
+            scored={"dev": dev_windows},
+            notes=self._notes(train_windows, dev_windows, limits),
         )
 
-    def _scores(
-        self, questions: Sequence[Question], answers: Sequence[Answers]
-    ) -> dict[str, float]:
+    def split_scores(self, split: str, features: AnswerWindows, outputs: Outputs) -> Measured:  # noqa: ARG002
+        """The scores of the evaluation script of the task's version."""
+        answers = extract_answers(
+            features,
+            outputs["start_logits"],
+            outputs["end_logits"],
+            num_best=self.settings.num_best,
+            max_answer_length=self.settings.max_answer_length,
+        )
         texts = [answer.text for answer in answers]
-        gold = [question.answers for question in questions]
+        gold = [question.answers for question in features.questions]
         if self.data.version == 1:
-            return score_v1(texts, gold)
-        return score_v2(texts, gold, [answer.no_answer_difference for answer in answers])
+            return Measured(score_v1(texts, gold))
+        return Measured(score_v2(texts, gold, [answer.no_answer_difference for answer in answers]))
 
     def _notes(
         self, train: AnswerWindows, dev: AnswerWindows, limits: WindowLimits
@@ -211,34 +156,19 @@ class SquadTask(KeepsFeatures[_Prepared]):
         if num_cut := train.num_cut + dev.num_cut:
             notes.append(f"{num_cut:,} questions are too long and lost their end.")
         if train.num_lost:
-            notes.append(f"{train.num_lost:,} training answers are whole in no window.")
+            notes.append(f"{train.num_lost:,} training answers are not whole in any window.")
         return tuple(notes)
 
 
-def squad_task(
-    name: str,
-    directory: Path | None = None,
-    settings: SquadSettings | None = None,
-    fine_tuning: FineTuneSettings | None = None,
-) -> SquadTask:
-    """One of the two tasks.
-
-    Args:
-        name: `squad` or `squad_v2`.
-        directory: with its splits; `None` takes them from the hub.
-        settings: how questions are read and answered.
-        fine_tuning: how models are trained.
-    """
-    rows = TaskData(task=name, directory=directory, hub=HUB[name])
-    data = SquadData(rows=rows, version=VERSIONS[name])
-    return SquadTask(name, data, settings or SquadSettings(), fine_tuning or FineTuneSettings())
-
-
 def takes_token_types(model: PreTrainedModel) -> bool:
-    """Whether a model tells a question from a context by token types.
+    """Whether a model distinguishes a question from a context by token types.
 
     RoBERTa has one type only, and an id of 1 is outside its table; ModernBERT has no argument for
     them.
     """
     num_types = getattr(model.config, "type_vocab_size", 2)
     return num_types > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def _takes_token_types(model_under_test: ModelUnderTest) -> bool:
+    return takes_token_types(model_under_test.without_weights(AutoModelForQuestionAnswering))

@@ -10,42 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from tidemask.errors import UserError
-
 Ints = NDArray[np.int64]
 
 _CHUNK_TEXTS = 1000
-"""Texts that are tokenised at once: offsets as Python's tuples are large."""
+"""Number of texts that are tokenised at once; offsets as Python's tuples are large."""
 
 
 @dataclass(frozen=True)
 class PairLayout:
     """How a tokenizer joins two texts: the special tokens around them, and the token types.
 
-    It is found by an example, so that any fast tokenizer will do. One that knows the tokens [CLS]
-    and [SEP] but puts none anywhere gets them as BERT does.
+    It is found by an example, so that any fast tokenizer will do. For one that knows the tokens
+    [CLS] and [SEP] but adds none, the layout is that of BERT.
     """
 
     left: tuple[int, ...]
     middle: tuple[int, ...]
     right: tuple[int, ...]
     types: tuple[int, ...]
-    """Of left, question, middle, context, right."""
+    """Token types of left, question, middle, context and right."""
     null_position: int
-    """Of the [CLS] token; 0 if the tokenizer puts none in front."""
+    """Position of the [CLS] token; 0 if the tokenizer adds none in front."""
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> PairLayout:
-        """The layout of a fast tokenizer.
-
-        Raises:
-            UserError: the tokenizer is a slow one, without offsets.
-        """
-        if not tokenizer.is_fast:
-            raise UserError(
-                f"tokenizer without offsets: {tokenizer.name_or_path} is a slow one. "
-                "Question answering needs its fast version, a tokenizer.json."
-            )
+        """The layout of a fast tokenizer."""
+        # A short pair shows it: tokens of neither text are special, and the two texts separate
+        # those before, between and after them.
         pair = tokenizer("a", "a", return_token_type_ids=True)
         ids, types, text = pair["input_ids"], pair["token_type_ids"], pair.sequence_ids(0)
         begins = [text.index(part) for part in (0, 1)]
@@ -65,7 +56,7 @@ class PairLayout:
 
     @property
     def num_special(self) -> int:
-        """Special tokens of a sequence."""
+        """Number of special tokens of a sequence."""
         return len(self.left) + len(self.middle) + len(self.right)
 
     def joined(self, question: list[int], context: list[int]) -> tuple[list[int], list[int]]:
@@ -95,8 +86,10 @@ def encoded(
 def trimmed(text: str, offsets: list[tuple[int, int]]) -> Ints:
     """Offsets without white space at the ends, which some tokenizers count to a word: [tokens, 2].
 
-    What is white space only becomes empty.
+    Offsets of white space alone become empty.
     """
+    # For every place in the text: where the next word begins, from there on, and where the last
+    # word ends, up to there. A token begins at the former and ends at the latter.
     spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
     places = np.arange(len(text) + 1)
     is_space = np.array([character.isspace() for character in text] + [False])

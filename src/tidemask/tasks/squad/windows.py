@@ -22,13 +22,13 @@ from tidemask.errors import UserError
 from tidemask.tasks.squad.data import Question
 from tidemask.tasks.squad.tokens import Ints, PairLayout, encoded, trimmed
 
-_SHORTEST = 8
-"""Tokens of context and question together that a window must hold."""
+_MIN_ROOM = 8
+"""Tokens of question and context together that a window must have room for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowLimits:
-    """Most tokens of each part.
+    """Maximum number of tokens of each part.
 
     Attributes:
         max_length: of a sequence, special tokens included.
@@ -43,8 +43,8 @@ class WindowLimits:
 
 
 @dataclass(frozen=True)
-class Window:
-    """Where a window lies.
+class ContextWindow:
+    """The part of a context that is read at once.
 
     Attributes:
         question: its index.
@@ -66,8 +66,8 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         questions: in order.
         windows: in the order of the questions, each question's from left to right.
         num_cut: questions that lost their end.
-        num_lost: questions whose answer is not whole in any window, so that they are labelled as if
-            they had none.
+        num_lost: questions whose answer is not whole in any window, so that they are labelled as
+            questions without an answer.
     """
 
     def __init__(
@@ -83,23 +83,23 @@ class AnswerWindows(Sequence[dict[str, Any]]):
 
         Args:
             questions: what to make windows of.
-            tokenizer: a fast one.
-            limits: most tokens of each part.
+            tokenizer: of the model, a fast one.
+            limits: on the tokens of each part.
             with_labels: whether features have `start_positions` and `end_positions`, of the first
                 answer.
             with_token_types: whether features have `token_type_ids`.
 
         Raises:
-            UserError: the tokenizer is a slow one, or `max_length` leaves too little room.
+            UserError: `max_length` leaves too little room.
         """
         self.questions = questions
         self._layout = PairLayout.of(tokenizer)
         self._with_labels, self._with_token_types = with_labels, with_token_types
         room = limits.max_length - self._layout.num_special
-        if room < _SHORTEST:
+        if room < _MIN_ROOM:
             raise UserError(
                 f"sequences too short for question answering: max_length={limits.max_length} "
-                f"leaves room for {max(0, room)} tokens. Expected at least {_SHORTEST}."
+                f"leaves room for {max(0, room)} tokens. Expected at least {_MIN_ROOM}."
             )
         self._tokenize(tokenizer, min(limits.max_question_length, room // 2))
         self.windows = [
@@ -132,7 +132,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         """Where a model points to for "no answer"."""
         return self._layout.null_position
 
-    def offsets(self, window: Window) -> Ints:
+    def offsets(self, window: ContextWindow) -> Ints:
         """Begin and end of each of a window's tokens in its context, characters: [tokens, 2]."""
         _, offsets = self._context_of(window.question)
         return offsets[window.first_token : window.first_token + window.num_tokens]
@@ -142,6 +142,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         whole = [ids for ids, _ in encoded(tokenizer, asked)]
         self._question_ids = [ids[:max_question_length] for ids in whole]
         self.num_cut = sum(len(ids) > max_question_length for ids in whole)
+        # Many questions share a context: each is tokenised once, and kept by its text.
         texts = list(dict.fromkeys(question.context for question in self.questions))
         passages = encoded(tokenizer, texts)
         self._contexts = {
@@ -152,15 +153,17 @@ class AnswerWindows(Sequence[dict[str, Any]]):
     def _context_of(self, question: int) -> tuple[list[int], Ints]:
         return self._contexts[self.questions[question].context]
 
-    def _windows_of(self, index: int, room: int, doc_stride: int) -> list[Window]:
+    def _windows_of(self, index: int, room: int, doc_stride: int) -> list[ContextWindow]:
+        # A window has as much of the context as the question leaves room for. It shares
+        # `doc_stride` tokens with the next one, or half of its context if that is less, so that
+        # windows move on. The last window is the first that reaches the end.
         asked = len(self._question_ids[index])
         num_tokens = len(self._context_of(index)[0])
         capacity = room - asked
         step = capacity - min(doc_stride, capacity // 2)
         position = len(self._layout.left) + asked + len(self._layout.middle)
-        # The last window is the first that reaches the end.
         starts = range(0, max(1, num_tokens - capacity + step), step)
-        return [Window(index, at, min(capacity, num_tokens - at), position) for at in starts]
+        return [ContextWindow(index, at, min(capacity, num_tokens - at), position) for at in starts]
 
     def _answer_tokens(self, index: int) -> tuple[int, int] | None:
         """First and last token of the first answer; `None` if there is no token of it."""
@@ -170,10 +173,12 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         begin = question.answer_starts[0]
         end = begin + len(question.answers[0])
         _, offsets = self._context_of(index)
+        # An answer need not begin where a token does: all tokens that overlap it count.
         tokens = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end))
         return (int(tokens[0]), int(tokens[-1])) if len(tokens) else None
 
-    def _label(self, window: Window) -> tuple[int, int]:
+    def _label(self, window: ContextWindow) -> tuple[int, int]:
+        """Positions of the answer's first and last token; those of [CLS] if it is not whole."""
         span = self._spans[window.question]
         if span is None or not _holds(window, span):
             return self.null_position, self.null_position
@@ -181,6 +186,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         return span[0] + shift, span[1] + shift
 
     def _count_lost(self) -> int:
+        """Number of questions with an answer that no window holds whole."""
         held = {
             window.question
             for window in self.windows
@@ -189,5 +195,5 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         return sum(bool(question.answers) for question in self.questions) - len(held)
 
 
-def _holds(window: Window, span: tuple[int, int]) -> bool:
+def _holds(window: ContextWindow, span: tuple[int, int]) -> bool:
     return window.first_token <= span[0] and span[1] < window.first_token + window.num_tokens

@@ -1,4 +1,4 @@
-"""The data of a tagging task: where its splits lie, what tags it has, and what identifies it."""
+"""The data of a tagging task: where its splits are, its tags, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 from tidemask.errors import UserError
 from tidemask.settings import Settings
-from tidemask.tasks.data import TaskData, json_lines
+from tidemask.tasks.data import COMPRESSED, TaskData, json_lines
 from tidemask.tasks.tagging.records import read_dataset, read_records
 from tidemask.tasks.tagging.sentences import (
     TaggedSentence,
@@ -28,10 +28,9 @@ SPLITS: dict[str, tuple[str, ...]] = {
     "dev": ("dev", "validation", "valid", "val", "testa"),
     "test": ("test", "testb"),
 }
-"""Splits, and what files of each are called."""
+"""Names of each split in files and data sets."""
 
 _CONLLU, _JSON_LINES = ".conllu", ".jsonl"
-_PACKED = (".xz", ".gz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class TaggingTaskSettings(Settings):
     """What a tagging task is, and how its files are read."""
 
     name: str
-    """What it is called."""
+    """Name of the task."""
     kind: TagKind = "entities"
     """`entities` for tags in IOB1, IOB2, BIOES or BILOU, `words` for a plain tag on each word."""
     column: int | Literal["auto"] = "auto"
@@ -71,7 +70,7 @@ class TaggingData:
     tags: tuple[str, ...]
 
     def fingerprint(self) -> dict[str, str]:
-        """SHA-256 of words and tags by split, whatever format or packing they were read from."""
+        """SHA-256 of words and tags by split, whatever the format and compression of the files."""
         return {split: _digest(sentences) for split, sentences in self.splits.items()}
 
 
@@ -80,12 +79,12 @@ def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingD
 
     Args:
         data: where. Its directory has one file for each split, such as `train.conll.xz`; or it is
-            what the names of such files begin with, such as `pos/en_ewt-ud`; or `datasets` saved
-            it with `save_to_disk`.
+            what the names of such files begin with, such as `pos/en_ewt-ud`; or what `datasets`
+            saves with `save_to_disk`.
         settings: which column or field holds the tags.
 
     Raises:
-        UserError: no such data, an empty split, a tag that train has not, a malformed line.
+        UserError: no such data, an empty split, a tag that is not in train, a malformed line.
     """
     if data.saved is not None:
         splits = read_dataset(data, settings.tag_field, settings.tags, SPLITS)
@@ -118,7 +117,7 @@ def _entity_tags(tags: Sequence[str]) -> Sequence[str]:
 
 
 def find_split_files(source: Path) -> dict[str, Path]:
-    """The file of each split that there is, in a directory or with a common beginning.
+    """The file of each split that exists, in a directory or with a common beginning.
 
     Raises:
         UserError: there is none, or more than one for a split.
@@ -132,6 +131,8 @@ def find_split_files(source: Path) -> dict[str, Path]:
     names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     found = {}
     for split, aliases in SPLITS.items():
+        # In a directory of its own a file may have any name that ends in that of the split; where
+        # the beginning is given, the split follows it.
         pattern = re.compile(
             re.escape(beginning)
             + ("(.*[-_.])?" if not beginning else "[-_.]?")
@@ -150,13 +151,13 @@ def find_split_files(source: Path) -> dict[str, Path]:
         endings = ", ".join((*COLUMN_ENDINGS[:2], _CONLLU, _JSON_LINES))
         raise UserError(
             f"no file of the split train: {source}. Expected such as train{COLUMN_ENDINGS[0]}, "
-            f"ending in {endings}, packed by .xz or .gz or not."
+            f"ending in {endings}, or compressed, ending in .xz or .gz."
         )
     return found
 
 
 def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
-    ending = Path(_unpacked(path.name)).suffix
+    ending = Path(_without_compression(path.name)).suffix
     if ending == _JSON_LINES:
         return read_records(json_lines(path), settings.tag_field, settings.tags)
     if ending == _CONLLU:
@@ -165,14 +166,14 @@ def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
 
 
 def _stem(name: str) -> str:
-    name = _unpacked(name)
+    name = _without_compression(name)
     ending = Path(name).suffix
     known = (*COLUMN_ENDINGS, _CONLLU, _JSON_LINES)
     return name.removesuffix(ending) if ending in known else name
 
 
-def _unpacked(name: str) -> str:
-    return name.removesuffix(Path(name).suffix) if Path(name).suffix in _PACKED else name
+def _without_compression(name: str) -> str:
+    return name.removesuffix(Path(name).suffix) if Path(name).suffix in COMPRESSED else name
 
 
 def _digest(sentences: Sequence[TaggedSentence]) -> str:

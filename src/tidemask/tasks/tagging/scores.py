@@ -6,20 +6,20 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from tidemask.errors import UserError
-from tidemask.tasks.metrics import score
+from tidemask.errors import missing_package
+from tidemask.tasks.metrics import compute_metrics
 from tidemask.tasks.tagging.sentences import OUTSIDE
 
 Tags = Sequence[Sequence[str]]
-"""Of words, sentence by sentence."""
+"""Tags, or words, of each sentence."""
 
 
 def entity_scores(gold: Tags, predicted: Tags) -> dict[str, float]:
     """Precision, recall and F1 of entities, and the share of words with the right tag.
 
-    An entity is right if its type, its first and its last word are. Over all types the counts are
-    summed first (micro average), as `conlleval` of the CoNLL-2002 and 2003 shared tasks does, and
-    as there an `I-X` that continues nothing begins an entity. A share of nothing is 0.
+    An entity is right if its type, its first and its last word are. Counts are summed
+    over all types (micro average), as `conlleval` of the CoNLL-2002 and 2003 shared tasks does, and
+    as there an `I-X` that continues no entity begins one. A share of nothing is 0.
 
     Args:
         gold: in IOB2.
@@ -36,10 +36,7 @@ def entity_scores(gold: Tags, predicted: Tags) -> dict[str, float]:
     try:
         from nervaluate import Evaluator
     except ImportError as error:
-        raise UserError(
-            "package missing: scores of entities need nervaluate. "
-            "Install it with `pip install 'tidemask[eval]'`."
-        ) from error
+        raise missing_package("scoring entities", "nervaluate", extra="eval") from error
     rows = [[list(tags) for tags in side] for side in (gold, predicted)]
     types = sorted({tag[2:] for side in rows for tags in side for tag in tags if tag != OUTSIDE})
     results = Evaluator(*rows, tags=types, loader="list").evaluate()
@@ -75,7 +72,7 @@ def word_scores(
     truth, guess = (
         np.array([numbers[tag] for tag in side]) for side in (flat_gold, flat_predicted)
     )
-    scores = score(("accuracy", "f1_macro"), truth, guess)
+    scores = compute_metrics(("accuracy", "f1_macro"), truth, guess)
     flat_words = (word for sentence in words for word in sentence)
     unseen = [
         tag == guess

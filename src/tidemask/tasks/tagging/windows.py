@@ -13,8 +13,8 @@ OVERLAP = 0.25
 
 
 @dataclass(frozen=True)
-class Window:
-    """A run of words that a model reads at once, and the part of it that is labelled there.
+class SentenceWindow:
+    """Adjacent words that a model reads at once, and those among them that have labels there.
 
     Attributes:
         start: first word.
@@ -29,7 +29,7 @@ class Window:
     label_stop: int
 
 
-def windows(num_subwords: Sequence[int], capacity: int) -> list[Window]:
+def sentence_windows(num_subwords: Sequence[int], capacity: int) -> list[SentenceWindow]:
     """The windows of one sentence, in order; a single one if the sentence fits.
 
     Neighbours overlap by up to a quarter. Of two windows that have a word, the one where it has
@@ -55,7 +55,7 @@ def windows(num_subwords: Sequence[int], capacity: int) -> list[Window]:
         bounds.append(start + int(np.count_nonzero(left <= right)))
     bounds.append(len(num_subwords))
     return [
-        Window(*span, label_start=first, label_stop=after)
+        SentenceWindow(*span, label_start=first, label_stop=after)
         for span, (first, after) in zip(spans, pairwise(bounds), strict=False)
     ]
 

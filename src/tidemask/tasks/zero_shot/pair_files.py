@@ -22,7 +22,7 @@ from typing import Any
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.tasks.data import json_lines
+from tidemask.tasks.data import JSON_LINES, file_endings, json_lines
 
 _NAMES = (("sentence_good", "sentence_bad"), ("good", "bad"))
 _PHENOMENA_OF_THE_PAPER = {"s-selection": "argument_structure"}
@@ -32,8 +32,7 @@ _FIELDS_OF_THE_PAPER = {
     "npi_licensing": "semantics",
 }
 """Where the labels of BLiMP's files differ from its table of 12 phenomena, or among themselves."""
-_JSON_ENDINGS = (".jsonl", ".jsonl.xz", ".jsonl.gz")
-_TABLE_ENDINGS = (".tsv", ".tsv.xz", ".tsv.gz")
+_TABLES = file_endings(".tsv")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class PairFiles:
         Raises:
             UserError: there is none, or its ending is not known.
         """
-        endings = ", ".join(_JSON_ENDINGS + _TABLE_ENDINGS)
+        endings = ", ".join(JSON_LINES + _TABLES)
         if path.is_dir():
             found = sorted(p for p in path.iterdir() if _is_known(p) and p.is_file())
             if not found:
@@ -119,12 +118,12 @@ class PairFiles:
 
 
 def _is_known(path: Path) -> bool:
-    return path.name.lower().endswith(_JSON_ENDINGS + _TABLE_ENDINGS)
+    return path.name.lower().endswith(JSON_LINES + _TABLES)
 
 
 def _pairs(path: Path) -> Iterator[Pair]:
     stem = path.name.partition(".")[0]
-    if path.name.lower().endswith(_TABLE_ENDINGS):
+    if path.name.lower().endswith(_TABLES):
         rows = _table_rows(path)
     else:
         rows = ((example.fields, example.place) for example in json_lines(path))
