@@ -18,7 +18,8 @@ from tidemask.batches.stream import (
     to_batch,
     training_loader,
 )
-from tidemask.corpus.store.corpus import Rows, open_corpus
+from tidemask.corpus.store.corpus import open_corpus
+from tidemask.corpus.store.packing import Rows
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.token_classes import NO_CLASS
 

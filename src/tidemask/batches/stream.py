@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tidemask.corpus.store.corpus import CorpusSplit, Rows
+from tidemask.corpus.store.corpus import CorpusSplit
+from tidemask.corpus.store.packing import Rows
 from tidemask.masking.batch import Batch
 from tidemask.masking.noise import Purpose, permutation
 

@@ -191,7 +191,13 @@ def _write_splits(
     sources: tuple[TextSource, ...],
 ) -> Manifest:
     class_names = () if tagger is None else tuple(tagger.class_names)
-    layout = _row_layout(tokenizer, settings.sequence_length)
+    layout = RowLayout(
+        sequence_length=settings.sequence_length,
+        vocab_size=tokenizer.vocab_size,
+        begin_id=tokenizer.begin_id,
+        end_id=tokenizer.end_id,
+        pad_id=tokenizer.pad_id,
+    )
     train = SplitWriter(staged / TRAIN, layout, class_names)
     held_out = SplitWriter(staged / HELD_OUT, layout, class_names)
     encoded = encode_documents(
@@ -223,16 +229,6 @@ def _write_splits(
         fingerprint="",
     )
     return manifest.with_fingerprint(train_hash, held_out_hash)
-
-
-def _row_layout(tokenizer: CorpusTokenizer, sequence_length: int) -> RowLayout:
-    return RowLayout(
-        sequence_length=sequence_length,
-        vocab_size=tokenizer.vocab_size,
-        begin_id=tokenizer.begin_id,
-        end_id=tokenizer.end_id,
-        pad_id=tokenizer.pad_id,
-    )
 
 
 @contextmanager

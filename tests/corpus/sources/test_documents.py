@@ -7,20 +7,20 @@ import pytest
 
 from tidemask.corpus.sources import decoding
 from tidemask.corpus.sources import documents as text
-from tidemask.corpus.sources.documents import TextFiles, read_documents
+from tidemask.corpus.sources.documents import TextFiles
 from tidemask.errors import UserError
 
 
 def texts(*patterns):
-    return [document.text for document in read_documents(patterns)]
+    return [document.text for document in TextFiles.find(patterns)()]
 
 
 def test_text_blank_lines_separate_documents(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("\n\none\ntwo\n \t \n\nthree  \n  four", "utf-8")
     assert texts(path) == ["one\ntwo", "three  \n  four"]
-    assert [document.source for document in read_documents([path])] == [str(path)] * 2
-    assert all(document.held_out is None for document in read_documents([path]))
+    assert [document.source for document in TextFiles.find([path])()] == [str(path)] * 2
+    assert all(document.held_out is None for document in TextFiles.find([path])())
 
 
 def test_text_byte_order_mark_and_carriage_returns_are_dropped(tmp_path):
@@ -115,7 +115,7 @@ def test_text_is_streamed(tmp_path):
     with gzip.open(path, "wt", compresslevel=1) as file:
         file.writelines(f"{'some words ' * 50}{index}\n\n" for index in range(40_000))
     tracemalloc.start()
-    num_characters = sum(len(document.text) for document in read_documents([path]))
+    num_characters = sum(len(document.text) for document in TextFiles.find([path])())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert num_characters > 20_000_000
@@ -138,7 +138,7 @@ def test_text_an_empty_file_among_others_is_passed_over(tmp_path):
 
 def message(*patterns):
     with pytest.raises(UserError) as caught:
-        list(read_documents(patterns))
+        list(TextFiles.find(patterns)())
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows, pack_rows
+from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows
 from tidemask.token_classes import NO_CLASS
 
 BEGIN, END, PAD = 1, 2, 0
@@ -41,13 +41,13 @@ def documents_of(word_lengths):
     return [document(w, first) for w, first in zip(word_lengths, first_ids[:-1], strict=True)]
 
 
+def blocks_of(documents, form):
+    packer = RowPacker(form)
+    return [rows for each in documents for rows in packer.add(each)] + list(packer.finish())
+
+
 def packed(documents, form):
-    blocks = list(pack_rows(documents, form))
-    if not blocks:
-        return Rows(*(np.empty((0, form.sequence_length)),) * 3, np.empty(0))
-    return Rows(
-        *(np.concatenate([getattr(block, name) for block in blocks]) for name in vars(blocks[0]))
-    )
+    return Rows.concatenate(blocks_of(documents, form) or [form.no_rows()])
 
 
 def slow_words(documents, form):
@@ -190,8 +190,8 @@ def test_packing_ids_have_the_smallest_type_that_fits(vocab_size, kind):
 
 
 def test_packing_nothing_gives_no_rows():
-    assert list(pack_rows([], layout(8))) == []
-    assert list(pack_rows([document([]), document([])], layout(8))) == []
+    assert blocks_of([], layout(8)) == []
+    assert blocks_of([document([]), document([])], layout(8)) == []
 
 
 @pytest.mark.slow
@@ -199,6 +199,6 @@ def test_packing_a_million_words_takes_seconds():
     draw = np.random.default_rng(0)
     documents = [document(draw.integers(1, 4, 1000).tolist()) for _ in range(1000)]
     start = time.process_time()
-    num_rows = sum(len(block.length) for block in pack_rows(documents, layout(128, "both", 70_000)))
+    num_rows = sum(len(block.length) for block in blocks_of(documents, layout(128, "both", 70_000)))
     assert num_rows > 15_000
     assert time.process_time() - start < 5

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 
 from tidemask.corpus.demo_text.prose import prose_paragraphs
 from tidemask.corpus.demo_text.python_sources import (
@@ -85,14 +86,12 @@ def demo_documents(on_progress: ProgressCallback = ignore) -> list[Document]:
     Args:
         on_progress: called a few hundred times; the stages count source files, then words.
     """
-    passages = sorted(
-        _new_passages(on_progress), key=lambda passage: (passage.package, passage.path)
-    )
+    passages = sorted(_new_passages(on_progress), key=attrgetter("package", "path"))
     held_out = held_out_packages(passages)
     passages = _without_leaks(passages, held_out)
     return [
         Document(text, package, package in held_out)
-        for package, group in groupby(passages, key=lambda passage: passage.package)
+        for package, group in groupby(passages, key=attrgetter("package"))
         for text in _texts(group)
     ]
 

@@ -53,7 +53,15 @@ class TextSource:
 
 @dataclass(frozen=True)
 class TextFiles:
-    """Text files in a fixed order; calling it streams their documents from the beginning."""
+    r"""Text files in a fixed order; calling it streams their documents from the beginning.
+
+    Example:
+        >>> import tempfile
+        >>> directory = Path(tempfile.mkdtemp())
+        >>> _ = (directory / "two.txt").write_text("One line.\nAnother.\n\nThe second.\n")
+        >>> [document.text for document in TextFiles.find([directory])()]
+        ['One line.\nAnother.', 'The second.']
+    """
 
     paths: tuple[Path, ...]
 
@@ -97,22 +105,6 @@ class TextFiles:
     def sources(self) -> tuple[TextSource, ...]:
         """Path, size and hash of every file as it is on disk, compressed or not."""
         return tuple(_describe(path) for path in self.paths)
-
-
-def read_documents(patterns: Sequence[str | Path]) -> Iterator[Document]:
-    r"""Stream the documents of the files that `patterns` name.
-
-    Example:
-        >>> import tempfile
-        >>> directory = Path(tempfile.mkdtemp())
-        >>> _ = (directory / "two.txt").write_text("One line.\nAnother.\n\nThe second.\n")
-        >>> [document.text for document in read_documents([directory])]
-        ['One line.\nAnother.', 'The second.']
-
-    Raises:
-        UserError: as `TextFiles.find` and `TextFiles.__call__`.
-    """
-    return TextFiles.find(patterns)()
 
 
 def _matches(pattern: str | Path) -> list[Path]:

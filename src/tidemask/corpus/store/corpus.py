@@ -15,20 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest, SplitCounts, read_manifest
+from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
 from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import Shard
 from tidemask.errors import UserError, one_line
-
-__all__ = [
-    "FORMAT_VERSION",
-    "CorpusSplit",
-    "Manifest",
-    "PreparedCorpus",
-    "Rows",
-    "SplitCounts",
-    "open_corpus",
-]
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
 """Names within the directory of a prepared corpus."""

@@ -8,7 +8,7 @@ that length, and each piece of it counts as a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -157,14 +157,6 @@ class RowPacker:
             np.concatenate([kinds for _, kinds, _ in parts]),
             np.concatenate([classes for _, _, classes in parts]),
         )
-
-
-def pack_rows(documents: Iterable[EncodedDocument], layout: RowLayout) -> Iterator[Rows]:
-    """Blocks of rows that hold the documents, in order."""
-    packer = RowPacker(layout)
-    for document in documents:
-        yield from packer.add(document)
-    yield from packer.finish()
 
 
 def _separator(end_id: int) -> _Stream:

@@ -129,7 +129,7 @@ class CorpusTokenizer:
     @property
     def pad_id(self) -> int:
         """Id of the padding token."""
-        return self._known_id("pad_token_id")
+        return int(self.tokenizer.pad_token_id)
 
     @property
     def begin_id(self) -> int | None:
@@ -174,11 +174,6 @@ class CorpusTokenizer:
     def _first_id(self, *names: str) -> int | None:
         ids = (getattr(self.tokenizer, name) for name in names)
         return next((token_id for token_id in ids if token_id is not None), None)
-
-    def _known_id(self, name: str) -> int:
-        token_id: int | None = getattr(self.tokenizer, name)
-        assert token_id is not None, f"{name} of a tokenizer that was checked"
-        return token_id
 
 
 def wrap_backend(backend: Tokenizer) -> CorpusTokenizer:
