@@ -14,7 +14,7 @@ from tidemask.modeling import ModelSettings
 from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, held_out_loss
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
-from tidemask.runs.initial_model import check_vocabulary, wrapped
+from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
@@ -106,7 +106,7 @@ class HeldOutTask:
         """
         data = self._text.data
         notes = self._text.notes_on(model_under_test)
-        model = wrapped(model_under_test.masked_lm(), self._text.model, data)
+        model = training_module(model_under_test.masked_lm(), self._text.model, data)
         evaluator = data.held_out_evaluator(self._settings)
         return Measured(evaluator.final(model, on_progress), notes)
 

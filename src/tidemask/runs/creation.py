@@ -18,7 +18,11 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
-from tidemask.runs.initial_model import check_start, resolved, started_from
+from tidemask.runs.initial_model import (
+    plan_from_existing_run,
+    plan_initial_model,
+    with_absolute_paths,
+)
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import (
     is_same_on_every_rank,
@@ -86,7 +90,7 @@ def _planned(
     check_trackers(recipe.training.report_to)
     data = CorpusInputs.of(opened)
     build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
-    model, training = resolved(recipe.model), recipe.training
+    model, training = with_absolute_paths(recipe.model), recipe.training
     if training.micro_batch_size > len(opened.train):
         raise UserError(
             f"micro-batch larger than the corpus: training.micro_batch_size="
@@ -95,17 +99,17 @@ def _planned(
         )
     if existing is None:
         on_first_rank(lambda: verify_corpus(opened))
-        start = check_start(model, data, training)
+        planned = plan_initial_model(model, data, training)
     else:
-        model, start = started_from(model, existing)
+        model, planned = plan_from_existing_run(model, existing)
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
         model=model,
-        model_fingerprint=start.fingerprint,
-        training=training.resolved(learning_rate=start.learning_rate),
+        model_fingerprint=planned.fingerprint,
+        training=training.resolved(learning_rate=planned.learning_rate),
         evaluation=recipe.evaluation,
     )
     if not is_same_on_every_rank(to_yaml(config)):

@@ -22,8 +22,9 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
 from tidemask.runs.in_run_evaluation import InRunEvaluation
-from tidemask.runs.initial_model import start_of, wrapped
+from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_card import model_card
+from tidemask.runs.model_fit import training_module
 from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
@@ -118,7 +119,7 @@ def _train(
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()
         last = load_model(run.checkpoint(config.training.max_steps))
-        final = wrapped(last, config.model, data)
+        final = training_module(last, config.model, data)
         evaluation.final(final)
         _save_final_model(run, final, data)
     return point
@@ -210,12 +211,12 @@ def _model_at(
 ) -> SelectedPositionsLM:
     """The model of a checkpoint, which needs nothing else; or the one that the run starts from."""
     if point.path is not None:
-        return wrapped(load_model(point.path), config.model, data)
-    start = start_of(config.model, data, seed=config.training.seed)
-    start.refuse_other_than(config.model_fingerprint, config.model)
-    for note in start.notes:
+        return training_module(load_model(point.path), config.model, data)
+    initial = load_initial_model(config.model, data, seed=config.training.seed)
+    initial.check_fingerprint(config.model_fingerprint, config.model)
+    for note in initial.notes:
         callbacks.on_note(note)
-    return wrapped(start.model, config.model, data)
+    return training_module(initial.model, config.model, data)
 
 
 def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: CorpusInputs) -> None:

@@ -1,0 +1,106 @@
+"""Whether a model fits a prepared corpus: its tokenizer, the length of its rows, its documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.errors import UserError
+from tidemask.modeling import ModelSettings, SelectedPositionsLM, missing_positions
+from tidemask.runs.corpus_inputs import CorpusInputs
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
+"""A directory with any of these has a tokenizer."""
+
+
+def training_module(
+    model: PreTrainedModel, settings: ModelSettings, data: CorpusInputs
+) -> SelectedPositionsLM:
+    """The module that is trained and measured, with documents together or apart.
+
+    Raises:
+        UserError: documents cannot be kept apart, by this model or with this tokenizer.
+    """
+    return SelectedPositionsLM(model, separator_id=separator_of(settings, data))
+
+
+def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> str | None:
+    """Make sure that a model reads the ids of a corpus as they were meant.
+
+    A model may have more ids than its tokenizer (often a multiple of 64): the others are never read
+    or drawn, only predicted against.
+
+    Args:
+        name: a directory, or the name of a model on the hub.
+        model: the model from there.
+        data: the corpus.
+
+    Returns:
+        What could not be checked, one sentence; `None` if everything was.
+
+    Raises:
+        UserError: the tokenizers differ, or the model has fewer ids than the corpus.
+    """
+    embeddings: Any = model.get_input_embeddings()
+    num_ids = int(embeddings.weight.shape[0])
+    directory = Path(name).expanduser()
+    is_bare = directory.is_dir() and not any((directory / f).is_file() for f in _TOKENIZER_FILES)
+    if is_bare:
+        fits = num_ids == data.vocabulary.size
+    else:
+        own = load_tokenizer(name).fingerprint
+        fits = own == data.corpus.manifest.tokenizer_fingerprint
+        fits = fits and num_ids >= data.vocabulary.size
+    if not fits:
+        raise UserError(
+            f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
+            f"{data.corpus.root} (vocab_size={data.vocabulary.size}) have different "
+            f"tokenizers. Prepare the text with --tokenizer {name}."
+        )
+    if is_bare:
+        return f"{name} has no tokenizer; that the corpus was made with its own was not checked."
+    return None
+
+
+def check_length(name: str, model: PreTrainedModel, data: CorpusInputs) -> None:
+    """Make sure that a model has positions for the rows of a corpus.
+
+    Raises:
+        UserError: the rows are too long.
+    """
+    length = data.corpus.manifest.sequence_length
+    missing = missing_positions(model, length)
+    if missing:
+        raise UserError(
+            f"rows too long for the model: sequence_length={length} of {data.corpus.root}, and "
+            f"{name} has {length - missing} positions. "
+            f"Prepare the text with --sequence-length {length - missing} or less."
+        )
+
+
+def separator_of(settings: ModelSettings, data: CorpusInputs) -> int | None:
+    """The id that ends each document in a row, where documents are to be kept apart.
+
+    Raises:
+        UserError: the tokenizer has none.
+    """
+    if settings.documents == "together":
+        return None
+    if data.separator_id is None:
+        raise UserError(
+            f"documents cannot be kept apart: the tokenizer of {data.corpus.root} has no SEP "
+            "or EOS token that is not its unknown token too, so its rows do not show where "
+            "documents end. Set model.documents=together."
+        )
+    return data.separator_id
