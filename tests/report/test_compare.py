@@ -118,7 +118,7 @@ def test_compare_shows_downstream_scores(
 
 
 @pytest.mark.slow
-def test_page_says_where_an_evaluation_is_missing(make_run: MakeRun, tmp_path: Path) -> None:
+def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", evaluated=False, held_out_every=0)]
     words = words_of(page_of(compare_runs(runs, tmp_path / "out").directory))
     assert "ptw has no held-out evaluation" in words
@@ -136,7 +136,7 @@ def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_
 
 
 @pytest.mark.slow
-def test_page_escapes_what_a_run_says(make_run: MakeRun, tmp_path: Path) -> None:
+def test_page_escapes_texts_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     path = make_run("run")
     config = yaml.safe_load((path / "run.yaml").read_text())
     config["recipe"] = "<script>alert('&')</script>"

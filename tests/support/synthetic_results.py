@@ -41,12 +41,12 @@ _FROM_TO = {
     "rte": (0.527, 0.53),
     "squad": (0.12, 0.52),
 }
-"""Score of random weights and the one that is reached; of other tasks a third pair."""
+"""Scores of random weights and of the final model; other tasks have the default of `_content`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticResults:
-    """What of a run was evaluated; every field has an effect that a test can look for."""
+    """Results to be made for a run; every field has an effect that a test can look for."""
 
     tasks: tuple[str, ...] = ("blimp", "pseudo-perplexity", "sst2", "mnli")
     checkpoints: tuple[str, ...] = ("checkpoint-200", "checkpoint-500", "final")

@@ -1,22 +1,17 @@
-"""What `tidemask compare` prints at its end: the scores of the runs in the width of a terminal."""
+"""The tables that `tidemask compare` prints at its end, at most 80 columns wide."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tidemask.cli.tables import print_table
+from tidemask.cli.tables import blocks_that_fit, print_table
 from tidemask.cli.terminal import stdout
 from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, UNIGRAM_ENTROPY, WALL_SECONDS
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison
     from tidemask.report.tables.typed_table import Table
-
-_WIDTH = 80
-_NAME_WIDTH = 12
-_GAP = 3
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -51,29 +46,19 @@ def _show_downstream(table: Table) -> None:
         for column, cells in list(columns)[1:]
         if not column.name.startswith("loss_")
     ]
+    gap = 3
+    widths = [
+        max(map(len, [*heading.split("\n"), *(line[1 + run] for line in lines)])) + gap
+        for run, heading in enumerate(headings)
+    ]
+    names = [part for line in lines for part in line[0].split("\n")]
+    room = 80 - max(map(len, ["task", *names])) - gap
     title = "Downstream scores: median (lowest to highest) over the seeds"
-    for block in _blocks(headings, lines):
-        chosen = [[line[0], *(line[1 + place] for place in block)] for line in lines]
-        print_table(["task", *(headings[place] for place in block)], chosen, title=title)
+    for block in blocks_that_fit(widths, room):
+        rows = [[line[0], *(line[1 + run] for run in block)] for line in lines]
+        print_table(["task", *(headings[run] for run in block)], rows, title=title)
 
 
 def _narrow(label: str) -> str:
     """A name over several lines, for runs stand side by side."""
-    return "\n".join(textwrap.wrap(label, _NAME_WIDTH))
-
-
-def _blocks(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> list[list[int]]:
-    """Places of the runs that stand side by side."""
-    names = max(len(part) for line in lines for part in line[0].split("\n"))
-    room = _WIDTH - max(len("task"), names) - _GAP
-    blocks: list[list[int]] = []
-    left = 0
-    for place, heading in enumerate(headings):
-        cells = [*heading.split("\n"), *(line[1 + place] for line in lines)]
-        width = max(map(len, cells)) + _GAP
-        if not blocks or width > left:
-            blocks.append([])
-            left = room
-        blocks[-1].append(place)
-        left -= width
-    return blocks
+    return "\n".join(textwrap.wrap(label, width=12))

@@ -1,23 +1,20 @@
-"""Scores as text: the tables that `tidemask evaluate` prints at its end."""
+"""The tables of scores that `tidemask evaluate` prints at its end, at most 78 columns wide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import median
 
 from tidemask.cli.held_out_table import show_evaluations
-from tidemask.cli.tables import print_table
+from tidemask.cli.tables import blocks_that_fit, print_table
 from tidemask.cli.terminal import stdout
 from tidemask.evaluation.jobs import JobResult
 from tidemask.run_record import HELD_OUT, HELD_OUT_TASK
 
-_WIDTH, _BETWEEN = 78, 3
-"""Columns of a terminal that a table may take, and those between two of its own."""
+_NOT_SHARES = (HELD_OUT, "pseudo_perplexity")
+"""Prefixes of the names of metrics that are not shares; they are shown as they are."""
 
-_IN_NATS = (HELD_OUT, "pseudo_perplexity")
-"""What the names of metrics begin with that are not shares; they are shown as they are."""
-
-_SECOND = ("accuracy", "f1", "f1_macro", "exact_match", "pearson", "spearman")
+_SECONDARY = ("accuracy", "f1", "f1_macro", "exact_match", "pearson", "spearman")
 """Metrics that are shown below the main one."""
 
 
@@ -50,9 +47,11 @@ def _show_scores(target: str, jobs: Sequence[JobResult]) -> None:
         for task, metric in lines
         for name in checkpoints
     }
-    at_once = _columns_at_once(lines, cells.values())
-    for start in range(0, len(checkpoints), at_once):
-        shown = checkpoints[start : start + at_once]
+    gap = 3
+    widths = [max(map(len, cells.values())) + gap] * len(checkpoints)
+    names = max(len(task) for task, _ in lines) + max(len(_brief(metric)) for _, metric in lines)
+    for block in blocks_that_fit(widths, room=78 - names - gap):
+        shown = [checkpoints[column] for column in block]
         rows = []
         for number, (task, metric) in enumerate(lines):
             is_first = number == 0 or lines[number - 1][0] != task
@@ -61,19 +60,11 @@ def _show_scores(target: str, jobs: Sequence[JobResult]) -> None:
         print_table(["task", "metric", *(_short(name) for name in shown)], rows, text_columns=2)
 
 
-def _columns_at_once(lines: Sequence[tuple[str, str]], cells: Iterable[str]) -> int:
-    """How many models stand beside each other in a terminal's width, at least one."""
-    task = max(len(task) for task, _ in lines)
-    metric = max(len(_brief(metric)) for _, metric in lines)
-    room = _WIDTH - task - metric - _BETWEEN
-    return max(1, room // (max(map(len, cells)) + _BETWEEN))
-
-
 def _metrics(job: JobResult) -> list[str]:
-    """The main metric, the same on other splits, and what else is usual."""
+    """The main metric, the same on other splits, and the usual secondary metrics."""
     main = job.main_metric
     known = job.results[0].metrics if job.results else {}
-    others = [f"mismatched/{main}", f"test/{main}", *_SECOND]
+    others = [f"mismatched/{main}", f"test/{main}", *_SECONDARY]
     return [main, *(name for name in others if name in known and name != main)]
 
 
@@ -82,7 +73,7 @@ def _cell(job: JobResult | None, metric: str) -> str:
         return "-"
     if job.problem and not job.results:
         return "failed"
-    factor = 1 if metric.startswith(_IN_NATS) else 100
+    factor = 1 if metric.startswith(_NOT_SHARES) else 100
     values = [factor * result.metrics[metric] for result in job.results]
     middle = f"{median(values):.1f}"
     if len(values) > 1:

@@ -1,4 +1,4 @@
-"""Results as text: the tables that commands print at their end."""
+"""The tables of held-out losses that commands print at their end."""
 
 from __future__ import annotations
 
@@ -15,21 +15,19 @@ from tidemask.run_record import (
     held_out_loss,
 )
 
+_NAMES = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
+_HEADINGS = [f"loss at {percent} %" for percent in HELD_OUT_PERCENTS]
+_TITLE = "Held-out loss, nats per masked token (± standard error)"
+
 
 def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]], *, of: str = "") -> None:
     """Print the held-out losses of checkpoints, `of` which run, with the unigram entropy."""
-    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
-    columns = ["checkpoint", *(f"loss at {p} %" for p in HELD_OUT_PERCENTS), "entropy"]
-    rows = [
-        [
-            name,
-            *(f"{m[k]:.3f} ± {m[k + '_standard_error']:.3f}" if k in m else "-" for k in names),
-            f"{m[UNIGRAM_ENTROPY]:.3f}" if UNIGRAM_ENTROPY in m else "-",
-        ]
-        for name, m in results
-    ]
-    title = "Held-out loss, nats per masked token (± standard error)"
-    print_table(columns, rows, title=f"{of}: {title}" if of else title)
+    rows = []
+    for checkpoint, metrics in results:
+        entropy = f"{metrics[UNIGRAM_ENTROPY]:.3f}" if UNIGRAM_ENTROPY in metrics else "-"
+        rows.append([checkpoint, *_losses(metrics), entropy])
+    title = f"{of}: {_TITLE}" if of else _TITLE
+    print_table(["checkpoint", *_HEADINGS, "entropy"], rows, title=title)
 
 
 def show_start_and_final(run: RunDirectory) -> None:
@@ -41,14 +39,15 @@ def show_start_and_final(run: RunDirectory) -> None:
     }
     if FINAL not in found:
         return
-    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
-    rows = [
-        [name, *(f"{found[name][k]:.3f} ± {found[name][k + '_standard_error']:.3f}" for k in names)]
-        for name in (START, FINAL)
-        if name in found
-    ]
+    rows = [[name, *_losses(found[name])] for name in (START, FINAL) if name in found]
     if START in found:
-        differences = [found[FINAL][k] - found[START][k] for k in names]
+        differences = [found[FINAL][name] - found[START][name] for name in _NAMES]
         rows.append(["difference", *(f"{difference:+.3f}" for difference in differences)])
-    columns = ["model", *(f"loss at {percent} %" for percent in HELD_OUT_PERCENTS)]
-    print_table(columns, rows, title="Held-out loss, nats per masked token (± standard error)")
+    print_table(["model", *_HEADINGS], rows, title=_TITLE)
+
+
+def _losses(metrics: Mapping[str, float]) -> list[str]:
+    return [
+        f"{metrics[name]:.3f} ± {metrics[name + '_standard_error']:.3f}" if name in metrics else "-"
+        for name in _NAMES
+    ]

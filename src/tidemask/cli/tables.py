@@ -34,6 +34,31 @@ def print_table(
     stdout.print(table)
 
 
+def blocks_that_fit(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Split columns into blocks that stand side by side, each a table of its own.
+
+    Args:
+        widths: of the columns with the gaps before them, in characters.
+        room: for all columns of a block; a wider column is a block by itself.
+
+    Returns:
+        The indices of the columns, block by block.
+
+    Example:
+        >>> blocks_that_fit([20, 20, 30, 70], room=60)
+        [[0, 1], [2], [3]]
+    """
+    blocks: list[list[int]] = []
+    left = 0
+    for column, width in enumerate(widths):
+        if not blocks or width > left:
+            blocks.append([])
+            left = room
+        blocks[-1].append(column)
+        left -= width
+    return blocks
+
+
 def print_json(fields: Mapping[str, Any]) -> None:
     """Print one line of ASCII, as wide as it is: no terminal's width or encoding changes it."""
     stdout.out(json.dumps(fields), highlight=False)

@@ -1,7 +1,7 @@
 """The comparison of runs: reads them, and writes page, figures and tables into one directory.
 
-It judges nothing: it shows the numbers of the runs beside each other and says on what terms they
-were made.
+It tests no hypothesis: it shows the numbers of the runs beside each other, and what differs in how
+they were made.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ from tidemask.report.tables.typed_table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was written where, and what a terminal can show of it.
+    """The files of a comparison, and the tables and sentences for a terminal.
 
     Attributes:
         directory: holds everything below.
         page: the HTML page; needs none of the other files.
         figures: PNG and SVG files.
         tables: CSV files.
-        summary: the final scores in the columns that fit on a terminal; `shown_columns` and
-            `shown_rows()` are what to print.
+        summary: the final scores; its shown columns fit on a terminal.
         downstream: the downstream scores, one row per run and for random weights; none if nothing
             was measured downstream.
         warnings: what to know before comparing; one sentence each.
-        seeds: from which seeds the comparison is and what that allows to say.
+        seeds: the seeds of each recipe, and which claims so many seeds support.
     """
 
     directory: Path
@@ -60,7 +59,7 @@ def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
         out: directory to be made; may exist if it is empty.
 
     Raises:
-        UserError: no run, a run twice, a directory that is no run or has no logged step, a
+        UserError: no run, a run twice, a directory that is not a run or has no logged step, a
             damaged file, or `out` exists and is not an empty directory.
     """
     check_new_directory(out)

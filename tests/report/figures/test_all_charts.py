@@ -88,7 +88,7 @@ def test_cost_chart_dashes_a_curve_that_would_hide_another(four_runs: list[Path]
     assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "-", "--"]
 
 
-def test_charts_of_a_bare_run_say_what_is_missing(make_run: MakeRun) -> None:
+def test_charts_of_a_bare_run_name_what_is_missing(make_run: MakeRun) -> None:
     runs = read_runs([make_run("bare", classes=False, evaluated=False, held_out_every=0)])
     groups = chart_groups(runs)
     assert groups["classes"] == []

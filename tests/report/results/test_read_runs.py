@@ -36,7 +36,7 @@ def test_reading_shows_null_and_absent_metrics_as_nan(make_run: MakeRun) -> None
     assert run.mean_over_steps("no/such") is None
 
 
-def test_reading_weighs_windows_by_their_steps(make_run: MakeRun) -> None:
+def test_reading_weights_windows_by_their_steps(make_run: MakeRun) -> None:
     path = make_run("run")
     lines = [{"step": 10, "masking/ratio": 0.3}, {"step": 12, "masking/ratio": 0.1}]
     (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -102,7 +102,7 @@ def test_reading_refuses_the_same_run_by_two_names(make_run: MakeRun) -> None:
         read_runs([path, path / ".." / "run"])
 
 
-def test_reading_refuses_what_is_no_run(tmp_path: Path) -> None:
+def test_reading_refuses_what_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run directory"):
         read_runs([tmp_path])
 

@@ -81,7 +81,9 @@ def test_summary_leaves_out_what_is_undefined() -> None:
 @pytest.mark.parametrize(
     ("metric", "shown"), [("accuracy", 43.0), ("f1", 43.0), ("pseudo_perplexity", 0.43)]
 )
-def test_scores_are_shown_times_100_unless_they_are_no_fractions(metric: str, shown: float) -> None:
+def test_scores_are_shown_times_100_unless_they_are_not_fractions(
+    metric: str, shown: float
+) -> None:
     one = result(None, None, metric=metric, metrics={metric: 0.43})
     assert one.score == pytest.approx(shown)
 
@@ -155,10 +157,10 @@ def test_downstream_tables_show_other_splits_beside_dev(make_run: MakeRun) -> No
     made = SyntheticResults(tasks=("blimp", "conll2003", "mnli"))
     path = write_results(make_run("a"), made)
     for task, split in (("conll2003", "test"), ("mnli", "mismatched")):
-        for one in path.glob(f"evaluation/{task}--*.json"):
-            content = json.loads(one.read_text())
+        for file in path.glob(f"evaluation/{task}--*.json"):
+            content = json.loads(file.read_text())
             content["metrics"][f"{split}/{METRICS[task]}"] = content["metrics"][METRICS[task]] / 2
-            one.write_text(json.dumps(content))
+            file.write_text(json.dumps(content))
     tables = {table.name: table for table in downstream_tables(read_runs([path]))}
     scores = tables["downstream_scores"]
     assert [column.heading for column in scores.shown_columns][4:] == [
@@ -231,7 +233,7 @@ def test_downstream_curve_ends_with_the_final_model(make_run: MakeRun) -> None:
     assert row.score("sst2").median == pytest.approx(final)
 
 
-def test_downstream_start_is_no_score_of_a_run(make_run: MakeRun) -> None:
+def test_downstream_start_is_not_a_score_of_a_run(make_run: MakeRun) -> None:
     made = SyntheticResults(tasks=("sst2",), checkpoints=("start",), random=False)
     (row,) = run_rows(read_runs([write_results(make_run("a"), made)]))
     assert row.score("sst2") is None

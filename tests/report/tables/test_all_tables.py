@@ -136,7 +136,7 @@ def test_held_out_per_frequency_equals_the_evaluation(
                 assert value == metrics[f"held_out/loss_{percent}/frequency/{band}"]
 
 
-def test_held_out_bands_are_no_classes(four_runs: list[Path]) -> None:
+def test_held_out_bands_are_not_classes(four_runs: list[Path]) -> None:
     (run,) = read_runs(four_runs[:1])
     assert run.held_out.classes == list(CORPUS_SHARE)
 
