@@ -51,6 +51,13 @@ FREQUENCY_BANDS: tuple[tuple[int, int], ...] = ((0, 50), (50, 75), (75, 90), (90
 """Bands of vocabulary entries, the most frequent first: the per cent of the training tokens whose
 entries are more frequent, from and below. The last band also holds what was never seen."""
 
+CHANGEABLE_SETTINGS = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
+"""Settings of training that change no number: a run may continue with other values of them."""
+WRITING_SETTINGS = frozenset({"logging_steps", "save_steps"})
+"""Settings of training that change when something is written, and no number of a step."""
+BATCH_SETTINGS = frozenset({"micro_batch_size", "gradient_accumulation_steps"})
+"""Settings of training whose product alone counts for each process: sequences per step."""
+
 
 def held_out_loss(percent: int) -> str:
     """Name of the held-out loss at a fixed masking of `percent` per cent, nats per token."""

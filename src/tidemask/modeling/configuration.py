@@ -72,7 +72,11 @@ def set_dropout(config: Any, dropout: float | None) -> None:  # whatever class t
 
 
 def first_sentence(error: BaseException) -> str:
-    """The beginning of an error's message, on one line, ended by a full stop."""
+    """The first sentence of an error of transformers, on one line, ended by a full stop.
+
+    `errors.one_line` keeps all sentences; here the later ones are advice that does not hold, such
+    as to update transformers or to allow remote code.
+    """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     sentence = " ".join(lines[0].split()).partition(". ")[0]
     return sentence[:300].rstrip(".") + "."

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from tidemask.errors import UserError
+from tidemask.hub import local_directory
 from tidemask.modeling.configuration import (
     FAILURES,
     check_masked_lm,
@@ -29,7 +30,7 @@ from tidemask.modeling.configuration import (
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """No bars and reports of transformers; what matters is told in our own words."""
+    """Silence the progress bars and reports of transformers; what matters is in our own errors."""
     before = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -76,7 +77,7 @@ def load_model(directory: Path) -> PreTrainedModel:
             "Expected a masked language model. Name one, or train its head with `tidemask pretrain "
             "model.warm_start=...`."
         )
-    _let_go_of_file(model)
+    _copy_out_of_file(model)
     found: PreTrainedModel = model
     return found
 
@@ -93,7 +94,9 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
         UserError: there is no such model, it is not a masked language model, it needs code of its
             own, its files are damaged, or none of its weights fits its configuration.
     """
-    place = str(_directory(name) or name)
+    expected = "a directory with a config.json"
+    directory = local_directory(name, setting="model.warm_start", expected=expected)
+    place = str(directory or name)
     try:
         with quietly(), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -116,8 +119,9 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             "which could run any code. Expected model.safetensors. Convert it where you trust it."
         ) from error
     except FAILURES as error:
+        not_here = "" if directory else " (no directory here)"
         raise UserError(
-            f"model not loadable: model.warm_start={name}{_not_here(name)}: "
+            f"model not loadable: model.warm_start={name}{not_here}: "
             f"{first_sentence(error)} Expected a directory of transformers, or the name of a "
             "masked language model on the hub."
         ) from error
@@ -128,39 +132,18 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             f"no weights of this model: {name} holds none that its configuration "
             f"({config.model_type}) names. Expected weights and config.json of one model."
         )
-    _let_go_of_file(model)
+    _copy_out_of_file(model)
     return StartingWeights(model, absent)
 
 
-def _let_go_of_file(model: PreTrainedModel) -> None:
+def _copy_out_of_file(model: PreTrainedModel) -> None:
     """Copy the weights out of the file that they are mapped from.
 
-    A mapped file takes its room on the disk although it is deleted, as a checkpoint is that a run
-    was continued from, and whoever overwrites it changes weights in use.
+    A mapped file keeps its space on the disk after it is deleted, such as the checkpoint that a run
+    was continued from, and a process that overwrites it changes weights in use.
     """
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
-
-
-def _not_here(name: str) -> str:
-    return "" if Path(name).expanduser().is_dir() else " (no directory here)"
-
-
-def _directory(name: str) -> Path | None:
-    """The local directory of this name; `None` if it is one of the hub.
-
-    Raises:
-        UserError: it can only be a directory, and there is none.
-    """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(
-            f"no such directory: model.warm_start={name}. Expected a directory with a config.json, "
-            "or the name of a model on the hub. Check the spelling."
-        )
-    return None
 
 
 def _check_sizes(name: str, mismatched: Collection[tuple[str, Any, Any]]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal
 
+from tidemask.errors import did_you_mean
 from tidemask.modeling.sizes import MODEL_SIZES
 from tidemask.settings import Settings, check_share_below_one
 
@@ -51,8 +51,7 @@ class ModelSettings(Settings):
         if self.size is None:
             return
         if self.size not in MODEL_SIZES:
-            near = difflib.get_close_matches(self.size, MODEL_SIZES, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(self.size, MODEL_SIZES)
             raise ValueError(f"size={self.size}. Expected one of {', '.join(MODEL_SIZES)}.{hint}")
         if self.dropout is None:
             object.__setattr__(self, "dropout", _DROPOUT_OF_SIZES)

@@ -9,39 +9,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from tidemask.errors import UserError
 from tidemask.masking.noise import NOISE_VERSION
-from tidemask.run_record import RunDirectory
+from tidemask.run_record import CHANGEABLE_SETTINGS, RunDirectory
 from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import rank_and_size
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, as there is no such call
-    fcntl = None  # type: ignore[assignment]
-
-_MAY_CHANGE = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
-"""Training settings that change nothing that is computed or logged."""
 
 
 @contextmanager
 def run_lock(run: RunDirectory) -> Iterator[None]:
-    """Keep a second training out of a run directory; the system lets go even after a SIGKILL.
+    """Keep a second process from training the same run; a killed process holds no lock.
 
     Raises:
         UserError: another process trains this run.
     """
-    if fcntl is None or rank_and_size()[0] != 0:
+    if rank_and_size()[0] != 0:
         yield
         return
-    with (run.root / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"run is being trained: another process works on {run.root}. "
-                "Wait for it, or stop it."
-            ) from None
+    try:
+        lock = FileLock(run.root / ".lock").acquire(blocking=False)
+    except Timeout:
+        raise UserError(
+            f"run is being trained: another process works on {run.root}. Wait for it, or stop it."
+        ) from None
+    with lock:
         yield
 
 
@@ -49,7 +42,7 @@ def identity_of(**sections: Any) -> dict[str, Any]:
     """What must not change when a run continues, as plain nested mappings."""
     plain = {name: json.loads(json.dumps(dataclasses.asdict(s))) for name, s in sections.items()}
     plain["noise"] = {"version": NOISE_VERSION}
-    plain["training"] = {k: v for k, v in plain["training"].items() if k not in _MAY_CHANGE}
+    plain["training"] = {k: v for k, v in plain["training"].items() if k not in CHANGEABLE_SETTINGS}
     return plain
 
 

@@ -6,7 +6,6 @@ what it does with it, and where its account and its server are, is its own affai
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from transformers.integrations.integration_utils import (
     get_reporting_integration_callbacks,
 )
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, did_you_mean, one_line
 from tidemask.run_record import MetricValue, RunDirectory, read_metrics
 
 AUTO, NONE, TENSORBOARD = "auto", "none", "tensorboard"
@@ -49,11 +48,10 @@ def named_trackers(report_to: str | Sequence[str]) -> list[str]:
         return [TENSORBOARD] if TENSORBOARD in _available() else []
     for name in names:
         if name not in INTEGRATION_TO_CALLBACK:
-            near = difflib.get_close_matches(name, INTEGRATION_TO_CALLBACK, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
             raise ValueError(
                 f"report_to={name}. Expected auto, none or names among "
-                f"{', '.join(sorted(INTEGRATION_TO_CALLBACK))}.{hint}"
+                f"{', '.join(sorted(INTEGRATION_TO_CALLBACK))}."
+                f"{did_you_mean(name, INTEGRATION_TO_CALLBACK)}"
             )
     return list(dict.fromkeys(names))
 
@@ -91,7 +89,7 @@ def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list
         try:
             callbacks.append(kind())
         except (ImportError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error, longest=1000)
             raise UserError(f"tracker not usable: training.report_to={name}: {reason}") from error
     return callbacks
 

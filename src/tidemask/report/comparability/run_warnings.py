@@ -14,23 +14,12 @@ from tidemask.report.comparability.downstream_warnings import (
     downstream_remarks,
 )
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.run_record import FINAL
+from tidemask.run_record import BATCH_SETTINGS, CHANGEABLE_SETTINGS, FINAL, WRITING_SETTINGS
 
-_PACE = frozenset(
-    f"training.{name}"
-    for name in (
-        "logging_steps",
-        "save_steps",
-        "keep_checkpoints",
-        "loader_workers",
-        "report_to",
-        "sharding",
-    )
+_NOT_COMPARED = frozenset(
+    f"training.{name}" for name in CHANGEABLE_SETTINGS | WRITING_SETTINGS | BATCH_SETTINGS
 )
-"""Settings of when something is written down and who loads the data, not of what is computed."""
-
-_BATCH = frozenset({"training.micro_batch_size", "training.gradient_accumulation_steps"})
-"""Compared by their product: cutting a batch into micro-batches changes nothing."""
+"""Settings that change no number, and those of the batch, which are compared by their product."""
 
 _MIN_SEEDS = 5
 """Seeds per recipe below which no claim about recipes is supported."""
@@ -122,9 +111,7 @@ def _compared_settings(runs: Sequence[ComparedRun]) -> list[str]:
     paths = dict.fromkeys(path for run in runs for path in flat_settings(run.config))
     compared = ("model", "training")
     return [
-        path
-        for path in paths
-        if path.partition(".")[0] in compared and path not in _PACE and path not in _BATCH
+        path for path in paths if path.partition(".")[0] in compared and path not in _NOT_COMPARED
     ]
 
 
@@ -133,7 +120,7 @@ def _setting(path: str) -> Callable[[ComparedRun], str | None]:
 
 
 def _batch(run: ComparedRun) -> str | None:
-    sizes = [run.setting(path) for path in sorted(_BATCH)]
+    sizes = [run.setting(f"training.{name}") for name in sorted(BATCH_SETTINGS)]
     if not all(isinstance(size, int) for size in sizes):
         return None
     return str(sizes[0] * sizes[1])
