@@ -1,49 +1,49 @@
 """Masked-language-model pre-training whose masking changes over training.
 
 How much is masked (the ratio, on a schedule) and what is masked (weights by how hard each kind of
-word still is) are functions of progress. The public names are those of `__all__`; each is loaded
-when it is first used, so that importing the package is quick and a report needs no torch.
+word still is) are functions of progress. `prepare`, `pretrain`, `resume`, `evaluate`, `compare` and
+`preview` are the commands of the same names. The public names are those of `__all__`; each is
+loaded when it is first used, so that importing the package is quick and a report needs no torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidemask.batches.collator import MaskingCollator
-    from tidemask.corpus.tokenizing.word_starts import word_starts_of
-    from tidemask.errors import UserError
-    from tidemask.masking.batch import Batch, MaskedBatch
-    from tidemask.masking.class_loss import ClassLoss, class_loss_sums
-    from tidemask.masking.corruption import Vocabulary
-    from tidemask.masking.masker import Masker
-    from tidemask.masking.noise import StepKey
-    from tidemask.masking.policy import MaskingSettings
-    from tidemask.runs.config import Recipe, load_recipe
-    from tidemask.training.stock_trainer import StockTrainerMasking
-    from tidemask.training.trainer import MaskedLMTrainer
+    from tidemask.batches.collator import MaskingCollator as MaskingCollator
+    from tidemask.batches.stream import BatchDataset as BatchDataset
+    from tidemask.batches.stream import ShuffledOrder as ShuffledOrder
+    from tidemask.corpus.prepare import prepare as prepare
+    from tidemask.corpus.store.corpus import open_corpus as open_corpus
+    from tidemask.corpus.tokenizing.word_starts import word_starts_of as word_starts_of
+    from tidemask.errors import UserError as UserError
+    from tidemask.evaluation.evaluate import evaluate as evaluate
+    from tidemask.masking.batch import Batch as Batch
+    from tidemask.masking.batch import MaskedBatch as MaskedBatch
+    from tidemask.masking.class_loss import ClassLoss as ClassLoss
+    from tidemask.masking.class_loss import class_loss_sums as class_loss_sums
+    from tidemask.masking.corruption import Vocabulary as Vocabulary
+    from tidemask.masking.masker import Masker as Masker
+    from tidemask.masking.noise import StepKey as StepKey
+    from tidemask.masking.policy import MaskingSettings as MaskingSettings
+    from tidemask.modeling.selected_positions import SelectedPositionsLM as SelectedPositionsLM
+    from tidemask.report.compare import compare as compare
+    from tidemask.run_record import RunDirectory as RunDirectory
+    from tidemask.runs.config import Recipe as Recipe
+    from tidemask.runs.config import load_recipe as load_recipe
+    from tidemask.runs.pretraining import pretrain as pretrain
+    from tidemask.runs.pretraining import resume as resume
+    from tidemask.runs.preview import preview as preview
+    from tidemask.training.arguments import TrainingSettings as TrainingSettings
+    from tidemask.training.stock_trainer import StockTrainerMasking as StockTrainerMasking
+    from tidemask.training.trainer import MaskedLMTrainer as MaskedLMTrainer
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "Batch",
-    "ClassLoss",
-    "MaskedBatch",
-    "MaskedLMTrainer",
-    "Masker",
-    "MaskingCollator",
-    "MaskingSettings",
-    "Recipe",
-    "StepKey",
-    "StockTrainerMasking",
-    "UserError",
-    "Vocabulary",
-    "class_loss_sums",
-    "load_recipe",
-    "word_starts_of",
-]
+"""The one place of the version; `pyproject.toml` reads it here."""
 
 _HOMES = {
     "Batch": "tidemask.masking.batch",
+    "BatchDataset": "tidemask.batches.stream",
     "ClassLoss": "tidemask.masking.class_loss",
     "MaskedBatch": "tidemask.masking.batch",
     "MaskedLMTrainer": "tidemask.training.trainer",
@@ -51,14 +51,28 @@ _HOMES = {
     "MaskingCollator": "tidemask.batches.collator",
     "MaskingSettings": "tidemask.masking.policy",
     "Recipe": "tidemask.runs.config",
+    "RunDirectory": "tidemask.run_record",
+    "SelectedPositionsLM": "tidemask.modeling.selected_positions",
+    "ShuffledOrder": "tidemask.batches.stream",
     "StepKey": "tidemask.masking.noise",
     "StockTrainerMasking": "tidemask.training.stock_trainer",
+    "TrainingSettings": "tidemask.training.arguments",
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.corruption",
     "class_loss_sums": "tidemask.masking.class_loss",
+    "compare": "tidemask.report.compare",
+    "evaluate": "tidemask.evaluation.evaluate",
     "load_recipe": "tidemask.runs.config",
+    "open_corpus": "tidemask.corpus.store.corpus",
+    "prepare": "tidemask.corpus.prepare",
+    "pretrain": "tidemask.runs.pretraining",
+    "preview": "tidemask.runs.preview",
+    "resume": "tidemask.runs.pretraining",
     "word_starts_of": "tidemask.corpus.tokenizing.word_starts",
 }
+"""The module of each public name; the imports for type checkers above are the same."""
+
+__all__ = sorted(_HOMES)  # type checkers re-export what is imported `as` itself
 
 
 def __getattr__(name: str) -> Any:

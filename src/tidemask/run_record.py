@@ -75,6 +75,10 @@ class RunDirectory:
 
     Attributes:
         root: the directory.
+
+    Example:
+        >>> RunDirectory(Path("runs/ptw")).checkpoint(500).as_posix()
+        'runs/ptw/checkpoint-500'
     """
 
     root: Path

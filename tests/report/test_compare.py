@@ -11,7 +11,9 @@ import yaml
 from synthetic_results import SyntheticResults, write_results
 from synthetic_runs import MakeRun, write_four
 from tidemask.errors import UserError
-from tidemask.report import Comparison, compare, compare_runs
+from tidemask.report import Comparison
+from tidemask.report import compare as module
+from tidemask.report.compare import compare
 
 FIGURES = {
     "class_loss",
@@ -100,13 +102,13 @@ def test_page_shows_the_scores(comparison: Comparison) -> None:
 def test_compare_shows_downstream_scores(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "to_png", lambda chart: b"")
-    monkeypatch.setattr(compare, "to_svg", lambda chart: "")
+    monkeypatch.setattr(module, "to_png", lambda chart: b"")
+    monkeypatch.setattr(module, "to_svg", lambda chart: "")
     made = SyntheticResults(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
     run = write_results(make_run("one"), made)
     for path in (run / "evaluation").glob("blimp*"):
         path.write_text(path.read_text().replace('"blimp"', '"my task/1"'))
-    comparison = compare_runs([run], tmp_path / "out")
+    comparison = compare([run], out=tmp_path / "out")
     names = {path.stem for path in comparison.figures if path.stem.startswith("downstream")}
     assert names == {"downstream", "downstream_sst2", "downstream_my_task_1"}
     words = words_of(page_of(comparison.directory))
@@ -120,7 +122,7 @@ def test_compare_shows_downstream_scores(
 @pytest.mark.slow
 def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", evaluated=False, held_out_every=0)]
-    words = words_of(page_of(compare_runs(runs, tmp_path / "out").directory))
+    words = words_of(page_of(compare(runs, out=tmp_path / "out").directory))
     assert "ptw has no held-out evaluation" in words
     assert "ptw: no held-out loss was measured while it was training." in words
     assert "ptw: not evaluated." in words
@@ -129,7 +131,7 @@ def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", seed=18, last_step=50)]
-    words = words_of(page_of(compare_runs(runs, tmp_path / "out").directory))
+    words = words_of(page_of(compare(runs, out=tmp_path / "out").directory))
     assert "The runs are not on equal terms" in words
     assert "training.seed differs: 17 in bert; 18 in ptw." in words
     assert "ptw is unfinished: step 50 of 100" in words
@@ -141,14 +143,14 @@ def test_page_escapes_texts_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     config = yaml.safe_load((path / "run.yaml").read_text())
     config["recipe"] = "<script>alert('&')</script>"
     (path / "run.yaml").write_text(yaml.safe_dump(config))
-    page = page_of(compare_runs([path], tmp_path / "out").directory)
+    page = page_of(compare([path], out=tmp_path / "out").directory)
     assert "<script" not in page
     assert "<script>alert('&')</script>" in words_of(page)
 
 
 @pytest.mark.slow
 def test_compare_of_one_run_without_classes(make_run: MakeRun, tmp_path: Path) -> None:
-    comparison = compare_runs([make_run("run", classes=False)], tmp_path / "out")
+    comparison = compare([make_run("run", classes=False)], out=tmp_path / "out")
     words = words_of(page_of(comparison.directory))
     assert "One run alone: nothing is compared." in words
     assert "No run logged classes of tokens" in words
@@ -161,7 +163,7 @@ def test_compare_gives_the_same_bytes_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     one, two = (
-        compare_runs(write_four(Path(base) / "runs")[3:], Path(base) / "out") for base in ("a", "b")
+        compare(write_four(Path(base) / "runs")[3:], out=Path(base) / "out") for base in ("a", "b")
     )
     for path in sorted(one.directory.rglob("*")):
         if path.is_file():
@@ -173,7 +175,7 @@ def test_compare_gives_the_same_bytes_again(
 def test_compare_fills_an_empty_directory(make_run: MakeRun, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     out.mkdir(parents=True)
-    assert compare_runs([make_run("run")], out).page == out / "index.html"
+    assert compare([make_run("run")], out=out).page == out / "index.html"
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
@@ -189,7 +191,7 @@ def test_compare_refuses_an_occupied_place(make_run: MakeRun, tmp_path: Path, ki
         out.symlink_to(tmp_path / "nowhere")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UserError, match=r"output (directory is not empty|is a file)") as caught:
-        compare_runs([run], out)
+        compare([run], out=out)
     assert str(out) in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -198,7 +200,7 @@ def test_compare_leaves_nothing_behind_bad_input(make_run: MakeRun, tmp_path: Pa
     run = make_run("run")
     (run / "metrics.jsonl").write_text("")
     with pytest.raises(UserError, match="without a logged step"):
-        compare_runs([run], tmp_path / "new" / "out")
+        compare([run], out=tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
 
 
@@ -208,10 +210,10 @@ def test_compare_leaves_nothing_half_written(
     def broken(chart: object) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(compare, "to_png", broken)
+    monkeypatch.setattr(module, "to_png", broken)
     place = tmp_path / "reports"
     with pytest.raises(KeyboardInterrupt):
-        compare_runs([make_run("run")], place / "out")
+        compare([make_run("run")], out=place / "out")
     assert not place.exists()
 
 

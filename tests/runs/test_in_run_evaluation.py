@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
 from tidemask.modeling import load_model
-from tidemask.report.compare import compare_runs
+from tidemask.report.compare import compare
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import load_recipe
@@ -107,14 +107,14 @@ def test_watching_reports_cope_with_a_line_of_step_0(
 ) -> None:
     broken = stopped_at(run, 5, tmp_path / "stopped")
     broken.metrics.write_text("".join(run.metrics.read_text().splitlines(True)[:num_lines]))
-    assert compare_runs([broken.root], tmp_path / "report").page.is_file()
+    assert compare([broken.root], out=tmp_path / "report").page.is_file()
 
 
 def test_watching_preview_takes_weights_of_a_step_that_was_trained(
     run: RunDirectory, corpus: Path
 ) -> None:
-    (moment,) = preview(corpus, load_recipe("ptw-mrd"), progresses=[0.0], run=run.root, sequence=0)
-    assert moment is not None
+    (step,) = preview(corpus, "ptw-mrd", progress=[0.0], run=run.root)
+    assert step is not None
 
 
 @pytest.mark.slow

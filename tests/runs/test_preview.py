@@ -17,7 +17,7 @@ LEVEL = 1e-4
 
 def shown(corpus: Path, recipe: str, *settings: str, progress: float = 0.5) -> PreviewStep:
     loaded = load_recipe(recipe, settings)
-    return preview(corpus, loaded, progresses=[progress], run=None, sequence=0)[0]
+    return preview(corpus, loaded, progress=[progress])[0]
 
 
 def words_of_each_length(corpus: Path) -> Counter[int]:
@@ -26,7 +26,7 @@ def words_of_each_length(corpus: Path) -> Counter[int]:
     whole = load_recipe("bert", ["masking.ratio.ratio=0.0"])
     for sequence in range(SHARE_SEQUENCES):
         try:
-            step = preview(corpus, whole, progresses=[0.0], run=None, sequence=sequence)[0]
+            step = preview(corpus, whole, progress=[0.0], sequence=sequence)[0]
         except ValueError:
             break
         sizes: list[int] = []

@@ -38,6 +38,11 @@ class ShuffledOrder:
     Args:
         num_rows: rows of the corpus, at least 1.
         seed: of the run.
+
+    Example:
+        >>> order = ShuffledOrder(4, seed=0)
+        >>> sorted(order.rows(np.arange(4)).tolist())  # the first epoch
+        [0, 1, 2, 3]
     """
 
     def __init__(self, num_rows: int, *, seed: int) -> None:
@@ -79,6 +84,15 @@ class BatchDataset(Dataset[Batch]):
         split: training or held-out rows.
         order: which row each sample is.
         is_special: for each vocabulary id, whether it is special; bool.
+
+    Example:
+        >>> from tidemask import ShuffledOrder, Vocabulary, open_corpus
+        >>> corpus = open_corpus("corpus")
+        >>> vocabulary = Vocabulary.of(corpus.manifest.vocab_size, mask_id=4, special_ids=range(5))
+        >>> order = ShuffledOrder(len(corpus.train), seed=0)
+        >>> dataset = BatchDataset(corpus.train, order, vocabulary.is_special)
+        >>> dataset.__getitems__([0, 1]).input_ids.shape
+        torch.Size([2, 32])
     """
 
     def __init__(self, split: CorpusSplit, order: _Order, is_special: Bool[Tensor, "V"]) -> None:

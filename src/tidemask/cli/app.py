@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from tidemask import __version__
 from tidemask.cli.compare import compare_command
 from tidemask.cli.demo import demo_command
 from tidemask.cli.evaluate import evaluate_command
@@ -24,7 +25,7 @@ from tidemask.cli.preview import preview_command
 from tidemask.cli.recipes import recipes_command
 from tidemask.cli.resume import resume_command
 from tidemask.cli.score import score_command
-from tidemask.cli.terminal import print_error
+from tidemask.cli.terminal import print_error, stdout
 from tidemask.errors import UserError
 from tidemask.processes import ending_early, is_first_rank
 
@@ -36,6 +37,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        stdout.print(f"tidemask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # its callback shows it
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None: ...
+
 
 for _command in (
     demo_command,
@@ -56,7 +75,7 @@ _USERS_OSERRORS = {
     errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC,
     errno.ENOTDIR, errno.EPERM, errno.EROFS,
 }  # fmt: skip
-"""What the system refuses for a reason that a user can mend; every other is a defect of ours."""
+"""What the system refuses for a reason that a user can fix; every other is a defect of ours."""
 
 _FIRST_RANK_SECONDS = 5.0
 """How long other processes of a launcher wait with their errors: it looks every 0.1 s."""

@@ -71,7 +71,7 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
     """
     from tidemask.corpus.demo_text.documents import demo_documents
     from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
-    from tidemask.report.compare import compare_runs
+    from tidemask.report.compare import compare
 
     _check_place(out, steps)
     out.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
     report = out / "report"
     if report.exists():
         shutil.rmtree(report)
-    return compare_runs([run.root for run in runs], report)
+    return compare([run.root for run in runs], out=report)
 
 
 def training_settings(steps: int) -> list[str]:

@@ -9,7 +9,6 @@ import typer
 
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import progress_display, stdout
-from tidemask.errors import UserError
 
 
 def prepare_command(
@@ -51,20 +50,20 @@ def prepare_command(
     ] = None,
 ) -> None:
     """Turn text files into a prepared corpus: tokenised, tagged, aligned and packed."""
-    from tidemask.corpus.prepare import PrepareSettings, available_cores, prepare_files
+    from tidemask.corpus.prepare import prepare
 
-    if tokenizer is not None and vocab_size is not None:
-        raise UserError("both --tokenizer and --vocab-size. Give one of them.")
-    settings = PrepareSettings(
-        tokenizer=tokenizer,
-        vocab_size=8192 if vocab_size is None else vocab_size,
-        tagger=tagger,
-        sequence_length=sequence_length,
-        held_out=held_out,
-        workers=available_cores() if workers is None else workers,
-    )
     with progress_display() as display:
-        corpus = prepare_files(text, out=out, settings=settings, on_progress=display.on_progress)
+        corpus = prepare(
+            text,
+            out=out,
+            tokenizer=tokenizer,
+            vocab_size=vocab_size,
+            tagger=tagger,
+            sequence_length=sequence_length,
+            held_out=held_out,
+            workers=workers,
+            progress=display,
+        )
     manifest = corpus.manifest
     rows = [
         [

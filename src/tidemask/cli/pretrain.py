@@ -9,14 +9,15 @@ import typer
 
 from tidemask.cli.interrupts import stopping_in_order
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
-from tidemask.cli.trained_run import train_and_show
+from tidemask.cli.terminal import progress_display
+from tidemask.cli.trained_run import show_trained_run
 
 
 def pretrain_command(
     corpus: CorpusArgument,
     out: Annotated[Path, typer.Option("--out", help="Run directory to be made.")],
     recipe: RecipeOption = "bert",
-    on_existing: Annotated[
+    resume: Annotated[
         Literal["never", "auto"],
         typer.Option(
             "--resume",
@@ -30,14 +31,16 @@ def pretrain_command(
 
     SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
-    with stopping_in_order(out) as stop_request:
-        from tidemask.runs.config import load_recipe
-        from tidemask.runs.creation import new_or_same_run, new_run
+    with stopping_in_order(out) as stop_request, progress_display() as display:
+        from tidemask.runs.pretraining import pretrain
 
-        planned = load_recipe(recipe, settings or [])
-        if on_existing == "never":
-            is_finished = False
-            new_run(planned, corpus, out)
-        else:
-            is_finished = new_or_same_run(planned, corpus, out)
-        train_and_show(out, stop_request, is_finished=is_finished)
+        pretrain(
+            corpus,
+            out=out,
+            recipe=recipe,
+            overrides=settings or [],
+            resume=resume,
+            progress=display,
+            stop_request=stop_request,
+        )
+    show_trained_run(out)

@@ -51,7 +51,7 @@ def preview_command(
 ) -> None:
     """Show what a recipe masks in real text at several steps of a run."""
     from tidemask.runs.config import load_recipe
-    from tidemask.runs.preview import preview as mask_passage
+    from tidemask.runs.preview import preview
 
     loaded = load_recipe(recipe, settings or [])
     if run is None and loaded.masking.content.weighting == "class_loss":
@@ -64,9 +64,7 @@ def preview_command(
             ),
             soft_wrap=True,
         )
-    steps = mask_passage(
-        corpus, loaded, progresses=_progresses(progress), run=run, sequence=sequence
-    )
+    steps = preview(corpus, loaded, progress=_progresses(progress), run=run, sequence=sequence)
     show_preview(stdout, steps, recipe=loaded.name)
 
 

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from tidemask.cli.interrupts import stopping_in_order
-from tidemask.cli.trained_run import train_and_show
+from tidemask.cli.terminal import progress_display
+from tidemask.cli.trained_run import show_trained_run
 
 
 def resume_command(
     run: Annotated[Path, typer.Argument(help="A run that was interrupted.")],
 ) -> None:
     """Continue an interrupted run from its last checkpoint, as if it had never stopped."""
-    from tidemask.run_record import RunDirectory
+    with stopping_in_order(run) as stop_request, progress_display() as display:
+        from tidemask.runs.pretraining import resume
 
-    RunDirectory(run).read_config()
-    with stopping_in_order(run) as stop_request:
-        train_and_show(run, stop_request)
+        resume(run, progress=display, stop_request=stop_request)
+    show_trained_run(run)

@@ -34,6 +34,7 @@ from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
 from tidemask.progress import ProgressCallback, ignore, reported
+from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.settings import check_at_least, check_share_below_one
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
@@ -87,6 +88,65 @@ class PrepareSettings:
                 f"setting outside its range: sequence_length={self.sequence_length}. "
                 "Expected a number of tokens in [8, 65536]. 128 is usual."
             )
+
+
+def prepare(
+    text: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    tokenizer: str | Path | None = None,
+    vocab_size: int | None = None,
+    tagger: str = "textblob",
+    sequence_length: int = 128,
+    held_out: float = 0.05,
+    workers: int | None = None,
+    progress: bool | ProgressDisplay = True,
+) -> PreparedCorpus:
+    r"""Turn text files into a prepared corpus: tokenised, tagged, aligned and packed.
+
+    The same as `tidemask prepare`.
+
+    Args:
+        text: .txt, .txt.gz or .txt.xz files, directories or globs; documents are separated by
+            empty lines.
+        out: directory to be made.
+        tokenizer: directory or hub name of a fast tokenizer; `None` trains one.
+        vocab_size: maximum entries of the tokenizer that is trained; 8192 if left out.
+        tagger: "textblob", "spacy:NAME_OR_PATH", or "none" for no token classes.
+        sequence_length: tokens of a row, special ones included.
+        held_out: share of the documents kept for evaluation.
+        workers: processes; one per core if left out.
+        progress: whether to show progress in a terminal or notebook; or where to show it.
+
+    Raises:
+        UserError: as `prepare_files`; a setting is outside its range, or both a tokenizer and the
+            size of one to train are given.
+
+    Example:
+        >>> import tidemask
+        >>> _ = Path("text.txt").write_text("The fox saw the grapes.\n\nA dog sat by the sea.\n")
+        >>> corpus = tidemask.prepare(
+        ...     "text.txt", out="prepared", vocab_size=64, held_out=0, workers=1
+        ... )
+        >>> corpus.manifest.train.num_documents, corpus.manifest.train.num_words
+        (2, 13)
+    """
+    if tokenizer is not None and vocab_size is not None:
+        raise UserError(
+            f"both a tokenizer and the size of one to train: tokenizer={tokenizer}, "
+            f"vocab_size={vocab_size}. Give one of them."
+        )
+    settings = PrepareSettings(
+        tokenizer=None if tokenizer is None else str(tokenizer),
+        vocab_size=PrepareSettings.vocab_size if vocab_size is None else vocab_size,
+        tagger=tagger,
+        sequence_length=sequence_length,
+        held_out=held_out,
+        workers=available_cores() if workers is None else workers,
+    )
+    patterns = [text] if isinstance(text, str | Path) else text
+    with displayed(progress) as display:
+        return prepare_files(patterns, out=out, settings=settings, on_progress=display.on_progress)
 
 
 def prepare_files(

@@ -82,9 +82,11 @@ def evaluate(
 
     Example:
         >>> import tidemask
-        >>> [result] = tidemask.evaluate("runs/ptw", with_random=False)  # doctest: +SKIP
-        >>> result.results[0].metrics["held_out/loss_15"]  # doctest: +SKIP
-        4.87
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
+        >>> [result] = tidemask.evaluate("run", with_random=False)
+        >>> result.task, result.checkpoint, result.results[0].metrics == run.metrics
+        ('held-out', 'final', True)
     """
     if not torch.cuda.is_available():
         keep_freed_memory()

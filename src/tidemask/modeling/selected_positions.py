@@ -36,6 +36,15 @@ class SelectedPositionsLM(nn.Module):
 
     Raises:
         UserError: the model cannot keep documents apart.
+
+    Example:
+        >>> from transformers import BertConfig, BertForMaskedLM
+        >>> config = BertConfig(
+        ...     vocab_size=64, hidden_size=8, num_hidden_layers=1, num_attention_heads=2
+        ... )
+        >>> model = SelectedPositionsLM(BertForMaskedLM(config))
+        >>> model.language_model.config.model_type
+        'bert'
     """
 
     accepts_loss_kwargs = False

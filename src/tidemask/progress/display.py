@@ -54,12 +54,10 @@ class ProgressDisplay:
         self._last_line = time.monotonic() - _LOG_EVERY_SECONDS + _FIRST_LINE_SECONDS
 
     def __enter__(self) -> ProgressDisplay:
-        if self._is_live:
-            self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._is_live:
+        if self._progress.live.is_started:
             self._progress.stop()
 
     def on_progress(self, stage: str, done: int, total: int | None) -> None:
@@ -85,6 +83,7 @@ class ProgressDisplay:
         self._console.print(sentence, markup=False, soft_wrap=True)
 
     def _draw(self, stage: Stage, now: float) -> None:
+        self._progress.start()
         if stage.name not in self._tasks:
             self._tasks[stage.name] = self._progress.add_task(
                 stage.name, total=None, stage=stage, ended=None, name_width=0

@@ -49,25 +49,37 @@ class Comparison:
     seeds: str
 
 
-def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
+def compare(runs: str | Path | Sequence[str | Path], *, out: str | Path) -> Comparison:
     """Write the comparison of some runs; a single one gives the report of that run.
 
-    Everything is written aside and moved into place at the end: `out` is whole or absent.
+    The same as `tidemask compare`. Everything is written aside and moved into place at the end:
+    `out` is whole or absent.
 
     Args:
-        run_directories: as `tidemask pretrain` makes them; finished or not, evaluated or not.
+        runs: run directories; finished or not, evaluated or not.
         out: directory to be made; may exist if it is empty.
 
     Raises:
         UserError: no run, a run twice, a directory that is not a run or has no logged step, a
             damaged file, or `out` exists and is not an empty directory.
+
+    Example:
+        >>> import tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> for recipe in ("bert", "mrd-cosine"):
+        ...     _ = tidemask.pretrain("corpus", out=recipe, recipe=recipe, overrides=tiny)
+        >>> comparison = tidemask.compare(["bert", "mrd-cosine"], out="report")
+        >>> comparison.page.name, comparison.summary.values("run")
+        ('index.html', ...)
     """
+    out = Path(out)
     check_new_directory(out)
-    runs = read_runs([Path(path) for path in run_directories])
-    tables = {table.name: table for table in all_tables(runs)}
-    charts = chart_groups(runs)
-    page = render_page(runs, tables, charts)
-    drawn = [chart for group in charts.values() for chart in group] + task_charts(runs)
+    directories = [runs] if isinstance(runs, str | Path) else runs
+    read = read_runs([Path(path) for path in directories])
+    tables = {table.name: table for table in all_tables(read)}
+    charts = chart_groups(read)
+    page = render_page(read, tables, charts)
+    drawn = [chart for group in charts.values() for chart in group] + task_charts(read)
     with new_directory(out) as aside:
         _write(aside, page, tables, drawn)
     return Comparison(
@@ -77,8 +89,8 @@ def compare_runs(run_directories: Sequence[Path], out: Path) -> Comparison:
         tables=tuple(sorted((out / "tables").iterdir())),
         summary=tables["scores"].select(SUMMARY),
         downstream=tables["downstream_scores"],
-        warnings=tuple(warnings_for(runs)),
-        seeds=seeds_statement(runs),
+        warnings=tuple(warnings_for(read)),
+        seeds=seeds_statement(read),
     )
 
 

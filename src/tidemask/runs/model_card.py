@@ -7,12 +7,12 @@ that of the Hugging Face hub.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from tidemask import __version__
 from tidemask.corpus.store.manifest import Manifest
 from tidemask.masking.schedule import mean_ratio
 from tidemask.run_record import (
@@ -30,10 +30,11 @@ from tidemask.run_record import (
 )
 from tidemask.runs.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
 
+_VERSION = metadata.version("tidemask")
 _BIBTEX = f"""@software{{tidemask,
   title = {{tidemask: masked-language-model pre-training whose masking changes over training}},
   author = {{{{The tidemask developers}}}},
-  version = {{{__version__}}}
+  version = {{{_VERSION}}}
 }}"""
 
 
@@ -109,7 +110,7 @@ def _title(config: RunConfig) -> str:
     base = config.model.warm_start
     begun = f"continued from `{base}`" if base else "trained from scratch"
     return (
-        f"# {_name(config)}\n\nA masked language model, {begun} with tidemask {__version__} "
+        f"# {_name(config)}\n\nA masked language model, {begun} with tidemask {_VERSION} "
         f"under the masking recipe `{config.recipe}`."
     )
 

@@ -16,7 +16,7 @@ from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
-from tidemask.runs.config import Recipe
+from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.token_classes import NO_CLASS
 
@@ -54,27 +54,38 @@ class PreviewStep:
 
 
 def preview(
-    corpus: Path,
-    recipe: Recipe,
+    corpus: str | Path,
+    recipe: Recipe | str | Path = "bert",
     *,
-    progresses: Sequence[float],
-    run: Path | None,
-    sequence: int,
+    progress: Sequence[float] = (0.0, 0.5, 1.0),
+    run: str | Path | None = None,
+    sequence: int = 0,
 ) -> list[PreviewStep]:
-    """Mask a passage of a corpus at several steps.
+    """Mask a passage of a corpus at several steps of a run.
+
+    The same as `tidemask preview`.
 
     Args:
         corpus: a prepared corpus; its held-out split is shown, or else its training split.
-        recipe: the policy.
-        progresses: shares of the run, in [0, 1].
+        recipe: the policy: a recipe, the name of a shipped one, or the path of a YAML file.
+        progress: the steps, as shares of the run in [0, 1].
         run: a run whose logged class losses weight the classes; without one, a policy that weights
             them knows no losses yet and masks all classes alike.
         sequence: number of the sequence to show.
 
     Raises:
-        UserError: no such corpus, run or sequence; a policy that the corpus does not fit.
+        UserError: no such corpus, recipe, run or sequence; a policy that the corpus does not fit.
+
+    Example:
+        >>> import tidemask
+        >>> steps = tidemask.preview("corpus", "mrd-cosine", progress=[0.0, 1.0])
+        >>> [round(step.ratio, 2) for step in steps], len(steps[0].tokens) > 0
+        ([0.32, 0.02], True)
     """
-    opened = open_corpus(corpus)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    run = None if run is None else Path(run)
+    opened = open_corpus(Path(corpus))
     data = CorpusInputs.of(opened)
     masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
@@ -84,15 +95,15 @@ def preview(
     batch = dataset.__getitems__(ids)
     starts = starts_of_words(batch)[0]
     steps = []
-    for progress in progresses:
-        step = min(round(progress * recipe.training.max_steps), recipe.training.max_steps)
+    for share in progress:
+        step = min(round(share * recipe.training.max_steps), recipe.training.max_steps)
         masked = masker(
             batch,
-            progress=progress,
+            progress=share,
             key=StepKey(recipe.training.seed, step),
-            class_loss=_logged_losses(run, masker, progress),
+            class_loss=_logged_losses(run, masker, share),
         )
-        steps.append(_step(masked, batch, starts, masker, data, progress))
+        steps.append(_step(masked, batch, starts, masker, data, share))
     return steps
 
 

@@ -33,7 +33,13 @@ _MINIMA = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings(Settings):
-    """How long, how much at once, how fast, and what is kept."""
+    """How long, how much at once, how fast, and what is kept.
+
+    Example:
+        >>> TrainingSettings(max_steps=0)
+        Traceback (most recent call last):
+        ValueError: ...max_steps=0...
+    """
 
     max_steps: int = 2000
     """Planned optimizer steps; the clock of every schedule."""

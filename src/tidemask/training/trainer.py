@@ -69,6 +69,30 @@ class MaskedLMTrainer(ShardingTrainer):
             one.
         callbacks: of the Trainer; `on_log` gets the numbers of each line of metrics.
         stop_request: when to stop; nothing stops training if left out.
+
+    Example:
+        >>> from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+        >>> from tidemask import MaskingSettings, SelectedPositionsLM, Vocabulary
+        >>> from tidemask import ShuffledOrder, open_corpus
+        >>> corpus = open_corpus("corpus")
+        >>> tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
+        >>> vocabulary = Vocabulary.of(
+        ...     corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
+        ... )
+        >>> order = ShuffledOrder(len(corpus.train), seed=0)
+        >>> shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+        >>> model = BertForMaskedLM(BertConfig(vocab_size=vocabulary.size, **shape))
+        >>> trainer = MaskedLMTrainer(
+        ...     SelectedPositionsLM(model),
+        ...     TrainingSettings(max_steps=2, micro_batch_size=4),
+        ...     masker=Masker(MaskingSettings(), vocabulary, max_steps=2),
+        ...     dataset=BatchDataset(corpus.train, order, vocabulary.is_special),
+        ...     run=RunDirectory(Path("run")),
+        ...     tokenizer=tokenizer,
+        ... )
+        >>> trainer.train_from(None)
+        >>> [step for step, _ in RunDirectory(Path("run")).checkpoints()]
+        [2]
     """
 
     def __init__(

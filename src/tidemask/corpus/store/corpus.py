@@ -100,6 +100,11 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
 
     Raises:
         UserError: there is none, it is incomplete or damaged, or of another format version.
+
+    Example:
+        >>> corpus = open_corpus("corpus")
+        >>> corpus.manifest.sequence_length, len(corpus.train) > len(corpus.held_out) > 0
+        (32, True)
     """
     root = Path(path).expanduser()
     if not root.is_dir():

@@ -1,0 +1,164 @@
+"""Pre-training from Python as from the command line: a new run, or an interrupted one continued."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, ParamSpec
+
+from tidemask.processes import is_first_rank
+from tidemask.progress import ignore
+from tidemask.progress.display import ProgressDisplay, displayed
+from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.config import load_recipe
+from tidemask.runs.creation import new_or_same_run, new_run
+from tidemask.runs.displayed_metrics import display_records
+from tidemask.runs.train import train
+from tidemask.training.signals import StopRequest
+
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedRun:
+    """A finished run.
+
+    Attributes:
+        directory: the run directory.
+        model: directory of the final model and its tokenizer, for `from_pretrained`.
+        metrics: held-out metrics of the final model, losses in nats per token; empty if the corpus
+            has no held-out text.
+    """
+
+    directory: RunDirectory
+    model: Path
+    metrics: Mapping[str, float]
+
+
+def pretrain(
+    corpus: str | Path,
+    *,
+    out: str | Path,
+    recipe: str | Path = "bert",
+    overrides: Sequence[str] = (),
+    resume: Literal["never", "auto"] = "never",
+    callbacks: RunCallbacks | None = None,
+    progress: bool | ProgressDisplay = True,
+    stop_request: StopRequest | None = None,
+) -> PretrainedRun:
+    """Pre-train a model on a prepared corpus under a masking recipe.
+
+    The same as `tidemask pretrain`. SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint before they end
+    it; `resume` continues the run.
+
+    Args:
+        corpus: directory made by `prepare`.
+        out: run directory to be made.
+        recipe: name of a shipped recipe, or path of a YAML file.
+        overrides: `section.field=value`, over the settings of the recipe.
+        resume: "auto" continues the run in `out` if it was started with the same settings.
+        callbacks: called while the run trains.
+        progress: whether to show progress in a terminal or notebook; or where to show it.
+        stop_request: when to stop; signals are received in this call if left out.
+
+    Raises:
+        Interrupted: it was asked to stop, and everything it did is saved.
+        UserError: the corpus, the recipe, a setting or `out` is wrong; nothing is written then.
+
+    Example:
+        >>> import tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> run = tidemask.pretrain("corpus", out="run", recipe="mrd-cosine", overrides=tiny)
+        >>> run.model.name, run.metrics["held_out/loss_15"] > 0
+        ('model', True)
+    """
+    with _listening(stop_request) as request, displayed(_on_first_rank(progress)) as display:
+        planned = load_recipe(recipe, overrides)
+        run = RunDirectory(Path(out))
+        is_finished = False
+        if resume == "auto":
+            is_finished = new_or_same_run(planned, Path(corpus), run.root)
+        else:
+            new_run(planned, Path(corpus), run.root)
+        if is_finished:
+            display.on_note(f"Run is finished: {out}. Nothing is left to do.")
+        else:
+            train(run, _displaying(callbacks, display), request)
+    return _result(run)
+
+
+def resume(
+    run: str | Path,
+    *,
+    callbacks: RunCallbacks | None = None,
+    progress: bool | ProgressDisplay = True,
+    stop_request: StopRequest | None = None,
+) -> PretrainedRun:
+    """Continue an interrupted run from its last checkpoint, as if it had never stopped.
+
+    The same as `tidemask resume`. Arguments are as of `pretrain`.
+
+    Raises:
+        Interrupted: it was asked to stop, and everything it did is saved.
+        UserError: `run` is not a run or is finished, its corpus or its settings changed, or all its
+            checkpoints are damaged.
+
+    Example:
+        >>> import os, shutil, tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> before = tidemask.pretrain("corpus", out="run", overrides=tiny)
+        >>> shutil.rmtree("run/model")  # as if it had been interrupted before the end
+        >>> tidemask.resume("run").metrics == before.metrics
+        True
+    """
+    directory = RunDirectory(Path(run))
+    directory.read_config()
+    with _listening(stop_request) as request, displayed(_on_first_rank(progress)) as display:
+        train(directory, _displaying(callbacks, display), request)
+    return _result(directory)
+
+
+def _result(run: RunDirectory) -> PretrainedRun:
+    results = {(one["task"], one["checkpoint"]): one for one in run.read_evaluations()}
+    final = results.get((HELD_OUT_TASK, FINAL), {"metrics": {}})
+    return PretrainedRun(directory=run, model=run.model, metrics=final["metrics"])
+
+
+def _on_first_rank(progress: bool | ProgressDisplay) -> bool | ProgressDisplay:
+    return progress if is_first_rank() else False
+
+
+@contextmanager
+def _listening(stop_request: StopRequest | None) -> Iterator[StopRequest]:
+    """The request that was given; or a new one, which receives signals."""
+    if stop_request is not None:
+        yield stop_request
+        return
+    request = StopRequest()
+    with request.listening():
+        yield request
+
+
+def _displaying(callbacks: RunCallbacks | None, display: ProgressDisplay) -> RunCallbacks:
+    """The callbacks, with what is displayed before each; ranks other than the first are silent."""
+    callbacks = callbacks or RunCallbacks()
+    if not is_first_rank():
+        return dataclasses.replace(callbacks, on_progress=ignore, on_record=ignore, on_note=ignore)
+    return dataclasses.replace(
+        callbacks,
+        on_progress=_both(display.on_progress, callbacks.on_progress),
+        on_record=_both(display_records(display), callbacks.on_record),
+        on_note=_both(display.on_note, callbacks.on_note),
+    )
+
+
+def _both(first: Callable[_P, None], second: Callable[_P, None]) -> Callable[_P, None]:
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        first(*args, **kwargs)
+        second(*args, **kwargs)
+
+    return call

@@ -1,0 +1,103 @@
+"""The public names, and the functions that the commands call: the same from Python as by a command.
+
+The functions are called in a script of their own, as a notebook would call them.
+"""
+
+from __future__ import annotations
+
+import ast
+import filecmp
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tidemask as package
+from prose import text
+from small_runs import TINY
+
+Command = Callable[..., tuple[int, str, str]]
+
+SCRIPT = """
+import json, sys, tidemask
+
+settings = json.loads(sys.argv[1])
+corpus = tidemask.prepare(
+    "text.txt", out="corpus", vocab_size=150, sequence_length=32, held_out=0.25, workers=1
+)
+run = tidemask.pretrain("corpus", out="run", recipe="ptw-mrd", overrides=settings)
+again = tidemask.pretrain("corpus", out="run", recipe="ptw-mrd", overrides=settings, resume="auto")
+assert again == run
+[result] = tidemask.evaluate(["run"], checkpoints="5", with_random=False)
+comparison = tidemask.compare("run", out="report")
+steps = tidemask.preview("corpus", "ptw-mrd", run="run")
+print(json.dumps([run.metrics, result.results[0].metrics, steps[1].realised_ratio]))
+"""
+
+
+@pytest.mark.slow
+def test_public_functions_give_what_the_commands_give(
+    tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_function, by_command = tmp_path / "function", tmp_path / "command"
+    for directory in (by_function, by_command):
+        directory.mkdir()
+        (directory / "text.txt").write_text(text(30, seed=7), encoding="utf-8")
+    called = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(TINY)],
+        cwd=by_function,
+        capture_output=True,
+        text=True,
+    )
+    assert called.returncode == 0, called.stderr
+    final, at_checkpoint, realised = json.loads(called.stdout)
+    assert "Run is finished: run. Nothing is left to do." in called.stderr
+    assert "training: " not in called.stderr, "no lines of progress where there is no terminal"
+    monkeypatch.chdir(by_command)
+    for arguments in (
+        ["prepare", "text.txt", "--out", "corpus", "--vocab-size", 150, "--sequence-length", 32,
+         "--held-out", 0.25, "--workers", 1],
+        ["pretrain", "corpus", "--out", "run", "--recipe", "ptw-mrd", *TINY],
+        ["evaluate", "run", "--checkpoints", 5, "--no-random"],
+        ["compare", "run", "--out", "report"],
+    ):  # fmt: skip
+        status, _, err = tidemask(*arguments)
+        assert status == 0, err
+    for name in ("corpus/manifest.json", "run/model/model.safetensors"):
+        assert filecmp.cmp(by_function / name, by_command / name, shallow=False), name
+    for name, metrics in (("final", final), ("checkpoint-5", at_checkpoint)):
+        saved = json.loads((by_command / f"run/evaluation/held-out--{name}.json").read_text())
+        assert saved["metrics"] == metrics
+    assert {path.name for path in (by_function / "report").rglob("*")} == {
+        path.name for path in (by_command / "report").rglob("*")
+    }
+    _, out, _ = tidemask("preview", "corpus", "--recipe", "ptw-mrd", "--run", "run")
+    assert f"realised {realised:.3f}" in out
+
+
+def test_public_function_of_preparing_takes_a_tokenizer_or_a_size() -> None:
+    with pytest.raises(package.UserError, match=r"tokenizer=mine, vocab_size=99. Give one of them"):
+        package.prepare("text.txt", out="out", tokenizer="mine", vocab_size=99)
+
+
+def test_public_names_are_those_that_type_checkers_see() -> None:
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == package._HOMES
+    assert package.__all__ == sorted(seen)
+    for name in package.__all__:
+        assert getattr(package, name).__name__ == name
+        assert not (Path(package.__file__).parent / name).exists(), "a package has the same name"
+
+
+def test_public_version_is_that_of_the_command(tidemask: Command) -> None:
+    assert tidemask("--version") == (0, f"tidemask {package.__version__}\n", "")
