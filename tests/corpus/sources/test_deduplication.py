@@ -56,7 +56,7 @@ def test_short_texts_are_judged_as_exact_sets_of_shingles_judge_them(
 
 
 @pytest.mark.parametrize("number", [5, 8, 60, 500, 3_000])
-def test_an_exact_copy_is_no_new_text(number: int) -> None:
+def test_an_exact_copy_is_not_new(number: int) -> None:
     fresh = NearDuplicateFilter()
     text = " ".join(words(number, seed=1))
     assert fresh.is_new(text)
@@ -64,7 +64,7 @@ def test_an_exact_copy_is_no_new_text(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [120, 500, 3_000])
-def test_a_copy_with_a_few_words_changed_is_no_new_text(number: int) -> None:
+def test_a_copy_with_a_few_words_changed_is_not_new(number: int) -> None:
     text = words(number, seed=2)
     fresh = NearDuplicateFilter()
     assert fresh.is_new(" ".join(text))
@@ -73,7 +73,7 @@ def test_a_copy_with_a_few_words_changed_is_no_new_text(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [120, 500, 3_000])
-def test_a_copy_with_many_words_changed_is_a_new_text(number: int) -> None:
+def test_a_copy_with_many_words_changed_is_new(number: int) -> None:
     text = words(number, seed=2)
     fresh = NearDuplicateFilter()
     assert fresh.is_new(" ".join(text))

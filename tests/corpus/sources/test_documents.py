@@ -175,7 +175,7 @@ def test_text_refuses_empty_text(tmp_path):
         (b"PK\x00\x03", 2, "0x00"),
     ],
 )
-def test_text_names_the_offset_of_what_is_no_text(
+def test_text_names_the_offset_of_what_is_not_text(
     tmp_path, monkeypatch, chunk_bytes, content, offset, byte
 ):
     monkeypatch.setattr(decoding, "_CHUNK_BYTES", chunk_bytes)

@@ -153,7 +153,7 @@ def test_store_hash_follows_the_rows_and_not_the_files(tmp_path, monkeypatch):
     assert len({first, reordered, changed}) == 3
 
 
-def test_store_splits_travel_by_pickle(tmp_path, monkeypatch):
+def test_store_splits_can_be_pickled(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_TOKENS", 100)
     make_corpus(tmp_path / "corpus")
     split = open_corpus(tmp_path / "corpus").train
@@ -222,7 +222,7 @@ def complaint(path):
     return str(caught.value)
 
 
-def test_store_refuses_what_is_no_corpus(tmp_path):
+def test_store_refuses_what_is_not_a_corpus(tmp_path):
     assert complaint(tmp_path / "absent").startswith(f"no such corpus: {tmp_path / 'absent'} ")
     assert complaint(tmp_path).startswith(f"not a prepared corpus: {tmp_path} has no manifest.json")
 

@@ -313,7 +313,7 @@ def test_tokenization_words_are_cut_at_spaces_and_punctuation(kind):
 
 @pytest.mark.parametrize(
     "kind", sorted(KINDS.keys() - {"byte-level"})
-)  # GPT-2's pattern parts them
+)  # GPT-2's pattern separates them
 def test_tokenization_a_combining_mark_stays_with_its_letter(kind):
     assert words_of(kind, "ma\u0301t nai\u0308ve") == ["ma\u0301t", "nai\u0308ve"]
 

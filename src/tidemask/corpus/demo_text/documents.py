@@ -34,7 +34,7 @@ from tidemask.corpus.sources.documents import Document
 from tidemask.progress import ProgressCallback, ignore
 
 TARGET_WORDS = 750_000
-"""White-space separated words after which no further source is read, before the split."""
+"""Words, separated by white space, after which no further source is read."""
 
 MIN_HELD_OUT_SHARE = 0.06
 MAX_HELD_OUT_SHARE = 0.09
@@ -47,7 +47,7 @@ MAX_LEAKED_SHARE = 0.1
 """Maximum share of its 8-word shingles that a held-out paragraph may have in the training text."""
 
 DOCUMENT_WORDS = 400
-"""Words from which on a document is complete; paragraphs stay whole."""
+"""Minimum words of a document; the paragraph that completes it stays whole."""
 
 _MIN_ARTICLES = 3
 """Sources with fewer occurrences of "the" in their docstrings are not parsed."""
@@ -100,7 +100,7 @@ def held_out_packages(passages: Iterable[Passage]) -> frozenset[str]:
     """The packages to hold out: some, by the hash of their names, of 6 to 9 % of the words.
 
     Small packages come first, so that the held-out text is of many kinds; a package that would
-    make it more than `MAX_HELD_OUT_SHARE` is passed over.
+    make it more than `MAX_HELD_OUT_SHARE` is skipped.
     """
     words: Counter[str] = Counter()
     for passage in passages:
@@ -203,7 +203,7 @@ def _texts(passages: Iterable[Passage]) -> Iterator[str]:
 
 
 def _help_topics() -> dict[str, str]:
-    """Python's help topics; none where the distribution has cut them off."""
+    """Python's help topics; empty where the distribution leaves them out."""
     try:
         from pydoc_data.topics import topics
     except ImportError:

@@ -2,7 +2,7 @@
 
 These are the standard library's and those of the distributions that tidemask requires, directly
 or not; what else a user has installed does not count. Sources are read, never imported. A file
-that cannot be read or parsed is passed over.
+that cannot be read or parsed is skipped.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def required_distributions(distribution: str) -> list[importlib.metadata.Distrib
 def docstrings(source: bytes) -> Iterator[str]:
     """Docstrings of a module, its classes and its functions, in the order of the source.
 
-    None if it cannot be parsed. Functions within functions are passed over.
+    Empty if it cannot be parsed. Functions within functions are skipped.
     """
     try:
         with warnings.catch_warnings():

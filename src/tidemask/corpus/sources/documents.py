@@ -69,7 +69,7 @@ class TextFiles:
     def find(cls, patterns: Sequence[str | Path]) -> TextFiles:
         """The files that `patterns` name: files, directories (recursive, sorted) and globs.
 
-        A file named twice is read once. Hidden files and files with other endings are passed over
+        A file named twice is read once. Hidden files and files with other endings are skipped
         in directories and where a glob also matches text files.
 
         Raises:

@@ -49,7 +49,7 @@ class EncodedText:
 
 @dataclass(frozen=True)
 class PlainTextEncoder:
-    """Encodes texts as nothing but text; cheap to send to another process.
+    """Encodes texts without special tokens; cheap to pickle for another process.
 
     Letters that happen to spell a special token, "[MASK]" or "</s>", are ordinary text. Some models
     (Unigram among them) have those spellings in their own vocabulary: such a token becomes the
@@ -165,7 +165,7 @@ class CorpusTokenizer:
             raise UserError(f"tokenizer not saved: {directory}: {one_line(error)}.") from error
 
     def _serialised(self) -> str:
-        """The backend as JSON, without what its use leaves in it (truncation, padding)."""
+        """The backend as JSON, without truncation and padding, which its use leaves set."""
         backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
         backend.no_truncation()
         backend.no_padding()

@@ -1,8 +1,8 @@
-"""Training of a WordPiece tokenizer, as BERT's, that comes out the same every time.
+"""Training of a WordPiece tokenizer, as BERT's, with the same result every time.
 
 The trainer of `tokenizers` numbers the letters inside words in the order of a hash table, which
 differs from run to run and decides ties between equally frequent pairs. So the letters are counted
-first and handed to the trainer in a fixed order.
+first and given to the trainer in a fixed order.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class WordPieceTrainer:
         self._letters: Counter[str] = Counter()
 
     def count_letters(self, text: str) -> None:
-        """Take note of the letters of one text."""
+        """Count the letters of one text."""
         self._letters.update(self._normalizer.normalize_str(text))
 
     def train(self, texts: Iterable[str]) -> CorpusTokenizer:
