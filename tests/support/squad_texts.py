@@ -46,7 +46,7 @@ def questions(number, *, seed=0, share_with_answer=1.0):
 
 
 def _text():
-    return [f"{one.context} {one.question}" for one in questions(60, seed=9)]
+    return [f"{question.context} {question.question}" for question in questions(60, seed=9)]
 
 
 @cache

@@ -35,7 +35,7 @@ from tidemask.tasks.predicting import Collator, Feature
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneSettings(Settings):
-    """How every model is fine-tuned on every task, unless the task says otherwise."""
+    """How every model is fine-tuned on every task, unless a user's task sets its own."""
 
     epochs: float = 3.0
     """Passes over the training examples, above 0."""

@@ -56,7 +56,7 @@ def test_answers_of_several_windows_are_the_best_of_all(seed, max_length):
     asked = questions(2, seed=seed)
     windows = made_windows(asked, max_length)
     rng = np.random.default_rng(seed)
-    # Few values, so that a span that lies in two windows often differs in rank, not in place.
+    # Few values, so that a span in two windows often differs in rank, not in place.
     logits = [
         [rng.integers(-5, 6, len(feature["input_ids"])).astype(np.float32) for feature in windows]
         for _ in range(2)

@@ -1,4 +1,4 @@
-"""SQuAD is read from every layout, and what is wrong is told in one line."""
+"""SQuAD is read from every layout, and what is wrong is reported in one line."""
 
 import json
 import lzma
@@ -34,7 +34,7 @@ NONE = {"text": [], "answer_start": []}
 
 
 def write_lines(directory, rows, split="dev"):
-    lines = "\n".join(json.dumps(one) for one in rows)
+    lines = "\n".join(json.dumps(row) for row in rows)
     (directory / f"{split}.jsonl").write_text(lines + "\n", encoding="utf-8")
 
 
@@ -63,18 +63,18 @@ ROWS = [row(0), row(1, question="Who?", answers=answers("Ólegsson", 33)), row(2
 
 def test_squad_data_is_the_same_in_every_layout(tmp_path):
     datasets = pytest.importorskip("datasets")
-    folders = {name: tmp_path / name for name in ("lines", "official", "packed", "saved")}
+    folders = {name: tmp_path / name for name in ("lines", "official", "compressed", "saved")}
     for folder in folders.values():
         folder.mkdir()
     write_lines(folders["lines"], ROWS)
     (folders["official"] / "dev-v2.0.json").write_text(json.dumps(nested(ROWS)), encoding="utf-8")
-    with lzma.open(folders["packed"] / "dev.json.xz", "wt", encoding="utf-8") as file:
+    with lzma.open(folders["compressed"] / "dev.json.xz", "wt", encoding="utf-8") as file:
         json.dump(nested(ROWS), file)
     saved = datasets.DatasetDict({"validation": datasets.Dataset.from_list(ROWS)})
     saved.save_to_disk(str(folders["saved"]))
 
     read = {name: data(folder, 2).split("dev") for name, folder in folders.items()}
-    assert read["lines"] == read["official"] == read["packed"] == read["saved"]
+    assert read["lines"] == read["official"] == read["compressed"] == read["saved"]
     assert [question.answers for question in read["lines"]] == [
         ("the lantern", "lantern"),
         ("Ólegsson",),
@@ -119,11 +119,11 @@ def test_squad_data_fingerprint_changes_with_the_data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "problem"),
     [
         ({"answers": answers("the lantern", 11)}, "answer_start=11"),
-        ({"answers": answers("the lantern", 11)}, "first stands at 10"),
-        ({"answers": answers("the candle", 10)}, "does not stand in it"),
+        ({"answers": answers("the lantern", 11)}, "first occurs at 10"),
+        ({"answers": answers("the candle", 10)}, "does not occur in it"),
         ({"answers": answers("saw it.", -7)}, "answer_start=-7"),
         ({"answers": answers("", 10)}, "answer not in its context"),
         ({"answers": answers("the lantern", "10")}, "answers of another form"),
@@ -134,12 +134,12 @@ def test_squad_data_fingerprint_changes_with_the_data(tmp_path):
         ({"context": 7}, "context=7"),
     ],
 )
-def test_squad_data_names_file_line_and_question(tmp_path, changes, told):
+def test_squad_data_names_file_line_and_question(tmp_path, changes, problem):
     write_lines(tmp_path, [row(0), row(1, **changes)])
     with pytest.raises(UserError) as error:
         data(tmp_path).split("dev")
     message = str(error.value)
-    assert told in message
+    assert problem in message
     assert f"{tmp_path / 'dev.jsonl'}, line 2" in message
     assert changes.get("id", "q1") in message
     assert "\n" not in message
@@ -154,7 +154,7 @@ def test_squad_data_names_a_missing_field(tmp_path, field):
 
 
 @pytest.mark.parametrize(
-    ("official", "told"),
+    ("official", "problem"),
     [
         ({"version": "v2.0"}, "has no list data"),
         ({"data": [{"paragraphs": [{"context": CONTEXT}]}]}, r"data\[0\].paragraphs\[0\] has no"),
@@ -163,9 +163,9 @@ def test_squad_data_names_a_missing_field(tmp_path, field):
         (nested([row(0, answers=answers("lantern", 10))]), r"qas\[0\], question q0: answer_start"),
     ],
 )
-def test_squad_data_names_the_place_in_an_official_file(tmp_path, official, told):
+def test_squad_data_names_the_place_in_an_official_file(tmp_path, official, problem):
     (tmp_path / "dev-v1.1.json").write_text(json.dumps(official), encoding="utf-8")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=problem):
         data(tmp_path).split("dev")
 
 
@@ -189,7 +189,7 @@ def test_squad_data_reads_an_official_file_of_one_long_line(tmp_path):
     text = json.dumps(nested(rows))
     assert len(text) > MAX_LINE_CHARACTERS
     (tmp_path / "dev-v1.1.json").write_text(text, encoding="utf-8")
-    assert [question.id for question in data(tmp_path).split("dev")] == [one["id"] for one in rows]
+    assert [question.id for question in data(tmp_path).split("dev")] == [row["id"] for row in rows]
 
 
 def test_squad_data_tells_of_a_missing_and_an_empty_split(tmp_path):

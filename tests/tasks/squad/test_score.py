@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemask.tasks.squad.score import exact_match, f1, normalized, score_v1, score_v2
+from tidemask.tasks.squad.score import exact_match, f1, normalize_answer, score_v1, score_v2
 
 WORDS = st.sampled_from(
     [
@@ -81,7 +81,7 @@ def plain_best(predictions, scores, differences, answers):
         ("cat cat", ["cat"], 0, 2 / 3),  # words are counted
         ("well-known", ["well known"], 0, 0),  # a hyphen joins
         ("Étude", ["étude"], 1, 1),
-        ("“cat”", ["cat"], 0, 0),  # typographic quotes are no ASCII punctuation
+        ("“cat”", ["cat"], 0, 0),  # typographic quotes are not ASCII punctuation
         ("", ["cat"], 0, 0),
         ("in the town", ["town hall"], 0, 0.5),
     ],
@@ -103,7 +103,7 @@ def test_score_of_an_answer_that_is_an_article_differs_between_the_versions():
 @settings(deadline=None)
 def test_score_equals_the_definition(prediction, answers):
     exact, overlap = plain_scores(prediction, answers, version=1)
-    assert normalized(prediction) == plain_normalized(prediction)
+    assert normalize_answer(prediction) == plain_normalized(prediction)
     assert score_v1([prediction], [answers]) == pytest.approx({"exact_match": exact, "f1": overlap})
 
 

@@ -69,12 +69,12 @@ def task(directory, number, *, version=1, share_with_answer=1.0, **fine_tuning):
     """Dev and training questions are the same."""
     rows = [
         {
-            "id": one.id,
-            "context": one.context,
-            "question": one.question,
-            "answers": {"text": one.answers, "answer_start": one.answer_starts},
+            "id": question.id,
+            "context": question.context,
+            "question": question.question,
+            "answers": {"text": question.answers, "answer_start": question.answer_starts},
         }
-        for one in questions(number, share_with_answer=share_with_answer)
+        for question in questions(number, share_with_answer=share_with_answer)
     ]
     for split in ("train", "dev"):
         text = "\n".join(json.dumps(row) for row in rows)

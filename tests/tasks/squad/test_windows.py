@@ -1,4 +1,4 @@
-"""Windows lose no token of a context, share the stride, and label what the answer says."""
+"""Windows lose no token of a context, share the stride, and label the answer."""
 
 import random
 

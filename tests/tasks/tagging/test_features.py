@@ -59,7 +59,7 @@ def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
 
 
 TOKENIZERS = {kind: _tokenizer(kind) for kind in ("WordPiece", "byte-level", "Metaspace")}
-WORD_TOKENIZERS = {kind: WordTokenizer.of(one) for kind, one in TOKENIZERS.items()}
+WORD_TOKENIZERS = {kind: WordTokenizer.of(tokenizer) for kind, tokenizer in TOKENIZERS.items()}
 _WORD = st.one_of(
     st.sampled_from(["river", "stone.", "[SEP]", "n't", "\u200b", "\u00a0", "", "Unlikely" * 9]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),

@@ -2,7 +2,7 @@
 
 Metrics are those that the BERT paper reports (Devlin et al. 2019, table 1): F1 for QQP and MRPC,
 Spearman's correlation for STS-B, Matthews' for CoLA (as in GLUE; Wang et al. 2018), accuracy for
-the others; the second metric that GLUE averages stands beside it.
+the others; the second metric that GLUE averages is computed too.
 """
 
 from __future__ import annotations

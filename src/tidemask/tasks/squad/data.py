@@ -155,7 +155,7 @@ def _flat(asked: Mapping[str, Any], paragraph: Mapping[str, Any]) -> dict[str, A
 
 
 def _checked(example: Example, *, allows_none: bool) -> Question:
-    """The question of a row, each of whose answers stands where it is said to."""
+    """The question of a row, if each of its answers is where `answer_start` says."""
     named = example
     if isinstance(example.fields.get("id"), str):
         named = Example(example.fields, f"{example.place}, question {example.fields['id']}")
@@ -206,7 +206,7 @@ def _check_span(text: str, start: int, context: str, place: str) -> None:
     if text.strip() and found == text:
         return
     nearest = context.find(text) if text.strip() else -1
-    where = f"first stands at {nearest}" if nearest >= 0 else "does not stand in it"
+    where = f"first occurs at {nearest}" if nearest >= 0 else "does not occur in it"
     raise UserError(
         f"answer not in its context: {place}: answer_start={start} is {_shown(found)}, not "
         f"{_shown(text)}, which {where}. Expected characters counted from 0. Fix the row."

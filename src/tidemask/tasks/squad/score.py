@@ -29,11 +29,11 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def normalized(text: str) -> str:
+def normalize_answer(text: str) -> str:
     """Lower case, without ASCII punctuation, then without English articles and extra white space.
 
     Example:
-        >>> normalized("The  U.S., a 'land'")
+        >>> normalize_answer("The  U.S., a 'land'")
         'us land'
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
@@ -46,7 +46,7 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
         prediction: the text to score; empty for "no answer".
         answers: the gold texts, at least one; `("",)` for a question without an answer.
     """
-    return float(normalized(prediction) in map(normalized, answers))
+    return float(normalize_answer(prediction) in map(normalize_answer, answers))
 
 
 def f1(prediction: str, answers: Sequence[str], *, empty_texts_agree: bool) -> float:
@@ -61,7 +61,7 @@ def f1(prediction: str, answers: Sequence[str], *, empty_texts_agree: bool) -> f
 
 
 def _f1(prediction: str, answer: str, empty_texts_agree: bool) -> float:
-    predicted, wanted = normalized(prediction).split(), normalized(answer).split()
+    predicted, wanted = normalize_answer(prediction).split(), normalize_answer(answer).split()
     if not predicted and not wanted:
         return float(empty_texts_agree)
     common = sum((Counter(predicted) & Counter(wanted)).values())
@@ -115,7 +115,7 @@ def score_v2(
         unit of the differences.
     """
     has_answer = np.array([len(texts) > 0 for texts in answers])
-    gold = [[text for text in texts if normalized(text)] or [""] for texts in answers]
+    gold = [[text for text in texts if normalize_answer(text)] or [""] for texts in answers]
     difference = np.asarray(no_answer_difference, dtype=np.float64)
     answered = _scores(predictions, gold, empty_texts_agree=True)
     given = difference <= 0
@@ -139,7 +139,7 @@ def best_threshold(
 
     Questions are taken in the order of their differences, from none answered to all. As in the
     official script the threshold is 0 where answering none is best, and questions of one
-    difference are told apart by their order.
+    difference are separated by their order.
 
     Args:
         scores: of the predictions, one per question, in [0, 1].
@@ -147,9 +147,12 @@ def best_threshold(
         has_answer: whether the question has an answer.
         has_text: whether the prediction is not empty.
     """
+    # Answering one question more adds its score if it has an answer. If it has none, leaving it
+    # unanswered was right, and a text takes that point away. The running total has its maximum at
+    # the best threshold.
     order = np.argsort(difference, kind="stable")
     gains = np.where(has_answer, scores, -has_text.astype(np.float64))[order]
-    # Added one by one, as in the script: what is rounded otherwise may find another threshold.
+    # Added one by one, as in the script: another rounding might find another threshold.
     totals = np.cumsum([float(np.count_nonzero(~has_answer)), *gains])
     best = int(totals.argmax())
     threshold = float(difference[order[best - 1]]) if best else 0.0

@@ -129,7 +129,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
 
     @property
     def null_position(self) -> int:
-        """Where a model points to for "no answer"."""
+        """Position of the [CLS] token, which stands for "no answer"."""
         return self._layout.null_position
 
     def offsets(self, window: ContextWindow) -> Ints:
@@ -166,7 +166,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         return [ContextWindow(index, at, min(capacity, num_tokens - at), position) for at in starts]
 
     def _answer_tokens(self, index: int) -> tuple[int, int] | None:
-        """First and last token of the first answer; `None` if there is no token of it."""
+        """First and last token of the first answer; `None` if no token overlaps it."""
         question = self.questions[index]
         if not question.answers:
             return None

@@ -30,7 +30,7 @@ SPLITS: dict[str, tuple[str, ...]] = {
 }
 """Names of each split in files and data sets."""
 
-_CONLLU, _JSON_LINES = ".conllu", ".jsonl"
+_CONLLU, _JSONL = ".conllu", ".jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ class TaggingTaskSettings(Settings):
     """Column of the tag in files of columns, from 0, or from the end if negative; `auto` is the
     last of CoNLL columns, and UPOS of CoNLL-U."""
     tag_field: str = "auto"
-    """Field of the tags in records; `auto` is the first there of ner_tags, tags, upos, pos_tags,
-    labels."""
+    """Field of the tags in records; `auto` is the first of ner_tags, tags, upos, pos_tags,
+    labels that exists."""
     tags: tuple[str, ...] = ()
     """All tags, in the order of their numbers where the data has numbers. If empty, those of the
     training split."""
@@ -148,7 +148,7 @@ def find_split_files(source: Path) -> dict[str, Path]:
         if matches:
             found[split] = directory / matches[0]
     if "train" not in found:
-        endings = ", ".join((*COLUMN_ENDINGS[:2], _CONLLU, _JSON_LINES))
+        endings = ", ".join((*COLUMN_ENDINGS[:2], _CONLLU, _JSONL))
         raise UserError(
             f"no file of the split train: {source}. Expected such as train{COLUMN_ENDINGS[0]}, "
             f"ending in {endings}, or compressed, ending in .xz or .gz."
@@ -158,7 +158,7 @@ def find_split_files(source: Path) -> dict[str, Path]:
 
 def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
     ending = Path(_without_compression(path.name)).suffix
-    if ending == _JSON_LINES:
+    if ending == _JSONL:
         return read_records(json_lines(path), settings.tag_field, settings.tags)
     if ending == _CONLLU:
         return read_conllu(path, settings.column)
@@ -168,7 +168,7 @@ def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
 def _stem(name: str) -> str:
     name = _without_compression(name)
     ending = Path(name).suffix
-    known = (*COLUMN_ENDINGS, _CONLLU, _JSON_LINES)
+    known = (*COLUMN_ENDINGS, _CONLLU, _JSONL)
     return name.removesuffix(ending) if ending in known else name
 
 

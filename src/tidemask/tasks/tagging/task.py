@@ -1,8 +1,8 @@
 """Token classification as a fine-tuned task: named entities, parts of speech, a user's own tags.
 
-The encoder is fine-tuned with a linear layer over each token, and the best tag of each word counts
-as it stands: no structure over tags is learned or enforced, as in BERT (Devlin et al. 2019, section
-5.3). There the document stood around a sentence as context; here each sentence is read alone.
+The encoder is fine-tuned with a linear layer over each token, and the best tag of each word is
+its prediction: no structure over tags is learned or enforced, as in BERT (Devlin et al. 2019,
+section 5.3). There a sentence had its document as context; here each sentence is read alone.
 """
 
 from __future__ import annotations

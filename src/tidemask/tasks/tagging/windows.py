@@ -46,8 +46,9 @@ def sentence_windows(num_subwords: Sequence[int], capacity: int) -> list[Sentenc
     """
     ends = np.concatenate([[0], np.cumsum(np.minimum(num_subwords, capacity))])
     spans = _spans(ends, capacity)
-    # In a later window, a word has more to its right and less to its left. It goes to the later
-    # one from where its left context there exceeds its right context in the earlier one.
+    # Of two neighbours, a word's left context is the smaller side in the later window, and its
+    # right context in the earlier one. Along the words that they share the former grows and the
+    # latter shrinks: up to where they cross, the earlier window labels; from there on, the later.
     bounds = [0]
     for (_, stop), (start, _) in pairwise(spans):
         words = np.arange(start, stop)
@@ -64,12 +65,14 @@ def _spans(
     ends: np.ndarray[tuple[int], np.dtype[np.int64]], capacity: int
 ) -> list[tuple[int, int]]:
     """Words of each window; every window ends later than the one before."""
+    # `ends[w]` counts the subwords before word w. A window begins at a quarter of the capacity
+    # before the end of the last one, later where the next word would not fit, and takes as many
+    # words as fit.
     num_words = len(ends) - 1
     overlap = int(capacity * OVERLAP)
     spans = []
     start = stop = 0
     while stop < num_words:
-        # The next word has to fit as well, however little context that leaves.
         wanted = max(ends[stop] - overlap, ends[stop + 1] - capacity) if stop else 0
         start = int(np.searchsorted(ends, wanted))
         stop = int(np.searchsorted(ends, ends[start] + capacity, side="right")) - 1
