@@ -131,7 +131,10 @@ class MaskingCollator:
         self.class_loss = self.masker.new_vocabulary_loss() or (
             self.masker.new_class_loss() if settings.uses_class_loss else None
         )
-        self._losses = self._new_losses(loss_lag_steps)
+        self._losses: SharedLosses | None = None
+        if self.class_loss is not None:
+            num_classes = len(self.class_loss.class_names)
+            self._losses = SharedLosses(num_classes, lag_steps=loss_lag_steps)
         self._evaluation = Masker(
             MaskingSettings(
                 ratio=Constant(ratio=evaluation_ratio),
@@ -157,14 +160,14 @@ class MaskingCollator:
         Raises:
             ValueError: the tokenizer lacks a mask or padding token.
         """
-        for name in ("mask_token_id", "pad_token_id"):
-            if getattr(tokenizer, name) is None:
-                raise ValueError(f"{name}=None. Expected a tokenizer of a masked language model.")
-        assert tokenizer.mask_token_id is not None, "checked above"
-        assert tokenizer.pad_token_id is not None, "checked above"
+        mask_id, pad_id = tokenizer.mask_token_id, tokenizer.pad_token_id
+        if mask_id is None or pad_id is None:
+            raise ValueError(
+                f"mask_token_id={mask_id}, pad_token_id={pad_id}. "
+                "Expected a tokenizer of a masked language model, which has both."
+            )
         size = max(tokenizer.get_vocab().values()) + 1
-        vocabulary = Vocabulary.of(size, tokenizer.mask_token_id, tokenizer.all_special_ids)
-        pad_id = tokenizer.pad_token_id
+        vocabulary = Vocabulary.of(size, mask_id, tokenizer.all_special_ids)
         return cls(settings, vocabulary, max_steps=max_steps, pad_id=pad_id, **others)
 
     def __call__(self, examples: Sequence[TokenizedExample]) -> dict[str, Tensor]:
@@ -235,20 +238,13 @@ class MaskingCollator:
 
     def lag_losses(self, steps: int) -> None:
         """Set `loss_lag_steps`; before a loader is started."""
-        kept = self._losses.state() if self._losses else {}
-        self._losses = self._new_losses(steps)
         if self._losses is not None:
-            self._losses.load_state(kept)
+            self._losses = self._losses.with_lag(steps)
 
     @property
     def loss_lag_steps(self) -> int:
         """Number of steps between the class losses that mask a batch and the batch's own step."""
         return self._losses.lag_steps if self._losses else 0
-
-    def _new_losses(self, lag_steps: int) -> SharedLosses | None:
-        if self.class_loss is None:
-            return None
-        return SharedLosses(len(self.class_loss.class_names), lag_steps=lag_steps)
 
     def step_done(
         self,

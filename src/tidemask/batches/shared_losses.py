@@ -43,6 +43,12 @@ class SharedLosses:
         nearest = max((s for s in known if s <= wanted), default=min(known))
         return self._values[nearest % len(self._steps)].clone()
 
+    def with_lag(self, lag_steps: int) -> SharedLosses:
+        """The same losses with another lag, in new memory."""
+        others = SharedLosses(self._values.shape[1], lag_steps=lag_steps)
+        others.load_state(self.state())
+        return others
+
     def state(self) -> dict[str, list[float | None]]:
         """The losses kept, by steps done; null where unseen."""
         return {

@@ -23,16 +23,22 @@ def _checked(progress: float) -> float:
     return progress
 
 
+class _Curve(Settings):
+    """Checks the ratios of a schedule, whichever of them it has."""
+
+    def __post_init__(self) -> None:
+        for name in ("ratio", "start", "middle", "peak", "end"):
+            if hasattr(self, name):
+                check_share(name, getattr(self, name))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Constant(Settings):
+class Constant(_Curve):
     """The same ratio from the first step to the last; BERT's baseline is 0.15."""
 
     schedule: Literal["constant"] = "constant"
     ratio: float = 0.15
     """Share of maskable tokens, in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_share("ratio", self.ratio)
 
     def __call__(self, progress: float) -> float:
         """`ratio`, whatever the progress."""
@@ -41,7 +47,7 @@ class Constant(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(Settings):
+class Linear(_Curve):
     """A straight line; MRD linear (Yang et al. 2023) is 2p to 0."""
 
     schedule: Literal["linear"] = "linear"
@@ -50,17 +56,13 @@ class Linear(Settings):
     end: float = 0.0
     """Ratio at progress 1, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_share("start", self.start)
-        check_share("end", self.end)
-
     def __call__(self, progress: float) -> float:
         """`start + (end - start) s`."""
         return _between(self.start, self.end, _checked(progress))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine(Settings):
+class Cosine(_Curve):
     """Half a cosine wave; MRD cosine, `p (1 + cos(pi s)) + 0.02`, is 0.32 to 0.02 for p = 0.15."""
 
     schedule: Literal["cosine"] = "cosine"
@@ -69,17 +71,13 @@ class Cosine(Settings):
     end: float = 0.02
     """Ratio at progress 1, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_share("start", self.start)
-        check_share("end", self.end)
-
     def __call__(self, progress: float) -> float:
         """`end + (start - end) (1 + cos(pi s)) / 2`."""
         return _between(self.end, self.start, (1.0 + math.cos(math.pi * _checked(progress))) / 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quadratic(Settings):
+class Quadratic(_Curve):
     """A parabola that falls late (concave) or early (convex)."""
 
     schedule: Literal["quadratic"] = "quadratic"
@@ -90,10 +88,6 @@ class Quadratic(Settings):
     shape: Literal["concave", "convex"] = "concave"
     """`concave`: weight of the start is `1 - s^2`; `convex`: it is `(1 - s)^2`."""
 
-    def __post_init__(self) -> None:
-        check_share("start", self.start)
-        check_share("end", self.end)
-
     def __call__(self, progress: float) -> float:
         """`end + (start - end) (1 - s^2)`, or with `(1 - s)^2`."""
         s = _checked(progress)
@@ -103,7 +97,7 @@ class Quadratic(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Triangle(Settings):
+class Triangle(_Curve):
     """Straight to `middle` at half the run, then to `end`; a valley if `middle` is the lowest."""
 
     schedule: Literal["triangle"] = "triangle"
@@ -114,11 +108,6 @@ class Triangle(Settings):
     end: float = 0.0
     """Ratio at progress 1, in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_share("start", self.start)
-        check_share("middle", self.middle)
-        check_share("end", self.end)
-
     def __call__(self, progress: float) -> float:
         """Linear interpolation through the three ratios."""
         s = _checked(progress)
@@ -128,7 +117,7 @@ class Triangle(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmupLinear(Settings):
+class WarmupLinear(_Curve):
     """Rises from `start` to `peak` during a warm-up, then falls straight to `end`."""
 
     schedule: Literal["warmup_linear"] = "warmup_linear"
@@ -142,9 +131,7 @@ class WarmupLinear(Settings):
     """Share of the run that the warm-up takes, in (0, 1)."""
 
     def __post_init__(self) -> None:
-        check_share("start", self.start)
-        check_share("peak", self.peak)
-        check_share("end", self.end)
+        super().__post_init__()
         if not 0.0 < self.warmup < 1.0:
             raise ValueError(
                 f"warmup={self.warmup:g}. Expected a share of the run in (0, 1): what it leaves is "
@@ -212,7 +199,7 @@ class Phases(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cyclic(Settings):
+class Cyclic(_Curve):
     """Falls from `start` to `end` in every cycle and is reset at the beginning of the next."""
 
     schedule: Literal["cyclic"] = "cyclic"
@@ -226,8 +213,7 @@ class Cyclic(Settings):
     """Curve within a cycle."""
 
     def __post_init__(self) -> None:
-        check_share("start", self.start)
-        check_share("end", self.end)
+        super().__post_init__()
         check_at_least("cycles", self.cycles, 1)
 
     def __call__(self, progress: float) -> float:

@@ -143,9 +143,9 @@ class WeightTable:
                 f"class_loss of shape {tuple(class_loss.shape)}. Expected one per class, "
                 f"({self.size},)."
             )
-        infinite = torch.isinf(class_loss).nonzero()
-        if len(infinite):
-            first = int(infinite[0])
+        infinite = torch.isinf(class_loss)
+        if bool(infinite.any()):
+            first = int(infinite.nonzero()[0])
             raise ValueError(
                 f"class_loss[{first}]={float(class_loss[first])} at step {step}. Expected finite "
                 "losses, or NaN for a class not yet seen."
