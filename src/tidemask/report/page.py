@@ -93,7 +93,7 @@ def _terms_statement(runs: Sequence[ComparedRun]) -> str:
     if any(run.fingerprint is None for run in runs):
         return (
             "No difference was found in model, training settings, seed or batch. Whether the "
-            "corpus is the same cannot be told: its fingerprint is missing."
+            "corpus is the same is not known: its fingerprint is missing."
         )
     return (
         "On equal terms: same corpus (by its fingerprint), model, training settings, seed and so "

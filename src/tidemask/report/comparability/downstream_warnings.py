@@ -66,7 +66,7 @@ def downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
     if without:
         remarks.append(
             f"Random weights were not measured on {listed(without)}: what pre-training bought "
-            "there cannot be told, for a fine-tuned random model is not at chance."
+            "there is not known, for a fine-tuned random model is not at chance."
         )
     return remarks
 

@@ -100,7 +100,7 @@ def cost_chart(runs: Sequence[ComparedRun]) -> Chart:
             "Predicted tokens are the masked positions on which the loss was computed: a schedule "
             "with another mean ratio predicts another number of them in as many steps. Training "
             "time leaves out evaluation and depends on what else the machine did. Where two runs "
-            "lie on each other, the later one is dashed."
+            "coincide, the later one is dashed."
         ),
         panels=[
             _cost_panel(runs, PREDICTED_TOKENS, "Predicted tokens", "tokens"),

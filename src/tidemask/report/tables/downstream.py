@@ -113,8 +113,8 @@ def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run, task, checkpoint and split: median and spread over the seeds."""
     numbers = {
         "median": "median",
-        "low": "least",
-        "high": "largest",
+        "low": "lowest",
+        "high": "highest",
         "quartile_1": "first quartile",
         "quartile_3": "third quartile",
     }
