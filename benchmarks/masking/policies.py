@@ -113,7 +113,7 @@ def policies() -> list[Policy]:
 
 
 def longer_words_more(batch: Batch) -> Tensor:
-    """A user's weighting: continuations weigh twice as much as first subwords."""
+    """A user's weighting: continuations have twice the weight of first subwords."""
     assert batch.word_starts is not None, "the benchmark's batches have word starts"
     return 2.0 - batch.word_starts.to(torch.float32)
 
@@ -141,7 +141,7 @@ class Prepared:
         }
 
     def class_loss(self) -> Tensor | None:
-        """Losses of all classes, well apart; `None` if the policy weighs by none."""
+        """Losses of all classes, well apart; `None` if the policy needs none."""
         settings = self.policy.settings
         if settings.uses_vocabulary_loss:
             size = self.data.language.vocabulary.size
