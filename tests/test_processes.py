@@ -33,7 +33,7 @@ def program():
 with ending_early():
     program()
 """
-"""A program whose object is taken apart with the interpreter, and says so."""
+"""A program whose object is finalised with the interpreter, and prints that."""
 
 
 def _run(code: str, world_size: int) -> subprocess.CompletedProcess[str]:
@@ -49,7 +49,7 @@ def _run(code: str, world_size: int) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("end", "status", "said"),
+    ("end", "status", "printed"),
     [
         ("pass", 0, ""),
         ("sys.exit()", 0, ""),
@@ -60,12 +60,12 @@ def _run(code: str, world_size: int) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_process_end_keeps_statuses_and_words_and_skips_the_finalisation(
-    end: str, status: int, said: str
+    end: str, status: int, printed: str
 ) -> None:
     alone, launched = (_run(_ENDS.format(end=end), size) for size in (1, 2))
     assert launched.returncode == alone.returncode == status
     assert launched.stdout == alone.stdout == "a thread's word\na handler's word\n"
-    assert said in launched.stderr
+    assert printed in launched.stderr
     assert alone.stderr == launched.stderr + "finalised\n"
 
 

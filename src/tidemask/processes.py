@@ -2,9 +2,9 @@
 
 A process that a launcher started ends before the interpreter's own finalisation. Threads of C++
 outlive the group: the device mesh of FSDP2 keeps those of gloo alive after `destroy_process_group`.
-If one lets go of a tensor while the interpreter takes itself apart, it asks for the interpreter's
-lock. Python up to 3.13 ends such a thread by unwinding its stack, C++ does not allow that there,
-and a process whose work is done aborts with "terminate called without an active exception"
+If one frees a tensor while the interpreter is finalised, it asks for the interpreter's lock. Python
+up to 3.13 ends such a thread by unwinding its stack, C++ does not allow that there, and a process
+whose work is done aborts with "terminate called without an active exception"
 (https://github.com/pytorch/pytorch/issues/190489). So these processes leave by `os._exit`, after
 what may still count: threads of Python are joined, exit handlers have run, what was printed is
 flushed.

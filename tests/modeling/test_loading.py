@@ -162,7 +162,7 @@ def test_loading_a_directory_that_is_no_model_is_refused(directory: Path, tmp_pa
 
 
 def test_loading_tells_nothing_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """No bars, no report of transformers; what is new is told by the caller."""
+    """No bars, no report of transformers; what is new is a note of the caller."""
     AutoModel.from_config(tiny("bert").config).save_pretrained(tmp_path)
     capfd.readouterr()
     SelectedPositionsLM(_start(tmp_path).model)

@@ -24,7 +24,7 @@ from tidemask.training.distributed import (
 )
 
 
-class Observed(TrainerCallback):
+class Observation(TrainerCallback):
     """What one rank saw.
 
     Attributes:
@@ -38,9 +38,9 @@ class Observed(TrainerCallback):
         self.gradients: list[dict[str, torch.Tensor]] = []
         self.sharded = False
 
-    def see(self, inputs: list[dict[str, torch.Tensor]]) -> None:
+    def add(self, inputs: list[dict[str, torch.Tensor]]) -> None:
         """Keep the micro-batches of a step."""
-        self.rows.append(torch.cat([_row(one) for one in inputs]))
+        self.rows.append(torch.cat([_row(micro_batch) for micro_batch in inputs]))
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         gradients = {n: p.grad for n, p in kwargs["model"].named_parameters() if p.grad is not None}
@@ -51,23 +51,23 @@ class Observed(TrainerCallback):
         )  # fmt: skip
 
 
-def _row(one: dict[str, torch.Tensor]) -> torch.Tensor:
-    labels = torch.full_like(one["input_ids"], IGNORE_INDEX).flatten()
-    filled = len(one["classes"])
-    labels[one["positions"][:filled]] = one["targets"][:filled]
-    return torch.cat([one["input_ids"], labels.view_as(one["input_ids"])], dim=1)
+def _row(micro_batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    labels = torch.full_like(micro_batch["input_ids"], IGNORE_INDEX).flatten()
+    filled = len(micro_batch["classes"])
+    labels[micro_batch["positions"][:filled]] = micro_batch["targets"][:filled]
+    return torch.cat([micro_batch["input_ids"], labels.view_as(micro_batch["input_ids"])], dim=1)
 
 
-def observe(run: RunDirectory) -> Observed:
+def observe(run: RunDirectory) -> Observation:
     """Train a run and keep what this rank saw."""
     trainer = trainer_of(run)
-    observed = Observed()
+    observed = Observation()
     trainer.add_callback(observed)
     fetch = trainer.get_batch_samples
 
     def fetch_and_see(*arguments: Any) -> Any:
         inputs, normaliser = fetch(*arguments)
-        observed.see(inputs)
+        observed.add(inputs)
         return inputs, normaliser
 
     trainer.get_batch_samples = fetch_and_see

@@ -50,7 +50,7 @@ def _client(path: str, arguments: list[str]) -> int:
     answers = connection.makefile()
     worker = int(answers.readline())
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, lambda heard, _: os.kill(worker, heard))
+        signal.signal(number, lambda received, _: os.kill(worker, received))
     status = int(answers.readline() or 1)
     if status < 0:
         signal.signal(-status, signal.SIG_DFL)
@@ -80,7 +80,7 @@ def _keep(connection: socket.socket, worker: int) -> None:
 
 def _serve(path: str) -> Request | None:
     """Accept requests to the end; in each process forked for one, return the request."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing waits for the keepers
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen()

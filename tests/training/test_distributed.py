@@ -31,7 +31,7 @@ EXACT = (
     "model.dropout=0.0", "training.logging_steps=1", "masking.content.horizon_steps=1",
     "evaluation.batch_size=3", "training.save_steps=4",
 )  # fmt: skip
-"""Class losses that weigh the very next step; evaluation in batches that ranks share unevenly."""
+"""Class losses decide the weights of the very next step; ranks share evaluation unevenly."""
 
 
 def _started(corpus: Path, out: Path, micro: int, *settings: str) -> RunDirectory:
@@ -154,7 +154,7 @@ def test_distributed_shards_are_named_saved_whole_and_printed_once(
 
 
 def _set(run: RunDirectory, *, micro: int, sharding: str) -> None:
-    """Choose another sharding for the continuation; `micro` says what the run was begun with."""
+    """Choose another sharding for the continuation; `micro` is what the run was begun with."""
     text = run.config.read_text()
     kind = "fsdp2" if "sharding: fsdp2" in text else "none"
     run.config.write_text(text.replace(f"sharding: {kind}", f"sharding: {sharding}"))
@@ -207,7 +207,7 @@ def test_distributed_run_in_shards_goes_on_in_shards_as_if_unbroken(
 def test_distributed_batch_that_does_not_divide_is_one_line(
     alone: RunDirectory, tmp_path: Path
 ) -> None:
-    """16 sequences a step in micro-batches of 16 cannot go to two processes."""
+    """16 sequences a step in micro-batches of 16 cannot be shared by two processes."""
     broken = stopped_at(alone, 4, tmp_path / "broken")
     done = run_command(["resume", str(broken.root)], processes=2)
     assert done.returncode != 0
@@ -233,9 +233,9 @@ def test_distributed_processes_that_disagree_write_nothing(corpus: Path, tmp_pat
 
 @pytest.mark.slow
 def test_distributed_death_of_one_process_ends_the_others(corpus: Path, tmp_path: Path) -> None:
-    """Nothing hangs, the run goes on from a checkpoint, and what the survivor says is one line.
+    """Nothing hangs, the run continues from a checkpoint, and the survivor prints one line.
 
-    It says nothing where the launcher ends it first.
+    It prints nothing where the launcher ends it first.
     """
     run = _started(
         corpus, tmp_path / "run", 2, "training.max_steps=3000", "evaluation.every_steps=3000"

@@ -73,6 +73,6 @@ def test_divergence_stops_every_rank(corpus: Path, tmp_path: Path) -> None:
     done = run_command([*arguments, "training.micro_batch_size=4"], processes=2)
     assert done.returncode == 1, done.stderr  # torchrun's own
     assert "is not finite: nan in step 2, samples 8, 9, 10, 11, 12, 13, 14, 15 (" in done.stderr
-    assert done.stderr.count("is not finite") == 1, "the first process alone says it"
+    assert done.stderr.count("is not finite") == 1, "the first process alone prints it"
     assert "tidemask/cli.py" not in done.stderr
     assert [step for step, _ in run.checkpoints()] == [1]

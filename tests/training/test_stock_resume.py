@@ -58,7 +58,7 @@ def test_stock_trainer_resumes_within_a_stream(workers: int, tmp_path: Path) -> 
 
 
 def test_stock_trainer_resumes_from_a_directory_elsewhere(tmp_path: Path) -> None:
-    """The state is the checkpoint's own, whatever lies in the output directory."""
+    """The state is the checkpoint's own, whatever is in the output directory."""
     Run(tmp_path / "a", "class loss", callbacks=(Stop(4),), **SAVING).train()
     Run(tmp_path / "b", "words", callbacks=(Stop(4),), **SAVING).train()
     rest = Run(tmp_path / "b", "class loss").train(tmp_path / "a" / "checkpoint-4")

@@ -109,7 +109,7 @@ def test_reporting_tracker_that_is_not_installed_is_refused_before_anything_is_w
     assert not (tmp_path / "run").exists()
 
 
-class _Heard(TrainerCallback):
+class _Recorder(TrainerCallback):
     """A user's own callback."""
 
     def __init__(self) -> None:
@@ -127,12 +127,12 @@ def test_reporting_to_a_users_callbacks_and_measures(corpus: Path, tmp_path: Pat
         seen.append(model.training)
         return {"own/largest": max(float(p.abs().max()) for p in model.parameters())}
 
-    heard = _Heard()
+    recorder = _Recorder()
     run = started(corpus, tmp_path / "run", "bert")
-    train(run, RunCallbacks(measures=(largest_weight,), trainer_callbacks=(heard,)))
+    train(run, RunCallbacks(measures=(largest_weight,), trainer_callbacks=(recorder,)))
     lines = records(run)
-    assert [step for step, _ in heard.logs] == [line["step"] for line in lines]
-    for line, (_, logs) in zip(lines, heard.logs, strict=True):
+    assert [step for step, _ in recorder.logs] == [line["step"] for line in lines]
+    for line, (_, logs) in zip(lines, recorder.logs, strict=True):
         assert ("own/largest" in line) == ("held_out/loss_15" in line)
         assert {k: v for k, v in line.items() if math.isfinite(v)} == {
             k: v for k, v in logs.items() if k not in TIMES

@@ -1,11 +1,12 @@
 """Masked language models: built or loaded, and run with their head at the selected positions only.
 
 The wrapped module's own `forward` computes the loss, so that data-parallel wrappers and
-`torch.compile` see it. Nothing here knows a corpus; what fits what is checked in `starting.py`.
+`torch.compile` see it. Nothing here knows a corpus; `runs/initial_model.py`
+checks whether they fit.
 """
 
 from tidemask.modeling.building import build_model
-from tidemask.modeling.documents import can_keep_apart, document_starts
+from tidemask.modeling.documents import document_starts, separation_problem
 from tidemask.modeling.loading import (
     StartingWeights,
     load_model,
@@ -24,11 +25,11 @@ __all__ = [
     "SelectedPositionsLM",
     "StartingWeights",
     "build_model",
-    "can_keep_apart",
     "document_starts",
     "load_model",
     "load_starting_weights",
     "missing_positions",
     "num_positions",
     "quietly",
+    "separation_problem",
 ]

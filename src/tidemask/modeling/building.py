@@ -40,7 +40,7 @@ def build_model(
         settings: size or configuration file, and dropout.
         tokenizer: whose special ids the configuration records.
         vocab_size: number of ids.
-        sequence_length: longest sequence, tokens; a model of a size takes at least 512.
+        sequence_length: longest sequence, tokens; a model of a size has at least 512 positions.
         seed: of the initial weights.
 
     Raises:
@@ -48,7 +48,7 @@ def build_model(
             can be built from it.
     """
     if settings.size is not None:
-        return _of_config(_of_size(settings, tokenizer, vocab_size, sequence_length), seed)
+        return _from_config(_size_config(settings, tokenizer, vocab_size, sequence_length), seed)
     path = Path(str(settings.config)).expanduser()
     config = _read_config(path)
     config.vocab_size = vocab_size
@@ -56,11 +56,11 @@ def build_model(
         setattr(config, name, token_id)
     set_dropout(config, settings.dropout)
     try:
-        model = _of_config(config, seed)
+        model = _from_config(config, seed)
         missing = missing_positions(model, sequence_length)
         if missing:
             config.max_position_embeddings += missing
-            model = _of_config(config, seed)
+            model = _from_config(config, seed)
     except FAILURES as error:
         raise UserError(
             f"no model of this configuration: {path}: {first_sentence(error)} "
@@ -69,7 +69,7 @@ def build_model(
     return model
 
 
-def _of_config(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+def _from_config(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model: PreTrainedModel = AutoModelForMaskedLM.from_config(  # type: ignore[no-untyped-call]
@@ -98,7 +98,7 @@ def _read_config(path: Path) -> PreTrainedConfig:
     return config
 
 
-def _of_size(
+def _size_config(
     settings: ModelSettings,
     tokenizer: PreTrainedTokenizerBase,
     vocab_size: int,

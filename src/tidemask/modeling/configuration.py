@@ -36,7 +36,7 @@ _DROPOUTS = (
     "hidden_dropout",
     "activation_dropout",
 )
-"""How configurations call dropout in the encoder."""
+"""Names of the encoder's dropouts in configurations."""
 
 
 def check_masked_lm(config: PreTrainedConfig, place: str) -> None:

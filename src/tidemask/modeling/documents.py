@@ -2,7 +2,7 @@
 
 A row is `begin document separator document separator ...`. A separator belongs to the document that
 it ends; the begin token belongs to the first document, of which the row may hold only the rest.
-Positions count anew in each document, so that it is encoded as if it stood alone. Padding is a
+Positions restart at 0 in each document, so that it is encoded as if it stood alone. Padding is a
 document of its own.
 
 transformers makes no such mask of position ids (`create_bidirectional_mask` ignores them), so an
@@ -40,8 +40,8 @@ def document_starts(input_ids: Int[Tensor, "B L"], separator_id: int) -> Bool[Te
 
 
 @dataclass(frozen=True)
-class _Apart:
-    """What keeps documents apart.
+class _DocumentMask:
+    """Which positions see each other, and their numbers.
 
     Attributes:
         visible: whether the first position sees the second.
@@ -54,17 +54,19 @@ class _Apart:
     inside: Bool[Tensor, "B L"]
 
 
-def _apart(starts: Bool[Tensor, "B L"], attention_mask: Bool[Tensor, "B L"] | None) -> _Apart:
+def _document_mask(
+    starts: Bool[Tensor, "B L"], attention_mask: Bool[Tensor, "B L"] | None
+) -> _DocumentMask:
     places = torch.arange(starts.shape[1], device=starts.device)
     begins = torch.where(starts, places, 0).cummax(dim=1).values
     visible = begins[:, :, None] == begins[:, None, :]
     if attention_mask is None:
-        return _Apart(visible, places - begins, torch.ones_like(starts))
-    alike = attention_mask[:, :, None] == attention_mask[:, None, :]
-    return _Apart(visible & alike, places - begins, attention_mask)
+        return _DocumentMask(visible, places - begins, torch.ones_like(starts))
+    same_padding = attention_mask[:, :, None] == attention_mask[:, None, :]
+    return _DocumentMask(visible & same_padding, places - begins, attention_mask)
 
 
-def can_keep_apart(model: PreTrainedModel) -> str | None:
+def separation_problem(model: PreTrainedModel) -> str | None:
     """Why a model cannot keep documents apart, as a clause without a subject; `None` if it can."""
     architecture = str(model.config.model_type)
     if architecture not in _ENCODE:
@@ -77,7 +79,7 @@ def can_keep_apart(model: PreTrainedModel) -> str | None:
     return None
 
 
-def encode_apart(
+def encode_separately(
     model: PreTrainedModel,
     input_ids: Int[Tensor, "B L"],
     starts: Bool[Tensor, "B L"],
@@ -86,53 +88,53 @@ def encode_apart(
     """Last hidden states, each document encoded as if it stood alone.
 
     Args:
-        model: for which `can_keep_apart` gives `None`.
+        model: for which `separation_problem` gives `None`.
         input_ids: packed rows.
         starts: true at the first position of each document; position 0 counts as one.
         attention_mask: true where a position is not padding; `None` if nothing is padded.
     """
     encode = _ENCODE[str(model.config.model_type)]
-    return encode(model, input_ids, _apart(starts, attention_mask))
+    return encode(model, input_ids, _document_mask(starts, attention_mask))
 
 
-_Encode = Callable[[Any, Tensor, _Apart], Tensor]
+_Encode = Callable[[Any, Tensor, _DocumentMask], Tensor]
 
 
-def _with_mask(model: Any, input_ids: Tensor, apart: _Apart) -> Tensor:
+def _with_mask(model: Any, input_ids: Tensor, documents: _DocumentMask) -> Tensor:
     encoder = model.base_model
     hidden: Tensor = encoder(
         input_ids=input_ids,
-        attention_mask=_for_attention(model, apart.visible),
-        position_ids=apart.positions + first_position(encoder),
+        attention_mask=_for_attention(model, documents.visible),
+        position_ids=documents.positions + first_position(encoder),
     )[0]
     return hidden
 
 
-def _modernbert(model: Any, input_ids: Tensor, apart: _Apart) -> Tensor:
+def _modernbert(model: Any, input_ids: Tensor, documents: _DocumentMask) -> Tensor:
     """Sliding windows are cut at the documents' borders; each kind of layer has its own mask."""
     places = torch.arange(input_ids.shape[1], device=input_ids.device)
     near = (places[:, None] - places).abs() <= model.config.sliding_window
     hidden: Tensor = model.base_model(
         input_ids=input_ids,
         attention_mask={
-            "full_attention": _for_attention(model, apart.visible),
-            "sliding_attention": _for_attention(model, apart.visible & near),
+            "full_attention": _for_attention(model, documents.visible),
+            "sliding_attention": _for_attention(model, documents.visible & near),
         },
-        position_ids=apart.positions,
+        position_ids=documents.positions,
     )[0]
     return hidden
 
 
-def _deberta(model: Any, input_ids: Tensor, apart: _Apart) -> Tensor:
+def _deberta(model: Any, input_ids: Tensor, documents: _DocumentMask) -> Tensor:
     """Its forward gives one mask to embeddings and attention, so the two are called in turn.
 
     Relative positions are differences, the same in a document that stands alone.
     """
     encoder = model.base_model
     embedded = encoder.embeddings(
-        input_ids=input_ids, position_ids=apart.positions, mask=apart.inside
+        input_ids=input_ids, position_ids=documents.positions, mask=documents.inside
     )
-    hidden: Tensor = encoder.encoder(embedded, apart.visible, output_hidden_states=False)[0]
+    hidden: Tensor = encoder.encoder(embedded, documents.visible, output_hidden_states=False)[0]
     return hidden
 
 

@@ -29,21 +29,21 @@ class Projection(NamedTuple):
 
 
 Head = Callable[[Any, Tensor], Projection]
-"""From a masked language model and hidden states [S, H]."""
+"""Called with a masked language model and hidden states [S, H]."""
 
 
-def _onto(features: Tensor, output: Any) -> Projection:
+def _projection(features: Tensor, output: Any) -> Projection:
     return Projection(features, output.weight, output.bias)
 
 
 def _albert(model: Any, hidden: Tensor) -> Projection:
     head = model.predictions
-    return _onto(head.LayerNorm(head.activation(head.dense(hidden))), head.decoder)
+    return _projection(head.LayerNorm(head.activation(head.dense(hidden))), head.decoder)
 
 
 def _bert(model: Any, hidden: Tensor) -> Projection:
     head = model.cls.predictions
-    return _onto(head.transform(hidden), head.decoder)
+    return _projection(head.transform(hidden), head.decoder)
 
 
 def _deberta(model: Any, hidden: Tensor) -> Projection:
@@ -57,20 +57,20 @@ def _deberta(model: Any, hidden: Tensor) -> Projection:
 
 def _distilbert(model: Any, hidden: Tensor) -> Projection:
     transformed = model.activation(model.vocab_transform(hidden))
-    return _onto(model.vocab_layer_norm(transformed), model.vocab_projector)
+    return _projection(model.vocab_layer_norm(transformed), model.vocab_projector)
 
 
 def _electra(model: Any, hidden: Tensor) -> Projection:
-    return _onto(model.generator_predictions(hidden), model.generator_lm_head)
+    return _projection(model.generator_predictions(hidden), model.generator_lm_head)
 
 
 def _modernbert(model: Any, hidden: Tensor) -> Projection:
-    return _onto(model.head(hidden), model.decoder)
+    return _projection(model.head(hidden), model.decoder)
 
 
 def _roberta(model: Any, hidden: Tensor) -> Projection:
     head = model.lm_head
-    return _onto(head.layer_norm(nn.functional.gelu(head.dense(hidden))), head.decoder)
+    return _projection(head.layer_norm(nn.functional.gelu(head.dense(hidden))), head.decoder)
 
 
 HEADS: dict[str, Head] = {
@@ -85,7 +85,7 @@ HEADS: dict[str, Head] = {
     "roberta": _roberta,
     "xlm-roberta": _roberta,
 }
-"""By `model_type`. DeBERTa-v3 is of the type `deberta-v2`; ELECTRA's is its generator's."""
+"""Heads by `model_type`. DeBERTa-v3 is of the type `deberta-v2`; ELECTRA's is its generator's."""
 
 
 def freeze_unused_bias(model: PreTrainedModel) -> None:

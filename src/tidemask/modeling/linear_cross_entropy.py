@@ -6,6 +6,11 @@ step, and on a CPU, where such blocks are mapped in anew each time, much of its 
 derivative takes the place of the logits, a block of rows at a time while they are in the cache, and
 the gradients are products with it.
 
+torch 2.13 has `torch.nn.functional.linear_cross_entropy`, whose chunks hold less memory still. With
+`reduction="none"`, which class losses need, it computes the logits again in the backward pass: on a
+CPU it took six times as long (1024 rows, 16384 entries). It replaces `_LinearCrossEntropy` when it
+is no slower and 2.13 is the oldest release that we support.
+
 Dimensions: `S` rows, `H` hidden size, `V` vocabulary.
 """
 
@@ -69,7 +74,7 @@ def _fused(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor)
 class _LinearCrossEntropy(torch.autograd.Function):
     """Keeps `D = P - 1`, the softmax less one at the target: the gradient of a loss by its logits.
 
-    With `g` the gradient by each loss, put on the smaller matrices so that `D` is only read:
+    With `g` the gradient of each loss, which scales the smaller matrices so that `D` is only read:
     `d hidden = g (D weight)`, `d weight = D' (g hidden)`, `d bias = D' g`. The one is taken off in
     float32, before `D` is rounded to a narrower type: where the target is all but certain, `P`
     rounds to 1 and nothing would be left.
@@ -96,17 +101,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        # The chain rule through `logits = hidden weight' + bias`, with the gradient of the logits
+        # `g D` never made: row factors `g` commute with the products, so they scale [S, H].
         hidden, weight, derivative, kept = ctx.saved_tensors
         kind = hidden.dtype
         scale = gradients[0].masked_fill(~kept, 0.0)
         column = scale[:, None]
         with torch.autocast(hidden.device.type, enabled=False):
-            scaled = (hidden * column).to(kind)
             of_hidden = ((derivative @ weight) * column).to(kind)
-            of_weight = derivative.t() @ scaled
+            of_weight = derivative.t() @ (hidden * column).to(kind)
             of_bias = None
             if ctx.has_bias:
-                # Equal factors become 1, which no type rounds.
+                # `g` itself would be rounded to a narrower type here. Divided by its largest entry,
+                # equal factors become 1, which no type rounds.
                 unit = functional.pad(
                     scale.abs(), (0, 1), value=torch.finfo(scale.dtype).tiny
                 ).amax()
@@ -121,7 +128,7 @@ def _wide(tensor: Tensor) -> torch.dtype:
 
 
 def _differentiate_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
-    """Put the derivative of some rows in their place; returns their cross-entropies [rows].
+    """Replace the logits of some rows by `P - 1`; return their cross-entropies [rows].
 
     With `m` the largest logit of a row and `q` the largest probability, which is that logit's, the
     logarithm of the row's normaliser is `m - log q`. It is exact where the target's own probability
@@ -148,11 +155,11 @@ def cut_cross_entropy(
     *,
     kernel: str = "cce",
 ) -> Float[Tensor, "S"]:
-    """The same by the package cut-cross-entropy, whose kernels never hold whole rows of logits.
+    """Cross-entropies as `linear_cross_entropy`, by the package cut-cross-entropy.
 
-    For GPUs, in the 16-bit type of autocast (Wijmans et al. 2025, arXiv 2411.09009). That package
-    knows no bias, so it is the last column of the weights, and the features end in a 1. Gradients
-    are not filtered.
+    Its kernels never hold whole rows of logits; they are for GPUs, in the 16-bit type of autocast
+    (Wijmans et al. 2025, arXiv 2411.09009). They take no bias, so it becomes the last column of the
+    weights, and the features end in a 1. Gradients are not filtered.
 
     Args:
         hidden: features of the rows to predict.

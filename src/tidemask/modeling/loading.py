@@ -44,7 +44,7 @@ def quietly() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """A model whose training goes on.
+    """A model that is trained further.
 
     Attributes:
         model: in float32.
@@ -151,7 +151,7 @@ def _check_sizes(name: str, mismatched: Collection[tuple[str, Any, Any]]) -> Non
         weight, saved, expected = min(mismatched, key=lambda found: found[0])
         raise UserError(
             f"weights of another model: {name} holds {weight} of shape {tuple(saved)}, its "
-            f"configuration says {tuple(expected)}. Expected weights and config.json of one model."
+            f"configuration gives {tuple(expected)}. Expected weights and config.json of one model."
         )
 
 

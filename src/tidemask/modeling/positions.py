@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 def first_position(encoder: nn.Module) -> int:
     """Number of a sequence's first position.
 
-    RoBERTa and its kin keep the positions up to that of padding for themselves and count from the
-    next; their table of positions says so by its `padding_idx`.
+    RoBERTa and its relatives reserve the positions up to that of padding and count from the next;
+    their position embeddings have a `padding_idx`.
     """
     embeddings = getattr(encoder, "embeddings", None)
     padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)

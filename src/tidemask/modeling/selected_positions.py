@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tidemask.errors import UserError
-from tidemask.modeling.documents import can_keep_apart, document_starts, encode_apart
+from tidemask.modeling.documents import document_starts, encode_separately, separation_problem
 from tidemask.modeling.heads import HEADS, freeze_unused_bias
 from tidemask.modeling.linear_cross_entropy import linear_cross_entropy
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
-"""From features, output embeddings, their bias and targets to cross-entropies."""
+"""Called with features, output embeddings, their bias and targets; returns cross-entropies."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class SelectedPositionsLM(nn.Module):
         freeze_unused_bias(model)
         self.separator_id = separator_id
         if separator_id is not None:
-            _check_apart(model)
+            _check_separable(model)
         architecture = str(model.config.model_type)
         self._head = HEADS.get(architecture)
         if self._head is None:
@@ -113,11 +113,11 @@ class SelectedPositionsLM(nn.Module):
     ) -> Tensor:
         """Last hidden states [B, L, H]."""
         if starts is not None:
-            _check_apart(self.language_model)
+            _check_separable(self.language_model)
         elif self.separator_id is not None:
             starts = document_starts(input_ids, self.separator_id)
         if starts is not None:
-            return encode_apart(self.language_model, input_ids, starts, attention_mask)
+            return encode_separately(self.language_model, input_ids, starts, attention_mask)
         mask = None if attention_mask is None else attention_mask.long()
         hidden: Tensor = self.language_model.base_model(input_ids=input_ids, attention_mask=mask)[0]
         return hidden
@@ -127,7 +127,7 @@ class SelectedPositionsLM(nn.Module):
     ) -> Tensor:
         """Logits [B, L, V] of the model's own forward."""
         if starts is not None:
-            _check_apart(self.language_model)
+            _check_separable(self.language_model)
         inputs = {"input_ids": input_ids}
         if attention_mask is not None and self._takes_mask:
             inputs["attention_mask"] = attention_mask.long()
@@ -135,8 +135,8 @@ class SelectedPositionsLM(nn.Module):
         return logits
 
 
-def _check_apart(model: PreTrainedModel) -> None:
-    reason = can_keep_apart(model)
+def _check_separable(model: PreTrainedModel) -> None:
+    reason = separation_problem(model)
     if reason is not None:
         raise UserError(
             f"documents cannot be kept apart: the model {reason}. Expected an architecture that "

@@ -12,7 +12,7 @@ from tidemask.settings import Settings, check_share_below_one
 DEFAULT_SIZE = "bert-tiny"
 """The model where nothing names one."""
 
-_DROPOUT_OF_SIZES = 0.1
+_DEFAULT_DROPOUT = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,11 @@ class ModelSettings(Settings):
     """A `config.json` of transformers, or a directory with one, to train from scratch. Vocabulary,
     special ids and, where there are too few, positions become those of the corpus."""
     warm_start: str | None = None
-    """A directory or a name on the hub with a masked language model whose training goes on. The
+    """A directory or a name on the hub with a masked language model to train further. The
     corpus must have been prepared with its tokenizer."""
     dropout: float | None = None
     """Dropout after embeddings, attention and feed-forward layers, in [0, 1). Unset it is 0.1 for
-    a `size`, else what the model's own configuration says."""
+    a `size`, else what the model's own configuration sets."""
     documents: Literal["together", "apart"] = "together"
     """Whether the tokens of a packed row see the whole row or their own document only."""
 
@@ -54,7 +54,7 @@ class ModelSettings(Settings):
             hint = did_you_mean(self.size, MODEL_SIZES)
             raise ValueError(f"size={self.size}. Expected one of {', '.join(MODEL_SIZES)}.{hint}")
         if self.dropout is None:
-            object.__setattr__(self, "dropout", _DROPOUT_OF_SIZES)
+            object.__setattr__(self, "dropout", _DEFAULT_DROPOUT)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from tidemask.settings import Settings, check_at_least, check_share_below_one
 from tidemask.training.sharding import Sharding, sharding_arguments
 from tidemask.training.trackers import AUTO, named_trackers
 
-_LARGEST = 2**31 - 1
+_MAX_COUNT = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
 
 
@@ -99,8 +99,8 @@ class TrainingSettings(Settings):
         for name, minimum in _MINIMA.items():
             check_at_least(name, getattr(self, name), minimum)
         for name in ("max_steps", "micro_batch_size", "gradient_accumulation_steps"):
-            if getattr(self, name) > _LARGEST:
-                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_LARGEST}.")
+            if getattr(self, name) > _MAX_COUNT:
+                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_MAX_COUNT}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
         if self.head == "cut_cross_entropy" and self.precision != "bf16":
@@ -228,7 +228,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
-        report_to=[],  # `reporting.py` makes the callbacks
+        report_to=[],  # `trackers.py` makes the callbacks
         run_name=output.name,
         disable_tqdm=True,
     )

@@ -1,4 +1,4 @@
-"""A tensor on its way from the device to the host, without anyone waiting for it yet."""
+"""A copy from the device to the host that nothing waits for yet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 class AsyncCopy:
-    """Begins to copy a tensor to the host; on a CPU it is there already.
+    """Copies a tensor to the host without waiting; on a CPU it is there already.
 
     Reading a number back from a GPU makes the host wait until everything queued before it is done,
-    and the GPU then wait for the host. The copy is queued instead, and looked at a step later.
+    and the GPU then wait for the host. The copy is queued instead, and read a step later.
 
     Args:
         value: must not be changed afterwards.

@@ -20,9 +20,9 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 
 STATE_FILE = "tidemask_state.json"
-"""Class loss and logging sums."""
+"""File of class losses, logging sums and identity."""
 SEAL_FILE = "checkpoint.json"
-"""Sizes and SHA-256 digests of all other files."""
+"""File of the sizes and SHA-256 digests of all other files."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def staging_directory(run: RunDirectory, step: int) -> Path:
 def seal(directory: Path, step: int) -> None:
     """List every file of a finished checkpoint with size and digest, and force all to the disk."""
     files = {
-        path.relative_to(directory).as_posix(): _identity(path)
+        path.relative_to(directory).as_posix(): _size_and_digest(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
@@ -71,10 +71,10 @@ def prune(run: RunDirectory, *, keep: int, is_planned: Callable[[int], bool]) ->
     """Delete all checkpoints but the newest and the `keep` newest planned ones.
 
     One that was saved between two planned steps, because the run was asked to stop, is there to
-    continue from: it takes no other's place, and goes when a newer one is there.
+    continue from: it takes no other's place, and is deleted when a newer one is there.
 
     Args:
-        run: whose.
+        run: whose checkpoints are deleted.
         keep: how many; 0 keeps all.
         is_planned: whether the uninterrupted run saves a checkpoint after so many steps.
     """
@@ -97,7 +97,7 @@ def _discard(run: RunDirectory, step: int, checkpoint: Path) -> None:
 
 
 def room_on(directory: Path) -> str:
-    """A sentence for errors of writing, as libraries hide what the system said."""
+    """A sentence for errors of writing, as libraries hide the system's message."""
     return f"Is the disk full? It has {shutil.disk_usage(directory).free / 1e6:,.1f} MB free."
 
 
@@ -138,7 +138,7 @@ def problem_with(directory: Path) -> str | None:
             return f"{name} is missing"
         if path.stat().st_size != sizes[name]:
             return f"{name} has {path.stat().st_size} bytes where {sizes[name]} were written"
-        if _identity(path) != expected:
+        if _size_and_digest(path) != expected:
             return f"{name} is not what was written"
     return None
 
@@ -184,7 +184,7 @@ def read_state(directory: Path) -> dict[str, Any]:
     return content
 
 
-def _identity(path: Path) -> dict[str, Any]:
+def _size_and_digest(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}

@@ -23,7 +23,7 @@ def join_launched_processes() -> None:
 
 
 def leave_launched_processes() -> None:
-    """Dissolve the group, if there is one; under FSDP2 its threads go on (see `processes`)."""
+    """Dissolve the group, if there is one; under FSDP2 its threads stay (see `processes`)."""
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
         PartialState().destroy_process_group()
@@ -48,7 +48,7 @@ def all_sum(vector: Tensor) -> Tensor:
 
 
 def on_device(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """A tensor of the host on the device, without waiting until it is there."""
+    """Copy a tensor of the host to the device, without waiting until it is there."""
     if torch.device(device).type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -17,8 +17,8 @@ from tidemask.training.signals import STOP_SIGNALS, Interrupted, StopRequest
 def agreed_signal(stop_request: StopRequest) -> signal.Signals | None:
     """The signal that any rank has received, the same on every rank; `None` if there is none.
 
-    Every rank must ask at the same points. Alone, a process asks only itself. Of several signals
-    SIGINT counts most.
+    Every rank must call it at the same points. Of several signals
+    SIGINT takes precedence.
     """
     if rank_and_size()[1] == 1:
         return stop_request.received
@@ -44,21 +44,21 @@ class GracefulStopCallback(TrainerCallback):
     """
 
     def __init__(self, stop_request: StopRequest) -> None:
-        self._interruption = stop_request
+        self._stop_request = stop_request
         self._votes: AsyncCopy | None = None
         self.stopped_by: signal.Signals | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Save and stop; whether the step is logged is not touched.
+        """Request a checkpoint and the end; whether the step is logged is not changed.
 
         Several ranks stop a step later than one would: they count their votes of the step before,
-        which no one has to wait for.
+        which needs no wait.
         """
         if rank_and_size()[1] == 1:
-            self.stopped_by = self._interruption.received
+            self.stopped_by = self._stop_request.received
         else:
             cast = self._votes
-            self._votes = AsyncCopy(all_sum(_votes(self._interruption, args.device)))
+            self._votes = AsyncCopy(all_sum(_votes(self._stop_request, args.device)))
             self.stopped_by = _counted(cast.wait()) if cast is not None else None
         if self.stopped_by is not None:
             control.should_save = control.should_training_stop = True
@@ -66,7 +66,7 @@ class GracefulStopCallback(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Stop at the checkpoint that was being saved when the signal came."""
-        self.stopped_by = agreed_signal(self._interruption)
+        self.stopped_by = agreed_signal(self._stop_request)
         if self.stopped_by is not None:
             control.should_training_stop = True
         return control

@@ -1,6 +1,6 @@
 """The micro-batches of one optimizer step: fetched, moved to the device, masked there.
 
-On a GPU this goes on beside the step before, on a stream of its own: its kernels are small, and
+On a GPU this runs beside the step before, on a stream of its own: its kernels are small, and
 the one number that the host must know of each micro-batch, how many positions are selected, is
 there before the device has finished the step before.
 
@@ -84,7 +84,7 @@ class StepMasking:
         started = time.perf_counter()
         fetched = [next(batches) for _ in range(num_batches)]
         loaded = time.perf_counter()
-        with self._beside():
+        with self._own_stream():
             masked = [
                 self.masker(
                     batch.to(self.device), progress=progress, key=key, class_loss=class_loss
@@ -99,7 +99,7 @@ class StepMasking:
                 model_inputs(batch, num_classes=num_classes, num_selected=number)
                 for batch, number in zip(masked, num_selected, strict=True)
             ]
-        self._hand_over(inputs)
+        self._synchronise_with_training(inputs)
         return MaskedStep(
             inputs=inputs,
             counts=TokenCounts(*counts.sum(0)),
@@ -108,15 +108,15 @@ class StepMasking:
         )
 
     @contextmanager
-    def _beside(self) -> Iterator[None]:
+    def _own_stream(self) -> Iterator[None]:
         if self._stream is None:
             yield
             return
         with torch.cuda.stream(self._stream):
             yield
 
-    def _hand_over(self, inputs: list[dict[str, Tensor]]) -> None:
-        """Let the training stream wait for ours, and our memory live as long as it is read."""
+    def _synchronise_with_training(self, inputs: list[dict[str, Tensor]]) -> None:
+        """Let the training stream wait for ours; keep our memory until that stream has read it."""
         if self._stream is None:
             return
         training = torch.cuda.current_stream(self.device)
@@ -161,11 +161,11 @@ def model_inputs(masked: MaskedBatch, *, num_classes: int, num_selected: int) ->
     positions = torch.nonzero_static(selected, size=num_rows, fill_value=0).squeeze(1)
     targets = masked.labels.flatten()[positions].long()
     targets[num_selected:] = IGNORE_INDEX
-    chosen = positions[:num_selected]
+    at_selected = positions[:num_selected]
     if masked.token_class is None:
-        classes = torch.full_like(chosen, num_classes)
+        classes = torch.full_like(at_selected, num_classes)
     else:
-        classes = masked.token_class.flatten()[chosen].long()
+        classes = masked.token_class.flatten()[at_selected].long()
         classes = torch.where(classes == NO_CLASS, num_classes, classes).clamp(max=num_classes)
     inputs = {
         "input_ids": masked.input_ids,
@@ -176,7 +176,7 @@ def model_inputs(masked: MaskedBatch, *, num_classes: int, num_selected: int) ->
     if masked.attention_mask is not None:
         inputs["attention_mask"] = masked.attention_mask
     if masked.loss_weight is not None:
-        inputs["loss_weight"] = masked.loss_weight.flatten()[chosen]
+        inputs["loss_weight"] = masked.loss_weight.flatten()[at_selected]
     return inputs
 
 

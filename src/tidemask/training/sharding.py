@@ -20,7 +20,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
 
 _LOST = re.compile(r"Connection (closed|reset|refused)|Broken pipe|Timed out waiting")
-"""What gloo says of a process that is gone."""
+"""What the errors of gloo contain when another process has ended."""
 
 Sharding = Literal["none", "fsdp2"]
 """Whether every process holds all parameters, or a shard of them."""
@@ -41,9 +41,11 @@ def sharding_arguments(sharding: Sharding) -> dict[str, Any]:
 
 
 def mark_layers(model: Any) -> None:
-    """Tell Accelerate which layers of a model to shard each by itself: the repeated ones."""
+    """Mark the layers of a model that Accelerate shards one by one: the repeated ones."""
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-    layers = [layer for one in lists for layer in one if any(True for _ in layer.parameters())]
+    layers = [
+        layer for layers in lists for layer in layers if any(True for _ in layer.parameters())
+    ]
     model._no_split_modules = sorted({type(layer).__name__ for layer in layers})
 
 
@@ -62,7 +64,7 @@ def naming_lost_processes(run: RunDirectory) -> Iterator[None]:
             raise
         raise UserError(
             f"another process of {run.root} ended, so rank {rank_and_size()[0]} cannot go on. See "
-            f"what that one said; then continue with `tidemask resume {run.root}`."
+            f"its message; then continue with `tidemask resume {run.root}`."
         ) from error
 
 

@@ -35,7 +35,7 @@ _INNER = "language_model."
 
 
 class ShardingTrainer(Trainer):
-    """A Trainer whose state is whole in its checkpoints, whatever holds it in training."""
+    """A Trainer whose checkpoints hold whole weights and a whole optimizer state, never shards."""
 
     def create_accelerator_and_postprocess(self) -> None:
         """Let FSDP2 run on the CPU too, where Accelerate would silently leave it out.

@@ -1,8 +1,8 @@
-"""Signals that ask a training to stop become a request; it is acted on where nothing is lost.
+"""Signals that ask a training to stop become a request, which is acted on where nothing is lost.
 
 SIGTERM and SIGUSR1 (what schedulers send before they take the machine) and SIGINT (Ctrl-C) are
-noted while training goes on, and `stopping.py` ends it after the step under way. Needs no torch, so
-that a command can listen before its slow imports.
+noted while training goes on, and `graceful_stop.py` ends it after the step under way. This module
+needs no torch, so that a command can listen before its slow imports.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
 class Interrupted(BaseException):
     """A training was asked to stop and did; what it saved continues it.
 
-    No error, so it passes handlers of `Exception` as `KeyboardInterrupt` does.
+    It is not an error: it passes handlers of `Exception`, as `KeyboardInterrupt` does.
 
     Args:
         by: the signal that asked.
@@ -73,7 +73,7 @@ class StopRequest:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Only note a signal, for who asks `received`; outside this block it raises at once."""
+        """Only note a signal in `received`; outside this block it raises `Interrupted` at once."""
         before, self._deferred = self._deferred, True
         try:
             yield
@@ -93,13 +93,13 @@ class StopRequest:
 
 
 def leave_signals_to_parent(_worker_id: int = 0) -> None:
-    """Make a process that reads ahead deaf to what asks the training to stop.
+    """Let a data-loading worker ignore the signals that ask the training to stop.
 
-    Schedulers, launchers and terminals signal every process of a job. A reader that died of it
-    would fail the step under way; it ends when its parent ends it, by SIGTERM too, or is gone.
+    Schedulers, launchers and terminals signal every process of a job. A worker that died of
+    it would fail the step under way; it ends when its parent ends it, by SIGTERM too, or is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows: no telling who sent a signal
+    if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows: the sender of a signal is not known
         return
     awaited = set(STOP_SIGNALS) - {signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)

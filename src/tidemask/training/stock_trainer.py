@@ -29,7 +29,7 @@ _FOR_LOSS = ("token_class", LOSS_WEIGHT, NUM_MASKABLE)
 
 
 class StockTrainerMasking(TrainerCallback, ExportableState):
-    """Tells the collator the steps, keeps class losses, and puts both into checkpoints.
+    """Keeps the collator at the Trainer's step and class losses, and saves both in checkpoints.
 
     While the model is in evaluation mode the collator masks for evaluation: uniform tokens at one
     ratio, the same at every evaluation. A policy that learns from class losses masks by those of as
@@ -54,7 +54,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
     # ---- what the Trainer calls ----
 
     def on_init_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Watch the model's mode, and keep from it the columns that only the loss reads.
+        """Follow the model's mode, and remove the columns that only the loss reads from its inputs.
 
         Raises:
             ValueError: arguments with which the masking cannot know the steps, or not continue.
@@ -68,7 +68,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
                     f"{name}={not expected} of the Trainer. Expected {expected}: the masking "
                     "counts batches in order, and restores itself."
                 )
-        self._watch(others["model"])
+        self._follow(others["model"])
         self._scaled_by_ranks = bool(args.average_tokens_across_devices)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -91,7 +91,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
                 raise ValueError(
                     f"{name}={ours} of the collator and {theirs} of the Trainer. Expected the same."
                 )
-        self._watch(others["model"])  # another one, if the Trainer has a model_init
+        self._follow(others["model"])  # another one, if the Trainer has a model_init
         self._in_training, self._sums = True, None
         self._continues = state.global_step > 0
         ahead = 1 + args.dataloader_num_workers * (args.dataloader_prefetch_factor or 2)
@@ -102,7 +102,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         state.stateful_callbacks[type(self).__name__] = self.state()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """The loader starts anew with the batches of the coming step."""
+        """Restart the collator with the batches of the coming step."""
         others["model"].train()
         loader = others["train_dataloader"]
         per_epoch = _batches_per_epoch(loader, state.max_steps * self._accumulation_steps)
@@ -117,7 +117,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         self.collator.start(state.global_step, -again)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """An optimizer step is completed.
+        """Pass the class losses of the completed step to the collator.
 
         Raises:
             ValueError: the policy needs `compute_loss`, and the Trainer does not call it.
@@ -138,12 +138,12 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         self.collator.step_done(loss_sum, count)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Back to training mode, before the next training batch is masked."""
+        """Set training mode again, before the next training batch is masked."""
         if self._in_training:
             others["model"].train()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Training is over."""
+        """Leave training: the evaluations that follow do not set training mode again."""
         self._in_training = False
 
     def state(self) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         ).cpu()
         self._sums = sums if self._sums is None else self._sums + sums
 
-    def _watch(self, model: nn.Module) -> None:
+    def _follow(self, model: nn.Module) -> None:
         if model is not self._model:
             self._model = model
             self.collator.is_training = lambda: model.training
@@ -220,7 +220,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         elif self.collator.class_loss is not None:
             raise ValueError(
                 f"no masking state in the checkpoint of step {state.global_step}. Expected one "
-                "that was saved with this callback: the policy goes on from its class losses."
+                "that was saved with this callback: the policy continues from its class losses."
             )
 
 
