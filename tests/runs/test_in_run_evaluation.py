@@ -35,7 +35,7 @@ def _evaluation(run: RunDirectory, name: str) -> dict[str, Any]:
     return json.loads((run.evaluation / f"held-out--{name}.json").read_text())
 
 
-def test_watching_measures_a_warm_start_unless_told_otherwise() -> None:
+def test_in_run_measures_a_warm_start_unless_set_otherwise() -> None:
     assert HeldOutSettings().measures_start(is_warm=True)
     assert not HeldOutSettings().measures_start(is_warm=False)
     assert HeldOutSettings(at_start=True).measures_start(is_warm=False)
@@ -45,7 +45,7 @@ def test_watching_measures_a_warm_start_unless_told_otherwise() -> None:
         assert load_recipe("bert", [setting]).evaluation.at_start == value
 
 
-def test_watching_the_start_is_the_untrained_model_and_changes_nothing_else(
+def test_in_run_the_start_is_the_untrained_model_and_changes_nothing_else(
     run: RunDirectory, corpus: Path, tmp_path: Path
 ) -> None:
     plain = trained(corpus, tmp_path / "plain", "ptw-mrd", *AT_START[1:])
@@ -64,7 +64,7 @@ def test_watching_the_start_is_the_untrained_model_and_changes_nothing_else(
 
 
 @pytest.mark.slow
-def test_watching_the_start_survives_a_resume(run: RunDirectory, tmp_path: Path) -> None:
+def test_in_run_the_start_survives_a_resume(run: RunDirectory, tmp_path: Path) -> None:
     """From a checkpoint it is not measured again; before the first one, what is missing is."""
     for step, lost in ((5, ()), (0, ()), (0, ("line",)), (0, ("file",)), (0, ("line", "file"))):
         broken = stopped_at(run, step, tmp_path / f"{step}{''.join(lost)}")
@@ -83,13 +83,13 @@ def test_watching_the_start_survives_a_resume(run: RunDirectory, tmp_path: Path)
             assert target.stat().st_mtime_ns == before
 
 
-def test_watching_the_start_is_drawn_once(run: RunDirectory) -> None:
+def test_in_run_the_start_is_drawn_once(run: RunDirectory) -> None:
     events = EventAccumulator(str(run.tensorboard))
     events.Reload()
     assert [event.step for event in events.Scalars("held_out/loss_15")] == [0, 4, 8]
 
 
-def test_watching_the_start_is_no_result_of_the_run(run: RunDirectory, tmp_path: Path) -> None:
+def test_in_run_the_start_is_no_result_of_the_run(run: RunDirectory, tmp_path: Path) -> None:
     (compared,) = read_runs([run.root])
     assert compared.held_out is not None
     assert compared.held_out.checkpoint == "final"
@@ -102,7 +102,7 @@ def test_watching_the_start_is_no_result_of_the_run(run: RunDirectory, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_lines", [1, None])
-def test_watching_reports_cope_with_a_line_of_step_0(
+def test_in_run_reports_cope_with_a_line_of_step_0(
     num_lines: int | None, run: RunDirectory, tmp_path: Path
 ) -> None:
     broken = stopped_at(run, 5, tmp_path / "stopped")
@@ -110,7 +110,7 @@ def test_watching_reports_cope_with_a_line_of_step_0(
     assert compare([broken.root], out=tmp_path / "report").page.is_file()
 
 
-def test_watching_preview_takes_weights_of_a_step_that_was_trained(
+def test_in_run_preview_takes_weights_of_a_step_that_was_trained(
     run: RunDirectory, corpus: Path
 ) -> None:
     (step,) = preview(corpus, "ptw-mrd", progress=[0.0], run=run.root)
@@ -118,7 +118,7 @@ def test_watching_preview_takes_weights_of_a_step_that_was_trained(
 
 
 @pytest.mark.slow
-def test_watching_two_processes_measure_the_start_as_one_and_print_a_table(
+def test_in_run_two_processes_measure_the_start_as_one_and_print_a_table(
     run: RunDirectory, corpus: Path, tmp_path: Path
 ) -> None:
     other = RunDirectory(tmp_path / "two")
@@ -138,7 +138,7 @@ def test_watching_two_processes_measure_the_start_as_one_and_print_a_table(
     ]  # fmt: skip
 
 
-def test_watching_before_within_and_after_are_measured_alike_in_bf16(
+def test_in_run_before_within_and_after_are_measured_alike_in_bf16(
     corpus: Path, tmp_path: Path
 ) -> None:
     """A model that does not learn keeps its losses to the last bit, whatever trains it."""

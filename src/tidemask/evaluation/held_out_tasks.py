@@ -27,10 +27,10 @@ class HeldOutText:
     """The held-out split of a prepared corpus, and how models read it.
 
     Attributes:
-        corpus: its directory.
-        model: whether documents are kept apart.
-        fingerprint: of the corpus, where the models come from a run on it; models from elsewhere
-            (`None`) are held against it.
+        corpus: directory of the corpus.
+        model: settings that say whether the documents of a row are kept apart.
+        fingerprint: of the corpus, where the models come from a run on it; `None` for models from
+            elsewhere, whose tokenizers are compared with that of the corpus.
     """
 
     corpus: Path
@@ -42,7 +42,7 @@ class HeldOutText:
         """The corpus with its tokenizer.
 
         Raises:
-            UserError: it is missing or damaged, not what it was, or has no held-out text.
+            UserError: it is missing or damaged, has changed, or has no held-out text.
         """
         corpus = open_corpus(self.corpus)
         if self.fingerprint is not None:
@@ -55,7 +55,7 @@ class HeldOutText:
         return CorpusInputs.of(corpus)
 
     def notes_on(self, model_under_test: ModelUnderTest) -> tuple[str, ...]:
-        """What could not be checked of a model that comes from elsewhere.
+        """Check that a model fits the corpus; returns what could not be checked, a sentence each.
 
         Raises:
             UserError: its tokenizer is not that of the corpus, or it is too short for its rows.
@@ -70,10 +70,8 @@ class HeldOutText:
         if self.fingerprint is not None:
             return ()
         if model_under_test.is_random:
-            if (
-                model_under_test.tokenizer_fingerprint
-                != self.data.corpus.manifest.tokenizer_fingerprint
-            ):
+            expected = self.data.corpus.manifest.tokenizer_fingerprint
+            if model_under_test.tokenizer_fingerprint != expected:
                 raise UserError(
                     f"model does not fit the corpus: {model_under_test.tokenizer_directory} and "
                     f"{self.corpus} have different tokenizers."
@@ -95,7 +93,7 @@ class HeldOutTask:
         self._text, self._settings = text, settings
 
     def describe(self) -> Mapping[str, Any]:
-        """How much is read, and the fingerprint of the corpus."""
+        """Number of sequences and draws, and the fingerprint of the corpus."""
         return self._text.data.held_out_evaluator(self._settings).describe()
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
@@ -148,4 +146,4 @@ CORPUS_TASKS: Mapping[str, Callable[[HeldOutText, HeldOutSettings, TaskSettings]
     HELD_OUT_TASK: lambda text, held_out, _: HeldOutTask(text, held_out),
     PSEUDO_PERPLEXITY: lambda text, _, settings: HeldOutPerplexityTask(text, settings),
 }
-"""By name."""
+"""What makes each task, by its name."""

@@ -31,7 +31,7 @@ from tidemask.tasks.held_out.loss import (
     masked_tokens,
     unigram_entropy,
 )
-from tidemask.tasks.held_out.sums import HeldOutSums, MeasuredTokens, Reduce
+from tidemask.tasks.held_out.sums import HeldOutSums, MaskedTokens, Reduce
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ class HeldOutEvaluator:
                     maskings = fixed_maskings(batch, self.vocabulary, percent, num_draws)
                     draws = [masked_tokens(model, batch, bands, *masking) for masking in maskings]
                     if number < len(chunks):
-                        of_ratio.add(MeasuredTokens.joined(draws), len(batch.sample_ids))
+                        of_ratio.add(MaskedTokens.joined(draws), len(batch.sample_ids))
                 on_progress("held-out loss", done + 1, num_rounds)
         metrics: dict[str, float] = {}
         for percent, of_ratio in sums.items():

@@ -1,8 +1,8 @@
 """Bands of vocabulary entries by how often they occur in the training text.
 
 Frequent entries are learned early and rare ones late or never, whatever their part of speech: a
-recipe may gain on the one and lose on the other. The bands are fixed by a rule, so that runs on
-the same corpus are measured on the same ones.
+recipe may gain on the former and lose on the latter. The bands follow from the corpus by a fixed
+rule, so that runs on the same corpus are measured on the same bands.
 
 Dimension: `V` vocabulary entries.
 """
@@ -29,11 +29,17 @@ def frequency_bands(token_counts: Int[Tensor, "V"]) -> Int[Tensor, "V"] | None:
         token_counts: how often each entry occurs among the maskable training tokens.
 
     Returns:
-        `None` where no entry occurs: there is nothing to order by.
+        `None` where no entry occurs.
+
+    Example:
+        >>> frequency_bands(torch.tensor([60, 20, 15, 5, 0])).tolist()
+        [0, 1, 2, 3, 4]
     """
     total = int(token_counts.sum())
     if total == 0:
         return None
+    # `up_to[i]` is the number of tokens of the `i` rarest entries; what is more frequent than an
+    # entry is the total less all entries up to and including its own count.
     ordered = token_counts.long().sort().values
     up_to = torch.cat([ordered.new_zeros(1), ordered.cumsum(0)])
     more_frequent = total - up_to[torch.searchsorted(ordered, token_counts.long(), right=True)]

@@ -23,7 +23,7 @@ from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.masking.selection import select_expected
 from tidemask.modeling import SelectedPositionsLM
-from tidemask.tasks.held_out.sums import MeasuredTokens
+from tidemask.tasks.held_out.sums import MaskedTokens
 from tidemask.token_classes import NO_CLASS
 
 _SEED = 20230710
@@ -48,7 +48,7 @@ def masked_tokens(
     bands: Int[Tensor, "V"] | None,
     inputs: Int[Tensor, "B L"],
     selected: Bool[Tensor, "B L"],
-) -> MeasuredTokens:
+) -> MaskedTokens:
     """The tokens that a masking of a batch selects, in their order, with the model's losses.
 
     Args:
@@ -70,7 +70,7 @@ def masked_tokens(
         classes = torch.full_like(positions, NO_CLASS)
     else:
         classes = batch.token_class.flatten()[positions].long()
-    return MeasuredTokens(
+    return MaskedTokens(
         loss=loss.double().cpu(),
         token_class=classes.cpu(),
         band=None if bands is None else bands[targets[: len(positions)].cpu()],

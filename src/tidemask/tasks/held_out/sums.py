@@ -1,6 +1,6 @@
-"""What held-out loss is made of: sums over masked tokens, added up over batches and processes.
+"""Sums over masked tokens, added up over batches and processes, and the held-out losses from them.
 
-Dimensions: `N` measured tokens, `K` classes (`K1` is `K + 1`, the last for none), `F` bands.
+Dimensions: `N` masked tokens, `K` classes (`K1` is `K + 1`, the last for none), `F` bands.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Reduce = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class MeasuredTokens:
-    """The masked tokens of a batch, on the CPU."""
+class MaskedTokens:
+    """The masked tokens of a batch with the losses on them, on the CPU."""
 
     loss: Tensor  # [N] float64, nats
     token_class: Tensor  # [N] int64, `NO_CLASS` for none
@@ -34,57 +34,57 @@ class MeasuredTokens:
     sequence: Tensor  # [N] int64, row in the batch
 
     @classmethod
-    def joined(cls, draws: Sequence[MeasuredTokens]) -> MeasuredTokens:
+    def joined(cls, draws: Sequence[MaskedTokens]) -> MaskedTokens:
         """The tokens of several maskings of one batch."""
-        bands = [one.band for one in draws if one.band is not None]
+        bands = [draw.band for draw in draws if draw.band is not None]
         return cls(
-            loss=torch.cat([one.loss for one in draws]),
-            token_class=torch.cat([one.token_class for one in draws]),
+            loss=torch.cat([draw.loss for draw in draws]),
+            token_class=torch.cat([draw.token_class for draw in draws]),
             band=torch.cat(bands) if bands else None,
-            sequence=torch.cat([one.sequence for one in draws]),
+            sequence=torch.cat([draw.sequence for draw in draws]),
         )
 
 
 @dataclass(frozen=True)
 class GroupSums:
-    """Summed loss and number of the tokens of each group of a kind."""
+    """Sum of the losses and number of tokens in each group, float64 [K1] or [F]."""
 
     loss: Tensor
     count: Tensor
 
     @classmethod
     def zeros(cls, num_groups: int) -> GroupSums:
-        """Of no token."""
+        """Start with no token in any group."""
         return cls(_zeros(num_groups), _zeros(num_groups))
 
     def add(self, loss: Tensor, group: Tensor) -> None:
-        """Take more tokens with the group of each."""
+        """Add tokens, given the loss and the group of each."""
         size = self.loss.shape[0]
         self.loss.add_(_total(loss, group, size))
         self.count.add_(torch.bincount(group, minlength=size))
 
     def means(self, names: Iterable[str]) -> dict[str, float]:
-        """Mean loss of each group that occurs, by its name; groups after the last name are not."""
+        """Mean loss of each group that has tokens, by name; groups without a name are left out."""
         groups = zip(names, self.loss.tolist(), self.count.tolist(), strict=False)
         return {name: loss / count for name, loss, count in groups if count > 0}
 
 
 @dataclass(frozen=True)
 class HeldOutSums:
-    """Of one masking ratio. Standard errors treat sequences as the units of sampling."""
+    """Sums at one masking ratio. Standard errors take sequences as the units of sampling."""
 
     by_class: GroupSums  # [K1]
     by_band: GroupSums  # [F]
-    moments: Tensor  # [3]: sums over sequences of l^2, l c, c^2
+    moments: Tensor  # [3]: sums over sequences of l^2, l c, c^2; l their loss, c their tokens
 
     @classmethod
     def zeros(cls, num_classes: int) -> HeldOutSums:
-        """Of no token, for so many classes."""
+        """Start with no token, for a number of classes."""
         bands = GroupSums.zeros(len(FREQUENCY_BANDS))
         return cls(GroupSums.zeros(num_classes + 1), bands, _zeros(3))
 
-    def add(self, tokens: MeasuredTokens, num_sequences: int) -> None:
-        """Take the masked tokens of a batch of `num_sequences`."""
+    def add(self, tokens: MaskedTokens, num_sequences: int) -> None:
+        """Add the masked tokens of a batch of `num_sequences` sequences."""
         no_class = self.by_class.loss.shape[0] - 1
         classes = torch.where(tokens.token_class == NO_CLASS, no_class, tokens.token_class)
         self.by_class.add(tokens.loss, classes)
@@ -119,7 +119,9 @@ class HeldOutSums:
         }
 
     def _standard_error(self) -> float:
-        """Of the quotient of sums, with sequences as clusters (linearised ratio estimator)."""
+        """Standard error of the mean loss, nats."""
+        # The mean r is a quotient of two sums over sequences, of losses l and of counts c. To first
+        # order its error is that of the sum of l - r c, whose squares the moments give.
         total = float(self.by_class.count.sum())
         mean = float(self.by_class.loss.sum()) / total
         squares, products, counts = self.moments.tolist()
@@ -131,5 +133,5 @@ def _zeros(size: int) -> Tensor:
 
 
 def _total(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
-    """Sum per group, float64; `bincount` with weights would count integers where none is given."""
+    """Sum per group, float64; `bincount` with weights returns integers if there are no values."""
     return _zeros(num_groups).index_add_(0, groups, values)

@@ -2,8 +2,8 @@
 
 A pair is right if the pseudo-log-likelihood of the acceptable sentence is the larger one (Warstadt
 et al., "BLiMP: The Benchmark of Linguistic Minimal Pairs for English", 2020, arXiv 1912.00582;
-for masked language models Salazar et al. 2020, arXiv 1910.14659, section 4.3). Sums are compared,
-not means over tokens. A tie is wrong, as it is there.
+for masked language models Salazar et al. 2020, arXiv 1910.14659, section 4.3). Sums over tokens are
+compared, not means. A tie is wrong, as in BLiMP.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class PairScores:
     """The scores of some pairs.
 
     Attributes:
-        pairs: what was scored.
+        pairs: the pairs that were scored.
         good: PLL of each acceptable sentence, nats, float64 [P].
         bad: PLL of each other sentence, nats, float64 [P].
         is_alike: whether the tokenizer gave both sentences the same tokens, bool [P].
-        is_cut: whether a sentence was longer than the model and lost its end, bool [P].
+        is_cut: whether a sentence was longer than the model and its end was cut off, bool [P].
     """
 
     pairs: Sequence[Pair]
@@ -50,13 +50,13 @@ class PairScores:
         return (self.good > self.bad) & ~self.is_alike
 
     def metrics(self) -> dict[str, float]:
-        """Accuracies, fractions, with standard errors of the binomial law.
+        """Accuracies, as fractions, with standard errors from the binomial distribution.
 
         Returns:
-            `accuracy`: the mean over paradigms (macro average), BLiMP's number; `micro_accuracy`:
-            over all pairs; each with `_standard_error`. `paradigm/NAME`: of one paradigm;
-            `phenomenon/NAME` and `field/NAME`: the mean over their paradigms. `num_pairs`,
-            `num_ties`.
+            `accuracy` is the mean over paradigms (macro average), as BLiMP reports it;
+            `micro_accuracy` is the mean over all pairs; `paradigm/NAME` that over one paradigm;
+            `phenomenon/NAME` and `field/NAME` are means over their paradigms. Each has a
+            `_standard_error`. `num_pairs` and `num_ties` are counts.
         """
         paradigms = {name: self.is_right[rows] for name, rows in self._rows("paradigm").items()}
         metrics = {
@@ -65,9 +65,9 @@ class PairScores:
         }
         for kind in ("phenomenon", "field"):
             for name, rows in self._rows(kind).items():
-                inside = dict.fromkeys(self.pairs[row].paradigm for row in rows)
-                key = f"{kind}/{name}"
-                metrics |= _mean_of_groups(key, [paradigms[paradigm] for paradigm in inside])
+                of_group = dict.fromkeys(self.pairs[row].paradigm for row in rows)
+                shares = [paradigms[paradigm] for paradigm in of_group]
+                metrics |= _mean_of_groups(f"{kind}/{name}", shares)
         for name, right in paradigms.items():
             metrics |= _mean_of_groups(f"paradigm/{name}", [right])
         metrics["num_pairs"] = len(self.pairs)
@@ -75,7 +75,7 @@ class PairScores:
         return metrics
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader should know: pairs without a difference, and sentences that were cut."""
+        """Notes on pairs with the same tokens in both sentences, and on sentences that were cut."""
         notes = []
         if self.is_alike.any():
             first = self.pairs[int(self.is_alike.argmax())]
@@ -92,6 +92,7 @@ class PairScores:
         return tuple(notes)
 
     def _rows(self, kind: str) -> dict[str, list[int]]:
+        """Rows of the pairs of each paradigm, phenomenon or field that has a name."""
         rows: dict[str, list[int]] = defaultdict(list)
         for row, pair in enumerate(self.pairs):
             rows[getattr(pair, kind)].append(row)
@@ -100,7 +101,7 @@ class PairScores:
 
 
 def _mean_of_groups(name: str, groups: Iterable[NDArray[np.bool_]]) -> dict[str, float]:
-    """Mean of the groups' accuracies, and its standard error: pairs are drawn, groups are fixed."""
+    """Mean of the groups' accuracies with its standard error: the pairs vary, not the groups."""
     shares = [(float(right.mean()), len(right)) for right in groups]
     variance = sum(p * (1 - p) / n for p, n in shares) / len(shares) ** 2
     return {
@@ -147,7 +148,7 @@ class MinimalPairsTask:
         path: the file or directory.
         name: what the task is called; `blimp` for BLiMP.
         settings: how sentences are scored.
-        limit: only so many pairs of each paradigm, for a quick look; 0 for all.
+        limit: largest number of pairs of each paradigm, for a quick look; 0 takes all.
     """
 
     path: Path

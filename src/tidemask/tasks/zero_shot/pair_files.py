@@ -1,9 +1,9 @@
 """Files of minimal pairs: BLiMP's, and a user's own.
 
 JSON Lines have a pair per line, `sentence_good` and `sentence_bad` (or `good` and `bad`), and
-BLiMP's names of what it shows: `UID`, the paradigm, `linguistics_term`, the phenomenon, and
-`field`. Files of two tab-separated columns (`.tsv`) have the acceptable sentence first; a first
-line with those names is a heading. Without a `UID` the name of the file is that of the paradigm.
+BLiMP's names of its groups: `UID`, the paradigm, `linguistics_term`, the phenomenon, and `field`.
+Files of two tab-separated columns (`.tsv`) have the acceptable sentence first; a first line with
+those names is a heading. Without a `UID` the name of the file is that of the paradigm.
 
 A pair of one sentence twice is refused where it has no `UID`. BLiMP itself has seven of them (two
 of `passive_1`, five of `principle_A_case_2`), which no model gets right. Its files name 13
@@ -99,7 +99,7 @@ class PairFiles:
         """The pairs, in order.
 
         Args:
-            limit: only so many of each paradigm, the first ones; 0 for all.
+            limit: largest number of pairs of each paradigm, the first ones; 0 takes all.
 
         Raises:
             UserError: a line is damaged, is not a pair, or has the same sentence twice and no

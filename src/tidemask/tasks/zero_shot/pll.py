@@ -58,7 +58,13 @@ class TextScore:
 
 
 def pseudo_perplexity(scores: Iterable[TextScore]) -> float:
-    """PPPL of a collection: `exp` of minus the mean over all tokens; NaN without a token."""
+    """PPPL of a collection: `exp` of minus the mean over all tokens; NaN without a token.
+
+    Example:
+        >>> half = TextScore(np.array([7, 8], np.int32), np.log([0.5, 0.5]))
+        >>> pseudo_perplexity([half])
+        2.0
+    """
     total, count = 0.0, 0
     for score in scores:
         total += score.pll

@@ -143,9 +143,8 @@ class Scorer:
 
     def _of_copies(self, copies: _Copies, on_scored: Callable[[int], None]) -> Floats:
         """Log-probability of each copy's target, float64 [M]."""
-        # Only the different copies run, `step` at a time. With the copies sorted by the different
-        # one that they equal, those that a forward pass serves are neighbours: `borders` says where
-        # the neighbours of each pass begin and end.
+        # Only one of each set of equal copies runs, `step` sets in a forward pass. With the copies
+        # sorted by set, those of one pass are neighbours, between two of the `borders`.
         first, which = copies.different()
         order = np.argsort(which, kind="stable")
         step = self._copies_at_once(copies.ids.shape[1])
