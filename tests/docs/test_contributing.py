@@ -4,7 +4,42 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from places import ROOT, SUPPORT
+from source_tree import shown_tree, source_tree
+
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_contributing_tree_has_every_module_and_nothing_else() -> None:
+    """`python tests/support/source_tree.py` writes it again."""
+    assert shown_tree() == source_tree()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"\b(?:src|tests|docs|benchmarks)/[\w./-]+\w", PAGE)))
+)
+def test_contributing_paths_exist(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_contributing_layers_are_those_of_the_contract() -> None:
+    block = re.search(r"\n\n((?:    .+\n)+)", PAGE.partition("## Layers")[2])
+    assert block is not None
+    layers = re.search(r"^layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
+    assert layers is not None
+    assert block.group(1).split("\n")[:-1] == [
+        f"    {names}" for names in re.findall(r'"(.*?)"', layers.group(1))
+    ]
+
+
+@pytest.mark.parametrize("name", re.findall(r"`([A-Z_]{4,}|[A-Z]\w+[a-z][A-Z]\w+)`", PAGE))
+def test_contributing_names_in_code_exist(name: str) -> None:
+    paths = [
+        path for folder in ("src", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert any(re.search(rf"\b{name}\b", path.read_text(encoding="utf-8")) for path in paths)
 
 
 def test_contributing_readme_of_the_tests_has_every_helper() -> None:

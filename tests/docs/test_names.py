@@ -50,7 +50,7 @@ def exists(name: str) -> bool:
         "benchmarks",
         "examples",
         "tests",
-        pytest.param("pages", marks=pytest.mark.xfail(reason="until the rooms are done")),
+        "pages",
     ],
 )
 def test_names_of_files_in_docstrings_and_pages_are_those_of_files(folder: str) -> None:
