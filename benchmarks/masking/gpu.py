@@ -22,7 +22,9 @@ from benchmarks.masking.data import MaskingData, masking_data
 from benchmarks.masking.policies import FIRST_STEP, MAX_STEPS, Policy, Prepared, policies
 from benchmarks.timing import Timing
 from tidemask import MaskedBatch, StepKey
-from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.modeling.building import build_model
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.settings import ModelSettings
 
 SHAPES = ((256, 512), (64, 128))
 POLICIES = (

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from benchmarks.text import synthetic_language, words_of
-from tidemask.modeling import MODEL_SIZES
+from tidemask.modeling.settings import MODEL_SIZES
 from tidemask.tasks.zero_shot.pair_files import Pair
 
 TOKENIZERS = ("WordPiece", "byte-level BPE")

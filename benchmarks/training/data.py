@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.text import synthetic_language, words_of
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
 from tidemask.corpus.sources.documents import Document
-from tidemask.modeling import MODEL_SIZES
+from tidemask.modeling.settings import MODEL_SIZES
 
 _WORDS_PER_DOCUMENT = 400
 

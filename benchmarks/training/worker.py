@@ -29,7 +29,8 @@ from transformers import (
 
 from tidemask import load_recipe
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.modeling import ModelSettings, build_model
+from tidemask.modeling.building import build_model
+from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.creation import new_run

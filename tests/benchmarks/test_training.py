@@ -52,7 +52,7 @@ def test_training_benchmark_counts_the_products_of_a_step() -> None:
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import BertConfig, BertForMaskedLM
 
-    from tidemask.modeling import SelectedPositionsLM
+    from tidemask.modeling.selected_positions import SelectedPositionsLM
 
     config = BertConfig(
         vocab_size=1000,

@@ -11,8 +11,8 @@ import pytest
 from documented_commands import check_command
 from places import ROOT
 from tidemask import load_recipe
-from tidemask.modeling import MODEL_SIZES, ModelSettings
 from tidemask.modeling.heads import HEADS
+from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 
 GUIDE = (ROOT / "docs/guides/models.md").read_text(encoding="utf-8")
 

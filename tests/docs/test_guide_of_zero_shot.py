@@ -11,7 +11,8 @@ from documented_commands import check_command
 from places import ROOT
 from prose import text
 from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
-from tidemask.modeling import ModelSettings, build_model
+from tidemask.modeling.building import build_model
+from tidemask.modeling.settings import ModelSettings
 from tidemask.tasks.table import TaskSettings
 from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
 

@@ -11,7 +11,8 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from tidemask.errors import UserError
-from tidemask.modeling import MODEL_SIZES, ModelSettings, build_model
+from tidemask.modeling.building import build_model
+from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 from tiny_models import VOCAB, tiny
 
 

@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from places import SUPPORT
 from tidemask.errors import UserError
-from tidemask.modeling import SelectedPositionsLM, document_starts
+from tidemask.modeling.documents import document_starts
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tiny_models import ARCHITECTURES, FIRST_WORD, PAD, SEP, VOCAB, tiny
 
 LENGTH = 24

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from tidemask.modeling import SelectedPositionsLM
 from tidemask.modeling.heads import HEADS
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tiny_models import ARCHITECTURES, VOCAB, batch, tiny
 
 

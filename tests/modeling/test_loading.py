@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BertModel
 
 from tidemask.errors import UserError
-from tidemask.modeling import SelectedPositionsLM, load_model, load_starting_weights
+from tidemask.modeling.loading import load_model, load_starting_weights
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tiny_models import VOCAB, tiny
 
 

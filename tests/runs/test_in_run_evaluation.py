@@ -11,7 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
-from tidemask.modeling import load_model
+from tidemask.modeling.loading import load_model
 from tidemask.report.compare import compare
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import torch
 
-from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.modeling.building import build_model
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.held_out.loss import fixed_maskings
 

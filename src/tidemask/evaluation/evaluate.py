@@ -19,7 +19,7 @@ from tidemask.evaluation.jobs import Job, JobResult, data_problem
 from tidemask.evaluation.parallel import run_jobs_in_parallel
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, default_device, target_of
-from tidemask.modeling import ModelSettings
+from tidemask.modeling.settings import ModelSettings
 from tidemask.processes import keep_freed_memory
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
-from tidemask.modeling import ModelSettings
+from tidemask.modeling.settings import ModelSettings
 from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, held_out_loss
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus

@@ -19,11 +19,10 @@ from tidemask.modeling.configuration import (
     FAILURES,
     check_masked_lm,
     first_sentence,
+    missing_positions,
     set_dropout,
 )
-from tidemask.modeling.positions import missing_positions
-from tidemask.modeling.settings import ModelSettings
-from tidemask.modeling.sizes import MODEL_SIZES
+from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 
 
 def build_model(

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tidemask.modeling.positions import first_position
+from tidemask.modeling.configuration import first_position
 
 
 def document_starts(input_ids: Int[Tensor, "B L"], separator_id: int) -> Bool[Tensor, "B L"]:

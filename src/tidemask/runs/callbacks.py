@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transformers import TrainerCallback
 
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import NoteCallback, ProgressCallback, ignore
 from tidemask.run_record import MetricValue
 

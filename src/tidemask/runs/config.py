@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tidemask.errors import UserError, did_you_mean, one_line
 from tidemask.masking.policy import MaskingSettings
-from tidemask.modeling import ModelSettings
+from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings
 from tidemask.tasks.held_out.evaluator import HeldOutSettings

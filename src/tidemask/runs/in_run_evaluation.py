@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_TASK,

@@ -12,12 +12,9 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tidemask.errors import UserError
-from tidemask.modeling import (
-    MODEL_SIZES,
-    ModelSettings,
-    build_model,
-    load_starting_weights,
-)
+from tidemask.modeling.building import build_model
+from tidemask.modeling.loading import load_starting_weights
+from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_length, check_vocabulary, separator_of, training_module

@@ -9,7 +9,9 @@ from transformers import PreTrainedModel
 
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
-from tidemask.modeling import ModelSettings, SelectedPositionsLM, missing_positions
+from tidemask.modeling.configuration import missing_positions
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.corpus_inputs import CorpusInputs
 
 _TOKENIZER_FILES = (

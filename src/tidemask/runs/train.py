@@ -15,7 +15,8 @@ import torch
 from tidemask.atomic import sync_tree, write_atomically
 from tidemask.corpus.store.verification import verify_corpus
 from tidemask.errors import UserError, one_line
-from tidemask.modeling import SelectedPositionsLM, load_model
+from tidemask.modeling.loading import load_model
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.processes import keep_freed_memory
 from tidemask.run_record import MetricValue, RunDirectory, cut_metrics
 from tidemask.runs.callbacks import RunCallbacks

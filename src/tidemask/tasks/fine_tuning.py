@@ -27,7 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from tidemask.modeling import quietly
+from tidemask.modeling.loading import quietly
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
 from tidemask.tasks.predicting import Collator, Feature

@@ -17,9 +17,8 @@ from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreT
 
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
-from tidemask.modeling import load_model, num_positions, quietly
-from tidemask.modeling.configuration import FAILURES, first_sentence
-from tidemask.modeling.loading import encoder_is_absent
+from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
+from tidemask.modeling.loading import encoder_is_absent, load_model, quietly
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
 

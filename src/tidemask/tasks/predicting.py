@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from tidemask.modeling import quietly
+from tidemask.modeling.loading import quietly
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.task import DivergedError
 

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tidemask.masking.masker import Masker
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ignore
 from tidemask.run_record import (
     CLASS_LOSS,

@@ -26,7 +26,7 @@ from transformers import Trainer
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from tidemask.errors import UserError
-from tidemask.modeling import load_model
+from tidemask.modeling.loading import load_model
 from tidemask.training.distributed import rank_and_size
 from tidemask.training.sharding import Sharding
 

@@ -27,8 +27,8 @@ from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
 from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
-from tidemask.modeling import SelectedPositionsLM
 from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate

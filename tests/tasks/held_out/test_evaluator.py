@@ -14,7 +14,9 @@ from torch import Tensor
 from held_out_by_hand import Token, measured_by_hand, rough_model
 from tidemask.batches.stream import BatchDataset, StoredOrder
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.modeling import ModelSettings, SelectedPositionsLM, build_model
+from tidemask.modeling.building import build_model
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
 from tidemask.tasks.held_out.loss import fixed_maskings, unigram_entropy

@@ -11,7 +11,7 @@ import torch
 
 from held_out_by_hand import rough_model
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.zero_shot.pseudo_perplexity import (
     PseudoPerplexitySettings,

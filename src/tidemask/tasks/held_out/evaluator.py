@@ -20,7 +20,7 @@ from torch import Tensor
 from tidemask.batches.stream import BatchDataset
 from tidemask.errors import UserError
 from tidemask.masking.corruption import Vocabulary
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import FREQUENCY_BANDS, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
 from tidemask.settings import Settings, check_at_least

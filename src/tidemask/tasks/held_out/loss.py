@@ -22,7 +22,7 @@ from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.masking.selection import select_expected
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.tasks.held_out.sums import MaskedTokens
 from tidemask.token_classes import NO_CLASS
 

@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
-from tidemask.modeling.positions import num_positions
+from tidemask.modeling.configuration import num_positions
 from tidemask.tasks.zero_shot.text_tokens import check_largest_id
 
 _MASKS = ("[MASK]", "<mask>")

@@ -20,7 +20,7 @@ from torch import Tensor
 from tidemask.batches.stream import BatchDataset
 from tidemask.errors import UserError
 from tidemask.masking.batch import Batch
-from tidemask.modeling import SelectedPositionsLM
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.model_under_test import ModelUnderTest

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
+from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.heads import HEADS
-from tidemask.modeling.positions import num_positions
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.zero_shot.one_position import encode_at, is_like_bert
