@@ -10,18 +10,27 @@ from places import ROOT, SUPPORT
 from source_tree import shown_tree, source_tree
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PATHS = re.findall(r"\b(?:src|tests|docs|benchmarks)/[\w./-]+\w", PAGE)
+NAMES = re.findall(r"`([A-Z_]{4,}|[A-Z]\w+[a-z][A-Z]\w+)`", PAGE)
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for folder in ("src", "tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+)
 
 
 def test_contributing_tree_has_every_module_and_nothing_else() -> None:
-    """`python tests/support/source_tree.py` writes it again."""
-    assert shown_tree() == source_tree()
+    assert shown_tree() == source_tree(), "python tests/support/source_tree.py writes it again"
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"\b(?:src|tests|docs|benchmarks)/[\w./-]+\w", PAGE)))
-)
+@pytest.mark.parametrize("path", sorted({path for path in PATHS if "NAME" not in path}))
 def test_contributing_paths_exist(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES)))
+def test_contributing_names_in_code_exist(name: str) -> None:
+    assert re.search(rf"\b{name}\b", SOURCE)
 
 
 def test_contributing_layers_are_those_of_the_contract() -> None:
@@ -32,14 +41,6 @@ def test_contributing_layers_are_those_of_the_contract() -> None:
     assert block.group(1).split("\n")[:-1] == [
         f"    {names}" for names in re.findall(r'"(.*?)"', layers.group(1))
     ]
-
-
-@pytest.mark.parametrize("name", re.findall(r"`([A-Z_]{4,}|[A-Z]\w+[a-z][A-Z]\w+)`", PAGE))
-def test_contributing_names_in_code_exist(name: str) -> None:
-    paths = [
-        path for folder in ("src", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
-    ]
-    assert any(re.search(rf"\b{name}\b", path.read_text(encoding="utf-8")) for path in paths)
 
 
 def test_contributing_readme_of_the_tests_has_every_helper() -> None:

@@ -38,6 +38,28 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
     Args:
         collator: the Trainer's `data_collator`; its `max_steps` and `accumulation_steps` are the
             Trainer's.
+
+    Example:
+        >>> from transformers import BertConfig, BertForMaskedLM, Trainer, TrainingArguments
+        >>> from tidemask import MaskingCollator, StockTrainerMasking, Vocabulary, load_recipe
+        >>> vocabulary = Vocabulary.of(50, 4, range(5))
+        >>> policy = load_recipe("mrd-cosine").masking
+        >>> collator = MaskingCollator(policy, vocabulary, max_steps=2, pad_id=0)
+        >>> masking = StockTrainerMasking(collator)
+        >>> model = BertForMaskedLM(BertConfig(
+        ...     vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2))
+        >>> arguments = TrainingArguments(
+        ...     "out", max_steps=2, save_strategy="no", report_to="none", disable_tqdm=True,
+        ...     use_cpu=True)
+        >>> rows = [{"input_ids": list(range(5, 50))} for _ in range(16)]
+        >>> trainer = Trainer(
+        ...     model, arguments, data_collator=collator, train_dataset=rows, callbacks=[masking],
+        ...     compute_loss_func=masking.compute_loss)
+        >>> trainer.train().global_step
+        {'train_runtime': ...}
+        2
+        >>> collator.clock.steps_done
+        2
     """
 
     def __init__(self, collator: MaskingCollator) -> None:
