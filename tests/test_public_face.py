@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import ast
 import filecmp
+import gzip
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import tidemask as package
+from places import ROOT
 from prose import text
 from small_runs import TINY
 
@@ -49,6 +53,10 @@ def test_public_functions_give_what_the_commands_give(
     called = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(TINY)],
         cwd=by_function,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+        },  # as the commands here; threads round differently
         capture_output=True,
         text=True,
     )
@@ -76,6 +84,33 @@ def test_public_functions_give_what_the_commands_give(
     }
     _, out, _ = tidemask("preview", "corpus", "--recipe", "ptw-mrd", "--run", "run")
     assert f"realised {realised:.3f}" in out
+
+
+@pytest.mark.slow
+def test_public_functions_run_as_the_pages_show_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blocks of README and guide, with tiny settings and held-out loss alone."""
+    monkeypatch.chdir(tmp_path)
+    for directory in ("books", "data/eval"):
+        Path(directory).mkdir(parents=True)
+    for number in range(2):
+        path = Path(f"books/{number}.txt.gz")
+        path.write_bytes(gzip.compress(text(30, seed=number).encode()))
+    readme, guide = (
+        re.findall(r"```py\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)[0]
+        for page in ("README.md", "docs/guides/evaluation.md")
+    )
+    readme = readme.replace('["training.max_steps=2000"]', str(TINY))
+    call = next(line for line in readme.splitlines() if "pretrain" in line)
+    readme = readme.replace(call, f"{call}\n{call.replace('runs/ptw', 'runs/bert')}")
+    exec(readme, {})
+    assert Path("report/index.html").is_file()
+    exec(guide.replace('["sst2", "blimp"]', '["held-out"]'), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["runs/bert", "held-out", "final"], ["runs/ptw", "held-out", "final"],
+    ]  # fmt: skip
 
 
 def test_public_function_of_preparing_takes_a_tokenizer_or_a_size() -> None:

@@ -49,9 +49,9 @@ def demo_command(
         int, typer.Option("--steps", min=20, help="Optimizer steps of each run.")
     ] = 1350,
 ) -> None:
-    """Run the whole job on text that every installation carries, and compare four policies.
+    """Prepare text that every installation has, pre-train four policies on it, and compare them.
 
-    A few minutes on a laptop's CPU. What is there already is kept: run it again to continue.
+    A few minutes on a laptop's CPU. Finished parts are kept: run it again to continue.
     """
     with progress_display() as display, interruptible(f"tidemask demo --out {out} --steps {steps}"):
         comparison = run_demo(out, steps=steps, display=display)

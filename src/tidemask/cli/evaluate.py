@@ -36,12 +36,13 @@ def evaluate_command(
         Path | None,
         typer.Option(
             "--tasks-from",
-            help="Directory with one for each task, such as cola/train.jsonl; the hub if left out.",
+            help="Directory with one directory for each task, such as cola/train.jsonl; the hub "
+            "if left out.",
         ),
     ] = None,
     task_data: Annotated[
         list[str] | None,
-        typer.Option("--task-data", metavar="TASK=PATH", help="Where one task's data lies."),
+        typer.Option("--task-data", metavar="TASK=PATH", help="Directory or file of one task."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -61,13 +62,14 @@ def evaluate_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Keeps the results of a model that is no run; runs keep their own."
+            "--out",
+            help="Directory for the results of a model that is not a run; runs keep their own.",
         ),
     ] = None,
     jobs: Annotated[
         int,
         typer.Option(
-            "--jobs", min=0, help="Processes side by side; 0 is one per GPU, one on a CPU."
+            "--jobs", min=0, help="Parallel processes; 0 is one per GPU, and one on a CPU."
         ),
     ] = 0,
     random_row: Annotated[
@@ -80,16 +82,16 @@ def evaluate_command(
 ) -> None:
     """Measure checkpoints of runs, or any masked language models, on tasks.
 
-    What is there already is not done again: the same command goes on after an interruption. The
-    settings are those of fine_tuning, squad, scoring, minimal_pairs and pseudo_perplexity; the
-    guide on evaluation lists them with their defaults.
+    Results that exist are not measured again, so the same command continues after an interruption.
+
+    The guide on evaluation lists the settings of the tasks with their defaults.
     """
     from tidemask.cli.evaluation_tables import show_results
     from tidemask.evaluation.evaluate import evaluate
 
     runs_or_models, overrides = _separated(targets)
     command = shlex.join(["tidemask", "evaluate", *targets, "--tasks", tasks])
-    kept = "What was measured is kept; give the command again to go on."
+    kept = "Results so far are saved; give the command again to continue."
     with progress_display() as display, interruptible(f"{command} ..."), stopping_at_sigterm(kept):
         results = evaluate(
             runs_or_models,

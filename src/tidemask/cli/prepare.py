@@ -29,7 +29,8 @@ def prepare_command(
     vocab_size: Annotated[
         int | None,
         typer.Option(
-            "--vocab-size", help="Entries of the WordPiece tokenizer to train; 8192 if left out."
+            "--vocab-size",
+            help="Maximum entries of the tokenizer to train; 8192 if left out.",
         ),
     ] = None,
     tagger: Annotated[

@@ -38,11 +38,11 @@ def preview_command(
     corpus: CorpusArgument,
     recipe: RecipeOption = "bert",
     progress: Annotated[
-        str, typer.Option("--progress", help="Moments of the run as shares of it, comma-separated.")
+        str, typer.Option("--progress", help="Steps as shares of the run, comma-separated.")
     ] = "0,0.5,1",
     run: Annotated[
         Path | None,
-        typer.Option("--run", help="Weigh classes by the losses that this run logged."),
+        typer.Option("--run", help="Weight classes by the losses that this run logged."),
     ] = None,
     sequence: Annotated[
         int, typer.Option("--sequence", help="Which held-out sequence to show.")
@@ -58,7 +58,7 @@ def preview_command(
         stderr.print(
             "Without the losses of a run all are masked alike. "
             + (
-                "Those of vocabulary entries are in checkpoints alone, so there is no more to see."
+                "Those of vocabulary entries are in checkpoints alone, so no more can be shown."
                 if loaded.masking.uses_vocabulary_loss
                 else "Name one by --run to see its weights."
             ),

@@ -1,4 +1,4 @@
-"""`tidemask resume`: an interrupted run goes on."""
+"""`tidemask resume`: an interrupted run is continued."""
 
 from __future__ import annotations
 

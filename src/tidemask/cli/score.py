@@ -32,7 +32,7 @@ def score_command(
     ] = None,
     unit: Annotated[
         Literal["line", "document"],
-        typer.Option("--unit", help="A text is a line of the file, or what empty lines part."),
+        typer.Option("--unit", help="A text is a line, or a document between empty lines."),
     ] = "line",
     variant: Annotated[
         Literal["original", "within_word_l2r"],
@@ -41,7 +41,7 @@ def score_command(
         ),
     ] = "original",
     precision: Annotated[
-        Literal["float32", "bf16"], typer.Option("--precision", help="Of the encoder.")
+        Literal["float32", "bf16"], typer.Option("--precision", help="Precision of the encoder.")
     ] = "float32",
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Show the log-probability of each token, too.")
