@@ -102,8 +102,8 @@ def test_public_functions_run_as_the_pages_show_them(
         for page in ("README.md", "docs/guides/evaluation.md")
     )
     readme = readme.replace('["training.max_steps=2000"]', str(TINY))
-    call = next(line for line in readme.splitlines() if "pretrain" in line)
-    readme = readme.replace(call, f"{call}\n{call.replace('runs/ptw', 'runs/bert')}")
+    baseline = f'tidemask.pretrain("corpus", out="runs/bert", overrides={TINY})\n'
+    readme = readme.replace("tidemask.evaluate(", f"{baseline}tidemask.evaluate(")
     exec(readme, {})
     assert Path("report/index.html").is_file()
     exec(guide.replace('["sst2", "blimp"]', '["held-out"]'), {})
