@@ -99,8 +99,8 @@ def main() -> NoReturn:
 def _fail(message: str) -> NoReturn:
     """Print an error and exit with status 2.
 
-    Of launched processes the first prints at once. What it says is as a rule what the others would
-    say, and the launcher ends them while they wait; one that fails alone prints after that.
+    Of launched processes the first prints at once. The others have the same error as a rule, and
+    the launcher ends them while they wait; one that fails alone prints after that.
     """
     if not is_first_rank():
         time.sleep(_FIRST_RANK_SECONDS)

@@ -1,4 +1,4 @@
-"""Ctrl-C and the signals of schedulers: how they end a command, and what it says then."""
+"""Ctrl-C and the signals of schedulers: how they end a command, and what it prints then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible(continuation: str) -> Iterator[None]:
-    """Let Ctrl-C end a command with one line and status 130; what is saved stays."""
+    """Let Ctrl-C end a command with one line and status 130; what is saved is kept."""
     try:
         yield
     except KeyboardInterrupt:
@@ -29,7 +29,7 @@ def interruptible(continuation: str) -> Iterator[None]:
 
 
 @contextmanager
-def stopping_in_order(directory: Path) -> Iterator[StopRequest]:
+def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
     """Receive the signals that ask a training to stop; once it has, show what is saved and exit."""
     from tidemask.training.signals import Interrupted, StopRequest
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tidemask.cli.interrupts import stopping_in_order
+from tidemask.cli.interrupts import stopping_at_signals
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
 from tidemask.cli.terminal import progress_display
 from tidemask.cli.trained_run import show_trained_run
@@ -31,7 +31,7 @@ def pretrain_command(
 
     SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
-    with stopping_in_order(out) as stop_request, progress_display() as display:
+    with stopping_at_signals(out) as stop_request, progress_display() as display:
         from tidemask.runs.pretraining import pretrain
 
         pretrain(

@@ -1,1 +1,1 @@
-"""What a trained model is worth: held-out loss, whatever the recipe."""
+"""Which tasks are measured on which models, and where their results are saved."""

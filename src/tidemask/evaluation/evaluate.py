@@ -37,7 +37,7 @@ from tidemask.tasks.table import (
 from tidemask.tasks.task import Task
 
 _NOT_OF_RANDOM = (HELD_OUT_TASK,)
-"""Tasks whose result for random weights says nothing: the logarithm of the vocabulary's size."""
+"""Tasks that random weights skip: their loss is about the logarithm of the vocabulary's size."""
 
 
 def evaluate(

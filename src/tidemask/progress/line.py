@@ -2,8 +2,8 @@
 
 A line holds the name of the stage, a bar, what is done, details such as the loss, and the time
 left. Where it would not fit, the bar becomes short, then the words do, and then the least important
-part is dropped. Columns of rich's own progress shrink all alike: at 40 columns they cut the loss
-and the time left, so rich draws this line as its only column.
+part is dropped. Columns of rich's own progress shrink all alike: at 40 columns they cut even the
+time left, so rich draws this line as its only column.
 """
 
 from __future__ import annotations
