@@ -1,6 +1,6 @@
 """A corpus and a run of an earlier version open, resume, evaluate and compare.
 
-They were made at 3b1ece7, before the packages were laid out anew, from text of our own.
+They were made at 3b1ece7, before the packages were laid out as they are, from text of our own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names of directories and names on the hub are told apart without asking the hub."""
+"""Names of directories and names on the hub are distinguished without asking the hub."""
 
 import pytest
 

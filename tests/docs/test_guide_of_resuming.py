@@ -44,7 +44,7 @@ def test_resume_guide_names_tests_and_scripts_that_exist() -> None:
 def test_resume_guide_job_goes_back_into_the_queue_until_it_is_finished(
     corpus: Path, tmp_path: Path
 ) -> None:
-    """The script itself, with a `scontrol` that writes down what it is told."""
+    """The script itself, with a `scontrol` that writes down its arguments."""
     block = re.search(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
     assert block is not None
     settings = shlex.join([*TINY, "training.max_steps=150"])

@@ -67,7 +67,7 @@ def test_weights_are_neither_moved_nor_stretched_by_the_scale_of_the_losses():
     np.testing.assert_allclose(weights(values), weights([7 * x + 3 for x in values]), rtol=1e-9)
 
 
-def test_harder_classes_weigh_more():
+def test_harder_classes_weight_more():
     result = weights([2.0, 0.1, 1.0, 3.0])
     assert np.argsort(result).tolist() == [1, 2, 0, 3]
     assert min(result) > 0

@@ -186,11 +186,11 @@ def test_warm_start_says_which_weights_are_new(corpus: Path, tmp_path: Path) -> 
         path.unlink()
     runs = []
     for name in ("a", "b"):
-        heard: list[str] = []
+        notes: list[str] = []
         run = started(corpus, tmp_path / name, "bert", *further(directory))
-        train(run, RunCallbacks(on_note=heard.append))
-        assert any(f"{directory} has no tokenizer" in note for note in heard)
-        assert any("has no weights for cls.predictions.bias" in note for note in heard)
+        train(run, RunCallbacks(on_note=notes.append))
+        assert any(f"{directory} has no tokenizer" in note for note in notes)
+        assert any("has no weights for cls.predictions.bias" in note for note in notes)
         runs.append(run)
     assert same_weights(*runs)
 
@@ -341,7 +341,7 @@ def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Pa
 def test_warm_start_from_the_cache_of_the_hub(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that is no directory, without a network: laid out as the hub's client keeps it."""
+    """A name that is not a directory, without a network: laid out as the hub's client keeps it."""
     kept = tmp_path / "cache" / "models--someone--tiny"
     commit = "0123456789abcdef0123456789abcdef01234567"
     saved(corpus, kept / "snapshots" / commit)

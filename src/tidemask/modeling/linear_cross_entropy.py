@@ -2,7 +2,7 @@
 
 `cross_entropy(linear(hidden))` makes four matrices of the size of the logits: these, their
 log-softmax, and the gradient of each. Where the vocabulary is large that is most of the memory of a
-step, and on a CPU, where such blocks are mapped in anew each time, much of its time. Here the
+step, and on a CPU, where such blocks are mapped in again each time, much of its time. Here the
 derivative takes the place of the logits, a block of rows at a time while they are in the cache, and
 the gradients are products with it.
 
