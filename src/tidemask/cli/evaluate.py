@@ -62,12 +62,8 @@ def evaluate_command(
     out: Annotated[
         Path | None,
         typer.Option(
-<<<<<<< HEAD
             "--out",
             help="Directory for the results of a model that is not a run; runs keep their own.",
-=======
-            "--out", help="Keeps the results of a model that is not a run; runs keep their own."
->>>>>>> e944ca6 (docs: a test that the words which the glossary rules out occur nowhere)
         ),
     ] = None,
     jobs: Annotated[
