@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from tidemask.atomic import write_atomically
-from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
-from tidemask.corpus.store.verification import verify_corpus
+from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml

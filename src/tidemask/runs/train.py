@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 
 from tidemask.atomic import sync_tree, write_atomically
-from tidemask.corpus.store.verification import verify_corpus
+from tidemask.corpus.store.corpus import verify_corpus
 from tidemask.errors import UserError, one_line
 from tidemask.modeling.loading import load_model
 from tidemask.modeling.selected_positions import SelectedPositionsLM

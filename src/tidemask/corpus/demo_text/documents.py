@@ -29,7 +29,7 @@ from tidemask.corpus.demo_text.python_sources import (
     docstrings,
     python_sources,
 )
-from tidemask.corpus.sources.deduplication import DeduplicationSettings, NearDuplicateFilter
+from tidemask.corpus.sources.deduplication import NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
 from tidemask.progress import ProgressCallback, ignore
 
@@ -173,7 +173,7 @@ def _richest_first(files: list[SourceFile], on_progress: ProgressCallback) -> li
 
 def _without_leaks(passages: list[Passage], held_out: frozenset[str]) -> list[Passage]:
     """The passages without the held-out paragraphs that share too much with the others."""
-    known = NearDuplicateFilter(DeduplicationSettings(max_shared_share=MAX_LEAKED_SHARE))
+    known = NearDuplicateFilter(max_shared_share=MAX_LEAKED_SHARE)
     for passage in passages:
         if passage.package not in held_out:
             for paragraph in passage.paragraphs:

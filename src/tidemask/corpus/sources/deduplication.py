@@ -1,6 +1,6 @@
 """Near-duplicate texts, found in one pass by the word shingles that they share.
 
-A shingle is a run of `shingle_words` words, in lower case and without punctuation, as a 64-bit
+A shingle is a run of `SHINGLE_WORDS` words, in lower case and without punctuation, as a 64-bit
 hash. A text whose shingles occur for more than `max_shared_share` in the texts kept before it is a
 near-duplicate. Long texts are judged by a sample of their shingles, chosen by the hash itself, so
 that the same shingle is in every sample or in none; short texts by all of theirs and, where it is
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,44 +31,28 @@ _CACHED_WORDS = 500_000
 """Distinct words whose hashes are remembered; about 60 MB when full."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeduplicationSettings:
-    """What counts as a near-duplicate.
+SHINGLE_WORDS = 8
+"""Words per shingle. A text with fewer words is one shingle."""
 
-    Raises:
-        ValueError: a setting is outside its range.
-    """
+SAMPLED_ONE_IN = 16
+"""One shingle in this many is in the sample."""
 
-    shingle_words: int = 8
-    """Words per shingle, 1 or more. A text with fewer words is one shingle."""
+SHORT_TEXT_SHINGLES = 512
+"""Maximum distinct shingles of a text that is remembered by all of them."""
 
-    max_shared_share: float = 0.5
-    """Share of a text's distinct shingles that may occur in texts kept before, in [0, 1)."""
-
-    sampled_one_in: int = 16
-    """One shingle in this many is in the sample, 1 or more."""
-
-    short_text_shingles: int = 512
-    """Maximum distinct shingles of a text that is remembered by all of them."""
-
-    min_sampled_shingles: int = 8
-    """Minimum shingles in the sample for a short text to be judged by them."""
-
-    def __post_init__(self) -> None:
-        for name in ("shingle_words", "sampled_one_in"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}. Expected 1 or more.")
-        if self.short_text_shingles < 0:
-            raise ValueError(f"short_text_shingles={self.short_text_shingles}. Expected 0 or more.")
-        if not 0 <= self.max_shared_share < 1:
-            raise ValueError(f"max_shared_share={self.max_shared_share}. Expected within [0, 1).")
+MIN_SAMPLED_SHINGLES = 8
+"""Minimum shingles in the sample for a short text to be judged by them."""
 
 
 class NearDuplicateFilter:
     """Remembers the texts that it took for new, and recognises their near-duplicates.
 
-    Of each of them it remembers at most `short_text_shingles` hashes or one in `sampled_one_in` of
+    Of each of them it remembers at most `SHORT_TEXT_SHINGLES` hashes or one in `SAMPLED_ONE_IN` of
     its words, some 80 bytes each: about 250 MB for 50 million words in documents of 2,000.
+
+    Args:
+        max_shared_share: share of a text's distinct shingles that may occur in texts kept before,
+            in [0, 1).
 
     Example:
         >>> fresh = NearDuplicateFilter()
@@ -78,12 +61,10 @@ class NearDuplicateFilter:
         [True, False, True]
     """
 
-    def __init__(self, settings: DeduplicationSettings | None = None) -> None:
-        self._settings = settings or DeduplicationSettings()
-        self._powers = np.array(
-            [pow(_MULTIPLIER, power, 1 << 64) for power in range(self._settings.shingle_words)],
-            dtype=np.uint64,
-        )
+    def __init__(self, *, max_shared_share: float = 0.5) -> None:
+        self._max_shared_share = max_shared_share
+        powers = [pow(_MULTIPLIER, power, 1 << 64) for power in range(SHINGLE_WORDS)]
+        self._powers = np.array(powers, dtype=np.uint64)
         self._seen: set[int] = set()
         self._hash_of = _WordHashes()
 
@@ -97,7 +78,7 @@ class NearDuplicateFilter:
         # Of a long text kept before only the sample is known, so any text is compared by its sample
         # if that is not too small. Of short ones every shingle is known, and short texts are
         # compared by all of theirs too.
-        is_enough = not is_short or len(sample) >= self._settings.min_sampled_shingles
+        is_enough = not is_short or len(sample) >= MIN_SAMPLED_SHINGLES
         if (is_enough and self._is_known(sample)) or (is_short and self._is_known(shingles)):
             return False
         self._remember(shingles, sample)
@@ -110,22 +91,22 @@ class NearDuplicateFilter:
     def _sketch(self, text: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """All shingles, and those in the sample: the hash itself decides, for every text alike."""
         shingles = self._shingles(text)
-        return shingles, shingles[shingles % np.uint64(self._settings.sampled_one_in) == 0]
+        return shingles, shingles[shingles % np.uint64(SAMPLED_ONE_IN) == 0]
 
     def _is_short(self, shingles: NDArray[np.uint64]) -> bool:
-        return len(shingles) <= self._settings.short_text_shingles
+        return len(shingles) <= SHORT_TEXT_SHINGLES
 
     def _remember(self, shingles: NDArray[np.uint64], sample: NDArray[np.uint64]) -> None:
         self._seen.update((shingles if self._is_short(shingles) else sample).tolist())
 
     def _is_known(self, shingles: NDArray[np.uint64]) -> bool:
         shared = sum(shingle in self._seen for shingle in shingles.tolist())
-        return shared > self._settings.max_shared_share * len(shingles)
+        return shared > self._max_shared_share * len(shingles)
 
     def _shingles(self, text: str) -> NDArray[np.uint64]:
         """Distinct hashes of the text's runs of words, ascending."""
         words = self._hash_of.words(text)
-        length = min(self._settings.shingle_words, len(words))
+        length = min(SHINGLE_WORDS, len(words))
         if length == 0:
             return words
         # The hash of a run is a polynomial in an odd constant, its coefficients the hashes of the

@@ -70,18 +70,16 @@ class SplitPlan:
         Raises:
             UserError: one is empty.
         """
-        what_to_do = "Give more documents (blank lines separate them), or another share."
         dropped = self.count(Split.DUPLICATE)
         besides = f" ({dropped} near-duplicates dropped)" if dropped else ""
         found = f"{self.num_kept} documents{besides} and held_out={held_out_share}"
-        if not self.count(Split.TRAIN):
-            raise UserError(
-                f"training split is empty: {found}. Expected at least one document. {what_to_do}"
-            )
-        if held_out_share and not self.count(Split.HELD_OUT):
-            raise UserError(
-                f"held-out split is empty: {found}. Expected at least one document. {what_to_do}"
-            )
+        splits = [("training", Split.TRAIN), ("held-out", Split.HELD_OUT)]
+        for name, split in splits if held_out_share else splits[:1]:
+            if not self.count(split):
+                raise UserError(
+                    f"{name} split is empty: {found}. Expected at least one document. "
+                    "Give more documents (blank lines separate them), or another share."
+                )
 
 
 def plan_split(documents: Iterable[Document], held_out_share: float) -> Iterator[tuple[str, Split]]:

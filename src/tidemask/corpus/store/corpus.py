@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 
 from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
 from tidemask.corpus.store.packing import Rows
-from tidemask.corpus.store.shards import Shard
+from tidemask.corpus.store.shards import RowHash, Shard
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError, one_line
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
 """Names within the directory of a prepared corpus."""
+
+_ROWS_AT_ONCE = 16384
+"""Rows that are hashed together."""
 
 
 class CorpusSplit:
@@ -122,6 +126,26 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
     return PreparedCorpus(root, manifest, train, held_out)
 
 
+def verify_corpus(corpus: PreparedCorpus) -> None:
+    """Read every row once and compare with the fingerprint; seconds per billion tokens.
+
+    Raises:
+        UserError: rows or tokenizer are not what was written.
+    """
+    hashes = [_row_hash(split) for split in (corpus.train, corpus.held_out)]
+    if corpus.manifest.with_fingerprint(*hashes).fingerprint != corpus.manifest.fingerprint:
+        raise UserError(
+            f"corpus changed: the rows in {corpus.root} are not those that its manifest was "
+            "written for. Restore it, or prepare it again."
+        )
+    tokenizer = load_tokenizer(str(corpus.tokenizer_directory))
+    if tokenizer.fingerprint != corpus.manifest.tokenizer_fingerprint:
+        raise UserError(
+            f"corpus changed: {corpus.tokenizer_directory} is not the tokenizer that made it. "
+            "Restore it, or prepare the corpus again."
+        )
+
+
 def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> CorpusSplit:
     root = directory.parent
     paths = sorted(directory.glob("rows-[0-9]*-of-[0-9]*[0-9].arrow"))
@@ -150,6 +174,13 @@ def _open_shard(path: Path, sequence_length: int) -> Shard:
             root, f"{name} has rows of {shard.sequence_length} tokens, not {sequence_length}"
         )
     return shard
+
+
+def _row_hash(split: CorpusSplit) -> str:
+    row_hash = RowHash()
+    for start in range(0, len(split), _ROWS_AT_ONCE):
+        row_hash.update(split.rows(np.arange(start, min(start + _ROWS_AT_ONCE, len(split)))))
+    return row_hash.hexdigest()
 
 
 def _incomplete(root: Path, reason: str) -> UserError:

@@ -62,9 +62,7 @@ class SplitWriter:
             num_sequences=self._num_sequences,
             num_tokens=self._num_tokens,
             num_words=self._num_words,
-            class_counts={
-                name: int(self._class_counts[index]) for index, name in enumerate(self._class_names)
-            },
+            class_counts=dict(zip(self._class_names, self._class_counts.tolist(), strict=False)),
         )
         return counts, self._hash.hexdigest()
 
