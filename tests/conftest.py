@@ -44,16 +44,19 @@ def pytest_collection_finish() -> None:
 
 def _prepared(root: Path, tagger: str) -> Path:
     from prose import text
-    from tidemask.corpus.prepare import PrepareSettings, prepare_files
+    from tidemask.corpus.prepare import prepare
 
     source = root / "text.txt"
     source.write_text(text(40), encoding="utf-8")
-    prepare_files(
-        [source],
+    prepare(
+        source,
         out=root / "corpus",
-        settings=PrepareSettings(
-            vocab_size=200, sequence_length=32, held_out=0.2, tagger=tagger, workers=1
-        ),
+        vocab_size=200,
+        sequence_length=32,
+        held_out=0.2,
+        tagger=tagger,
+        workers=1,
+        progress=False,
     )
     return root / "corpus"
 

@@ -27,15 +27,22 @@ _TIMES = ("wall_seconds", "tokens_per_second", "loading_share", "masking_share")
 
 def write_small_corpus(directory: Path) -> Path:
     """Prepare some hundred sequences of 32 tokens; return their directory."""
-    from tidemask.corpus.prepare import PrepareSettings, prepare_files
+    from tidemask.corpus.prepare import prepare
 
     sys.path.append(str(ROOT / "tests" / "support"))
     from prose import text
 
     source = directory / "text.txt"
     source.write_text(text(40), encoding="utf-8")
-    settings = PrepareSettings(vocab_size=200, sequence_length=32, held_out=0.2, workers=1)
-    prepare_files([source], out=directory / "corpus", settings=settings)
+    prepare(
+        source,
+        out=directory / "corpus",
+        vocab_size=200,
+        sequence_length=32,
+        held_out=0.2,
+        workers=1,
+        progress=False,
+    )
     return directory / "corpus"
 
 

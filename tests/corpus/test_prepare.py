@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+import tidemask
 from tidemask import progress
 from tidemask.corpus import encoding
-from tidemask.corpus.prepare import PrepareSettings, prepare_corpus, prepare_files
+from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
 from tidemask.corpus.sources.documents import Document
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.shards import SplitWriter
@@ -47,6 +48,12 @@ def make_documents(num_documents=40, seed=0):
 def prepare(tmp_path, documents, name="corpus", **changes):
     return prepare_corpus(
         lambda: documents, out=tmp_path / name, settings=replace(SETTINGS, **changes)
+    )
+
+
+def prepare_files(paths, out):
+    return tidemask.prepare(
+        paths, out=out, vocab_size=300, sequence_length=32, held_out=0.2, workers=1, progress=False
     )
 
 
@@ -242,7 +249,7 @@ def test_prepare_files_record_their_sources(tmp_path):
     for index in range(3):
         text = "\n\n".join(d.text for d in make_documents(20, seed=index))
         (tmp_path / "texts" / f"{index}.txt.xz").write_bytes(lzma.compress(text.encode()))
-    corpus = prepare_files([tmp_path / "texts"], out=tmp_path / "out", settings=SETTINGS)
+    corpus = prepare_files([tmp_path / "texts"], out=tmp_path / "out")
     assert [Path(s.path).name for s in corpus.manifest.sources] == [
         "0.txt.xz",
         "1.txt.xz",
@@ -258,7 +265,7 @@ def test_prepare_files_record_their_sources(tmp_path):
 def test_prepare_a_book_without_blank_lines_has_a_held_out_split(tmp_path):
     draw = random.Random(0)
     (tmp_path / "book.txt").write_text("\n".join(sentence(draw) for _ in range(2500)))
-    corpus = prepare_files([tmp_path / "book.txt"], out=tmp_path / "out", settings=SETTINGS)
+    corpus = prepare_files([tmp_path / "book.txt"], out=tmp_path / "out")
     assert corpus.manifest.held_out.num_documents >= 1
     assert corpus.manifest.train.num_documents >= 10
 
@@ -319,9 +326,9 @@ def test_prepare_refuses_bad_files_and_leaves_nothing(tmp_path):
     bad = tmp_path / "very bad.txt"
     bad.write_bytes(b"text\n\n" * 10 + b"\xff")
     with pytest.raises(UserError, match=r"very bad\.txt, byte offset 60: 0xff"):
-        prepare_files([good, bad], out=tmp_path / "out", settings=SETTINGS)
+        prepare_files([good, bad], out=tmp_path / "out")
     with pytest.raises(UserError, match="no such file"):
-        prepare_files([good, tmp_path / "absent.txt"], out=tmp_path / "out", settings=SETTINGS)
+        prepare_files([good, tmp_path / "absent.txt"], out=tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.txt", "very bad.txt"]
 
 
@@ -335,7 +342,7 @@ def test_prepare_refuses_a_taken_directory_before_any_work(tmp_path):
     with pytest.raises(UserError, match="output directory is not empty"):
         prepare_corpus(documents, out=tmp_path / "corpus", settings=SETTINGS)
     with pytest.raises(UserError, match="output directory is not empty"):
-        prepare_files([tmp_path / "absent.txt"], out=tmp_path / "corpus", settings=SETTINGS)
+        prepare_files([tmp_path / "absent.txt"], out=tmp_path / "corpus")
     assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["mine"]
 
 
@@ -429,7 +436,8 @@ def test_prepare_settings_are_checked(changes, start):
 SCRIPT = """
 import signal, sys
 from tidemask.corpus import encoding
-from tidemask.corpus.prepare import PrepareSettings, prepare_files
+from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+from tidemask.corpus.sources.documents import TextFiles
 
 def stop(number, frame):
     raise SystemExit(128 + number)
@@ -441,7 +449,8 @@ def main():
     def show(stage, done, total):
         if done:
             print(stage, flush=True)
-    prepare_files(sys.argv[1:2], out=sys.argv[2], settings=settings, on_progress=show)
+    files = TextFiles.find(sys.argv[1:2])
+    prepare_corpus(files, out=sys.argv[2], settings=settings, on_progress=show)
 
 if __name__ == "__main__":
     main()

@@ -10,11 +10,11 @@ import pytest
 from documented_commands import check_command
 from places import ROOT
 from prose import text
-from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
 from tidemask.modeling.building import build_model
 from tidemask.modeling.settings import ModelSettings
 from tidemask.tasks.table import TaskSettings
 from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
+from trained_tokenizer import train_tokenizer
 
 GUIDE = (ROOT / "docs/guides/zero-shot.md").read_text(encoding="utf-8")
 
@@ -40,7 +40,7 @@ def test_guide_of_zero_shot_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    tokenizer = train_tokenizer(lambda: [text(3)], vocab_size=120).tokenizer
+    tokenizer = train_tokenizer([text(3)], vocab_size=120).tokenizer
     settings = ModelSettings(size="bert-tiny")
     build_model(
         settings, tokenizer=tokenizer, vocab_size=len(tokenizer), sequence_length=32, seed=0

@@ -26,7 +26,7 @@ from small_runs import (
     trainer_of,
 )
 from tidemask.cli.app import main
-from tidemask.corpus.prepare import PrepareSettings, prepare_files
+from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
@@ -135,10 +135,10 @@ def test_warm_start_with_the_kinds_of_tokenizers_that_such_models_have(
     own.save_pretrained(directory)
     source = tmp_path / "text.txt"
     source.write_text(text(40, num_sentences=3), encoding="utf-8")
-    settings = PrepareSettings(
-        tokenizer=str(directory), sequence_length=48, held_out=0.2, tagger="none", workers=1
-    )
-    prepare_files([source], out=tmp_path / "corpus", settings=settings)
+    prepare(
+        source, out=tmp_path / "corpus", tokenizer=directory, sequence_length=48, held_out=0.2,
+        tagger="none", workers=1, progress=False,
+    )  # fmt: skip
     run = trained(
         tmp_path / "corpus", tmp_path / "run", "bert",
         *further(directory, f"model.documents={documents}"),

@@ -14,7 +14,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from prose import text
 from small_runs import RunDirectory, records, trained
-from tidemask.corpus.prepare import PrepareSettings, prepare_files
+from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.runs.config import load_recipe
 
@@ -107,12 +107,15 @@ def test_model_card_model_loads_with_transformers(run: RunDirectory) -> None:
 
 def test_model_card_without_held_out_text_and_of_a_recipe_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(text(20))
-    corpus = prepare_files(
-        [tmp_path / "text.txt"],
+    corpus = prepare(
+        tmp_path / "text.txt",
         out=tmp_path / "corpus",
-        settings=PrepareSettings(
-            vocab_size=150, sequence_length=32, held_out=0.0, tagger="none", workers=1
-        ),
+        vocab_size=150,
+        sequence_length=32,
+        held_out=0.0,
+        tagger="none",
+        workers=1,
+        progress=False,
     )
     own = tmp_path / "mine.yaml"
     own.write_text("masking: {ratio: {schedule: constant, ratio: 0.2}}\n")

@@ -19,8 +19,8 @@ from tokenizers import (
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from prose import sentence, text
-from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
 from tiny_models import tiny
+from trained_tokenizer import train_tokenizer
 
 TEXTS = (
     "The unlikely farmer paints a lantern, gladly.",
@@ -50,7 +50,7 @@ def _wrapped(backend: Tokenizer, begin: str, end: str, mask: str) -> PreTrainedT
 
 @cache
 def wordpiece() -> PreTrainedTokenizerFast:
-    return train_tokenizer(lambda: [*TEXTS, text(5)], vocab_size=160, lowercase=True).tokenizer
+    return train_tokenizer([*TEXTS, text(5)], vocab_size=160, lowercase=True).tokenizer
 
 
 @cache

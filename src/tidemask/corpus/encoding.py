@@ -19,8 +19,7 @@ import numpy as np
 
 from tidemask.corpus.store.packing import EncodedDocument
 from tidemask.corpus.tagging.alignment import align_classes
-from tidemask.corpus.tagging.taggers import load_tagger
-from tidemask.corpus.tagging.words import Tagger
+from tidemask.corpus.tagging.taggers import Tagger, load_tagger
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.processes import end_with_parent
 from tidemask.token_classes import NO_CLASS
@@ -32,28 +31,22 @@ _CHUNKS_PER_WORKER = 2
 """Chunks submitted for each worker: one being encoded, one waiting."""
 
 
-class DocumentEncoder:
-    """Tokenises and tags texts, and gives each token the class of its word."""
-
-    def __init__(self, encoder: PlainTextEncoder, tagger: Tagger | None) -> None:
-        """Use this tokenizer and this tagger; without a tagger no token has a class."""
-        self._encoder = encoder
-        self._tagger = tagger
-
-    def encode(self, texts: Sequence[str]) -> list[EncodedDocument]:
-        """One document for each text."""
-        encoded = self._encoder.encode(texts)
-        if self._tagger is None:
-            classes = [np.full(len(e.ids), NO_CLASS, np.uint8) for e in encoded]
-        else:
-            classes = [
-                align_classes(tagged, e.starts, e.ends, e.word_starts)
-                for e, tagged in zip(encoded, self._tagger.tag(texts), strict=True)
-            ]
-        return [
-            EncodedDocument(e.ids, e.word_starts, of_document)
-            for e, of_document in zip(encoded, classes, strict=True)
+def encode_texts(
+    texts: Sequence[str], encoder: PlainTextEncoder, tagger: Tagger | None
+) -> list[EncodedDocument]:
+    """One document for each text; no token has a class where there is no tagger."""
+    encoded = encoder.encode(texts)
+    if tagger is None:
+        classes = [np.full(len(e.ids), NO_CLASS, np.uint8) for e in encoded]
+    else:
+        classes = [
+            align_classes(tagged, e.starts, e.ends, e.word_starts)
+            for e, tagged in zip(encoded, tagger.tag(texts), strict=True)
         ]
+    return [
+        EncodedDocument(e.ids, e.word_starts, of_document)
+        for e, of_document in zip(encoded, classes, strict=True)
+    ]
 
 
 def encode_documents(
@@ -72,10 +65,9 @@ def encode_documents(
     """
     chunks = _chunks(texts)
     first = list(islice(chunks, 2))
-    here = DocumentEncoder(encoder, tagger)
     if num_workers == 1 or len(first) < 2:
         for chunk in chain(first, chunks):
-            yield from here.encode(chunk)
+            yield from encode_texts(chunk, encoder, tagger)
         return
     tagger_name = "none" if tagger is None else tagger.name
     with _worker_pool(num_workers, encoder, tagger_name) as pool:
@@ -134,20 +126,20 @@ _JoinedDocuments = tuple[EncodedDocument, list[int]]
 """Documents joined into one, and where each ends: pickling three arrays is ten times faster than
 three for each document."""
 
-_worker_encoder: DocumentEncoder
-"""Set in worker processes, by `_start_worker`."""
+_encoder_and_tagger: tuple[PlainTextEncoder, Tagger | None]
+"""Those of a worker process, set by `_start_worker`."""
 
 
 def _start_worker(encoder: PlainTextEncoder, tagger_name: str) -> None:
-    global _worker_encoder
+    global _encoder_and_tagger
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     end_with_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
-    _worker_encoder = DocumentEncoder(encoder, load_tagger(tagger_name))
+    _encoder_and_tagger = encoder, load_tagger(tagger_name)
 
 
 def _encode_in_worker(texts: list[str]) -> _JoinedDocuments:
-    documents = _worker_encoder.encode(texts)
+    documents = encode_texts(texts, *_encoder_and_tagger)
     joined = EncodedDocument(
         np.concatenate([document.ids for document in documents]),
         np.concatenate([document.word_starts for document in documents]),

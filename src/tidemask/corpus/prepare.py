@@ -8,7 +8,7 @@ encode them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +26,9 @@ from tidemask.corpus.store.corpus import (
     open_corpus,
 )
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
-from tidemask.corpus.store.packing import RowLayout
+from tidemask.corpus.store.packing import EncodedDocument, RowLayout
 from tidemask.corpus.store.shards import SplitWriter
 from tidemask.corpus.tagging.taggers import load_tagger
-from tidemask.corpus.tagging.words import Tagger
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
@@ -119,8 +118,8 @@ def prepare(
         progress: whether to show progress in a terminal or notebook; or where to show it.
 
     Raises:
-        UserError: as `prepare_files`; a setting is outside its range, or both a tokenizer and the
-            size of one to train are given.
+        UserError: as `TextFiles.find`, `TextFiles.__call__` and `prepare_corpus`; a setting is
+            outside its range, or both a tokenizer and the size of one to train are given.
 
     Example:
         >>> import tidemask
@@ -146,42 +145,15 @@ def prepare(
     )
     patterns = [text] if isinstance(text, str | Path) else text
     with displayed(progress) as display:
-        return prepare_files(patterns, out=out, settings=settings, on_progress=display.on_progress)
-
-
-def prepare_files(
-    patterns: Sequence[str | Path],
-    *,
-    out: str | Path,
-    settings: PrepareSettings,
-    on_progress: ProgressCallback = ignore,
-) -> PreparedCorpus:
-    r"""Prepare the text of files, directories and globs; see `prepare_corpus`.
-
-    Args:
-        patterns: files, directories (searched recursively) and globs of text files.
-        out: a directory that does not exist, or is empty.
-        settings: of the rows, the tokenizer, the tagger and the split.
-        on_progress: called at most a few times a second, with documents.
-
-    Raises:
-        UserError: as `TextFiles.find`, `TextFiles.__call__` and `prepare_corpus`.
-
-    Example:
-        >>> import tempfile
-        >>> directory = Path(tempfile.mkdtemp())
-        >>> lines = [f"At {hour} o'clock the tide turned again." for hour in range(40)]
-        >>> _ = (directory / "tides.txt").write_text("\n\n".join(lines))
-        >>> settings = PrepareSettings(vocab_size=80, sequence_length=16, held_out=0.2, workers=1)
-        >>> corpus = prepare_files([directory], out=directory / "corpus", settings=settings)
-        >>> corpus.train.rows([0, 1]).input_ids.shape
-        (2, 16)
-    """
-    check_new_directory(Path(out).expanduser())
-    files = TextFiles.find(patterns)
-    return prepare_corpus(
-        files, out=out, settings=settings, sources=files.sources(), on_progress=on_progress
-    )
+        check_new_directory(Path(out).expanduser())
+        files = TextFiles.find(patterns)
+        return prepare_corpus(
+            files,
+            out=out,
+            settings=settings,
+            sources=files.sources(),
+            on_progress=display.on_progress,
+        )
 
 
 def prepare_corpus(
@@ -212,11 +184,45 @@ def prepare_corpus(
     """
     with new_directory(Path(out)) as staged, _one_thread_per_process():
         tagger = load_tagger(settings.tagger)
+        class_names = () if tagger is None else tuple(tagger.class_names)
         tokenizer, plan = _tokenizer_and_plan(documents, settings, on_progress)
         tokenizer.save(staged / TOKENIZER)
+        layout = RowLayout(
+            sequence_length=settings.sequence_length,
+            vocab_size=tokenizer.vocab_size,
+            begin_id=tokenizer.begin_id,
+            end_id=tokenizer.end_id,
+            pad_id=tokenizer.pad_id,
+        )
+        train = SplitWriter(staged / TRAIN, layout, class_names)
+        held_out = SplitWriter(staged / HELD_OUT, layout, class_names)
         kept = reported(plan.kept(documents()), on_progress, ENCODING, plan.num_kept)
-        manifest = _write_splits(staged, kept, plan, tokenizer, tagger, settings, tuple(sources))
-        manifest.write(staged / MANIFEST)
+        encoded = encode_documents(
+            (text for text, _ in kept), tokenizer.encoder(), tagger, num_workers=settings.workers
+        )
+        _write_rows(encoded, plan, train, held_out)
+        train_counts, train_hash = train.finish()
+        held_out_counts, held_out_hash = held_out.finish()
+        if train_counts.num_tokens == 0:
+            raise UserError(
+                "no tokens: the tokenizer makes nothing of this text. Expected words that it "
+                "knows. Use another tokenizer, or look at the text."
+            )
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            sequence_length=settings.sequence_length,
+            vocab_size=tokenizer.vocab_size,
+            tokenizer_fingerprint=tokenizer.fingerprint,
+            tagger=settings.tagger,
+            tagger_fingerprint="" if tagger is None else tagger.fingerprint,
+            class_names=class_names,
+            train=train_counts,
+            held_out=held_out_counts,
+            num_duplicates_dropped=plan.count(Split.DUPLICATE),
+            sources=tuple(sources),
+            fingerprint="",
+        )
+        manifest.with_fingerprint(train_hash, held_out_hash).write(staged / MANIFEST)
     return open_corpus(out)
 
 
@@ -241,54 +247,16 @@ def _tokenizer_and_plan(
     return trainer.train(texts), plan
 
 
-def _write_splits(
-    staged: Path,
-    kept: Iterator[tuple[str, Split]],
+def _write_rows(
+    encoded: Generator[EncodedDocument, None, None],
     plan: SplitPlan,
-    tokenizer: CorpusTokenizer,
-    tagger: Tagger | None,
-    settings: PrepareSettings,
-    sources: tuple[TextSource, ...],
-) -> Manifest:
-    class_names = () if tagger is None else tuple(tagger.class_names)
-    layout = RowLayout(
-        sequence_length=settings.sequence_length,
-        vocab_size=tokenizer.vocab_size,
-        begin_id=tokenizer.begin_id,
-        end_id=tokenizer.end_id,
-        pad_id=tokenizer.pad_id,
-    )
-    train = SplitWriter(staged / TRAIN, layout, class_names)
-    held_out = SplitWriter(staged / HELD_OUT, layout, class_names)
-    encoded = encode_documents(
-        (text for text, _ in kept), tokenizer.encoder(), tagger, num_workers=settings.workers
-    )
-    splits = (Split(split) for split in plan.splits if split in (Split.TRAIN, Split.HELD_OUT))
+    train: SplitWriter,
+    held_out: SplitWriter,
+) -> None:
+    splits = (split for split in plan.splits if split in (Split.TRAIN, Split.HELD_OUT))
     with closing(encoded):  # ends the workers, also when this fails
         for document, split in zip(encoded, splits, strict=True):
-            (train if split is Split.TRAIN else held_out).add(document)
-    train_counts, train_hash = train.finish()
-    if train_counts.num_tokens == 0:
-        raise UserError(
-            "no tokens: the tokenizer makes nothing of this text. Expected words that it knows. "
-            "Use another tokenizer, or look at the text."
-        )
-    held_out_counts, held_out_hash = held_out.finish()
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        sequence_length=settings.sequence_length,
-        vocab_size=tokenizer.vocab_size,
-        tokenizer_fingerprint=tokenizer.fingerprint,
-        tagger=settings.tagger,
-        tagger_fingerprint="" if tagger is None else tagger.fingerprint,
-        class_names=class_names,
-        train=train_counts,
-        held_out=held_out_counts,
-        num_duplicates_dropped=plan.count(Split.DUPLICATE),
-        sources=sources,
-        fingerprint="",
-    )
-    return manifest.with_fingerprint(train_hash, held_out_hash)
+            (train if split == Split.TRAIN else held_out).add(document)
 
 
 @contextmanager

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemask.corpus.tagging.alignment import align_classes
-from tidemask.corpus.tagging.words import TaggedWords
+from tidemask.corpus.tagging.taggers import TaggedWords
 from tidemask.token_classes import NO_CLASS
 
 

@@ -25,14 +25,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tidemask.corpus.tokenizing.tokenizer import (
-    SPECIAL_TOKENS,
-    CorpusTokenizer,
-    load_tokenizer,
-    wrap_backend,
-)
-from tidemask.corpus.tokenizing.wordpiece import train_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.wordpiece import SPECIAL_TOKENS
 from tidemask.errors import UserError
+from trained_tokenizer import train_tokenizer
 
 SENTENCES = (
     "The cat sat on the mat. The dog didn't; it ran, and ran!",
@@ -51,7 +47,7 @@ def random_texts(seed, num_words):
 
 @cache
 def wordpiece():
-    return train_tokenizer(lambda: SENTENCES * 3, vocab_size=200, lowercase=False)
+    return train_tokenizer(SENTENCES * 3, vocab_size=200, lowercase=False)
 
 
 @cache
@@ -123,8 +119,7 @@ def words_of(kind, text):
 def test_tokenization_training_gives_the_same_tokenizer_each_time(lowercase):
     texts = random_texts(1, 3000)
     prints = {
-        train_tokenizer(lambda: texts, vocab_size=300, lowercase=lowercase).fingerprint
-        for _ in range(5)
+        train_tokenizer(texts, vocab_size=300, lowercase=lowercase).fingerprint for _ in range(5)
     }
     assert len(prints) == 1
 
@@ -132,10 +127,10 @@ def test_tokenization_training_gives_the_same_tokenizer_each_time(lowercase):
 def test_tokenization_training_depends_on_texts_and_settings():
     texts = random_texts(1, 1000)
     variants = [
-        train_tokenizer(lambda: texts, vocab_size=200),
-        train_tokenizer(lambda: texts, vocab_size=201),
-        train_tokenizer(lambda: texts, vocab_size=200, lowercase=False),
-        train_tokenizer(lambda: texts[1:], vocab_size=200),
+        train_tokenizer(texts, vocab_size=200),
+        train_tokenizer(texts, vocab_size=201),
+        train_tokenizer(texts, vocab_size=200, lowercase=False),
+        train_tokenizer(texts[1:], vocab_size=200),
     ]
     assert len({tokenizer.fingerprint for tokenizer in variants}) == 4
     assert [tokenizer.vocab_size for tokenizer in variants] == [200, 201, 200, 200]
@@ -152,8 +147,8 @@ def test_tokenization_training_numbers_the_special_tokens_first():
 
 def test_tokenization_lowercase_is_a_setting():
     texts = ["The Cat Café"] * 5
-    low = train_tokenizer(lambda: texts, vocab_size=100).tokenizer
-    high = train_tokenizer(lambda: texts, vocab_size=100, lowercase=False).tokenizer
+    low = train_tokenizer(texts, vocab_size=100).tokenizer
+    high = train_tokenizer(texts, vocab_size=100, lowercase=False).tokenizer
     assert low.tokenize("THE CAFÉ") == ["the", "cafe"]
     assert high.tokenize("The Café") == ["The", "Café"]
     assert high.tokenize("the") != ["the"]
@@ -162,7 +157,7 @@ def test_tokenization_lowercase_is_a_setting():
 def test_tokenization_the_rarest_letters_become_unknown():
     common, rare = "abcdefghij", [chr(0x4E00 + index) for index in range(300)]
     texts = [" ".join(common) * 10, " ".join(rare)]
-    tokenizer = train_tokenizer(lambda: texts, vocab_size=100)
+    tokenizer = train_tokenizer(texts, vocab_size=100)
     assert tokenizer.vocab_size <= 100
     assert tokenizer.tokenizer.tokenize("a " + rare[-1]) == ["a", "[UNK]"]
 
@@ -333,7 +328,8 @@ def test_tokenization_no_word_starts_within_a_character_that_was_taken_apart():
     backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     backend.normalizer = normalizers.NFKC()  # makes three full stops of an ellipsis
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # makes a word of each
-    (encoded,) = wrap_backend(backend).encoder().encode(["a… .."])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    (encoded,) = CorpusTokenizer(tokenizer).encoder().encode(["a… .."])
     assert encoded.ids.tolist() == [5, 6, 6, 6, 6, 6]
     assert encoded.word_starts.tolist() == [True, True, False, False, True, True]
 

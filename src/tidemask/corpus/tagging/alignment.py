@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.tagging.words import TaggedWords
+from tidemask.corpus.tagging.taggers import TaggedWords
 from tidemask.token_classes import NO_CLASS
 
 

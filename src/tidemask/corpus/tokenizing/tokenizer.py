@@ -1,4 +1,4 @@
-"""Tokenizers: train one, load one, save it; and texts to ids, character offsets and word starts.
+"""Tokenizers: load one, save it; and texts to ids, character offsets and word starts.
 
 The only part of the corpus that knows `transformers`, which is imported where it is needed: worker
 processes encode with `tokenizers` alone. Training is in `wordpiece.py`.
@@ -24,10 +24,6 @@ from tidemask.hub import local_directory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-PAD, UNKNOWN, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL_TOKENS: tuple[str, ...] = (PAD, UNKNOWN, CLS, SEP, MASK)
-"""Special tokens of a tokenizer that is trained here; their ids are 0 to 4, in this order."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +76,16 @@ class PlainTextEncoder:
         starts, ends = pairs[::2].copy(), pairs[1::2].copy()
         word_ids = np.array([-1 if word is None else word for word in encoding.word_ids], np.int32)
         is_reserved = np.isin(ids, self.reserved_ids)
-        if is_reserved.any():
-            ids = self._without_reserved(text, ids, starts, ends, is_reserved)
-        return EncodedText(ids, starts, ends, find_word_starts(text, starts, ends, word_ids))
-
-    def _without_reserved(
-        self,
-        text: str,
-        ids: NDArray[np.uint32],
-        starts: NDArray[np.int32],
-        ends: NDArray[np.int32],
-        is_reserved: NDArray[np.bool_],
-    ) -> NDArray[np.uint32]:
-        if self.unknown_id is None:
+        if self.unknown_id is not None:
+            ids[is_reserved] = self.unknown_id
+        elif is_reserved.any():
             place = int(np.flatnonzero(is_reserved)[0])
             raise UserError(
                 f"text spells a special token: {text[starts[place] : ends[place]]!r}, and the "
                 "tokenizer has no unknown token to put in its place. Expected ordinary text. "
                 "Remove it, or use another tokenizer."
             )
-        return np.where(is_reserved, np.uint32(self.unknown_id), ids)
+        return EncodedText(ids, starts, ends, find_word_starts(text, starts, ends, word_ids))
 
 
 @lru_cache(maxsize=1)
@@ -174,23 +160,6 @@ class CorpusTokenizer:
     def _first_id(self, *names: str) -> int | None:
         ids = (getattr(self.tokenizer, name) for name in names)
         return next((token_id for token_id in ids if token_id is not None), None)
-
-
-def wrap_backend(backend: Tokenizer) -> CorpusTokenizer:
-    """A backend with the special tokens of `SPECIAL_TOKENS` as a tokenizer of `transformers`."""
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=backend,
-        pad_token=PAD,
-        unk_token=UNKNOWN,
-        cls_token=CLS,
-        sep_token=SEP,
-        mask_token=MASK,
-        # without token types, which ModernBERT does not take and BERT does without
-        model_input_names=["input_ids", "attention_mask"],
-    )
-    return CorpusTokenizer(tokenizer)
 
 
 def load_tokenizer(name: str) -> CorpusTokenizer:

@@ -8,7 +8,7 @@ first and given to the trainer in a fixed order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from tokenizers import (
     Tokenizer,
@@ -20,14 +20,11 @@ from tokenizers import (
     trainers,
 )
 
-from tidemask.corpus.tokenizing.tokenizer import (
-    CLS,
-    SEP,
-    SPECIAL_TOKENS,
-    UNKNOWN,
-    CorpusTokenizer,
-    wrap_backend,
-)
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
+
+PAD, UNKNOWN, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS: tuple[str, ...] = (PAD, UNKNOWN, CLS, SEP, MASK)
+"""Special tokens of a trained tokenizer; their ids are 0 to 4, in this order."""
 
 _CONTINUING = "##"
 
@@ -66,7 +63,7 @@ class WordPieceTrainer:
             show_progress=False,
         )
         backend.train_from_iterator(self._known_letters(texts, set(alphabet)), trainer)
-        return wrap_backend(self._finished(backend.get_vocab(with_added_tokens=True)))
+        return self._finished(backend.get_vocab(with_added_tokens=True))
 
     def _alphabet(self) -> list[str]:
         letters = [letter for letter in self._letters if not letter.isspace()]
@@ -90,8 +87,10 @@ class WordPieceTrainer:
         backend.decoder = decoders.WordPiece(prefix=_CONTINUING)
         return backend
 
-    def _finished(self, vocabulary: dict[str, int]) -> Tokenizer:
-        """A backend in which the special tokens alone are special, not the letters as well."""
+    def _finished(self, vocabulary: dict[str, int]) -> CorpusTokenizer:
+        """A tokenizer in which the special tokens alone are special, not the letters as well."""
+        from transformers import PreTrainedTokenizerFast
+
         model = models.WordPiece(
             vocabulary, unk_token=UNKNOWN, continuing_subword_prefix=_CONTINUING
         )
@@ -102,14 +101,14 @@ class WordPieceTrainer:
             pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
             special_tokens=[(token, vocabulary[token]) for token in (CLS, SEP)],
         )
-        return backend
-
-
-def train_tokenizer(
-    texts: Callable[[], Iterable[str]], *, vocab_size: int, lowercase: bool = True
-) -> CorpusTokenizer:
-    """A tokenizer of the texts that `texts` gives, which is called twice."""
-    trainer = WordPieceTrainer(vocab_size=vocab_size, lowercase=lowercase)
-    for text in texts():
-        trainer.count_letters(text)
-    return trainer.train(texts())
+        tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+            tokenizer_object=backend,
+            pad_token=PAD,
+            unk_token=UNKNOWN,
+            cls_token=CLS,
+            sep_token=SEP,
+            mask_token=MASK,
+            # without token types, which ModernBERT does not take and BERT does without
+            model_input_names=["input_ids", "attention_mask"],
+        )
+        return CorpusTokenizer(tokenizer)
