@@ -18,8 +18,8 @@ from itertools import chain, islice, pairwise
 import numpy as np
 
 from tidemask.corpus.store.packing import EncodedDocument
-from tidemask.corpus.tagging.alignment import align_classes
-from tidemask.corpus.tagging.taggers import Tagger, load_tagger
+from tidemask.corpus.tagging.taggers import load_tagger
+from tidemask.corpus.tagging.words import Tagger, align_classes
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.processes import end_with_parent
 from tidemask.token_classes import NO_CLASS

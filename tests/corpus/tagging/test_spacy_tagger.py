@@ -9,7 +9,8 @@ import pytest
 
 from places import SHARED_DATA
 from tidemask.corpus.tagging.spacy_tagger import SpacyTagger
-from tidemask.corpus.tagging.taggers import TaggedWords, load_tagger
+from tidemask.corpus.tagging.taggers import load_tagger
+from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS, UPOS
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from places import SHARED_DATA
-from tidemask.corpus.tagging.taggers import TaggedWords, load_tagger
+from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.textblob_tagger import TextBlobTagger
 from tidemask.corpus.tagging.upos_rules import PENN_KIND
+from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.token_classes import CONTENT_UPOS, UPOS
 
 TREEBANKS = SHARED_DATA / "pos"

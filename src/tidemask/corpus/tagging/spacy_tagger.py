@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.tagging.taggers import TaggedWords
+from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.errors import UserError, missing_package, one_line
 from tidemask.token_classes import NO_CLASS, UPOS
 

@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.tagging.taggers import TaggedWords
 from tidemask.corpus.tagging.upos_rules import (
     BOUNDARY,
     CLOSED_CLASS,
@@ -34,6 +33,7 @@ from tidemask.corpus.tagging.upos_rules import (
     PENN_KIND,
     disambiguate,
 )
+from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.token_classes import UPOS
 
 _RULES_VERSION = 1

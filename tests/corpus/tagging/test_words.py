@@ -2,8 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.corpus.tagging.alignment import align_classes
-from tidemask.corpus.tagging.taggers import TaggedWords
+from tidemask.corpus.tagging.words import TaggedWords, align_classes
 from tidemask.token_classes import NO_CLASS
 
 

@@ -1,4 +1,4 @@
-"""Tagger words to tokenizer words, by character offsets.
+"""A tagger's words, with their places and classes, and the tokens that each of them covers.
 
 Tagger and tokenizer each divide a text in their own way. A tokenizer word takes the class of the
 tagger word that shares most characters with it; the first of them, if several share as many.
@@ -6,11 +6,47 @@ tagger word that shares most characters with it; the first of them, if several s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.tagging.taggers import TaggedWords
 from tidemask.token_classes import NO_CLASS
+
+
+@dataclass(frozen=True)
+class TaggedWords:
+    """The words of one text, ascending, without overlap; they cover all but white space.
+
+    Attributes:
+        starts: offset of each word's first character, as Python indexes `str`, int32 [W].
+        ends: offset after each word's last character, int32 [W].
+        classes: index into the tagger's `class_names`, uint8 [W].
+    """
+
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    classes: NDArray[np.uint8]
+
+
+class Tagger(Protocol):
+    """A tagger, as preparation uses it.
+
+    Attributes:
+        name: what `load_tagger` makes it from, in another process too.
+        fingerprint: names the tagger's behaviour; two that differ may tag differently.
+        class_names: the classes in the order of their indices.
+    """
+
+    name: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+
+    def tag(self, texts: Sequence[str]) -> list[TaggedWords]:
+        """The words of each text; a text's words do not depend on the other texts."""
+        ...
 
 
 def align_classes(
