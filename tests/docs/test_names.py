@@ -46,7 +46,7 @@ def exists(name: str) -> bool:
 @pytest.mark.parametrize(
     "folder",
     [
-        pytest.param("src", marks=pytest.mark.xfail(reason="until the rooms are done")),
+        "src",
         "benchmarks",
         "examples",
         "tests",

@@ -1,7 +1,7 @@
 """The composition root: from a configuration to objects, and from objects to a trained run.
 
-Everything that a command does to a run directory is a function here or in `measuring.py`; the
-command line only reads arguments and shows results.
+A run directory is changed by the functions here, in `pretraining.py` and in `in_run_evaluation.py`;
+the command line only reads arguments and shows results.
 """
 
 from __future__ import annotations
