@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tidemask.modeling.selected_positions import SelectedPositionsLM as SelectedPositionsLM
     from tidemask.report.compare import compare as compare
     from tidemask.run_record import RunDirectory as RunDirectory
+    from tidemask.runs.callbacks import RunCallbacks as RunCallbacks
     from tidemask.runs.config import Recipe as Recipe
     from tidemask.runs.config import load_recipe as load_recipe
     from tidemask.runs.pretraining import pretrain as pretrain
@@ -51,6 +52,7 @@ _HOMES = {
     "MaskingCollator": "tidemask.batches.collator",
     "MaskingSettings": "tidemask.masking.policy",
     "Recipe": "tidemask.runs.config",
+    "RunCallbacks": "tidemask.runs.callbacks",
     "RunDirectory": "tidemask.run_record",
     "SelectedPositionsLM": "tidemask.modeling.selected_positions",
     "ShuffledOrder": "tidemask.batches.stream",

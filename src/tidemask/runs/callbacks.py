@@ -20,7 +20,13 @@ Measure = Callable[[SelectedPositionsLM], Mapping[str, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class RunCallbacks:
-    """What is called while a run trains; each does nothing by default."""
+    """What is called while a run trains; each does nothing by default.
+
+    Example:
+        >>> def parameters(model):
+        ...     return {"own/parameters": sum(weights.numel() for weights in model.parameters())}
+        >>> callbacks = RunCallbacks(measures=(parameters,), on_note=print)
+    """
 
     on_progress: ProgressCallback = ignore
     """Called with the stage, what is done of it and its total."""
