@@ -110,7 +110,7 @@ def _described(run: ComparedRun) -> dict[str, Any]:
         "directory": str(run.directory),
         "seed": str(run.setting("training.seed")),
         "status": run.status,
-        "held-out evaluation": run.held_out.checkpoint if run.held_out else "none",
+        "held-out evaluation": run.held_out.checkpoint or "none",
         "corpus": str(run.setting("corpus.path") or MISSING),
         "corpus fingerprint": run.fingerprint or MISSING,
         "device": str(environment.get("device", MISSING)),

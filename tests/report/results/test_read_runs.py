@@ -59,11 +59,9 @@ def test_reading_prefers_the_final_evaluation_then_the_latest(make_run: MakeRun)
         name = f"held-out--checkpoint-{step}.json"
         (path / "evaluation" / name).write_text(json.dumps(content))
     (run,) = read_runs([path])
-    assert run.held_out
     assert run.held_out.checkpoint == "final"
     final.unlink()
     (run,) = read_runs([path])
-    assert run.held_out
     assert run.held_out.checkpoint == "checkpoint-50"
 
 
@@ -72,7 +70,7 @@ def test_reading_ignores_evaluations_of_other_tasks(make_run: MakeRun) -> None:
     (path / "evaluation").mkdir()
     (path / "evaluation" / "glue--final.json").write_text('{"task": "glue", "metrics": {}}')
     (run,) = read_runs([path])
-    assert run.held_out is None
+    assert run.held_out.checkpoint is None
 
 
 def test_reading_works_without_an_environment(make_run: MakeRun) -> None:

@@ -9,12 +9,11 @@ from tidemask.report.tables.typed_table import MISSING, Column, Kind, Table
 
 TABLE = Table(
     name="example",
-    title="Example",
     columns=(
-        Column(name="run", title="run"),
-        Column(name="loss", title="loss", unit="nats", kind="real", error="loss_error"),
-        Column(name="loss_error", title="error", kind="real", shown=False),
-        Column(name="tokens", title="tokens", kind="quantity"),
+        Column("run", "run"),
+        Column("loss", "loss", unit="nats", kind="real", error="loss_error"),
+        Column("loss_error", "error", kind="real", shown=False),
+        Column("tokens", "tokens", kind="quantity"),
     ),
     rows=(("a, “quoted”", 1 / 3, 0.01, 1_234_567), ("b", None, None, 12)),
 )
@@ -41,12 +40,12 @@ TABLE = Table(
     ],
 )
 def test_column_shows_a_value_in_its_kind(kind: Kind, value: float | None, text: str) -> None:
-    assert Column(name="x", title="x", kind=kind).show(value) == text
+    assert Column("x", "x", kind=kind).show(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.5, "+0.50"), (-0.5, "−0.50"), (-0.001, "0.00")])
 def test_column_shows_the_sign_where_asked(value: float, text: str) -> None:
-    column = Column(name="x", title="x", kind="real", digits=2, signed=True)
+    column = Column("x", "x", kind="real", digits=2, signed=True)
     assert column.show(value) == text
 
 

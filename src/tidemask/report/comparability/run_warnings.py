@@ -44,17 +44,12 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _above_entropy(runs: Sequence[ComparedRun]) -> list[str]:
     """Runs whose final loss is above that of a model which only knows token frequencies."""
-    sentences = []
-    for run in runs:
-        held_out = run.held_out
-        loss = held_out.loss(15) if held_out else None
-        entropy = held_out.unigram_entropy if held_out else None
-        if loss is not None and entropy is not None and loss > entropy:
-            sentences.append(
-                f"{run.label} ended above the unigram entropy at 15\u00a0%: it has not learned to "
-                "use context yet, and its losses say little."
-            )
-    return sentences
+    return [
+        f"{run.label} ended above the unigram entropy at 15\u00a0%: it has not learned to "
+        "use context yet, and its losses say little."
+        for run in runs
+        if (run.held_out.gain(15) or 0.0) < 0
+    ]
 
 
 def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
@@ -134,8 +129,6 @@ def _environment(run: ComparedRun, name: str) -> str | None:
 
 
 def _held_out_settings(run: ComparedRun) -> str | None:
-    if run.held_out is None:
-        return None
     settings = flat_settings(run.held_out.settings)
     return ", ".join(f"{path}={text}" for path, text in settings.items())
 
@@ -151,7 +144,7 @@ def _unfinished(runs: Sequence[ComparedRun]) -> list[str]:
 def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
     sentences = []
     for run in runs:
-        if run.held_out is None:
+        if run.held_out.checkpoint is None:
             sentences.append(
                 f"{run.label} has no held-out evaluation: its scores are missing here. "
                 f"Run `tidemask evaluate {run.directory}`."

@@ -108,7 +108,7 @@ def _entropies(runs: Sequence[ComparedRun]) -> list[float]:
     """The different unigram entropies of the runs."""
     distinct: list[float] = []
     for run in runs:
-        entropy = run.held_out.unigram_entropy if run.held_out else None
+        entropy = run.held_out.unigram_entropy
         if entropy is not None and all(abs(entropy - e) > _SAME_ENTROPY for e in distinct):
             distinct.append(entropy)
     return distinct
@@ -143,13 +143,13 @@ def final_chart(runs: Sequence[ComparedRun]) -> Chart:
             )
             for percent in HELD_OUT_PERCENTS
         ],
-        notes=[f"{run.label}: not evaluated." for run in runs if run.held_out is None],
+        notes=[f"{run.label}: not evaluated." for run in runs if run.held_out.checkpoint is None],
         size=(3.3, 1.05 + 0.4 * len(runs)),
     )
 
 
 def _why_no_scores(runs: Sequence[ComparedRun], percent: int) -> str | None:
-    if any(run.held_out and run.held_out.loss(percent) is not None for run in runs):
+    if any(run.held_out.loss(percent) is not None for run in runs):
         return None
     return f"No run has a held-out evaluation at {percent} %."
 
@@ -157,8 +157,7 @@ def _why_no_scores(runs: Sequence[ComparedRun], percent: int) -> str | None:
 def _draw_final(runs: Sequence[ComparedRun], percent: int, axes: Axes) -> None:
     """One line per run: its name and loss above, the point with its error on it."""
     for place, run in enumerate(runs):
-        loss = run.held_out.loss(percent) if run.held_out else None
-        error = run.held_out.standard_error(percent) if run.held_out else None
+        loss, error = run.held_out.loss(percent), run.held_out.standard_error(percent)
         text = "not evaluated" if loss is None else f"{loss:.3f}"
         _beside(axes, place, run.label, at=0.0)
         _beside(axes, place, text, at=1.0)

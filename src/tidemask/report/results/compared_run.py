@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,14 @@ Series = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """A held-out evaluation: its checkpoint, its metrics (nats per token) and its settings."""
+    """A held-out evaluation: its checkpoint, its metrics (nats per token) and its settings.
 
-    checkpoint: str
-    metrics: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    Without arguments it is that of a run which was never evaluated.
+    """
+
+    checkpoint: str | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def loss(self, percent: int, class_name: str | None = None) -> float | None:
         """Mean loss under a fixed masking of `percent` per cent, over all tokens or one class."""
@@ -55,6 +58,10 @@ class HeldOut:
         """Entropy of the token frequencies, the loss of a model that knows no context."""
         return finite_number(self.metrics.get(UNIGRAM_ENTROPY))
 
+    def gain(self, percent: int) -> float | None:
+        """How far `loss(percent)` is below the unigram entropy; negative above it."""
+        return difference(self.unigram_entropy, self.loss(percent))
+
     @property
     def classes(self) -> list[str]:
         """Classes with a loss of their own, in the usual order."""
@@ -73,7 +80,7 @@ class ComparedRun:
         config: its resolved settings, nested.
         environment: versions, device and corpus; empty if it was not recorded.
         records: its logged steps in order; at least one.
-        held_out: the evaluation its scores are taken from; `None` if there is none.
+        held_out: the evaluation its scores are taken from.
         downstream: its results of downstream tasks, those of random weights among them.
     """
 
@@ -83,7 +90,7 @@ class ComparedRun:
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
     records: Sequence[Mapping[str, Any]]
-    held_out: HeldOut | None
+    held_out: HeldOut
     downstream: Sequence[DownstreamResult] = ()
 
     def series(self, name: str) -> Series:
@@ -177,6 +184,11 @@ class ComparedRun:
     def has_classes(self) -> bool:
         """Whether anything was logged per class."""
         return bool(self.classes(CLASS_LOSS) or self.classes(CLASS_SHARE))
+
+
+def difference(value: float | None, other: float | None) -> float | None:
+    """`value` less `other`; `None` if one is missing."""
+    return None if value is None or other is None else value - other
 
 
 def in_usual_order(names: set[str]) -> list[str]:

@@ -91,23 +91,21 @@ def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
         previous = step
 
 
-def _newest_held_out(
-    directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]
-) -> HeldOut | None:
-    found = []
+def _newest_held_out(directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]) -> HeldOut:
+    found = {}
     for content in evaluations:
         if content.get("task") != HELD_OUT_TASK or content.get("checkpoint") in (START, RANDOM):
             continue
-        metrics, checkpoint = content.get("metrics"), str(content.get("checkpoint"))
+        metrics, settings = content.get("metrics"), content.get("settings")
+        checkpoint = str(content.get("checkpoint"))
         if not isinstance(metrics, dict):
             raise UserError(
                 f"damaged evaluation: {directory.evaluation}, held-out of {checkpoint}: "
                 f"metrics={metrics!r}. Expected a mapping. Evaluate the run again."
             )
-        settings = content.get("settings")
         settings = settings if isinstance(settings, dict) else {}
-        found.append(HeldOut(checkpoint=checkpoint, metrics=metrics, settings=settings))
-    return max(found, key=lambda result: checkpoint_order(result.checkpoint), default=None)
+        found[checkpoint] = HeldOut(checkpoint=checkpoint, metrics=metrics, settings=settings)
+    return found[max(found, key=checkpoint_order)] if found else HeldOut()
 
 
 def _downstream(

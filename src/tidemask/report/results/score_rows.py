@@ -38,14 +38,17 @@ class ScoreRow:
     Attributes:
         label: what it is called.
         run: `None` for random weights.
-        held_out: its held-out losses, if they were measured.
         results: its downstream results.
     """
 
     label: str
     run: ComparedRun | None
-    held_out: HeldOut | None
     results: Sequence[DownstreamResult]
+
+    @property
+    def held_out(self) -> HeldOut:
+        """Its held-out losses; those of random weights are not measured."""
+        return self.run.held_out if self.run else HeldOut()
 
     @cached_property
     def summaries(self) -> Mapping[tuple[str, str, str], ScoreSummary]:
@@ -94,7 +97,6 @@ def run_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
         ScoreRow(
             label=run.label,
             run=run,
-            held_out=run.held_out,
             results=[result for result in run.downstream if result.checkpoint != RANDOM],
         )
         for run in runs
@@ -123,7 +125,7 @@ def random_weights_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
     for members, results in groups:
         of = "" if len(groups) == 1 else f" of {', '.join(run.label for run in members)}"
         ordered = [results[key] for key in sorted(results, key=str)]
-        rows.append(ScoreRow(label=f"random weights{of}", run=None, held_out=None, results=ordered))
+        rows.append(ScoreRow(label=f"random weights{of}", run=None, results=ordered))
     return rows
 
 

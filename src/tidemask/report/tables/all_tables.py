@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import numpy as np
-
 from tidemask.report.comparability.differences import flat_settings
-from tidemask.report.results.compared_run import ComparedRun, HeldOut, Series, in_usual_order
+from tidemask.report.results.compared_run import ComparedRun, HeldOut, in_usual_order
+from tidemask.report.results.downstream import finite_number
 from tidemask.report.tables.downstream import downstream_tables
 from tidemask.report.tables.final_scores import COST, RUN, scores_table
 from tidemask.report.tables.typed_table import Cell, Column, Table
@@ -26,9 +25,9 @@ from tidemask.run_record import (
     held_out_loss,
 )
 
-_STEP = Column(name="step", title="step", kind="count")
-_CLASS = Column(name="class", title="class")
-_PROGRESS = (Column(name="progress", title="progress", kind="real"), *COST)
+_STEP = Column("step", "step", kind="count")
+_CLASS = Column("class", "class")
+_PROGRESS = (Column("progress", "progress", kind="real"), *COST)
 
 
 def all_tables(runs: Sequence[ComparedRun]) -> list[Table]:
@@ -52,20 +51,20 @@ def steps_table(runs: Sequence[ComparedRun]) -> Table:
         RUN,
         _STEP,
         *_PROGRESS,
-        Column(name=RATIO, title="scheduled ratio", kind="real"),
-        Column(name=REALISED_RATIO, title="realised ratio", kind="real"),
-        Column(name=TOKENS_PER_SECOND, title="tokens per second", kind="quantity"),
+        Column(RATIO, "scheduled ratio", kind="real"),
+        Column(REALISED_RATIO, "realised ratio", kind="real"),
+        Column(TOKENS_PER_SECOND, "tokens per second", kind="quantity"),
     )
     names = [column.name for column in columns[2:]]
     rows = tuple(row for run in runs for row in _logged(run, names))
-    return Table(name="steps", title="Logged steps", columns=columns, rows=rows)
+    return Table(name="steps", columns=columns, rows=rows)
 
 
 def held_out_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run and step at which held-out loss was measured during the run."""
     names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
     measured = [
-        Column(name=name, title=f"held-out loss at {percent} %", unit="nats", kind="real")
+        Column(name, f"held-out loss at {percent} %", unit="nats", kind="real")
         for name, percent in zip(names, HELD_OUT_PERCENTS, strict=True)
     ]
     columns = (RUN, _STEP, *_PROGRESS, *measured)
@@ -76,17 +75,15 @@ def held_out_table(runs: Sequence[ComparedRun]) -> Table:
         for row in _logged(run, wanted)
         if any(cell is not None for cell in row[-len(names) :])
     )
-    return Table(name="held_out", title="Held-out loss", columns=columns, rows=rows)
+    return Table(name="held_out", columns=columns, rows=rows)
 
 
 def held_out_class_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per class: the final held-out loss of every run at every percentage."""
-    evaluated = [run.held_out for run in runs if run.held_out]
-    names = in_usual_order({name for held_out in evaluated for name in held_out.classes})
+    names = in_usual_order({name for run in runs for name in run.held_out.classes})
     return _final_losses(
         runs,
         name="held_out_class",
-        title="Held-out loss per class",
         first=_CLASS,
         groups={name: partial(HeldOut.loss, class_name=name) for name in names},
     )
@@ -101,8 +98,7 @@ def held_out_frequency_table(runs: Sequence[ComparedRun]) -> Table:
     return _final_losses(
         runs,
         name="held_out_frequency",
-        title="Held-out loss per frequency of the entry",
-        first=Column(name="band", title="training tokens with a more frequent entry"),
+        first=Column("band", "training tokens with a more frequent entry"),
         groups=bands,
     )
 
@@ -111,7 +107,6 @@ def _final_losses(
     runs: Sequence[ComparedRun],
     *,
     name: str,
-    title: str,
     first: Column,
     groups: Mapping[str, Callable[[HeldOut, int], float | None]],
 ) -> Table:
@@ -120,10 +115,10 @@ def _final_losses(
         (run.label, percent, run.held_out)
         for percent in HELD_OUT_PERCENTS
         for run in runs
-        if run.held_out and any(loss(run.held_out, percent) for loss in groups.values())
+        if any(loss(run.held_out, percent) for loss in groups.values())
     ]
     columns = (
-        Column(name=f"{run}/loss_{p}", title=f"{run} at {p} %", unit="nats", kind="real")
+        Column(f"{run}/loss_{p}", f"{run} at {p} %", unit="nats", kind="real")
         for run, p, _ in measured
     )
     rows = (
@@ -131,19 +126,19 @@ def _final_losses(
         for group, loss in groups.items()
     )
     known = tuple(row for row in rows if any(cell is not None for cell in row[1:]))
-    return Table(name=name, title=title, columns=(first, *columns), rows=known)
+    return Table(name=name, columns=(first, *columns), rows=known)
 
 
 def class_loss_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run, logged step and class: the cumulative loss of the class, nats."""
-    columns = (RUN, _STEP, _CLASS, Column(name="class_loss", title="cumulative loss", kind="real"))
+    columns = (RUN, _STEP, _CLASS, Column("class_loss", "cumulative loss", kind="real"))
     rows = tuple(
-        (run.label, step, name, value)
+        (run.label, record["step"], name, finite_number(record.get(CLASS_LOSS + name)))
         for run in runs
         for name in run.classes(CLASS_LOSS)
-        for step, value in _by_step(run, run.series(CLASS_LOSS + name))
+        for record in run.records
     )
-    return Table(name="class_loss", title="Cumulative loss per class", columns=columns, rows=rows)
+    return Table(name="class_loss", columns=columns, rows=rows)
 
 
 def class_share_table(runs: Sequence[ComparedRun]) -> Table:
@@ -152,16 +147,19 @@ def class_share_table(runs: Sequence[ComparedRun]) -> Table:
         RUN,
         _STEP,
         _CLASS,
-        Column(name="share_of_masked", title="share of the masked tokens", kind="real"),
-        Column(name="share_of_corpus", title="share of the corpus", kind="real"),
+        Column("share_of_masked", "share of the masked tokens", kind="real"),
+        Column("share_of_corpus", "share of the corpus", kind="real"),
     )
     rows = tuple(
-        (run.label, step, name, value, run.corpus_share.get(name))
+        (
+            *(run.label, record["step"], name),
+            *(finite_number(record.get(CLASS_SHARE + name)), run.corpus_share.get(name)),
+        )
         for run in runs
         for name in run.classes(CLASS_SHARE)
-        for step, value in _by_step(run, run.series(CLASS_SHARE + name))
+        for record in run.records
     )
-    return Table(name="class_share", title="Classes of the masked", columns=columns, rows=rows)
+    return Table(name="class_share", columns=columns, rows=rows)
 
 
 def settings_table(runs: Sequence[ComparedRun]) -> Table:
@@ -169,11 +167,11 @@ def settings_table(runs: Sequence[ComparedRun]) -> Table:
     settings = [flat_settings(run.config) for run in runs]
     paths = dict.fromkeys(path for flat in settings for path in flat)
     columns = (
-        Column(name="setting", title="setting"),
-        *(Column(name=run.label, title=run.label) for run in runs),
+        Column("setting", "setting"),
+        *(Column(run.label, run.label) for run in runs),
     )
     rows = tuple((path, *(flat.get(path) for flat in settings)) for path in sorted(paths))
-    return Table(name="settings", title="Settings", columns=columns, rows=rows)
+    return Table(name="settings", columns=columns, rows=rows)
 
 
 def _logged(run: ComparedRun, names: Sequence[str]) -> list[tuple[Cell, ...]]:
@@ -182,12 +180,6 @@ def _logged(run: ComparedRun, names: Sequence[str]) -> list[tuple[Cell, ...]]:
         (run.label, record["step"], *(_scalar(record.get(name)) for name in names))
         for record in run.records
     ]
-
-
-def _by_step(run: ComparedRun, series: Series) -> list[tuple[int, Cell]]:
-    """Steps and values; `None` where a value is NaN."""
-    values = (None if np.isnan(value) else float(value) for value in series)
-    return list(zip(map(int, run.steps), values, strict=True))
 
 
 def _scalar(value: object) -> Cell:

@@ -24,11 +24,11 @@ from tidemask.report.tables.final_scores import RUN
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import GLUE_TASKS, HELD_OUT_PERCENTS, LEARNING_RATE
 
-_TASK = Column(name="task", title="task")
-_CHECKPOINT = Column(name="checkpoint", title="checkpoint")
-_STEP = Column(name="step", title="step", kind="count")
-_SEED = Column(name="seed", title="seed", kind="count")
-_METRIC = Column(name="metric", title="metric")
+_TASK = Column("task", "task")
+_CHECKPOINT = Column("checkpoint", "checkpoint")
+_STEP = Column("step", "step", kind="count")
+_SEED = Column("seed", "seed", kind="count")
+_METRIC = Column("metric", "metric")
 
 
 def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
@@ -49,21 +49,19 @@ def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
     columns = [RUN]
     for percent in HELD_OUT_PERCENTS:
         title = f"held-out loss at {percent} %"
-        columns.append(Column(name=f"loss_{percent}", title=title, unit="nats", kind="real"))
+        columns.append(Column(f"loss_{percent}", title, unit="nats", kind="real"))
     columns += (column for task, split in scored for column in _score_columns(rows, task, split))
     if averaged:
         columns.append(_average_column(averaged))
     cells = tuple(_scores(row, scored, averaged) for row in rows) if scored else ()
-    return Table(
-        name="downstream_scores", title="Downstream scores", columns=tuple(columns), rows=cells
-    )
+    return Table(name="downstream_scores", columns=tuple(columns), rows=cells)
 
 
 def _average_column(tasks: Sequence[str]) -> Column:
     is_whole = len(tasks) == len(GLUE_TASKS)
     return Column(
-        name="glue_average",
-        title="GLUE average" if is_whole else f"average of {len(tasks)} GLUE tasks",
+        "glue_average",
+        "GLUE average" if is_whole else f"average of {len(tasks)} GLUE tasks",
         unit="all nine tasks" if is_whole else ", ".join(tasks),
         kind="real",
         digits=1,
@@ -77,26 +75,24 @@ def _score_columns(rows: Sequence[ScoreRow], task: str, split: str) -> tuple[Col
     name = task if split == DEV else f"{task}/{split}"
     return (
         Column(
-            name=name,
-            title=task if split == DEV else f"{task} ({split})",
+            name,
+            task if split == DEV else f"{task} ({split})",
             unit=metric_label(metric),
             kind="real",
             digits=1 if display_scale(metric) > 1 else 2,
             limits=(f"{name}/low", f"{name}/high"),
         ),
-        Column(name=f"{name}/low", title="low", kind="real", shown=False),
-        Column(name=f"{name}/high", title="high", kind="real", shown=False),
-        Column(name=f"{name}/seeds", title="seeds", kind="count", shown=False),
-        Column(name=f"{name}/checkpoint", title="checkpoint", shown=False),
+        Column(f"{name}/low", "low", kind="real", shown=False),
+        Column(f"{name}/high", "high", kind="real", shown=False),
+        Column(f"{name}/seeds", "seeds", kind="count", shown=False),
+        Column(f"{name}/checkpoint", "checkpoint", shown=False),
     )
 
 
 def _scores(
     row: ScoreRow, scored: Sequence[tuple[str, str]], averaged: Sequence[str]
 ) -> tuple[Cell, ...]:
-    held_out = row.held_out
-    cells: list[Cell] = [row.label]
-    cells += [held_out.loss(percent) if held_out else None for percent in HELD_OUT_PERCENTS]
+    cells: list[Cell] = [row.label, *map(row.held_out.loss, HELD_OUT_PERCENTS)]
     for task, split in scored:
         score = row.score(task, split)
         if score is None:
@@ -119,10 +115,10 @@ def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
         "quartile_3": "third quartile",
     }
     columns = (
-        *(RUN, _TASK, _CHECKPOINT, _STEP, Column(name="split", title="split"), _METRIC),
-        Column(name="seeds", title="seeds", kind="count"),
-        *(Column(name=n, title=title, kind="real", digits=2) for n, title in numbers.items()),
-        Column(name=LEARNING_RATE, title="learning rate"),
+        *(RUN, _TASK, _CHECKPOINT, _STEP, Column("split", "split"), _METRIC),
+        Column("seeds", "seeds", kind="count"),
+        *(Column(n, title, kind="real", digits=2) for n, title in numbers.items()),
+        Column(LEARNING_RATE, "learning rate"),
     )
     scored = [*run_rows(runs), *random_weights_rows(runs)]
     rows = tuple(
@@ -133,8 +129,7 @@ def downstream_medians_table(runs: Sequence[ComparedRun]) -> Table:
         for split in splits_of(scored, task)
         if (task, checkpoint, split) in row.summaries
     )
-    title = "Median and spread over the seeds"
-    return Table(name="downstream_medians", title=title, columns=columns, rows=rows)
+    return Table(name="downstream_medians", columns=columns, rows=rows)
 
 
 def _median_cells(row: ScoreRow, task: str, checkpoint: str, split: str) -> tuple[Cell, ...]:
@@ -159,9 +154,9 @@ def downstream_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run, task, checkpoint and seed; those of random weights under every run."""
     columns = (
         *(RUN, _TASK, _CHECKPOINT, _STEP, _SEED, _METRIC),
-        Column(name="score", title="score", kind="real", digits=2),
-        Column(name=LEARNING_RATE, title="learning rate", kind="real", digits=6),
-        Column(name="seconds", title="time", kind="seconds"),
+        Column("score", "score", kind="real", digits=2),
+        Column(LEARNING_RATE, "learning rate", kind="real", digits=6),
+        Column("seconds", "time", kind="seconds"),
     )
     rows = tuple(
         (
@@ -178,12 +173,12 @@ def downstream_table(runs: Sequence[ComparedRun]) -> Table:
         for row, run in zip(run_rows(runs), runs, strict=True)
         for result in run.downstream
     )
-    return Table(name="downstream", title="Downstream results", columns=columns, rows=rows)
+    return Table(name="downstream", columns=columns, rows=rows)
 
 
 def downstream_metrics_table(runs: Sequence[ComparedRun]) -> Table:
     """Every metric of every result, on the scale on which it was written."""
-    value = Column(name="value", title="value", kind="real")
+    value = Column("value", "value", kind="real")
     rows = tuple(
         (run.label, result.task, result.checkpoint, result.seed, name, metric)
         for run in runs
@@ -191,4 +186,4 @@ def downstream_metrics_table(runs: Sequence[ComparedRun]) -> Table:
         for name, metric in result.metrics.items()
     )
     columns = (RUN, _TASK, _CHECKPOINT, _SEED, _METRIC, value)
-    return Table(name="downstream_metrics", title="Downstream metrics", columns=columns, rows=rows)
+    return Table(name="downstream_metrics", columns=columns, rows=rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.compared_run import ComparedRun, difference
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
     HELD_OUT_PERCENTS,
@@ -16,11 +16,11 @@ from tidemask.run_record import (
     WALL_SECONDS,
 )
 
-RUN = Column(name="run", title="run")
+RUN = Column("run", "run")
 COST = (
-    Column(name=TOKENS_SEEN, title="tokens seen", kind="quantity"),
-    Column(name=PREDICTED_TOKENS, title="predicted tokens", kind="quantity"),
-    Column(name=WALL_SECONDS, title="training time", kind="seconds"),
+    Column(TOKENS_SEEN, "tokens seen", kind="quantity"),
+    Column(PREDICTED_TOKENS, "predicted tokens", kind="quantity"),
+    Column(WALL_SECONDS, "training time", kind="seconds"),
 )
 
 SUMMARY = (
@@ -47,36 +47,29 @@ def scores_table(runs: Sequence[ComparedRun]) -> Table:
         error = f"loss_{percent}_standard_error"
         title = f"held-out loss at {percent}\u00a0%"
         losses += [
-            Column(name=f"loss_{percent}", title=title, unit="nats", kind="real", error=error),
-            Column(name=error, title="standard error", kind="real", shown=False),
+            Column(f"loss_{percent}", title, unit="nats", kind="real", error=error),
+            Column(error, "standard error", kind="real", shown=False),
         ]
         title = f"below entropy at {percent}\u00a0%"
-        gains += [
-            Column(name=f"gain_{percent}", title=title, unit="nats", kind="real", signed=True)
-        ]
+        gains.append(Column(f"gain_{percent}", title, unit="nats", kind="real", signed=True))
     hidden = ("recipe", "directory", "seed", "status", "evaluated")
     columns = (
         RUN,
-        *(Column(name=name, title=name, shown=False) for name in hidden),
-        Column(name="mean_ratio", title="mean ratio", kind="real"),
-        Column(
-            name="ratio_deviation", title="realised − scheduled", kind="real", digits=4, signed=True
-        ),
-        Column(name="last_step", title="steps", kind="count"),
+        *(Column(name, name, shown=False) for name in hidden),
+        Column("mean_ratio", "mean ratio", kind="real"),
+        Column("ratio_deviation", "realised − scheduled", kind="real", digits=4, signed=True),
+        Column("last_step", "steps", kind="count"),
         *COST,
         *losses,
-        Column(name=UNIGRAM_ENTROPY, title="unigram entropy", unit="nats", kind="real"),
+        Column(UNIGRAM_ENTROPY, "unigram entropy", unit="nats", kind="real"),
         *gains,
     )
-    rows = tuple(map(_scores, runs))
-    return Table(name="scores", title="Final scores", columns=columns, rows=rows)
+    return Table(name="scores", columns=columns, rows=tuple(map(_scores, runs)))
 
 
 def _scores(run: ComparedRun) -> tuple[Cell, ...]:
     held_out, seed = run.held_out, run.setting("training.seed")
-    losses = [held_out.loss(percent) if held_out else None for percent in HELD_OUT_PERCENTS]
-    errors = [held_out.standard_error(p) if held_out else None for p in HELD_OUT_PERCENTS]
-    entropy = held_out.unigram_entropy if held_out else None
+    losses = [(held_out.loss(p), held_out.standard_error(p)) for p in HELD_OUT_PERCENTS]
     scheduled, realised = run.mean_over_steps(RATIO), run.mean_over_steps(REALISED_RATIO)
     return (
         run.label,
@@ -84,22 +77,18 @@ def _scores(run: ComparedRun) -> tuple[Cell, ...]:
         str(run.directory),
         None if seed is None else str(seed),
         run.status,
-        held_out.checkpoint if held_out else None,
+        held_out.checkpoint,
         scheduled,
-        _difference(realised, scheduled),
+        difference(realised, scheduled),
         run.last_step,
         _integer(run.last(TOKENS_SEEN)),
         _integer(run.last(PREDICTED_TOKENS)),
         run.last(WALL_SECONDS),
-        *(cell for pair in zip(losses, errors, strict=True) for cell in pair),
-        entropy,
-        *(_difference(entropy, loss) for loss in losses),
+        *(cell for pair in losses for cell in pair),
+        held_out.unigram_entropy,
+        *(held_out.gain(percent) for percent in HELD_OUT_PERCENTS),
     )
 
 
 def _integer(value: float | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _difference(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other

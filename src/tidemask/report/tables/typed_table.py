@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 Cell = str | int | float | None
@@ -25,7 +25,7 @@ MISSING = "–"
 """Shown in a cell without value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Column:
     """One column.
 
@@ -43,6 +43,7 @@ class Column:
 
     name: str
     title: str
+    _: KW_ONLY
     unit: str = ""
     kind: Kind = "text"
     digits: int = 3
@@ -85,7 +86,6 @@ class Table:
     """Rows under typed columns; `name` is that of its CSV file, without ending."""
 
     name: str
-    title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
@@ -125,15 +125,11 @@ class Table:
     def to_text(self) -> str:
         """The shown columns as aligned plain text, one line a row."""
         lines = [[column.heading for column in self.shown_columns], *self.shown_rows()]
-        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-        return "".join(self._line(cells, widths) + "\n" for cells in lines)
-
-    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
-        padded = [
-            cell.rjust(width) if column.is_number else cell.ljust(width)
-            for cell, width, column in zip(cells, widths, self.shown_columns, strict=True)
-        ]
-        return "  ".join(padded).rstrip()
+        padded = []
+        for column, cells in zip(self.shown_columns, zip(*lines, strict=True), strict=True):
+            width = max(map(len, cells))
+            padded.append([c.rjust(width) if column.is_number else c.ljust(width) for c in cells])
+        return "".join("  ".join(line).rstrip() + "\n" for line in zip(*padded, strict=True))
 
     def _shown(self, row: Sequence[Cell], column: Column) -> str:
         value = column.show(row[self._place(column.name)])
@@ -159,15 +155,13 @@ def _fixed(value: float, digits: int, *, signed: bool) -> str:
 
 
 def _rounded(value: float) -> str:
+    """Three figures and a letter for the size; below a thousand, the whole number."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= 0.9995 * size:
-            return f"{value / size:,.{_digits(value / size)}f} {letter}"
+        scaled = value / size
+        if abs(scaled) >= 0.9995:
+            digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
+            return f"{scaled:,.{digits}f} {letter}"
     return f"{value:.0f}"
-
-
-def _digits(value: float) -> int:
-    """Digits after the point so that three figures are shown."""
-    return 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
 
 
 def _duration(seconds: float) -> str:
