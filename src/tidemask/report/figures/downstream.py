@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,45 +38,38 @@ _CAPTION = (
 
 def downstream_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """One chart with a panel for each task that has a curve; none if no task has."""
-    rows, random = run_rows(runs), random_weights_rows(runs)
-    tasks = _tasks_with_curves(rows)
-    if not tasks:
-        return []
-    return [
-        Chart(
-            name="downstream",
-            title="Downstream scores against pre-training steps",
-            caption=_CAPTION,
-            panels=[_panel(rows, random, task) for task in tasks],
-            legend=_legend(rows, random, tasks),
-            notes=_notes(rows, tasks),
-        )
-    ]
+    tasks = _tasks_with_curves(run_rows(runs))
+    title = "Downstream scores against pre-training steps"
+    return [_chart(runs, tasks, name="downstream", title=title)] if tasks else []
 
 
 def task_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """The same panels as charts of their own, for files."""
-    rows, random = run_rows(runs), random_weights_rows(runs)
     return [
-        Chart(
-            name=f"downstream_{_file_name(task)}",
+        _chart(
+            runs,
+            [task],
+            name="downstream_" + re.sub(r"[^\w.-]+", "_", task),
             title=f"{task} against pre-training steps",
-            caption=_CAPTION,
-            panels=[_panel(rows, random, task)],
-            legend=_legend(rows, random, [task]),
-            notes=_notes(rows, [task]),
             size=(4.6, 3.4),
         )
-        for task in _tasks_with_curves(rows)
+        for task in _tasks_with_curves(run_rows(runs))
     ]
-
-
-def _file_name(task: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", task)
 
 
 def _tasks_with_curves(rows: Sequence[ScoreRow]) -> list[str]:
     return [task for task in tasks_of(rows) if any(len(row.curve(task)) > 1 for row in rows)]
+
+
+def _chart(runs: Sequence[ComparedRun], tasks: Sequence[str], **of_chart: Any) -> Chart:
+    rows, random = run_rows(runs), random_weights_rows(runs)
+    return Chart(
+        caption=_CAPTION,
+        panels=[_panel(rows, random, task) for task in tasks],
+        legend=_legend(rows, random, tasks),
+        notes=_notes(rows, tasks),
+        **of_chart,
+    )
 
 
 def _legend(
@@ -99,22 +93,20 @@ def _notes(rows: Sequence[ScoreRow], tasks: Sequence[str]) -> list[str]:
 
 def _panel(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str) -> Panel:
     metric = next(summary.metric for row in rows for _, summary in row.curve(task))
-    label = metric_label(metric)
+    # Random weights have a perplexity of thousands, and would leave the curves no room.
+    is_log = "perplexity" in metric
     return Panel(
         title=task,
         x_label="pre-training step",
-        y_label=f"{label}, logarithmic" if _is_logarithmic(metric) else label,
-        draw=partial(_draw, rows, random, task),
+        y_label=f"{metric_label(metric)}, logarithmic" if is_log else metric_label(metric),
+        draw=partial(_draw, rows, random, task, is_log),
     )
 
 
-def _is_logarithmic(metric: str) -> bool:
-    """Random weights have a perplexity of thousands, and would leave the curves no room."""
-    return "perplexity" in metric
-
-
-def _draw(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, axes: Axes) -> None:
-    if any(_is_logarithmic(summary.metric) for row in rows for _, summary in row.curve(task)):
+def _draw(
+    rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, is_log: bool, axes: Axes
+) -> None:
+    if is_log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
@@ -132,17 +124,12 @@ def _draw(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, axes:
 def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, ScoreSummary]]) -> None:
     steps = np.array([float(step) for step, _ in curve])
     medians = np.array([summary.median for _, summary in curve])
-    low, high = _limits([summary for _, summary in curve])
+    # A single score has no limits but itself.
+    low = [score.median if score.low is None else score.low for _, score in curve]
+    high = [score.median if score.high is None else score.high for _, score in curve]
     colour = run_colour(run.index).light
     if len(curve) > 1:
         axes.fill_between(steps, low, high, color=colour, alpha=0.14, linewidth=0)
     else:
         axes.vlines(steps, low, high, color=colour, linewidth=1.2)
     draw_curve(axes, run, steps, medians, marked=True)
-
-
-def _limits(curve: Sequence[ScoreSummary]) -> tuple[list[float], list[float]]:
-    """Lowest and highest score of each point; of a single score, that score."""
-    low = [score.median if score.low is None else score.low for score in curve]
-    high = [score.median if score.high is None else score.high for score in curve]
-    return low, high

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from tidemask.atomic import write_atomically
 from tidemask.errors import UserError
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
-from tidemask.report.figures.curve_ends import CurveEnd, name_ends
+from tidemask.report.figures.curves import CurveEnd, name_ends
 from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour
 from tidemask.report.figures.rendering import to_png, to_svg
 from tidemask.report.results.compared_run import Series

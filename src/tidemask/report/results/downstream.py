@@ -151,7 +151,7 @@ def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResul
     checks = {
         "task": (isinstance(content.get("task"), str), "a name"),
         "checkpoint": (isinstance(content.get("checkpoint"), str), "a name"),
-        "seed": (seed is None or _is_integer(seed), "a whole number"),
+        "seed": (seed is None or type(seed) is int, "a whole number"),
         "learning_rate": (rate is None or finite_number(rate) is not None, "a number"),
         "metrics": (isinstance(metrics, dict), "a mapping"),
         "main_metric": (
@@ -163,7 +163,13 @@ def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResul
     }
     for name, (is_good, expected) in checks.items():
         if not is_good:
-            _refuse(directory, content, name, expected)
+            which = f"{content.get('task')} of {content.get('checkpoint')}"
+            value = json.dumps(content.get(name), default=str)
+            value = value if len(value) <= 60 else f"{value[:60]}..."
+            raise UserError(
+                f"damaged evaluation: {directory}, {which}: {name}={value}. Expected {expected}. "
+                "Delete the file and evaluate the run again."
+            )
     known = {str(name): finite_number(value) for name, value in content["metrics"].items()}
     return DownstreamResult(
         task=content["task"],
@@ -199,20 +205,6 @@ def check_consistent(directory: Path, results: Sequence[DownstreamResult]) -> No
                 f"several main metrics: {directory}, {which}: main_metric={result.metric}. "
                 f"Expected {first} as in its other results. Delete those of the old version."
             )
-
-
-def _refuse(directory: Path, content: Mapping[str, Any], name: str, expected: str) -> None:
-    which = f"{content.get('task')} of {content.get('checkpoint')}"
-    value = json.dumps(content.get(name), default=str)
-    value = value if len(value) <= 60 else f"{value[:60]}..."
-    raise UserError(
-        f"damaged evaluation: {directory}, {which}: {name}={value}. Expected {expected}. "
-        "Delete the file and evaluate the run again."
-    )
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def finite_number(value: object) -> float | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthetic_runs import MakeRun
-from tidemask.report.figures.class_curves import MAX_POINTS, group_colour, pooled
+from tidemask.report.figures.class_charts import MAX_POINTS, group_colour, pooled
 from tidemask.report.figures.palette import FUNCTION, INK
 from tidemask.report.results.read_runs import read_runs
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.report.figures.curve_ends import spread
+from tidemask.report.figures.curves import spread
 
 
 @given(st.lists(st.floats(0, 10), max_size=17).map(sorted))
