@@ -103,8 +103,6 @@ def _terms_statement(runs: Sequence[ComparedRun]) -> str:
 
 def _described(run: ComparedRun) -> dict[str, Any]:
     """A run with its colour, its configuration as YAML, and facts by their titles."""
-    environment = run.environment
-    versions = environment.get("versions")
     facts = {
         "recipe": run.recipe,
         "directory": str(run.directory),
@@ -113,10 +111,8 @@ def _described(run: ComparedRun) -> dict[str, Any]:
         "held-out evaluation": run.held_out.checkpoint or "none",
         "corpus": str(run.setting("corpus.path") or MISSING),
         "corpus fingerprint": run.fingerprint or MISSING,
-        "device": str(environment.get("device", MISSING)),
-        "versions": ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
-        if isinstance(versions, Mapping)
-        else MISSING,
+        "device": run.recorded("device") or MISSING,
+        "versions": run.recorded("versions") or MISSING,
     }
     config = yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
     return {"run": run, "colour": run_colour(run.index).variable, "config": config, "facts": facts}

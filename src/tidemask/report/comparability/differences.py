@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-
-from tidemask.report.results.compared_run import ComparedRun
 
 
 def flat_settings(config: Mapping[str, Any]) -> dict[str, str]:
@@ -29,23 +27,39 @@ def _as_text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def difference(
-    runs: Sequence[ComparedRun], what: str, value_of: Callable[[ComparedRun], str | None]
-) -> str | None:
-    """A sentence that names the runs with each value, or `None` if all runs have the same."""
-    values = [(value, run.label) for run in runs if (value := value_of(run)) is not None]
-    return difference_of(what, values)
+def difference(what: str, values: Iterable[tuple[str, str | None]]) -> list[str]:
+    """A sentence that names the labels with each value, or none if all have the same.
 
-
-def difference_of(what: str, values: Sequence[tuple[str, str]]) -> str | None:
-    """The same from pairs of a value and a run's label."""
+    Args:
+        what: what differs.
+        values: a run's label and its value; `None` leaves the run out.
+    """
     labels_of: dict[str, list[str]] = {}
-    for value, label in dict.fromkeys(values):
-        labels_of.setdefault(value, []).append(label)
+    for label, value in dict.fromkeys(values):
+        if value is not None:
+            labels_of.setdefault(value, []).append(label)
     if len(labels_of) < 2:
-        return None
+        return []
     named = "; ".join(f"{value} in {listed(labels)}" for value, labels in labels_of.items())
-    return f"Not on equal terms: {what} differs: {named}."
+    return [f"Not on equal terms: {what} differs: {named}."]
+
+
+def setting_differences(
+    settings: Sequence[tuple[str, Mapping[str, Any]]],
+    is_compared: Callable[[str], bool],
+    what: str = "{path}",
+) -> list[str]:
+    """A sentence for each compared path at which the labelled settings differ."""
+    flat = [(label, flat_settings(nested)) for label, nested in settings]
+    return [
+        sentence
+        for path in dict.fromkeys(path for _, values in flat for path in values)
+        if is_compared(path)
+        for sentence in difference(
+            what.replace("{path}", path),
+            [(label, values.get(path, "not set")) for label, values in flat],
+        )
+    ]
 
 
 def listed(words: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemask.report.comparability.differences import difference_of, flat_settings, listed
+from tidemask.report.comparability.differences import difference, listed, setting_differences
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
 from tidemask.run_record import FINAL
@@ -18,40 +18,24 @@ def downstream_differences(runs: Sequence[ComparedRun]) -> list[str]:
     rows = run_rows(runs)
     found = []
     for task in tasks_of(rows):
-        found += _condition_differences(task, runs)
-        found.append(_seed_difference(task, rows))
-    return [sentence for sentence in found if sentence]
+        measured = [
+            (run.label, {**result.conditions, "main_metric": result.metric})
+            for run in runs
+            for result in run.downstream
+            if result.task == task
+        ]
+        found += setting_differences(measured, _is_compared, f"how {task} was measured ({{path}})")
+        seeds = [
+            (row.label, ", ".join(map(str, score.seeds)) or "none")
+            for row in rows
+            if (score := row.score(task)) is not None
+        ]
+        found += difference(f"the set of seeds of {task}", seeds)
+    return found
 
 
-def _condition_differences(task: str, runs: Sequence[ComparedRun]) -> list[str | None]:
-    """One sentence per setting, or fingerprint of the data, that is not the same everywhere."""
-    measured = [
-        (run.label, flat_settings({**result.conditions, "main_metric": result.metric}))
-        for run in runs
-        for result in run.downstream
-        if result.task == task
-    ]
-    paths = dict.fromkeys(path for _, conditions in measured for path in conditions)
-    return [
-        difference_of(
-            f"how {task} was measured ({path})",
-            [(conditions.get(path, "not set"), label) for label, conditions in measured],
-        )
-        for path in paths
-        if path.rpartition(".")[2] not in _NUM_SEEDS
-    ]
-
-
-def _seed_difference(task: str, rows: Sequence[ScoreRow]) -> str | None:
-    scores = [(row.label, row.score(task)) for row in rows]
-    return difference_of(
-        f"the set of seeds of {task}",
-        [
-            (", ".join(map(str, score.seeds)) or "none", label)
-            for label, score in scores
-            if score is not None
-        ],
-    )
+def _is_compared(path: str) -> bool:
+    return path.rpartition(".")[2] not in _NUM_SEEDS
 
 
 def downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
@@ -72,9 +56,9 @@ def downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _not_final(row: ScoreRow, tasks: Sequence[str]) -> list[str]:
-    newest = {task: row.newest(task) for task in tasks}
     found: dict[str, list[str]] = {}
-    for task, checkpoint in newest.items():
+    for task in tasks:
+        checkpoint = row.newest(task)
         if checkpoint not in (None, FINAL):
             found.setdefault(str(checkpoint), []).append(task)
     return [

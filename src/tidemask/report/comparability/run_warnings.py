@@ -6,9 +6,13 @@ seed, length, batch, optimizer, device) is named, and so is what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from tidemask.report.comparability.differences import difference, flat_settings
+from tidemask.report.comparability.differences import (
+    difference,
+    flat_settings,
+    setting_differences,
+)
 from tidemask.report.comparability.downstream_warnings import (
     downstream_differences,
     downstream_remarks,
@@ -90,28 +94,22 @@ def seeds_statement(runs: Sequence[ComparedRun]) -> str:
 
 
 def _differences(runs: Sequence[ComparedRun]) -> list[str]:
-    found = [
-        difference(runs, "the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
-        *(difference(runs, path, _setting(path)) for path in _compared_settings(runs)),
-        difference(runs, "the batch (sequences per step)", _batch),
-        difference(runs, "the device", lambda run: _environment(run, "device")),
-        difference(runs, "the number of threads", lambda run: _environment(run, "threads")),
-        difference(runs, "the versions", lambda run: _environment(run, "versions")),
-        difference(runs, "how the held-out loss was measured", _held_out_settings),
-    ]
-    return [sentence for sentence in found if sentence]
+    def of(what: str, value_of: Callable[[ComparedRun], str | None]) -> list[str]:
+        return difference(what, [(run.label, value_of(run)) for run in runs])
 
-
-def _compared_settings(runs: Sequence[ComparedRun]) -> list[str]:
-    paths = dict.fromkeys(path for run in runs for path in flat_settings(run.config))
-    compared = ("model", "training")
     return [
-        path for path in paths if path.partition(".")[0] in compared and path not in _NOT_COMPARED
+        *of("the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
+        *setting_differences([(run.label, run.config) for run in runs], _is_compared),
+        *of("the batch (sequences per step)", _batch),
+        *of("the device", lambda run: run.recorded("device")),
+        *of("the number of threads", lambda run: run.recorded("threads")),
+        *of("the versions", lambda run: run.recorded("versions")),
+        *of("how the held-out loss was measured", _held_out_settings),
     ]
 
 
-def _setting(path: str) -> Callable[[ComparedRun], str | None]:
-    return lambda run: flat_settings(run.config).get(path, "not set")
+def _is_compared(path: str) -> bool:
+    return path.startswith(("model.", "training.")) and path not in _NOT_COMPARED
 
 
 def _batch(run: ComparedRun) -> str | None:
@@ -121,16 +119,9 @@ def _batch(run: ComparedRun) -> str | None:
     return str(sizes[0] * sizes[1])
 
 
-def _environment(run: ComparedRun, name: str) -> str | None:
-    value = run.environment.get(name)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {version}" for key, version in sorted(value.items()))
-    return None if value is None else str(value)
-
-
 def _held_out_settings(run: ComparedRun) -> str | None:
     settings = flat_settings(run.held_out.settings)
-    return ", ".join(f"{path}={text}" for path, text in settings.items())
+    return ", ".join(f"{path}={text}" for path, text in settings.items()) or None
 
 
 def _unfinished(runs: Sequence[ComparedRun]) -> list[str]:

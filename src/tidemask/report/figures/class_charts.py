@@ -59,7 +59,7 @@ _CLASS_CHART: dict[str, Any] = {
 
 def class_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """The charts of classes; none if no run logged any."""
-    if not any(run.has_classes for run in runs):
+    if not any(run.classes(CLASS_LOSS) or run.classes(CLASS_SHARE) for run in runs):
         return []
     charts = [relative_share_chart(runs), class_loss_chart(runs)]
     if any(name in UPOS for run in runs for name in run.classes(CLASS_SHARE)):

@@ -16,13 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemask.report.results.downstream import DownstreamResult, finite_number
-from tidemask.run_record import (
-    CLASS_LOSS,
-    CLASS_SHARE,
-    UNIGRAM_ENTROPY,
-    held_out_band_loss,
-    held_out_loss,
-)
+from tidemask.run_record import UNIGRAM_ENTROPY, held_out_band_loss, held_out_loss
 from tidemask.token_classes import UPOS
 
 Series = NDArray[np.float64]
@@ -166,6 +160,13 @@ class ComparedRun:
         value = _at(self.environment, "corpus.fingerprint") or self.setting("corpus.fingerprint")
         return None if value is None else str(value)
 
+    def recorded(self, name: str) -> str | None:
+        """A fact of the environment as text; `None` if it was not recorded."""
+        value = self.environment.get(name)
+        if isinstance(value, Mapping):
+            return ", ".join(f"{key} {text}" for key, text in sorted(value.items()))
+        return None if value is None else str(value)
+
     @property
     def corpus_share(self) -> dict[str, float]:
         """Share of each class among the maskable training tokens; empty if not recorded."""
@@ -179,11 +180,6 @@ class ComparedRun:
         """Classes with a metric `prefix + name` in any logged step, in the usual order."""
         names = {name for record in self.records for name in record if name.startswith(prefix)}
         return in_usual_order({name.removeprefix(prefix) for name in names})
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether anything was logged per class."""
-        return bool(self.classes(CLASS_LOSS) or self.classes(CLASS_SHARE))
 
 
 def difference(value: float | None, other: float | None) -> float | None:
