@@ -1,7 +1,7 @@
 """The base of every component's settings."""
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 
 class Settings:
@@ -31,6 +31,12 @@ class OneOf:
         from pydantic import Field
 
         return handler(Annotated[source, Field(discriminator=self.field)])
+
+
+def members(union: Any) -> dict[str, Any]:
+    """The members of a union that `OneOf` marks, by the value of the field that tells them apart."""
+    kinds, mark = get_args(union)
+    return {getattr(kind, mark.field): kind for kind in get_args(kinds)}
 
 
 def check_share(name: str, value: float) -> None:

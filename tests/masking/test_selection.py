@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from masking_texts import slow_inclusion
 from tidemask.masking.selection import (
-    ByClass,
-    ByPosition,
+    Weights,
     count_by_class,
     select_expected,
     select_to_budget,
@@ -33,8 +32,8 @@ class Case:
         self.crossing = torch.tensor(rng.integers(0, FULL, (num_sequences, 1)), dtype=torch.int32)
         table = torch.tensor(weights, dtype=torch.float64)
         zero = 0.0 in weights
-        self.by_class = ByClass(torch.tensor(self.classes), table, zero)
-        self.by_position = ByPosition(table[torch.tensor(self.classes)], zero)
+        self.by_class = Weights(table, zero, torch.tensor(self.classes))
+        self.by_position = Weights(table[torch.tensor(self.classes)], zero)
         self.weight = np.array(weights)[self.classes]
 
     def expected(self, weights, ratio, **asked):

@@ -20,7 +20,6 @@ from masking_texts import (
     slow_words,
 )
 from tidemask.masking.class_loss import ClassLoss
-from tidemask.masking.selection import ByClass
 from tidemask.masking.token_weights import (
     TokenWeights,
     checked_classes,
@@ -28,7 +27,6 @@ from tidemask.masking.token_weights import (
     weights_by_position,
 )
 from tidemask.masking.units import starts_of_words
-from tidemask.masking.weight_table import WeightTable
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable, Uniform
 from tidemask.token_classes import NO_CLASS
 
@@ -36,13 +34,13 @@ AT_A_STEP = {"progress": 0.5, "step": LATE}
 
 
 def test_class_weights_are_those_of_the_named_classes():
-    table = WeightTable(
+    table = TokenWeights(
         ByClassLoss(),
         class_names=NAMES,
         vocab_size=50,
         max_steps=MAX_STEPS,
         token_counts=TOKEN_COUNTS,
-    ).at(LOSSES, **AT_A_STEP)
+    ).table(LOSSES, **AT_A_STEP)
     masker = masker_of(content=ByClassLoss())
     assert masker.class_weights(LOSSES, **AT_A_STEP).tolist() == table[:-1].tolist()
     assert masker.class_weights(None, **AT_A_STEP).tolist() == [0.5] * 3
@@ -87,8 +85,8 @@ def test_weight_of_a_unit_is_the_mean_of_its_maskable_tokens(seed, num_sequences
             inside = [weights[row, p] for p in positions if batch.maskable[row, p]]
             if inside:
                 expected = [np.mean(inside)] * len(positions)
-                np.testing.assert_allclose(result.weights[row, positions], expected, rtol=1e-6)
-            assert len(set(result.weights[row, positions].tolist())) == 1
+                np.testing.assert_allclose(result.values[row, positions], expected, rtol=1e-6)
+            assert len(set(result.values[row, positions].tolist())) == 1
 
 
 @pytest.mark.parametrize("others", [0.0, 0.1])
@@ -98,10 +96,9 @@ def test_units_with_a_class_each_have_the_weights_of_their_classes(others):
     batch = random_batch(np.random.default_rng(145), 2, 9)
     classes = weights.classes_of(batch)
     result = weights.of_units(batch, None, classes, None, one_class_each=True, **AT_A_STEP)
-    assert isinstance(result, ByClass)
     assert result.some_zero == (others == 0.0)
     assert result.classes.dtype == torch.int64
-    assert result.weights.tolist() == [others, 1.0, others, others]
+    assert result.values.tolist() == [others, 1.0, others, others]
 
 
 def test_weight_of_a_word_by_class_is_that_of_its_start():

@@ -8,7 +8,8 @@ import torch
 
 from masking_texts import HIGH, LATE, LOSSES, MAX_STEPS, NAMES, TOKEN_COUNTS, TOKEN_LOSSES
 from tidemask.masking.schedule import Linear
-from tidemask.masking.weight_table import ScaledTable, WeightTable
+from tidemask.masking.token_weights import TokenWeights
+from tidemask.masking.weight_table import scaled_table
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByTable, frequency_weights
 
 RISING = Linear(start=0.0, end=1.0)
@@ -22,11 +23,11 @@ def table_of(content, **given):
         "max_steps": MAX_STEPS,
         "token_counts": TOKEN_COUNTS,
     }
-    return WeightTable(content, **{**asked, **given})
+    return TokenWeights(content, **{**asked, **given})
 
 
 def at(content, progress=0.5, step=LATE, losses=LOSSES):
-    return table_of(content).at(losses, progress=progress, step=step).tolist()
+    return table_of(content).table(losses, progress=progress, step=step).tolist()
 
 
 def test_fixed_table_blends_in_from_uniform():
@@ -76,7 +77,7 @@ def test_weights_of_entries_have_one_for_each_and_none_for_the_rest():
 @pytest.mark.parametrize("num_losses", [0, 1, 2, 4, 49, 51])
 def test_losses_of_another_number_of_classes_are_refused(content, num_losses):
     with pytest.raises(ValueError, match=rf"class_loss of shape \({num_losses},\)"):
-        table_of(content).at(torch.zeros(num_losses), progress=0.5, step=LATE)
+        table_of(content).table(torch.zeros(num_losses), progress=0.5, step=LATE)
 
 
 @pytest.mark.parametrize("content", [ByClassLoss(), TABLE])
@@ -95,10 +96,10 @@ def test_frequency_without_counts_or_with_those_of_another_vocabulary_is_refused
 @pytest.mark.parametrize("weights", [[0.5, 0.0, 1.0], [0.5, 0.1, 1.0]])
 @pytest.mark.parametrize("precise", [True, False])
 def test_scaled_table_shows_whether_a_weight_is_zero(weights, precise):
-    table = ScaledTable.of(torch.tensor(weights, dtype=torch.float64), precise=precise)
-    assert table.some_zero == (0.0 in weights)
-    assert table.weights.dtype == (torch.float64 if precise else torch.float32)
-    assert table.weights.tolist() == pytest.approx(weights)
+    table, some_zero = scaled_table(torch.tensor(weights, dtype=torch.float64), precise=precise)
+    assert some_zero == (0.0 in weights)
+    assert table.dtype == (torch.float64 if precise else torch.float32)
+    assert table.tolist() == pytest.approx(weights)
 
 
 def test_table_that_training_does_not_change_is_scaled_once():

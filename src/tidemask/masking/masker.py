@@ -232,7 +232,7 @@ class Masker:
         return None, classes
 
     def _select(
-        self, batch: Batch, streams: Streams, places: Tensor, weights: Weights, ratio: Ratio
+        self, batch: Batch, streams: Streams, places: Tensor, weights: Weights | None, ratio: Ratio
     ) -> Selection:
         draws = streams.draws(Purpose.SELECTION, places)
         if self.settings.budget == "fixed":

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from tidemask.settings import OneOf, Settings, check_at_least, check_share
+from tidemask.settings import OneOf, Settings, check_at_least, check_share, members
 
 
 def _checked(progress: float) -> float:
@@ -146,9 +146,9 @@ class WarmupLinear(_Curve):
         return _between(self.peak, self.end, (s - self.warmup) / (1.0 - self.warmup))
 
 
-PhaseSchedule = Annotated[
-    Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear, OneOf("schedule")
-]
+_Smooth = Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear
+
+PhaseSchedule = Annotated[_Smooth, OneOf("schedule")]
 """Curves of which phases are made."""
 
 
@@ -225,10 +225,7 @@ class Cyclic(_Curve):
         return _between(self.start, self.end, weight)
 
 
-Curve = Annotated[
-    Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic,
-    OneOf("schedule"),
-]
+Curve = Annotated[_Smooth | Phases | Cyclic, OneOf("schedule")]
 """Schedules that do not refer to another one."""
 
 
@@ -246,23 +243,10 @@ class MeanOf(Settings):
         return mean_ratio(self.of)
 
 
-Schedule = Annotated[
-    Constant | Linear | Cosine | Quadratic | Triangle | WarmupLinear | Phases | Cyclic | MeanOf,
-    OneOf("schedule"),
-]
+Schedule = Annotated[_Smooth | Phases | Cyclic | MeanOf, OneOf("schedule")]
 """Any ratio schedule."""
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    "constant": Constant,
-    "linear": Linear,
-    "cosine": Cosine,
-    "quadratic": Quadratic,
-    "triangle": Triangle,
-    "warmup_linear": WarmupLinear,
-    "phases": Phases,
-    "cyclic": Cyclic,
-    "mean_of": MeanOf,
-}
+SCHEDULES: dict[str, type[Schedule]] = members(Schedule)
 """Schedules by the name that `masking.ratio.schedule` gives."""
 
 _MEAN_POINTS = 10_000

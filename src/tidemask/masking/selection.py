@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int, Int32
+from jaxtyping import Bool, Float, Int, Int32, Shaped
 from torch import Tensor
 
 from tidemask.masking.bitmask import as_mask, below, below_threshold, negative_thresholds
@@ -24,35 +24,19 @@ Ratio = float | Float[Tensor, "B 1"]
 
 
 @dataclass(frozen=True)
-class ByClass:
-    """Weights of units by their class.
+class Weights:
+    """Weights of units, in [0, 1].
 
     Attributes:
-        classes: class of each position's unit in [0, K], `K` for none; int64.
-        weights: of each class, float64, in [0, 1].
+        values: of each position, equal within a unit, floating point [B, L]; where there are
+            `classes`, of each class, float64 [K1].
         some_zero: whether a weight may be 0, so that a budget may have to be capped.
+        classes: class of each position's unit in [0, K], `K` for none, int64; or `None`.
     """
 
-    classes: Int[Tensor, "B L"]
-    weights: Float[Tensor, "K1"]
+    values: Float[Tensor, "*shape"]
     some_zero: bool = False
-
-
-@dataclass(frozen=True)
-class ByPosition:
-    """Weights of units given position by position.
-
-    Attributes:
-        weights: floating point, in [0, 1], equal within a unit.
-        some_zero: as in `ByClass`.
-    """
-
-    weights: Float[Tensor, "B L"]
-    some_zero: bool = False
-
-
-Weights = ByClass | ByPosition | None
-"""Weights of units; `None` if all weights are equal."""
+    classes: Int[Tensor, "B L"] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +59,7 @@ class Selection:
 def select_expected(
     draws: Int32[Tensor, "B L"],
     maskable: Bool[Tensor, "B L"],
-    weights: Weights,
+    weights: Weights | None,
     ratio: Ratio,
     *,
     with_inclusion: bool = False,
@@ -85,7 +69,7 @@ def select_expected(
     Args:
         draws: uniform integers in [0, 2**31), equal within a unit.
         maskable: positions that may be selected.
-        weights: of the units.
+        weights: of the units; `None` if all are equal.
         ratio: share of maskable tokens to select in expectation, in [0, 1].
         with_inclusion: whether the inclusion probability of each position is wanted.
     """
@@ -93,23 +77,23 @@ def select_expected(
         mask = below(draws, ratio).bitwise_and_(as_mask(maskable))
         return Selection(mask, ratio if with_inclusion else None)
     # By class, `tau` is solved over a few counts per sequence; else every position is a group.
-    groups = maskable
-    if isinstance(weights, ByClass):
-        groups = count_by_class(weights.classes, maskable, num_classes=len(weights.weights))
-    inclusion = inclusion_probability(groups, weights.weights, ratio)
+    values, classes, groups = weights.values, weights.classes, maskable
+    if classes is not None:
+        groups = count_by_class(classes, maskable, num_classes=len(values))
+    inclusion = inclusion_probability(groups, values, ratio)
     thresholds = negative_thresholds(inclusion)
-    if isinstance(weights, ByClass):
-        thresholds = thresholds.gather(1, weights.classes)
-        inclusion = inclusion.gather(1, weights.classes) if with_inclusion else inclusion
+    if classes is not None:
+        thresholds = thresholds.gather(1, classes)
+        inclusion = inclusion.gather(1, classes) if with_inclusion else inclusion
     mask = below_threshold(draws, thresholds).bitwise_and_(as_mask(maskable))
-    short = shortfall(groups, weights.weights, ratio) if weights.some_zero else None
+    short = shortfall(groups, values, ratio) if weights.some_zero else None
     return Selection(mask, inclusion if with_inclusion else None, short)
 
 
 def select_to_budget(
     draws: Int32[Tensor, "B L"],
     maskable: Bool[Tensor, "B L"],
-    weights: Weights,
+    weights: Weights | None,
     ratio: Ratio,
     crossing: Int32[Tensor, "B 1"],
 ) -> Selection:
@@ -118,7 +102,7 @@ def select_to_budget(
     Args:
         draws: uniform integers in [0, 2**31), equal within a unit.
         maskable: positions that may be selected.
-        weights: of the units.
+        weights: of the units; `None` if all are equal.
         ratio: share of maskable tokens to select, in [0, 1].
         crossing: uniform integers in [0, 2**31) that decide about the crossing unit.
     """
@@ -127,20 +111,18 @@ def select_to_budget(
     budget = num_maskable.to(torch.float64) * ratio
     if weights is None:
         return Selection(select_fixed(draws, eligible, budget, crossing))
-    if isinstance(weights, ByClass):
-        positive = (weights.weights > 0)[weights.classes] if weights.some_zero else None
-        flat = weights.classes.flatten()
-        each = weights.weights.to(torch.float32).index_select(0, flat).view(draws.shape)
-    else:
-        positive = weights.weights > 0 if weights.some_zero else None
-        each = weights.weights.to(torch.float32)
-    if positive is not None:
-        eligible.bitwise_and_(as_mask(positive))
-    short = None
+    each, short = weights.values, None
+    if weights.classes is not None:
+        each = looked_up(each, weights.classes)
     if weights.some_zero:
+        eligible.bitwise_and_(as_mask(each > 0))
         short = (budget + eligible.sum(1, keepdim=True)).clamp_(min=0.0).sum()
-    mask = select_fixed(clocks(draws, each), eligible, budget, crossing)
-    return Selection(mask, shortfall=short)
+    return Selection(select_fixed(clocks(draws, each), eligible, budget, crossing), shortfall=short)
+
+
+def looked_up(table: Float[Tensor, "M"], index: Shaped[Tensor, "B L"]) -> Float[Tensor, "B L"]:
+    """The entry of a table for each position."""
+    return table.index_select(0, index.flatten().to(torch.int64)).view(index.shape)
 
 
 def count_by_class(

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
-from tidemask.settings import OneOf, Settings, check_share
+from tidemask.settings import OneOf, Settings, check_share, members
 
 _ATTEMPTS = 16
 """Proposals of the rejection sampler. One is rejected with probability below 0.05, all sixteen with
@@ -77,11 +77,7 @@ class BetaAround(Settings):
 PerSequence = Annotated[Same | UniformAround | BetaAround, OneOf("distribution")]
 """Any distribution of ratios over the sequences of a step."""
 
-DISTRIBUTIONS: dict[str, type[PerSequence]] = {
-    "same": Same,
-    "uniform": UniformAround,
-    "beta": BetaAround,
-}
+DISTRIBUTIONS: dict[str, type[PerSequence]] = members(PerSequence)
 """Distributions by the name that `masking.per_sequence.distribution` gives."""
 
 

@@ -1,6 +1,7 @@
 """The weights of a batch's units at a step: the one place that knows what a policy weights them by.
 
-Dimensions: `B` sequences, `L` positions, `K` classes, `V` vocabulary entries.
+Dimensions: `B` sequences, `L` positions, `K` classes, `V` vocabulary entries. A table has `M`
+weights: one per vocabulary entry, or one per class and a last one for tokens without class.
 """
 
 from __future__ import annotations
@@ -12,9 +13,17 @@ from jaxtyping import Bool, Float, Int, Int32, Shaped, UInt8
 from torch import Tensor
 
 from tidemask.masking.batch import Batch
-from tidemask.masking.selection import ByClass, ByPosition, Weights
-from tidemask.masking.weight_table import WeightTable
-from tidemask.masking.weighting import ByFunction, Uniform, Weighting, blend_at, blended
+from tidemask.masking.selection import Weights, looked_up
+from tidemask.masking.weight_table import fixed_table, scaled_table, table_by_loss
+from tidemask.masking.weighting import (
+    ByClassLoss,
+    ByFunction,
+    ByTable,
+    Uniform,
+    Weighting,
+    blend_at,
+    blended,
+)
 from tidemask.token_classes import NO_CLASS
 
 WeightOf = Callable[[Batch], Tensor]
@@ -34,8 +43,8 @@ class TokenWeights:
         weight_of: weight of each position of a batch, for the weighting `function`.
 
     Raises:
-        ValueError: classes, counts or a function that the weighting needs are missing, or a
-            function is given that it does not need.
+        ValueError: classes, counts or a function that the weighting needs are missing, a function
+            is given that it does not need, or its table names a class that does not exist.
     """
 
     def __init__(
@@ -56,30 +65,68 @@ class TokenWeights:
             )
         self._content = content
         self._weight_of = weight_of
-        self._num_classes = len(class_names)
         self._max_steps = max_steps
-        self._table: WeightTable | None = None
-        if not isinstance(content, Uniform | ByFunction):
-            self._table = WeightTable(
-                content,
-                class_names=class_names,
-                vocab_size=vocab_size,
-                max_steps=max_steps,
-                token_counts=token_counts,
+        self._by_class = isinstance(content, ByTable) or (
+            isinstance(content, ByClassLoss) and content.classes == "upos"
+        )
+        if self._by_class and not class_names:
+            raise ValueError(
+                f"masking.content.weighting={content.weighting} needs token classes and there are "
+                "none. Prepare the corpus with a tagger, or choose the weighting uniform."
             )
+        self._size = len(class_names) if self._by_class else vocab_size
+        self._fixed = fixed_table(content, class_names, vocab_size, token_counts)
+        self._fixed_scaled: dict[bool, tuple[Tensor, bool]] = {}
+
+    def table(self, class_loss: Tensor | None, *, progress: float, step: int) -> Float[Tensor, "M"]:
+        """The table of a weighting that has one at a step, float64, on the CPU.
+
+        Args:
+            class_loss: cumulative loss per class, nats, NaN where unseen; `None` before any loss.
+            progress: share of the run, in [0, 1].
+            step: global step.
+
+        Raises:
+            ValueError: class losses for another number of classes, or infinite ones.
+        """
+        content = self._content
+        blend = blend_at(content, progress=progress, step=step, max_steps=self._max_steps)
+        if self._fixed is not None:
+            return blended(self._fixed, blend, neutral=1.0)
+        assert isinstance(content, ByClassLoss), "any other weighting with a table has a fixed one"
+        return table_by_loss(
+            class_loss,
+            size=self._size,
+            without_class=int(self._by_class),
+            sharpness=content.sharpness,
+            blend=blend,
+            step=step,
+        )
+
+    def scaled(
+        self, class_loss: Tensor | None, *, progress: float, step: int, precise: bool
+    ) -> tuple[Float[Tensor, "M"], bool]:
+        """`scaled_table` of the table at a step; kept where training does not change it."""
+        content, max_steps = self._content, self._max_steps
+        blend = blend_at(content, progress=progress, step=step, max_steps=max_steps)
+        if self._fixed is None or blend != 1.0:
+            table = self.table(class_loss, progress=progress, step=step)
+            return scaled_table(table, precise=precise)
+        if precise not in self._fixed_scaled:
+            self._fixed_scaled[precise] = scaled_table(self._fixed, precise=precise)
+        return self._fixed_scaled[precise]
 
     def of_classes(
         self, class_loss: Tensor | None, *, progress: float, step: int
     ) -> Float[Tensor, "K"] | None:
-        """Weight of each named class, as `WeightTable.at`; `None` if classes have no weights."""
-        if self._table is None or self._table.over_vocabulary:
+        """Weight of each named class, as in `table`; `None` if classes have no weights."""
+        if not self._by_class:
             return None
-        return self._table.at(class_loss, progress=progress, step=step)[:-1]
+        return self.table(class_loss, progress=progress, step=step)[:-1]
 
     def classes_of(self, batch: Batch) -> UInt8[Tensor, "B L"] | None:
         """Class of each position, checked; `None` if classes have no weights."""
-        by_class = self._table is not None and not self._table.over_vocabulary
-        return checked_classes(batch, self._num_classes) if by_class else None
+        return checked_classes(batch, self._size) if self._by_class else None
 
     def of_units(
         self,
@@ -91,8 +138,8 @@ class TokenWeights:
         one_class_each: bool,
         progress: float,
         step: int,
-    ) -> Weights:
-        """The weights of a batch's units at a step.
+    ) -> Weights | None:
+        """The weights of a batch's units at a step; `None` if all are equal.
 
         Args:
             batch: with the ids.
@@ -103,19 +150,19 @@ class TokenWeights:
             progress: share of the run, in [0, 1].
             step: global step.
         """
-        if self._weight_of is not None:
-            blend = blend_at(self._content, progress=progress, step=step, max_steps=self._max_steps)
-            each = weights_by_function(batch, self._weight_of, blend=blend)
-            return weights_by_position(each, batch.maskable, starts, some_zero=True)
-        if self._table is None:
+        content = self._content
+        if isinstance(content, Uniform):
             return None
+        if self._weight_of is not None:
+            each = weights_by_function(batch, self._weight_of, blend=content.blend(progress))
+            return weights_by_position(each, batch.maskable, starts, some_zero=True)
         by_class = classes is not None and one_class_each
-        table = self._table.scaled(class_loss, progress=progress, step=step, precise=by_class)
+        table, some_zero = self.scaled(class_loss, progress=progress, step=step, precise=by_class)
+        table = table.to(batch.input_ids.device, non_blocking=True)
         if classes is not None and by_class:
-            weights = table.weights.to(classes.device, non_blocking=True)
-            return ByClass(classes.to(torch.int64), weights, table.some_zero)
-        each = table.at(batch.input_ids if classes is None else classes)
-        return weights_by_position(each, batch.maskable, starts, some_zero=table.some_zero)
+            return Weights(table, some_zero, classes.to(torch.int64))
+        each = looked_up(table, batch.input_ids if classes is None else classes)
+        return weights_by_position(each, batch.maskable, starts, some_zero=some_zero)
 
 
 def checked_classes(batch: Batch, num_classes: int) -> UInt8[Tensor, "B L"]:
@@ -146,7 +193,7 @@ def weights_by_position(
     starts: Int32[Tensor, "B L"] | None,
     *,
     some_zero: bool,
-) -> ByPosition:
+) -> Weights:
     """Weights of units as the mean weight of their maskable tokens.
 
     Args:
@@ -156,12 +203,12 @@ def weights_by_position(
         some_zero: whether a weight may be 0.
     """
     if starts is None:
-        return ByPosition(weights, some_zero)
+        return Weights(weights, some_zero)
     index = starts.to(torch.int64)
     zeros = torch.zeros_like(weights)
     total = zeros.scatter_add(1, index, weights * maskable)
     count = zeros.scatter_add(1, index, maskable.to(weights.dtype)).clamp_(min=1.0)
-    return ByPosition((total / count).gather(1, index), some_zero)
+    return Weights((total / count).gather(1, index), some_zero)
 
 
 def weights_by_function(batch: Batch, weight_of: WeightOf, *, blend: float) -> Float[Tensor, "B L"]:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from tidemask.errors import did_you_mean
 from tidemask.masking.schedule import Constant, Schedule
-from tidemask.settings import OneOf, Settings, check_at_least
+from tidemask.settings import OneOf, Settings, check_at_least, members
 
 _EQUAL_UP_TO = 1e-9
 """Relative spread below which losses differ by rounding alone."""
@@ -145,13 +145,7 @@ Weighting = Annotated[
 ]
 """Any weighting."""
 
-WEIGHTINGS: dict[str, type[Weighting]] = {
-    "uniform": Uniform,
-    "class_loss": ByClassLoss,
-    "table": ByTable,
-    "frequency": ByFrequency,
-    "function": ByFunction,
-}
+WEIGHTINGS: dict[str, type[Weighting]] = members(Weighting)
 """Weightings by the name that `masking.content.weighting` gives."""
 
 
