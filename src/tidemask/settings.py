@@ -34,7 +34,7 @@ class OneOf:
 
 
 def members(union: Any) -> dict[str, Any]:
-    """The members of a union that `OneOf` marks, by the value of the field that tells them apart."""
+    """The members of a union that `OneOf` marks, by the value that tells each apart."""
     kinds, mark = get_args(union)
     return {getattr(kind, mark.field): kind for kind in get_args(kinds)}
 

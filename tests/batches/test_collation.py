@@ -54,15 +54,15 @@ CONVERSIONS = {
 def test_collation_equals_a_loop_over_positions(lengths: list[int], form: str) -> None:
     examples = examples_of(lengths)
     given = [{k: CONVERSIONS[form](v) for k, v in e.items()} for e in examples]
-    collated = collation(pad_to_multiple_of=4)(given)
-    batch, width = collated.batch, -(-max(lengths) // 4) * 4
+    batch, passed_on = collation(pad_to_multiple_of=4)(given)
+    width = -(-max(lengths) // 4) * 4
     assert batch.word_starts is not None
     assert batch.token_class is not None
     assert batch.input_ids.shape == (len(lengths), width)
     assert batch.input_ids.dtype == torch.int64
     assert batch.token_class.dtype == torch.uint8
     assert (batch.attention_mask is None) == all(length == width for length in lengths)
-    assert collated.passed_on.keys() == {"token_type_ids"}
+    assert passed_on.keys() == {"token_type_ids"}
     for i, e in enumerate(examples):
         for p in range(width):
             inside = p < lengths[i]
@@ -72,7 +72,7 @@ def test_collation_equals_a_loop_over_positions(lengths: list[int], form: str) -
             assert bool(batch.maskable[i, p]) == (inside and not is_special)
             assert bool(batch.word_starts[i, p]) == (inside and bool(e["word_starts"][p]))
             assert int(batch.token_class[i, p]) == (e["token_class"][p] if inside else NO_CLASS)
-            types = collated.passed_on["token_type_ids"]
+            types = passed_on["token_type_ids"]
             assert int(types[i, p]) == (e["token_type_ids"][p] if inside else 0)
             if batch.attention_mask is not None:
                 assert bool(batch.attention_mask[i, p]) == inside
@@ -84,7 +84,7 @@ def test_collation_reads_padding_from_the_attention_mask() -> None:
         {"input_ids": [9, 8, 7, 6], "attention_mask": [0, 0, 1, 1]},
         {"input_ids": [9, 8, 7], "attention_mask": [1, 1, 0]},
     ]
-    batch = collation()(rows).batch
+    batch = collation()(rows)[0]
     expected = [[False, False, True, True], [True, True, False, False]]
     assert batch.maskable.tolist() == expected
     assert batch.attention_mask is not None
@@ -104,7 +104,7 @@ def test_collation_passes_on_what_the_model_reads() -> None:
         }
         for i in range(2)
     ]
-    passed_on = collation()(rows).passed_on
+    passed_on = collation()(rows)[1]
     assert passed_on.keys() == {"domain", "score", "importance"}
     assert passed_on["domain"].tolist() == [0, 1]
     assert passed_on["domain"].dtype == torch.int64
@@ -119,20 +119,20 @@ def test_collation_finds_documents_where_positions_fall_back(first: int) -> None
         {"input_ids": [9] * 6, "position_ids": [first + p for p in (0, 1, 2, 0, 0, 1)]},
         {"input_ids": [9] * 4, "position_ids": [first + p for p in (0, 1, 2, 3)]},
     ]
-    collated = collation()(rows)
-    starts = collated.batch.document_starts
+    batch, passed_on = collation()(rows)
+    starts = batch.document_starts
     assert starts is not None
     assert starts[0].tolist() == [True, False, False, True, True, False]
     assert starts[1, :4].tolist() == [True, False, False, False]
-    assert collated.passed_on["position_ids"][0].tolist() == rows[0]["position_ids"]
+    assert passed_on["position_ids"][0].tolist() == rows[0]["position_ids"]
 
 
 def test_collation_document_starts_as_given_come_first() -> None:
     row = {"input_ids": [9, 9, 9], "position_ids": [0, 0, 0], "document_starts": [1, 0, 1]}
-    collated = collation()([row])
-    assert collated.batch.document_starts is not None
-    assert collated.batch.document_starts.tolist() == [[True, False, True]]
-    assert collated.passed_on.keys() == {"position_ids"}
+    batch, passed_on = collation()([row])
+    assert batch.document_starts is not None
+    assert batch.document_starts.tolist() == [[True, False, True]]
+    assert passed_on.keys() == {"position_ids"}
 
 
 def test_collation_types_hold_every_example() -> None:
@@ -142,17 +142,17 @@ def test_collation_types_hold_every_example() -> None:
         {"input_ids": np.array([299, 9], np.int64), "token_class": np.array([3, 4], np.int8)},
         {"input_ids": [], "token_class": []},
     ]
-    batch = collation()(rows).batch
+    batch = collation()(rows)[0]
     assert batch.input_ids.tolist() == [[9, PAD], [299, 9], [PAD, PAD]]
     assert batch.token_class is not None
     assert batch.token_class.tolist() == [[3, NO_CLASS], [3, 4], [NO_CLASS, NO_CLASS]]
-    assert collation()([{"input_ids": []}]).batch.input_ids.shape == (1, 0)
+    assert collation()([{"input_ids": []}])[0].input_ids.shape == (1, 0)
 
 
 def test_collation_takes_any_mapping() -> None:
     """`BatchEncoding` is a `UserDict`."""
     rows: list[Any] = [UserDict(input_ids=[9, 8]), UserDict(input_ids=[7])]
-    assert collation()(rows).batch.input_ids.tolist() == [[9, 8], [7, PAD]]
+    assert collation()(rows)[0].input_ids.tolist() == [[9, 8], [7, PAD]]
 
 
 # ---- names of sequences ----
@@ -164,8 +164,8 @@ SEQUENCES = st.lists(st.integers(0, V - 1), min_size=1, max_size=12)
 def test_collation_names_depend_on_content_alone(rows: list[list[int]], multiple: int) -> None:
     """Alone, in company, padded to any width: equal sequences, and only they, have equal names."""
     together = collation(pad_to_multiple_of=multiple)([{"input_ids": row} for row in rows])
-    names = together.batch.sample_ids.tolist()
-    alone = [int(collation()([{"input_ids": row}]).batch.sample_ids) for row in rows]
+    names = together[0].sample_ids.tolist()
+    alone = [int(collation()([{"input_ids": row}])[0].sample_ids) for row in rows]
     assert names == alone
     assert len(set(names)) == len({tuple(row) for row in rows})
 
@@ -186,7 +186,7 @@ def test_collation_names_are_spread_evenly() -> None:
 
 def test_collation_sample_id_overrides_the_name() -> None:
     rows = [{"input_ids": [9, 9], "sample_id": 2**62 + 1}, {"input_ids": [9, 9], "sample_id": 3}]
-    assert collation()(rows).batch.sample_ids.tolist() == [2**62 + 1, 3]
+    assert collation()(rows)[0].sample_ids.tolist() == [2**62 + 1, 3]
 
 
 # ---- what is refused ----

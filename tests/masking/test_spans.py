@@ -114,7 +114,7 @@ def test_mean_length_is_that_of_spanbert():
 
 
 def test_cumulative_law_adds_up_to_one():
-    result = SpanLengths(p=0.2, longest=10).cumulative()
+    result = SpanLengths(p=0.2, longest=10).cumulative
     expected = [(1 - 0.8**i) / (1 - 0.8**10) for i in range(1, 11)]
     np.testing.assert_allclose(result, expected, rtol=1e-12)
     assert result[-1] == 1.0

@@ -9,7 +9,6 @@ Dimensions: `B` sequences, `L` positions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -48,20 +47,6 @@ _HASH_KEY = (0x7DE_3A5C, 0)
 _ODD = 0x2545F4914F6CDD1D
 
 
-@dataclass(frozen=True)
-class Collated:
-    """A batch, and the columns that go to the model as they are.
-
-    Attributes:
-        batch: what masking reads.
-        passed_on: other columns by name (`token_type_ids`, `position_ids`, ...), int64 or float32,
-            [B, L] or [B].
-    """
-
-    batch: Batch
-    passed_on: dict[str, Tensor]
-
-
 class Collation:
     """Collates examples.
 
@@ -80,11 +65,15 @@ class Collation:
         self.pad_id = pad_id
         self.pad_to_multiple_of = pad_to_multiple_of
 
-    def __call__(self, examples: Sequence[TokenizedExample]) -> Collated:
+    def __call__(self, examples: Sequence[TokenizedExample]) -> tuple[Batch, dict[str, Tensor]]:
         """Stack the examples' columns.
 
         The id of a sequence without `sample_id` is a hash of its content, so that its noise does
         not depend on the rest of its batch, on the worker, or on the rank.
+
+        Returns:
+            What masking reads; and the columns that go to the model as they are (`token_type_ids`,
+            `position_ids`, ...), int64 or float32, [B, L] or [B].
 
         Raises:
             ValueError: no examples, no `input_ids`, columns that some examples lack, that masking
@@ -120,7 +109,7 @@ class Collation:
             document_starts=_document_starts(arrays),
             attention_mask=inside,
         )
-        return Collated(batch, {name: _for_model(array) for name, array in arrays.items()})
+        return batch, {name: _for_model(array) for name, array in arrays.items()}
 
     def _stacked(
         self, name: str, values: list[Any], lengths: NDArray[np.int64], width: int

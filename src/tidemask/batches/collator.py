@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -127,14 +128,13 @@ class MaskingCollator:
         self.collation = Collation(
             vocabulary.is_special, pad_id=pad_id, pad_to_multiple_of=pad_to_multiple_of
         )
-        self.is_training: Callable[[], bool] = _always
+        self.is_training: Callable[[], bool] = partial(bool, True)
         self.class_loss = self.masker.new_vocabulary_loss() or (
             self.masker.new_class_loss() if settings.uses_class_loss else None
         )
         self._losses: SharedLosses | None = None
         if self.class_loss is not None:
-            num_classes = len(self.class_loss.class_names)
-            self._losses = SharedLosses(num_classes, lag_steps=loss_lag_steps)
+            self._losses = SharedLosses(self.class_loss, lag_steps=loss_lag_steps)
         self._evaluation = Masker(
             MaskingSettings(
                 ratio=Constant(ratio=evaluation_ratio),
@@ -183,21 +183,21 @@ class MaskingCollator:
         Raises:
             ValueError: examples that cannot be collated, or that lack what the policy needs.
         """
-        collated = self.collation(examples)
+        batch, passed_on = self.collation(examples)
         if self.is_training():
-            self._check_columns(collated.batch)
+            self._check_columns(batch)
             step = self.clock.next_step()
             masked = self.masker(
-                collated.batch,
+                batch,
                 progress=step / self.clock.max_steps,
                 key=StepKey(self.seed, step),
                 class_loss=self._losses.read(step) if self._losses else None,
             )
         else:
-            batch = replace(collated.batch, token_class=None)
+            batch = replace(batch, token_class=None)
             masked = self._evaluation(batch, progress=0.0, key=_EVALUATION_KEY)
         with_attention = ATTENTION in examples[0]
-        return {**collated.passed_on, **self._columns(masked, with_attention=with_attention)}
+        return {**passed_on, **self._columns(masked, with_attention=with_attention)}
 
     def _check_columns(self, batch: Batch) -> None:
         """Refuse a batch without a column that the policy needs.
@@ -237,14 +237,9 @@ class MaskingCollator:
         self.clock.start(step, offset)
 
     def lag_losses(self, steps: int) -> None:
-        """Set `loss_lag_steps`; before a loader is started."""
+        """Raise `loss_lag_steps` to at least this many; before a loader is started."""
         if self._losses is not None:
-            self._losses = self._losses.with_lag(steps)
-
-    @property
-    def loss_lag_steps(self) -> int:
-        """Number of steps between the class losses that mask a batch and the batch's own step."""
-        return self._losses.lag_steps if self._losses else 0
+            self._losses = self._losses.with_lag(max(steps, self._losses.lag_steps))
 
     def step_done(
         self,
@@ -262,31 +257,27 @@ class MaskingCollator:
             ValueError: more steps than were planned; class losses missing, or not wanted; one that
                 is not finite, with the step and the class named.
         """
-        if self.class_loss is None or self._losses is None:
+        if self._losses is None:
             if loss_sum is not None or count is not None:
                 weighting = self.masker.settings.content.weighting
                 raise ValueError(
                     f"class losses given to step_done with masking.content.weighting={weighting}, "
                     "which does not learn from them. Expected step_done()."
                 )
-            self.clock.step_done()
-            return
-        if loss_sum is None or count is None:
+        elif loss_sum is None or count is None:
             raise ValueError(
                 f"loss_sum={loss_sum}, count={count} for a policy that learns from class losses. "
                 "Expected step_done(*class_loss_sums(...)), zeros for a step without any."
             )
-        self.class_loss.update(loss_sum, count, step=self.clock.steps_done)
+        else:
+            self._losses.update(loss_sum, count, step=self.clock.steps_done)
         self.clock.step_done()
-        self._losses.write(self.class_loss.value(), self.clock.steps_done)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs: the steps done and the class losses, as plain numbers."""
-        return {
-            "steps_done": self.clock.steps_done,
-            "class_loss": self.class_loss.state_dict() if self.class_loss else None,
-            "recent_losses": self._losses.state() if self._losses else None,
-        }
+        none = {"class_loss": None, "recent_losses": None}
+        losses = self._losses.state_dict() if self._losses else none
+        return {"steps_done": self.clock.steps_done, **losses}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a saved state; before the loader is started.
@@ -294,26 +285,16 @@ class MaskingCollator:
         Raises:
             ValueError: the state is of a policy with other classes.
         """
-        if (state["class_loss"] is None) != (self.class_loss is None):
-            ours, saved = self.class_loss is not None, state["class_loss"] is not None
+        ours, saved = self._losses is not None, state["class_loss"] is not None
+        if ours != saved:
             raise ValueError(
                 f"class losses in the saved state: {saved}, in this policy: {ours}. Expected the "
                 "state of the same policy."
             )
-        if self.class_loss is not None and self._losses is not None:
-            self.class_loss.load_state_dict(state["class_loss"])
-            self._losses.load_state(state["recent_losses"])
+        if self._losses is not None:
+            self._losses.load_state_dict(state)
         self.clock.start(int(state["steps_done"]))
 
     def __getstate__(self) -> dict[str, Any]:
         """The state for a spawned worker; whether it trains is decided when it starts."""
-        training = bool(self.is_training())
-        return {**self.__dict__, "is_training": _always if training else _never}
-
-
-def _always() -> bool:
-    return True
-
-
-def _never() -> bool:
-    return False
+        return {**self.__dict__, "is_training": partial(bool, self.is_training())}

@@ -1,37 +1,45 @@
-"""Class losses that the training process writes and loader workers read."""
+"""Class losses that the training process updates and loader workers read."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tidemask.batches.step_clock import in_shared_memory
+from tidemask.masking.class_loss import ClassLoss
 
 
 class SharedLosses:
-    """Cumulative losses per class, written by the training process and read by workers.
+    """Cumulative losses per class, updated by the training process and read by workers.
 
     Args:
-        num_classes: number of classes.
+        class_loss: of the training process; a worker's copy is as old as the worker.
         lag_steps: a batch is masked with the losses of this many steps before its own, or with
             the nearest that are known.
     """
 
-    def __init__(self, num_classes: int, *, lag_steps: int = 0) -> None:
+    def __init__(self, class_loss: ClassLoss, *, lag_steps: int = 0) -> None:
         if lag_steps < 0:
             raise ValueError(f"loss_lag_steps={lag_steps}. Expected at least 0.")
+        self.class_loss = class_loss
         self.lag_steps = lag_steps
         # A ring: the losses after `s` steps are in row `s mod (lag + 1)`, and `_steps` holds the
         # `s` of each row, -1 for an empty one. The losses after 0 steps are all unseen.
-        unseen = torch.full((lag_steps + 1, num_classes), torch.nan, dtype=torch.float64)
+        shape = (lag_steps + 1, len(class_loss.class_names))
+        unseen = torch.full(shape, torch.nan, dtype=torch.float64)
         self._values = in_shared_memory(unseen)
         self._steps = in_shared_memory(torch.full((lag_steps + 1,), -1))
         self._steps[0] = 0
 
-    def write(self, values: Tensor, steps_done: int) -> None:
-        """Keep the losses after a number of steps, nats, NaN where unseen."""
+    def update(self, loss_sum: Tensor, count: Tensor, *, step: int) -> None:
+        """Take in an optimizer step, as `ClassLoss.update`, for the batches of those after it."""
+        self.class_loss.update(loss_sum, count, step=step)
+        self._keep(self.class_loss.value(), step + 1)
+
+    def _keep(self, values: Tensor, steps_done: int) -> None:
         place = steps_done % len(self._steps)
         self._values[place] = values
         self._steps[place] = steps_done
@@ -45,21 +53,28 @@ class SharedLosses:
 
     def with_lag(self, lag_steps: int) -> SharedLosses:
         """The same losses with another lag, in new memory."""
-        others = SharedLosses(self._values.shape[1], lag_steps=lag_steps)
-        others.load_state(self.state())
+        others = SharedLosses(self.class_loss, lag_steps=lag_steps)
+        others.load_state_dict(self.state_dict())
         return others
 
-    def state(self) -> dict[str, list[float | None]]:
-        """The losses kept, by steps done; null where unseen."""
-        return {
+    def state_dict(self) -> dict[str, Any]:
+        """The class losses, and the values that workers read by steps done; null where unseen."""
+        recent = {
             str(steps): [None if math.isnan(x) else x for x in self._values[place].tolist()]
             for place, steps in enumerate(self._steps.tolist())
             if steps >= 0
         }
+        return {"class_loss": self.class_loss.state_dict(), "recent_losses": recent}
 
-    def load_state(self, state: dict[str, list[float | None]]) -> None:
-        """Continue from a saved state; of more losses than the lag needs, the last are kept."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state; of more losses than the lag needs, the last are kept.
+
+        Raises:
+            ValueError: the state was saved for other classes.
+        """
+        self.class_loss.load_state_dict(state["class_loss"])
         self._steps.fill_(-1)
-        for steps in sorted(map(int, state)):
-            values = [math.nan if x is None else x for x in state[str(steps)]]
-            self.write(torch.tensor(values, dtype=torch.float64), steps)
+        recent = state["recent_losses"]
+        for steps in sorted(map(int, recent)):
+            values = [math.nan if x is None else x for x in recent[str(steps)]]
+            self._keep(torch.tensor(values, dtype=torch.float64), steps)

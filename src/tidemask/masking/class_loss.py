@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from tidemask.masking.weighting import ByClassLoss, Estimator, Weighting
+from tidemask.masking.weighting import Estimator
 
 _MIN_COUNT = 1e-300
 
@@ -71,18 +71,6 @@ class ClassLoss:
         self.estimator = estimator
         self._loss_sum = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")
         self._count = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")
-
-    @classmethod
-    def for_policy(
-        cls, content: Weighting, class_names: Sequence[str], *, max_steps: int
-    ) -> ClassLoss:
-        """An empty state for a run of `max_steps`, with the memory that a weighting sets.
-
-        A weighting that does not learn from losses gets that of `ByClassLoss` by default.
-        """
-        by_loss = content if isinstance(content, ByClassLoss) else ByClassLoss()
-        horizon = by_loss.horizon(max_steps)
-        return cls(class_names, horizon_steps=horizon, estimator=by_loss.estimator)
 
     def update(self, loss_sum: Float[Tensor, "K"], count: Float[Tensor, "K"], *, step: int) -> None:
         """Take in one optimizer step of the global batch.

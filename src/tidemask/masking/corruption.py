@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tidemask.masking.bitmask import as_bool, below, where_mask
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams, positions_of
-from tidemask.masking.schedule import Schedule
+from tidemask.masking.schedule import Schedule, ratio_at
 from tidemask.settings import Settings, check_share
 
 _CHECKED_POINTS = 100
@@ -64,9 +64,9 @@ class Corruption(Settings):
             ValueError: they do not add up to 1 there.
         """
         shares = Shares(
-            mask=_share_at(self.mask, progress),
-            random=_share_at(self.random, progress),
-            keep=_share_at(self.keep, progress),
+            mask=ratio_at(self.mask, progress),
+            random=ratio_at(self.random, progress),
+            keep=ratio_at(self.keep, progress),
         )
         total = shares.mask + shares.random + shares.keep
         if not math.isclose(total, 1.0, abs_tol=1e-6):
@@ -75,10 +75,6 @@ class Corruption(Settings):
                 f"to {total:g} at progress {progress:g}. Expected shares that add up to 1."
             )
         return shares
-
-
-def _share_at(share: float | Schedule, progress: float) -> float:
-    return share if isinstance(share, int | float) else share(progress)
 
 
 @dataclass(frozen=True)

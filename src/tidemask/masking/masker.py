@@ -28,6 +28,7 @@ from tidemask.masking.selection import (
 from tidemask.masking.sequence_ratio import Same, ratio_of_sequences
 from tidemask.masking.token_weights import TokenWeights, WeightOf
 from tidemask.masking.units import starts_of_spans, starts_of_words
+from tidemask.masking.weighting import ByClassLoss
 from tidemask.processes import keep_freed_memory
 from tidemask.token_classes import NO_CLASS
 
@@ -117,18 +118,19 @@ class Masker:
         A policy that does not learn from it gets one too, so that every run reports how well each
         class is learned.
         """
-        if not self.class_names:
-            return None
-        return ClassLoss.for_policy(
-            self.settings.content, self.class_names, max_steps=self.max_steps
-        )
+        return self._loss_of(self.class_names) if self.class_names else None
 
     def new_vocabulary_loss(self) -> ClassLoss | None:
         """An empty state over the vocabulary; `None` if the policy does not learn from one."""
         if not self.settings.uses_vocabulary_loss:
             return None
-        entries = [str(token) for token in range(self.vocabulary.size)]
-        return ClassLoss.for_policy(self.settings.content, entries, max_steps=self.max_steps)
+        return self._loss_of([str(token) for token in range(self.vocabulary.size)])
+
+    def _loss_of(self, class_names: Sequence[str]) -> ClassLoss:
+        content = self.settings.content
+        by_loss = content if isinstance(content, ByClassLoss) else ByClassLoss()
+        horizon = by_loss.horizon(self.max_steps)
+        return ClassLoss(class_names, horizon_steps=horizon, estimator=by_loss.estimator)
 
     def class_weights(
         self, class_loss: Float[Tensor, "K"] | None, *, progress: float, step: int

@@ -166,10 +166,6 @@ class Phase(Settings):
         if isinstance(self.ratio, int | float):
             check_share("ratio", self.ratio)
 
-    def at(self, within: float) -> float:
-        """Ratio at a share of the phase, in [0, 1]."""
-        return self.ratio if isinstance(self.ratio, int | float) else self.ratio(within)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Phases(Settings):
@@ -193,9 +189,9 @@ class Phases(Settings):
         begun = 0.0
         for phase in self.phases[:-1]:
             if s < phase.until:
-                return phase.at((s - begun) / (phase.until - begun))
+                return ratio_at(phase.ratio, (s - begun) / (phase.until - begun))
             begun = phase.until
-        return self.phases[-1].at((s - begun) / (1.0 - begun))
+        return ratio_at(self.phases[-1].ratio, (s - begun) / (1.0 - begun))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +246,11 @@ SCHEDULES: dict[str, type[Schedule]] = members(Schedule)
 """Schedules by the name that `masking.ratio.schedule` gives."""
 
 _MEAN_POINTS = 10_000
+
+
+def ratio_at(ratio: float | Schedule, progress: float) -> float:
+    """A number as it is, or the ratio of a schedule at `progress` in [0, 1]."""
+    return ratio if isinstance(ratio, int | float) else ratio(progress)
 
 
 @cache

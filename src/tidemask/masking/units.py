@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -54,6 +54,7 @@ class SpanLengths(Settings):
             raise ValueError(f"p={self.p:g}. Expected a number in (0, 1].")
         check_at_least("longest", self.longest, 1)
 
+    @cached_property
     def cumulative(self) -> list[float]:
         """Chance of a length of at most 1, 2, ..., `longest`; the last is 1."""
         masses = [self.p * (1.0 - self.p) ** i for i in range(self.longest)]
@@ -131,7 +132,8 @@ def _span_ends(
     One span per position always covers them. On a CPU, where reading a value is free, 1.5 times the
     number that is needed on average is drawn first, which nearly always suffices.
     """
-    few = math.ceil(1.5 * len(positions) / _mean_length(lengths)) + 8
+    mean_length = sum(1.0 - share for share in (0.0, *lengths.cumulative))
+    few = math.ceil(1.5 * len(positions) / mean_length) + 8
     if not num_elements.is_cuda and few < len(positions):
         ends = _drawn_lengths(positions[:few], lengths, streams).cumsum(1)
         if bool((ends[:, -1:] >= num_elements).all()):
@@ -145,19 +147,9 @@ def _drawn_lengths(
     """Length of each span by inversion: `longest`, less one for each edge the draw is below."""
     draws = streams.draws(Purpose.SPAN_LENGTH, positions)
     drawn = torch.full_like(draws, lengths.longest)
-    for share in _edges(lengths):
+    for share in lengths.cumulative[:-1]:
         drawn.add_(below(draws, share))
     return drawn
-
-
-@cache
-def _edges(lengths: SpanLengths) -> list[float]:
-    return lengths.cumulative()[:-1]
-
-
-@cache
-def _mean_length(lengths: SpanLengths) -> float:
-    return 1.0 + sum(1.0 - share for share in _edges(lengths))
 
 
 def _boundaries(batch: Batch) -> Bool[Tensor, "B L"]:

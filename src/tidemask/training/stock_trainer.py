@@ -118,7 +118,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         self._continues = state.global_step > 0
         ahead = 1 + args.dataloader_num_workers * (args.dataloader_prefetch_factor or 2)
         lag = -(-ahead // self._accumulation_steps)
-        self.collator.lag_losses(max(lag, self.collator.loss_lag_steps))
+        self.collator.lag_losses(lag)
         if self._continues:
             self._load(state)
         state.stateful_callbacks[type(self).__name__] = self.state()
