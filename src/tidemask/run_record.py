@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tidemask.atomic import write_atomically
+from tidemask.atomic import sync, write_atomically
 from tidemask.errors import UserError, one_line
 
 MetricValue = int | float | str | None
@@ -164,9 +164,7 @@ class RunDirectory:
         Raises:
             UserError: the file is damaged.
         """
-        if not self.environment.is_file():
-            return {}
-        return _read_json(self.environment)
+        return _read_json(self.environment) if self.environment.is_file() else {}
 
     def read_evaluations(self) -> list[dict[str, Any]]:
         """Every evaluation result of the run: `task`, `checkpoint`, `metrics`, `settings`.
@@ -188,8 +186,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise UserError(f"no metrics: {path} does not exist. Has the run logged a step yet?")
+    *lines, _torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
-    for number, line in enumerate(_whole_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
         except ValueError as error:
@@ -230,8 +229,7 @@ def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
 def force_metrics(path: Path) -> None:
     """Force the lines written so far to the disk, before a checkpoint that counts on them."""
     if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(path)
 
 
 def cut_metrics(path: Path, last_step: int) -> None:
@@ -288,8 +286,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"damaged file: {path}. Expected a JSON object. Delete it.")
     return content
-
-
-def _whole_lines(path: Path) -> Iterable[str]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return text.split("\n")[:-1]

@@ -97,7 +97,8 @@ class RunConfig(Settings):
 
 def recipe_names() -> list[str]:
     """Names of the shipped recipes, sorted."""
-    return sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if _is_recipe(p.name))
+    names = (file.name for file in _shipped().iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -117,10 +118,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         0.32
     """
     raw, origin = _read_recipe(str(name_or_path))
-    for override in overrides:
-        apply_override(raw, override)
     raw["overrides"] = [*raw.get("overrides", []), *overrides]
-    return _checked(Recipe, raw, origin)
+    return _checked(Recipe, raw, origin, overrides)
 
 
 def read_run_config(path: Path) -> RunConfig:
@@ -143,10 +142,7 @@ def load_settings(kind: type[_T], overrides: Sequence[str], origin: str) -> _T:
     Raises:
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
-    raw: dict[str, Any] = {}
-    for override in overrides:
-        apply_override(raw, override)
-    return _checked(kind, raw, origin)
+    return _checked(kind, {}, origin, overrides)
 
 
 def read_settings(
@@ -229,10 +225,6 @@ def _shipped() -> Any:
     return resources.files("tidemask") / "recipes"
 
 
-def _is_recipe(name: str) -> bool:
-    return name.endswith(".yaml")
-
-
 def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
@@ -264,7 +256,9 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
+def _checked(kind: type[_T], raw: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> _T:
+    for override in overrides:
+        apply_override(raw, override)
     try:
         plain = json.dumps(raw, default=str)
     except ValueError as error:

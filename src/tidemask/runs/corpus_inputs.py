@@ -117,16 +117,14 @@ def build_masker(
     Raises:
         UserError: the policy needs classes that the corpus does not have, or a function.
     """
-    counts = None
-    if isinstance(masking.content, ByFrequency):
-        counts = data.training_counts
+    reads_counts = isinstance(masking.content, ByFrequency)
     try:
         return Masker(
             masking,
             data.vocabulary,
             class_names=data.corpus.manifest.class_names,
             max_steps=max_steps,
-            token_counts=counts,
+            token_counts=data.training_counts if reads_counts else None,
         )
     except ValueError as error:
         raise UserError(

@@ -18,7 +18,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.runs.initial_model import (
-    plan_from_existing_run,
+    learning_rate_again,
     plan_initial_model,
     with_absolute_paths,
 )
@@ -89,7 +89,8 @@ def _planned(
     check_trackers(recipe.training.report_to)
     data = CorpusInputs.of(opened)
     build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
-    model, training = with_absolute_paths(recipe.model), recipe.training
+    model = with_absolute_paths(recipe.model, existing.model if existing is not None else None)
+    training = recipe.training
     if training.micro_batch_size > len(opened.train):
         raise UserError(
             f"micro-batch larger than the corpus: training.micro_batch_size="
@@ -98,17 +99,18 @@ def _planned(
         )
     if existing is None:
         on_first_rank(lambda: verify_corpus(opened))
-        planned = plan_initial_model(model, data, training)
+        fingerprint, learning_rate = plan_initial_model(model, data, training)
     else:
-        model, planned = plan_from_existing_run(model, existing)
+        fingerprint = existing.model_fingerprint
+        learning_rate = learning_rate_again(model, existing)
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
         corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
         masking=recipe.masking,
         model=model,
-        model_fingerprint=planned.fingerprint,
-        training=training.resolved(learning_rate=planned.learning_rate),
+        model_fingerprint=fingerprint,
+        training=training.resolved(learning_rate=learning_rate),
         evaluation=recipe.evaluation,
     )
     if not is_same_on_every_rank(to_yaml(config)):

@@ -46,18 +46,6 @@ class InitialModel:
     fingerprint: str | None
     notes: tuple[str, ...] = ()
 
-    def check_fingerprint(self, fingerprint: str | None, settings: ModelSettings) -> None:
-        """Make sure that this is the model that a run was made for.
-
-        Raises:
-            UserError: its configuration or its weights are others.
-        """
-        if self.fingerprint != fingerprint:
-            raise UserError(
-                f"starting model changed: {settings.name} has the fingerprint {self.fingerprint}, "
-                f"the run was made for {fingerprint}. Restore it, or start a new run."
-            )
-
 
 def load_initial_model(settings: ModelSettings, data: CorpusInputs, *, seed: int) -> InitialModel:
     """The model that training begins with; the global generator is left as it was.
@@ -86,25 +74,16 @@ def load_initial_model(settings: ModelSettings, data: CorpusInputs, *, seed: int
     return InitialModel(model, None if is_size else _fingerprint(model.config, {}))
 
 
-@dataclass(frozen=True)
-class PlannedModel:
-    """What a run's configuration records of its initial model.
-
-    Attributes:
-        fingerprint: as in `InitialModel`.
-        learning_rate: the usual peak for this model, where the settings say `auto`.
-    """
-
-    fingerprint: str | None
-    learning_rate: float
-
-
 def plan_initial_model(
     settings: ModelSettings, data: CorpusInputs, training: TrainingSettings
-) -> PlannedModel:
+) -> tuple[str | None, float]:
     """Make sure that a run can start, before anything of it is written.
 
     A model of a size is not built for that: it fits any corpus.
+
+    Returns:
+        The model's fingerprint, as in `InitialModel`; and the peak learning rate that is usual for
+        it, where the settings say `auto`.
 
     Raises:
         UserError: as `load_initial_model` and `training_module`; or the architecture does not run
@@ -112,7 +91,7 @@ def plan_initial_model(
     """
     if settings.size is not None:
         separator_of(settings, data)
-        return PlannedModel(None, _learning_rate(settings, MODEL_SIZES[settings.size].hidden))
+        return None, _learning_rate(settings, MODEL_SIZES[settings.size].hidden)
     initial = load_initial_model(settings, data, seed=training.seed)
     training_module(initial.model, settings, data)
     architecture = f"{settings.name}, a {initial.model.config.model_type}"
@@ -127,8 +106,7 @@ def plan_initial_model(
             f"and {architecture}, whose attention in transformers mixes types then and fails. "
             "Set training.precision=float32."
         )
-    rate = _learning_rate(settings, int(initial.model.config.hidden_size))
-    return PlannedModel(initial.fingerprint, rate)
+    return initial.fingerprint, _learning_rate(settings, int(initial.model.config.hidden_size))
 
 
 def _learning_rate(settings: ModelSettings, hidden_size: int) -> float:
@@ -138,37 +116,30 @@ def _learning_rate(settings: ModelSettings, hidden_size: int) -> float:
     return usual_learning_rate(hidden_size)
 
 
-def plan_from_existing_run(
-    settings: ModelSettings, existing: RunConfig
-) -> tuple[ModelSettings, PlannedModel]:
-    """The initial model of a run that exists, for a command that asks for the same run.
+def learning_rate_again(settings: ModelSettings, existing: RunConfig) -> float:
+    """The rate of `plan_initial_model`, for a command that asks for a run that exists.
 
     The files that it started from may be gone: its checkpoints have all that it needs.
-
-    Args:
-        settings: the model settings of the command.
-        existing: the configuration of the run.
     """
-    changes = {}
-    for name in ("config", "warm_start"):
-        asked, recorded = getattr(settings, name), getattr(existing.model, name)
-        if asked is not None and str(Path(asked).expanduser().resolve()) == recorded:
-            changes[name] = recorded
-    hidden_size = MODEL_SIZES[settings.size].hidden if settings.size is not None else 0
-    rate = _learning_rate(settings, hidden_size)
     known = existing.training.learning_rate
     if settings.config is not None and known != "auto":  # its width may not be known any more
-        rate = known
-    return replace(settings, **changes), PlannedModel(existing.model_fingerprint, rate)
+        return known
+    return _learning_rate(settings, MODEL_SIZES[settings.size].hidden if settings.size else 0)
 
 
-def with_absolute_paths(settings: ModelSettings) -> ModelSettings:
-    """The same with absolute paths, so that a run may be continued from another directory."""
-    found = {
-        name: str(Path(value).expanduser().resolve())
-        for name in ("config", "warm_start")
-        if (value := getattr(settings, name)) is not None and Path(value).expanduser().exists()
-    }
+def with_absolute_paths(
+    settings: ModelSettings, recorded: ModelSettings | None = None
+) -> ModelSettings:
+    """The same with absolute paths, so that a run may be continued from another directory.
+
+    A name without a file stays as it is, unless an existing run has `recorded` it as a path.
+    """
+    found = {}
+    for name in ("config", "warm_start"):
+        value = getattr(settings, name)
+        absolute = Path(value).expanduser().resolve() if value is not None else None
+        if absolute and (absolute.exists() or str(absolute) == getattr(recorded, name, None)):
+            found[name] = str(absolute)
     return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field
 
 

@@ -76,7 +76,7 @@ def pretrain(
         >>> run.model.name, run.metrics["held_out/loss_15"] > 0
         ('model', True)
     """
-    with _listening(stop_request) as request, displayed(_on_first_rank(progress)) as display:
+    with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         planned = load_recipe(recipe, overrides)
         run = RunDirectory(Path(out))
         is_finished = False
@@ -117,7 +117,7 @@ def resume(
     """
     directory = RunDirectory(Path(run))
     directory.read_config()
-    with _listening(stop_request) as request, displayed(_on_first_rank(progress)) as display:
+    with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         train(directory, _displaying(callbacks, display), request)
     return _result(directory)
 
@@ -126,10 +126,6 @@ def _result(run: RunDirectory) -> PretrainedRun:
     results = {(one["task"], one["checkpoint"]): one for one in run.read_evaluations()}
     final = results.get((HELD_OUT_TASK, FINAL), {"metrics": {}})
     return PretrainedRun(directory=run, model=run.model, metrics=final["metrics"])
-
-
-def _on_first_rank(progress: bool | ProgressDisplay) -> bool | ProgressDisplay:
-    return progress if is_first_rank() else False
 
 
 @contextmanager

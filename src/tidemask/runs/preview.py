@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
-from tidemask.masking.batch import Batch, MaskedBatch
+from tidemask.masking.batch import MaskedBatch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
@@ -84,7 +84,6 @@ def preview(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    run = None if run is None else Path(run)
     opened = open_corpus(Path(corpus))
     data = CorpusInputs.of(opened)
     masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
@@ -94,37 +93,26 @@ def preview(
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
     batch = dataset.__getitems__(ids)
     starts = starts_of_words(batch)[0]
+    counted = slice(1, None)  # all but the sequence that is shown
     steps = []
     for share in progress:
-        step = min(round(share * recipe.training.max_steps), recipe.training.max_steps)
         masked = masker(
             batch,
             progress=share,
-            key=StepKey(recipe.training.seed, step),
+            key=StepKey(recipe.training.seed, round(share * recipe.training.max_steps)),
             class_loss=_logged_losses(run, masker, share),
         )
-        steps.append(_step(masked, batch, starts, masker, data, share))
+        selected, maskable = masked.corrupted[counted], masked.maskable[counted]
+        step = PreviewStep(
+            progress=share,
+            ratio=masker.ratio(share),
+            realised_ratio=float(selected.sum() / maskable.sum().clamp(min=1)),
+            class_shares=_shares(masked, counted, masker.class_names),
+            length_ratios=_by_length(selected, maskable, starts[counted]),
+            tokens=_tokens(masked, batch.input_ids[0].tolist(), starts[0].tolist(), data),
+        )
+        steps.append(step)
     return steps
-
-
-def _step(
-    masked: MaskedBatch,
-    batch: Batch,
-    starts: Tensor,
-    masker: Masker,
-    data: CorpusInputs,
-    progress: float,
-) -> PreviewStep:
-    counted = slice(1, None)
-    selected, maskable = masked.corrupted[counted], masked.maskable[counted]
-    return PreviewStep(
-        progress=progress,
-        ratio=masker.ratio(progress),
-        realised_ratio=float(selected.sum() / maskable.sum().clamp(min=1)),
-        class_shares=_shares(masked, counted, masker.class_names),
-        length_ratios=_by_length(selected, maskable, starts[counted]),
-        tokens=_tokens(masked, batch.input_ids[0].tolist(), starts[0].tolist(), data),
-    )
 
 
 def _shares(
@@ -164,7 +152,6 @@ def _tokens(
     starts: Sequence[int],
     data: CorpusInputs,
 ) -> list[PreviewToken]:
-    tokenizer = data.tokenizer
     tokens = []
     for position, now in enumerate(masked.input_ids[0].tolist()):
         if not masked.maskable[0, position]:
@@ -177,9 +164,9 @@ def _tokens(
             state = "hidden"
         tokens.append(
             PreviewToken(
-                text=_readable(tokenizer.convert_ids_to_tokens(now)),
+                text=_readable(data.tokenizer.convert_ids_to_tokens(now)),
                 state=state,
-                original=_readable(tokenizer.convert_ids_to_tokens(original)),
+                original=_readable(data.tokenizer.convert_ids_to_tokens(original)),
                 starts_word=starts[position] == position,
             )
         )
@@ -199,7 +186,7 @@ def _readable(token: object) -> str:
     return text
 
 
-def _logged_losses(run: Path | None, masker: Masker, progress: float) -> Tensor | None:
+def _logged_losses(run: str | Path | None, masker: Masker, progress: float) -> Tensor | None:
     """The class losses that a run logged nearest to a step; `None` without a run.
 
     Raises:
@@ -213,7 +200,7 @@ def _logged_losses(run: Path | None, masker: Masker, progress: float) -> Tensor 
             "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
             f"--run {run}. They are in its checkpoints alone; leave out --run."
         )
-    lines = read_metrics(RunDirectory(run).metrics)
+    lines = read_metrics(RunDirectory(Path(run)).metrics)
     records = [line for line in lines if line["step"] > 0]
     if not records:
         raise UserError(

@@ -210,11 +210,20 @@ def _build_trainer(
 def _model_at(
     point: ResumePoint, config: RunConfig, data: CorpusInputs, callbacks: RunCallbacks
 ) -> SelectedPositionsLM:
-    """The model of a checkpoint, which needs nothing else; or the one that the run starts from."""
+    """The model of a checkpoint, which needs nothing else; or the one that the run starts from.
+
+    Raises:
+        UserError: the starting model changed since the run was made.
+    """
     if point.path is not None:
         return training_module(load_model(point.path), config.model, data)
     initial = load_initial_model(config.model, data, seed=config.training.seed)
-    initial.check_fingerprint(config.model_fingerprint, config.model)
+    if initial.fingerprint != config.model_fingerprint:
+        raise UserError(
+            f"starting model changed: {config.model.name} has the fingerprint "
+            f"{initial.fingerprint}, the run was made for {config.model_fingerprint}. "
+            "Restore it, or start a new run."
+        )
     for note in initial.notes:
         callbacks.on_note(note)
     return training_module(initial.model, config.model, data)

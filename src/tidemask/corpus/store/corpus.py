@@ -43,7 +43,8 @@ class CorpusSplit:
         """
         self._paths = tuple(paths)
         self._sequence_length = sequence_length
-        self._open()
+        self._shards = [_open_shard(path, sequence_length) for path in self._paths]
+        self._ends = np.cumsum([shard.num_rows for shard in self._shards])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -68,16 +69,8 @@ class CorpusSplit:
         by_shard = np.argsort(shard_of, kind="stable")
         return Rows.concatenate(blocks)[np.argsort(by_shard)]
 
-    def __getstate__(self) -> tuple[tuple[Path, ...], int]:
-        return self._paths, self._sequence_length
-
-    def __setstate__(self, state: tuple[tuple[Path, ...], int]) -> None:
-        self._paths, self._sequence_length = state
-        self._open()
-
-    def _open(self) -> None:
-        self._shards = [_open_shard(path, self._sequence_length) for path in self._paths]
-        self._ends = np.cumsum([shard.num_rows for shard in self._shards])
+    def __reduce__(self) -> tuple[type[CorpusSplit], tuple[tuple[Path, ...], int]]:
+        return CorpusSplit, (self._paths, self._sequence_length)
 
     def _shard_rows(self, shard: int, wanted: NDArray[np.int64]) -> Rows:
         before = int(self._ends[shard - 1]) if shard else 0

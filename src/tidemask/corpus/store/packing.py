@@ -91,16 +91,6 @@ class RowLayout:
         kinds = (np.uint8, np.uint16, np.uint32)
         return next(kind for kind in kinds if self.vocab_size - 1 <= np.iinfo(kind).max)
 
-    def no_rows(self) -> Rows:
-        """An empty block, with the types and the length of this layout."""
-        shape = (0, self.sequence_length)
-        return Rows(
-            np.empty(shape, self.id_type),
-            np.empty(shape, np.bool_),
-            np.empty(shape, np.uint8),
-            np.empty(0, np.int32),
-        )
-
 
 class RowPacker:
     """Packs documents as they come; tokens that do not fill a row wait for more.
@@ -126,7 +116,7 @@ class RowPacker:
             yield from self._pack(is_last=False)
 
     def finish(self) -> Iterator[Rows]:
-        """The remaining rows, the last of them padded."""
+        """The remaining rows, the last of them padded; one block, empty if none remain."""
         yield from self._pack(is_last=True)
 
     def _pack(self, *, is_last: bool) -> Iterator[Rows]:
@@ -135,7 +125,7 @@ class RowPacker:
         _cut_long_words(kinds, capacity)
         begins, ends, num_used = _row_bounds(kinds, capacity, is_last=is_last)
         self._rest = (ids[num_used:], kinds[num_used:], classes[num_used:])
-        if len(begins):
+        if len(begins) or is_last:
             yield _fill_rows(self._layout, (ids, kinds, classes), begins, ends)
 
     def _take_waiting(self) -> _Stream:
@@ -152,11 +142,8 @@ class RowPacker:
             parts.append((document.ids, kinds, document.classes))
             self._needs_separator = True
         self._waiting, self._num_waiting_tokens = [], 0
-        return (
-            np.concatenate([ids for ids, _, _ in parts]),
-            np.concatenate([kinds for _, kinds, _ in parts]),
-            np.concatenate([classes for _, _, classes in parts]),
-        )
+        all_ids, all_kinds, all_classes = zip(*parts, strict=True)
+        return np.concatenate(all_ids), np.concatenate(all_kinds), np.concatenate(all_classes)
 
 
 def _separator(end_id: int) -> _Stream:

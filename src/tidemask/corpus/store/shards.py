@@ -35,7 +35,7 @@ class SplitWriter:
         self._class_names = class_names
         self._packer = RowPacker(layout)
         self._shard_rows = max(1, SHARD_TOKENS // layout.sequence_length)
-        self._pending = [layout.no_rows()]
+        self._pending: list[Rows] = []
         self._num_pending = 0
         self._paths: list[Path] = []
         self._hash = RowHash()
