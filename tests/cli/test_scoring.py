@@ -60,9 +60,13 @@ def test_scoring_command_prints_json_lines_with_every_digit(
     lines = [json.loads(line) for line in shown.splitlines()]
     assert [line["mask"] for line in lines] == [1, 2]
     for line, candidates in zip(lines, found, strict=True):
-        assert [word["token"] for word in line["words"]] == [one.token for one in candidates]
-        assert [word["token_id"] for word in line["words"]] == [one.token_id for one in candidates]
-        expected = pytest.approx([one.probability for one in candidates])
+        assert [word["token"] for word in line["words"]] == [
+            candidate.token for candidate in candidates
+        ]
+        assert [word["token_id"] for word in line["words"]] == [
+            candidate.token_id for candidate in candidates
+        ]
+        expected = pytest.approx([candidate.probability for candidate in candidates])
         assert [word["probability"] for word in line["words"]] == expected
     long = f"{TEXT} " * 20
     arguments = ["score", directory, TEXT, long, "", "--tokens", "--json"]

@@ -269,8 +269,8 @@ def test_evaluating_in_parallel_gives_what_one_after_the_other_gives(
     together = evaluate(targets, **options, jobs=2, progress=display)
     assert display.last == ("evaluation", 10, 10)
     apart = evaluate(targets, **options, jobs=1, progress=False)
-    assert [one.problem for one in together] == [one.problem for one in apart]
-    assert sum(bool(one.problem) for one in together) == 2
+    assert [result.problem for result in together] == [result.problem for result in apart]
+    assert sum(bool(result.problem) for result in together) == 2
     for one, other in zip(together, apart, strict=True):
         assert (one.target, one.task, one.checkpoint) == (
             other.target,

@@ -159,7 +159,9 @@ def test_building_takes_one_source_of_a_model() -> None:
     assert ModelSettings().dropout == 0.1
     assert ModelSettings(warm_start="here").size is None
     assert ModelSettings(config="here").dropout is None
-    assert [ModelSettings(**one).name for one in ({"size": "bert-mini"}, {"config": "c"})] == [
+    assert [
+        ModelSettings(**source).name for source in ({"size": "bert-mini"}, {"config": "c"})
+    ] == [
         "bert-mini",
         "c",
     ]

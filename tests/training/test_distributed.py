@@ -104,7 +104,7 @@ def test_distributed_masks_losses_and_gradients_are_those_of_one_process(
         for step in range(4):
             for rank in ranks:
                 _assert_same_step(
-                    [one["rows"][step] for one in ranks], rank["gradients"][step],
+                    [other["rows"][step] for other in ranks], rank["gradients"][step],
                     whole.rows[step], whole.gradients[step],
                 )  # fmt: skip
         _assert_same_lines(whole_run, run)

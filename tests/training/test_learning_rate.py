@@ -56,8 +56,8 @@ def test_learning_rate_follows_its_formula_also_after_a_resume(
     broken = stopped_at(run, 17, tmp_path / "broken")
     assert train(broken).step == 17
     expected = [PEAK * (t / WARMUP if t < WARMUP else curve(t)) for t in range(STEPS)]
-    for one in (run, broken):
-        seen = [record["learning_rate"] for record in records(one)]
+    for trained_run in (run, broken):
+        seen = [record["learning_rate"] for record in records(trained_run)]
         assert seen == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 

@@ -110,8 +110,8 @@ def test_window_state_survives_json_to_the_last_bit() -> None:
         window.add(_step(seed), ratio=1 / 3)
         window.add_seconds(0.1)
     copy.load_state_dict(json.loads(json.dumps(window.state_dict())))
-    for one in (window, copy):
-        one.add(_step(9), ratio=0.2)
+    for state in (window, copy):
+        state.add(_step(9), ratio=0.2)
     assert copy == window
     window.reset()
     assert window.num_steps == 0

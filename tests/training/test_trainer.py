@@ -98,16 +98,16 @@ def test_trainer_loss_is_the_mean_over_selected_positions(corpus: Path, tmp_path
     trainer.state.global_step = 0
     inputs, normaliser = trainer.get_batch_samples(iter(trainer.get_train_dataloader()), 2, "cpu")
     total = 0.0
-    for one in inputs:
-        labels = torch.full_like(one["input_ids"], -100).flatten()
-        filled = len(one["classes"])
-        labels[one["positions"][:filled]] = one["targets"][:filled]
+    for micro_batch in inputs:
+        labels = torch.full_like(micro_batch["input_ids"], -100).flatten()
+        filled = len(micro_batch["classes"])
+        labels[micro_batch["positions"][:filled]] = micro_batch["targets"][:filled]
         with torch.no_grad():
             output = model.eval()(
-                input_ids=one["input_ids"], labels=labels.view_as(one["input_ids"])
+                input_ids=micro_batch["input_ids"], labels=labels.view_as(micro_batch["input_ids"])
             )
         total += float(output.loss) * len(one["classes"])
-    assert float(normaliser) == sum(len(one["classes"]) for one in inputs)
+    assert float(normaliser) == sum(len(micro_batch["classes"]) for micro_batch in inputs)
     trainer.train_from(None)
     assert records(run)[0]["loss"] == pytest.approx(total / float(normaliser), rel=1e-5)
 

@@ -123,7 +123,7 @@ def resume(
 
 
 def _result(run: RunDirectory) -> PretrainedRun:
-    results = {(one["task"], one["checkpoint"]): one for one in run.read_evaluations()}
+    results = {(result["task"], result["checkpoint"]): result for result in run.read_evaluations()}
     final = results.get((HELD_OUT_TASK, FINAL), {"metrics": {}})
     return PretrainedRun(directory=run, model=run.model, metrics=final["metrics"])
 

@@ -28,7 +28,7 @@ def bands_of(counts: list[int]) -> list[int] | None:
     total = sum(counts)
     if not total:
         return None
-    before = [Fraction(sum(c for c in counts if c > one), total) for one in counts]
+    before = [Fraction(sum(c for c in counts if c > count), total) for count in counts]
     return [max(k for k, edge in enumerate(EDGES) if share >= edge) for share in before]
 
 

@@ -41,16 +41,16 @@ def write_lines(directory, rows, split="dev"):
 def nested(rows):
     """The same rows as an official file: a paragraph per row."""
     paragraphs = []
-    for one in rows:
-        columns = one["answers"]
+    for row in rows:
+        columns = row["answers"]
         pairs = zip(columns["text"], columns["answer_start"], strict=True)
         asked = {
-            "id": one["id"],
-            "question": one["question"],
+            "id": row["id"],
+            "question": row["question"],
             "answers": [{"text": text, "answer_start": start} for text, start in pairs],
             "is_impossible": not columns["text"],
         }
-        paragraphs.append({"context": one["context"], "qas": [asked]})
+        paragraphs.append({"context": row["context"], "qas": [asked]})
     return {"version": "v2.0", "data": [{"title": "Light", "paragraphs": paragraphs}]}
 
 
