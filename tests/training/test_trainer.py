@@ -106,7 +106,7 @@ def test_trainer_loss_is_the_mean_over_selected_positions(corpus: Path, tmp_path
             output = model.eval()(
                 input_ids=micro_batch["input_ids"], labels=labels.view_as(micro_batch["input_ids"])
             )
-        total += float(output.loss) * len(one["classes"])
+        total += float(output.loss) * len(micro_batch["classes"])
     assert float(normaliser) == sum(len(micro_batch["classes"]) for micro_batch in inputs)
     trainer.train_from(None)
     assert records(run)[0]["loss"] == pytest.approx(total / float(normaliser), rel=1e-5)
