@@ -200,6 +200,5 @@ def training_loader(
     )
 
 
-def _as_fetched(batch: Any) -> Batch:
-    fetched: Batch = batch
-    return fetched
+def _as_fetched(batch: Any) -> Any:
+    return batch

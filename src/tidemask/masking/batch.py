@@ -5,9 +5,9 @@ Dimensions: `B` sequences, `L` positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -25,8 +25,24 @@ Normaliser = Literal["selected", "maskable"]
 """Which count divides the summed loss of a step: that of selected or of maskable positions."""
 
 
+_Same = TypeVar("_Same", bound="_Tensors")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class _Tensors:
+    def to(self: _Same, device: torch.device | str) -> _Same:
+        """The same batch with every tensor on `device`."""
+        # A non-blocking copy from a GPU to the CPU could be read before it is complete.
+        non_blocking = torch.device(device).type != "cpu"
+        return self._changed(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def _changed(self: _Same, change: Callable[[Tensor], Tensor]) -> _Same:
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return replace(self, **{n: change(v) for n, v in values if isinstance(v, Tensor)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch(_Tensors):
     """Unmasked sequences with what masking needs to know of each token.
 
     Attributes:
@@ -59,17 +75,13 @@ class Batch:
     document_starts: Bool[Tensor, "B L"] | None = None
     attention_mask: Bool[Tensor, "B L"] | None = None
 
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch with every tensor on `device`."""
-        return _moved(self, device)
-
     def pin_memory(self) -> Batch:
         """The same batch in memory that a GPU reads by itself; a `DataLoader` calls this."""
-        return replace(self, **{name: value.pin_memory() for name, value in _tensors(self)})
+        return self._changed(Tensor.pin_memory)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskedBatch:
+class MaskedBatch(_Tensors):
     """Sequences after selection and corruption, with all that the loss needs.
 
     Attributes:
@@ -116,10 +128,6 @@ class MaskedBatch:
     normaliser: Normaliser = "selected"
     shortfall: Float[Tensor, ""] | None = None
 
-    def to(self, device: torch.device | str) -> MaskedBatch:
-        """The same batch with every tensor on `device`."""
-        return _moved(self, device)
-
     def num_selected(self) -> Int[Tensor, ""]:
         """Number of positions to predict, int64 scalar on the batch's device."""
         return self.selected.sum()
@@ -135,23 +143,6 @@ class MaskedBatch:
     def num_normalising(self) -> Int[Tensor, ""]:
         """The count that divides the summed loss, int64 scalar; see `normaliser`."""
         return self.num_selected() if self.normaliser == "selected" else self.num_maskable()
-
-
-_Record = TypeVar("_Record", Batch, MaskedBatch)
-
-
-def _moved(record: _Record, device: torch.device | str) -> _Record:
-    # A non-blocking copy from a GPU to the CPU could be read before it is complete.
-    non_blocking = torch.device(device).type != "cpu"
-    tensors: dict[str, Any] = {
-        name: value.to(device, non_blocking=non_blocking) for name, value in _tensors(record)
-    }
-    return replace(record, **tensors)
-
-
-def _tensors(record: Batch | MaskedBatch) -> Iterator[tuple[str, Tensor]]:
-    values = ((field.name, getattr(record, field.name)) for field in fields(record))
-    return ((name, value) for name, value in values if isinstance(value, Tensor))
 
 
 def check_batch(batch: Batch) -> None:

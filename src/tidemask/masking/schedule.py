@@ -17,19 +17,22 @@ from typing import Annotated, Literal
 from tidemask.settings import OneOf, Settings, check_at_least, check_share, members
 
 
-def _checked(progress: float) -> float:
-    if not 0.0 <= progress <= 1.0:
-        raise ValueError(f"progress={progress:g}. Expected a number in [0, 1].")
-    return progress
-
-
 class _Curve(Settings):
-    """Checks the ratios of a schedule, whichever of them it has."""
+    """Checks the ratios of a schedule, whichever of them it has, and the progress."""
 
     def __post_init__(self) -> None:
         for name in ("ratio", "start", "middle", "peak", "end"):
             if hasattr(self, name):
                 check_share(name, getattr(self, name))
+
+    def __call__(self, progress: float) -> float:
+        """The ratio at `progress` in [0, 1]."""
+        if not 0.0 <= progress <= 1.0:
+            raise ValueError(f"progress={progress:g}. Expected a number in [0, 1].")
+        return self._at(progress)
+
+    def _at(self, s: float) -> float:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +43,7 @@ class Constant(_Curve):
     ratio: float = 0.15
     """Share of maskable tokens, in [0, 1]."""
 
-    def __call__(self, progress: float) -> float:
-        """`ratio`, whatever the progress."""
-        _checked(progress)
+    def _at(self, s: float) -> float:  # noqa: ARG002
         return self.ratio
 
 
@@ -56,9 +57,8 @@ class Linear(_Curve):
     end: float = 0.0
     """Ratio at progress 1, in [0, 1]."""
 
-    def __call__(self, progress: float) -> float:
-        """`start + (end - start) s`."""
-        return _between(self.start, self.end, _checked(progress))
+    def _at(self, s: float) -> float:
+        return _between(self.start, self.end, s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +71,8 @@ class Cosine(_Curve):
     end: float = 0.02
     """Ratio at progress 1, in [0, 1]."""
 
-    def __call__(self, progress: float) -> float:
-        """`end + (start - end) (1 + cos(pi s)) / 2`."""
-        return _between(self.end, self.start, (1.0 + math.cos(math.pi * _checked(progress))) / 2.0)
+    def _at(self, s: float) -> float:
+        return _between(self.end, self.start, (1.0 + math.cos(math.pi * s)) / 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +87,9 @@ class Quadratic(_Curve):
     shape: Literal["concave", "convex"] = "concave"
     """`concave`: weight of the start is `1 - s^2`; `convex`: it is `(1 - s)^2`."""
 
-    def __call__(self, progress: float) -> float:
-        """`end + (start - end) (1 - s^2)`, or with `(1 - s)^2`."""
-        s = _checked(progress)
-        return _between(
-            self.end, self.start, 1.0 - s * s if self.shape == "concave" else (1.0 - s) ** 2
-        )
+    def _at(self, s: float) -> float:
+        weight = 1.0 - s * s if self.shape == "concave" else (1.0 - s) ** 2
+        return _between(self.end, self.start, weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +104,8 @@ class Triangle(_Curve):
     end: float = 0.0
     """Ratio at progress 1, in [0, 1]."""
 
-    def __call__(self, progress: float) -> float:
+    def _at(self, s: float) -> float:
         """Linear interpolation through the three ratios."""
-        s = _checked(progress)
         if s < 0.5:
             return _between(self.start, self.middle, 2.0 * s)
         return _between(self.middle, self.end, 2.0 * s - 1.0)
@@ -138,9 +133,8 @@ class WarmupLinear(_Curve):
                 "the decay."
             )
 
-    def __call__(self, progress: float) -> float:
+    def _at(self, s: float) -> float:
         """Linear interpolation through `start` at 0, `peak` at `warmup`, `end` at 1."""
-        s = _checked(progress)
         if s < self.warmup:
             return _between(self.start, self.peak, s / self.warmup)
         return _between(self.peak, self.end, (s - self.warmup) / (1.0 - self.warmup))
@@ -168,7 +162,7 @@ class Phase(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phases(Settings):
+class Phases(_Curve):
     """Stretches one after the other: hold, warm up, decay, in any order."""
 
     schedule: Literal["phases"] = "phases"
@@ -183,9 +177,8 @@ class Phases(Settings):
                 f"phases end at {ends}. Expected ascending ends in (0, 1], the last 1."
             )
 
-    def __call__(self, progress: float) -> float:
+    def _at(self, s: float) -> float:
         """Ratio of the phase in which the progress falls; at 1, the end of the last."""
-        s = _checked(progress)
         begun = 0.0
         for phase in self.phases[:-1]:
             if s < phase.until:
@@ -212,11 +205,11 @@ class Cyclic(_Curve):
         super().__post_init__()
         check_at_least("cycles", self.cycles, 1)
 
-    def __call__(self, progress: float) -> float:
+    def _at(self, s: float) -> float:
         """The curve at the completed share of the current cycle; at progress 1, `end`."""
-        cycle = _checked(progress) * self.cycles
+        cycle = s * self.cycles
         begun = math.floor(cycle + 1e-9)  # k / n * n may round to just below k
-        within = 1.0 if progress == 1.0 else max(0.0, cycle - begun)
+        within = 1.0 if s == 1.0 else max(0.0, cycle - begun)
         weight = within if self.shape == "linear" else (1.0 - math.cos(math.pi * within)) / 2.0
         return _between(self.start, self.end, weight)
 
@@ -226,16 +219,14 @@ Curve = Annotated[_Smooth | Phases | Cyclic, OneOf("schedule")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanOf(Settings):
+class MeanOf(_Curve):
     """Constant at the mean of another schedule: the control that predicts as many tokens."""
 
     schedule: Literal["mean_of"] = "mean_of"
     of: Curve
     """The schedule whose mean over progress is taken."""
 
-    def __call__(self, progress: float) -> float:
-        """The mean of `of` over progress."""
-        _checked(progress)
+    def _at(self, s: float) -> float:  # noqa: ARG002
         return mean_ratio(self.of)
 
 

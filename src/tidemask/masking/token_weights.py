@@ -14,8 +14,9 @@ from torch import Tensor
 
 from tidemask.masking.batch import Batch
 from tidemask.masking.selection import Weights, looked_up
-from tidemask.masking.weight_table import fixed_table, scaled_table, table_by_loss
+from tidemask.masking.weight_table import check_losses, fixed_table, scaled_table
 from tidemask.masking.weighting import (
+    NEUTRAL_WEIGHT,
     ByClassLoss,
     ByFunction,
     ByTable,
@@ -23,6 +24,7 @@ from tidemask.masking.weighting import (
     Weighting,
     blend_at,
     blended,
+    class_loss_weights,
 )
 from tidemask.token_classes import NO_CLASS
 
@@ -94,14 +96,13 @@ class TokenWeights:
         if self._fixed is not None:
             return blended(self._fixed, blend, neutral=1.0)
         assert isinstance(content, ByClassLoss), "any other weighting with a table has a fixed one"
-        return table_by_loss(
-            class_loss,
-            size=self._size,
-            without_class=int(self._by_class),
-            sharpness=content.sharpness,
-            blend=blend,
-            step=step,
-        )
+        if class_loss is None:
+            class_loss = torch.full((self._size,), torch.nan, dtype=torch.float64, device="cpu")
+        check_losses(class_loss, self._size, step)
+        weights = class_loss_weights(class_loss, sharpness=content.sharpness)
+        weights = blended(weights, blend, neutral=NEUTRAL_WEIGHT).nan_to_num_(nan=NEUTRAL_WEIGHT)
+        without_class = int(self._by_class)
+        return torch.nn.functional.pad(weights, (0, without_class), value=NEUTRAL_WEIGHT)
 
     def scaled(
         self, class_loss: Tensor | None, *, progress: float, step: int, precise: bool

@@ -13,15 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tidemask.masking.inclusion import MODERATE_SPREAD
-from tidemask.masking.weighting import (
-    NEUTRAL_WEIGHT,
-    ByFrequency,
-    ByTable,
-    Weighting,
-    blended,
-    class_loss_weights,
-    frequency_weights,
-)
+from tidemask.masking.weighting import ByFrequency, ByTable, Weighting, frequency_weights
 
 
 def fixed_table(
@@ -59,30 +51,12 @@ def fixed_table(
     return frequency_weights(token_counts, power=content.power, least_count=content.least_count)
 
 
-def table_by_loss(
-    class_loss: Tensor | None,
-    *,
-    size: int,
-    without_class: int,
-    sharpness: float,
-    blend: float,
-    step: int,
-) -> Float[Tensor, "M"]:
-    """Weights by cumulative loss, blended in from neutral ones, float64, on the CPU.
-
-    Args:
-        class_loss: nats, NaN where unseen; `None` before any loss.
-        size: number of classes or vocabulary entries.
-        without_class: neutral weights to append: 1 for tokens without class, or 0.
-        sharpness: `beta`.
-        blend: how far they are blended in, in [0, 1].
-        step: global step, for the message of an error.
+def check_losses(class_loss: Tensor, size: int, step: int) -> None:
+    """Refuse losses for another number of classes than `size`, and infinite ones.
 
     Raises:
-        ValueError: losses for another number of classes, or infinite ones.
+        ValueError: names the step and the first wrong loss.
     """
-    if class_loss is None:
-        class_loss = torch.full((size,), torch.nan, dtype=torch.float64, device="cpu")
     if class_loss.shape != (size,):
         raise ValueError(
             f"class_loss of shape {tuple(class_loss.shape)}. Expected one per class, ({size},)."
@@ -94,9 +68,6 @@ def table_by_loss(
             f"class_loss[{first}]={float(class_loss[first])} at step {step}. Expected finite "
             "losses, or NaN for a class not yet seen."
         )
-    weights = class_loss_weights(class_loss, sharpness=sharpness)
-    weights = blended(weights, blend, neutral=NEUTRAL_WEIGHT).nan_to_num_(nan=NEUTRAL_WEIGHT)
-    return torch.nn.functional.pad(weights, (0, without_class), value=NEUTRAL_WEIGHT)
 
 
 def scaled_table(weights: Float[Tensor, "M"], *, precise: bool) -> tuple[Float[Tensor, "M"], bool]:

@@ -104,6 +104,8 @@ def _size_config(
     sequence_length: int,
 ) -> PreTrainedConfig:
     shape = MODEL_SIZES[str(settings.size)]
+    # RoBERTa numbers its positions from the padding id + 1.
+    reserved = int(tokenizer.pad_token_id) + 1 if shape.architecture == "roberta" else 0
     config = AutoConfig.for_model(
         shape.architecture,
         vocab_size=vocab_size,
@@ -112,19 +114,11 @@ def _size_config(
         num_attention_heads=shape.heads,
         intermediate_size=shape.feed_forward,
         **shape.extra,
-        **_positions(shape.architecture, sequence_length, tokenizer),
+        max_position_embeddings=max(512, sequence_length) + reserved,
         **_special_ids(tokenizer),
     )
     set_dropout(config, settings.dropout)
     return config
-
-
-def _positions(
-    architecture: str, sequence_length: int, tokenizer: PreTrainedTokenizerBase
-) -> dict[str, int]:
-    # RoBERTa numbers its positions from the padding id + 1.
-    extra = int(tokenizer.pad_token_id) + 1 if architecture == "roberta" else 0
-    return {"max_position_embeddings": max(512, sequence_length) + extra}
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

@@ -57,12 +57,16 @@ def linear_cross_entropy(
     if torch.compiler.is_compiling() and hidden.device.type != "cpu":
         logits = functional.linear(hidden, weight, bias)
         return functional.cross_entropy(logits.to(_wide(logits)), targets, reduction="none")
-    device = hidden.device.type
-    if torch.is_autocast_enabled(device):
-        kind = torch.get_autocast_dtype(device)
-        hidden, weight = hidden.to(kind), weight.to(kind)
-    loss: Tensor = _fused(hidden, weight, bias, targets)
+    loss: Tensor = _fused(*_in_type_of_autocast(hidden, weight), bias, targets)
     return loss
+
+
+def _in_type_of_autocast(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    device = hidden.device.type
+    if not torch.is_autocast_enabled(device):
+        return hidden, weight
+    kind = torch.get_autocast_dtype(device)
+    return hidden.to(kind), weight.to(kind)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -161,19 +165,12 @@ def cut_cross_entropy(
     (Wijmans et al. 2025, arXiv 2411.09009). They take no bias, so it becomes the last column of the
     weights, and the features end in a 1. Gradients are not filtered.
 
-    Args:
-        hidden: features of the rows to predict.
-        weight: output embeddings.
-        bias: of each vocabulary entry; `None` for none.
-        targets: vocabulary ids, int64.
-        kernel: `cce`, or `torch_compile` for that package's reference, which runs on a CPU.
+    Arguments are those of `linear_cross_entropy`, and the `kernel`: `cce`, or `torch_compile` for
+    that package's reference, which runs on a CPU.
     """
     from cut_cross_entropy import linear_cross_entropy as without_logits
 
-    device = hidden.device.type
-    if torch.is_autocast_enabled(device):
-        kind = torch.get_autocast_dtype(device)
-        hidden, weight = hidden.to(kind), weight.to(kind)
+    hidden, weight = _in_type_of_autocast(hidden, weight)
     if bias is not None:
         filling = -(hidden.shape[1] + 1) % _CUT_MULTIPLE
         weight = functional.pad(
