@@ -79,15 +79,12 @@ def pretrain(
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         planned = load_recipe(recipe, overrides)
         run = RunDirectory(Path(out))
-        is_finished = False
-        if resume == "auto":
-            is_finished = new_or_same_run(planned, Path(corpus), run.root)
-        else:
+        if resume != "auto":
             new_run(planned, Path(corpus), run.root)
-        if is_finished:
+        elif new_or_same_run(planned, Path(corpus), run.root):
             display.on_note(f"Run is finished: {out}. Nothing is left to do.")
-        else:
-            train(run, _displaying(callbacks, display), request)
+            return _result(run)
+        train(run, _displaying(callbacks, display), request)
     return _result(run)
 
 

@@ -31,7 +31,7 @@ from tidemask.corpus.demo_text.python_sources import (
 )
 from tidemask.corpus.sources.deduplication import NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
-from tidemask.progress import ProgressCallback, ignore
+from tidemask.progress import ProgressCallback, ignore, reported
 
 TARGET_WORDS = 750_000
 """Words, separated by white space, after which no further source is read."""
@@ -158,9 +158,7 @@ def _richest_first(files: list[SourceFile], on_progress: ProgressCallback) -> li
     per byte of the file, predict well enough what it will yield.
     """
     rated = []
-    for done, file in enumerate(files):
-        if done % 100 == 0:
-            on_progress("choosing sources", done, len(files))
+    for file in reported(files, on_progress, "choosing sources", len(files)):
         try:
             source = file.location.read_bytes()
         except OSError:

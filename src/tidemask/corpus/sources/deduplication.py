@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,7 @@ _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 """Odd constants of the splitmix64 generator (Steele, Lea and Flood, 2014)."""
 
 _CACHED_WORDS = 500_000
-"""Distinct words whose hashes are remembered; about 60 MB when full."""
-
+"""Distinct words whose hashes are remembered; about 90 MB when full."""
 
 SHINGLE_WORDS = 8
 """Words per shingle. A text with fewer words is one shingle."""
@@ -66,7 +66,7 @@ class NearDuplicateFilter:
         powers = [pow(_MULTIPLIER, power, 1 << 64) for power in range(SHINGLE_WORDS)]
         self._powers = np.array(powers, dtype=np.uint64)
         self._seen: set[int] = set()
-        self._hash_of = _WordHashes()
+        self._word_hash = lru_cache(_CACHED_WORDS)(_word_hash)
 
     def is_new(self, text: str) -> bool:
         """Whether `text` is not a near-duplicate; if so, it is remembered.
@@ -105,30 +105,20 @@ class NearDuplicateFilter:
 
     def _shingles(self, text: str) -> NDArray[np.uint64]:
         """Distinct hashes of the text's runs of words, ascending."""
-        words = self._hash_of.words(text)
+        words = re.findall(r"\w+", text.lower())
+        hashes = np.fromiter(map(self._word_hash, words), np.uint64, len(words))
         length = min(SHINGLE_WORDS, len(words))
         if length == 0:
-            return words
+            return hashes
         # The hash of a run is a polynomial in an odd constant, its coefficients the hashes of the
         # words; products and sums are modulo 2 ** 64.
-        return np.unique(_mixed(np.convolve(words, self._powers[:length], mode="valid")))
+        return np.unique(_mixed(np.convolve(hashes, self._powers[:length], mode="valid")))
 
 
-class _WordHashes:
-    """64-bit hashes of the words of texts; those of frequent words are computed once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-
-    def words(self, text: str) -> NDArray[np.uint64]:
-        if len(self._known) > _CACHED_WORDS:
-            self._known.clear()
-        words = re.findall(r"\w+", text.lower())
-        for word in set(words).difference(self._known):
-            encoded = word.encode("utf-8", "surrogatepass")
-            digest = hashlib.blake2b(encoded, digest_size=8).digest()
-            self._known[word] = int.from_bytes(digest, "little")
-        return np.fromiter(map(self._known.__getitem__, words), np.uint64, len(words))
+def _word_hash(word: str) -> int:
+    """64 bits of a word, the same in every process."""
+    encoded = word.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(encoded, digest_size=8).digest(), "little")
 
 
 def _mixed(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -91,7 +91,11 @@ class TextBlobTagger:
             [text[start:end] for start, end in words]
             for text, words in zip(texts, spans, strict=True)
         )
-        return [_tagged_words(words, tags) for words, tags in zip(spans, classes, strict=True)]
+        bounds = [np.array(words, dtype=np.int32).reshape(-1, 2).T.copy() for words in spans]
+        return [
+            TaggedWords(starts, ends, tags)
+            for (starts, ends), tags in zip(bounds, classes, strict=True)
+        ]
 
     def classes(self, passages: Iterable[Sequence[str]]) -> list[NDArray[np.uint8]]:
         """Index into `class_names` of each word of each passage of ready words.
@@ -155,11 +159,6 @@ def _is_only_capitalised(word: str, own: str | None, plain: str | None, opens: b
         return own is None
     name_or_noun = own == "NNP" and plain.startswith("NN")
     return word.istitle() and (plain.startswith("JJ") or (opens and not name_or_noun))
-
-
-def _tagged_words(spans: list[tuple[int, int]], classes: NDArray[np.uint8]) -> TaggedWords:
-    bounds = np.array(spans, dtype=np.int32).reshape(-1, 2)
-    return TaggedWords(bounds[:, 0].copy(), bounds[:, 1].copy(), classes)
 
 
 def _load_parser() -> Any:  # textblob carries no types
