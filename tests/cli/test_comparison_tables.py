@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tidemask.cli.comparison_tables import show_comparison
-from tidemask.report import Column, Comparison, Table
+from tidemask.report.compare import Comparison
+from tidemask.report.tables.typed_table import Column, Table
 
 
 def downstream(labels: list[str], tasks: list[str]) -> Table:

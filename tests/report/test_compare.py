@@ -11,9 +11,8 @@ import yaml
 from synthetic_results import SyntheticResults, write_results
 from synthetic_runs import MakeRun, write_four
 from tidemask.errors import UserError
-from tidemask.report import Comparison
 from tidemask.report import compare as module
-from tidemask.report.compare import compare
+from tidemask.report.compare import Comparison, compare
 
 FIGURES = {
     "class_loss",

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from synthetic_runs import MakeRun
-from tidemask.report import Comparison
+from tidemask.report.compare import Comparison
 from tidemask.report.figures.all_charts import chart_groups, cost_chart, ratio_chart
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.class_charts import relative_share_chart

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from synthetic_runs import BANDS, CORPUS_SHARE, UNIGRAM_ENTROPY, MakeRun
-from tidemask.report import Comparison
+from tidemask.report.compare import Comparison
 from tidemask.report.results.read_runs import read_runs
 from tidemask.report.tables.all_tables import all_tables, held_out_table
 

@@ -1,7 +1,8 @@
 """Warnings at the top of the page: where the runs of a comparison are not on equal terms.
 
 Runs may differ in their masking: that is what is compared. Whatever else differs (corpus, model,
-seed, length, batch, optimizer, device) is named, and so is what is missing.
+seed, length, batch, optimizer, device) is named, and so are downstream scores that were not
+measured alike, and what is missing.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from collections.abc import Callable, Sequence
 from tidemask.report.comparability.differences import (
     difference,
     flat_settings,
+    listed,
     setting_differences,
 )
-from tidemask.report.comparability.downstream_warnings import (
-    downstream_differences,
-    downstream_remarks,
-)
 from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
 from tidemask.run_record import BATCH_SETTINGS, CHANGEABLE_SETTINGS, FINAL, WRITING_SETTINGS
 
 _NOT_COMPARED = frozenset(
     f"training.{name}" for name in CHANGEABLE_SETTINGS | WRITING_SETTINGS | BATCH_SETTINGS
 )
 """Settings that change no number, and those of the batch, which are compared by their product."""
+
+_NUM_SEEDS = frozenset({"num_seeds", "seeds"})
+"""Settings that decide how many results there are, not what each of them is."""
 
 _MIN_SEEDS = 5
 """Seeds per recipe below which no claim about recipes is supported."""
@@ -37,11 +39,11 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
     """
     return [
         *_differences(runs),
-        *downstream_differences(runs),
+        *_downstream_differences(runs),
         *_overridden(runs),
         *_unfinished(runs),
         *_unevaluated(runs),
-        *downstream_remarks(runs),
+        *_downstream_remarks(runs),
         *_above_entropy(runs),
     ]
 
@@ -81,14 +83,14 @@ def seeds_statement(runs: Sequence[ComparedRun]) -> str:
             f"One seed per recipe ({which}). One seed supports no claim about which recipe is "
             "better: this page shows what happened in these runs, and no more."
         )
-    listed = "; ".join(f"{recipe}: {', '.join(found)}" for recipe, found in distinct.items())
+    named = "; ".join(f"{recipe}: {', '.join(found)}" for recipe, found in distinct.items())
     if min(map(len, distinct.values())) < _MIN_SEEDS:
         return (
-            f"Seeds per recipe: {listed}. Fewer than {_MIN_SEEDS} seeds support no claim "
+            f"Seeds per recipe: {named}. Fewer than {_MIN_SEEDS} seeds support no claim "
             "about which recipe is better: this page shows what happened in these runs."
         )
     return (
-        f"Seeds per recipe: {listed}. This page shows each run; it makes no test over the seeds. "
+        f"Seeds per recipe: {named}. This page shows each run; it makes no test over the seeds. "
         "A claim needs paired differences and their interval."
     )
 
@@ -120,8 +122,10 @@ def _batch(run: ComparedRun) -> str | None:
 
 
 def _held_out_settings(run: ComparedRun) -> str | None:
+    if run.held_out.checkpoint is None:
+        return None
     settings = flat_settings(run.held_out.settings)
-    return ", ".join(f"{path}={text}" for path, text in settings.items()) or None
+    return ", ".join(f"{path}={text}" for path, text in settings.items())
 
 
 def _unfinished(runs: Sequence[ComparedRun]) -> list[str]:
@@ -143,3 +147,57 @@ def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
         elif run.held_out.checkpoint != FINAL:
             sentences.append(f"The scores of {run.label} are those of {run.held_out.checkpoint}.")
     return sentences
+
+
+def _downstream_differences(runs: Sequence[ComparedRun]) -> list[str]:
+    """Sentences on tasks that were not measured in the same way, or on other seeds."""
+    rows = run_rows(runs)
+    found = []
+    for task in tasks_of(rows):
+        measured = [
+            (run.label, {**result.conditions, "main_metric": result.metric})
+            for run in runs
+            for result in run.downstream
+            if result.task == task
+        ]
+        found += setting_differences(
+            measured,
+            lambda path: path.rpartition(".")[2] not in _NUM_SEEDS,
+            f"how {task} was measured ({{path}})",
+        )
+        seeds = [
+            (row.label, ", ".join(map(str, score.seeds)) or "none")
+            for row in rows
+            if (score := row.score(task)) is not None
+        ]
+        found += difference(f"the set of seeds of {task}", seeds)
+    return found
+
+
+def _downstream_remarks(runs: Sequence[ComparedRun]) -> list[str]:
+    """Sentences on scores of models that are not the final ones, and on missing ones."""
+    rows = run_rows(runs)
+    tasks = tasks_of(rows)
+    if not tasks:
+        return []
+    remarks = [sentence for row in rows for sentence in _not_final(row, tasks)]
+    random = random_weights_rows(runs)
+    without = [task for task in tasks if not any(row.score(task) for row in random)]
+    if without:
+        remarks.append(
+            f"Random weights were not measured on {listed(without)}: what pre-training bought "
+            "there is not known, for a fine-tuned random model is not at chance."
+        )
+    return remarks
+
+
+def _not_final(row: ScoreRow, tasks: Sequence[str]) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        checkpoint = row.newest(task)
+        if checkpoint not in (None, FINAL):
+            found.setdefault(str(checkpoint), []).append(task)
+    return [
+        f"The scores of {row.label} on {listed(names)} are those of {checkpoint}."
+        for checkpoint, names in found.items()
+    ]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tidemask.report.figures.chart import LegendEntry
-from tidemask.report.figures.palette import INK, Colour, run_colour, run_dashes
+from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour, run_dashes
 from tidemask.report.results.compared_run import ComparedRun, Series
 from tidemask.run_record import WALL_SECONDS
 
@@ -62,14 +62,22 @@ def draw_curve(
 def draw_reference(axes: Axes, height: float, text: str = "") -> None:
     """A dashed line to compare curves with, and a text above its right end."""
     axes.axhline(height, color=INK.light, linewidth=1.0, linestyle=REFERENCE_DASHES)
+    text_above(axes, height, text)
+
+
+def text_above(
+    axes: Axes, height: float, text: str, *, at_left: bool = False, points: int = 3
+) -> None:
+    """A text above the left end of a horizontal line, or its right one in ink."""
     axes.annotate(
         text,
-        (1, height),
-        xytext=(0, 3),
+        (0.0 if at_left else 1.0, height),
+        xytext=(0, points),
         xycoords=axes.get_yaxis_transform(),
         textcoords="offset points",
-        ha="right",
+        ha="left" if at_left else "right",
         size=8,
+        color=(MUTED if at_left else INK).light,
     )
 
 

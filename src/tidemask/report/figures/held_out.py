@@ -22,9 +22,10 @@ from tidemask.report.figures.curves import (
     highest,
     run_legend,
     scale_of,
+    text_above,
     with_unit,
 )
-from tidemask.report.figures.palette import GRID, INK, MUTED, run_colour
+from tidemask.report.figures.palette import GRID, run_colour
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, WALL_SECONDS, held_out_loss
 
@@ -139,7 +140,9 @@ def final_chart(runs: Sequence[ComparedRun]) -> Chart:
                 x_label="nats per token",
                 y_label="held-out loss and its standard error",
                 draw=partial(_draw_final, runs, percent),
-                missing=_why_no_scores(runs, percent),
+                missing=None
+                if any(run.held_out.loss(percent) is not None for run in runs)
+                else f"No run has a held-out evaluation at {percent} %.",
             )
             for percent in HELD_OUT_PERCENTS
         ],
@@ -148,19 +151,13 @@ def final_chart(runs: Sequence[ComparedRun]) -> Chart:
     )
 
 
-def _why_no_scores(runs: Sequence[ComparedRun], percent: int) -> str | None:
-    if any(run.held_out.loss(percent) is not None for run in runs):
-        return None
-    return f"No run has a held-out evaluation at {percent} %."
-
-
 def _draw_final(runs: Sequence[ComparedRun], percent: int, axes: Axes) -> None:
     """One line per run: its name and loss above, the point with its error on it."""
     for place, run in enumerate(runs):
         loss, error = run.held_out.loss(percent), run.held_out.standard_error(percent)
         text = "not evaluated" if loss is None else f"{loss:.3f}"
-        _beside(axes, place, run.label, at=0.0)
-        _beside(axes, place, text, at=1.0)
+        text_above(axes, place, run.label, at_left=True, points=6)
+        text_above(axes, place, text, points=6)
         axes.axhline(place, color=GRID.light, linewidth=0.6, zorder=0)
         if loss is not None:
             colour = run_colour(run.index).light
@@ -170,16 +167,3 @@ def _draw_final(runs: Sequence[ComparedRun], percent: int, axes: Axes) -> None:
     axes.xaxis.set_major_formatter(even_digits())
     axes.grid(visible=True, axis="x")
     axes.margins(x=0.12)
-
-
-def _beside(axes: Axes, place: int, text: str, *, at: float) -> None:
-    axes.annotate(
-        text,
-        (at, place),
-        xytext=(0, 6),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="left" if at == 0 else "right",
-        size=8,
-        color=INK.light if at else MUTED.light,
-    )

@@ -7,7 +7,7 @@ missing is NaN or `None`: a run may still be training, or may never have been ev
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,9 +187,10 @@ def difference(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
 
 
-def in_usual_order(names: set[str]) -> list[str]:
-    """Class names with the universal parts of speech first, the others by the alphabet."""
-    return sorted(names, key=lambda name: (UPOS.index(name) if name in UPOS else len(UPOS), name))
+def in_usual_order(names: Iterable[str], usual: Sequence[str] = UPOS) -> list[str]:
+    """Names with those of `usual` first and in its order, the others by the alphabet."""
+    places = {name: place for place, name in enumerate(usual)}
+    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
 
 
 def _at(mapping: Mapping[str, Any], path: str) -> Any:

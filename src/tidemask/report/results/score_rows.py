@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tidemask.report.results.compared_run import ComparedRun, HeldOut
+from tidemask.report.results.compared_run import ComparedRun, HeldOut, in_usual_order
 from tidemask.report.results.downstream import (
     DEV,
     DownstreamResult,
@@ -141,8 +141,7 @@ def _agree(one: _ByTaskAndSeed, other: _ByTaskAndSeed) -> bool:
 def tasks_of(rows: Sequence[ScoreRow]) -> list[str]:
     """Every task with a score in any row: zero-shot ones, GLUE, then others by the alphabet."""
     tasks = {task for row in rows for task, _, split in row.summaries if split == DEV}
-    places = {name: place for place, name in enumerate(_USUAL_ORDER)}
-    return sorted(tasks, key=lambda task: (places.get(task, len(places)), task))
+    return in_usual_order(tasks, _USUAL_ORDER)
 
 
 def splits_of(rows: Sequence[ScoreRow], task: str) -> list[str]:

@@ -24,14 +24,13 @@ from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import FREQUENCY_BANDS, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
 from tidemask.settings import Settings, check_at_least
-from tidemask.tasks.held_out.frequency_bands import frequency_bands
 from tidemask.tasks.held_out.loss import (
     evaluation_mode,
     fixed_maskings,
     masked_tokens,
     unigram_entropy,
 )
-from tidemask.tasks.held_out.sums import HeldOutSums, MaskedTokens, Reduce
+from tidemask.tasks.held_out.sums import HeldOutSums, MaskedTokens, Reduce, frequency_bands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +198,12 @@ class HeldOutEvaluator:
         metrics: dict[str, float] = {}
         for percent, of_ratio in sums.items():
             metrics |= of_ratio.reduced(self.reduce).metrics(percent, self.class_names)
-        _check_finite(metrics)
+        for name in map(held_out_loss, HELD_OUT_PERCENTS):
+            if name in metrics and not math.isfinite(metrics[name]):
+                raise UserError(
+                    f"{name} is not finite: {metrics[name]}. The model has diverged: start again "
+                    "with a lower training.learning_rate."
+                )
         return metrics
 
     def _rows(self, wanted: int) -> list[int]:
@@ -207,12 +211,3 @@ class HeldOutEvaluator:
         size = len(self.dataset.split)
         number = size if wanted == 0 else min(size, wanted)
         return [i * size // number for i in range(number)]
-
-
-def _check_finite(metrics: dict[str, float]) -> None:
-    for name in map(held_out_loss, HELD_OUT_PERCENTS):
-        if name in metrics and not math.isfinite(metrics[name]):
-            raise UserError(
-                f"{name} is not finite: {metrics[name]}. The model has diverged: start again with "
-                "a lower training.learning_rate."
-            )

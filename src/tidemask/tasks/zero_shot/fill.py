@@ -56,8 +56,14 @@ def fill_masks(
     vocab_size = int(model.config.vocab_size)
     if not 1 <= top <= vocab_size:
         raise UserError(f"top={top}. Expected a number in [1, {vocab_size}].")
-    ids = _ids(tokenizer, text)
-    _check(model, ids, vocab_size)
+    text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: str(tokenizer.mask_token), text)
+    ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+    limit = num_positions(model)
+    if limit is not None and len(ids) > limit:
+        raise UserError(
+            f"text too long: {len(ids)} tokens, and the model takes {limit}. Shorten it."
+        )
+    check_largest_id(max(ids, default=0), vocab_size)
     places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
     if not places:
         raise UserError(
@@ -72,22 +78,6 @@ def fill_masks(
         [Filling(_shown(tokenizer, i), i, p) for p, i in zip(*columns, strict=True)]
         for columns in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ]
-
-
-def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    own = str(tokenizer.mask_token)
-    text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: own, text)
-    ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
-    return ids
-
-
-def _check(model: PreTrainedModel, ids: list[int], vocab_size: int) -> None:
-    limit = num_positions(model)
-    if limit is not None and len(ids) > limit:
-        raise UserError(
-            f"text too long: {len(ids)} tokens, and the model takes {limit}. Shorten it."
-        )
-    check_largest_id(max(ids, default=0), vocab_size)
 
 
 def _shown(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:

@@ -76,20 +76,16 @@ class PairScores:
 
     def notes(self) -> tuple[str, ...]:
         """Notes on pairs with the same tokens in both sentences, and on sentences that were cut."""
-        notes = []
-        if self.is_alike.any():
-            first = self.pairs[int(self.is_alike.argmax())]
-            notes.append(
-                f"{int(self.is_alike.sum())} of {len(self.pairs)} pairs have the same tokens in "
-                f"both sentences and count as wrong; the first is {first.place}."
-            )
-        if self.is_cut.any():
-            first = self.pairs[int(self.is_cut.argmax())]
-            notes.append(
-                f"{int(self.is_cut.sum())} of {len(self.pairs)} pairs are longer than the model "
-                f"and lost their ends; the first is {first.place}."
-            )
-        return tuple(notes)
+        kinds = (
+            (self.is_alike, "have the same tokens in both sentences and count as wrong"),
+            (self.is_cut, "are longer than the model and lost their ends"),
+        )
+        return tuple(
+            f"{int(rows.sum())} of {len(self.pairs)} pairs {what}; "
+            f"the first is {self.pairs[int(rows.argmax())].place}."
+            for rows, what in kinds
+            if rows.any()
+        )
 
     def _rows(self, kind: str) -> dict[str, list[int]]:
         """Rows of the pairs of each paradigm, phenomenon or field that has a name."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def _pairs(path: Path) -> Iterator[Pair]:
     else:
         rows = ((example.fields, example.place) for example in json_lines(path))
     for row, place in rows:
-        yield _pair(row, _names(row, place), stem, place)
+        yield _pair(row, stem, place)
 
 
 def _table_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
@@ -146,17 +146,13 @@ def _table_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
         yield dict(zip(_NAMES[0], cells, strict=True)), place
 
 
-def _names(row: Mapping[str, Any], place: str) -> Sequence[str]:
-    for names in _NAMES:
-        if all(name in row for name in names):
-            return names
-    raise UserError(
-        f"not a pair: {place} has {', '.join(row) or 'no field'}. Expected sentence_good and "
-        "sentence_bad."
-    )
-
-
-def _pair(row: Mapping[str, Any], names: Sequence[str], stem: str, place: str) -> Pair:
+def _pair(row: Mapping[str, Any], stem: str, place: str) -> Pair:
+    names = next((names for names in _NAMES if all(name in row for name in names)), None)
+    if names is None:
+        raise UserError(
+            f"not a pair: {place} has {', '.join(row) or 'no field'}. Expected sentence_good and "
+            "sentence_bad."
+        )
     for name in names:
         if not isinstance(row[name], str) or not row[name].strip():
             raise UserError(f"no sentence: {place}: {name}={row[name]!r}. Expected text.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -125,17 +126,10 @@ def read_texts(path: Path, unit: TextUnit = "line") -> list[str]:
     if not path.is_file():
         raise UserError(f"no such file: {path}. Expected a text file. Check the spelling.")
     lines = [line.strip() for line in read_lines(path, max_characters=None)]
-    texts = [text for text in (lines if unit == "line" else _documents(lines)) if text]
+    if unit == "line":
+        texts = [line for line in lines if line]
+    else:
+        texts = [" ".join(block) for has_text, block in groupby(lines, key=bool) if has_text]
     if not texts:
         raise UserError(f"no text: {path} has nothing but white space.")
     return texts
-
-
-def _documents(lines: Iterable[str]) -> list[str]:
-    documents: list[list[str]] = [[]]
-    for line in lines:
-        if line:
-            documents[-1].append(line)
-        else:
-            documents.append([])
-    return [" ".join(document) for document in documents]

@@ -15,7 +15,7 @@ from held_out_by_hand import measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
-from tidemask.tasks.held_out.frequency_bands import frequency_bands
+from tidemask.tasks.held_out.sums import frequency_bands
 
 NAMES = ["0-50", "50-75", "75-90", "90-99", "99-100"]
 EDGES = [Fraction(edge, 100) for edge in (0, 50, 75, 90, 99)]
