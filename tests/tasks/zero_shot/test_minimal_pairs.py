@@ -17,7 +17,7 @@ from places import SHARED_DATA
 from scored_material import model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.minimal_pairs import PairScores, score_pairs
-from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
+from tidemask.tasks.zero_shot.pair_files import Pair, fingerprint_of_pairs, pair_files, read_pairs
 
 BLIMP = SHARED_DATA / "eval" / "blimp"
 
@@ -134,7 +134,7 @@ def test_minimal_pairs_files_of_every_form(tmp_path: Path) -> None:
     _write(tmp_path / "a.tsv", "good\tbad", "c d\td c", "", "e f\tf e")
     _write(tmp_path / "c.own.jsonl", {"good": "g h", "bad": "h g"})
     (tmp_path / "README").write_text("x")
-    pairs = PairFiles.find(tmp_path).read()
+    pairs = read_pairs(pair_files(tmp_path))
     assert [(p.good, p.bad, p.paradigm, p.phenomenon, p.field) for p in pairs] == [
         ("c d", "d c", "a", "", ""),
         ("e f", "f e", "a", "", ""),
@@ -143,11 +143,11 @@ def test_minimal_pairs_files_of_every_form(tmp_path: Path) -> None:
         ("g h", "h g", "c", "", ""),
     ]
     assert pairs[1].place == f"{tmp_path / 'a.tsv'}, line 4"
-    assert len(PairFiles.find(tmp_path / "a.tsv").read(limit=1)) == 1
-    assert len(PairFiles.find(tmp_path).read(limit=1)) == 3
-    before = PairFiles.find(tmp_path).fingerprint()
+    assert len(read_pairs(pair_files(tmp_path / "a.tsv"), limit=1)) == 1
+    assert len(read_pairs(pair_files(tmp_path), limit=1)) == 3
+    before = fingerprint_of_pairs(pair_files(tmp_path))
     _write(tmp_path / "c.own.jsonl", {"good": "g h i", "bad": "h g"})
-    assert PairFiles.find(tmp_path).fingerprint() != before
+    assert fingerprint_of_pairs(pair_files(tmp_path)) != before
 
 
 @pytest.mark.parametrize(
@@ -166,25 +166,25 @@ def test_minimal_pairs_refuse_a_bad_line_by_its_number(
     tmp_path: Path, name: str, line: str, message: str
 ) -> None:
     first = "a b\tb a" if name == "a.tsv" else {"good": "a b", "bad": "b a"}
-    files = PairFiles.find(_write(tmp_path / name, first, line))
+    files = pair_files(_write(tmp_path / name, first, line))
     with pytest.raises(UserError, match=message):
-        files.read()
+        read_pairs(files)
 
 
 def test_minimal_pairs_refuse_what_holds_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        PairFiles.find(tmp_path / "nowhere.jsonl")
+        pair_files(tmp_path / "nowhere.jsonl")
     with pytest.raises(UserError, match="has no file that ends in"):
-        PairFiles.find(tmp_path)
+        pair_files(tmp_path)
     with pytest.raises(UserError, match="unknown file ending"):
-        PairFiles.find(_write(tmp_path / "a.csv", "a,b"))
+        pair_files(_write(tmp_path / "a.csv", "a,b"))
     with pytest.raises(UserError, match=r"a\.tsv has none"):
-        PairFiles.find(_write(tmp_path / "a.tsv", "")).read()
+        read_pairs(pair_files(_write(tmp_path / "a.tsv", "")))
 
 
 @pytest.mark.skipif(not BLIMP.is_dir(), reason="the shared data is not here")
 def test_minimal_pairs_of_blimp_are_all_there() -> None:
-    pairs = PairFiles.find(BLIMP).read()
+    pairs = read_pairs(pair_files(BLIMP))
     assert len(pairs) == 67_000
     assert len({pair.paradigm for pair in pairs}) == 67
     phenomena = Counter(pair.phenomenon for pair in pairs)

@@ -222,18 +222,9 @@ def pooled(run: ComparedRun, names: Sequence[str]) -> tuple[Series, Series]:
     groups = np.array_split(np.arange(len(run.steps)), min(MAX_POINTS, len(run.steps)))
     steps = np.array([run.steps[group[-1]] for group in groups])
     table = np.array([run.series(name) for name in names]).reshape(len(names), len(run.steps))
-    means = [_weighted_mean(table[:, group], weights[group]) for group in groups]
-    return steps, np.stack(means, axis=1)
-
-
-def _weighted_mean(table: Series, weights: Series) -> Series:
-    """Mean of each row over its columns that are not NaN; NaN where none is left."""
-    counted = np.where(np.isnan(table), 0.0, weights)
-    totals = counted.sum(axis=1)
-    sums = (np.nan_to_num(table) * counted).sum(axis=1)
-    means = np.full(len(table), np.nan)
-    np.divide(sums, totals, out=means, where=totals > 0)
-    return means
+    known = np.ma.masked_invalid(table)  # NaN is left out, and stays where nothing else is
+    means = [np.ma.average(known[:, group], axis=1, weights=weights[group]) for group in groups]
+    return steps, np.ma.stack(means, axis=1).filled(np.nan)
 
 
 def group_colour(name: str) -> Colour:

@@ -72,10 +72,12 @@ def _held_out_chart(runs: Sequence[ComparedRun], name: str) -> Chart:
                 title=f"{percent} % of the tokens masked",
                 x_label="step" if name == "step" else with_unit(cost, scale),
                 y_label="held-out loss, nats per token",
-                draw=partial(_draw_curves, runs, name, scale, percent),
-                missing=_why_no_curve(runs, name, percent),
+                draw=partial(_draw_curves, runs, name, scale, loss),
+                missing=None
+                if any(any_known(run.series(loss) + run.series(name)) for run in runs)
+                else f"No run measured its held-out loss at {percent} % while it was training.",
             )
-            for percent in HELD_OUT_PERCENTS
+            for percent, loss in zip(HELD_OUT_PERCENTS, _NAMES, strict=True)
         ],
         legend=run_legend(runs),
         notes=[
@@ -86,19 +88,11 @@ def _held_out_chart(runs: Sequence[ComparedRun], name: str) -> Chart:
     )
 
 
-def _why_no_curve(runs: Sequence[ComparedRun], name: str, percent: int) -> str | None:
-    loss = held_out_loss(percent)
-    if any(any_known(run.series(loss) + run.series(name)) for run in runs):
-        return None
-    return f"No run measured its held-out loss at {percent} % while it was training."
-
-
 def _draw_curves(
-    runs: Sequence[ComparedRun], name: str, scale: Scale, percent: int, axes: Axes
+    runs: Sequence[ComparedRun], name: str, scale: Scale, loss: str, axes: Axes
 ) -> None:
     for run in runs:
-        loss = run.series(held_out_loss(percent))
-        draw_curve(axes, run, run.series(name) / scale[1], loss, marked=True)
+        draw_curve(axes, run, run.series(name) / scale[1], run.series(loss), marked=True)
     for entropy in _entropies(runs):
         draw_reference(axes, entropy, f"unigram entropy {entropy:.2f}")
     axes.set_ylim(*_loss_range(runs))

@@ -48,7 +48,6 @@ deficiency can tell apart; the fourth is darkened to keep a contrast of 3 to 1 o
 """
 
 _ALL = (SURFACE, INK, MUTED, GRID, AXIS, FUNCTION, *RUNS)
-_BY_LIGHT = {colour.light: colour for colour in _ALL}
 
 _DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "solid",
@@ -80,9 +79,6 @@ def style_sheet() -> str:
 
 def with_variables(svg: str) -> str:
     """The same drawing with each known colour as a CSS variable; others stay as they are."""
-
-    def replaced(found: re.Match[str]) -> str:
-        colour = _BY_LIGHT.get(found.group().lower())
-        return colour.variable if colour else found.group()
-
-    return re.sub(r"#[0-9a-fA-F]{6}\b", replaced, svg)
+    for colour in _ALL:
+        svg = re.sub(rf"{colour.light}\b", colour.variable, svg, flags=re.IGNORECASE)
+    return svg

@@ -115,8 +115,5 @@ def _downstream(
     parsed = (parse_result(directory.evaluation, content) for content in evaluations)
     results = [result for result in parsed if result is not None]
     check_consistent(directory.evaluation, results)
-
-    def order(result: DownstreamResult) -> tuple[str, float, int]:
-        return result.task, checkpoint_order(result.checkpoint), result.seed or 0
-
-    return tuple(sorted(results, key=order))
+    results.sort(key=lambda one: (one.task, checkpoint_order(one.checkpoint), one.seed or 0))
+    return tuple(results)

@@ -55,25 +55,22 @@ def steps_table(runs: Sequence[ComparedRun]) -> Table:
         Column(REALISED_RATIO, "realised ratio", kind="real"),
         Column(TOKENS_PER_SECOND, "tokens per second", kind="quantity"),
     )
-    names = [column.name for column in columns[2:]]
-    rows = tuple(row for run in runs for row in _logged(run, names))
+    rows = tuple(row for run in runs for row in _logged(run, columns[2:]))
     return Table(name="steps", columns=columns, rows=rows)
 
 
 def held_out_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run and step at which held-out loss was measured during the run."""
-    names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
     measured = [
-        Column(name, f"held-out loss at {percent} %", unit="nats", kind="real")
-        for name, percent in zip(names, HELD_OUT_PERCENTS, strict=True)
+        Column(held_out_loss(percent), f"held-out loss at {percent} %", unit="nats", kind="real")
+        for percent in HELD_OUT_PERCENTS
     ]
     columns = (RUN, _STEP, *_PROGRESS, *measured)
-    wanted = [*(column.name for column in _PROGRESS), *names]
     rows = tuple(
         row
         for run in runs
-        for row in _logged(run, wanted)
-        if any(cell is not None for cell in row[-len(names) :])
+        for row in _logged(run, columns[2:])
+        if any(cell is not None for cell in row[-len(measured) :])
     )
     return Table(name="held_out", columns=columns, rows=rows)
 
@@ -174,10 +171,10 @@ def settings_table(runs: Sequence[ComparedRun]) -> Table:
     return Table(name="settings", columns=columns, rows=rows)
 
 
-def _logged(run: ComparedRun, names: Sequence[str]) -> list[tuple[Cell, ...]]:
-    """Label, step and the named metrics as they were logged, unrounded and of their own type."""
+def _logged(run: ComparedRun, columns: Sequence[Column]) -> list[tuple[Cell, ...]]:
+    """Label, step and the columns' metrics as logged, unrounded and of their own type."""
     return [
-        (run.label, record["step"], *(_scalar(record.get(name)) for name in names))
+        (run.label, record["step"], *(_scalar(record.get(column.name)) for column in columns))
         for record in run.records
     ]
 

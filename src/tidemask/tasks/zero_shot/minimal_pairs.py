@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Measured
-from tidemask.tasks.zero_shot.pair_files import Pair, PairFiles
+from tidemask.tasks.zero_shot.pair_files import Pair, fingerprint_of_pairs, pair_files, read_pairs
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 
 
@@ -162,7 +162,7 @@ class MinimalPairsTask:
         settings = {"variant": self.settings.variant, "precision": self.settings.precision}
         return {
             "settings": {**settings, "limit": self.limit},
-            "data": {"fingerprint": PairFiles.find(self.path).fingerprint()},
+            "data": {"fingerprint": fingerprint_of_pairs(pair_files(self.path))},
         }
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
@@ -171,7 +171,7 @@ class MinimalPairsTask:
         Raises:
             UserError: the files or the model cannot be used.
         """
-        pairs = PairFiles.find(self.path).read(self.limit)
+        pairs = read_pairs(pair_files(self.path), self.limit)
         scores = score_pairs(
             model_under_test.masked_lm(),
             model_under_test.tokenizer,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,65 +56,59 @@ class Pair:
     place: str
 
 
-@dataclass(frozen=True)
-class PairFiles:
-    """Files of minimal pairs, in the order in which they are read."""
+def pair_files(path: Path) -> list[Path]:
+    """The file at `path`, or the files of pairs in the directory at `path`, sorted by name.
 
-    paths: tuple[Path, ...]
+    Raises:
+        UserError: there is none, or its ending is not known.
+    """
+    endings = ", ".join(JSON_LINES + _TABLES)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if _is_known(p) and p.is_file())
+        if not found:
+            raise UserError(f"no minimal pairs: {path} has no file that ends in one of {endings}.")
+        return found
+    if not path.is_file():
+        raise UserError(
+            f"no such file: {path}. Expected minimal pairs, one of {endings}, or a directory "
+            "of such files. Check the spelling."
+        )
+    if not _is_known(path):
+        raise UserError(f"unknown file ending: {path}. Expected one of {endings}. Rename it.")
+    return [path]
 
-    @classmethod
-    def find(cls, path: Path) -> PairFiles:
-        """The file at `path`, or the files of pairs in the directory at `path`, sorted by name.
 
-        Raises:
-            UserError: there is none, or its ending is not known.
-        """
-        endings = ", ".join(JSON_LINES + _TABLES)
-        if path.is_dir():
-            found = sorted(p for p in path.iterdir() if _is_known(p) and p.is_file())
-            if not found:
-                raise UserError(
-                    f"no minimal pairs: {path} has no file that ends in one of {endings}."
-                )
-            return cls(tuple(found))
-        if not path.is_file():
-            raise UserError(
-                f"no such file: {path}. Expected minimal pairs, one of {endings}, or a directory "
-                "of such files. Check the spelling."
-            )
-        if not _is_known(path):
-            raise UserError(f"unknown file ending: {path}. Expected one of {endings}. Rename it.")
-        return cls((path,))
+def fingerprint_of_pairs(paths: Sequence[Path]) -> str:
+    """SHA-256 of the names and stored contents of the files, hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
 
-    def fingerprint(self) -> str:
-        """SHA-256 of the names and stored contents of the files, hexadecimal."""
-        digest = hashlib.sha256()
-        for path in self.paths:
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-            with path.open("rb") as file:
-                hashlib.file_digest(file, lambda: digest)
-        return digest.hexdigest()
 
-    def read(self, limit: int = 0) -> list[Pair]:
-        """The pairs, in order.
+def read_pairs(paths: Sequence[Path], limit: int = 0) -> list[Pair]:
+    """The pairs, in order.
 
-        Args:
-            limit: largest number of pairs of each paradigm, the first ones; 0 takes all.
+    Args:
+        paths: of the files, as `pair_files` gives them.
+        limit: largest number of pairs of each paradigm, the first ones; 0 takes all.
 
-        Raises:
-            UserError: a line is damaged, is not a pair, or has the same sentence twice and no
-                `UID`; or the files are empty.
-        """
-        pairs = []
-        seen: Counter[str] = Counter()
-        for path in self.paths:
-            for pair in _pairs(path):
-                seen[pair.paradigm] += 1
-                if not limit or seen[pair.paradigm] <= limit:
-                    pairs.append(pair)
-        if not pairs:
-            raise UserError(f"no minimal pairs: {self.paths[0]} has none. Expected one a line.")
-        return pairs
+    Raises:
+        UserError: a line is damaged, is not a pair, or has the same sentence twice and no
+            `UID`; or the files are empty.
+    """
+    pairs = []
+    seen: Counter[str] = Counter()
+    for path in paths:
+        for pair in _pairs(path):
+            seen[pair.paradigm] += 1
+            if not limit or seen[pair.paradigm] <= limit:
+                pairs.append(pair)
+    if not pairs:
+        raise UserError(f"no minimal pairs: {paths[0]} has none. Expected one a line.")
+    return pairs
 
 
 def _is_known(path: Path) -> bool:

@@ -147,7 +147,9 @@ class Scorer:
         # sorted by set, those of one pass are neighbours, between two of the `borders`.
         first, which = copies.different()
         order = np.argsort(which, kind="stable")
-        step = self._copies_at_once(copies.ids.shape[1])
+        length = copies.ids.shape[1]
+        projected = 1 if self._head is not None else length
+        step = max(1, min(self._max_projected // projected, self._max_positions // length))
         borders = np.searchsorted(which[order], np.arange(0, len(first) + step, step))
         # In one piece: small tensors that stay between large ones that go make the heap grow.
         found = torch.empty(len(order), device=self.model.device)
@@ -169,10 +171,6 @@ class Scorer:
                 "diverged. Measure an earlier checkpoint."
             )
         return result
-
-    def _copies_at_once(self, length: int) -> int:
-        projected = 1 if self._head is not None else length
-        return max(1, min(self._max_projected // projected, self._max_positions // length))
 
     def _logits(self, ids: Ids, places: Ids) -> Tensor:
         """Logits at one place of each copy, float32 [U, V]."""
