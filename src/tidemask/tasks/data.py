@@ -181,17 +181,22 @@ class TaskData:
             ) from error
 
     def _of_datasets(self, name: str) -> list[Example] | None:
-        saved = self.saved or {}
-        known = next((split for split in SPLIT_NAMES[name] if split in saved), None)
+        known = self.saved_split(SPLIT_NAMES[name])
         if known is None:
             return None
-        rows = [
-            Example(dict(row), f"{self.source}, {known}, row {number}")
-            for number, row in enumerate(saved[known])
-        ]
+        rows = list(self.saved_rows(known))
         if not rows:
             raise UserError(f"empty split: {self.source}, {known}. Expected at least one row.")
         return rows
+
+    def saved_split(self, names: Sequence[str]) -> str | None:
+        """The first of some names that is a split of `saved`; `None` if none is."""
+        return next((name for name in names if name in (self.saved or {})), None)
+
+    def saved_rows(self, name: str) -> Iterator[Example]:
+        """The rows of a split of `saved`, by its name there."""
+        for number, row in enumerate((self.saved or {})[name]):
+            yield Example(dict(row), f"{self.source}, {name}, row {number}")
 
 
 def json_lines(path: Path) -> Iterator[Example]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -51,42 +52,29 @@ def check_metrics(names: Sequence[str], known: Sequence[str]) -> None:
         )
 
 
-def _accuracy(truth: Labels, predicted: Labels) -> float:
-    return float(_sklearn().accuracy_score(truth, predicted))
+_Metric = Callable[[Labels, Labels], float]
 
 
-def _f1(truth: Labels, predicted: Labels) -> float:
-    return float(_sklearn().f1_score(truth, predicted, pos_label=1, zero_division=0.0))
+def _of_classes(function: str, **options: Any) -> _Metric:
+    """A function of scikit-learn, which is imported when it is called."""
+
+    def metric(truth: Labels, predicted: Labels) -> float:
+        return float(getattr(_imported("sklearn.metrics"), function)(truth, predicted, **options))
+
+    return metric
 
 
-def _f1_macro(truth: Labels, predicted: Labels) -> float:
-    return float(_sklearn().f1_score(truth, predicted, average="macro", zero_division=0.0))
+def _of_scores(function: str) -> _Metric:
+    """A correlation of SciPy, which is imported when it is called."""
 
+    def metric(truth: Labels, predicted: Labels) -> float:
+        correlation = getattr(_imported("scipy.stats"), function)
+        return float(correlation(truth.astype(np.float64), predicted).statistic)
 
-def _matthews_correlation(truth: Labels, predicted: Labels) -> float:
-    return float(_sklearn().matthews_corrcoef(truth, predicted))
-
-
-def _pearson(truth: Labels, predicted: Labels) -> float:
-    return _correlation("pearsonr", truth, predicted)
-
-
-def _spearman(truth: Labels, predicted: Labels) -> float:
-    return _correlation("spearmanr", truth, predicted)
-
-
-def _correlation(name: str, truth: Labels, predicted: Labels) -> float:
-    stats = _imported("scipy.stats")
-    return float(getattr(stats, name)(truth.astype(np.float64), predicted).statistic)
-
-
-def _sklearn() -> Any:
-    return _imported("sklearn.metrics")
+    return metric
 
 
 def _imported(module: str) -> Any:
-    from importlib import import_module
-
     try:
         return import_module(module)
     except ImportError as error:
@@ -94,18 +82,18 @@ def _imported(module: str) -> Any:
         raise missing_package("scoring a downstream task", package, extra="eval") from error
 
 
-CLASSIFICATION: Mapping[str, Callable[[Labels, Labels], float]] = {
-    "accuracy": _accuracy,
-    "f1": _f1,
-    "f1_macro": _f1_macro,
-    "matthews_correlation": _matthews_correlation,
+CLASSIFICATION: Mapping[str, _Metric] = {
+    "accuracy": _of_classes("accuracy_score"),
+    "f1": _of_classes("f1_score", pos_label=1, zero_division=0.0),
+    "f1_macro": _of_classes("f1_score", average="macro", zero_division=0.0),
+    "matthews_correlation": _of_classes("matthews_corrcoef"),
 }
 """Metrics of class numbers; `f1` is that of class 1 among two."""
 
-REGRESSION: Mapping[str, Callable[[Labels, Labels], float]] = {
-    "pearson": _pearson,
-    "spearman": _spearman,
+REGRESSION: Mapping[str, _Metric] = {
+    "pearson": _of_scores("pearsonr"),
+    "spearman": _of_scores("spearmanr"),
 }
 """Metrics of scores."""
 
-METRICS: Mapping[str, Callable[[Labels, Labels], float]] = {**CLASSIFICATION, **REGRESSION}
+METRICS: Mapping[str, _Metric] = {**CLASSIFICATION, **REGRESSION}

@@ -111,8 +111,9 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
         found = {name: self.data.split(name) for name in ("train", *METRIC_PREFIXES)}
         examples = {name: rows for name, rows in found.items() if rows}
         notes = []
-        if "test" in examples and _is_unlabelled(examples["test"], self.settings.label):
-            del examples["test"]
+        label = self.settings.label
+        if all(row.fields.get(label, -1) in (-1, None) for row in examples.get("test", ())):
+            examples.pop("test", None)  # without labels, as those of GLUE
         if "dev" not in examples:
             raise UserError(
                 f"no dev split: {self.data.source} of task {self.name}. Expected dev.jsonl, or a "
@@ -147,8 +148,3 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
                 "[f1_macro], or two labels."
             )
         return tuple(sorted(labels, key=lambda label: (str(type(label)), label)))
-
-
-def _is_unlabelled(examples: Sequence[Example], label: str) -> bool:
-    """Whether a test split has no labels, as those of GLUE."""
-    return all(example.fields.get(label, -1) in (-1, None) for example in examples)

@@ -17,7 +17,6 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,18 +70,6 @@ def _f1(prediction: str, answer: str, empty_texts_agree: bool) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Exact match and F1 of each question, in [0, 1]."""
-
-    exact: Floats
-    f1: Floats
-
-    def mean(self) -> dict[str, float]:
-        """`exact_match` and `f1` over all questions."""
-        return {"exact_match": float(self.exact.mean()), "f1": float(self.f1.mean())}
-
-
 def score_v1(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, float]:
     """`exact_match` and `f1` as `evaluate-v1.1.py` has them, but as fractions.
 
@@ -90,7 +77,8 @@ def score_v1(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> di
         predictions: one text per question, at least one.
         answers: the gold texts of each question, at least one each.
     """
-    return _scores(predictions, answers, empty_texts_agree=False).mean()
+    scores = _scores(predictions, answers, empty_texts_agree=False)
+    return {"exact_match": float(scores["exact"].mean()), "f1": float(scores["f1"].mean())}
 
 
 def score_v2(
@@ -118,15 +106,14 @@ def score_v2(
     gold = [[text for text in texts if normalize_answer(text)] or [""] for texts in answers]
     difference = np.asarray(no_answer_difference, dtype=np.float64)
     answered = _scores(predictions, gold, empty_texts_agree=True)
-    given = difference <= 0
-    at_zero = _with_threshold(answered, given, has_answer)
-    metrics = at_zero.mean()
+    # A question that is left unanswered scores 1 if it has no answer, else 0.
+    at_zero = {n: np.where(difference <= 0, s, ~has_answer) for n, s in answered.items()}
+    metrics = {"exact_match": float(at_zero["exact"].mean()), "f1": float(at_zero["f1"].mean())}
     for name, group in (("HasAns", has_answer), ("NoAns", ~has_answer)):
         if group.any():
-            metrics[f"{name}_exact"] = float(at_zero.exact[group].mean())
-            metrics[f"{name}_f1"] = float(at_zero.f1[group].mean())
+            metrics |= {f"{name}_{n}": float(s[group].mean()) for n, s in at_zero.items()}
     has_text = np.array([bool(text) for text in predictions])
-    for name, scores in (("exact", answered.exact), ("f1", answered.f1)):
+    for name, scores in answered.items():
         best, threshold = best_threshold(scores, difference, has_answer, has_text)
         metrics[f"best_{name}"], metrics[f"best_{name}_thresh"] = best, threshold
     return metrics
@@ -161,18 +148,10 @@ def best_threshold(
 
 def _scores(
     predictions: Sequence[str], answers: Sequence[Sequence[str]], *, empty_texts_agree: bool
-) -> Scores:
+) -> dict[str, Floats]:
+    """Exact match, `exact`, and `f1` of each question, in [0, 1]."""
     pairs = list(zip(predictions, answers, strict=True))
-    return Scores(
-        exact=np.array([exact_match(text, gold) for text, gold in pairs]),
-        f1=np.array([f1(text, gold, empty_texts_agree=empty_texts_agree) for text, gold in pairs]),
-    )
-
-
-def _with_threshold(answered: Scores, given: Bools, has_answer: Bools) -> Scores:
-    """A question that is left unanswered scores 1 if it has no answer, else 0."""
-    unanswered = (~has_answer).astype(np.float64)
-    return Scores(
-        exact=np.where(given, answered.exact, unanswered),
-        f1=np.where(given, answered.f1, unanswered),
-    )
+    return {
+        "exact": np.array([exact_match(text, gold) for text, gold in pairs]),
+        "f1": np.array([f1(*pair, empty_texts_agree=empty_texts_agree) for pair in pairs]),
+    }

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import AutoModelForQuestionAnswering, PreTrainedModel
+from transformers import AutoModelForQuestionAnswering
 
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.data import TaskData, fixed_subset
@@ -97,7 +97,7 @@ class SquadTask(FineTunedTask[AnswerWindows]):
 
     def features_key(self, model_under_test: ModelUnderTest) -> tuple[Hashable, ...]:
         """What of a model decides its windows: also whether it takes token types."""
-        return *super().features_key(model_under_test), _takes_token_types(model_under_test)
+        return *super().features_key(model_under_test), takes_token_types(model_under_test)
 
     def make_features(self, model_under_test: ModelUnderTest) -> TaskFeatures[AnswerWindows]:
         """Windows of the training questions, with labels, and of the dev questions."""
@@ -115,7 +115,7 @@ class SquadTask(FineTunedTask[AnswerWindows]):
                 model_under_test.tokenizer,
                 limits,
                 with_labels=is_train,
-                with_token_types=_takes_token_types(model_under_test),
+                with_token_types=takes_token_types(model_under_test),
             )
             for questions, is_train in ((train, True), (dev, False))
         )
@@ -160,15 +160,12 @@ class SquadTask(FineTunedTask[AnswerWindows]):
         return tuple(notes)
 
 
-def takes_token_types(model: PreTrainedModel) -> bool:
+def takes_token_types(model_under_test: ModelUnderTest) -> bool:
     """Whether a model distinguishes a question from a context by token types.
 
     RoBERTa has one type only, and an id of 1 is outside its table; ModernBERT has no argument for
     them.
     """
+    model = model_under_test.without_weights(AutoModelForQuestionAnswering)
     num_types = getattr(model.config, "type_vocab_size", 2)
     return num_types > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
-
-
-def _takes_token_types(model_under_test: ModelUnderTest) -> bool:
-    return takes_token_types(model_under_test.without_weights(AutoModelForQuestionAnswering))

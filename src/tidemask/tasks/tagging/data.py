@@ -12,7 +12,7 @@ from typing import Literal
 from tidemask.errors import UserError
 from tidemask.settings import Settings
 from tidemask.tasks.data import COMPRESSED, TaskData, json_lines
-from tidemask.tasks.tagging.records import read_dataset, read_records
+from tidemask.tasks.tagging.records import read_records, tag_names
 from tidemask.tasks.tagging.sentences import (
     TaggedSentence,
     TagKind,
@@ -87,7 +87,7 @@ def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingD
         UserError: no such data, an empty split, a tag that is not in train, a malformed line.
     """
     if data.saved is not None:
-        splits = read_dataset(data, settings.tag_field, settings.tags, SPLITS)
+        splits = _of_datasets(data, settings)
     else:
         files = find_split_files(data.directory or Path())
         splits = {split: _read(path, settings) for split, path in files.items()}
@@ -101,19 +101,28 @@ def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingD
     return _checked(splits, settings)
 
 
+def _of_datasets(data: TaskData, settings: TaggingTaskSettings) -> dict[str, list[TaggedSentence]]:
+    """The splits that exist; if the settings name no tags, by those of the dataset's features."""
+    found = {}
+    for split, aliases in SPLITS.items():
+        if (alias := data.saved_split(aliases)) is not None:
+            rows, field = data.saved_rows(alias), settings.tag_field
+            names = settings.tags or tag_names((data.saved or {})[alias].features, field)
+            found[split] = read_records(rows, field, names)
+    return found
+
+
 def _checked(splits: dict[str, list[TaggedSentence]], settings: TaggingTaskSettings) -> TaggingData:
     if settings.kind == "entities":
         splits = {split: [to_iob2(s) for s in sentences] for split, sentences in splits.items()}
     known = settings.tags or tuple(sorted({tag for s in splits["train"] for tag in s.tags}))
-    tags = iob2_tags(_entity_tags(known)) if settings.kind == "entities" else known
+    tags = known
+    if settings.kind == "entities":
+        tags = iob2_tags(to_iob2(TaggedSentence(known, known, "the tags of the task")).tags)
     origin = "of the task" if settings.tags else "of train"
     for sentences in splits.values():
         check_tags(sentences, tags, origin)
     return TaggingData({s: tuple(rows) for s, rows in splits.items()}, tags)
-
-
-def _entity_tags(tags: Sequence[str]) -> Sequence[str]:
-    return to_iob2(TaggedSentence(tuple(tags), tuple(tags), "the tags of the task")).tags
 
 
 def find_split_files(source: Path) -> dict[str, Path]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.tasks.data import Example, TaskData
+from tidemask.tasks.data import Example
 from tidemask.tasks.tagging.sentences import TaggedSentence
 
 TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")
@@ -36,39 +36,7 @@ def read_records(
     return [sentence for sentence in sentences if sentence.words]
 
 
-def read_dataset(
-    data: TaskData, field: str, names: Sequence[str], splits: Mapping[str, Sequence[str]]
-) -> dict[str, list[TaggedSentence]]:
-    """Sentences of a saved dataset or one of the hub.
-
-    Args:
-        data: its `saved` is not `None`.
-        field: as for `read_records`.
-        names: as for `read_records`; if empty, those of the dataset's own features.
-        splits: names that each split may have.
-
-    Returns:
-        Sentences of the splits that exist.
-
-    Raises:
-        UserError: as for `read_records`.
-    """
-    found = {}
-    saved = data.saved or {}
-    for split, aliases in splits.items():
-        alias = next((alias for alias in aliases if alias in saved), None)
-        if alias is None:
-            continue
-        rows = saved[alias]
-        records = (
-            Example(dict(row), f"{data.source}, {alias}, row {number}")
-            for number, row in enumerate(rows)
-        )
-        found[split] = read_records(records, field, names or _names(rows.features, field))
-    return found
-
-
-def _names(features: Any, field: str) -> Sequence[str]:
+def tag_names(features: Any, field: str) -> Sequence[str]:
     """Names of the tags in the features of a dataset; empty if it has none."""
     fields = TAG_FIELDS if field == "auto" else (field,)
     name = next((field for field in fields if field in features), None)

@@ -40,7 +40,8 @@ def entity_scores(gold: Tags, predicted: Tags) -> dict[str, float]:
     rows = [[list(tags) for tags in side] for side in (gold, predicted)]
     types = sorted({tag[2:] for side in rows for tags in side for tag in tags if tag != OUTSIDE})
     results = Evaluator(*rows, tags=types, loader="list").evaluate()
-    scores = {"accuracy": _accuracy(gold, predicted)}
+    pairs = list(zip(_flat(gold), _flat(predicted), strict=True))
+    scores = {"accuracy": sum(tag == guess for tag, guess in pairs) / len(pairs)}
     named = {"": results["overall"], **{f"/{t}": results["entities"][t] for t in types}}
     for ending, result in named.items():
         strict = result["strict"]
@@ -65,18 +66,15 @@ def word_scores(
         `accuracy`; `f1_macro`, the mean over the tags that occur in `gold` or `predicted`;
         `accuracy/unseen` where there is such a word, a fraction in [0, 1] like the others.
     """
-    flat_gold, flat_predicted = (
-        [tag for sentence in side for tag in sentence] for side in (gold, predicted)
-    )
+    flat_gold, flat_predicted = _flat(gold), _flat(predicted)
     numbers = {tag: number for number, tag in enumerate(sorted({*flat_gold, *flat_predicted}))}
     truth, guess = (
         np.array([numbers[tag] for tag in side]) for side in (flat_gold, flat_predicted)
     )
     scores = compute_metrics(("accuracy", "f1_macro"), truth, guess)
-    flat_words = (word for sentence in words for word in sentence)
     unseen = [
         tag == guess
-        for tag, guess, word in zip(flat_gold, flat_predicted, flat_words, strict=True)
+        for tag, guess, word in zip(flat_gold, flat_predicted, _flat(words), strict=True)
         if word not in known_words
     ]
     if unseen:
@@ -84,10 +82,5 @@ def word_scores(
     return scores
 
 
-def _accuracy(gold: Tags, predicted: Tags) -> float:
-    right = [
-        tag == guess
-        for tags, guesses in zip(gold, predicted, strict=True)
-        for tag, guess in zip(tags, guesses, strict=True)
-    ]
-    return sum(right) / len(right)
+def _flat(side: Tags) -> list[str]:
+    return [tag for sentence in side for tag in sentence]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,6 @@ _DOCUMENT_START = "-DOCSTART-"
 _NO_TAG = "_"
 _UPOS_COLUMN = 3
 _CONLLU_COLUMNS = 10
-_Line = tuple[int, str]
 
 
 def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[TaggedSentence]:
@@ -37,7 +37,7 @@ def read_columns(path: Path, column: int | Literal["auto"] = "auto") -> list[Tag
     wanted = -1 if column == "auto" else column
     where = "the last column" if column == "auto" else f"column {column}"
     sentences, width = [], 0
-    for block in _blocks(_numbered_lines(path)):
+    for block in _blocks(path):
         rows = [(number, _columns(line)) for number, line in block]
         rows = [(number, row) for number, row in rows if row[0] != _DOCUMENT_START]
         for number, row in rows:
@@ -75,7 +75,7 @@ def read_conllu(path: Path, column: int | Literal["auto"] = "auto") -> list[Tagg
     """
     wanted = _UPOS_COLUMN if column == "auto" else column
     sentences = []
-    for block in _blocks(_numbered_lines(path)):
+    for block in _blocks(path):
         words, tags, place = [], [], ""
         for number, line in block:
             if line.startswith("#"):
@@ -111,18 +111,9 @@ def _columns(line: str) -> list[str]:
     return [cell.strip(" ") for cell in cells]
 
 
-def _blocks(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
-    """Runs of lines that are not blank."""
-    block: list[_Line] = []
-    for number, line in lines:
-        if line.strip():
-            block.append((number, line))
-        elif block:
-            yield block
-            block = []
-    if block:
-        yield block
-
-
-def _numbered_lines(path: Path) -> Iterator[_Line]:
-    return enumerate(read_lines(path, max_characters=None), start=1)
+def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
+    """Runs of lines that are not blank, each line with its number from 1."""
+    lines = enumerate(read_lines(path, max_characters=None), start=1)
+    for is_text, block in groupby(lines, key=lambda line: bool(line[1].strip())):
+        if is_text:
+            yield list(block)
