@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from small_runs import TINY, run_command, started, trainer_of
+from small_runs import TINY, run_command, started, trained, trainer_of
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import find_resume_point
-from tidemask.training.divergence import not_finite
 
 TOO_FAST = ("training.learning_rate=1e30", "training.lr_warmup_steps=0", "training.save_steps=1")
 
@@ -57,13 +57,15 @@ def test_divergence_names_the_micro_batch_that_it_came_from(corpus: Path, tmp_pa
         trainer.train_from(None)
 
 
-def test_divergence_of_a_weight_names_no_samples() -> None:
-    error = not_finite(
-        "weight a", float("nan"), step=4, samples=[], rows=[], checkpoint=Path("run/checkpoint-3")
-    )
-    assert str(error).startswith(
-        "weight a is not finite: nan in step 5; the last good is run/checkpoint-3."
-    )
+def test_divergence_of_a_weight_names_no_samples(corpus: Path, tmp_path: Path) -> None:
+    run = trained(corpus, tmp_path / "run", "bert")
+    trainer = trainer_of(run)
+    trainer.state.global_step = 5
+    name, weight = next(trainer.model.named_parameters())
+    torch.nn.init.constant_(weight, float("nan"))
+    expected = f"weight {name} is not finite: nan in step 5; the last good is {run.root}/checkpoint"
+    with pytest.raises(UserError, match=re.escape(expected)):
+        trainer.refuse_diverged_weights()
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> No
     config = read_run_config(run.config)
     data = CorpusInputs.of(corpus_of(config))
     trainer = trainer_of(run)
-    recorder: Any = Recorder(trainer.masker)
+    recorder: Any = Recorder(trainer._masking.masker)
     trainer._masking.masker = recorder
     learned = trainer.accounting.vocabulary_loss or trainer.accounting.class_loss
     assert learned is not None

@@ -43,10 +43,10 @@ from tidemask.training.distributed import (
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.metrics_log import PeriodicEvaluation
 from tidemask.training.resume_checks import (
-    accumulation_steps_on,
     check_identity,
     identity_of,
     run_lock,
+    with_global_batch,
 )
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import Interrupted, StopRequest
@@ -171,11 +171,11 @@ def _build_trainer(
         evaluation=config.evaluation,
     )
     identity["model_fingerprint"] = config.model_fingerprint
-    accumulation = None
+    training = config.training
     if point.path is not None:
         saved = read_state(point.path)
         check_identity(saved["identity"], identity, point.path)
-        accumulation = accumulation_steps_on(config.training, saved["global_batch_size"])
+        training = with_global_batch(training, saved["global_batch_size"])
     total = config.training.max_steps
 
     def on_step_end(step: int, record: Mapping[str, MetricValue] | None) -> None:
@@ -189,13 +189,12 @@ def _build_trainer(
     evaluates = evaluation.measures_anything
     return MaskedLMTrainer(
         _model_at(point, config, data, callbacks),
-        config.training,
+        training,
         masker=build_masker(config.recipe, config.masking, data, total),
         dataset=data.training_set(config.training.seed),
         run=run,
         tokenizer=data.tokenizer,
         identity=identity,
-        accumulation_steps=accumulation,
         evaluation=PeriodicEvaluation(
             evaluate=evaluation.during_training if evaluates else None,
             at_start=evaluation.at_start if measures_start else None,

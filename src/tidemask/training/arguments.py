@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,19 +17,8 @@ from tidemask.training.trackers import AUTO, named_trackers
 _MAX_COUNT = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
 
-
-_MINIMA = {
-    "max_steps": 1,
-    "micro_batch_size": 1,
-    "gradient_accumulation_steps": 1,
-    "logging_steps": 1,
-    "save_steps": 1,
-    "keep_checkpoints": 0,
-    "loader_workers": 0,
-    "weight_decay": 0,
-    "max_grad_norm": 0,
-    "adam_epsilon": 0,
-}
+_COUNTS = ("max_steps", "micro_batch_size", "gradient_accumulation_steps")
+_FROM_ZERO = ("keep_checkpoints", "loader_workers", "weight_decay", "max_grad_norm", "adam_epsilon")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +86,11 @@ class TrainingSettings(Settings):
     """Of initial weights, data order, masks and dropout; in [0, 2**32)."""
 
     def __post_init__(self) -> None:
-        for name, minimum in _MINIMA.items():
-            check_at_least(name, getattr(self, name), minimum)
-        for name in ("max_steps", "micro_batch_size", "gradient_accumulation_steps"):
+        for name in (*_COUNTS, "logging_steps", "save_steps"):
+            check_at_least(name, getattr(self, name), 1)
+        for name in _FROM_ZERO:
+            check_at_least(name, getattr(self, name), 0)
+        for name in _COUNTS:
             if getattr(self, name) > _MAX_COUNT:
                 raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_MAX_COUNT}.")
         for name in ("adam_beta1", "adam_beta2"):
@@ -108,23 +100,20 @@ class TrainingSettings(Settings):
                 f"head={self.head} with precision={self.precision}. Expected precision=bf16, the "
                 "type of its kernels."
             )
-        if self.learning_rate != "auto":
-            check_at_least("learning_rate", self.learning_rate, 0)
-        if self.lr_warmup_steps != "auto":
-            check_at_least("lr_warmup_steps", self.lr_warmup_steps, 0)
-            if self.lr_warmup_steps > self.max_steps:
-                raise ValueError(
-                    f"lr_warmup_steps={self.lr_warmup_steps}. "
-                    f"Expected at most max_steps={self.max_steps}."
-                )
-        self._check_decay()
+        self._check_learning_rate()
         named_trackers(self.report_to)
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed={self.seed}. Expected an integer in [0, 2**32).")
 
-    def _check_decay(self) -> None:
-        if self.lr_decay_steps != "auto":
-            check_at_least("lr_decay_steps", self.lr_decay_steps, 0)
+    def _check_learning_rate(self) -> None:
+        for name in ("learning_rate", "lr_warmup_steps", "lr_decay_steps"):
+            if getattr(self, name) != "auto":
+                check_at_least(name, getattr(self, name), 0)
+        if self.num_warmup_steps() > self.max_steps:
+            raise ValueError(
+                f"lr_warmup_steps={self.lr_warmup_steps}. "
+                f"Expected at most max_steps={self.max_steps}."
+            )
         together = self.num_warmup_steps() + self.num_decay_steps()
         if self.lr_schedule == "wsd" and together > self.max_steps:
             raise ValueError(
@@ -163,20 +152,15 @@ class TrainingSettings(Settings):
 
     def ineffective_settings(self) -> list[str]:
         """Settings that change nothing, one sentence each."""
-        changed = [
-            name
-            for name, default in (("lr_decay_steps", "auto"), ("lr_decay_shape", "linear"))
-            if getattr(self, name) != default and self.lr_schedule != "wsd"
-        ]
         return [
             f"training.{name}={getattr(self, name)} has no effect: "
             f"training.lr_schedule is {self.lr_schedule}, not wsd."
-            for name in changed
+            for name, default in (("lr_decay_steps", "auto"), ("lr_decay_shape", "linear"))
+            if getattr(self, name) != default and self.lr_schedule != "wsd"
         ]
 
 
-_USUAL_LEARNING_RATES = ((256, 1e-3), (512, 5e-4), (768, 2e-4))
-_WIDE_LEARNING_RATE = 1e-4
+_USUAL_LEARNING_RATES = ((256, 1e-3), (512, 5e-4), (768, 2e-4), (math.inf, 1e-4))
 WARM_START_LEARNING_RATE = 5e-5
 """For a model that is trained already; what transformers' own arguments begin with."""
 
@@ -188,10 +172,7 @@ def usual_learning_rate(hidden_size: int) -> float:
     Devlin et al. 2019) and ELECTRA (5e-4 small, 2e-4 base; Clark et al. 2020) were trained with at
     batches of 128 and 256 sequences. Larger batches take larger ones; nothing was tuned here.
     """
-    for width, rate in _USUAL_LEARNING_RATES:
-        if hidden_size <= width:
-            return rate
-    return _WIDE_LEARNING_RATE
+    return next(rate for width, rate in _USUAL_LEARNING_RATES if hidden_size <= width)
 
 
 def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArguments:

@@ -25,10 +25,6 @@ class AsyncCopy:
             self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._arrived.record()
 
-    def is_here(self) -> bool:
-        """Whether `wait` would return at once."""
-        return self._arrived is None or bool(self._arrived.query())  # type: ignore[no-untyped-call]
-
     def wait(self) -> Tensor:
         """The copy, on the CPU."""
         if self._arrived is not None:

@@ -1,4 +1,4 @@
-"""How the forward and backward pass run: compiled, or with activations computed again."""
+"""How the forward and backward pass run: with which head, compiled, activations recomputed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from tidemask.errors import UserError
+from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.training.arguments import TrainingSettings
 
 
-def compile_for_training(model: nn.Module, device: torch.device) -> None:
+def set_up_passes(
+    model: SelectedPositionsLM, settings: TrainingSettings, device: torch.device
+) -> None:
+    """Let a model compute its passes as the settings ask; its weights stay as they are.
+
+    Raises:
+        UserError: something that a setting needs is not installed.
+    """
+    if settings.head == "cut_cross_entropy":
+        check_cut_cross_entropy()
+        model.head_loss = cut_cross_entropy
+    if settings.gradient_checkpointing:
+        _recompute_activations(model.language_model)
+    if settings.compile:
+        _compile(model, device)
+
+
+def _compile(model: nn.Module, device: torch.device) -> None:
     """Compile the model's calls in place, once for every masking ratio.
 
     Names of weights and `forward` itself stay as they are. On a CPU dropout is left to the eager
     generator, as the compiler's own takes longer than all that it saves.
-
-    Raises:
-        UserError: there is no C++ compiler, which a CPU needs, or no Triton, which a GPU needs.
     """
     options = None
     if device.type == "cpu":
@@ -34,7 +51,7 @@ def mark_changing(inputs: dict[str, Tensor]) -> None:
         torch._dynamo.mark_dynamic(inputs[name], 0)
 
 
-def recompute_activations(model: Any) -> None:
+def _recompute_activations(model: Any) -> None:
     """Compute each layer again in the backward pass; transformers 5.17 has the older name alone."""
     how = {"use_reentrant": False}
     if hasattr(model, "activation_checkpointing_enable"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,15 +35,25 @@ class Divergence:
     sampler: Callable[[int], StepSampler]
 
     def error(self, what: str, value: float, step: int, samples: Sequence[int]) -> UserError:
-        """The error of a number that is not finite; arguments as for `not_finite`."""
+        """The error of a loss, a gradient or a weight that is infinite or NaN.
+
+        Args:
+            what: its name.
+            value: what it is.
+            step: the 0-based optimizer step that found it.
+            samples: numbers, in the endless stream, of the samples it was computed from; may be
+                empty.
+        """
         checkpoints = self.run.checkpoints()
-        return not_finite(
-            what,
-            value,
-            step=step,
-            samples=samples,
-            rows=self.dataset.order.rows(np.asarray(samples, dtype=np.int64)).tolist(),
-            checkpoint=checkpoints[-1][1] if checkpoints else None,
+        last, origin = "no checkpoint was saved yet", ""
+        if checkpoints:
+            last = f"the last good is {checkpoints[-1][1]}"
+        if samples:
+            rows = self.dataset.order.rows(np.asarray(samples, dtype=np.int64)).tolist()
+            origin = f", samples {_listed(samples)} (rows {_listed(rows)} of the training split)"
+        return UserError(
+            f"{what} is not finite: {value} in step {step + 1}{origin}; {last}. "
+            "Start again with a lower training.learning_rate, or look at the text of these rows."
         )
 
     def samples_of(self, step: int) -> range:
@@ -86,38 +95,6 @@ class Divergence:
         if float(all_sum(torch.tensor([float(len(wrong))], dtype=torch.float64))) > 0.0:
             name = wrong[0] if wrong else "of another process"
             raise self.error(f"weight {name}", math.nan, step, samples=[])
-
-
-def not_finite(
-    what: str,
-    value: float,
-    *,
-    step: int,
-    samples: Sequence[int],
-    rows: Sequence[int],
-    checkpoint: Path | None,
-) -> UserError:
-    """The error of a loss, a gradient or a weight that is infinite or NaN.
-
-    Args:
-        what: its name.
-        value: what it is.
-        step: the 0-based optimizer step that found it.
-        samples: numbers, in the endless stream, of the samples it was computed from; may be empty.
-        rows: the row of the training split that each of them is.
-        checkpoint: the last one, saved while all was finite; `None` if there is none yet.
-    """
-    last = "no checkpoint was saved yet" if checkpoint is None else f"the last good is {checkpoint}"
-    return UserError(
-        f"{what} is not finite: {value} in step {step + 1}{_origin(samples, rows)}; {last}. "
-        "Start again with a lower training.learning_rate, or look at the text of these rows."
-    )
-
-
-def _origin(samples: Sequence[int], rows: Sequence[int]) -> str:
-    if not samples:
-        return ""
-    return f", samples {_listed(samples)} (rows {_listed(rows)} of the training split)"
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -6,8 +6,7 @@ if the run had not been broken.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from tidemask.run_record import (
     LOADING_SHARE,
@@ -27,7 +26,8 @@ from tidemask.training.step_sums import StepTotals
 class LoggingWindow:
     """Sums over the optimizer steps since the last logged one, and totals.
 
-    The fields are the keys of the saved state; those of `TokenCounts` are sums of its counts.
+    The fields are the keys of the saved state, plain numbers of which JSON keeps every bit; those
+    of `TokenCounts` are sums of its counts.
     """
 
     num_steps: int = 0
@@ -93,19 +93,10 @@ class LoggingWindow:
         """Share of each class among the selected tokens of the window; empty if there are none."""
         return [count / max(1.0, self.selected) for count in self.class_selected]
 
-    def reset(self) -> None:
-        """Begin the next window; totals stay."""
-        fresh = LoggingWindow(
+    def following(self) -> LoggingWindow:
+        """The next window, which has the totals alone."""
+        return LoggingWindow(
             total_tokens=self.total_tokens,
             total_selected=self.total_selected,
             total_seconds=self.total_seconds,
         )
-        self.__dict__.update(asdict(fresh))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain numbers; JSON keeps every bit of them."""
-        return asdict(self)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a saved state."""
-        self.__dict__.update(asdict(LoggingWindow(**state)))

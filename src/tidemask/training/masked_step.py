@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from tidemask.masking.batch import HEAD_MULTIPLE, IGNORE_INDEX, Batch, MaskedBat
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.token_classes import NO_CLASS
+from tidemask.training.arguments import TrainingSettings
 
 
 class TokenCounts(NamedTuple):
@@ -44,12 +44,16 @@ class MaskedStep:
     """This rank's part of an optimizer step.
 
     Attributes:
+        number: of the step, 0-based.
+        ratio: the scheduled masking ratio.
         inputs: of the model and its loss, for each micro-batch; on the device.
         counts: sums over them, on the host.
         loading_seconds: time to fetch them.
         masking_seconds: time to mask them and to count.
     """
 
+    number: int
+    ratio: float
     inputs: list[dict[str, Tensor]]
     counts: TokenCounts
     loading_seconds: float
@@ -61,30 +65,27 @@ class StepMasking:
 
     Args:
         masker: the masking policy.
+        settings: the seed of the masks, and the planned steps.
         device: where the model is trained.
     """
 
-    def __init__(self, masker: Masker, device: torch.device) -> None:
+    def __init__(self, masker: Masker, settings: TrainingSettings, device: torch.device) -> None:
         self.masker = masker
+        self.settings = settings
         self.device = device
         self._stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(
-        self,
-        batches: Iterator[Batch],
-        num_batches: int,
-        *,
-        progress: float,
-        key: StepKey,
-        class_loss: Tensor | None,
+        self, batches: Iterator[Batch], num_batches: int, *, step: int, class_loss: Tensor | None
     ) -> MaskedStep:
-        """The coming step; arguments as for `Masker`."""
+        """The coming step, 0-based; the class losses are those that `Masker` takes."""
+        progress, key = step / self.settings.max_steps, StepKey(self.settings.seed, step)
         started = time.perf_counter()
         fetched = [next(batches) for _ in range(num_batches)]
         loaded = time.perf_counter()
-        with self._own_stream():
+        with torch.cuda.stream(self._stream):  # on a CPU it is `None`, which changes nothing
             masked = [
                 self.masker(
                     batch.to(self.device), progress=progress, key=key, class_loss=class_loss
@@ -101,19 +102,13 @@ class StepMasking:
             ]
         self._synchronise_with_training(inputs)
         return MaskedStep(
+            number=step,
+            ratio=self.masker.ratio(progress),
             inputs=inputs,
             counts=TokenCounts(*counts.sum(0)),
             loading_seconds=loaded - started,
             masking_seconds=time.perf_counter() - loaded,
         )
-
-    @contextmanager
-    def _own_stream(self) -> Iterator[None]:
-        if self._stream is None:
-            yield
-            return
-        with torch.cuda.stream(self._stream):
-            yield
 
     def _synchronise_with_training(self, inputs: list[dict[str, Tensor]]) -> None:
         """Let the training stream wait for ours; keep our memory until that stream has read it."""

@@ -8,9 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from tidemask.masking.masker import Masker
 from tidemask.modeling.selected_positions import SelectedPositionsLM
-from tidemask.progress import ignore
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
@@ -50,7 +48,6 @@ class MetricsLog(TrainerCallback):
     Args:
         run: whose `metrics.jsonl` is written, by the first rank.
         accounting: the sums.
-        masker: the policy, for the class weights.
         evaluation: what is measured beside training.
         max_steps: planned optimizer steps.
         measured_model: returns the model that is measured.
@@ -66,18 +63,16 @@ class MetricsLog(TrainerCallback):
         self,
         run: RunDirectory,
         accounting: StepAccounting,
-        masker: Masker,
         *,
         evaluation: PeriodicEvaluation,
         max_steps: int,
         measured_model: Callable[[], SelectedPositionsLM],
-        on_step_end: StepEndCallback = ignore,
-        on_log: Callable[[Mapping[str, MetricValue]], None] = ignore,
+        on_step_end: StepEndCallback,
+        on_log: Callable[[Mapping[str, MetricValue]], None],
     ) -> None:
         self.unlogged: Mapping[str, float | None] | None = None
         self._run = run
         self._accounting = accounting
-        self._masker = masker
         self._evaluation = evaluation
         self._max_steps = max_steps
         self._measured_model = measured_model
@@ -131,7 +126,7 @@ class MetricsLog(TrainerCallback):
         evaluate = self._evaluation.evaluate
         if evaluate and (self._evaluates_after(step) or step == self._max_steps):
             record.update(evaluate(self._measured_model()))
-        window.reset()
+        self._accounting.window = window.following()
         self._write(step, record)
         self.unlogged = None
 
@@ -149,8 +144,8 @@ class MetricsLog(TrainerCallback):
         class_loss = self._accounting.class_loss
         if class_loss is None:
             return {}
-        values = class_loss.value()
-        weights = self._masker.class_weights(values, progress=step / self._max_steps, step=step)
+        values, masker = class_loss.value(), self._accounting.masker
+        weights = masker.class_weights(values, progress=step / self._max_steps, step=step)
         columns: dict[str, list[float]] = {CLASS_LOSS: values.tolist()}
         if weights is not None:
             columns[CLASS_WEIGHT] = weights.tolist()

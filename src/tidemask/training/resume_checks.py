@@ -86,8 +86,8 @@ def check_request(existing: Mapping[str, Any], asked: Mapping[str, Any], where: 
         )
 
 
-def accumulation_steps_on(settings: TrainingSettings, global_batch_size: int) -> int:
-    """Micro-batches per step that keep the global batch on the present number of ranks.
+def with_global_batch(settings: TrainingSettings, global_batch_size: int) -> TrainingSettings:
+    """The settings with as many micro-batches a step as keep the global batch on all ranks.
 
     Raises:
         UserError: the global batch cannot be divided so.
@@ -100,7 +100,7 @@ def accumulation_steps_on(settings: TrainingSettings, global_batch_size: int) ->
             f"processes of training.micro_batch_size={settings.micro_batch_size}. Use a number of "
             "processes that divides it."
         )
-    return global_batch_size // at_once
+    return dataclasses.replace(settings, gradient_accumulation_steps=global_batch_size // at_once)
 
 
 def _differences(

@@ -7,6 +7,7 @@ cut into shards is gathered, and which of the two really runs is reported.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,9 @@ class ShardingTrainer(Trainer):
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         state: Any = get_optimizer_state_dict(self._module(), self._optimizer(), options=options)
         if self.args.should_save:
-            torch.save(_numbered(state), Path(output_dir) / OPTIMIZER_NAME)
+            names = [name for group in state["param_groups"] for name in group["params"]]
+            numbered = _renamed(state, {name: number for number, name in enumerate(names)})
+            torch.save(numbered, Path(output_dir) / OPTIMIZER_NAME)
             torch.save(self._scheduler().state_dict(), Path(output_dir) / SCHEDULER_NAME)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -141,11 +144,11 @@ class ShardingTrainer(Trainer):
         saved = torch.load(directory / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
         names = {parameter: name for name, parameter in self._module().named_parameters()}
         groups = self._optimizer().param_groups
-        order = [names[parameter] for group in groups for parameter in group["params"]]
+        order = (names[parameter] for group in groups for parameter in group["params"])
         set_optimizer_state_dict(
             self._module(),
             self._optimizer(),
-            _named(saved, order),
+            _renamed(saved, dict(enumerate(order))),
             options=StateDictOptions(full_state_dict=True),
         )
         scheduler = torch.load(directory / SCHEDULER_NAME, weights_only=True)
@@ -168,25 +171,15 @@ class ShardingTrainer(Trainer):
         return optimizer
 
 
-def _numbered(state: dict[str, Any]) -> dict[str, Any]:
-    """The state of an optimizer by the numbers of its parameters, as an optimizer saves it."""
-    order = [name for group in state["param_groups"] for name in group["params"]]
-    number = {name: place for place, name in enumerate(order)}
-    return {
-        "state": {number[name]: values for name, values in state["state"].items()},
-        "param_groups": [
-            {**group, "params": [number[name] for name in group["params"]]}
-            for group in state["param_groups"]
-        ],
-    }
+def _renamed(state: dict[str, Any], keys: Mapping[Any, Any]) -> dict[str, Any]:
+    """The state of an optimizer with other keys for its parameters.
 
-
-def _named(state: dict[str, Any], order: list[str]) -> dict[str, Any]:
-    """The state of an optimizer by the names of its parameters, which stand in its order."""
+    An optimizer saves the numbers of its parameters, torch's functions for shards use their names.
+    """
     return {
-        "state": {order[number]: values for number, values in state["state"].items()},
+        "state": {keys[key]: values for key, values in state["state"].items()},
         "param_groups": [
-            {**group, "params": [order[number] for number in group["params"]]}
+            {**group, "params": [keys[key] for key in group["params"]]}
             for group in state["param_groups"]
         ],
     }

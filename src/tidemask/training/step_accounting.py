@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -31,20 +31,17 @@ _NAMED_CLASSES = 3
 
 @dataclass
 class _Step:
-    """The newest optimizer step, until the next one is opened."""
+    """An optimizer step from when it is masked until its losses are collected."""
 
-    number: int
-    ratio: float
     masked: MaskedStep
     sums: StepSums
-    is_collected: bool = False
 
 
 class StepAccounting:
     """Opens each step, adds up its losses, and collects them when it is over.
 
     Args:
-        masker: the policy, which decides whose losses are kept.
+        masker: the policy, which decides whose losses are kept; an attribute too.
         divergence: makes the error of what is not finite.
         device: where the losses are.
 
@@ -58,7 +55,7 @@ class StepAccounting:
         self.class_loss = masker.new_class_loss()
         self.vocabulary_loss = masker.new_vocabulary_loss()
         self.window = LoggingWindow()
-        self._masker = masker
+        self.masker = masker
         self._divergence = divergence
         self._device = device
         self._step: _Step | None = None
@@ -80,27 +77,21 @@ class StepAccounting:
         """Begin to measure the time of the coming step."""
         self._started = time.perf_counter()
 
-    def open_step(self, number: int, masked: MaskedStep, *, ratio: float) -> None:
-        """Begin a step that was masked.
-
-        Args:
-            number: of the step, 0-based.
-            masked: this rank's micro-batches.
-            ratio: the scheduled masking ratio.
-        """
+    def open_step(self, masked: MaskedStep) -> None:
+        """Begin a step whose micro-batches were masked."""
         sums = StepSums(
             masked.counts,
             num_micro_batches=len(masked.inputs),
-            num_classes=len(self._masker.class_names),
-            vocab_size=self._masker.vocabulary.size if self.vocabulary_loss else 0,
+            num_classes=len(self.masker.class_names),
+            vocab_size=self.masker.vocabulary.size if self.vocabulary_loss else 0,
             device=self._device,
         )
-        self._step = _Step(number, ratio, masked, sums)
+        self._step = _Step(masked, sums)
 
     def add_norm(self, norm: Tensor | float) -> None:
         """Keep the gradient norm of the open step until it is collected."""
         copy = AsyncCopy(torch.as_tensor(norm).detach())
-        self._norms.append((self._open_step.number, copy))
+        self._norms.append((self._open_step.masked.number, copy))
 
     def end_step(self) -> None:
         """Add the time that the open step took."""
@@ -125,9 +116,8 @@ class StepAccounting:
         Raises:
             UserError: a loss or a gradient norm is not finite.
         """
-        step = self._step
-        if step is not None and not step.is_collected:
-            step.is_collected = True
+        step, self._step = self._step, None
+        if step is not None:
             self._add_totals(step)
         num_left = 0 if last_norm or self._device.type == "cpu" else 1
         while len(self._norms) > num_left:
@@ -143,12 +133,12 @@ class StepAccounting:
         return {
             "class_loss": self.class_loss.state_dict() if self.class_loss else None,
             "vocabulary_loss": self.vocabulary_loss.state_dict() if self.vocabulary_loss else None,
-            "window": self.window.state_dict(),
+            "window": asdict(self.window),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a saved state of the same policy."""
-        self.window.load_state_dict(state["window"])
+        self.window = LoggingWindow(**state["window"])
         if self.class_loss is not None:
             self.class_loss.load_state_dict(state["class_loss"])
         if self.vocabulary_loss is not None:
@@ -160,17 +150,16 @@ class StepAccounting:
         return self._step
 
     def _add_totals(self, step: _Step) -> None:
-        totals = step.sums.totals()
+        number, totals = step.masked.number, step.sums.totals()
         if not math.isfinite(totals.loss):
             finite = torch.isfinite(totals.class_loss).tolist()
-            names = [n for n, ok in zip(self._masker.class_names, finite, strict=True) if not ok]
+            names = [n for n, ok in zip(self.masker.class_names, finite, strict=True) if not ok]
             where = f" ({', '.join(names)})" if 0 < len(names) <= _NAMED_CLASSES else ""
-            samples = self._divergence.samples_not_finite(step.number, step.sums.losses)
-            raise self._divergence.error(f"training loss{where}", totals.loss, step.number, samples)
+            samples = self._divergence.samples_not_finite(number, step.sums.losses)
+            raise self._divergence.error(f"training loss{where}", totals.loss, number, samples)
         if self.class_loss is not None:
-            self.class_loss.update(totals.class_loss, totals.class_count, step=step.number)
+            self.class_loss.update(totals.class_loss, totals.class_count, step=number)
         if self.vocabulary_loss is not None:
-            self.vocabulary_loss.update(
-                totals.vocabulary_loss, totals.vocabulary_count, step=step.number
-            )
-        self.window.add(totals, ratio=step.ratio)
+            loss, count = totals.vocabulary_loss, totals.vocabulary_count
+            self.vocabulary_loss.update(loss, count, step=number)
+        self.window.add(totals, ratio=step.masked.ratio)

@@ -103,11 +103,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         clock = self.collator.clock
         for name, ours, theirs in (
             ("max_steps", clock.max_steps, state.max_steps),
-            (
-                "accumulation_steps",
-                clock.accumulation_steps,
-                args.gradient_accumulation_steps,
-            ),
+            ("accumulation_steps", clock.accumulation_steps, args.gradient_accumulation_steps),
         ):
             if ours != theirs:
                 raise ValueError(

@@ -21,7 +21,7 @@ from transformers.integrations.integration_utils import (
 from tidemask.errors import UserError, did_you_mean, one_line
 from tidemask.run_record import MetricValue, RunDirectory, read_metrics
 
-AUTO, NONE, TENSORBOARD = "auto", "none", "tensorboard"
+AUTO, TENSORBOARD = "auto", "tensorboard"
 
 _PACKAGES = {
     TENSORBOARD: "'tidemask[tracking]'",
@@ -42,7 +42,7 @@ def named_trackers(report_to: str | Sequence[str]) -> list[str]:
         ValueError: a name that transformers does not know, or `auto` or `none` beside others.
     """
     names = [report_to] if isinstance(report_to, str) else list(report_to)
-    if names == [NONE]:
+    if names == ["none"]:
         return []
     if names == [AUTO]:
         return [TENSORBOARD] if TENSORBOARD in _available() else []
@@ -56,19 +56,21 @@ def named_trackers(report_to: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def check_trackers(report_to: str | Sequence[str]) -> None:
-    """Refuse a tracker that is not installed, before a run begins.
+def check_trackers(report_to: str | Sequence[str]) -> list[str]:
+    """The trackers of the setting, all of which are installed.
 
     Raises:
         UserError: names it and what to install.
     """
-    for name in named_trackers(report_to):
+    names = named_trackers(report_to)
+    for name in names:
         if name not in _available():
             package = _PACKAGES.get(name, name)
             raise UserError(
                 f"tracker not installed: training.report_to={name}. "
                 f"`pip install {package}`, or choose another; training.report_to=none for none."
             )
+    return names
 
 
 def _available() -> set[str]:
@@ -81,8 +83,7 @@ def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list
     Raises:
         UserError: a tracker is not installed, or refuses to start.
     """
-    check_trackers(report_to)
-    names = named_trackers(report_to)
+    names = check_trackers(report_to)
     others = [name for name in names if name != TENSORBOARD]
     callbacks: list[TrainerCallback] = [_TensorBoard(run)] if TENSORBOARD in names else []
     for name, kind in zip(others, get_reporting_integration_callbacks(others), strict=True):  # type: ignore[no-untyped-call]

@@ -12,7 +12,6 @@ Dimensions: `S` selected positions, `K` classes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +25,13 @@ from transformers.utils.logging import disable_progress_bar
 from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
 from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
-from tidemask.masking.noise import StepKey
-from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
 from tidemask.training.checkpoint_files import read_state, write_state
 from tidemask.training.checkpoint_writer import CheckpointWriter
-from tidemask.training.compilation import (
-    compile_for_training,
-    mark_changing,
-    recompute_activations,
-)
+from tidemask.training.compilation import mark_changing, set_up_passes
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.graceful_stop import GracefulStopCallback
@@ -62,8 +55,6 @@ class MaskedLMTrainer(ShardingTrainer):
         run: where metrics and checkpoints are written.
         tokenizer: saved beside the model.
         identity: what a checkpoint must agree with to continue this run; saved with it.
-        accumulation_steps: micro-batches per step on each rank, if it is not that of the settings
-            because the run continues on another number of ranks.
         evaluation: what is measured beside training; nothing if left out.
         on_step_end: called on the first rank after every step, with its line of metrics if it has
             one.
@@ -105,33 +96,26 @@ class MaskedLMTrainer(ShardingTrainer):
         run: RunDirectory,
         tokenizer: PreTrainedTokenizerBase,
         identity: Mapping[str, Any] | None = None,
-        accumulation_steps: int | None = None,
         evaluation: PeriodicEvaluation | None = None,
         on_step_end: StepEndCallback = ignore,
         callbacks: Sequence[TrainerCallback] = (),
         stop_request: StopRequest | None = None,
     ) -> None:
-        if accumulation_steps is not None:
-            settings = replace(settings, gradient_accumulation_steps=accumulation_steps)
         width = model.language_model.config.hidden_size
         settings = settings.resolved(learning_rate=usual_learning_rate(width))
         self.settings = settings
         self.identity = dict(identity or {})
         self.dataset = dataset
-        self.masker = masker
         self.stopping = GracefulStopCallback(stop_request or StopRequest())
         self.checkpoints = CheckpointWriter(run, settings)
         self._resume_from: Path | None = None
-        if settings.head == "cut_cross_entropy":
-            check_cut_cross_entropy()
-            model.head_loss = cut_cross_entropy
+        arguments = trainer_arguments(settings, run.root)
+        set_up_passes(model, settings, arguments.device)
         mark_layers(model)
         trackers = tracker_callbacks(settings.report_to, run) if rank_and_size()[0] == 0 else []
-        if settings.gradient_checkpointing:
-            recompute_activations(model.language_model)
         super().__init__(
             model=model,
-            args=trainer_arguments(settings, run.root),
+            args=arguments,
             train_dataset=dataset,
             processing_class=tokenizer,
             # Never called, as `compute_loss` is overridden; that there is one keeps the Trainer
@@ -139,13 +123,12 @@ class MaskedLMTrainer(ShardingTrainer):
             compute_loss_func=weighted_sum,
             callbacks=[*callbacks, *trackers],
         )
-        self._masking = StepMasking(masker, self.args.device)
+        self._masking = StepMasking(masker, settings, self.args.device)
         self._divergence = Divergence(run, dataset, self._sampler)
         self.accounting = StepAccounting(masker, self._divergence, self.args.device)
         self.metrics_log = MetricsLog(
             run,
             self.accounting,
-            masker,
             evaluation=evaluation or PeriodicEvaluation(),
             max_steps=settings.max_steps,
             measured_model=lambda: self.accelerator.unwrap_model(self.model),
@@ -154,8 +137,6 @@ class MaskedLMTrainer(ShardingTrainer):
         )
         self.add_callback(self.metrics_log)
         self.add_callback(self.stopping)
-        if settings.compile:
-            compile_for_training(model, self.args.device)
         self.remove_callback(PrinterCallback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -194,16 +175,9 @@ class MaskedLMTrainer(ShardingTrainer):
         """Fetch and mask the micro-batches of the coming step; count its global normaliser."""
         self.accounting.start_clock()
         self.accounting.collect()
-        step = self.state.global_step
-        progress = step / self.settings.max_steps
-        masked = self._masking(
-            epoch_iterator,
-            num_batches,
-            progress=progress,
-            key=StepKey(self.settings.seed, step),
-            class_loss=self.accounting.learned_losses,
-        )
-        self.accounting.open_step(step, masked, ratio=self.masker.ratio(progress))
+        step, learned = self.state.global_step, self.accounting.learned_losses
+        masked = self._masking(epoch_iterator, num_batches, step=step, class_loss=learned)
+        self.accounting.open_step(masked)
         normaliser = masked.counts.normaliser
         if rank_and_size()[1] > 1:
             normaliser = all_sum(on_device(normaliser, device))
@@ -276,14 +250,8 @@ class MaskedLMTrainer(ShardingTrainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         self.refuse_diverged_weights()
-        parts = (
-            self.save_model,
-            self._save_optimizer_and_scheduler,
-            self._save_scaler,
-            self._save_rng_state,
-            self._save_state,
-        )
-        self.checkpoints.write(self.state.global_step, parts)
+        plain = (self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state)
+        self.checkpoints.write(self.state.global_step, (self.save_model, *plain, self._save_state))
 
     def _save_state(self, output_dir: str) -> None:
         """Save what continues a run besides weights, optimizer and generators, as plain numbers."""
