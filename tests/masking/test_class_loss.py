@@ -1,4 +1,4 @@
-"""Cumulative class losses against the recurrences of method.md, section 3, in plain Python."""
+"""Cumulative class losses against the recurrences of their card, in plain Python."""
 
 import json
 import math

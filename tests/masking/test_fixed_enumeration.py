@@ -1,4 +1,4 @@
-"""The fixed budget against exact enumeration (method.md, sections 4 and 5).
+"""The fixed budget against exact enumeration (docs/methods/budgets.md).
 
 The race takes words in random order, the next with the share of its weight among those left,
 until one crosses the budget; that one stays with probability `remaining / size`. All orders of a

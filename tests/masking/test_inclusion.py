@@ -1,4 +1,4 @@
-"""Inclusion probabilities: the budget equation of method.md, section 3, against root finding."""
+"""Inclusion probabilities: the budget equation against root finding."""
 
 import numpy as np
 import pytest

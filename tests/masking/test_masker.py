@@ -1,4 +1,4 @@
-"""The masker's contracts (method.md, section 5) over units, weightings, budgets and shapes."""
+"""The masker's contracts over units, weightings, budgets and shapes."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,6 +1,6 @@
 """The ratio curve of every shipped recipe against the formula of its source, at 11 points.
 
-Formulas are written out from method.md, section 2, and from the sources that the recipes name. A
+Formulas are written out from the sources that the recipes name. A
 recipe that ships without an entry here fails.
 """
 

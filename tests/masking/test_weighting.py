@@ -1,4 +1,4 @@
-"""Weights against the formulas of method.md, section 3, in plain Python."""
+"""Weights against the formulas of their cards, in plain Python."""
 
 import math
 import statistics

@@ -1,6 +1,6 @@
 """What the tests of masking share: policies by name, and batches made of words.
 
-The references here are written from method.md, sections 3 and 4, as loops.
+The references here are written from the cards in docs/methods, as loops.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Dimensions: `B` sequences, `L` positions.
 
 References:
     Efraimidis and Spirakis, "Weighted random sampling with a reservoir" (2006), for the order;
-    method.md, section 4, for the crossing unit.
+    docs/methods/budgets.md for the crossing unit.
 """
 
 from __future__ import annotations

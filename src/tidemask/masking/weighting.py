@@ -34,8 +34,8 @@ NEUTRAL_WEIGHT = 0.5
 _ALWAYS = Constant(ratio=1.0)
 
 Estimator = Literal["decayed_sums", "step_means"]
-"""How class losses are accumulated. `decayed_sums`: method.md, section 3. `step_means`: the paper's
-own code, for comparison."""
+"""How class losses are accumulated: `decayed_sums` as docs/methods/pos-tagging-weighted-masking.md
+has it, `step_means` as the paper's own code, for comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +185,7 @@ def class_loss_weights(class_loss: Float[Tensor, "K"], *, sharpness: float) -> F
 
     References:
         Yang, Zhang, Zhao 2023, section 4.2, equation for `W`. Deviation: standardised over seen
-        classes; method.md, section 3.
+        classes; docs/methods/pos-tagging-weighted-masking.md.
     """
     class_loss = class_loss.to(torch.float64)
     num_seen = class_loss.numel() - int(torch.isnan(class_loss).sum())
