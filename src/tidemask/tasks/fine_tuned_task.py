@@ -24,11 +24,7 @@ from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Collator, Feature, Outputs, predict
 from tidemask.tasks.task import Measured
 
-METRIC_PREFIXES: Mapping[str, str] = {
-    "dev": "",
-    "dev_mismatched": "mismatched/",
-    "test": "test/",
-}
+METRIC_PREFIXES: Mapping[str, str] = {"dev": "", "dev_mismatched": "mismatched/", "test": "test/"}
 """The splits that can be scored, in order, and what the names of their metrics begin with."""
 
 SplitT = TypeVar("SplitT", bound=Sequence[Any])

@@ -57,14 +57,13 @@ def seal(directory: Path, step: int) -> None:
     sync_tree(directory)
 
 
-def publish(staged: Path, run: RunDirectory, step: int) -> Path:
+def publish(staged: Path, run: RunDirectory, step: int) -> None:
     """Rename a sealed checkpoint into place."""
     final = run.checkpoint(step)
     if final.exists():
         _discard(run, step, final)
     staged.rename(final)
     sync(run.root)
-    return final
 
 
 def prune(run: RunDirectory, *, keep: int, is_planned: Callable[[int], bool]) -> None:

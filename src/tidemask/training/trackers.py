@@ -15,7 +15,6 @@ from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
     TensorBoardCallback,
     get_available_reporting_integrations,
-    get_reporting_integration_callbacks,
 )
 
 from tidemask.errors import UserError, did_you_mean, one_line
@@ -86,9 +85,9 @@ def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list
     names = check_trackers(report_to)
     others = [name for name in names if name != TENSORBOARD]
     callbacks: list[TrainerCallback] = [_TensorBoard(run)] if TENSORBOARD in names else []
-    for name, kind in zip(others, get_reporting_integration_callbacks(others), strict=True):  # type: ignore[no-untyped-call]
+    for name in others:
         try:
-            callbacks.append(kind())
+            callbacks.append(INTEGRATION_TO_CALLBACK[name]())
         except (ImportError, RuntimeError, ValueError) as error:
             reason = one_line(error, longest=1000)
             raise UserError(f"tracker not usable: training.report_to={name}: {reason}") from error

@@ -68,21 +68,18 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
         labels = self._labels(examples["train"])
         longest = self.fine_tuning.max_length
         length = min(longest, model_under_test.max_length or longest)
-        rows = {
-            **examples,
-            "train": fixed_subset(examples["train"], self.fine_tuning.max_train_examples),
-        }
-        if len(rows["train"]) < len(examples["train"]):
+        train = fixed_subset(examples["train"], self.fine_tuning.max_train_examples)
+        if len(train) < len(examples["train"]):
             notes.append(
-                f"{len(rows['train']):,} of {len(examples['train']):,} training examples are used "
+                f"{len(train):,} of {len(examples['train']):,} training examples are used "
                 "(fine_tuning.max_train_examples)."
             )
         features, num_cut = {}, {}
-        for split, of_split in rows.items():
+        for split, rows in {**examples, "train": train}.items():
             features[split], num_cut[split] = text_features(
-                of_split, self.settings, labels, model_under_test.tokenizer, length
+                rows, self.settings, labels, model_under_test.tokenizer, length
             )
-        train = features.pop("train")
+        train_features = features.pop("train")
         if num_scored_cut := sum(num_cut.values()) - num_cut["train"]:
             notes.append(
                 f"{num_scored_cut:,} of {sum(map(len, features.values())):,} scored examples are "
@@ -90,7 +87,7 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
             )
         problem = "regression" if self._is_regression else "single_label_classification"
         head = {"num_labels": max(1, len(labels)), "problem_type": problem}
-        return TaskFeatures(train=train, scored=features, head=head, notes=tuple(notes))
+        return TaskFeatures(train=train_features, scored=features, head=head, notes=tuple(notes))
 
     def split_scores(self, split: str, features: Sequence[Feature], outputs: Outputs) -> Measured:
         """The task's metrics, and a note if every dev example got the same label."""
