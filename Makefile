@@ -17,6 +17,7 @@ test: lint types tests
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
 types: $(VENV)/installed
 	$(BIN)/mypy

@@ -77,6 +77,8 @@ class RunDirectory:
         root: the directory.
 
     Example:
+        >>> from pathlib import Path
+        >>> from tidemask import RunDirectory
         >>> RunDirectory(Path("runs/ptw")).checkpoint(500).as_posix()
         'runs/ptw/checkpoint-500'
     """

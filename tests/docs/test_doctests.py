@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import jaxtyping
 import pytest
@@ -39,6 +40,15 @@ def examples_of(path: Path) -> list[doctest.DocTest]:
     return [test for test in tests if test.examples]
 
 
+def defined_in(module: ModuleType) -> dict[str, object]:
+    """What a reader of a docstring has before him; everything else an example imports itself."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
+
+
 FILES = sorted(
     path
     for path in [
@@ -68,7 +78,7 @@ def test_doctests_hold(
     (tmp_path / "corpus").symlink_to(corpus)
     if test.name.startswith("src/"):
         module = test.name.removeprefix("src/").removesuffix(".py").replace("/", ".")
-        test.globs.update(vars(import_module(module.removesuffix(".__init__"))))
+        test.globs.update(defined_in(import_module(module.removesuffix(".__init__"))))
     report: list[str] = []
     failed, attempted = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
     assert attempted > 0

@@ -40,6 +40,7 @@ class ShuffledOrder:
         seed: of the run.
 
     Example:
+        >>> import numpy as np
         >>> order = ShuffledOrder(4, seed=0)
         >>> sorted(order.rows(np.arange(4)).tolist())  # the first epoch
         [0, 1, 2, 3]

@@ -123,6 +123,7 @@ def prepare(
 
     Example:
         >>> import tidemask
+        >>> from pathlib import Path
         >>> _ = Path("text.txt").write_text("The fox saw the grapes.\n\nA dog sat by the sea.\n")
         >>> corpus = tidemask.prepare(
         ...     "text.txt", out="prepared", vocab_size=64, held_out=0, workers=1

@@ -70,7 +70,7 @@ def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -
         else:
             message = error["msg"].replace("Input should be ", "")
             if error["type"] in ("dict_type", "dataclass_type"):
-                message = _a_section(expected)
+                message = _a_section(expected, error["input"])
             found.setdefault(f"{path}={json.dumps(error['input'])}.", []).append(message)
     return [_sentence(seen, expected) for seen, expected in found.items()]
 
@@ -138,8 +138,14 @@ def _tags(union: Any, tag: str) -> list[str]:
     return [getattr(member, tag) for member in members]
 
 
-def _a_section(expected: Any) -> str:
+def _a_section(expected: Any, given: Any) -> str:
+    """A section in place of a plain value: the one that the value names, if it names one."""
     for tag in CHOICES:
         if known := _tags(expected, tag):
-            return f"a section, such as {{{tag}: {known[0]}}}"
+            if given in known:
+                return f"a section, such as {{{tag}: {given}}}"
+            if "constant" in known:
+                ratio = given if isinstance(given, int | float) else 0.15
+                return f"a section, such as {{schedule: constant, ratio: {ratio}}}"
+            return f"a section, such as {{{tag}: {known[1]}}}"
     return "a section"

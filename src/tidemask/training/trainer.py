@@ -64,7 +64,7 @@ class MaskedLMTrainer(ShardingTrainer):
     Example:
         >>> from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
         >>> from tidemask import MaskingSettings, SelectedPositionsLM, Vocabulary
-        >>> from tidemask import ShuffledOrder, open_corpus
+        >>> from tidemask import ShuffledOrder, TrainingSettings, open_corpus
         >>> corpus = open_corpus("corpus")
         >>> tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
         >>> vocabulary = Vocabulary.of(

@@ -56,6 +56,7 @@ class TextFiles:
     r"""Text files in a fixed order; calling it streams their documents from the beginning.
 
     Example:
+        >>> from pathlib import Path
         >>> import tempfile
         >>> directory = Path(tempfile.mkdtemp())
         >>> _ = (directory / "two.txt").write_text("One line.\nAnother.\n\nThe second.\n")

@@ -69,6 +69,7 @@ def align_classes(
         Classes, shape [N]; the arguments are not changed.
 
     Example:
+        >>> import numpy as np
         >>> words = TaggedWords(np.array([0, 4]), np.array([3, 9]), np.array([5, 7], np.uint8))
         >>> starts, ends = np.array([0, 4, 7, 9]), np.array([3, 7, 9, 10])  # the mat|ter|.
         >>> align_classes(words, starts, ends, np.array([True, True, False, True])).tolist()

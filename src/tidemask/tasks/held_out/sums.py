@@ -136,6 +136,7 @@ def frequency_bands(token_counts: Int[Tensor, "V"]) -> Int[Tensor, "V"] | None:
         `None` where no entry occurs.
 
     Example:
+        >>> import torch
         >>> frequency_bands(torch.tensor([60, 20, 15, 5, 0])).tolist()
         [0, 1, 2, 3, 4]
     """

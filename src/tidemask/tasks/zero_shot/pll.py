@@ -62,6 +62,7 @@ def pseudo_perplexity(scores: Iterable[TextScore]) -> float:
     """PPPL of a collection: `exp` of minus the mean over all tokens; NaN without a token.
 
     Example:
+        >>> import numpy as np
         >>> half = TextScore(np.array([7, 8], np.int32), np.log([0.5, 0.5]))
         >>> pseudo_perplexity([half])
         2.0
