@@ -84,7 +84,8 @@ def evaluate_command(
 
     Results that exist are not measured again, so the same command continues after an interruption.
 
-    The guide on evaluation lists the settings of the tasks with their defaults.
+    The sections of the settings are fine_tuning, squad, scoring, minimal_pairs and
+    pseudo_perplexity; the guide on evaluation lists them with their defaults.
     """
     from tidemask.cli.evaluation_tables import show_results
     from tidemask.evaluation.evaluate import evaluate
