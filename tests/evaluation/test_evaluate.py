@@ -8,8 +8,9 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
-from tidemask.evaluation.jobs import data_problem
+from tidemask.evaluation.jobs import Job, JobResult, data_problem
 from tidemask.progress.display import ProgressDisplay
 from tidemask.run_record import RunDirectory
 from tidemask.tasks.table import TASKS, TaskDataLocations, TaskSettings
@@ -279,6 +280,44 @@ def test_evaluating_in_parallel_gives_what_one_after_the_other_gives(
         )
         assert [result.metrics for result in one.results] == [r.metrics for r in other.results]
         assert all(result.is_reused for result in other.results)
+
+
+def test_evaluating_in_parallel_from_a_script_without_a_guard_says_what_to_do(
+    fresh: RunDirectory, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import tidemask\n"
+        f"tidemask.evaluate({str(fresh.root)!r}, checkpoints='all', overrides={list(QUICK)!r},\n"
+        f"                  tasks=['held-out', 'pseudo-perplexity'], jobs=2)\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True
+    )
+    last = process.stderr.splitlines()[-1]
+    assert process.returncode == 1
+    assert "UserError: the processes that measure died before they began" in last
+    assert 'below `if __name__ == "__main__":`, or with jobs=1' in last
+
+
+def test_evaluating_takes_one_process_unless_more_are_asked_for(
+    fresh: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    asked: list[int] = []
+
+    def parallel(jobs: Sequence[Job], num_processes: int, _: object) -> list[JobResult]:
+        asked.append(num_processes)
+        return [job.result([]) for job in jobs]
+
+    monkeypatch.setattr("tidemask.evaluation.evaluate.run_jobs_in_parallel", parallel)
+    options: dict[str, Any] = {"tasks": ["held-out", "pseudo-perplexity"], "overrides": QUICK}
+    evaluate(fresh.root, **options, with_random=False)
+    assert asked == []
+    evaluate(fresh.root, **options, jobs=0)
+    assert asked == [3]
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def evaluate(
     data: str | Path | None = None,
     checkpoints: str = "last",
     out: str | Path | None = None,
-    jobs: int = 0,
+    jobs: int = 1,
     with_random: bool = True,
     progress: bool | ProgressDisplay = True,
 ) -> list[JobResult]:
@@ -69,7 +69,8 @@ def evaluate(
             not runs need it for the tasks on held-out text.
         checkpoints: `last`, `all`, or some of a run's, such as `500,1000,final`.
         out: directory for the results of models that are not runs; `None` does not save them.
-        jobs: processes; 0 is one per GPU, and one on a CPU.
+        jobs: processes; 0 is one per GPU, and one on a CPU. More than one run your script again in
+            each, so a script that asks for them calls this below `if __name__ == "__main__":`.
         with_random: whether the same architecture with random weights is measured as well.
         progress: whether to show progress in a terminal or notebook; or where to show it.
 

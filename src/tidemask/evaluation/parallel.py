@@ -14,13 +14,21 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 
 import torch
 
+from tidemask.errors import UserError
 from tidemask.evaluation.jobs import Job, JobResult
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.processes import end_with_parent, keep_freed_memory
 from tidemask.progress.display import displayed
+
+_NOT_BEGUN = (
+    "the processes that measure died before they began. Each runs a script that starts them again "
+    'from its top: call `evaluate` below `if __name__ == "__main__":`, or with jobs=1. If it is '
+    "called so, there is too little memory."
+)
 
 
 def run_jobs_in_parallel(
@@ -30,6 +38,9 @@ def run_jobs_in_parallel(
 
     Where a process dies, as one does that takes more memory than there is, each job that is left
     runs in a process of its own, so that the job that causes it is known.
+
+    Raises:
+        UserError: no process started, as from a script without a guard.
     """
     found: dict[int, JobResult] = {}
     done = 0
@@ -57,37 +68,47 @@ def _run_alone(job: Job) -> JobResult:
     try:
         with _pool(1) as pool:
             return pool.submit(_run_job, job).result()
-    except BrokenProcessPool:
+    except (BrokenProcessPool, UserError):
         return job.result([], "the process that measured it died; is there too little memory?")
 
 
 @contextmanager
 def _pool(num_processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes with devices; killed on an error, for files of results are written whole."""
+    """Worker processes with devices; killed on an error, for files of results are written whole.
+
+    Raises:
+        UserError: they died before any of them began to work.
+    """
     context = multiprocessing.get_context("spawn")
-    devices = context.Queue()
+    devices, has_begun = context.Queue(), context.Event()
     for number in range(num_processes):
         devices.put(number)
     threads = max(1, torch.get_num_threads() // num_processes)
     pool = ProcessPoolExecutor(
-        num_processes, mp_context=context, initializer=_begin_worker, initargs=(devices, threads)
+        num_processes,
+        mp_context=context,
+        initializer=_begin_worker,
+        initargs=(devices, has_begun, threads),
     )
     try:
         yield pool
-    except BaseException:
+    except BaseException as error:
         for process in list((pool._processes or {}).values()):
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(error, BrokenProcessPool) and not has_begun.is_set():
+            raise UserError(_NOT_BEGUN) from error
         raise
     pool.shutdown()
 
 
-def _begin_worker(devices: multiprocessing.Queue[int], threads: int) -> None:
+def _begin_worker(devices: multiprocessing.Queue[int], has_begun: Event, threads: int) -> None:
     """Take a GPU for this process, in turn where there are fewer, and end with the first process.
 
     The process sees its GPU alone, before CUDA begins: what transformers and Accelerate take for
     the first GPU is then this one.
     """
+    has_begun.set()
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # the first process receives it and ends the others
