@@ -25,6 +25,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_BLOCK_BYTES = 1 << 30
 _kept_below_bytes = 0
 
+_SETTINGS_OF_GLIBC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
+"""Environment variables by which a user chooses the thresholds; `mallopt` would override them."""
+
 
 def is_launched() -> bool:
     """Whether a launcher (torchrun, `accelerate launch`) started this process beside others."""
@@ -105,7 +108,9 @@ def _status_of(exit_: SystemExit) -> int:
 
 
 def keep_freed_memory(below_bytes: int = _LARGEST_BLOCK_BYTES) -> None:
-    """Let the C library reuse freed blocks below a size; does nothing where it is not glibc.
+    """Let the C library reuse freed blocks below a size, for the rest of the process.
+
+    It does nothing where the C library is not glibc, or the environment sets its thresholds.
 
     glibc maps every block of 32 MB or more for itself, smaller ones too in a fresh process, and
     hands them back when they are freed. A training step or a masker frees and takes the same large
@@ -116,6 +121,8 @@ def keep_freed_memory(below_bytes: int = _LARGEST_BLOCK_BYTES) -> None:
     """
     global _kept_below_bytes  # of the C library, so of the process
     if not sys.platform.startswith("linux") or below_bytes <= _kept_below_bytes:
+        return
+    if any(name in os.environ for name in _SETTINGS_OF_GLIBC):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -34,8 +34,9 @@ from tidemask.token_classes import NO_CLASS
 
 _REUSED_BLOCK_BYTES = 32 << 20
 """Temporaries below this size are reused from call to call: else masking 512 x 512 tokens in a
-loader worker faults in 1,200 pages at every call and takes a sixth longer. glibc adapts up to this
-size by itself, so a user's process changes no more than it may without us."""
+loader worker faults in 1,200 pages at every call and takes a sixth longer. glibc raises its
+thresholds up to this size by itself, from 128 KB, when blocks are freed; here they are set at once,
+for the whole process, and no longer adapt. Thresholds that the environment sets stay."""
 
 _MIN_CHANCE = 2.0**-DRAW_BITS
 
