@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM
 
+from direct_training import train_directly
 from observed_run import observe
 from places import SUPPORT
 from small_runs import TINY, command, records, run_command, started, stopped_at, trained
@@ -38,11 +39,11 @@ def _started(corpus: Path, out: Path, micro: int, *settings: str) -> RunDirector
     return started(corpus, out, "ptw-mrd", *EXACT, f"training.micro_batch_size={micro}", *settings)
 
 
-def _observed_in_two(run: RunDirectory, out: Path) -> list[dict[str, Any]]:
+def _script_in_two(script: str, *arguments: str | Path) -> str:
+    """What a script of `tests/support` prints on two processes under torchrun."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    script = SUPPORT / "observed_run.py"
     done = subprocess.run(
-        [sys.executable, *launcher, str(script), str(run.root), str(out)],
+        [sys.executable, *launcher, str(SUPPORT / script), *map(str, arguments)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -50,6 +51,11 @@ def _observed_in_two(run: RunDirectory, out: Path) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _observed_in_two(run: RunDirectory, out: Path) -> list[dict[str, Any]]:
+    _script_in_two("observed_run.py", run.root, out)
     return [torch.load(f"{out}-{rank}.pt", weights_only=True) for rank in range(2)]
 
 
@@ -108,6 +114,25 @@ def test_distributed_masks_losses_and_gradients_are_those_of_one_process(
                     whole.rows[step], whole.gradients[step],
                 )  # fmt: skip
         _assert_same_lines(whole_run, run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sharding", "kind"), [("none", "DDP"), ("fsdp2", "FSDP2")])
+def test_distributed_trainer_used_directly_joins_the_processes_itself(
+    sharding: str, kind: str, corpus: Path, tmp_path: Path
+) -> None:
+    """Checkpoints, metrics and events are written once, by the first rank."""
+    whole, run = RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "run")
+    train_directly(corpus, whole, micro_batch_size=8)
+    printed = _script_in_two("direct_training.py", corpus, run.root, sharding)
+    assert printed == f"{kind} on 2 processes (gloo)\n"
+    assert [step for step, _ in run.checkpoints()] == [2, 4]
+    assert find_resume_point(run).damaged == ()
+    assert sorted(path.name for path in run.root.iterdir()) == sorted(
+        path.name for path in whole.root.iterdir()
+    )
+    assert len(list(run.tensorboard.iterdir())) == 1
+    _assert_same_lines(whole, run)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,6 @@ class CheckpointWriter:
     def __init__(self, run: RunDirectory, settings: TrainingSettings) -> None:
         self._run = run
         self._settings = settings
-        self._is_first_rank = rank_and_size()[0] == 0
 
     def write(self, step: int, parts: Sequence[Callable[[str], None]]) -> None:
         """Write the checkpoint after `step` optimizer steps; every rank must call it.
@@ -73,6 +72,11 @@ class CheckpointWriter:
             f"checkpoint not saved: {staged}: {reason}. {room_on(self._run.root)} {last}. "
             f"Make room, then continue with `tidemask resume {self._run.root}`."
         ) from problem
+
+    @property
+    def _is_first_rank(self) -> bool:
+        """Asked when it is needed: a writer may be made before the process group."""
+        return rank_and_size()[0] == 0
 
     def _begin(self, staged: str) -> None:
         if self._is_first_rank:

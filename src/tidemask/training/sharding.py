@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from tidemask.errors import UserError
+from tidemask.processes import is_launched
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
 
@@ -27,8 +28,11 @@ Sharding = Literal["none", "fsdp2"]
 
 
 def sharding_arguments(sharding: Sharding) -> dict[str, Any]:
-    """Arguments of the Trainer for a kind of sharding; none on a single process."""
-    if sharding == "none" or rank_and_size()[1] == 1:
+    """Arguments of the Trainer for a kind of sharding; none on a single process.
+
+    Launched processes may not have formed their group yet: the Trainer's arguments do.
+    """
+    if sharding == "none" or not (is_launched() or rank_and_size()[1] > 1):
         return {}
     return {
         "fsdp": True,
