@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,6 +112,37 @@ def test_public_functions_run_as_the_pages_show_them(
     assert [line.split()[:3] for line in lines] == [
         ["runs/bert", "held-out", "final"], ["runs/ptw", "held-out", "final"],
     ]  # fmt: skip
+
+
+def test_public_functions_take_places_below_the_home_directory(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    for directory in (home, here, home / "tasks"):
+        directory.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    (home / "corpus").symlink_to(corpus)
+    (home / "text.txt").write_text(text(30, seed=7), encoding="utf-8")
+    (home / "own.yaml").write_text("summary: our own", encoding="utf-8")
+    pair = {"sentence_good": "the fox saw it", "sentence_bad": "it the saw fox"}
+    (home / "pairs.jsonl").write_text(json.dumps(pair), encoding="utf-8")
+    package.prepare("~/text.txt", out="~/prepared", vocab_size=150, held_out=0.25, workers=1)
+    assert package.open_corpus("~/prepared").root == home / "prepared"
+    settings = [*TINY, "training.max_steps=2"]
+    run = package.pretrain("~/corpus", out="~/run", recipe="~/own.yaml", overrides=settings)
+    assert run.directory.read_config()["corpus"]["path"] == str(corpus.resolve())
+    shutil.rmtree(home / "run" / "model")
+    assert package.resume("~/run") == run
+    results = package.evaluate(
+        ["~/run", "~/run/model"], tasks=["held-out", "pairs"], tasks_from="~/tasks",
+        task_data={"pairs": "~/pairs.jsonl"}, data="~/corpus", out="~/results", with_random=False,
+    )  # fmt: skip
+    assert [result.problem for result in results] == [""] * 4
+    assert list((home / "results" / "evaluation").glob("*.json"))
+    assert package.compare("~/run", out="~/report").page == home / "report" / "index.html"
+    assert package.preview("~/corpus", "ptw-mrd", run="~/run", progress=[1.0])
+    assert list(here.iterdir()) == []
 
 
 def test_public_function_of_preparing_takes_a_tokenizer_or_a_size() -> None:

@@ -53,6 +53,7 @@ def demo_command(
 
     A few minutes on a laptop's CPU. Finished parts are kept: run it again to continue.
     """
+    out = out.expanduser()
     with progress_display() as display, interruptible(f"tidemask demo --out {out} --steps {steps}"):
         comparison = run_demo(out, steps=steps, display=display)
     show_comparison(comparison)

@@ -122,7 +122,7 @@ def evaluate_command(
 
 def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Runs and models, and settings; what exists is never a setting."""
-    settings = [text for text in arguments if "=" in text and not Path(text).exists()]
+    settings = [text for text in arguments if "=" in text and not Path(text).expanduser().exists()]
     return [text for text in arguments if text not in settings], settings
 
 

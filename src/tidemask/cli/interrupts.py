@@ -48,7 +48,7 @@ def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
 def _saved(directory: Path) -> str:
     from tidemask.run_record import RunDirectory
 
-    run = RunDirectory(directory)
+    run = RunDirectory(directory.expanduser())
     if not run.config.is_file():
         return "the run had not begun. Give the command again."
     saved = run.checkpoints()

@@ -34,7 +34,7 @@ def pretrain_command(
     with stopping_at_signals(out) as stop_request, progress_display() as display:
         from tidemask.runs.pretraining import pretrain
 
-        pretrain(
+        run = pretrain(
             corpus,
             out=out,
             recipe=recipe,
@@ -43,4 +43,4 @@ def pretrain_command(
             progress=display,
             stop_request=stop_request,
         )
-    show_trained_run(out)
+    show_trained_run(run.directory)

@@ -19,5 +19,5 @@ def resume_command(
     with stopping_at_signals(run) as stop_request, progress_display() as display:
         from tidemask.runs.pretraining import resume
 
-        resume(run, progress=display, stop_request=stop_request)
-    show_trained_run(run)
+        resumed = resume(run, progress=display, stop_request=stop_request)
+    show_trained_run(resumed.directory)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tidemask.cli.held_out_table import show_start_and_final
 from tidemask.cli.interrupts import leave_launched
 from tidemask.cli.terminal import stdout
@@ -11,10 +9,9 @@ from tidemask.processes import is_first_rank
 from tidemask.run_record import RunDirectory
 
 
-def show_trained_run(directory: Path) -> None:
+def show_trained_run(run: RunDirectory) -> None:
     """Print held-out losses and the place of the model, once; every rank calls it."""
     leave_launched()
     if is_first_rank():
-        run = RunDirectory(directory)
         show_start_and_final(run)
         stdout.print(f"Model: {run.model}", soft_wrap=True)

@@ -93,14 +93,14 @@ def evaluate(
         keep_freed_memory()
     names = [str(target) for target in ([targets] if isinstance(targets, str | Path) else targets)]
     locations = TaskDataLocations(
-        root=None if tasks_from is None else Path(tasks_from),
+        root=None if tasks_from is None else Path(tasks_from).expanduser(),
         named={task: Path(path).expanduser() for task, path in (task_data or {}).items()},
     )
     _check_arguments(names, locations)
     settings = load_settings(TaskSettings, overrides, "the settings of the tasks")
     task_names = expanded(tasks, locations, list(CORPUS_TASKS))
     shared = _tasks(task_names, settings, locations)
-    outs = _output_directories(names, None if out is None else Path(out))
+    outs = _output_directories(names, None if out is None else Path(out).expanduser())
     resolved = [
         target_of(
             name,
@@ -112,7 +112,7 @@ def evaluate(
         for name in names
     ]
     planned = [shared.get(name) or name for name in task_names]
-    corpus = None if data is None else Path(data)
+    corpus = None if data is None else Path(data).expanduser()
     planned_jobs = [
         job for target in resolved for job in _jobs(target, planned, corpus, settings, tasks)
     ]
@@ -213,7 +213,7 @@ def _tasks(
 def _task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
     if not is_file(name):
         return TASKS[name](name, settings, locations)
-    path = Path(name)
+    path = Path(name).expanduser()
     shared = {"fine_tuning": dataclasses.asdict(settings.fine_tuning)}
     return user_task(read_settings(USER_TASKS, path, shared), path.parent)
 

@@ -72,10 +72,10 @@ def compare(runs: str | Path | Sequence[str | Path], *, out: str | Path) -> Comp
         >>> comparison.page.name, comparison.summary.values("run")
         ('index.html', ...)
     """
-    out = Path(out)
+    out = Path(out).expanduser()
     check_new_directory(out)
     directories = [runs] if isinstance(runs, str | Path) else runs
-    read = read_runs([Path(path) for path in directories])
+    read = read_runs([Path(path).expanduser() for path in directories])
     tables = {table.name: table for table in all_tables(read)}
     charts = chart_groups(read)
     page = render_page(read, tables, charts)

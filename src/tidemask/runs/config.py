@@ -227,7 +227,7 @@ def _shipped() -> Any:
 
 def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
     if name.endswith((".yaml", ".yml")):
-        path = Path(name)
+        path = Path(name).expanduser()
         return {"name": path.stem, **_read_yaml(path)}, name
     if name not in recipe_names():
         raise UserError(

@@ -106,7 +106,9 @@ def _planned(
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
-        corpus=CorpusReference(path=str(corpus.resolve()), fingerprint=opened.manifest.fingerprint),
+        corpus=CorpusReference(
+            path=str(opened.root.resolve()), fingerprint=opened.manifest.fingerprint
+        ),
         masking=recipe.masking,
         model=model,
         model_fingerprint=fingerprint,

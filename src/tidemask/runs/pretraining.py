@@ -78,7 +78,7 @@ def pretrain(
     """
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         planned = load_recipe(recipe, overrides)
-        run = RunDirectory(Path(out))
+        run = RunDirectory(Path(out).expanduser())
         if resume != "auto":
             new_run(planned, Path(corpus), run.root)
         elif new_or_same_run(planned, Path(corpus), run.root):
@@ -112,7 +112,7 @@ def resume(
         >>> tidemask.resume("run").metrics == before.metrics
         True
     """
-    directory = RunDirectory(Path(run))
+    directory = RunDirectory(Path(run).expanduser())
     directory.read_config()
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         train(directory, _displaying(callbacks, display), request)

@@ -84,7 +84,7 @@ def preview(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    opened = open_corpus(Path(corpus))
+    opened = open_corpus(corpus)
     data = CorpusInputs.of(opened)
     masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
@@ -200,7 +200,7 @@ def _logged_losses(run: str | Path | None, masker: Masker, progress: float) -> T
             "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
             f"--run {run}. They are in its checkpoints alone; leave out --run."
         )
-    lines = read_metrics(RunDirectory(Path(run)).metrics)
+    lines = read_metrics(RunDirectory(Path(run).expanduser()).metrics)
     records = [line for line in lines if line["step"] > 0]
     if not records:
         raise UserError(
