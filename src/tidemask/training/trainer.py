@@ -62,9 +62,11 @@ class MaskedLMTrainer(ShardingTrainer):
         stop_request: when to stop; nothing stops training if left out.
 
     Example:
+        >>> from pathlib import Path
         >>> from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
-        >>> from tidemask import MaskingSettings, SelectedPositionsLM, Vocabulary
-        >>> from tidemask import ShuffledOrder, TrainingSettings, open_corpus
+        >>> from tidemask import Masker, MaskingSettings, SelectedPositionsLM, Vocabulary
+        >>> from tidemask import BatchDataset, RunDirectory, ShuffledOrder, TrainingSettings
+        >>> from tidemask import open_corpus
         >>> corpus = open_corpus("corpus")
         >>> tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
         >>> vocabulary = Vocabulary.of(
