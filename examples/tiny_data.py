@@ -17,8 +17,8 @@ import torch
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from tidemask import word_starts_of
-from tidemask.corpus.tagging.alignment import align_classes
 from tidemask.corpus.tagging.textblob_tagger import TextBlobTagger
+from tidemask.corpus.tagging.words import align_classes
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.token_classes import NO_CLASS
 

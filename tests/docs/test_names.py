@@ -7,10 +7,12 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import tidemask
 from places import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"),
@@ -80,3 +82,16 @@ def test_names_with_dots_in_docstrings_and_pages_exist() -> None:
     assert names
     for name in sorted(names):
         pkgutil.resolve_name(name)
+
+
+OUTSIDE = sorted((*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/**/*.py")))
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_that_programs_import_exist(path: Path) -> None:
+    """Those of tidemask, in examples and benchmarks, which no type checker reads."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "tidemask":
+            module = import_module(str(node.module))
+            missing = {alias.name for alias in node.names} - {*dir(module), *tidemask.__all__}
+            assert not missing, f"{node.module} has no {', '.join(sorted(missing))}"
