@@ -22,7 +22,7 @@ import pytest
 import tidemask as package
 from places import ROOT
 from prose import text
-from small_runs import TINY
+from small_runs import TINY, trained
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -164,6 +164,34 @@ def test_public_names_are_those_that_type_checkers_see() -> None:
     for name in package.__all__:
         assert getattr(package, name).__name__ == name
         assert not (Path(package.__file__).parent / name).exists(), "a package has the same name"
+
+
+def test_public_names_are_completed_before_they_are_loaded() -> None:
+    code = "import sys, tidemask; print(*dir(tidemask)); assert 'torch' not in sys.modules"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {*package.__all__, "__version__"} <= {*shown.stdout.split()}
+
+
+def test_public_messages_name_the_argument_and_the_option(corpus: Path, tmp_path: Path) -> None:
+    """A notebook's user knows the one, a terminal's the other."""
+    model = trained(corpus, tmp_path / "run", "bert", "training.max_steps=1").model
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "model").symlink_to(model)
+    nowhere = tmp_path / "nowhere"
+    for said, targets, options in (
+        (f"no such directory: tasks_from={nowhere} (--tasks-from).", model,
+         {"tasks_from": nowhere}),
+        (f"no such task: colla in task_data (--task-data colla={nowhere}). Did you mean cola?",
+         model, {"task_data": {"colla": nowhere}}),
+        ("each with a directory `out` (--out) of its own.", [model, tmp_path / "again" / "model"],
+         {"out": nowhere}),
+        ("Name a prepared corpus as `data` (--data).", model, {}),
+        ("Name some in `tasks` (--tasks).", model, {"tasks": []}),
+        ("Name the directory of all tasks as `tasks_from` (--tasks-from)", model,
+         {"tasks": ["blimp"]}),
+    ):  # fmt: skip
+        with pytest.raises(package.UserError, match=re.escape(said)):
+            package.evaluate(targets, **options, progress=False)  # type: ignore[arg-type]
 
 
 def test_public_version_is_that_of_the_command(tidemask: Command) -> None:

@@ -276,7 +276,7 @@ def test_warm_start_refuses_another_tokenizer(
     first, second = sorted(vocabulary, key=vocabulary.get)[60:62]
     vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="Prepare the text with --tokenizer"):
+    with pytest.raises(UserError, match=r"Prepare the text with tokenizer=.* \(--tokenizer\)"):
         started(corpus, tmp_path / "run", "bert", *further(directory))
 
 

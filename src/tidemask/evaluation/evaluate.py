@@ -129,12 +129,12 @@ def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> No
     if repeated:
         raise UserError(f"named twice: {', '.join(repeated)}. Name each run once.")
     if locations.root is not None and not locations.root.is_dir():
-        raise UserError(f"no such directory: --tasks-from={locations.root}.")
+        raise UserError(f"no such directory: tasks_from={locations.root} (--tasks-from).")
     for task, path in locations.named.items():
         if task not in TASKS:
             raise UserError(
-                f"no such task: --task-data={task}={path}.{did_you_mean(task, TASKS)} "
-                f"Known are {', '.join(TASKS)}."
+                f"no such task: {task} in task_data (--task-data {task}={path})."
+                f"{did_you_mean(task, TASKS)} Known are {', '.join(TASKS)}."
             )
 
 
@@ -234,7 +234,8 @@ def _output_directories(targets: Sequence[str], out: Path | None) -> dict[str, P
     directories = {name: out / Path(name).name for name in models}
     if len(set(directories.values())) < len(directories):
         raise UserError(
-            f"models of one name: {', '.join(models)}. Give a command for each, with its own --out."
+            f"models of one name: {', '.join(models)}. "
+            "Measure them one at a time, each with a directory `out` (--out) of its own."
         )
     return directories
 
@@ -251,6 +252,6 @@ def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskS
     else:
         raise UserError(
             f"no text to evaluate on: {target.name} is a model, not a run. "
-            "Name a prepared corpus with --data."
+            "Name a prepared corpus as `data` (--data)."
         )
     return CORPUS_TASKS[name](text, held_out, settings)

@@ -50,7 +50,7 @@ class HeldOutText:
         if len(corpus.held_out) == 0:
             raise UserError(
                 f"no held-out text: {corpus.root} was prepared without. "
-                "Name a prepared corpus that has some with --data."
+                "Name a prepared corpus that has some as `data` (--data)."
             )
         return CorpusInputs.of(corpus)
 
@@ -65,7 +65,8 @@ class HeldOutText:
             raise UserError(
                 f"rows too long for the model: sequence_length={length} of {self.corpus}, and "
                 f"{model_under_test.directory} has {model_under_test.max_length} positions. "
-                f"Prepare the text with --sequence-length {model_under_test.max_length} or less."
+                "Prepare the text with a sequence_length (--sequence-length) of "
+                f"{model_under_test.max_length} or less."
             )
         if self.fingerprint is not None:
             return ()

@@ -68,7 +68,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
         raise UserError(
             f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
             f"{data.corpus.root} (vocab_size={data.vocabulary.size}) have different "
-            f"tokenizers. Prepare the text with --tokenizer {name}."
+            f"tokenizers. Prepare the text with tokenizer={name} (--tokenizer)."
         )
     if is_bare:
         return f"{name} has no tokenizer; that the corpus was made with its own was not checked."
@@ -87,7 +87,8 @@ def check_length(name: str, model: PreTrainedModel, data: CorpusInputs) -> None:
         raise UserError(
             f"rows too long for the model: sequence_length={length} of {data.corpus.root}, and "
             f"{name} has {length - missing} positions. "
-            f"Prepare the text with --sequence-length {length - missing} or less."
+            "Prepare the text with a sequence_length (--sequence-length) of "
+            f"{length - missing} or less."
         )
 
 

@@ -198,13 +198,13 @@ def _logged_losses(run: str | Path | None, masker: Masker, progress: float) -> T
     if masker.settings.uses_vocabulary_loss:
         raise UserError(
             "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
-            f"--run {run}. They are in its checkpoints alone; leave out --run."
+            f"run={run}. They are in its checkpoints alone; leave out `run` (--run)."
         )
     lines = read_metrics(RunDirectory(Path(run).expanduser()).metrics)
     records = [line for line in lines if line["step"] > 0]
     if not records:
         raise UserError(
-            f"no class losses yet: {run} has not logged a step. Wait, or leave out --run."
+            f"no class losses yet: {run} has not logged a step. Wait, or leave out `run` (--run)."
         )
     nearest = min(records, key=lambda record: abs(record["progress"] - progress))
     values = [nearest.get(CLASS_LOSS + name) for name in masker.class_names]

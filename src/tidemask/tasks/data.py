@@ -155,7 +155,7 @@ class TaskData:
             raise UserError(
                 f"no data for task {self.task}: {self.directory} is not a directory. Expected one "
                 f"with train.jsonl and dev.jsonl. Name the directory that holds those "
-                "of all tasks with --tasks-from."
+                "of all tasks as `tasks_from` (--tasks-from)."
             )
         return self.directory
 
@@ -177,7 +177,7 @@ class TaskData:
         except Exception as error:  # without network, each library raises errors of its own
             raise UserError(
                 f"no data for task {self.task}: {' '.join(self.hub)} cannot be loaded from the hub "
-                f"({one_line(error)}). Name a local directory with --tasks-from."
+                f"({one_line(error)}). Name a local directory as `tasks_from` (--tasks-from)."
             ) from error
 
     def _of_datasets(self, name: str) -> list[Example] | None:

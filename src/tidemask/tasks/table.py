@@ -138,7 +138,8 @@ def _minimal_pairs(name: str, settings: TaskSettings, locations: TaskDataLocatio
     if place is None:
         raise UserError(
             f"no data for task {name}: its pairs are read from files alone. Name the directory of "
-            f"all tasks with --tasks-from, or these with --task-data {name}=PATH."
+            f"all tasks as `tasks_from` (--tasks-from), or that of these in `task_data` "
+            f"(--task-data {name}=PATH)."
         )
     return MinimalPairsTask(
         path=place, name=name, settings=settings.scoring, limit=settings.minimal_pairs.limit
@@ -183,7 +184,7 @@ def expanded(names: Sequence[str], locations: TaskDataLocations, also: Sequence[
                 "those whose data is found, and YAML files of your own."
             )
     if not found:
-        raise UserError("no task: none was named. Name some with --tasks.")
+        raise UserError("no task: none was named. Name some in `tasks` (--tasks).")
     return list(dict.fromkeys(found))
 
 

@@ -82,7 +82,7 @@ def check_request(existing: Mapping[str, Any], asked: Mapping[str, Any], where: 
     if differences:
         raise UserError(
             f"run with other settings: {'; '.join(differences)} (asked for, against {where}). "
-            "Ask for the settings of run.yaml, or name another --out."
+            "Ask for the settings of run.yaml, or name another directory `out` (--out)."
         )
 
 
