@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from tidemask.batches.stream import BatchDataset as BatchDataset
     from tidemask.batches.stream import ShuffledOrder as ShuffledOrder
     from tidemask.corpus.prepare import prepare as prepare
+    from tidemask.corpus.store.corpus import PreparedCorpus as PreparedCorpus
     from tidemask.corpus.store.corpus import open_corpus as open_corpus
     from tidemask.corpus.tokenizing.word_starts import word_starts_of as word_starts_of
     from tidemask.errors import UserError as UserError
     from tidemask.evaluation.evaluate import evaluate as evaluate
+    from tidemask.evaluation.jobs import JobResult as JobResult
     from tidemask.masking.batch import Batch as Batch
     from tidemask.masking.batch import MaskedBatch as MaskedBatch
     from tidemask.masking.class_loss import ClassLoss as ClassLoss
@@ -27,15 +29,20 @@ if TYPE_CHECKING:
     from tidemask.masking.noise import StepKey as StepKey
     from tidemask.masking.policy import MaskingSettings as MaskingSettings
     from tidemask.modeling.selected_positions import SelectedPositionsLM as SelectedPositionsLM
+    from tidemask.progress.display import ProgressDisplay as ProgressDisplay
+    from tidemask.report.compare import Comparison as Comparison
     from tidemask.report.compare import compare as compare
     from tidemask.run_record import RunDirectory as RunDirectory
     from tidemask.runs.callbacks import RunCallbacks as RunCallbacks
     from tidemask.runs.config import Recipe as Recipe
     from tidemask.runs.config import load_recipe as load_recipe
+    from tidemask.runs.pretraining import PretrainedRun as PretrainedRun
     from tidemask.runs.pretraining import pretrain as pretrain
     from tidemask.runs.pretraining import resume as resume
     from tidemask.runs.preview import preview as preview
     from tidemask.training.arguments import TrainingSettings as TrainingSettings
+    from tidemask.training.signals import Interrupted as Interrupted
+    from tidemask.training.signals import StopRequest as StopRequest
     from tidemask.training.stock_trainer import StockTrainerMasking as StockTrainerMasking
     from tidemask.training.trainer import MaskedLMTrainer as MaskedLMTrainer
 
@@ -46,11 +53,17 @@ _HOMES = {
     "Batch": "tidemask.masking.batch",
     "BatchDataset": "tidemask.batches.stream",
     "ClassLoss": "tidemask.masking.class_loss",
+    "Comparison": "tidemask.report.compare",
+    "Interrupted": "tidemask.training.signals",
+    "JobResult": "tidemask.evaluation.jobs",
     "MaskedBatch": "tidemask.masking.batch",
     "MaskedLMTrainer": "tidemask.training.trainer",
     "Masker": "tidemask.masking.masker",
     "MaskingCollator": "tidemask.batches.collator",
     "MaskingSettings": "tidemask.masking.policy",
+    "PreparedCorpus": "tidemask.corpus.store.corpus",
+    "PretrainedRun": "tidemask.runs.pretraining",
+    "ProgressDisplay": "tidemask.progress.display",
     "Recipe": "tidemask.runs.config",
     "RunCallbacks": "tidemask.runs.callbacks",
     "RunDirectory": "tidemask.run_record",
@@ -58,6 +71,7 @@ _HOMES = {
     "ShuffledOrder": "tidemask.batches.stream",
     "StepKey": "tidemask.masking.noise",
     "StockTrainerMasking": "tidemask.training.stock_trainer",
+    "StopRequest": "tidemask.training.signals",
     "TrainingSettings": "tidemask.training.arguments",
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.corruption",
@@ -81,3 +95,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # notebooks complete the names that are not loaded yet

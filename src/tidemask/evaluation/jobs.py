@@ -29,6 +29,14 @@ class JobResult:
         main_metric: the metric that represents the task.
         results: one per seed; if the job failed, those before the failure.
         problem: why the job failed, in one line; empty if it did not.
+
+    Example:
+        >>> import tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
+        >>> [result] = tidemask.evaluate("run", with_random=False)
+        >>> result.main_metric, result.main_metric in result.results[0].metrics, result.problem
+        ('held_out/loss_15', True, '')
     """
 
     target: str

@@ -41,6 +41,16 @@ class ProgressDisplay:
         console: where to print; stderr if left out.
         logs: whether plain lines are printed where there is no terminal: at most one in ten
             seconds, and one at the end of each stage.
+
+    Example:
+        >>> import io
+        >>> from rich.console import Console
+        >>> from tidemask import ProgressDisplay
+        >>> log = io.StringIO()
+        >>> with ProgressDisplay(Console(file=log), logs=True) as display:
+        ...     display.on_note("Run is finished.")
+        >>> log.getvalue().strip()
+        'Run is finished.'
     """
 
     def __init__(self, console: Console | None = None, *, logs: bool = False) -> None:

@@ -37,6 +37,14 @@ class Comparison:
             was measured downstream.
         warnings: what to know before comparing; one sentence each.
         seeds: the seeds of each recipe, and which claims so many seeds support.
+
+    Example:
+        >>> import tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
+        >>> comparison = tidemask.compare("run", out="report")
+        >>> {path.suffix for path in comparison.figures} == {".png", ".svg"}
+        True
     """
 
     directory: Path

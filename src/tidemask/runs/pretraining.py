@@ -32,6 +32,13 @@ class PretrainedRun:
         model: directory of the final model and its tokenizer, for `from_pretrained`.
         metrics: held-out metrics of the final model, losses in nats per token; empty if the corpus
             has no held-out text.
+
+    Example:
+        >>> import tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
+        >>> run.directory.root.name, run.model.name, "held_out/loss_15" in run.metrics
+        ('run', 'model', True)
     """
 
     directory: RunDirectory

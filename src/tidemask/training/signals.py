@@ -36,6 +36,16 @@ class Interrupted(BaseException):
 
     Args:
         by: the signal that asked.
+
+    Example:
+        >>> import os, signal
+        >>> from tidemask import Interrupted, StopRequest
+        >>> try:
+        ...     with StopRequest().listening():  # as `pretrain` does
+        ...         os.kill(os.getpid(), signal.SIGTERM)
+        ... except Interrupted as stop:
+        ...     print(stop.by.name, stop.status)
+        SIGTERM 0
     """
 
     def __init__(self, by: signal.Signals) -> None:
@@ -49,7 +59,17 @@ class Interrupted(BaseException):
 
 
 class StopRequest:
-    """Whether this process was asked to stop."""
+    """Whether this process was asked to stop.
+
+    Example:
+        >>> import os, signal
+        >>> from tidemask import StopRequest
+        >>> stop_request = StopRequest()
+        >>> with stop_request.listening(), stop_request.deferred():
+        ...     os.kill(os.getpid(), signal.SIGTERM)
+        >>> stop_request.received.name
+        'SIGTERM'
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None

@@ -79,7 +79,14 @@ class CorpusSplit:
 
 @dataclass(frozen=True)
 class PreparedCorpus:
-    """An opened corpus: its directory, its manifest and its rows."""
+    """An opened corpus: its directory, its manifest and its rows.
+
+    Example:
+        >>> from tidemask import open_corpus
+        >>> corpus = open_corpus("corpus")
+        >>> corpus.train.rows([0, 1]).input_ids.shape, corpus.tokenizer_directory.name
+        ((2, 32), 'tokenizer')
+    """
 
     root: Path
     manifest: Manifest
