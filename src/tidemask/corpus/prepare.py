@@ -95,7 +95,7 @@ def prepare(
     out: str | Path,
     tokenizer: str | Path | None = None,
     vocab_size: int | None = None,
-    tagger: str = "textblob",
+    tagger: str | None = "textblob",
     sequence_length: int = 128,
     held_out: float = 0.05,
     workers: int | None = None,
@@ -111,7 +111,7 @@ def prepare(
         out: directory to be made.
         tokenizer: directory or hub name of a fast tokenizer; `None` trains one.
         vocab_size: maximum entries of the tokenizer that is trained; 8192 if left out.
-        tagger: "textblob", "spacy:NAME_OR_PATH", or "none" for no token classes.
+        tagger: "textblob", "spacy:NAME_OR_PATH", or "none" (or `None`) for no token classes.
         sequence_length: tokens of a row, special ones included.
         held_out: share of the documents kept for evaluation.
         workers: processes; one per core if left out.
@@ -139,7 +139,7 @@ def prepare(
     settings = PrepareSettings(
         tokenizer=None if tokenizer is None else str(tokenizer),
         vocab_size=PrepareSettings.vocab_size if vocab_size is None else vocab_size,
-        tagger=tagger,
+        tagger="none" if tagger is None else tagger,
         sequence_length=sequence_length,
         held_out=held_out,
         workers=available_cores() if workers is None else workers,

@@ -23,7 +23,7 @@ from tidemask.modeling.settings import ModelSettings
 from tidemask.processes import keep_freed_memory
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
-from tidemask.runs.config import load_settings, read_settings
+from tidemask.runs.config import Overrides, load_settings, read_settings
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
     TASKS,
@@ -43,12 +43,12 @@ _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 def evaluate(
     targets: str | Path | Sequence[str | Path],
     *,
-    tasks: Sequence[str] = (HELD_OUT_TASK,),
-    overrides: Sequence[str] = (),
+    tasks: str | Sequence[str] = (HELD_OUT_TASK,),
+    overrides: Overrides = (),
     tasks_from: str | Path | None = None,
     task_data: Mapping[str, str | Path] | None = None,
     data: str | Path | None = None,
-    checkpoints: str = "last",
+    checkpoints: str | int | Sequence[str | int] = "last",
     out: str | Path | None = None,
     jobs: int = 1,
     with_random: bool = True,
@@ -61,8 +61,9 @@ def evaluate(
 
     Args:
         targets: runs, model directories, or names of models on the hub.
-        tasks: names of tasks and groups, or YAML files of your own tasks.
-        overrides: `section.field=value` for the settings of the tasks.
+        tasks: names of tasks and groups, or YAML files of your own tasks; a string separates them
+            by commas.
+        overrides: settings of the tasks: `section.field=value`, or a mapping.
         tasks_from: directory with one directory for each task; `None` takes data from the hub.
         task_data: directories or files of single tasks, by their names.
         data: prepared corpus with the held-out text, in place of that of the run; models that are
@@ -91,6 +92,13 @@ def evaluate(
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
+    if isinstance(tasks, str):
+        tasks = [task.strip() for task in tasks.split(",") if task.strip()]
+    if not isinstance(checkpoints, str):
+        steps = [checkpoints] if isinstance(checkpoints, int) else checkpoints
+        checkpoints = ",".join(map(str, steps))
+    if jobs < 0:
+        raise UserError(f"number of processes outside its range: jobs={jobs}. Expected at least 0.")
     names = [str(target) for target in ([targets] if isinstance(targets, str | Path) else targets)]
     locations = TaskDataLocations(
         root=None if tasks_from is None else Path(tasks_from).expanduser(),

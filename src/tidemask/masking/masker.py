@@ -85,6 +85,10 @@ class Masker:
         token_counts: Int[Tensor, "V"] | None = None,
         weight_of: WeightOf | None = None,
     ) -> None:
+        given: Any = settings
+        if not isinstance(given, MaskingSettings):
+            hint = " Give its `masking`." if hasattr(given, "masking") else ""
+            raise ValueError(f"policy={given!r:.40}. Expected MaskingSettings.{hint}")
         if len(class_names) > NO_CLASS:
             raise ValueError(
                 f"{len(class_names)} class names. Expected at most {NO_CLASS}: a class is a uint8, "

@@ -101,12 +101,16 @@ def recipe_names() -> list[str]:
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+Overrides = str | Sequence[str] | Mapping[str, Any]
+"""Settings over others: `section.field=value` with values in YAML, or values by `section.field`."""
+
+
+def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
     """A recipe by its shipped name or from a YAML file, with overrides applied.
 
     Args:
-        name_or_path: one of `recipe_names()`, or a path that ends in .yaml or .yml.
-        overrides: `section.field=value`, values in YAML.
+        recipe: one of `recipe_names()`, a path that ends in .yaml or .yml, or a recipe.
+        overrides: settings over its own.
 
     Raises:
         UserError: no such recipe; unknown keys, wrong types or values outside their range, all
@@ -117,9 +121,21 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
         >>> load_recipe("mrd-cosine").masking.ratio(0.0)
         0.32
     """
-    raw, origin = _read_recipe(str(name_or_path))
-    raw["overrides"] = [*raw.get("overrides", []), *overrides]
-    return _checked(Recipe, raw, origin, overrides)
+    if isinstance(recipe, Recipe):
+        raw, origin = _plain(recipe), f"recipe {recipe.name}"
+    else:
+        raw, origin = _read_recipe(str(recipe))
+    settings = _as_settings(overrides)
+    raw["overrides"] = [*raw.get("overrides", []), *settings]
+    return _checked(Recipe, raw, origin, settings)
+
+
+def _as_settings(overrides: Overrides) -> list[str]:
+    if isinstance(overrides, str):
+        return [overrides]
+    if isinstance(overrides, Mapping):
+        return [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
+    return list(overrides)
 
 
 def read_run_config(path: Path) -> RunConfig:
@@ -131,18 +147,18 @@ def read_run_config(path: Path) -> RunConfig:
     return _checked(RunConfig, _read_yaml(path), str(path))
 
 
-def load_settings(kind: type[_T], overrides: Sequence[str], origin: str) -> _T:
+def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
     """Settings of any kind, with overrides applied over their defaults.
 
     Args:
         kind: a dataclass of settings.
-        overrides: `section.field=value`, values in YAML.
+        overrides: settings over the defaults.
         origin: what a message calls them.
 
     Raises:
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
-    return _checked(kind, {}, origin, overrides)
+    return _checked(kind, {}, origin, _as_settings(overrides))
 
 
 def read_settings(
@@ -175,8 +191,12 @@ def read_settings(
 
 def to_yaml(config: Recipe | RunConfig) -> str:
     """The configuration with every value spelt out."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config)))
-    return yaml.safe_dump(plain, sort_keys=False, width=100)
+    return yaml.safe_dump(_plain(config), sort_keys=False, width=100)
+
+
+def _plain(config: Recipe | RunConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return plain
 
 
 def apply_override(raw: dict[str, Any], override: str) -> None:
@@ -192,7 +212,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     if not equals or not all(path):
         raise UserError(
             f"unreadable setting: {override!r}. Expected section.field=value, such as "
-            "training.max_steps=500, after the corpus."
+            "training.max_steps=500."
         )
     try:
         value = _load_yaml(text)

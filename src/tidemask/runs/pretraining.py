@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, ParamSpec
 
+from tidemask.errors import UserError
 from tidemask.processes import is_first_rank
 from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.config import load_recipe
+from tidemask.runs.config import Overrides, Recipe, load_recipe
 from tidemask.runs.creation import new_or_same_run, new_run
 from tidemask.runs.displayed_metrics import display_records
 from tidemask.runs.train import train
@@ -50,9 +51,9 @@ def pretrain(
     corpus: str | Path,
     *,
     out: str | Path,
-    recipe: str | Path = "bert",
-    overrides: Sequence[str] = (),
-    resume: Literal["never", "auto"] = "never",
+    recipe: str | Path | Recipe = "bert",
+    overrides: Overrides = (),
+    resume: Literal["never", "auto"] | bool = "never",
     callbacks: RunCallbacks | None = None,
     progress: bool | ProgressDisplay = True,
     stop_request: StopRequest | None = None,
@@ -65,9 +66,9 @@ def pretrain(
     Args:
         corpus: directory made by `prepare`.
         out: run directory to be made.
-        recipe: name of a shipped recipe, or path of a YAML file.
-        overrides: `section.field=value`, over the settings of the recipe.
-        resume: "auto" continues the run in `out` if it was started with the same settings.
+        recipe: name of a shipped recipe, path of a YAML file, or a recipe.
+        overrides: settings over those of the recipe: `section.field=value`, or a mapping.
+        resume: "auto" or True continues the run in `out` if it was started with the same settings.
         callbacks: called while the run trains.
         progress: whether to show progress in a terminal or notebook; or where to show it.
         stop_request: when to stop; signals are received in this call if left out.
@@ -83,10 +84,12 @@ def pretrain(
         >>> run.model.name, run.metrics["held_out/loss_15"] > 0
         ('model', True)
     """
+    if resume not in ("never", "auto", True, False):
+        raise UserError(f'unknown choice: resume={resume!r}. Expected "never" or "auto".')
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         planned = load_recipe(recipe, overrides)
         run = RunDirectory(Path(out).expanduser())
-        if resume != "auto":
+        if resume in ("never", False):
             new_run(planned, Path(corpus), run.root)
         elif new_or_same_run(planned, Path(corpus), run.root):
             display.on_note(f"Run is finished: {out}. Nothing is left to do.")

@@ -57,7 +57,7 @@ def preview(
     corpus: str | Path,
     recipe: Recipe | str | Path = "bert",
     *,
-    progress: Sequence[float] = (0.0, 0.5, 1.0),
+    progress: float | Sequence[float] = (0.0, 0.5, 1.0),
     run: str | Path | None = None,
     sequence: int = 0,
 ) -> list[PreviewStep]:
@@ -74,7 +74,8 @@ def preview(
         sequence: number of the sequence to show.
 
     Raises:
-        UserError: no such corpus, recipe, run or sequence; a policy that the corpus does not fit.
+        UserError: no such corpus, recipe, run or sequence; a progress outside [0, 1]; a policy that
+            the corpus does not fit.
 
     Example:
         >>> import tidemask
@@ -84,6 +85,9 @@ def preview(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
+    shares = [progress] if isinstance(progress, int | float) else progress
+    if not all(0.0 <= share <= 1.0 for share in shares):
+        raise UserError(f"progress outside its range: {shares}. Expected numbers in [0, 1].")
     opened = open_corpus(corpus)
     data = CorpusInputs.of(opened)
     masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
@@ -95,7 +99,7 @@ def preview(
     starts = starts_of_words(batch)[0]
     counted = slice(1, None)  # all but the sequence that is shown
     steps = []
-    for share in progress:
+    for share in shares:
         masked = masker(
             batch,
             progress=share,
