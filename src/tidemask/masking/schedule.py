@@ -9,6 +9,7 @@ numbers; the recipes name them.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -17,8 +18,8 @@ from typing import Annotated, Literal
 from tidemask.settings import OneOf, Settings, check_at_least, check_share, members
 
 
-class _Curve(Settings):
-    """Checks the ratios of a schedule, whichever of them it has, and the progress."""
+class _ScheduleBase(Settings, ABC):
+    """Checks the progress, and the ratios of a schedule that have one of these five names."""
 
     def __post_init__(self) -> None:
         for name in ("ratio", "start", "middle", "peak", "end"):
@@ -31,12 +32,13 @@ class _Curve(Settings):
             raise ValueError(f"progress={progress:g}. Expected a number in [0, 1].")
         return self._at(progress)
 
+    @abstractmethod
     def _at(self, s: float) -> float:
-        raise NotImplementedError
+        """The ratio at a progress that was checked."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Constant(_Curve):
+class Constant(_ScheduleBase):
     """The same ratio from the first step to the last; BERT's baseline is 0.15."""
 
     schedule: Literal["constant"] = "constant"
@@ -48,7 +50,7 @@ class Constant(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(_Curve):
+class Linear(_ScheduleBase):
     """A straight line; MRD linear (Yang et al. 2023) is 2p to 0."""
 
     schedule: Literal["linear"] = "linear"
@@ -62,7 +64,7 @@ class Linear(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine(_Curve):
+class Cosine(_ScheduleBase):
     """Half a cosine wave; MRD cosine, `p (1 + cos(pi s)) + 0.02`, is 0.32 to 0.02 for p = 0.15."""
 
     schedule: Literal["cosine"] = "cosine"
@@ -76,7 +78,7 @@ class Cosine(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quadratic(_Curve):
+class Quadratic(_ScheduleBase):
     """A parabola that falls late (concave) or early (convex)."""
 
     schedule: Literal["quadratic"] = "quadratic"
@@ -93,7 +95,7 @@ class Quadratic(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Triangle(_Curve):
+class Triangle(_ScheduleBase):
     """Straight to `middle` at half the run, then to `end`; a valley if `middle` is the lowest."""
 
     schedule: Literal["triangle"] = "triangle"
@@ -112,7 +114,7 @@ class Triangle(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmupLinear(_Curve):
+class WarmupLinear(_ScheduleBase):
     """Rises from `start` to `peak` during a warm-up, then falls straight to `end`."""
 
     schedule: Literal["warmup_linear"] = "warmup_linear"
@@ -162,7 +164,7 @@ class Phase(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phases(_Curve):
+class Phases(_ScheduleBase):
     """Stretches one after the other: hold, warm up, decay, in any order."""
 
     schedule: Literal["phases"] = "phases"
@@ -188,7 +190,7 @@ class Phases(_Curve):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cyclic(_Curve):
+class Cyclic(_ScheduleBase):
     """Falls from `start` to `end` in every cycle and is reset at the beginning of the next."""
 
     schedule: Literal["cyclic"] = "cyclic"
@@ -219,7 +221,7 @@ Curve = Annotated[_Smooth | Phases | Cyclic, OneOf("schedule")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanOf(_Curve):
+class MeanOf(_ScheduleBase):
     """Constant at the mean of another schedule: the control that predicts as many tokens."""
 
     schedule: Literal["mean_of"] = "mean_of"
