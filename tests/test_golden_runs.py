@@ -1,7 +1,7 @@
 """Thirty steps of three policies against losses that were recorded at revision 3b1ece7.
 
 Counts of masked tokens must agree exactly, whatever the machine; losses to what other kernels of a
-CPU may change. A change that moves numbers on purpose writes the file anew and says why:
+CPU may change. A change that moves numbers on purpose writes the file again and says why:
 
     python tests/test_golden_runs.py CORPUS     # of tests/conftest.py; prints the record
 """
