@@ -114,6 +114,7 @@ def test_public_functions_run_as_the_pages_show_them(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_public_functions_take_places_below_the_home_directory(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

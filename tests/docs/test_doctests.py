@@ -17,6 +17,8 @@ import tidemask
 from places import ROOT
 
 FOLDERS = ("src", "docs", "examples", "benchmarks")
+TRAINING = ("report/compare.py", "runs/pretraining.py", "evaluation/evaluate.py")
+"""Modules whose examples train a model; they are slow tests."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -69,7 +71,11 @@ def _without_checks_of_shapes() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_without_checks_of_shapes")
-@pytest.mark.parametrize("test", TESTS, ids=lambda test: f"{test.name}:{test.lineno + 1}")
+@pytest.mark.parametrize(
+    "test",
+    [pytest.param(t, marks=pytest.mark.slow if t.name.endswith(TRAINING) else ()) for t in TESTS],
+    ids=lambda test: f"{test.name}:{test.lineno + 1}",
+)
 def test_doctests_hold(
     test: doctest.DocTest, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

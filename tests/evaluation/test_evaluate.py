@@ -282,6 +282,7 @@ def test_evaluating_in_parallel_gives_what_one_after_the_other_gives(
         assert all(result.is_reused for result in other.results)
 
 
+@pytest.mark.slow
 def test_evaluating_in_parallel_from_a_script_without_a_guard_says_what_to_do(
     fresh: RunDirectory, tmp_path: Path
 ) -> None:
