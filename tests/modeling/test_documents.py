@@ -21,10 +21,10 @@ ROWS = [[11, 5, 8], [24], [2, 3, 4, 2], [12, 12], [7]]
 """Lengths of the documents of each row, separator included; what is left is padding."""
 
 
-def _rows() -> tuple[torch.Tensor, torch.Tensor]:
+def _rows(padding: int = PAD) -> tuple[torch.Tensor, torch.Tensor]:
     """Packed rows and their attention mask."""
     generator = torch.Generator().manual_seed(8)
-    ids = torch.full((len(ROWS), LENGTH), PAD)
+    ids = torch.full((len(ROWS), LENGTH), padding)
     for row, lengths in enumerate(ROWS):
         filled = sum(lengths)
         ids[row, :filled] = torch.randint(FIRST_WORD, VOCAB, (filled,), generator=generator)
@@ -42,13 +42,17 @@ def _alone(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
     return torch.cat(logits)
 
 
+@pytest.mark.parametrize("padding", [None, SEP], ids=["own padding id", "padded with the end"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_documents_kept_apart_equal_documents_run_alone(name: str, attention: str) -> None:
-    model = tiny(name)
+def test_documents_kept_apart_equal_documents_run_alone(
+    name: str, attention: str, padding: int | None
+) -> None:
+    """Also where documents end in the padding id, from which RoBERTa derives its positions."""
+    model = tiny(name) if padding is None else tiny(name, pad_token_id=padding)
     if attention == "eager" or not name.startswith("deberta"):
         model.set_attn_implementation(attention)
-    ids, mask = _rows()
+    ids, mask = _rows(PAD if padding is None else padding)
     positions = mask.flatten().nonzero().squeeze(1)
     apart = SelectedPositionsLM(model, separator_id=SEP)
     expected = _alone(model, ids)

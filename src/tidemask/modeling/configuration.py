@@ -7,10 +7,10 @@ from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tidemask.errors import UserError
+from tidemask.modeling.padding_id import position_padding
 
 FAILURES = (
     OSError,
@@ -72,23 +72,13 @@ def set_dropout(config: Any, dropout: float | None) -> None:  # whatever class t
         setattr(config, name, dropout)
 
 
-def first_position(encoder: nn.Module) -> int:
-    """Number of a sequence's first position.
-
-    RoBERTa and its relatives reserve the positions up to that of padding and count from the next;
-    their position embeddings have a `padding_idx`.
-    """
-    embeddings = getattr(encoder, "embeddings", None)
-    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
-    return 0 if padding is None else int(padding) + 1
-
-
 def num_positions(model: PreTrainedModel) -> int | None:
     """Longest sequence that a model takes, tokens; `None` if its configuration sets no limit."""
     limit = getattr(model.config, "max_position_embeddings", None)
     if not isinstance(limit, int) or limit <= 0:
         return None
-    return limit - first_position(model.base_model)
+    padding = position_padding(model.base_model)
+    return limit if padding is None else limit - padding - 1
 
 
 def missing_positions(model: PreTrainedModel, sequence_length: int) -> int:

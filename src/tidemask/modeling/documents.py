@@ -2,8 +2,8 @@
 
 A row is `begin document separator document separator ...`. A separator belongs to the document that
 it ends; the begin token belongs to the first document, of which the row may hold only the rest.
-Positions restart at 0 in each document, so that it is encoded as if it stood alone. Padding is a
-document of its own.
+Positions restart in each document as the model itself numbers those of a sequence, so that it is
+encoded as if it stood alone. Padding is a document of its own.
 
 transformers makes no such mask of position ids (`create_bidirectional_mask` ignores them), so an
 explicit one is handed in, and each architecture takes it in its own way.
@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tidemask.modeling.configuration import first_position
+from tidemask.modeling.padding_id import position_padding
 
 
 def document_starts(input_ids: Int[Tensor, "B L"], separator_id: int) -> Bool[Tensor, "B L"]:
@@ -45,11 +45,13 @@ class _DocumentMask:
 
     Attributes:
         visible: whether the first position sees the second.
+        begins: where in the row the document of each position begins.
         positions: number of each position within its document, from 0.
         inside: true where a position is not padding.
     """
 
     visible: Bool[Tensor, "B L L"]
+    begins: Int[Tensor, "B L"]
     positions: Int[Tensor, "B L"]
     inside: Bool[Tensor, "B L"]
 
@@ -61,9 +63,9 @@ def _document_mask(
     begins = torch.where(starts, places, 0).cummax(dim=1).values
     visible = begins[:, :, None] == begins[:, None, :]
     if attention_mask is None:
-        return _DocumentMask(visible, places - begins, torch.ones_like(starts))
+        return _DocumentMask(visible, begins, places - begins, torch.ones_like(starts))
     same_padding = attention_mask[:, :, None] == attention_mask[:, None, :]
-    return _DocumentMask(visible & same_padding, places - begins, attention_mask)
+    return _DocumentMask(visible & same_padding, begins, places - begins, attention_mask)
 
 
 def separation_problem(model: PreTrainedModel) -> str | None:
@@ -105,9 +107,25 @@ def _with_mask(model: Any, input_ids: Tensor, documents: _DocumentMask) -> Tenso
     hidden: Tensor = encoder(
         input_ids=input_ids,
         attention_mask=_for_attention(model, documents.visible),
-        position_ids=documents.positions + first_position(encoder),
+        position_ids=_position_ids(encoder, input_ids, documents),
     )[0]
     return hidden
+
+
+def _position_ids(encoder: Any, input_ids: Tensor, documents: _DocumentMask) -> Tensor:
+    """The numbers that the model gives to the positions of each document if it stands alone.
+
+    RoBERTa and its relatives count those that do not hold the padding id, from the number after
+    that id on; the others have the number of the id itself. That shows where the padding id ends
+    documents, too, as a tokenizer with `pad_token = eos_token` has it.
+    """
+    padding = position_padding(encoder)
+    if padding is None:
+        return documents.positions
+    is_counted = input_ids != padding
+    counted = is_counted.long().cumsum(dim=1)
+    before = (counted - is_counted.long()).gather(1, documents.begins)
+    return (counted - before) * is_counted + padding
 
 
 def _modernbert(model: Any, input_ids: Tensor, documents: _DocumentMask) -> Tensor:

@@ -17,6 +17,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.documents import document_starts, encode_separately, separation_problem
 from tidemask.modeling.heads import HEADS, freeze_unused_bias
 from tidemask.modeling.linear_cross_entropy import linear_cross_entropy
+from tidemask.modeling.padding_id import unpadded
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
 """Called with features, output embeddings, their bias and targets; returns cross-entropies."""
@@ -128,7 +129,7 @@ class SelectedPositionsLM(nn.Module):
         """Logits [B, L, V] of the model's own forward."""
         if starts is not None:
             _check_separable(self.language_model)
-        inputs = {"input_ids": input_ids}
+        inputs = unpadded(self.language_model, input_ids)
         if attention_mask is not None and self._takes_mask:
             inputs["attention_mask"] = attention_mask.long()
         logits: Tensor = self.language_model(**inputs, return_dict=True).logits

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import num_positions
+from tidemask.modeling.padding_id import unpadded
 from tidemask.tasks.zero_shot.text_tokens import check_largest_id
 
 _MASKS = ("[MASK]", "<mask>")
@@ -72,7 +73,8 @@ def fill_masks(
         )
     model.eval()  # type: ignore[no-untyped-call]
     inputs = torch.tensor([ids], device=model.device)
-    probabilities = model(input_ids=inputs).logits[0, places].float().softmax(-1)
+    logits = model(**unpadded(model, inputs)).logits
+    probabilities = logits[0, places].float().softmax(-1)
     best = probabilities.topk(top, dim=-1)
     return [
         [Filling(_shown(tokenizer, i), i, p) for p, i in zip(*columns, strict=True)]

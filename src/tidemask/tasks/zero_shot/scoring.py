@@ -29,6 +29,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.heads import HEADS
+from tidemask.modeling.padding_id import unpadded
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.zero_shot.one_position import encode_at, is_like_bert
@@ -186,7 +187,7 @@ class Scorer:
     def _at(self, ids: Tensor, rows: Tensor, places: Tensor) -> Tensor:
         """What the head takes at one place of each copy [U, H]; without a head, logits [U, V]."""
         if self._head is None:
-            logits: Tensor = self.model(input_ids=ids).logits
+            logits: Tensor = self.model(**unpadded(self.model, ids)).logits
             return logits[rows, places]
         if self._is_like_bert:
             return encode_at(self.model, ids, rows, places)
