@@ -190,6 +190,16 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         ([run.root, "--tasks-from", tmp_path / "no"], "--tasks-from"),
         ([run.root, "--task-data", "cola"], "Expected TASK=DIRECTORY"),
         ([run.root, "--task-data", "cloa=x"], "Did you mean cola?"),
+        ([run.root, "--task-data", "glue=x"], "glue in task_data (--task-data glue=x) are cola"),
+        ([run.root, "--task-data", "held-out=x"], "reads a prepared corpus"),
+        (
+            [run.root, "--task-data", "cola=x", "--task-data", "cola=y"],
+            "two places for one task: cola is in x and y",
+        ),
+        (
+            [run.root, "--task-data", "ner=x", "--task-data", "conll2003=y"],
+            "two places for one task: conll2003 is in x and y",
+        ),
         ([run.root, "--tasks", f"{mine},{mine.with_name('b.yaml')}"], "name of another task"),
         ([run.model, tmp_path / "model", "--out", tmp_path], "models of one name"),
         ([tmp_path / "no"], "no such directory"),
@@ -199,6 +209,24 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         assert (status, out) == (2, ""), arguments
         assert problem in err
         assert len(err.splitlines()) == 1
+
+
+def test_evaluating_finds_data_under_every_name_of_a_task(
+    tidemask: Command, fresh: RunDirectory, tasks: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tasks / "conll2003", tmp_path / "tasks" / "ner")
+    for place in (
+        ["--task-data", f"ner={tasks / 'conll2003'}"],
+        ["--tasks-from", tmp_path / "tasks"],
+    ):
+        status, out, err = tidemask(
+            "evaluate", fresh.root, *QUICK, "fine_tuning.learning_rates=[1e-3]",
+            "fine_tuning.num_seeds=1", "--no-random", "--tasks", "ner", *place,
+        )  # fmt: skip
+        assert status == 0, err
+        assert "conll2003" in out
+    (result,) = (fresh.root / "evaluation").glob("conll2003--*.json")
+    assert "f1/PER" in json.loads(result.read_text())["metrics"]
 
 
 def test_evaluating_reports_damaged_data_before_other_work_begins(

@@ -99,7 +99,7 @@ def evaluate_command(
             tasks=[task.strip() for task in tasks.split(",") if task.strip()],
             overrides=overrides,
             tasks_from=tasks_from,
-            task_data=dict(map(_task_and_path, task_data or [])),
+            task_data=_places(task_data or []),
             data=data,
             checkpoints=checkpoints,
             out=out,
@@ -126,8 +126,16 @@ def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [text for text in arguments if text not in settings], settings
 
 
-def _task_and_path(text: str) -> tuple[str, str]:
-    task, equals, path = text.partition("=")
-    if not (task and equals and path):
-        raise UserError(f"unreadable place: --task-data={text}. Expected TASK=DIRECTORY.")
-    return task, path
+def _places(texts: Sequence[str]) -> dict[str, str]:
+    """Where the data of each task is, from arguments of the form TASK=PATH."""
+    places: dict[str, str] = {}
+    for text in texts:
+        task, equals, path = text.partition("=")
+        if not (task and equals and path):
+            raise UserError(f"unreadable place: --task-data={text}. Expected TASK=DIRECTORY.")
+        if places.setdefault(task, path) != path:
+            raise UserError(
+                f"two places for one task: {task} is in {places[task]} and {path} by --task-data. "
+                "Expected one. Name one."
+            )
+    return places

@@ -26,6 +26,8 @@ from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import Overrides, load_settings, read_settings
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
+    ALIASES,
+    GROUPS,
     TASKS,
     USER_TASKS,
     TaskDataLocations,
@@ -139,11 +141,24 @@ def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> No
     if locations.root is not None and not locations.root.is_dir():
         raise UserError(f"no such directory: tasks_from={locations.root} (--tasks-from).")
     for task, path in locations.named.items():
-        if task not in TASKS:
+        if task in TASKS:
+            continue
+        place = f"task_data (--task-data {task}={path})"
+        if task in GROUPS:
             raise UserError(
-                f"no such task: {task} in task_data (--task-data {task}={path})."
-                f"{did_you_mean(task, TASKS)} Known are {', '.join(TASKS)}."
+                f"several tasks in one place: {task} in {place} are {', '.join(GROUPS[task])}. "
+                "Name the directory that holds those of all tasks as tasks_from (--tasks-from)."
             )
+        if task in CORPUS_TASKS:
+            raise UserError(
+                f"no data of its own: {task} in {place} reads a prepared corpus. Name one as data "
+                "(--data)."
+            )
+        known = (*TASKS, *ALIASES)
+        raise UserError(
+            f"no such task: {task} in {place}.{did_you_mean(task, known)} Known are "
+            f"{', '.join(known)}."
+        )
 
 
 def _run(

@@ -22,7 +22,13 @@ from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
 from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
 from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
-GROUPS: Mapping[str, tuple[str, ...]] = {"glue": tuple(GLUE), "ner": ("conll2003",)}
+ALIASES: Mapping[str, str] = {"ner": "conll2003"}
+"""Other names of tasks; data that is placed under such a name is that of its task."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "glue": tuple(GLUE),
+    **{alias: (task,) for alias, task in ALIASES.items()},
+}
 """Names of several tasks, and other names of single ones."""
 
 ALL = "all"
@@ -95,15 +101,33 @@ class TaskDataLocations:
 
     Attributes:
         root: a directory with one directory for each task; `None` takes the data from the hub.
-        named: directories or files of single tasks, which take precedence.
+        named: directories or files of single tasks by name, which take precedence.
+
+    Raises:
+        UserError: a task is named twice, by its own name and by another.
     """
 
     root: Path | None = None
     named: Mapping[str, Path] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        named: dict[str, Path] = {}
+        for name, path in self.named.items():
+            task = ALIASES.get(name, name)
+            if named.setdefault(task, path) != path:
+                raise UserError(
+                    f"two places for one task: {task} is in {named[task]} and {path} by task_data "
+                    "(--task-data), under two of its names. Expected one. Name one."
+                )
+        object.__setattr__(self, "named", named)
+
     def of(self, task: str) -> Path | None:
         """The directory or file of a task; `None` is the hub."""
-        return self.named.get(task, self.root / task if self.root else None)
+        if task in self.named or self.root is None:
+            return self.named.get(task)
+        names = (task, *(alias for alias, known in ALIASES.items() if known == task))
+        places = [self.root / name for name in names]
+        return next((place for place in places if place.is_dir()), places[0])
 
     def has(self, task: str) -> bool:
         """Whether there is data for a task on this machine."""

@@ -180,6 +180,108 @@ def test_tagging_data_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
         _read(tmp_path)
 
 
+NUMBERED = "1 Anna NNP B-PER\n2 left VBD O\n\n1 Bob NNP B-PER\n2 stays VBZ O\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        NUMBERED,
+        NUMBERED.replace("2 ", "1 ").replace("1 ", "0 ", 1).replace("\n1 Bob", "\n0 Bob"),
+        NUMBERED.replace("1 Bob", "3 Bob").replace("2 stays", "4 stays"),
+        NUMBERED.replace(" ", "\t").replace("1\tAnna", "# id = a\n1-2\tAnnal\t_\t_\n1\tAnna"),
+    ],
+    ids=["from 1", "from 0", "through the file", "with a line of two words"],
+)
+def test_tagging_data_of_numbered_words_has_the_words(tmp_path: Path, text: str) -> None:
+    data = _load(tmp_path, ".conll", text, "-DOCSTART- -X- O O\n\n" + text)
+    for split in ("train", "dev"):
+        assert [s.words for s in data.splits[split]] == [("Anna", "left"), ("Bob", "stays")]
+        assert data.splits[split][0].tags == ("B-PER", "O")
+
+
+def test_tagging_data_of_numbers_that_may_be_words_is_refused(tmp_path: Path) -> None:
+    message = _problem(tmp_path, ".conll", NUMBERED, NUMBERED + "\nEva B NNP B-PER\n")
+    assert "words or their numbers: the first column counts the words of 4 of 5" in message
+    assert "dev.conll, line 7, which begins with 'Eva'" in message
+    message = _problem(tmp_path, ".conll", "1 O\n2 B-PER\n")
+    assert "no words: the first column counts them from" in message
+    assert "train.conll, line 1 on" in message
+    numbers = "1 NUM O\n7 NUM B-X\n\n3 NUM O\n"
+    assert _load(tmp_path, ".conll", numbers).splits["train"][0].words == ("1", "7")
+
+
+def test_tagging_data_of_a_chosen_column_of_words(tmp_path: Path) -> None:
+    kept = _load(tmp_path, ".conll", NUMBERED, word_column=0)
+    assert kept.splits["train"][1].words == ("1", "2")
+    kept = _load(tmp_path, ".conll", NUMBERED, word_column=-2)
+    assert kept.splits["train"][1].words == ("NNP", "VBZ")
+    message = _problem(tmp_path, ".conll", NUMBERED, word_column=3)
+    assert "no column for the word: word_column=3, the tag is in column 3 of 4: " in message
+    assert "train.conll, line 1" in message
+    assert "no column for the word" in _problem(tmp_path, ".conll", NUMBERED, word_column=9)
+
+
+COMMENTED = "# id 5239d808 domain=en\nthe _ _ O\nrhine _ _ B-LOC\n"
+
+
+def test_tagging_data_passes_over_comments_and_keeps_the_word_that_looks_like_one(
+    tmp_path: Path,
+) -> None:
+    text = (
+        COMMENTED
+        + "\n# id 7 of=many words\tdomain=en\n# _ _ B-LOC\nis _ _ O\n# _ _ O\n#tag _ _ O\n"
+        + "\n#begin document (a/b); part 000\nyes _ _ O\n#end document\n\n# alone in its block\n"
+    )
+    data = _load(tmp_path, ".conll", text)
+    assert [s.words for s in data.splits["train"]] == [
+        ("the", "rhine"),
+        ("#", "is", "#", "#tag"),
+        ("yes",),
+    ]
+    assert data.splits["train"][1].tags == ("B-LOC", "O", "O", "O")
+    assert data.splits["train"][0].place.endswith("train.conll, line 2")
+
+
+def test_tagging_data_of_plain_tags_refuses_what_may_be_a_comment(tmp_path: Path) -> None:
+    words = "# SYM\none NUM\n# SYM\n\na SYM\n"
+    data = _load(tmp_path, ".conll", words, kind="words")
+    assert data.splits["train"][0].words == ("#", "one", "#")
+    message = _problem(tmp_path, ".conll", words, "# text\none NUM\n", kind="words")
+    assert "a comment or the word '#': " in message
+    assert "dev.conll, line 1: '# text'" in message
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".conllu", ".jsonl"])
+def test_tagging_data_refuses_empty_words_and_tags_by_their_place(
+    tmp_path: Path, ending: str
+) -> None:
+    def text(word: str, tag: str) -> str:
+        rows = [("Anna", "NOUN"), (word, tag)]
+        if ending == ".jsonl":
+            return json.dumps({"tokens": [w for w, _ in rows], "tags": [t for _, t in rows]})
+        if ending == ".tsv":
+            return "".join(f"{w}\t{t}\n" for w, t in rows)
+        rest = "\t_" * 6
+        return "".join(f"{n}\t{w}\t_\t{t}{rest}\n" for n, (w, t) in enumerate(rows, start=1))
+
+    place = "line 1, word 2" if ending == ".jsonl" else "line 2"
+    message = _problem(tmp_path, ending, text("", "VERB"), kind="words")
+    assert f"empty word: {tmp_path}/train{ending}, {place}, tag 'VERB'" in message
+    message = _problem(tmp_path, ending, text("left", ""), kind="words")
+    assert f"empty tag: {tmp_path}/train{ending}, {place}, word 'left'" in message
+
+
+def test_tagging_data_of_tags_without_a_type_is_of_one_unnamed_type(tmp_path: Path) -> None:
+    text = "missense O\nataxia B\n- I\nx I\n\ncolon I\ncancer I\nx B\n"
+    data = _load(tmp_path, ".conll", text)
+    assert data.tags == ("O", "B", "I")
+    assert [s.tags for s in data.splits["train"]] == [("O", "B", "I", "I"), ("B", "I", "B")]
+    both = _load(tmp_path, ".conll", text + "\nOslo S-LOC\n")
+    assert both.tags == ("O", "B", "I", "B-LOC", "I-LOC")
+    assert "unknown entity tag: 'B-'" in _problem(tmp_path, ".conll", "a B-\nb O\n")
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["O", "A1", "A2", "B1"]), min_size=1, max_size=12))
 def test_tagging_data_schemes_say_the_same(runs: list[str]) -> None:

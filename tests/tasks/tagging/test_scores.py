@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tidemask.tasks.tagging.scores import entity_scores, word_scores
 
-_TAG = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-of-art", "I-of-art"])
+_TAG = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-of-art", "I-of-art", "B", "I"])
 
 
 @st.composite
@@ -24,13 +24,13 @@ def _spans(sentences: list[list[str]]) -> set[tuple[int, int, int, str]]:
     """Sentence, first word, word after the last, and type: as `conlleval` cuts chunks."""
     spans = set()
     for number, tags in enumerate(sentences):
-        start, open_type = 0, ""
+        start, open_type = 0, None
         for position, tag in enumerate([*tags, "O"]):
             prefix, entity = (tag[0], tag[2:]) if tag != "O" else ("O", "")
-            if open_type and (prefix in "BO" or entity != open_type):
+            if open_type is not None and (prefix in "BO" or entity != open_type):
                 spans.add((number, start, position, open_type))
-                open_type = ""
-            if prefix != "O" and not open_type:
+                open_type = None
+            if prefix != "O" and open_type is None:
                 start, open_type = position, entity
     return spans
 
@@ -51,7 +51,9 @@ def test_tagging_scores_of_entities_are_those_of_conlleval(
     gold, guess = pair
     scores = entity_scores(gold, guess)
     spans = _spans(gold), _spans(guess)
-    for entity in ("", *{span[3] for side in spans for span in side}):
+    named = {span[3] for side in spans for span in side} - {""}
+    assert {name for name in scores if name.startswith("f1/")} == {f"f1/{name}" for name in named}
+    for entity in ("", *named):
         chosen = [{span for span in side if entity in ("", span[3])} for side in spans]
         ending = f"/{entity}" if entity else ""
         found = tuple(scores[name + ending] for name in ("precision", "recall", "f1"))

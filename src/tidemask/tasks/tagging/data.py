@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tidemask.errors import UserError
 from tidemask.settings import Settings
 from tidemask.tasks.data import COMPRESSED, TaskData, json_lines
+from tidemask.tasks.tagging.columns import COLUMN_ENDINGS, Column, read_columns
 from tidemask.tasks.tagging.records import read_records, tag_names
 from tidemask.tasks.tagging.sentences import (
     TaggedSentence,
@@ -20,7 +20,7 @@ from tidemask.tasks.tagging.sentences import (
     iob2_tags,
     to_iob2,
 )
-from tidemask.tasks.tagging.text_files import COLUMN_ENDINGS, read_columns, read_conllu
+from tidemask.tasks.tagging.text_files import read_conllu
 from tidemask.tasks.task import check_name
 
 SPLITS: dict[str, tuple[str, ...]] = {
@@ -41,9 +41,12 @@ class TaggingTaskSettings(Settings):
     """Name of the task."""
     kind: TagKind = "entities"
     """`entities` for tags in IOB1, IOB2, BIOES or BILOU, `words` for a plain tag on each word."""
-    column: int | Literal["auto"] = "auto"
+    column: Column = "auto"
     """Column of the tag in files of columns, from 0, or from the end if negative; `auto` is the
     last of CoNLL columns, and UPOS of CoNLL-U."""
+    word_column: Column = "auto"
+    """Column of the word, counted alike; `auto` is the first of CoNLL columns, or the second where
+    the first counts the words of each sentence, and FORM of CoNLL-U."""
     tag_field: str = "auto"
     """Field of the tags in records; `auto` is the first of ner_tags, tags, upos, pos_tags,
     labels that exists."""
@@ -89,8 +92,7 @@ def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingD
     if data.saved is not None:
         splits = _of_datasets(data, settings)
     else:
-        files = find_split_files(data.directory or Path())
-        splits = {split: _read(path, settings) for split, path in files.items()}
+        splits = _of_files(find_split_files(data.directory or Path()), settings)
     for split in ("train", "dev"):
         if split not in splits:
             names = ", ".join(SPLITS[split])
@@ -165,13 +167,23 @@ def find_split_files(source: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path, settings: TaggingTaskSettings) -> list[TaggedSentence]:
-    ending = Path(_without_compression(path.name)).suffix
-    if ending == _JSONL:
-        return read_records(json_lines(path), settings.tag_field, settings.tags)
-    if ending == _CONLLU:
-        return read_conllu(path, settings.column)
-    return read_columns(path, settings.column)
+def _of_files(
+    files: Mapping[str, Path], settings: TaggingTaskSettings
+) -> dict[str, list[TaggedSentence]]:
+    """The sentences of each file, by its ending; files of columns are read with one another."""
+    found, tables = {}, {}
+    for split, path in files.items():
+        ending = Path(_without_compression(path.name)).suffix
+        if ending == _JSONL:
+            found[split] = read_records(json_lines(path), settings.tag_field, settings.tags)
+        elif ending == _CONLLU:
+            found[split] = read_conllu(path, settings.column, settings.word_column)
+        else:
+            tables[split] = path
+    found |= read_columns(
+        tables, column=settings.column, word_column=settings.word_column, kind=settings.kind
+    )
+    return {split: found[split] for split in files}
 
 
 def _stem(name: str) -> str:

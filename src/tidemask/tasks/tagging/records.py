@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.tasks.data import Example
-from tidemask.tasks.tagging.sentences import TaggedSentence
+from tidemask.tasks.tagging.sentences import TaggedSentence, check_word
 
 TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")
 """Fields that may hold the tags of a record; the first that exists does."""
@@ -52,6 +52,8 @@ def _sentence(record: Example, field: str, names: Sequence[str]) -> TaggedSenten
             raise UserError(f"a word that is not a string: {word!r} in {record.place}. Fix it.")
     named = tuple(_named(tag, names, record.place) for tag in tags)
     sentence = TaggedSentence(tuple(words), named, record.place)
+    for number, pair in enumerate(zip(words, named, strict=True), start=1):
+        check_word(*pair, f"{record.place}, word {number}")
     if _NO_TAG not in named:
         return sentence
     kept = [pair for pair in zip(words, named, strict=True) if pair[1] != _NO_TAG]

@@ -10,6 +10,9 @@ from tidemask.errors import missing_package
 from tidemask.tasks.metrics import compute_metrics
 from tidemask.tasks.tagging.sentences import OUTSIDE
 
+_UNNAMED = "\0"
+"""Stands for the type of tags without one; no file has it, for its lines are text."""
+
 Tags = Sequence[Sequence[str]]
 """Tags, or words, of each sentence."""
 
@@ -26,8 +29,8 @@ def entity_scores(gold: Tags, predicted: Tags) -> dict[str, float]:
         predicted: with the same prefixes, valid IOB2 or not; as many for each sentence.
 
     Returns:
-        `f1`, `precision`, `recall`, `accuracy`, and `f1/PER` and so on for each type that occurs;
-        fractions in [0, 1].
+        `f1`, `precision`, `recall`, `accuracy`, and `f1/PER` and so on for each named type that
+        occurs; fractions in [0, 1].
 
     References:
         Tjong Kim Sang and De Meulder, "Introduction to the CoNLL-2003 Shared Task" (2003).
@@ -37,12 +40,13 @@ def entity_scores(gold: Tags, predicted: Tags) -> dict[str, float]:
         from nervaluate import Evaluator
     except ImportError as error:
         raise missing_package("scoring entities", "nervaluate", extra="eval") from error
-    rows = [[list(tags) for tags in side] for side in (gold, predicted)]
+    rows = [[list(map(_with_type, tags)) for tags in side] for side in (gold, predicted)]
     types = sorted({tag[2:] for side in rows for tags in side for tag in tags if tag != OUTSIDE})
     results = Evaluator(*rows, tags=types, loader="list").evaluate()
     pairs = list(zip(_flat(gold), _flat(predicted), strict=True))
     scores = {"accuracy": sum(tag == guess for tag, guess in pairs) / len(pairs)}
-    named = {"": results["overall"], **{f"/{t}": results["entities"][t] for t in types}}
+    named = {"": results["overall"]}
+    named |= {f"/{t}": results["entities"][t] for t in types if t != _UNNAMED}
     for ending, result in named.items():
         strict = result["strict"]
         scores[f"f1{ending}"] = float(strict.f1)
@@ -80,6 +84,11 @@ def word_scores(
     if unseen:
         scores["accuracy/unseen"] = sum(unseen) / len(unseen)
     return scores
+
+
+def _with_type(tag: str) -> str:
+    """`B` and `I` alone as tags of a type, which `nervaluate` asks for."""
+    return tag if tag == OUTSIDE or "-" in tag else f"{tag}-{_UNNAMED}"
 
 
 def _flat(side: Tags) -> list[str]:

@@ -47,41 +47,69 @@ class TaggedSentence:
             )
 
 
+def check_word(word: str, tag: str, place: str) -> None:
+    """Refuse a word or a tag without any letter.
+
+    Raises:
+        UserError: one is empty; the message names the place.
+    """
+    for name, text in (("word", word), ("tag", tag)):
+        if not text:
+            other = f"word {word!r}" if word else f"tag {tag!r}"
+            raise UserError(
+                f"empty {name}: {place}, {other}. Expected a word and its tag. Fix the line, or "
+                "remove it."
+            )
+
+
+def is_entity_tag(tag: str) -> bool:
+    """Whether a tag is `O`, or a prefix, alone or with a hyphen and a type: `B`, `B-PER`."""
+    return tag == OUTSIDE or (
+        tag[:1] in _PREFIXES and (len(tag) == 1 or (len(tag) > 2 and tag[1] == "-"))
+    )
+
+
 def to_iob2(sentence: TaggedSentence) -> TaggedSentence:
     """The same entities in IOB2, from IOB1, IOB2, BIOES, BILOU or BMES.
 
     IOB1 writes `I-X` for the first word of an entity, and `B-X` only where another of the same
-    type ends right before. No scheme has to be named: the same rule reads all of them.
+    type ends right before. No scheme has to be named: the same rule reads all of them. Prefixes
+    alone (`B`, `I`), as in corpora with one type of entity, are entities of one unnamed type.
 
     Raises:
-        UserError: a tag is neither `O` nor a prefix, a hyphen and a type.
+        UserError: a tag is neither `O` nor a prefix, alone or with a hyphen and a type.
     """
     # A word begins an entity if its prefix says so, or if no entity of its type is open. An entity
     # stays open until a prefix of its last word, a tag outside, or one of another type.
     converted = []
-    inside = ""  # type of the open entity
+    inside = None  # type of the open entity
     for position, tag in enumerate(sentence.tags):
         if tag == OUTSIDE:
-            inside = ""
+            inside = None
             converted.append(tag)
             continue
-        prefix, hyphen, entity = tag[:1], tag[1:2], tag[2:]
-        if prefix not in _PREFIXES or hyphen != "-" or not entity:
+        if not is_entity_tag(tag):
             raise UserError(
                 f"unknown entity tag: {tag!r} of word {position + 1}, "
-                f"{sentence.words[position]!r}: {sentence.place}. Expected O, or B-, I-, E- or S- "
-                "and a type, such as B-PER. Choose another column, or kind=words for plain tags."
+                f"{sentence.words[position]!r}: {sentence.place}. Expected O, or B, I, E or S "
+                "with a hyphen and a type, such as B-PER, or alone. Choose another column, or "
+                "kind=words for plain tags."
             )
+        prefix, entity = tag[0], tag[2:]
         begins = prefix in _BEGINS or entity != inside
-        converted.append(("B-" if begins else "I-") + entity)
-        inside = "" if prefix in _ENDS else entity
+        converted.append(_tag("B" if begins else "I", entity))
+        inside = None if prefix in _ENDS else entity
     return TaggedSentence(sentence.words, tuple(converted), sentence.place)
 
 
 def iob2_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """`O`, then `B-X` and `I-X` of every type that occurs, in alphabetical order of the types."""
     types = sorted({tag[2:] for tag in tags if tag != OUTSIDE})
-    return (OUTSIDE, *(prefix + entity for entity in types for prefix in ("B-", "I-")))
+    return (OUTSIDE, *(_tag(prefix, entity) for entity in types for prefix in "BI"))
+
+
+def _tag(prefix: str, entity: str) -> str:
+    return f"{prefix}-{entity}" if entity else prefix
 
 
 def check_tags(sentences: Sequence[TaggedSentence], known: Sequence[str], origin: str) -> None:

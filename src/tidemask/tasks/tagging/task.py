@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from transformers import (
     AutoModelForTokenClassification,
@@ -75,6 +76,13 @@ class TaggingTask(FineTunedTask[TaggingFeatures]):
     def data_fingerprint(self) -> dict[str, str]:
         """SHA-256 of words and tags by split."""
         return self._loaded.fingerprint()
+
+    def describe(self) -> dict[str, Any]:
+        """As of every fine-tuned task, without settings that results of before do not name."""
+        described = super().describe()
+        if self.settings.word_column == "auto":
+            del described["task"]["word_column"]
+        return described
 
     def check(self) -> None:
         """Read every sentence.
