@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tidemask.atomic import sync, write_atomically
 from tidemask.errors import UserError, one_line
+from tidemask.reading import read_yaml
 
 MetricValue = int | float | str | None
 """A scalar in a line of `metrics.jsonl`."""
@@ -152,13 +151,7 @@ class RunDirectory:
                 f"not a run directory: {self.root}. Expected a file run.yaml in it. "
                 "Name a directory made by `tidemask pretrain`."
             )
-        try:
-            content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"damaged configuration: {self.config}: {one_line(error)}") from error
-        if not isinstance(content, dict):
-            raise UserError(f"damaged configuration: {self.config}. Expected a mapping.")
-        return content
+        return read_yaml(self.config)
 
     def read_environment(self) -> dict[str, Any]:
         """Versions, device and corpus of the run; empty if they were never written.

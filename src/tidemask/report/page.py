@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tidemask.reading import dump_yaml
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.figures.all_charts import ChartGroups
 from tidemask.report.figures.palette import run_colour, style_sheet
@@ -114,7 +114,7 @@ def _described(run: ComparedRun) -> dict[str, Any]:
         "device": run.recorded("device") or MISSING,
         "versions": run.recorded("versions") or MISSING,
     }
-    config = yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)
+    config = dump_yaml(dict(run.config))
     return {"run": run, "colour": run_colour(run.index).variable, "config": config, "facts": facts}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,12 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tidemask.errors import UserError, did_you_mean, one_line
+from tidemask.errors import UserError, did_you_mean
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
+from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
@@ -134,7 +133,9 @@ def _as_settings(overrides: Overrides) -> list[str]:
     if isinstance(overrides, str):
         return [overrides]
     if isinstance(overrides, Mapping):
-        return [f"{name}={json.dumps(value)}" for name, value in overrides.items()]
+        return [
+            f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()
+        ]
     return list(overrides)
 
 
@@ -144,7 +145,7 @@ def read_run_config(path: Path) -> RunConfig:
     Raises:
         UserError: the file is missing, damaged, or holds settings that are wrong.
     """
-    return _checked(RunConfig, _read_yaml(path), str(path))
+    return _checked(RunConfig, read_yaml(path), str(path))
 
 
 def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
@@ -176,7 +177,7 @@ def read_settings(
     Raises:
         UserError: the file is missing, damaged, or holds settings that are wrong.
     """
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     for section, fields in (defaults or {}).items():
         own = raw.get(section)
         if own is None or isinstance(own, dict):
@@ -191,7 +192,7 @@ def read_settings(
 
 def to_yaml(config: Recipe | RunConfig) -> str:
     """The configuration with every value spelt out."""
-    return yaml.safe_dump(_plain(config), sort_keys=False, width=100)
+    return dump_yaml(_plain(config))
 
 
 def _plain(config: Recipe | RunConfig) -> dict[str, Any]:
@@ -205,7 +206,8 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     Choosing another schedule or weighting discards the fields of the one it replaces.
 
     Raises:
-        UserError: the override has no `=`, its value is not YAML, or it goes through a value.
+        UserError: the override has no `=`, its value is not YAML or ambiguous, or it goes through a
+            value.
     """
     dotted, equals, text = override.partition("=")
     path = dotted.strip().split(".")
@@ -214,10 +216,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
             f"unreadable setting: {override!r}. Expected section.field=value, such as "
             "training.max_steps=500."
         )
-    try:
-        value = _load_yaml(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"unreadable value: {override!r} is not YAML. Quote it.") from error
+    value = parse_yaml(text, f"value of {override!r}")
     node = raw
     for name in path[:-1]:
         node = node.setdefault(name, {})
@@ -228,19 +227,6 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     node[path[-1]] = value
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that also takes `2e-3` for a number, as YAML 1.2 does."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
-
-
 def _shipped() -> Any:
     return resources.files("tidemask") / "recipes"
 
@@ -248,26 +234,14 @@ def _shipped() -> Any:
 def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
     if name.endswith((".yaml", ".yml")):
         path = Path(name).expanduser()
-        return {"name": path.stem, **_read_yaml(path)}, name
+        return {"name": path.stem, **read_yaml(path)}, name
     if name not in recipe_names():
         raise UserError(
             f"no such recipe: {name}.{did_you_mean(name, recipe_names())} Shipped are "
             f"{', '.join(recipe_names())}; a file of your own ends in .yaml."
         )
     text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")
-    return {"name": name, **_load_yaml(text)}, f"recipe {name}"
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = _load_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"no such file: {path}.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"unreadable file: {path}: {one_line(error)}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"unreadable file: {path}. Expected a mapping of sections.")
-    return content
+    return {"name": name, **parse_yaml(text, f"recipe: {name}")}, f"recipe {name}"
 
 
 @cache

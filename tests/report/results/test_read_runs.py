@@ -113,7 +113,7 @@ def test_reading_refuses_what_is_not_a_run(tmp_path: Path) -> None:
         ("metrics.jsonl", "rubbish\n", "damaged metrics"),
         ("metrics.jsonl", '{"step": "x"}\n', "line 1: step='x'"),
         ("metrics.jsonl", '{"step": 2}\n{"step": 1}\n', "line 2: step=1"),
-        ("run.yaml", "a: [", "damaged configuration"),
+        ("run.yaml", "a: [", "unreadable file: .*run.yaml, line 1, column 5"),
         ("environment.json", "{", "damaged file"),
         ("evaluation/held-out--final.json", "[]", "damaged file"),
         ("evaluation/held-out--final.json", '{"task": "held-out"}', "damaged evaluation"),

@@ -1,0 +1,48 @@
+"""The text of a small file, and how a message shows where something is in it, and what."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from tidemask.errors import UserError
+
+MAX_SHOWN = 60
+"""A message shows this many characters of a value."""
+
+
+def read_text(path: Path, max_bytes: int, complaint: str) -> str:
+    """The text of a regular file; a pipe could keep us waiting, and a device has no end."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{complaint}: {path} is not a regular file. Name a file.")
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}.") from None
+    except OSError as error:
+        raise UserError(f"{complaint}: {path}: {error.strerror}.") from error
+    if len(content) > max_bytes:
+        raise UserError(f"{complaint}: {path} has more than {max_bytes:,} bytes.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", errors="replace")
+        line, column = place_in(before, len(before))
+        raise UserError(
+            f"{complaint}: {path}, line {line}, column {column}: the byte "
+            f"0x{content[error.start]:02X} is not UTF-8. Save the file as UTF-8."
+        ) from error
+
+
+def place_in(text: str, position: int) -> tuple[int, int]:
+    """Line and column, both from 1, of a position in a text."""
+    *before, last = text[:position].split("\n")
+    return len(before) + 1, len(last) + 1
+
+
+def shown(value: object) -> str:
+    """A value as JSON, not too long for a message."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -1,0 +1,128 @@
+"""JSON that is checked against a type, by pydantic."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from tidemask.errors import UserError, one_line
+from tidemask.reading.text import MAX_SHOWN, read_text, shown
+
+_T = TypeVar("_T")
+
+MAX_JSON_BYTES = 50_000_000
+"""A longer file is refused, unless the caller expects one."""
+
+
+def read_json(
+    path: Path,
+    kind: type[_T],
+    *,
+    what: str = "file",
+    advice: str = "",
+    max_bytes: int = MAX_JSON_BYTES,
+) -> _T:
+    """The content of a JSON file, which has the given type.
+
+    Args:
+        path: the file.
+        kind: such as a dataclass, a `TypedDict` or `dict[str, float]`; checked strictly, so that
+            neither `"1"` nor `true` is a number. Fields that it does not name are not looked at.
+        what: what a message calls the file.
+        advice: the end of a message, what to do.
+        max_bytes: a longer file is refused.
+
+    Raises:
+        UserError: there is no such file, or it is damaged: not JSON, a field of another type, a key
+            twice, NaN or Infinity. File, field and the value seen are named.
+    """
+    text = read_text(path, max_bytes, f"damaged {what}")
+    return parse_json(text, kind, f"{what}: {path}", advice=advice)
+
+
+def parse_json(text: str, kind: type[_T], where: str, *, advice: str = "") -> _T:
+    """The value of a JSON text, which has the given type; for a line of a file, say.
+
+    Args:
+        text: one JSON value.
+        kind: its type, as in `read_json`.
+        where: what a message calls damaged, such as `metrics: metrics.jsonl, line 7`.
+        advice: the end of a message, what to do.
+
+    Raises:
+        UserError: as `read_json`.
+
+    Example:
+        >>> parse_json('{"step": 3}', dict[str, int], "metrics: metrics.jsonl, line 7")
+        {'step': 3}
+        >>> parse_json('{"step": "3"}', dict[str, int], "metrics: metrics.jsonl, line 7")
+        Traceback (most recent call last):
+        tidemask.errors.UserError: damaged metrics: metrics.jsonl, line 7: step="3". Expected ...
+    """
+    end = f" {advice}" if advice else ""
+    try:
+        json.loads(
+            text,
+            object_pairs_hook=_distinct,
+            parse_constant=_finite,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
+        checked: _T = _adapter(kind).validate_json(text, strict=True)  # type: ignore[arg-type]
+    except RecursionError:
+        raise UserError(f"damaged {where}: it is nested too deeply.{end}") from None
+    except ValidationError as error:
+        raise UserError(f"damaged {where}: {_problems(error)}{end}") from error
+    except ValueError as error:
+        raise UserError(f"damaged {where}: {one_line(error).rstrip('.')}.{end}") from error
+    return checked
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise ValueError(f"the key {name} is there twice")
+        names.add(name)
+
+
+def _whole(text: str) -> None:
+    if len(text) > MAX_SHOWN:
+        raise ValueError(f"{text[:MAX_SHOWN]}... is a number of {len(text):,} digits")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:MAX_SHOWN]} is not a finite number")
+    return number
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """The validator of a type; building one takes longer than validating with it."""
+    return TypeAdapter(kind)
+
+
+def _problems(error: ValidationError) -> str:
+    """What pydantic found, a sentence for each problem."""
+    found: dict[str, list[str]] = {}
+    for one in error.errors(include_url=False):
+        field = ".".join(map(str, one["loc"]))
+        if one["type"] == "missing":
+            found[f"{field} is missing."] = []
+        elif one["type"] in ("json_invalid", "value_error"):
+            found[f"{one['msg'].rstrip('.')}."] = []
+        else:
+            value = shown(one["input"])
+            expected = one["msg"].replace("Input should be ", "")
+            found.setdefault(f"{field or 'content'}={value}.", []).append(expected)
+    return " ".join(
+        f"{seen} Expected {' or '.join(dict.fromkeys(expected))}." if expected else seen
+        for seen, expected in found.items()
+    )
