@@ -1,4 +1,4 @@
-"""Thirty steps of three policies against losses that were recorded at revision 3b1ece7.
+"""Thirty steps of three policies against losses that were recorded when rows became full.
 
 Counts of masked tokens must agree exactly, whatever the machine; losses to what other kernels of a
 CPU may change. A change that moves numbers on purpose writes the file again and says why:

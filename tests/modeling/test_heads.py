@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 
 from tidemask.modeling.heads import HEADS
 from tidemask.modeling.selected_positions import SelectedPositionsLM
-from tiny_models import ARCHITECTURES, VOCAB, batch, tiny
+from tiny_models import ARCHITECTURES, SEP, VOCAB, batch, tiny
+from watched_operations import AttentionMasks, HostReads
 
 
 def _own_loss(
@@ -125,3 +126,22 @@ def test_heads_of_other_architectures_run_in_full_with_a_warning(
     expected = model(input_ids=ids, **inputs).logits.flatten(0, 1)[positions]
     torch.testing.assert_close(wrapped.logits(ids, positions, mask), expected)
     wrapped(ids, positions, ids.flatten()[positions], mask).sum().backward()
+
+
+@pytest.mark.parametrize("separator_id", [None, SEP], ids=["together", "apart"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_heads_rows_without_padding_have_no_mask_and_are_not_read(
+    name: str, separator_id: int | None
+) -> None:
+    if name.startswith("deberta"):
+        pytest.skip("its attention is its own, and makes numbers on the host")
+    model = SelectedPositionsLM(tiny(name), separator_id=separator_id)
+    ids, selected, _ = batch(padded=False)
+    positions = selected.flatten().nonzero().squeeze(1)
+    targets = ids.flatten()[positions]
+    with HostReads() as reads, AttentionMasks() as attention:
+        model(ids, positions, targets).sum().backward()
+    assert reads.names == []
+    sees_all = [mask is None for mask in attention.masks]
+    everywhere = (0, 3) if name.startswith("modernbert") else range(len(sees_all))  # not in windows
+    assert sees_all == [separator_id is None and i in everywhere for i in range(len(sees_all))]

@@ -3,7 +3,8 @@
 A row is `begin document separator document separator ...`. A separator belongs to the document that
 it ends; the begin token belongs to the first document, of which the row may hold only the rest.
 Positions restart in each document as the model itself numbers those of a sequence, so that it is
-encoded as if it stood alone. Padding is a document of its own.
+encoded as if it stood alone. Padding is a document of its own, and so is the end token of a row
+whose last document just ended.
 
 transformers makes no such mask of position ids (`create_bidirectional_mask` ignores them), so an
 explicit one is handed in, and each architecture takes it in its own way.

@@ -1,5 +1,4 @@
 import time
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -50,47 +49,35 @@ def packed(documents, form):
     return Rows.concatenate(blocks_of(documents, form))
 
 
-def slow_words(documents, form):
-    """Words as (ids, word starts, classes), separators among them."""
-    words = []
+def slow_contents(documents, form):
+    """The content of each row as (id, whether a word starts, class), token by token."""
+    contents, content, needs_separator = [], [], False
     for each in documents:
-        if words and len(each.ids) and form.end_id is not None:
-            words.append(([form.end_id], [False], [NO_CLASS]))
-        bounds = [*np.flatnonzero(each.word_starts).tolist(), len(each.ids)]
-        for begin, end in pairwise(bounds):
-            for cut in range(begin, end, form.capacity):
-                part = slice(cut, min(end, cut + form.capacity))
-                ids = each.ids[part].tolist()
-                starts = [True] + [False] * (len(ids) - 1)
-                words.append((ids, starts, each.classes[part].tolist()))
-    return words
-
-
-def slow_contents(words, capacity):
-    """The words of each row: as many as fit, and no separator at either end."""
-    contents, content = [], []
-    for word in words:
-        if content and sum(len(ids) for ids, _, _ in content) + len(word[0]) > capacity:
-            contents.append(content)
-            content = []
-        if content or word[1][0]:
-            content.append(word)
-    contents += [content] * bool(content)
-    return [content if content[-1][1][0] else content[:-1] for content in contents]
+        separator = [(END, False, NO_CLASS)] * (needs_separator and form.end_id is not None)
+        needs_separator |= bool(len(each.ids))
+        tokens = zip(
+            each.ids.tolist(), each.word_starts.tolist(), each.classes.tolist(), strict=True
+        )
+        for token in [*separator * bool(len(each.ids)), *tokens]:
+            if len(content) == form.capacity:
+                contents.append(content)
+                content = []
+            if content:
+                content.append(token)
+            elif token[0] != END:
+                content = [(token[0], True, token[2])]
+    return contents + [content] * bool(content)
 
 
 def slow_rows(documents, form):
     """Rows of (ids, word starts, classes, length), as the module describes them."""
     result = []
-    for content in slow_contents(slow_words(documents, form), form.capacity):
-        begin = [([BEGIN], [False], [NO_CLASS])] * (form.begin_id is not None)
-        end = [([END], [False], [NO_CLASS])] * (form.end_id is not None)
-        length = sum(len(ids) for ids, _, _ in begin + content + end)
-        padding = [([PAD], [False], [NO_CLASS])] * (form.sequence_length - length)
-        columns = zip(*begin, *content, *end, *padding, strict=True)
-        result.append(
-            (*([value for part in column for value in part] for column in columns), length)
-        )
+    for content in slow_contents(documents, form):
+        begin = [(BEGIN, False, NO_CLASS)] * (form.begin_id is not None)
+        end = [(END, False, NO_CLASS)] * (form.end_id is not None)
+        row = begin + content + end
+        padding = [(PAD, False, NO_CLASS)] * (form.sequence_length - len(row))
+        result.append((*map(list, zip(*row, *padding, strict=True)), len(row)))
     return result
 
 
@@ -118,20 +105,20 @@ def test_packing_loses_nothing_and_keeps_the_order(word_lengths, form):
 
 
 @given(word_lengths=many_documents, form=forms)
-def test_packing_splits_no_word_that_fits_a_row(word_lengths, form):
+def test_packing_pads_the_last_row_alone(word_lengths, form):
+    rows = packed(documents_of(word_lengths), form)
+    assert (rows.length[:-1] == form.sequence_length).all()
+
+
+@given(word_lengths=many_documents, form=forms)
+def test_packing_starts_words_where_documents_do_and_where_rows_begin(word_lengths, form):
     documents = documents_of(word_lengths)
-    row_of, starts_of = {}, {}
+    starts = {int(i) for each in documents for i in each.ids[each.word_starts]}
     rows = packed(documents, form)
-    for row, (ids, starts) in enumerate(zip(rows.input_ids, rows.word_start, strict=True)):
-        row_of |= dict.fromkeys(ids.tolist(), row)
-        starts_of |= dict(zip(ids.tolist(), starts.tolist(), strict=True))
-    for each in documents:
-        for word in np.split(each.ids, np.flatnonzero(each.word_starts)[1:]):
-            if 0 < len(word) <= form.capacity:
-                assert len({row_of[token] for token in word.tolist()}) == 1
-                assert [starts_of[token] for token in word.tolist()] == [True] + [False] * (
-                    len(word) - 1
-                )
+    first = rows.input_ids[:, int(form.begin_id is not None)]
+    found = rows.input_ids[rows.word_start]
+    assert sorted(found.tolist()) == sorted(starts | set(first.tolist()))
+    assert sum(each.num_words for each in documents) == sum(map(len, word_lengths))
 
 
 @given(word_lengths=many_documents, form=forms, block_tokens=st.integers(1, 40))
@@ -154,28 +141,35 @@ def test_packing_puts_documents_into_one_row_with_a_separator_between():
     assert rows.length.tolist() == [11]
 
 
-def test_packing_pads_where_the_next_word_does_not_fit():
+def test_packing_cuts_a_word_at_the_end_of_a_row():
     rows = packed([document([3, 3, 1])], layout(7))
-    assert rows.input_ids.tolist() == [[1, 10, 11, 12, 2, 0, 0], [1, 13, 14, 15, 16, 2, 0]]
-    assert rows.length.tolist() == [5, 6]
+    assert rows.input_ids.tolist() == [[1, 10, 11, 12, 13, 14, 2], [1, 15, 16, 2, 0, 0, 0]]
+    assert rows.word_start.astype(int).tolist() == [[0, 1, 0, 0, 1, 0, 0], [0, 1, 1, 0, 0, 0, 0]]
+    assert rows.token_class[:, 1:3].tolist() == [[3, 3], [3, 1]]
+    assert rows.length.tolist() == [7, 4]
 
 
 def test_packing_cuts_a_word_that_is_longer_than_a_row():
     rows = packed([document([1, 9])], layout(6))
     assert rows.input_ids.tolist() == [
-        [1, 10, 2, 0, 0, 0],
-        [1, 11, 12, 13, 14, 2],
-        [1, 15, 16, 17, 18, 2],
-        [1, 19, 2, 0, 0, 0],
+        [1, 10, 11, 12, 13, 2],
+        [1, 14, 15, 16, 17, 2],
+        [1, 18, 19, 2, 0, 0],
     ]
-    assert rows.word_start.sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert rows.word_start.sum(axis=1).tolist() == [2, 1, 1]
     assert rows.word_start[:, 1].all()
 
 
-def test_packing_a_row_neither_begins_nor_ends_with_a_separator():
+def test_packing_a_row_may_end_with_a_separator_and_never_begins_with_one():
     rows = packed(documents_of([[4], [3], [4]]), layout(6))
-    assert rows.input_ids[:, :2].tolist() == [[1, 10], [1, 14], [1, 17]]
-    assert rows.length.tolist() == [6, 5, 6]
+    assert rows.input_ids.tolist() == [
+        [1, 10, 11, 12, 13, 2],
+        [1, 14, 15, 16, 2, 2],
+        [1, 17, 18, 19, 20, 2],
+    ]
+    assert rows.word_start[:, 4].tolist() == [False, False, False]
+    assert rows.token_class[1].tolist() == [255, 3, 3, 3, 255, 255]
+    assert rows.length.tolist() == [6, 6, 6]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class SplitCounts:
         num_documents: documents, near-duplicates not counted.
         num_sequences: rows.
         num_tokens: tokens of text, neither special nor padding.
-        num_words: words, as the tokenizer cuts them.
+        num_words: words, as the tokenizer cuts them; one that rows cut counts once.
         class_counts: tokens by the name of their class; absent classes count 0.
     """
 

@@ -1,9 +1,10 @@
-"""A stream of encoded documents to rows of one length, with nothing dropped and no word split.
+"""A stream of encoded documents to full rows of one length, with nothing dropped.
 
-A row is `begin content end`, padded at its tail; begin and end are the tokenizer's special tokens
-for that, where it has them. Documents follow one another within a row, an end token between them.
-A row takes as many whole words as fit. Only a word longer than a whole row's content is cut, at
-that length, and each piece of it counts as a word.
+A row is `begin content end`; begin and end are the tokenizer's special tokens for that, where it
+has them. Documents follow one another within a row, an end token between them. A word that does not
+end with its row is cut there: its rest begins the next row, and each piece counts as a word of its
+row. So every row is full, and only the last one is padded: a batch without it needs no attention
+mask.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class EncodedDocument:
     word_starts: NDArray[np.bool_]
     classes: NDArray[np.uint8]
 
+    @property
+    def num_words(self) -> int:
+        """Words of the document, each counted once, however rows cut it."""
+        return int(self.word_starts[1:].sum()) + bool(len(self.ids))
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -44,8 +50,8 @@ class Rows:
 
     Attributes:
         input_ids: vocabulary ids, smallest unsigned type that holds the vocabulary, shape [n, L].
-        word_start: whether a token is its word's first, shape [n, L]; false at special and
-            padding positions, so that its sum is the number of words.
+        word_start: whether a token is its word's first in this row, shape [n, L]; false at special
+            and padding positions, so that a row's sum is its number of words.
         token_class: class of each token's word, shape [n, L]; `NO_CLASS` where it has none, and at
             special and padding positions.
         length: positions before the padding, special tokens included, shape [n].
@@ -120,13 +126,12 @@ class RowPacker:
         yield from self._pack(is_last=True)
 
     def _pack(self, *, is_last: bool) -> Iterator[Rows]:
-        ids, kinds, classes = self._take_waiting()
-        capacity = self._layout.capacity
-        _cut_long_words(kinds, capacity)
-        begins, ends, num_used = _row_bounds(kinds, capacity, is_last=is_last)
+        stream = self._take_waiting()
+        ids, kinds, classes = stream
+        begins, ends, num_used = _row_bounds(kinds, self._layout.capacity, is_last=is_last)
         self._rest = (ids[num_used:], kinds[num_used:], classes[num_used:])
         if len(begins) or is_last:
-            yield _fill_rows(self._layout, (ids, kinds, classes), begins, ends)
+            yield _fill_rows(self._layout, stream, begins, ends)
 
     def _take_waiting(self) -> _Stream:
         """The tokens that are left over and the waiting documents, separators between them."""
@@ -154,44 +159,26 @@ def _separator(end_id: int) -> _Stream:
     )
 
 
-def _cut_long_words(kinds: NDArray[np.uint8], capacity: int) -> None:
-    """Start a new word wherever one has filled a whole row; changes `kinds` in place."""
-    starts = np.flatnonzero(kinds != _INSIDE)
-    lengths = np.diff(starts, append=len(kinds))
-    for word in np.flatnonzero(lengths > capacity):
-        begin = starts[word]
-        kinds[begin + capacity : begin + lengths[word] : capacity] = _WORD_START
-
-
 def _row_bounds(
     kinds: NDArray[np.uint8], capacity: int, *, is_last: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Begin and end of each row's content in the stream, and how many tokens the rows use up.
 
-    A separator at either end of a row is left out: the row's own special tokens stand there. A row
-    that is not full is made only of the last tokens of the stream.
+    A separator at the begin of a row is left out: the row's own special token stands there. One at
+    its end stays, so that the row is full. Fewer tokens than fill a row make one only if they are
+    the last of the stream, which are never a separator.
     """
-    # A unit is a word or a separator. A row takes units as long as they fit whole; as the starts
-    # ascend, bisection finds the first that does not, so the loop runs once a row, not once a word.
-    # Words are no longer than a row here, so each row takes at least one.
-    starts = np.append(np.flatnonzero(kinds != _INSIDE), len(kinds))
     bounds: list[tuple[int, int]] = []
-    unit, num_units = 0, len(starts) - 1
-    while unit < num_units:
-        if kinds[starts[unit]] == _SEPARATOR:
-            unit += 1
-            continue
-        begin = int(starts[unit])
-        if begin + capacity >= len(kinds) and not is_last:
+    begin, num_tokens = 0, len(kinds)
+    while begin < num_tokens:
+        begin += int(kinds[begin] == _SEPARATOR)
+        end = begin + capacity
+        if end > num_tokens and not is_last:
             break
-        next_unit = int(np.searchsorted(starts, begin + capacity, side="right")) - 1
-        end = int(starts[next_unit])
-        if kinds[starts[next_unit - 1]] == _SEPARATOR:  # a separator is one token
-            end -= 1
-        bounds.append((begin, end))
-        unit = next_unit
+        bounds.append((begin, min(end, num_tokens)))
+        begin = end
     begins, ends = np.array(bounds, np.int64).reshape(-1, 2).T
-    return begins, ends, int(starts[unit])
+    return begins, ends, min(begin, num_tokens)
 
 
 def _fill_rows(
@@ -214,6 +201,7 @@ def _fill_rows(
     input_ids[:, content] = np.where(is_content, ids[places], layout.pad_id)
     word_start = np.zeros((num_rows, length), np.bool_)
     word_start[:, content] = is_content & (kinds[places] == _WORD_START)
+    word_start[:, offset] = True  # also where the row begins within a word
     token_class = np.full((num_rows, length), NO_CLASS, np.uint8)
     token_class[:, content] = np.where(is_content, classes[places], NO_CLASS)
 

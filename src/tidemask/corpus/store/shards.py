@@ -46,6 +46,7 @@ class SplitWriter:
         """Add one more document."""
         self._num_documents += 1
         self._num_tokens += len(document.ids)
+        self._num_words += document.num_words
         for rows in self._packer.add(document):
             self._keep(rows)
 
@@ -69,7 +70,6 @@ class SplitWriter:
     def _keep(self, rows: Rows) -> None:
         self._hash.update(rows)
         self._num_sequences += len(rows.length)
-        self._num_words += int(rows.word_start.sum())
         self._class_counts += np.bincount(rows.token_class.ravel(), minlength=NO_CLASS + 1)
         self._pending.append(rows)
         self._num_pending += len(rows.length)
