@@ -133,7 +133,7 @@ def test_building_counts_robertas_offset(
         ('{"model_type": "bert", "is_decoder": true}', "not an encoder: .*is_decoder=true"),
         (
             '{"model_type": "own", "auto_map": {"AutoConfig": "code.Config"}}',
-            "configuration not readable: .*custom code",
+            "code of its own: .*config.json has an auto_map",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def _damage(directory: Path, kind: str) -> None:
         ("damaged", "Error while deserializing"),
         ("no json", "not a valid JSON"),
         ("unknown", "model type `zzz`"),
-        ("remote code", "custom code"),
+        ("remote code", "code of its own: .*config.json has an auto_map"),
         ("causal", "Unrecognized configuration class"),
         ("decoder", "not an encoder: .* is_decoder=true"),
         ("other shape", r"weights of another model: .* of shape \(.*32.*\), its .*64"),

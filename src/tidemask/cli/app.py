@@ -25,7 +25,7 @@ from tidemask.cli.preview import preview_command
 from tidemask.cli.recipes import recipes_command
 from tidemask.cli.resume import resume_command
 from tidemask.cli.score import score_command
-from tidemask.cli.terminal import print_error, stdout
+from tidemask.cli.terminal import escape_what_cannot_be_encoded, print_error, print_line
 from tidemask.errors import UserError
 from tidemask.processes import ending_early, is_first_rank
 
@@ -41,7 +41,7 @@ app = typer.Typer(
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        stdout.print(f"tidemask {__version__}")
+        print_line(f"tidemask {__version__}")
         raise typer.Exit
 
 
@@ -84,6 +84,7 @@ _FIRST_RANK_SECONDS = 5.0
 @ending_early()
 def main() -> NoReturn:
     """Run a command; exit with its status."""
+    escape_what_cannot_be_encoded()
     try:
         app(standalone_mode=True)
     except UserError as error:

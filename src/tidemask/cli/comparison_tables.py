@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from tidemask.cli.tables import blocks_that_fit, print_table
-from tidemask.cli.terminal import stdout
+from tidemask.cli.terminal import print_line
 from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, UNIGRAM_ENTROPY, WALL_SECONDS
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def show_comparison(comparison: Comparison) -> None:
     if comparison.downstream.rows:
         _show_downstream(comparison.downstream)
     for sentence in (*comparison.warnings, comparison.seeds):
-        stdout.print(sentence, soft_wrap=True)
-    stdout.print(f"Report: {comparison.page}", soft_wrap=True)
+        print_line(sentence)
+    print_line(f"Report: {comparison.page}")
 
 
 def _show_held_out(summary: Table) -> None:

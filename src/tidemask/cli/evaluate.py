@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tidemask.cli.interrupts import interruptible, stopping_at_sigterm
-from tidemask.cli.terminal import print_error, progress_display, stderr
+from tidemask.cli.terminal import print_error, print_note, progress_display
 from tidemask.errors import UserError
 
 
@@ -112,7 +112,7 @@ def evaluate_command(
         f"{job.task}: {note}" for job in results for seed in job.results for note in seed.notes
     )
     for note in dict.fromkeys(notes):
-        stderr.print(note, markup=False, soft_wrap=True)
+        print_note(note)
     problems = [f"{job.task} not measured: {job.problem}" for job in results if job.problem]
     for problem in dict.fromkeys(problems):
         print_error(problem)

@@ -7,7 +7,7 @@ from statistics import median
 
 from tidemask.cli.held_out_table import show_evaluations
 from tidemask.cli.tables import blocks_that_fit, print_table
-from tidemask.cli.terminal import stdout
+from tidemask.cli.terminal import print_line
 from tidemask.evaluation.jobs import JobResult
 from tidemask.run_record import HELD_OUT, HELD_OUT_TASK
 
@@ -41,7 +41,7 @@ def _show_scores(target: str, jobs: Sequence[JobResult]) -> None:
     found = {(job.task, job.checkpoint): job for job in jobs}
     num_seeds = max(len(job.results) for job in jobs)
     spread = f", median (lowest to highest) of up to {num_seeds} seeds" if num_seeds > 1 else ""
-    stdout.print(f"{target}: shares x 100{spread}", soft_wrap=True)
+    print_line(f"{target}: shares x 100{spread}")
     cells = {
         (task, metric, name): _cell(found.get((task, name)), metric)
         for task, metric in lines

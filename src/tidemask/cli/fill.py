@@ -6,7 +6,6 @@ import dataclasses
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from tidemask.cli.options import JsonOption, ModelArgument
 from tidemask.cli.tables import print_json, print_table
@@ -32,5 +31,5 @@ def fill_command(
             words = [dataclasses.asdict(filling) for filling in candidates]
             print_json({"mask": number, "words": words})
             continue
-        rows = [[escape(filling.token), f"{filling.probability:.4f}"] for filling in candidates]
+        rows = [[filling.token, f"{filling.probability:.4f}"] for filling in candidates]
         print_table(["word", "probability"], rows, title=f"Mask {number}" if several else "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tidemask.cli.terminal import print_error, stderr
+from tidemask.cli.terminal import print_error, print_note
 from tidemask.processes import is_first_rank, is_launched
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
         except Interrupted as stop:
             leave_launched()
             if is_first_rank():
-                stderr.print(f"Stopped by {stop.by.name}: {_saved(directory)}", soft_wrap=True)
+                print_note(f"Stopped by {stop.by.name}: {_saved(directory)}")
             raise typer.Exit(stop.status) from None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tidemask.cli.tables import print_table
-from tidemask.cli.terminal import progress_display, stdout
+from tidemask.cli.terminal import print_line, progress_display
 
 
 def prepare_command(
@@ -77,9 +77,8 @@ def prepare_command(
         for name, n in (("training", manifest.train), ("held-out", manifest.held_out))
     ]
     print_table(["split", "documents", "words", "tokens", "sequences"], rows)
-    stdout.print(
+    print_line(
         f"{manifest.vocab_size:,} vocabulary entries, tagger {manifest.tagger}, "
-        f"{manifest.num_duplicates_dropped:,} near-duplicates dropped",
-        soft_wrap=True,
+        f"{manifest.num_duplicates_dropped:,} near-duplicates dropped"
     )
-    stdout.print(f"Corpus: {out}", soft_wrap=True)
+    print_line(f"Corpus: {out}")

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
-from tidemask.cli.terminal import stderr, stdout
+from tidemask.cli.terminal import print_note, stdout
 from tidemask.errors import UserError
+from tidemask.progress.line import printable
 
 if TYPE_CHECKING:
     from tidemask.runs.preview import PreviewStep, PreviewToken
@@ -55,14 +56,13 @@ def preview_command(
 
     loaded = load_recipe(recipe, settings or [])
     if run is None and loaded.masking.content.weighting == "class_loss":
-        stderr.print(
+        print_note(
             "Without the losses of a run all are masked alike. "
             + (
                 "Those of vocabulary entries are in checkpoints alone, so no more can be shown."
                 if loaded.masking.uses_vocabulary_loss
                 else "Name one by --run to see its weights."
-            ),
-            soft_wrap=True,
+            )
         )
     steps = preview(corpus, loaded, progress=_progresses(progress), run=run, sequence=sequence)
     show_preview(stdout, steps, recipe=loaded.name)
@@ -70,7 +70,7 @@ def preview_command(
 
 def show_preview(console: Console, steps: Sequence[PreviewStep], *, recipe: str) -> None:
     """Print each step: its ratio, the passage, and the share of each class."""
-    legend = Text(f"{recipe}: ")
+    legend = Text(f"{printable(recipe)}: ")
     in_colour = console.color_system is not None
     occurring = {token.state for step in steps for token in step.tokens} | _ALWAYS_EXPLAINED
     for state, meaning in _LEGEND.items():
@@ -89,8 +89,8 @@ def show_preview(console: Console, steps: Sequence[PreviewStep], *, recipe: str)
         )
         console.print(passage(step.tokens, in_colour=in_colour))
         if step.class_shares:
-            console.print(class_line(step.class_shares), style="dim")
-        console.print(length_line(step.length_ratios), style="dim")
+            console.print(Text(printable(class_line(step.class_shares)), style="dim"))
+        console.print(Text(length_line(step.length_ratios), style="dim"))
 
 
 def passage(tokens: Sequence[PreviewToken], *, in_colour: bool) -> Text:
@@ -100,8 +100,9 @@ def passage(tokens: Sequence[PreviewToken], *, in_colour: bool) -> Text:
         if number and token.starts_word:
             text.append(" ")
         shown = f"{token.text}←{token.original}" if token.state == "random" else token.original
+        shown = printable(shown)
         if token.state == "visible":
-            text.append(token.text)
+            text.append(printable(token.text))
         elif in_colour:
             text.append(shown, style=_STYLES[token.state])
         else:

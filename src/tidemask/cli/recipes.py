@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tidemask.cli.tables import print_table
-from tidemask.cli.terminal import stdout
+from tidemask.cli.terminal import print_line, stdout
 
 
 def recipes_command(
@@ -28,7 +28,7 @@ def recipes_command(
         from tidemask.cli.recipe_figure import draw_recipes
 
         draw_recipes(recipe_names() if name is None else [name], plot)
-        stdout.print(f"Figure: {plot}", soft_wrap=True)
+        print_line(f"Figure: {plot}")
         return
     if name is not None:
         stdout.out(to_yaml(load_recipe(name)), end="", highlight=False)

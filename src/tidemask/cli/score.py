@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
 
 from tidemask.cli.options import JsonOption, ModelArgument
 from tidemask.cli.tables import print_json, print_table
-from tidemask.cli.terminal import progress_display, stdout
+from tidemask.cli.terminal import print_line, progress_display
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
     from tidemask.tasks.zero_shot.pll import pseudo_perplexity
 
     rows = [
-        [escape(_short(text)), f"{score.num_tokens:,}", f"{score.pll:,.3f}", f"{score.pppl:,.2f}"]
+        [_short(text), f"{score.num_tokens:,}", f"{score.pll:,.3f}", f"{score.pppl:,.2f}"]
         for text, score in zip(texts, scores, strict=True)
     ]
     if len(rows) > 1:
@@ -100,10 +99,9 @@ def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
     print_table(["text", "tokens", "PLL", "PPPL"], rows, title="Pseudo-log-likelihood, nats")
     cut = [score for score in scores if score.num_windows > 1]
     if cut:
-        stdout.print(
+        print_line(
             f"{len(cut)} of {len(scores)} texts are longer than the model, and were read in "
-            f"{sum(score.num_windows for score in cut)} windows.",
-            soft_wrap=True,
+            f"{sum(score.num_windows for score in cut)} windows."
         )
 
 
@@ -111,7 +109,7 @@ def _show_tokens(model: ModelUnderTest, scores: Sequence[TextScore]) -> None:
     for score in scores:
         tokens = model.tokenizer.convert_ids_to_tokens(score.token_ids.tolist())
         rows = [
-            [escape(str(token)), f"{value:.3f}"]
+            [str(token), f"{value:.3f}"]
             for token, value in zip(tokens, score.log_probabilities, strict=True)
         ]
         print_table(["token", "log-probability"], rows)

@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from tidemask.cli.terminal import stdout
+from tidemask.progress.line import printable
 
 
 def print_table(
@@ -17,7 +19,7 @@ def print_table(
 ) -> None:
     """Print a table of results; all but the first `text_columns` columns are aligned right."""
     table = Table(
-        title=title or None,
+        title=Text(printable(title), style="table.title") if title else None,
         title_justify="left",
         header_style="bold",
         box=SIMPLE_HEAD,
@@ -27,11 +29,18 @@ def print_table(
     for number, column in enumerate(columns):
         is_text = number < text_columns
         table.add_column(
-            column, justify="left" if is_text else "right", no_wrap=number == 0 or not is_text
+            _text(column),
+            justify="left" if is_text else "right",
+            no_wrap=number == 0 or not is_text,
         )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_text, row))
     stdout.print(table)
+
+
+def _text(cell: str) -> Text:
+    """A cell as it stands; the table would read a string as markup."""
+    return Text(printable(cell))
 
 
 def blocks_that_fit(widths: Sequence[int], room: int) -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidemask.cli.held_out_table import show_start_and_final
 from tidemask.cli.interrupts import leave_launched
-from tidemask.cli.terminal import stdout
+from tidemask.cli.terminal import print_line
 from tidemask.processes import is_first_rank
 from tidemask.run_record import RunDirectory
 
@@ -14,4 +14,4 @@ def show_trained_run(run: RunDirectory) -> None:
     leave_launched()
     if is_first_rank():
         show_start_and_final(run)
-        stdout.print(f"Model: {run.model}", soft_wrap=True)
+        print_line(f"Model: {run.model}")

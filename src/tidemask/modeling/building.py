@@ -23,6 +23,7 @@ from tidemask.modeling.configuration import (
     set_dropout,
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
+from tidemask.pretrained import from_config, from_pretrained
 
 
 def build_model(
@@ -60,6 +61,8 @@ def build_model(
         if missing:
             config.max_position_embeddings += missing
             model = _from_config(config, seed)
+    except UserError:
+        raise
     except FAILURES as error:
         raise UserError(
             f"no model of this configuration: {path}: {first_sentence(error)} "
@@ -71,9 +74,7 @@ def build_model(
 def _from_config(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForMaskedLM.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=torch.float32, trust_remote_code=False
-        )
+        model: PreTrainedModel = from_config(AutoModelForMaskedLM, config, dtype=torch.float32)
     return model
 
 
@@ -85,9 +86,9 @@ def _read_config(path: Path) -> PreTrainedConfig:
             "or a directory with one. Check the spelling."
         )
     try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(
-            str(file), trust_remote_code=False, local_files_only=True
-        )
+        config: PreTrainedConfig = from_pretrained(AutoConfig, file)
+    except UserError:
+        raise
     except FAILURES as error:
         raise UserError(
             f"configuration not readable: {file}: {first_sentence(error)} "

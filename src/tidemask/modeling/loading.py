@@ -1,7 +1,7 @@
 """Models that exist: our own checkpoints, and the weights that further pre-training starts from.
 
 Weights come as float32 in whatever type they were saved. No code of a model's author ever runs:
-`trust_remote_code` is off, and of pickled files only tensors are read.
+`pretrained.py` sees to that, and of pickled files only tensors are read.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tidemask.modeling.configuration import (
     first_sentence,
     set_dropout,
 )
+from tidemask.pretrained import from_pretrained
 
 
 @contextmanager
@@ -65,9 +66,15 @@ def load_model(directory: Path) -> PreTrainedModel:
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
     try:
         with quietly():
-            model, report = AutoModelForMaskedLM.from_pretrained(
-                directory, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+            model, report = from_pretrained(
+                AutoModelForMaskedLM,
+                directory,
+                config=from_pretrained(AutoConfig, directory),
+                dtype=torch.float32,
+                output_loading_info=True,
             )
+    except UserError:
+        raise
     except FAILURES as error:
         raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
     if absent := sorted(report["missing_keys"]):
@@ -100,13 +107,13 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
     try:
         with quietly(), torch.random.fork_rng():
             torch.manual_seed(seed)
-            config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+            config = from_pretrained(AutoConfig, place)
             check_masked_lm(config, name)
             set_dropout(config, dropout)
-            model, report = AutoModelForMaskedLM.from_pretrained(
+            model, report = from_pretrained(
+                AutoModelForMaskedLM,
                 place,
                 config=config,
-                trust_remote_code=False,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # so that the report names them; refused below
                 output_loading_info=True,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
-from tidemask.progress.line import Part, Stage, bar_line, log_line
+from tidemask.progress.line import Part, Stage, bar_line, log_line, printable
 
 _LOG_EVERY_SECONDS = 10.0
 _FIRST_LINE_SECONDS = 2.0
@@ -54,7 +54,7 @@ class ProgressDisplay:
     """
 
     def __init__(self, console: Console | None = None, *, logs: bool = False) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        self._console = console or Console(stderr=True, highlight=False, emoji=False)
         self._is_live = self._console.is_terminal or self._console.is_jupyter
         self._logs = logs
         self._progress = Progress(_Line(self._console), console=self._console)
@@ -90,7 +90,7 @@ class ProgressDisplay:
 
     def on_note(self, sentence: str) -> None:
         """Show a sentence above the progress."""
-        self._console.print(sentence, markup=False, soft_wrap=True)
+        self._print(sentence)
 
     def _draw(self, stage: Stage, now: float) -> None:
         self._progress.start()
@@ -108,7 +108,11 @@ class ProgressDisplay:
         now = time.monotonic()
         if at_once or now - self._last_line >= _LOG_EVERY_SECONDS:
             self._last_line = now
-            self._console.print(line, markup=False, soft_wrap=True)
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        """Print a line in which nothing is markup, whatever the console does with other strings."""
+        self._console.print(printable(line), markup=False, emoji=False, soft_wrap=True)
 
 
 @contextmanager

@@ -8,12 +8,14 @@ time left, so rich draws this line as its only column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.text import Text
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST_BAR = 24
 _SHORTEST_BAR = 4
 
@@ -69,10 +71,22 @@ class Stage:
         return Part(8, f"{left} left", left)
 
 
+def printable(text: str) -> str:
+    r"""Text with escapes for what a terminal would obey, or no encoding has.
+
+    Those are control characters other than tab and line feed, and lone surrogates.
+
+    Example:
+        >>> printable("caf\udce9 \x1b[31mred")
+        'caf\\udce9 \\x1b[31mred'
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def log_line(stage: Stage, now: float) -> str:
     """A line for a file: `training: 400 of 2000  loss 4.87  ratio 0.150  ...  0:01:23 left`."""
     total = f" of {stage.total}" if stage.total else ""
-    head = f"{stage.name}: {stage.done}{total}"
+    head = f"{printable(stage.name)}: {stage.done}{total}"
     return "  ".join([head, *(part.text for part in _parts(stage, now, has_rate=False))])
 
 
@@ -80,12 +94,12 @@ def bar_line(stage: Stage, now: float, *, width: int, name_width: int = 0) -> Te
     """A line for a terminal, at most `width` columns wide, with a bar where there is room."""
     count = f"{stage.done}/{stage.total}" if stage.total else f"{stage.done}"
     parts = [Part(9, count, count), *_parts(stage, now, has_rate=True)]
-    name = stage.name.ljust(name_width)
+    name = printable(stage.name).ljust(name_width)
     texts = [part.text for part in parts]
     if _width(name, texts) + _SHORTEST_BAR + 1 > width:
         texts = [part.brief for part in parts]
     if _width(name, texts) > width:
-        name = stage.name
+        name = printable(stage.name)
     while len(parts) > 1 and _width(name, texts) > width:
         least = parts.index(min(parts))
         del parts[least], texts[least]

@@ -19,6 +19,7 @@ from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
 from tidemask.modeling.loading import encoder_is_absent, load_model, quietly
+from tidemask.pretrained import from_config, from_pretrained
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
 
@@ -138,13 +139,15 @@ class ModelUnderTest:
         try:
             with quietly(), torch.random.fork_rng():
                 torch.manual_seed(seed)
-                model, report = auto_class.from_pretrained(
+                model, report = from_pretrained(
+                    auto_class,
                     self.directory,
                     config=settings,
-                    trust_remote_code=False,
                     dtype=torch.float32,
                     output_loading_info=True,
                 )
+        except UserError:
+            raise
         except FAILURES as error:
             raise self._unloadable(error) from error
         if encoder_is_absent(model, report["missing_keys"]):
@@ -162,7 +165,9 @@ class ModelUnderTest:
     def _built(self, auto_class: Any, config: Any) -> PreTrainedModel:
         try:
             with quietly():
-                model: PreTrainedModel = auto_class.from_config(config).float()
+                model: PreTrainedModel = from_config(auto_class, config).float()
+        except UserError:
+            raise
         except FAILURES as error:
             raise self._unloadable(error) from error
         return model
@@ -172,9 +177,9 @@ class ModelUnderTest:
             raise UserError(f"no model: {self.directory}. Expected a directory with a config.json.")
         try:
             with quietly():
-                return AutoConfig.from_pretrained(
-                    self.directory, trust_remote_code=False, **changes
-                )
+                return from_pretrained(AutoConfig, self.directory, **changes)
+        except UserError:
+            raise
         except FAILURES as error:
             raise self._unloadable(error) from error
 

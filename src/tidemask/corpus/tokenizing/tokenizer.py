@@ -186,11 +186,13 @@ def load_tokenizer(name: str) -> CorpusTokenizer:
 def _load(name: str) -> Any:  # whatever class the directory names
     from transformers import AutoTokenizer
 
+    from tidemask.pretrained import from_pretrained
+
     directory = local_directory(name, expected="a tokenizer: a directory with a tokenizer.json")
     try:
-        if directory is not None:
-            return AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
-        return AutoTokenizer.from_pretrained(name)
+        return from_pretrained(AutoTokenizer, directory or name)
+    except UserError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise UserError(
             f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "

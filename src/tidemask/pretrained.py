@@ -1,0 +1,98 @@
+"""What transformers loads: configurations, models, tokenizers; code of their authors never runs.
+
+Every `from_pretrained` and `from_config` of an auto class in the tree is here. transformers asks on
+standard input whether it may run code that a directory names, unless an argument says so; here one
+says no.
+An attention implementation named by a configuration is code from the hub, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.paths import check_plain_files
+
+_FILES = ("config.json", "tokenizer_config.json")
+"""Where a directory names its own classes, under `auto_map`."""
+
+
+def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
+    """What an auto class of transformers loads from a directory, a file, or the hub.
+
+    Args:
+        auto_class: such as `AutoTokenizer`.
+        place: a directory or a file here; else a name on the hub. Nothing is downloaded for what
+            is here.
+        options: of its `from_pretrained`.
+
+    Raises:
+        UserError: it needs code of its own, or has a file that is a pipe or a device.
+        Exception: whatever transformers raises for what is missing or damaged.
+    """
+    path = Path(place)
+    if path.is_dir():
+        check_plain_files(path)
+    if path.exists():
+        options["local_files_only"] = True
+    with _refusing_own_code(place):
+        loaded = auto_class.from_pretrained(str(place), trust_remote_code=False, **options)
+    _check_attention(loaded, place)
+    return loaded
+
+
+def from_config(auto_class: Any, config: Any, **options: Any) -> Any:
+    """The model with random weights that an auto class of transformers makes of a configuration.
+
+    Args:
+        auto_class: such as `AutoModelForMaskedLM`.
+        config: as `from_pretrained` of `AutoConfig` gives it.
+        options: of its `from_config`.
+
+    Raises:
+        UserError: it needs code of its own.
+        Exception: whatever transformers raises for a configuration that it cannot use.
+    """
+    place = str(getattr(config, "_name_or_path", "") or "the configuration")
+    _check_attention(config, place)
+    with _refusing_own_code(place):
+        return auto_class.from_config(config, trust_remote_code=False, **options)
+
+
+@contextmanager
+def _refusing_own_code(place: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):  # the option that its message offers
+            raise
+        raise UserError(
+            f"code of its own: {_naming_file(Path(place))} has an auto_map, whose Python is never "
+            "run here. Expected a model and a tokenizer that transformers has. Remove auto_map and "
+            "name a class of transformers in its place, or convert it where you trust its author."
+        ) from error
+
+
+def _naming_file(place: Path) -> Path:
+    """The file that names classes of its own; the place itself if none of the known ones does."""
+    for path in [place, *(place / name for name in _FILES)]:
+        try:
+            if "auto_map" in json.loads(path.read_text(encoding="utf-8")):
+                return path
+        except (OSError, ValueError, TypeError):
+            continue
+    return place
+
+
+def _check_attention(loaded: Any, place: str | Path) -> None:
+    """Refuse a kernel of the hub, `owner/name`, as a configuration's attention implementation."""
+    named = getattr(loaded, "_attn_implementation", None)
+    if "/" in str(named or ""):
+        raise UserError(
+            f"code of its own: {place}: attn_implementation={named} is a kernel on the hub, which "
+            "is never run here. Expected sdpa or eager. Remove it from config.json."
+        )

@@ -1,0 +1,103 @@
+"""Names that users give are printed as they are: never markup, an emoji or a control sequence."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prose import text
+from small_runs import TINY
+
+Command = Callable[..., tuple[int, str, str]]
+
+NAMES = ["c[red]x", "[/]", "[bold", ":boom:[link=file:/x]y[/]"]
+"""Each is markup or an emoji for rich, and some of them raise `MarkupError` in it."""
+
+WHERE_A_NAME_STANDS = [
+    "prepare {name} --out {out}",
+    "prepare text.txt --out {out} --tokenizer ./{name}",
+    "prepare text.txt --out {out} --tagger {name}",
+    "pretrain {name} --out {out}",
+    "pretrain corpus --out {out} --recipe {name}",
+    "pretrain corpus --out {out} {name}=3",
+    "pretrain corpus --out {out} --resume {name}",
+    "resume {name}",
+    "evaluate ./{name}",
+    "evaluate model --tasks {name}",
+    "evaluate model --tasks blimp --task-data {name}=x",
+    "evaluate model --tasks-from {name}",
+    "fill ./{name} text",
+    "score ./{name} text",
+    "score model --file {name}",
+    "compare {name} --out {out}",
+    "preview {name}",
+    "preview corpus --progress {name}",
+    "recipes {name}",
+    "recipes --plot {name}",
+    "{name}",
+    "recipes --{name}",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("arguments", WHERE_A_NAME_STANDS)
+def test_names_stand_in_an_error_as_they_are(
+    tidemask: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    Path("text.txt").write_text("A fox saw the grapes.\n", encoding="utf-8")
+    for place in ("corpus", "model"):
+        Path(place).mkdir()
+        Path(place, "config.json").write_text("{}", encoding="utf-8")
+    filled = [part.format(name=name, out="out") for part in arguments.split()]
+    status, _, err = tidemask(*filled)
+    assert status == 2
+    assert name in err
+    assert "\x1b" not in err
+
+
+@pytest.mark.slow
+def test_names_are_printed_as_they_are_by_every_command(
+    tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command at work in directories whose names are markup, with files of such names."""
+    root = tmp_path / "c[red]x :boom: [bold [" / "i]"
+    root.mkdir(parents=True)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", "200")
+    (root / "te[xt].txt").write_text(text(40), encoding="utf-8")
+    corpus, run, recipe = root / "[corpus", root / "run[/]x", root / "my [red] recipe.yaml"
+    shutil.copy(Path(__file__).parents[2] / "src/tidemask/recipes/bert.yaml", recipe)
+
+    def shown(*arguments: object) -> str:
+        status, out, err = tidemask(*arguments)
+        assert status == 0, err
+        return out
+
+    sizes = ("--vocab-size", 200, "--sequence-length", 32, "--held-out", 0.2, "--workers", 1)
+    assert f"Corpus: {corpus}" in shown("prepare", root / "te[xt].txt", "--out", corpus, *sizes)
+    trained = shown("pretrain", corpus, "--out", run, "--recipe", recipe, *TINY)
+    assert f"Model: {run / 'model'}" in trained
+    shutil.rmtree(run / "model")
+    assert f"Model: {run / 'model'}" in shown("resume", run)
+    assert "my [red] recipe: " in shown("preview", corpus, "--recipe", recipe)
+    assert "my [red] recipe" in shown("recipes", recipe)
+    scored = shown("score", run, "[red]the[/] :boom: [bold", "--tokens")
+    assert "[red]the[/] :boom: [bold" in scored
+    assert "probability" in shown("fill", run, "[bold the [MASK] [/red]")
+    evaluated = shown("evaluate", run, "--tasks", "pseudo-perplexity", "--no-random")
+    assert f"{run}: shares x 100" in evaluated
+    compared = shown("compare", run, "--out", root / "re[port]")
+    assert f"Report: {root / 're[port]' / 'index.html'}" in compared
+    assert "my [red] recipe" in compared
+    assert f"Figure: {root / 'fig[ure].svg'}" in shown(
+        "recipes", recipe, "--plot", root / "fig[ure].svg"
+    )
