@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ HELD_OUT_PERCENTS: tuple[int, ...] = (5, 15, 30)
 FREQUENCY_BANDS: tuple[tuple[int, int], ...] = ((0, 50), (50, 75), (75, 90), (90, 99), (99, 100))
 """Bands of vocabulary entries, the most frequent first: the per cent of the training tokens whose
 entries are more frequent, from and below. The last band also holds what was never seen."""
+
+_CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
 
 CHANGEABLE_SETTINGS = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
 """Settings of training that change no number: a run may continue with other values of them."""
@@ -132,13 +135,18 @@ class RunDirectory:
         return self.root / f"checkpoint-{step}"
 
     def checkpoints(self) -> list[tuple[int, Path]]:
-        """Complete checkpoints with their steps, oldest first."""
-        found = []
-        for path in self.root.glob("checkpoint-*"):
-            step = path.name.removeprefix("checkpoint-")
-            if step.isdigit() and path.is_dir():
-                found.append((int(step), path))
-        return sorted(found)
+        """Directories that are named as checkpoints, with their steps, oldest first."""
+        return [(step, path) for step, path in self.checkpoint_places() if path.is_dir()]
+
+    def checkpoint_places(self) -> list[tuple[int, Path]]:
+        """All that is named as a checkpoint, whatever it is, with its step, the oldest first."""
+        named = ((_CHECKPOINT.fullmatch(path.name), path) for path in self.root.glob("*"))
+        return sorted((int(match[1]), path) for match, path in named if match)
+
+    def misnamed_checkpoints(self) -> list[Path]:
+        """What is called a checkpoint of no step that can be: `checkpoint-007`."""
+        named = self.root.glob("checkpoint-*")
+        return sorted(path for path in named if not _CHECKPOINT.fullmatch(path.name))
 
     def read_config(self) -> dict[str, Any]:
         """The resolved configuration as nested mappings.

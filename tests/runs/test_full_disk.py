@@ -20,7 +20,7 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
-from tidemask.training.checkpoint_files import problem_with
+from tidemask.training.checkpoint_checks import problem_with
 
 SETTINGS = (
     "training.max_steps=12", "training.save_steps=6", "training.logging_steps=1",
@@ -70,7 +70,7 @@ def _steps(run: RunDirectory) -> list[int]:
 def _assert_whole(run: RunDirectory) -> None:
     """Every file that is there under its name is complete, and there is nothing else."""
     assert run.metrics.read_text().endswith("}\n")
-    assert all(problem_with(path) is None for _, path in run.checkpoints())
+    assert all(problem_with(path, step) is None for step, path in run.checkpoints())
     assert not list(run.root.glob("**/*.tmp"))
     assert not run.model.exists()
 

@@ -18,7 +18,8 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import resume_notes, train
-from tidemask.training.checkpoint_files import SEAL_FILE, find_resume_point, problem_with
+from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with
+from tidemask.training.checkpoint_files import find_resume_point
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_resume_passes_over_a_damaged_checkpoint(
     assert "checkpoint-6 is damaged" in resume_notes(broken, point)[0]
     train(broken)
     assert same_weights(broken, unbroken)
-    assert problem_with(broken.checkpoint(6)) is None
+    assert problem_with(broken.checkpoint(6), 6) is None
 
 
 def test_resume_with_every_checkpoint_damaged_is_refused(

@@ -127,7 +127,7 @@ def test_distributed_trainer_used_directly_joins_the_processes_itself(
     printed = _script_in_two("direct_training.py", corpus, run.root, sharding)
     assert printed == f"{kind} on 2 processes (gloo)\n"
     assert [step for step, _ in run.checkpoints()] == [2, 4]
-    assert find_resume_point(run).damaged == ()
+    assert find_resume_point(run).passed_over == ()
     assert sorted(path.name for path in run.root.iterdir()) == sorted(
         path.name for path in whole.root.iterdir()
     )

@@ -22,7 +22,7 @@ from small_runs import (
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.train import train
-from tidemask.training.checkpoint_files import problem_with
+from tidemask.training.checkpoint_checks import problem_with
 from tidemask.training.resume_checks import run_lock
 
 
@@ -105,7 +105,7 @@ def test_continuation_passes_over_damage_when_it_prunes(
         (broken.checkpoint(step) / "scheduler.pt").unlink()
     train(broken)
     assert [step for step, _ in broken.checkpoints()] == [7, 8]
-    assert all(problem_with(path) is None for _, path in broken.checkpoints())
+    assert all(problem_with(path, step) is None for step, path in broken.checkpoints())
     assert same_weights(broken, unbroken)
 
 

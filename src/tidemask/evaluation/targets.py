@@ -14,6 +14,7 @@ from tidemask.hub import local_directory
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.tasks.model_under_test import ModelUnderTest
+from tidemask.training.checkpoint_checks import sealed_step
 
 MODEL = "model"
 """The checkpoint name of a model that is not a run."""
@@ -131,6 +132,10 @@ def _models_of(run: RunDirectory, config: RunConfig) -> dict[str, Path]:
         found[START] = Path(start)
     is_finished = run.model.exists()
     for step, path in run.checkpoints():
+        if sealed_step(path) not in (None, step):
+            raise UserError(
+                f"renamed checkpoint: {path} is of step {sealed_step(path)}. Give it back its name."
+            )
         if not (is_finished and step == config.training.max_steps):
             found[path.name] = path
     return {**found, FINAL: run.model} if is_finished else found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -30,10 +31,10 @@ from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
     find_resume_point,
-    read_state,
     room_on,
-    set_aside_damaged,
+    set_aside,
 )
+from tidemask.training.checkpoint_state import read_state
 from tidemask.training.distributed import (
     barrier,
     join_launched_processes,
@@ -43,7 +44,6 @@ from tidemask.training.distributed import (
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.metrics_log import PeriodicEvaluation
 from tidemask.training.resume_checks import (
-    check_identity,
     identity_of,
     run_lock,
     with_global_batch,
@@ -96,7 +96,7 @@ def _train(
     corpus = corpus_of(config)
     on_first_rank(lambda: verify_corpus(corpus))
     data = CorpusInputs.of(corpus)
-    point = on_first_rank(lambda: find_resume_point(run))
+    point = on_first_rank(lambda: find_resume_point(run, _identity(config)))
     held_out = data.held_out_evaluator(config.evaluation)
     evaluation = InRunEvaluation(
         run=run, held_out=held_out, callbacks=callbacks, stop_request=stop_request
@@ -108,14 +108,18 @@ def _train(
     for note in [*engine, *idle, *resume_notes(run, point), *config.training.to_wait_for()]:
         callbacks.on_note(note)
     barrier()
-    if rank_and_size()[0] == 0:
-        clear_unfinished(run)
-        set_aside_damaged(point)
-        trainer.checkpoints.prune()
-        cut_metrics(run.metrics, _last_logged_step(point))
+
+    def clear_what_is_behind() -> None:
+        """Change what earlier processes left, now that the checkpoint was loaded."""
+        if rank_and_size()[0] == 0:
+            clear_unfinished(run)
+            set_aside(point)
+            trainer.checkpoints.prune(point.step)
+            cut_metrics(run.metrics, _last_logged_step(point))
+
     with stop_request.deferred():
         leave_if_asked(stop_request)
-        trainer.train_from(point.path)
+        trainer.train_from(point.path, when_loaded=clear_what_is_behind)
         if trainer.stopping.stopped_by is not None:
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()
@@ -132,7 +136,7 @@ def _last_logged_step(point: ResumePoint) -> int:
     A line whose evaluation a stop cut short is written once the run continues, so that it does not
     belong to the checkpoint, though its step does.
     """
-    if point.path is not None and read_state(point.path).get("unlogged") is not None:
+    if point.path is not None and read_state(point.path).unlogged is not None:
         return point.step - 1
     return point.step
 
@@ -146,8 +150,10 @@ def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
     """What a user should know of where a run continues, one sentence each."""
-    notes = [
-        f"{path.name} is damaged ({problem}); it is passed over." for path, problem in point.damaged
+    notes = [f"{path.name} {problem}; it is passed over." for path, problem in point.passed_over]
+    notes += [
+        f"{path.name} is not a checkpoint, for no step is written so; it is left alone."
+        for path in run.misnamed_checkpoints()
     ]
     if point.path is None and not run.metrics.exists():
         return notes
@@ -164,18 +170,9 @@ def _build_trainer(
     point: ResumePoint,
 ) -> MaskedLMTrainer:
     callbacks = evaluation.callbacks
-    identity = identity_of(
-        masking=config.masking,
-        model=config.model,
-        training=config.training,
-        evaluation=config.evaluation,
-    )
-    identity["model_fingerprint"] = config.model_fingerprint
     training = config.training
     if point.path is not None:
-        saved = read_state(point.path)
-        check_identity(saved["identity"], identity, point.path)
-        training = with_global_batch(training, saved["global_batch_size"])
+        training = with_global_batch(training, read_state(point.path).global_batch_size)
     total = config.training.max_steps
 
     def on_step_end(step: int, record: Mapping[str, MetricValue] | None) -> None:
@@ -194,7 +191,7 @@ def _build_trainer(
         dataset=data.training_set(config.training.seed),
         run=run,
         tokenizer=data.tokenizer,
-        identity=identity,
+        identity=_identity(config),
         evaluation=PeriodicEvaluation(
             evaluate=evaluation.during_training if evaluates else None,
             at_start=evaluation.at_start if measures_start else None,
@@ -204,6 +201,18 @@ def _build_trainer(
         callbacks=callbacks.trainer_callbacks,
         stop_request=evaluation.stop_request,
     )
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """What must not change when the run continues; every checkpoint holds it."""
+    settings = identity_of(
+        masking=config.masking,
+        model=config.model,
+        training=config.training,
+        evaluation=config.evaluation,
+    )
+    corpus = {"fingerprint": config.corpus.fingerprint}
+    return {**settings, "model_fingerprint": config.model_fingerprint, "corpus": corpus}
 
 
 def _model_at(

@@ -1,28 +1,32 @@
 """Checkpoints that are complete or absent, and how a run finds the one to continue from.
 
 A checkpoint is written aside, every file of it is listed with its size and digest, and then it is
-renamed into place. A checkpoint whose files do not match its list is damaged; the one before it is
-used.
+renamed into place. One that is damaged, of another step or of another run is passed over; the one
+before it is used.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tidemask.atomic import sync, sync_tree
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-
-STATE_FILE = "tidemask_state.json"
-"""File of class losses, logging sums and identity."""
-SEAL_FILE = "checkpoint.json"
-"""File of the sizes and SHA-256 digests of all other files."""
+from tidemask.training.checkpoint_checks import (
+    SEAL_FILE,
+    Seal,
+    SealedFile,
+    problem_with,
+    sealed_step,
+)
+from tidemask.training.checkpoint_state import read_state
+from tidemask.training.resume_checks import check_identity, other_settings
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,13 @@ class ResumePoint:
     Attributes:
         step: optimizer steps done.
         path: its checkpoint; `None` if there is none and the run starts at its beginning.
-        damaged: newer checkpoints that were passed over, each with what is wrong with it.
+        passed_over: what stands in the places of newer checkpoints, each with what is wrong with
+            it, as a predicate: "is damaged (...)".
     """
 
     step: int
     path: Path | None
-    damaged: tuple[tuple[Path, str], ...] = ()
+    passed_over: tuple[tuple[Path, str], ...] = ()
 
 
 def staging_directory(run: RunDirectory, step: int) -> Path:
@@ -48,51 +53,70 @@ def staging_directory(run: RunDirectory, step: int) -> Path:
 def seal(directory: Path, step: int) -> None:
     """List every file of a finished checkpoint with size and digest, and force all to the disk."""
     files = {
-        path.relative_to(directory).as_posix(): _size_and_digest(path)
+        path.relative_to(directory).as_posix(): SealedFile.of(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
-    content = {"step": step, "files": files}
-    (directory / SEAL_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    content = json.dumps(asdict(Seal(step, files)), indent=2)
+    (directory / SEAL_FILE).write_text(content + "\n", encoding="utf-8")
     sync_tree(directory)
 
 
 def publish(staged: Path, run: RunDirectory, step: int) -> None:
-    """Rename a sealed checkpoint into place."""
+    """Rename a sealed checkpoint into place; what is there and is none of ours is set aside."""
     final = run.checkpoint(step)
-    if final.exists():
+    if sealed_step(final) == step:
         _discard(run, step, final)
+    elif os.path.lexists(final):
+        _set_aside(final)
     staged.rename(final)
     sync(run.root)
 
 
-def prune(run: RunDirectory, *, keep: int, is_planned: Callable[[int], bool]) -> None:
+def prune(run: RunDirectory, *, step: int, keep: int, is_planned: Callable[[int], bool]) -> None:
     """Delete all checkpoints but the newest and the `keep` newest planned ones.
 
     One that was saved between two planned steps, because the run was asked to stop, is there to
-    continue from: it takes no other's place, and is deleted when a newer one is there.
+    continue from: it takes no other's place, and is deleted when a newer one is there. What bears
+    the name of a checkpoint and is none of this run so far counts for nothing and stays.
 
     Args:
         run: whose checkpoints are deleted.
+        step: of the newest.
         keep: how many; 0 keeps all.
         is_planned: whether the uninterrupted run saves a checkpoint after so many steps.
     """
-    saved = run.checkpoints()
-    if keep == 0 or not saved:
+    if keep == 0:
         return
-    planned = [step for step, _ in saved if is_planned(step)]
-    stay = {*planned[-keep:], saved[-1][0]}
-    for step, path in saved:
-        if step not in stay:
-            _discard(run, step, path)
+    saved = [(n, path) for n, path in run.checkpoints() if n <= step and sealed_step(path) == n]
+    planned = [n for n, _ in saved if is_planned(n)]
+    stay = {*planned[-keep:], step}
+    for n, path in saved:
+        if n not in stay:
+            _discard(run, n, path)
 
 
 def _discard(run: RunDirectory, step: int, checkpoint: Path) -> None:
     """Delete a checkpoint so that a kill meanwhile leaves no half of it under its name."""
     aside = staging_directory(run, step).with_suffix(".old.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(aside)
     checkpoint.rename(aside)
-    shutil.rmtree(aside)
+    _remove(aside)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename what stands in the place of a checkpoint: it neither counts nor is in the way."""
+    target = path.with_name(f".damaged-{path.name}")
+    _remove(target)
+    path.rename(target)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, a directory, or a link and not what it leads to; nothing may be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def room_on(directory: Path) -> str:
@@ -120,70 +144,38 @@ def clear_unfinished(run: RunDirectory) -> None:
                 path.unlink()
 
 
-def problem_with(directory: Path) -> str | None:
-    """What is wrong with a checkpoint, in a few words; `None` if it is complete."""
-    try:
-        listed = json.loads((directory / SEAL_FILE).read_text(encoding="utf-8"))["files"]
-        sizes = {str(name): int(expected["bytes"]) for name, expected in listed.items()}
-    except FileNotFoundError:
-        return f"{SEAL_FILE} is missing"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"{SEAL_FILE} is damaged"
-    if STATE_FILE not in sizes:
-        return f"{SEAL_FILE} does not list {STATE_FILE}"
-    for name, expected in listed.items():
-        path = directory / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != sizes[name]:
-            return f"{name} has {path.stat().st_size} bytes where {sizes[name]} were written"
-        if _size_and_digest(path) != expected:
-            return f"{name} is not what was written"
-    return None
+def find_resume_point(run: RunDirectory, identity: Mapping[str, Any] | None = None) -> ResumePoint:
+    """The newest complete checkpoint of a run; nothing is changed.
 
-
-def find_resume_point(run: RunDirectory) -> ResumePoint:
-    """The newest complete checkpoint of a run.
+    Args:
+        run: whose checkpoints are looked at.
+        identity: what they must agree with; that of each counts where it is left out.
 
     Raises:
-        UserError: there are checkpoints and all of them are damaged.
+        UserError: there are checkpoints, and all of them are damaged or of other settings.
     """
-    damaged: list[tuple[Path, str]] = []
-    for step, path in reversed(run.checkpoints()):
-        problem = problem_with(path)
+    passed_over: list[tuple[Path, str]] = []
+    of_others: list[Path] = []
+    for step, path in reversed(run.checkpoint_places()):
+        problem = problem_with(path, step)
+        if problem is None and identity is not None:
+            problem = other_settings(read_state(path).identity, identity)
+            of_others += [path] if problem else []
         if problem is None:
-            return ResumePoint(step, path, tuple(damaged))
-        damaged.append((path, problem))
-    if damaged:
-        first, problem = damaged[0]
+            return ResumePoint(step, path, tuple(passed_over))
+        passed_over.append((path, problem))
+    if identity is not None and of_others:
+        check_identity(read_state(of_others[0]).identity, identity, of_others[0])
+    if passed_over:
+        first, problem = passed_over[0]
         raise UserError(
-            f"no complete checkpoint: {first} is damaged ({problem}), as is every one before it. "
+            f"no complete checkpoint: {first} {problem}, and none before it can be used. "
             "Delete the checkpoints to start this run again from its first step."
         )
     return ResumePoint(0, None)
 
 
-def set_aside_damaged(point: ResumePoint) -> None:
-    """Rename the checkpoints that were passed over: they neither count nor are in the way."""
-    for path, _ in point.damaged:
-        target = path.with_name(f".damaged-{path.name}")
-        if target.exists():
-            shutil.rmtree(target)
-        path.rename(target)
-
-
-def write_state(directory: Path, state: dict[str, Any]) -> None:
-    """Write our own state into a checkpoint."""
-    (directory / STATE_FILE).write_text(json.dumps(state) + "\n", encoding="utf-8")
-
-
-def read_state(directory: Path) -> dict[str, Any]:
-    """Our own state from a checkpoint that was found complete."""
-    content: dict[str, Any] = json.loads((directory / STATE_FILE).read_text(encoding="utf-8"))
-    return content
-
-
-def _size_and_digest(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+def set_aside(point: ResumePoint) -> None:
+    """Rename what was passed over: it neither counts nor is in the way."""
+    for path, _ in point.passed_over:
+        _set_aside(path)

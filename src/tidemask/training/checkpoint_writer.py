@@ -45,13 +45,13 @@ class CheckpointWriter:
         staged = staging_directory(self._run, step)
         for part in (self._begin, *parts, lambda _: self._finish(staged, step)):
             self._together(part, staged)
-        self.prune()
+        self.prune(step)
 
-    def prune(self) -> None:
-        """Delete, on the first rank, the checkpoints that need not be kept."""
+    def prune(self, step: int) -> None:
+        """Delete, on the first rank, the checkpoints up to `step` that need not be kept."""
         if self._is_first_rank:
             keep = self._settings.keep_checkpoints
-            prune(self._run, keep=keep, is_planned=self._is_planned)
+            prune(self._run, step=step, keep=keep, is_planned=self._is_planned)
 
     def _together(self, part: Callable[[str], None], staged: Path) -> None:
         """Write a part; all ranks go on when all have written it, or none does."""

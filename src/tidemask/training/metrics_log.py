@@ -70,7 +70,7 @@ class MetricsLog(TrainerCallback):
         on_step_end: StepEndCallback,
         on_log: Callable[[Mapping[str, MetricValue]], None],
     ) -> None:
-        self.unlogged: Mapping[str, float | None] | None = None
+        self.unlogged: dict[str, float | None] | None = None
         self._run = run
         self._accounting = accounting
         self._evaluation = evaluation
@@ -114,7 +114,7 @@ class MetricsLog(TrainerCallback):
             UserError: a loss or a gradient norm is not finite.
         """
         self._accounting.collect(last_norm=True)
-        self.unlogged = optimisation
+        self.unlogged = dict(optimisation)
         window = self._accounting.window
         record: dict[str, MetricValue] = {
             "step": step,

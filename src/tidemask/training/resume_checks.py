@@ -46,24 +46,34 @@ def identity_of(**sections: Any) -> dict[str, Any]:
     return plain
 
 
+def other_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """In what a checkpoint is not of this run, as a predicate; `None` if it is.
+
+    Checkpoints of earlier versions do not say which corpus they were trained on.
+    """
+    asked = {name: value for name, value in now.items() if name != "corpus" or name in saved}
+    differences = "; ".join(_differences(saved, asked, ()))
+    return f"is of a run with other settings ({differences})" if differences else None
+
+
 def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Path) -> None:
     """Refuse to continue with other settings.
 
     Raises:
         UserError: names each setting that differs, with both values.
     """
-    if saved.get("noise") != now.get("noise"):
+    noise = saved.get("noise")
+    if noise != now.get("noise"):
+        version = noise.get("version", 1) if isinstance(noise, Mapping) else 1
         raise UserError(
-            f"checkpoint of another noise: {checkpoint} has version "
-            f"{saved.get('noise', {}).get('version', 1)}, this tidemask draws version "
-            f"{NOISE_VERSION}, so it would go on with other masks. Continue with the tidemask that "
-            "began the run, or start a new one."
+            f"checkpoint of another noise: {checkpoint} has version {version}, this tidemask draws "
+            f"version {NOISE_VERSION}, so it would go on with other masks. Continue with the "
+            "tidemask that began the run, or start a new one."
         )
-    differences = list(_differences(saved, now, ()))
-    if differences:
+    if problem := other_settings(saved, now):
         raise UserError(
-            f"run with other settings: {'; '.join(differences)} (run.yaml; {checkpoint.name}). "
-            "Restore run.yaml, or start a new run."
+            f"other settings than before: {checkpoint.name} {problem}. Restore run.yaml, "
+            "or start a new run."
         )
 
 

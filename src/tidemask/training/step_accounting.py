@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.masker import Masker
 from tidemask.training.async_copy import AsyncCopy
+from tidemask.training.checkpoint_state import AccountingState, LearnedLosses
 from tidemask.training.divergence import Divergence
 from tidemask.training.logging_window import LoggingWindow
 from tidemask.training.masked_step import MaskedStep
@@ -127,22 +127,31 @@ class StepAccounting:
                 samples = self._divergence.samples_of(number)
                 raise self._divergence.error("gradient norm", value, number, samples)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Plain numbers, as JSON keeps them."""
+    def state(self) -> AccountingState:
+        """What a checkpoint keeps of it."""
         self.collect(last_norm=True)
-        return {
-            "class_loss": self.class_loss.state_dict() if self.class_loss else None,
-            "vocabulary_loss": self.vocabulary_loss.state_dict() if self.vocabulary_loss else None,
-            "window": asdict(self.window),
-        }
+        return AccountingState(
+            class_loss=_learned(self.class_loss),
+            vocabulary_loss=_learned(self.vocabulary_loss),
+            window=self.window,
+        )
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a saved state of the same policy."""
-        self.window = LoggingWindow(**state["window"])
-        if self.class_loss is not None:
-            self.class_loss.load_state_dict(state["class_loss"])
-        if self.vocabulary_loss is not None:
-            self.vocabulary_loss.load_state_dict(state["vocabulary_loss"])
+    def restore(self, state: AccountingState) -> None:
+        """Continue from a saved state of the same policy.
+
+        Raises:
+            ValueError: it is of another policy.
+        """
+        self.window = state.window
+        pairs = (
+            (self.class_loss, state.class_loss),
+            (self.vocabulary_loss, state.vocabulary_loss),
+        )
+        for losses, saved in pairs:
+            if losses is not None:
+                if saved is None:
+                    raise ValueError("the checkpoint has no losses of the classes to weight")
+                losses.load_state_dict(saved.plain())
 
     @property
     def _open_step(self) -> _Step:
@@ -163,3 +172,7 @@ class StepAccounting:
             loss, count = totals.vocabulary_loss, totals.vocabulary_count
             self.vocabulary_loss.update(loss, count, step=number)
         self.window.add(totals, ratio=step.masked.ratio)
+
+
+def _learned(losses: ClassLoss | None) -> LearnedLosses | None:
+    return LearnedLosses(**losses.state_dict()) if losses is not None else None

@@ -11,7 +11,7 @@ Dimensions: `S` selected positions, `K` classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
-from tidemask.training.checkpoint_files import read_state, write_state
+from tidemask.training.checkpoint_state import CheckpointState, read_state, write_state
 from tidemask.training.checkpoint_writer import CheckpointWriter
 from tidemask.training.compilation import mark_changing, set_up_passes
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
@@ -42,6 +42,15 @@ from tidemask.training.sharding_trainer import ShardingTrainer
 from tidemask.training.signals import Interrupted, StopRequest, leave_signals_to_parent
 from tidemask.training.step_accounting import StepAccounting
 from tidemask.training.trackers import reportable, tracker_callbacks
+
+
+class _WhenLoaded(TrainerCallback):
+    """Calls `call` before the first step, when all that continues a run was loaded."""
+
+    call: Callable[[], None] = staticmethod(ignore)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.call()
 
 
 class MaskedLMTrainer(ShardingTrainer):
@@ -137,14 +146,23 @@ class MaskedLMTrainer(ShardingTrainer):
             on_step_end=on_step_end,
             on_log=self._call_on_log,
         )
+        self._loaded = _WhenLoaded()
+        self.add_callback(self._loaded)
         self.add_callback(self.metrics_log)
         self.add_callback(self.stopping)
         self.remove_callback(PrinterCallback)
         disable_progress_bar()  # type: ignore[no-untyped-call]
 
-    def train_from(self, checkpoint: Path | None) -> None:
-        """Train to the last step, from a checkpoint or from the beginning."""
+    def train_from(
+        self, checkpoint: Path | None, *, when_loaded: Callable[[], None] = ignore
+    ) -> None:
+        """Train to the last step, from a checkpoint or from the beginning.
+
+        `when_loaded` is called once model, optimizer and our own state are those of the checkpoint,
+        before the first step.
+        """
         self._resume_from = checkpoint
+        self._loaded.call = when_loaded
         self.accounting.forget_step()
         self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
@@ -152,7 +170,7 @@ class MaskedLMTrainer(ShardingTrainer):
 
     def get_train_dataloader(self) -> DataLoader[Batch]:
         """Micro-batches of this rank from the step at which training starts."""
-        start_step = read_state(self._resume_from)["step"] if self._resume_from else 0
+        start_step = read_state(self._resume_from).step if self._resume_from else 0
         return training_loader(
             self.dataset,
             self._sampler(start_step),
@@ -260,13 +278,13 @@ class MaskedLMTrainer(ShardingTrainer):
         if not self.args.should_save:
             return
         self.state.save_to_json(str(Path(output_dir) / "trainer_state.json"))
-        state = {
-            "step": self.state.global_step,
-            "global_batch_size": self._sampler(start_step=0).global_batch_size,
-            "identity": self.identity,
-            "unlogged": self.metrics_log.unlogged,
-            **self.accounting.state_dict(),
-        }
+        state = CheckpointState(
+            step=self.state.global_step,
+            global_batch_size=self._sampler(start_step=0).global_batch_size,
+            identity=self.identity,
+            unlogged=self.metrics_log.unlogged,
+            **vars(self.accounting.state()),
+        )
         write_state(Path(output_dir), state)
 
     def _load_from_checkpoint(
@@ -274,5 +292,5 @@ class MaskedLMTrainer(ShardingTrainer):
     ) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         state = read_state(Path(resume_from_checkpoint))
-        self.metrics_log.unlogged = state.get("unlogged")
-        self.accounting.load_state_dict(state)
+        self.metrics_log.unlogged = state.unlogged
+        self.accounting.restore(state)

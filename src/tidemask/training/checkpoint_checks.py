@@ -1,0 +1,148 @@
+"""What is wrong with a checkpoint: its files against their list, and then what is in them.
+
+Nothing of a checkpoint is used before all of this has passed, so that a run never changes anything
+for one that cannot be loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
+from transformers.trainer_pt_utils import safe_globals
+
+from tidemask.errors import UserError, one_line
+from tidemask.reading import read_json
+from tidemask.training.checkpoint_state import STATE_FILE, read_state
+
+SEAL_FILE = "checkpoint.json"
+"""File of the step, and of the sizes and SHA-256 digests of all other files."""
+
+_NEEDED = (STATE_FILE, TRAINER_STATE_NAME, OPTIMIZER_NAME, SCHEDULER_NAME)
+
+_KEYS = {
+    OPTIMIZER_NAME: ("state", "param_groups"),
+    SCHEDULER_NAME: ("last_epoch",),
+    "rng_state": ("python", "numpy", "cpu"),
+}
+"""What the dictionary in each file of tensors has, by how the file's name begins."""
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """A file of a checkpoint as it was written: its size and digest."""
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> SealedFile:
+        """Read a file."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(path.stat().st_size, digest)
+
+
+@dataclass(frozen=True)
+class Seal:
+    """The content of `SEAL_FILE`; files by their path within the checkpoint."""
+
+    step: int
+    files: dict[str, SealedFile]
+
+
+@dataclass(frozen=True)
+class _TrainerState:
+    """What the Trainer's own state must hold, with the types that it takes for granted."""
+
+    global_step: int
+    max_steps: int
+    num_train_epochs: int
+    logging_steps: int
+    save_steps: int
+    train_batch_size: int
+    epoch: float
+    total_flos: float
+    log_history: list[dict[str, Any]]
+    stateful_callbacks: dict[str, dict[str, Any]]
+
+
+def sealed_step(directory: Path) -> int | None:
+    """The step that a checkpoint says it is of, unread otherwise; `None` if it does not say."""
+    try:
+        return read_json(directory / SEAL_FILE, Seal).step
+    except UserError:
+        return None
+
+
+def problem_with(directory: Path, step: int) -> str | None:
+    """What is wrong with the checkpoint after `step` steps, as a predicate; `None` if nothing is.
+
+    Every file is read once.
+    """
+    if not directory.is_dir():
+        return "is not a directory"
+    try:
+        problem = _problem_with_files(directory, step) or _problem_inside(directory, step)
+    except (UserError, OSError) as error:
+        problem = one_line(error)
+    return f"is damaged ({problem})" if problem else None
+
+
+def _problem_with_files(directory: Path, step: int) -> str | None:
+    if not (directory / SEAL_FILE).is_file():
+        return f"{SEAL_FILE} is missing"
+    seal = read_json(directory / SEAL_FILE, Seal, what=SEAL_FILE)
+    for name in _NEEDED:
+        if name not in seal.files:
+            return f"{SEAL_FILE} does not list {name}"
+    for name, expected in seal.files.items():
+        path = directory / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != expected.bytes:
+            return f"{name} has {path.stat().st_size} bytes where {expected.bytes} were written"
+        if SealedFile.of(path) != expected:
+            return f"{name} is not what was written"
+    return _another_step(SEAL_FILE, seal.step, step)
+
+
+def _problem_inside(directory: Path, step: int) -> str | None:
+    trainer = read_json(directory / TRAINER_STATE_NAME, _TrainerState, what=TRAINER_STATE_NAME)
+    return (
+        _another_step(STATE_FILE, read_state(directory).step, step)
+        or _another_step(TRAINER_STATE_NAME, trainer.global_step, step)
+        or _problem_with_tensors(directory)
+    )
+
+
+def _another_step(name: str, found: int, step: int) -> str | None:
+    return f"{name} is of step {found}" if found != step else None
+
+
+def _problem_with_tensors(directory: Path) -> str | None:
+    """Whether a file is no tensors; they are not copied into memory, and no pickled code runs."""
+    for path in sorted(directory.glob("*.safetensors")):
+        try:
+            with safe_open(path, "pt"):
+                pass
+        except SafetensorError as error:
+            return f"{path.name} holds no tensors: {one_line(error)}"
+    for path in sorted([*directory.glob("*.pt"), *directory.glob("*.pth")]):
+        try:
+            with safe_globals():  # type: ignore[no-untyped-call]  # of the generators' states
+                content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            return f"{path.name} holds no tensors: {one_line(error, longest=80)}"
+        if not isinstance(content, dict):
+            return f"{path.name} holds a {type(content).__name__}, not a dictionary"
+        needed = (key for name, keys in _KEYS.items() if path.name.startswith(name) for key in keys)
+        if missing := [key for key in needed if key not in content]:
+            return f"{path.name} has no {missing[0]}"
+    return None

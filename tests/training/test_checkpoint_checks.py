@@ -1,0 +1,241 @@
+"""What stands in the place of a checkpoint and is none of this run: named, passed over, kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from small_runs import records, same_weights, stopped_at, trained
+from tidemask.errors import UserError
+from tidemask.evaluation.targets import target_of
+from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.train import train
+from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with
+from tidemask.training.checkpoint_files import find_resume_point, prune, seal
+from tidemask.training.checkpoint_state import STATE_FILE
+
+SETTINGS = (
+    "training.max_steps=4", "training.save_steps=1", "training.logging_steps=1",
+    "training.keep_checkpoints=0", "evaluation.every_steps=4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Four steps with a line and a checkpoint after each, all kept."""
+    return trained(corpus, tmp_path_factory.mktemp("runs") / "unbroken", "ptw-mrd", *SETTINGS)
+
+
+@pytest.fixture
+def broken(unbroken: RunDirectory, tmp_path: Path) -> RunDirectory:
+    """The same, killed after step 3."""
+    return stopped_at(unbroken, 3, tmp_path / "broken")
+
+
+def _files(run: RunDirectory) -> dict[str, bytes]:
+    files = (path for path in run.root.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(run.root)): path.read_bytes() for path in files}
+
+
+def _change(path: Path, **fields: Any) -> None:
+    """Set fields of a JSON file; `None` takes one away."""
+    content = {**json.loads(path.read_text()), **fields}
+    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+
+
+class _Payload:
+    """A pickle that leaves a file when it is loaded."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return os.mkdir, (str(self.trace),)
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "a list as state": (STATE_FILE, lambda p: _text(p, "[]")),
+    "an empty state": (STATE_FILE, lambda p: _text(p, "{}")),
+    "no identity": (STATE_FILE, lambda p: _change(p, identity=None)),
+    "identity of another type": (STATE_FILE, lambda p: _change(p, identity="all")),
+    "text as step": (STATE_FILE, lambda p: _change(p, step="3")),
+    "a real step": (STATE_FILE, lambda p: _change(p, step=3e0 + 1e-9)),
+    "not a number": (STATE_FILE, lambda p: _change(p, global_batch_size=float("nan"))),
+    "other classes": (STATE_FILE, lambda p: _change(p, class_loss={"class_names": ["NOUN"]})),
+    "state of another step": (STATE_FILE, lambda p: _change(p, step=2)),
+    "a list as the Trainer's state": ("trainer_state.json", lambda p: _text(p, "[]")),
+    "an earlier Trainer's state": ("trainer_state.json", lambda p: _change(p, global_step=2)),
+    "text as the Trainer's step": ("trainer_state.json", lambda p: _change(p, max_steps="4")),
+    "no optimizer": ("optimizer.pt", Path.unlink),
+    "a list as optimizer": ("optimizer.pt", lambda p: torch.save([1], p)),
+    "half an optimizer": ("optimizer.pt", lambda p: torch.save({"state": {}}, p)),
+    "text as scheduler": ("scheduler.pt", lambda p: _text(p, "not tensors")),
+    "nothing as scheduler": ("scheduler.pt", lambda p: _text(p, "")),
+    "no generators": ("rng_state.pth", lambda p: torch.save({"cpu": 1}, p)),
+    "text as weights": ("model.safetensors", lambda p: _text(p, "not tensors at all")),
+}
+"""The file that is named, and what is done to it before the checkpoint is sealed again."""
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_checkpoint_with_something_else_inside_is_passed_over(
+    damage: str, broken: RunDirectory
+) -> None:
+    """Its list is made anew, so that only what is in the file can tell."""
+    newest = broken.checkpoint(3)
+    name, spoil = DAMAGES[damage]
+    spoil(newest / name)
+    (newest / SEAL_FILE).unlink()
+    seal(newest, 3)
+    before = _files(broken)
+    point = find_resume_point(broken)
+    assert point.step == 2
+    ((path, problem),) = point.passed_over
+    assert path == newest
+    assert problem.startswith("is damaged (")
+    assert name in problem
+    assert "\n" not in problem
+    assert _files(broken) == before
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_checkpoint_with_a_pickle_for_tensors_runs_nothing(
+    name: str, broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    newest, trace = broken.checkpoint(3), tmp_path / "trace"
+    (newest / name).write_bytes(pickle.dumps({"state": _Payload(trace)}))
+    (newest / SEAL_FILE).unlink()
+    seal(newest, 3)
+    notes: list[str] = []
+    assert train(broken, RunCallbacks(on_note=notes.append)).step == 2
+    assert f"checkpoint-3 is damaged ({name} holds no tensors" in notes[0]
+    assert not trace.exists()
+    assert same_weights(broken, unbroken)
+    assert repr(records(broken)) == repr(records(unbroken))
+
+
+def test_checkpoint_under_another_step_is_passed_over(
+    broken: RunDirectory, unbroken: RunDirectory
+) -> None:
+    """Resumed as if it were of its name, it would train two steps twice."""
+    broken.checkpoint(2).rename(broken.checkpoint(4))
+    assert problem_with(broken.checkpoint(4), 4) == f"is damaged ({SEAL_FILE} is of step 2)"
+    with pytest.raises(UserError, match=r"renamed checkpoint: .*checkpoint-4 is of step 2"):
+        target_of(str(broken.root), checkpoints="all", out=None, with_random=False, device="cpu")
+    assert train(broken).step == 3
+    assert repr(records(broken)) == repr(records(unbroken))
+    assert same_weights(broken, unbroken)
+    assert (broken.root / ".damaged-checkpoint-4" / STATE_FILE).is_file()
+
+
+@pytest.mark.parametrize("in_the_way", ["file", "dangling link", "link to a file"])
+def test_checkpoint_place_that_is_taken_is_cleared_and_kept(
+    in_the_way: str, broken: RunDirectory, unbroken: RunDirectory
+) -> None:
+    place, notes = broken.checkpoint(4), list[str]()
+    match in_the_way:
+        case "file":
+            place.write_text("mine")
+        case "dangling link":
+            place.symlink_to(broken.root / "nowhere")
+        case "link to a file":
+            place.symlink_to(broken.config)
+    assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
+    assert notes[0] == "checkpoint-4 is not a directory; it is passed over."
+    assert same_weights(broken, unbroken)
+    assert broken.config.is_file()
+    aside = broken.root / ".damaged-checkpoint-4"
+    assert os.path.lexists(aside)
+    assert in_the_way != "file" or aside.read_text() == "mine"
+
+
+def test_checkpoint_place_taken_while_the_run_goes_on_is_cleared(
+    broken: RunDirectory, unbroken: RunDirectory
+) -> None:
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("training", 4):
+            broken.checkpoint(4).write_text("mine")
+
+    train(broken, RunCallbacks(on_progress=on_progress))
+    assert same_weights(broken, unbroken)
+    assert (broken.root / ".damaged-checkpoint-4").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "number", ["\N{SUPERSCRIPT TWO}", "\N{FULLWIDTH DIGIT NINE}", "007", "", "3 (copy)", "9" * 200]
+)
+def test_checkpoint_of_no_number_is_left_alone(number: str, broken: RunDirectory) -> None:
+    name = f"checkpoint-{number}"
+    shutil.copytree(broken.checkpoint(3), broken.root / name)
+    notes: list[str] = []
+    assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
+    assert notes[0] == f"{name} is not a checkpoint, for no step is written so; it is left alone."
+    assert (broken.root / name).is_dir()
+
+
+@pytest.mark.parametrize("setting", ["training.seed=7", "model.dropout=0.2", "masking.unit=token"])
+def test_checkpoint_of_another_run_is_passed_over(
+    setting: str, corpus: Path, broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    other = trained(corpus, tmp_path / "other", "ptw-mrd", *SETTINGS, setting)
+    other.checkpoint(4).rename(broken.checkpoint(4))
+    notes: list[str] = []
+    assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
+    assert notes[0].startswith("checkpoint-4 is of a run with other settings (")
+    assert setting.partition("=")[0] in notes[0]
+    assert same_weights(broken, unbroken)
+    assert repr(records(broken)) == repr(records(unbroken))
+
+
+def test_checkpoint_on_another_corpus_is_passed_over(
+    plain_corpus: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """All settings are the same, and the corpora differ in their classes alone."""
+    run, other = (
+        trained(where, tmp_path / name, "bert", *SETTINGS)
+        for where, name in ((corpus, "run"), (plain_corpus, "other"))
+    )
+    run.model.rename(tmp_path / "model")
+    shutil.rmtree(run.checkpoint(4))
+    other.checkpoint(4).rename(run.checkpoint(4))
+    notes: list[str] = []
+    assert train(run, RunCallbacks(on_note=notes.append)).step == 3
+    assert "corpus.fingerprint" in notes[0]
+
+
+def test_checkpoint_that_is_none_of_the_run_takes_no_place_when_it_prunes(
+    broken: RunDirectory,
+) -> None:
+    """A copy of a newer one, or under a newer step, would have the run's own deleted."""
+    shutil.copytree(broken.checkpoint(1), broken.checkpoint(9))
+    shutil.copytree(broken.checkpoint(1), broken.checkpoint(100))
+    prune(broken, step=3, keep=1, is_planned=lambda _: True)
+    assert [step for step, _ in broken.checkpoints()] == [3, 9, 100]
+
+
+def test_checkpoint_that_fails_to_load_changes_nothing(broken: RunDirectory) -> None:
+    """An optimizer of another model is found out only when it is loaded: with nothing cut."""
+    newest = broken.checkpoint(3)
+    torch.save({"state": {}, "param_groups": []}, newest / "optimizer.pt")
+    (newest / SEAL_FILE).unlink()
+    seal(newest, 3)
+    broken.checkpoint(2).rename(broken.checkpoint(4))
+    before = _files(broken)
+    with pytest.raises(ValueError, match="different number of parameter groups"):
+        train(broken)
+    left = _files(broken)
+    left["environment.json"] = before["environment.json"]
+    assert left == before
