@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidemask.errors import UserError
+from tidemask.system_errors import refusal, why_refused
 
 
 def write_atomically(path: Path, content: str | bytes, *, what: str = "file") -> None:
@@ -34,9 +35,11 @@ def write_atomically(path: Path, content: str | bytes, *, what: str = "file") ->
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)
+        if (refused := refusal(error, path)) is None:
+            raise
         raise UserError(
-            f"{what} not written: {path}: {error.strerror}. Make room if the disk is full, then "
-            "give the command again; `tidemask resume` continues a run."
+            f"{what} not written: {refused}, then give the command again; `tidemask resume` "
+            "continues a run."
         ) from error
 
 
@@ -74,10 +77,10 @@ def new_directory(path: Path) -> Iterator[Path]:
             aside.mkdir(parents=True)
         except OSError as error:
             raise UserError(
-                f"cannot make the output directory: {path}: {error.strerror}. "
-                "Expected a place where you may write. Choose another."
+                f"cannot make the output directory: {why_refused(error, path)}."
             ) from error
-        yield aside
+        with _named_outside(aside, path):
+            yield aside
         check_new_directory(path)
         aside.rename(path)
     except BaseException:
@@ -86,6 +89,22 @@ def new_directory(path: Path) -> Iterator[Path]:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
         raise
+
+
+@contextmanager
+def _named_outside(aside: Path, path: Path) -> Iterator[None]:
+    """Name the place that a user knows in errors of the system about what is written aside."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # each library has its own for a full disk
+        about = getattr(error, "filename", None)
+        if isinstance(about, str | bytes) and not os.fsdecode(about).startswith(str(aside)):
+            raise
+        if (refused := refusal(error, path)) is None:
+            raise
+        raise UserError(f"output not written: {refused}, then give the command again.") from error
 
 
 def sync(path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from tidemask.atomic import sync, write_atomically
 from tidemask.errors import UserError, one_line
 from tidemask.reading import read_yaml
+from tidemask.system_errors import refusal
 
 MetricValue = int | float | str | None
 """A scalar in a line of `metrics.jsonl`."""
@@ -223,9 +224,10 @@ def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
             os.truncate(path, size)
         elif path.is_file():
             path.unlink()
+        if (refused := refusal(error, path)) is None:
+            raise
         raise UserError(
-            f"metrics not written: {path}: {error.strerror}. Is the disk full? "
-            f"Make room, then continue with `tidemask resume {path.parent}`."
+            f"metrics not written: {refused}, then continue with `tidemask resume {path.parent}`."
         ) from error
 
 

@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from prose import text
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
+from tidemask.corpus.prepare import prepare
 from tidemask.errors import UserError
+from tidemask.report.compare import compare
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
@@ -86,10 +89,24 @@ def _assert_continues_as(run: RunDirectory, unbroken: RunDirectory) -> None:
 @pytest.mark.parametrize(
     ("stage", "done", "leave", "message", "steps", "most_lines"),
     [
-        ("training", 9, 3_000_000, r"checkpoint not saved: .* checkpoint-6\. Make room", [6], 12),
+        (
+            "training",
+            9,
+            3_000_000,
+            r"checkpoint not saved: .*-12: No space .*-6\.$",
+            [6],
+            12,
+        ),
         ("training", 7, 0, r"metrics not written: .*metrics.jsonl: No space left", [6], 11),
         ("held-out loss", 1, 0, r"file not written: .*held-out--final.json: No sp", [6, 12], 12),
-        ("held-out loss", 1, 500_000, r"final model not saved: .*/model: ", [6, 12], 12),
+        (
+            "held-out loss",
+            1,
+            500_000,
+            r"final model not saved: .*/model: No space",
+            [6, 12],
+            12,
+        ),
     ],
     ids=["checkpoint", "metrics", "evaluation", "model"],
 )
@@ -116,6 +133,29 @@ def test_full_disk_before_the_start_leaves_nothing(corpus: Path, disk: Path) -> 
     _fill(disk, 0)
     with pytest.raises(UserError, match=r"file not written: .*environment.json"):
         started(corpus, disk / "run", "bert")
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("leave", [0, 8192, 40_000])
+def test_full_disk_of_a_preparation_names_the_corpus_and_leaves_nothing(
+    leave: int, tmp_path: Path, disk: Path
+) -> None:
+    (tmp_path / "text.txt").write_text(text(30), encoding="utf-8")
+    _fill(disk, leave)
+    with pytest.raises(
+        UserError, match=rf"not written: {disk}/corpus: No space left on device\. Make room, t"
+    ):
+        prepare(tmp_path / "text.txt", out=disk / "corpus", vocab_size=200, workers=1)
+    assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize("leave", [0, 40_000])
+def test_full_disk_of_a_report_names_it_and_leaves_nothing(
+    leave: int, four_runs: list[Path], disk: Path
+) -> None:
+    _fill(disk, leave)
+    with pytest.raises(UserError, match=rf"not written: {disk}/report: No space left on device\. "):
+        compare(four_runs, out=disk / "report")
     assert [path.name for path in disk.iterdir()] == ["filler"]
 
 
@@ -161,7 +201,8 @@ def test_full_disk_at_the_first_checkpoint(corpus: Path, tmp_path: Path) -> None
     run = RunDirectory(tmp_path / "run")
     done = _limited(["pretrain", str(corpus), f"--out={run.root}", *TINY], 1_000_000)
     assert done.returncode == 2, done.stderr
-    assert "There is none yet. Make room, then continue with `tidemask resume" in done.stderr
+    assert "(`ulimit -f`), then continue with `tidemask resume" in done.stderr
+    assert done.stderr.endswith("There is none yet.\n")
     assert "Traceback" not in done.stderr
     _assert_whole(run)
 

@@ -7,7 +7,6 @@ line on stderr and exit status 2.
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from typing import Annotated, NoReturn
@@ -28,6 +27,7 @@ from tidemask.cli.score import score_command
 from tidemask.cli.terminal import escape_what_cannot_be_encoded, print_error, print_line
 from tidemask.errors import UserError
 from tidemask.processes import ending_early, is_first_rank
+from tidemask.system_errors import named_causes
 
 app = typer.Typer(
     help="Pre-train masked language models whose masking changes over training: how much is "
@@ -71,12 +71,6 @@ for _command in (
     app.command(_command.__name__.removesuffix("_command"))(_command)
 
 
-_USERS_OSERRORS = {
-    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC,
-    errno.ENOTDIR, errno.EPERM, errno.EROFS,
-}  # fmt: skip
-"""What the system refuses for a reason that a user can fix; every other is a defect of ours."""
-
 _FIRST_RANK_SECONDS = 5.0
 """How long other processes of a launcher wait with their errors: it looks every 0.1 s."""
 
@@ -86,14 +80,10 @@ def main() -> NoReturn:
     """Run a command; exit with its status."""
     escape_what_cannot_be_encoded()
     try:
-        app(standalone_mode=True)
+        with named_causes("Use shorter texts or a smaller model, or end other programs."):
+            app(standalone_mode=True)
     except UserError as error:
         _fail(str(error))
-    except OSError as error:
-        if error.errno not in _USERS_OSERRORS:
-            raise
-        where = f": {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror}{where}.")
     sys.exit(0)
 
 

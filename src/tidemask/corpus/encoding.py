@@ -21,6 +21,7 @@ from tidemask.corpus.store.packing import EncodedDocument
 from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.words import Tagger, align_classes
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
+from tidemask.errors import UserError
 from tidemask.processes import end_with_parent
 from tidemask.token_classes import NO_CLASS
 
@@ -61,7 +62,7 @@ def encode_documents(
         num_workers: processes; 1 encodes in this one. No process is started for a single chunk.
 
     Raises:
-        RuntimeError: a worker process died.
+        UserError: a worker process died.
     """
     chunks = _chunks(texts)
     first = list(islice(chunks, 2))
@@ -74,7 +75,7 @@ def encode_documents(
         try:
             yield from _encoded_in_order(pool, chain(first, chunks), num_workers)
         except BrokenProcessPool as error:
-            raise RuntimeError(
+            raise UserError(
                 "a worker process died while encoding the text. Expected all to finish. Perhaps "
                 "memory ran out, or a script starts the preparation without "
                 "`if __name__ == '__main__':`. Use fewer workers; workers=1 starts none."

@@ -35,6 +35,7 @@ from tidemask.errors import UserError
 from tidemask.progress import ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.settings import check_at_least, check_share_below_one
+from tidemask.system_errors import named_causes
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
 """Names of the stages for the progress callback; each counts documents."""
@@ -89,6 +90,10 @@ class PrepareSettings:
             )
 
 
+_TO_SAVE_MEMORY = "Use fewer workers (--workers) or, for a tokenizer that is trained, less text."
+
+
+@named_causes(_TO_SAVE_MEMORY)
 def prepare(
     text: str | Path | Sequence[str | Path],
     *,
@@ -157,6 +162,7 @@ def prepare(
         )
 
 
+@named_causes(_TO_SAVE_MEMORY)
 def prepare_corpus(
     documents: Documents,
     *,
@@ -180,8 +186,7 @@ def prepare_corpus(
 
     Raises:
         UserError: a split would be empty, `out` is taken, there is no such tokenizer or tagger, or
-            the documents changed between two calls.
-        RuntimeError: a worker process died.
+            the documents changed between two calls; a worker process died.
     """
     with new_directory(Path(out)) as staged, _one_thread_per_process():
         tagger = load_tagger(settings.tagger)

@@ -15,7 +15,7 @@ import torch
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.evaluation.held_out_tasks import CORPUS_TASKS, HeldOutText
-from tidemask.evaluation.jobs import Job, JobResult, data_problem
+from tidemask.evaluation.jobs import TO_SAVE_MEMORY, Job, JobResult, data_problem
 from tidemask.evaluation.parallel import run_jobs_in_parallel
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, default_device, target_of
@@ -24,6 +24,7 @@ from tidemask.processes import keep_freed_memory
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import Overrides, load_settings, read_settings
+from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
     ALIASES,
@@ -42,6 +43,7 @@ _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 """Tasks that random weights skip: their loss is about the logarithm of the vocabulary's size."""
 
 
+@named_causes(TO_SAVE_MEMORY)
 def evaluate(
     targets: str | Path | Sequence[str | Path],
     *,

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from tidemask.errors import UserError
+from tidemask.errors import UserError, one_line
 from tidemask.evaluation.result_store import SeedResult
 from tidemask.run_record import RunDirectory
+from tidemask.system_errors import is_out_of_memory, refusal
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Task
+
+TO_SAVE_MEMORY = "Set a smaller fine_tuning.batch_size, or use fewer jobs (--jobs)."
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +104,12 @@ def data_problem(task: Task) -> str:
 
 def error_line(error: Exception, label: str) -> str:
     """An error in one line; the log gets the traceback of one that is not expected."""
-    if not isinstance(error, (UserError, OSError, torch.OutOfMemoryError)):
-        logger.error("%s failed", label, exc_info=error)
-    if isinstance(error, torch.OutOfMemoryError):
-        return "out of memory on the device. Set a smaller fine_tuning.batch_size."
+    if is_out_of_memory(error):
+        return f"out of memory ({one_line(error)}). {TO_SAVE_MEMORY}"
     text = " ".join(str(error).split())
-    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, UserError):
+        return text
+    if refused := refusal(error):
+        return f"{refused}, then give the command again."
+    logger.error("%s failed", label, exc_info=error)
+    return f"{type(error).__name__}: {text}"

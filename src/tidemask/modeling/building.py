@@ -24,6 +24,7 @@ from tidemask.modeling.configuration import (
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 from tidemask.pretrained import from_config, from_pretrained
+from tidemask.system_errors import raise_out_of_memory
 
 
 def build_model(
@@ -64,6 +65,7 @@ def build_model(
     except UserError:
         raise
     except FAILURES as error:
+        raise_out_of_memory(error)
         raise UserError(
             f"no model of this configuration: {path}: {first_sentence(error)} "
             "Expected the configuration of a masked language model."
@@ -90,6 +92,7 @@ def _read_config(path: Path) -> PreTrainedConfig:
     except UserError:
         raise
     except FAILURES as error:
+        raise_out_of_memory(error)
         raise UserError(
             f"configuration not readable: {file}: {first_sentence(error)} "
             "Expected a config.json as transformers writes it."

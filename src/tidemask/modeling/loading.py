@@ -27,6 +27,7 @@ from tidemask.modeling.configuration import (
     set_dropout,
 )
 from tidemask.pretrained import from_pretrained
+from tidemask.system_errors import raise_out_of_memory
 
 
 @contextmanager
@@ -76,6 +77,7 @@ def load_model(directory: Path) -> PreTrainedModel:
     except UserError:
         raise
     except FAILURES as error:
+        raise_out_of_memory(error)
         raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
     if absent := sorted(report["missing_keys"]):
         raise UserError(
@@ -126,6 +128,7 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             "which could run any code. Expected model.safetensors. Convert it where you trust it."
         ) from error
     except FAILURES as error:
+        raise_out_of_memory(error)
         not_here = "" if directory else " (no directory here)"
         raise UserError(
             f"model not loadable: model.warm_start={name}{not_here}: "

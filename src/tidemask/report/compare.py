@@ -21,6 +21,7 @@ from tidemask.report.results.read_runs import read_runs
 from tidemask.report.tables.all_tables import all_tables
 from tidemask.report.tables.final_scores import SUMMARY
 from tidemask.report.tables.typed_table import Table
+from tidemask.system_errors import named_causes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class Comparison:
     seeds: str
 
 
+@named_causes("Compare fewer runs at once.")
 def compare(runs: str | Path | Sequence[str | Path], *, out: str | Path) -> Comparison:
     """Write the comparison of some runs; a single one gives the report of that run.
 

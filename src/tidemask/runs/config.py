@@ -23,6 +23,7 @@ from tidemask.modeling.settings import ModelSettings
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings
+from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.training.arguments import TrainingSettings
 
@@ -104,6 +105,7 @@ Overrides = str | Sequence[str] | Mapping[str, Any]
 """Settings over others: `section.field=value` with values in YAML, or values by `section.field`."""
 
 
+@named_causes("End other programs.")
 def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
     """A recipe by its shipped name or from a YAML file, with overrides applied.
 

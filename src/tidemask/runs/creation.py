@@ -22,6 +22,7 @@ from tidemask.runs.initial_model import (
     plan_initial_model,
     with_absolute_paths,
 )
+from tidemask.system_errors import why_refused
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import (
     is_same_on_every_rank,
@@ -136,7 +137,7 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"run directory cannot be made: {out}: {error.strerror}.") from error
+        raise UserError(f"run directory cannot be made: {why_refused(error, out)}.") from error
     try:
         write_atomically(run.environment, environment)
         write_atomically(run.config, to_yaml(config))

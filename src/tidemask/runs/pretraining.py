@@ -19,6 +19,7 @@ from tidemask.runs.config import Overrides, Recipe, load_recipe
 from tidemask.runs.creation import new_or_same_run, new_run
 from tidemask.runs.displayed_metrics import display_records
 from tidemask.runs.train import train
+from tidemask.system_errors import named_causes
 from tidemask.training.signals import StopRequest
 
 _P = ParamSpec("_P")
@@ -47,6 +48,13 @@ class PretrainedRun:
     metrics: Mapping[str, float]
 
 
+_TO_SAVE_MEMORY = (
+    "Begin a run with a smaller training.micro_batch_size and as many more "
+    "training.gradient_accumulation_steps, or with training.gradient_checkpointing=true."
+)
+
+
+@named_causes(_TO_SAVE_MEMORY)
 def pretrain(
     corpus: str | Path,
     *,
@@ -98,6 +106,7 @@ def pretrain(
     return _result(run)
 
 
+@named_causes(_TO_SAVE_MEMORY)
 def resume(
     run: str | Path,
     *,

@@ -18,6 +18,7 @@ from tidemask.masking.units import starts_of_words
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.system_errors import named_causes
 from tidemask.token_classes import NO_CLASS
 
 SHARE_SEQUENCES = 512
@@ -53,6 +54,7 @@ class PreviewStep:
     tokens: list[PreviewToken]
 
 
+@named_causes("End other programs.")
 def preview(
     corpus: str | Path,
     recipe: Recipe | str | Path = "bert",

@@ -15,7 +15,7 @@ import torch
 
 from tidemask.atomic import sync_tree, write_atomically
 from tidemask.corpus.store.corpus import verify_corpus
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError
 from tidemask.modeling.loading import load_model
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.processes import keep_freed_memory
@@ -27,11 +27,11 @@ from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_card import model_card
 from tidemask.runs.model_fit import training_module
+from tidemask.system_errors import refusal_of_writing
 from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
     find_resume_point,
-    room_on,
     set_aside,
 )
 from tidemask.training.checkpoint_state import read_state
@@ -252,10 +252,13 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: Corpu
             sync_tree(staged)
             staged.rename(run.model)
         except Exception as error:  # each library has its own for a full disk
+            refused = refusal_of_writing(error, staged, run.model)
             shutil.rmtree(staged, ignore_errors=True)
+            if refused is None:
+                raise
             raise UserError(
-                f"final model not saved: {run.model}: {one_line(error)}. {room_on(run.root)} "
-                f"Make room, then continue with `tidemask resume {run.root}`."
+                f"final model not saved: {refused}, then continue with "
+                f"`tidemask resume {run.root}`."
             ) from error
 
     on_first_rank(save)

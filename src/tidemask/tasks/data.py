@@ -21,6 +21,7 @@ import numpy as np
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError, missing_package, one_line
+from tidemask.system_errors import raise_out_of_memory
 
 SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
     "train": ("train",),
@@ -175,6 +176,7 @@ class TaskData:
             with _without_bars(datasets):
                 return dict(_from_hub(datasets, self.hub))
         except Exception as error:  # without network, each library raises errors of its own
+            raise_out_of_memory(error)
             raise UserError(
                 f"no data for task {self.task}: {' '.join(self.hub)} cannot be loaded from the hub "
                 f"({one_line(error)}). Name a local directory as `tasks_from` (--tasks-from)."

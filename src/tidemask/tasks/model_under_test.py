@@ -20,6 +20,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
 from tidemask.modeling.loading import encoder_is_absent, load_model, quietly
 from tidemask.pretrained import from_config, from_pretrained
+from tidemask.system_errors import raise_out_of_memory
 
 _WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
 
@@ -149,6 +150,7 @@ class ModelUnderTest:
         except UserError:
             raise
         except FAILURES as error:
+            raise_out_of_memory(error)
             raise self._unloadable(error) from error
         if encoder_is_absent(model, report["missing_keys"]):
             raise UserError(
@@ -169,6 +171,7 @@ class ModelUnderTest:
         except UserError:
             raise
         except FAILURES as error:
+            raise_out_of_memory(error)
             raise self._unloadable(error) from error
         return model
 
@@ -181,6 +184,7 @@ class ModelUnderTest:
         except UserError:
             raise
         except FAILURES as error:
+            raise_out_of_memory(error)
             raise self._unloadable(error) from error
 
     def _unloadable(self, error: BaseException) -> UserError:

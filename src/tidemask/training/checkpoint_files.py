@@ -119,11 +119,6 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def room_on(directory: Path) -> str:
-    """A sentence for errors of writing, as libraries hide the system's message."""
-    return f"Is the disk full? It has {shutil.disk_usage(directory).free / 1e6:,.1f} MB free."
-
-
 def clear_unmade(run: RunDirectory) -> None:
     """Delete what `pretrain` writes before run.yaml, where it was killed before it wrote that."""
     if not run.root.is_dir():

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, force_metrics
+from tidemask.system_errors import refusal_of_writing
 from tidemask.training.arguments import TrainingSettings
-from tidemask.training.checkpoint_files import prune, publish, room_on, seal, staging_directory
+from tidemask.training.checkpoint_files import prune, publish, seal, staging_directory
 from tidemask.training.distributed import all_sum, rank_and_size
 
 
@@ -63,15 +64,20 @@ class CheckpointWriter:
         failed = all_sum(torch.tensor([float(problem is not None)], dtype=torch.float64))
         if float(failed) == 0.0:
             return
+        place = staged.with_name(staged.stem.removeprefix("."))
+        refused = refusal_of_writing(problem, staged, place) if problem else None
         if self._is_first_rank:
             shutil.rmtree(staged, ignore_errors=True)
         saved = self._run.checkpoints()
         last = f"The last one is {saved[-1][1].name}" if saved else "There is none yet"
-        reason = one_line(problem) if problem else "another process could not write its part"
-        raise UserError(
-            f"checkpoint not saved: {staged}: {reason}. {room_on(self._run.root)} {last}. "
-            f"Make room, then continue with `tidemask resume {self._run.root}`."
-        ) from problem
+        how = f"then continue with `tidemask resume {self._run.root}`. {last}."
+        if problem is None:
+            raise UserError(
+                f"checkpoint not saved: {place}: see the message of another process, {how}"
+            )
+        if refused is None:
+            raise problem
+        raise UserError(f"checkpoint not saved: {refused}, {how}") from problem
 
     @property
     def _is_first_rank(self) -> bool:

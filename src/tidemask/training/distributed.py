@@ -68,7 +68,7 @@ def on_first_rank(compute: Callable[[], _T]) -> _T:
     """Compute something on the first rank alone; every rank gets the result.
 
     Raises:
-        UserError: on every rank, if the first raised it.
+        UserError, OSError, MemoryError: on every rank, if the first raised it.
     """
     rank, num_ranks = rank_and_size()
     if num_ranks == 1:
@@ -77,7 +77,7 @@ def on_first_rank(compute: Callable[[], _T]) -> _T:
     if rank == 0:
         try:
             outcome[0] = compute()
-        except (UserError, OSError) as error:
+        except (UserError, OSError, MemoryError) as error:
             outcome[1] = error
     dist.broadcast_object_list(outcome, src=0)
     if outcome[1] is not None:

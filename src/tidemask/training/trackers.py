@@ -19,6 +19,7 @@ from transformers.integrations.integration_utils import (
 
 from tidemask.errors import UserError, did_you_mean, one_line
 from tidemask.run_record import MetricValue, RunDirectory, read_metrics
+from tidemask.system_errors import raise_out_of_memory
 
 AUTO, TENSORBOARD = "auto", "tensorboard"
 
@@ -89,6 +90,7 @@ def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list
         try:
             callbacks.append(INTEGRATION_TO_CALLBACK[name]())
         except (ImportError, RuntimeError, ValueError) as error:
+            raise_out_of_memory(error)
             reason = one_line(error, longest=1000)
             raise UserError(f"tracker not usable: training.report_to={name}: {reason}") from error
     return callbacks

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from tidemask.errors import UserError
+from tidemask.system_errors import why_refused
 
 MAX_LINE_CHARACTERS = 1 << 16
 """Characters above which a line is cut, about 11,000 English words."""
@@ -103,7 +104,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             "Expected undamaged compressed data. Copy or download it again."
         ) from error
     except OSError as error:
-        raise UserError(f"cannot read: {path}: {error.strerror}. Check the file.") from error
+        raise UserError(f"cannot read: {why_refused(error, path)}.") from error
 
 
 def _open(path: Path) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:

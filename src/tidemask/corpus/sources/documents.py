@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
+from tidemask.system_errors import why_refused
 
 KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")
 """What the name of a text file ends in, upper or lower case."""
@@ -196,4 +197,4 @@ def _describe(path: Path) -> TextSource:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             return TextSource(path=str(path), num_bytes=file.tell(), sha256=sha256)
     except OSError as error:
-        raise UserError(f"cannot read: {path}: {error.strerror}. Check the file.") from error
+        raise UserError(f"cannot read: {why_refused(error, path)}.") from error

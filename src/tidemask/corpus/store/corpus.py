@@ -20,6 +20,7 @@ from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError, one_line
+from tidemask.system_errors import named_causes, raise_out_of_memory, refusal
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
 """Names within the directory of a prepared corpus."""
@@ -99,6 +100,7 @@ class PreparedCorpus:
         return self.root / TOKENIZER
 
 
+@named_causes("End other programs, or prepare shorter rows.")
 def open_corpus(path: str | Path) -> PreparedCorpus:
     """Open the prepared corpus in a directory.
 
@@ -168,6 +170,9 @@ def _open_shard(path: Path, sequence_length: int) -> Shard:
     try:
         shard = Shard(path)
     except (pa.ArrowException, ValueError, KeyError, AttributeError, OSError) as error:
+        raise_out_of_memory(error)
+        if (refused := refusal(error, path)) and not isinstance(error, FileNotFoundError):
+            raise UserError(f"cannot read: {refused}, then give the command again.") from error
         raise _incomplete(root, f"{name} is damaged or missing: {one_line(error)}") from error
     if shard.sequence_length != sequence_length:
         raise _incomplete(

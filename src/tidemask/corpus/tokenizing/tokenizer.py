@@ -21,6 +21,7 @@ from tokenizers import Encoding, Tokenizer
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError, one_line
 from tidemask.hub import local_directory
+from tidemask.system_errors import raise_out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -143,12 +144,7 @@ class CorpusTokenizer:
 
     def save(self, directory: Path) -> None:
         """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""
-        try:
-            self.tokenizer.save_pretrained(str(directory))
-        except OSError:
-            raise
-        except Exception as error:  # its library, written in Rust, has no other for a full disk
-            raise UserError(f"tokenizer not saved: {directory}: {one_line(error)}.") from error
+        self.tokenizer.save_pretrained(str(directory))
 
     def _serialised(self) -> str:
         """The backend as JSON, without truncation and padding, which its use leaves set."""
@@ -194,6 +190,7 @@ def _load(name: str) -> Any:  # whatever class the directory names
     except UserError:
         raise
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        raise_out_of_memory(error)
         raise UserError(
             f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "
             "tokenizer.json, or the name of a model on the hub. Check the spelling, or train one."

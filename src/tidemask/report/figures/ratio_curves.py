@@ -17,6 +17,7 @@ from tidemask.report.figures.curves import CurveEnd, name_ends
 from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour
 from tidemask.report.figures.rendering import to_png, to_svg
 from tidemask.report.results.compared_run import Series
+from tidemask.system_errors import why_refused
 
 PROGRESS: Series = np.arange(1001) / 1000
 """Completed shares of a run at which a curve has its points."""
@@ -62,7 +63,7 @@ def write_ratio_curves(curves: Sequence[RatioCurve], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"figure not written: {path}: {error.strerror}.") from error
+        raise UserError(f"figure not written: {why_refused(error, path)}.") from error
     write_atomically(path, content, what="figure")
 
 
