@@ -13,6 +13,7 @@ from tidemask.system_errors import is_out_of_memory, refusal
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Task
+from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
 
 TO_SAVE_MEMORY = "Set a smaller fine_tuning.batch_size, or use fewer jobs (--jobs)."
 
@@ -93,7 +94,7 @@ class Job:
 def data_problem(task: Task) -> str:
     """What is wrong with a task's data, in one line; empty if nothing was found."""
     try:
-        if isinstance(task, FineTunedTask):
+        if isinstance(task, FineTunedTask | MinimalPairsTask):
             task.check()
         else:
             task.describe()

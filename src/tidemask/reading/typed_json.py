@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,7 +118,7 @@ def _problems(error: ValidationError) -> str:
         if one["type"] == "missing":
             found[f"{field} is missing."] = []
         elif one["type"] in ("json_invalid", "value_error"):
-            found[f"{one['msg'].rstrip('.')}."] = []
+            found[f"{_reason(one['msg'])}."] = []
         else:
             value = shown(one["input"])
             expected = one["msg"].replace("Input should be ", "")
@@ -126,3 +127,10 @@ def _problems(error: ValidationError) -> str:
         f"{seen} Expected {' or '.join(dict.fromkeys(expected))}." if expected else seen
         for seen, expected in found.items()
     )
+
+
+def _reason(message: str) -> str:
+    """Why pydantic's parser does not read what `json` has read before."""
+    message = message.rstrip(".")
+    found = re.search("(surrogate|hex escape).*( at line .*)", message)
+    return f"half of a surrogate pair{found[2]}" if found else message

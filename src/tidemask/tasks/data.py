@@ -21,6 +21,7 @@ import numpy as np
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError, missing_package, one_line
+from tidemask.reading import parse_json
 from tidemask.system_errors import raise_out_of_memory
 
 SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -66,11 +67,6 @@ class Example:
         if not isinstance(value, str):
             raise UserError(
                 f"field is not text: {self.place}: {field}={value!r}. Expected a string."
-            )
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise UserError(
-                f"field is not text: {self.place}: {field} has half of a surrogate pair. "
-                "Fix the file."
             )
         return value
 
@@ -205,20 +201,16 @@ def json_lines(path: Path) -> Iterator[Example]:
     """The objects of a file of JSON Lines, compressed or not; blank lines are skipped.
 
     Raises:
-        UserError: a line is not a JSON object, or the file cannot be read.
+        UserError: a line is not a JSON object, has a key twice, half of a surrogate pair or a
+            number that is not finite, or the file cannot be read.
     """
     for number, line in enumerate(read_lines(path, max_characters=None), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"
-        try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise UserError(
-                f"unreadable example: {place}: {error}. Expected one JSON object per line."
-            ) from error
-        if not isinstance(fields, dict):
-            raise UserError(f"unreadable example: {place}. Expected one JSON object per line.")
+        fields = parse_json(
+            line, dict[str, Any], f"example: {place}", advice="Expected one JSON object per line."
+        )
         yield Example(fields, place)
 
 

@@ -40,13 +40,24 @@ BLIMP, PAIRS = "blimp", "pairs"
 
 @dataclass(frozen=True, kw_only=True)
 class MinimalPairsSettings(Settings):
-    """How many minimal pairs are scored."""
+    """Which minimal pairs are scored, and where their sentences are."""
 
     limit: int = 0
     """Maximum number of pairs of each paradigm, for a quick look; 0 takes all."""
+    good: str | None = None
+    """Column or field of the acceptable sentence; unset (null) finds the usual names."""
+    bad: str | None = None
+    """Column or field of the other sentence; set together with `good`."""
 
     def __post_init__(self) -> None:
         check_at_least("limit", self.limit, 0)
+        if (self.good is None) != (self.bad is None) or (self.good and self.good == self.bad):
+            raise ValueError(f"good={self.good}, bad={self.bad}. Expected two names, or none.")
+
+    @property
+    def columns(self) -> tuple[str, str] | None:
+        """Names of both; `None` finds the usual ones."""
+        return None if self.good is None or self.bad is None else (self.good, self.bad)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +71,7 @@ class TaskSettings(Settings):
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     """How a sentence of a minimal pair gets its pseudo-log-likelihood."""
     minimal_pairs: MinimalPairsSettings = field(default_factory=MinimalPairsSettings)
-    """How many minimal pairs are scored."""
+    """Which minimal pairs are scored, and where their sentences are."""
     pseudo_perplexity: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
     """Settings of pseudo-perplexity: the sample of held-out text."""
 
@@ -166,7 +177,11 @@ def _minimal_pairs(name: str, settings: TaskSettings, locations: TaskDataLocatio
             f"(--task-data {name}=PATH)."
         )
     return MinimalPairsTask(
-        path=place, name=name, settings=settings.scoring, limit=settings.minimal_pairs.limit
+        path=place,
+        name=name,
+        settings=settings.scoring,
+        limit=settings.minimal_pairs.limit,
+        columns=settings.minimal_pairs.columns,
     )
 
 

@@ -182,7 +182,11 @@ def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
         ({"train": rows(4), "dev": rows(2)}, {"text": ("premise",)}, "line 1 has no premise"),
         ({"train": [{"sentence": "a", "label": 1}] * 2, "dev": rows(2)}, {}, "one label only"),
         ({"train": rows(4), "dev": [{"sentence": "a", "label": [1]}]}, {}, r"label=\[1\]"),
-        ({"train": rows(4), "dev": [{"sentence": "\ud800", "label": 1}]}, {}, "surrogate"),
+        (
+            {"train": rows(4), "dev": [{"sentence": "\ud800", "label": 1}]},
+            {},
+            "line 1: half of a surrogate pair",
+        ),
         (
             {"train": [{"sentence": "a", "label": n} for n in range(3)], "dev": rows(2)},
             {"metrics": ("f1",)},

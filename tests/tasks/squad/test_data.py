@@ -198,3 +198,14 @@ def test_squad_data_tells_of_a_missing_and_an_empty_split(tmp_path):
     (tmp_path / "dev.jsonl").write_text("\n", encoding="utf-8")
     with pytest.raises(UserError, match="empty split"):
         data(tmp_path).split("dev")
+
+
+def test_squad_data_refuses_half_a_surrogate_pair_in_every_layout(tmp_path):
+    rows = [row(0, question="Who \ud83d?")]
+    write_lines(tmp_path, rows)
+    with pytest.raises(UserError, match=r"dev\.jsonl, line 1: half of a surrogate pair"):
+        data(tmp_path).split("dev")
+    (tmp_path / "dev.jsonl").unlink()
+    (tmp_path / "dev.json").write_text(json.dumps(nested(rows)), encoding="utf-8")
+    with pytest.raises(UserError, match=r"dev\.json: half of a surrogate pair at line 1 column \d"):
+        data(tmp_path).split("dev")

@@ -157,7 +157,7 @@ def test_tagging_data_refuses_records_that_do_not_fit(tmp_path: Path) -> None:
     assert "not a list: tags='O'" in problem(tokens=["a"], tags="O")
     assert "a word that is not a string: 3" in problem(tokens=[3], tags=["O"])
     assert "unknown tag: 2 in" in problem(tokens=["a"], tags=[2])
-    assert "unreadable example: " in _problem(tmp_path, ".jsonl", "{")
+    assert "damaged example: " in _problem(tmp_path, ".jsonl", "{")
     assert "Expected one JSON object per line" in _problem(tmp_path, ".jsonl", "[]")
     (tmp_path / "train.jsonl").unlink()
     (tmp_path / "dev.jsonl").unlink()

@@ -155,8 +155,11 @@ def test_minimal_pairs_files_of_every_form(tmp_path: Path) -> None:
     [
         ("a.tsv", "only one", r"a\.tsv, line 2 has 1 columns"),
         ("a.tsv", "\tb", r"a\.tsv, line 2: sentence_good=''"),
-        ("a.jsonl", "{", r"a\.jsonl, line 2: Expecting"),
-        ("a.jsonl", "[]", r"a\.jsonl, line 2\. Expected one JSON object"),
+        ("a.jsonl", "{", r"damaged example: .*a\.jsonl, line 2: Expecting"),
+        ("a.jsonl", '{"good": "a \\ud800", "bad": "b"}', r"a\.jsonl, line 2: .*surrogate"),
+        ("a.jsonl", '{"good": "a", "good": "c", "bad": "b"}', r"a\.jsonl, line 2: the key good"),
+        ("a.jsonl", "[" * 100_000, r"a\.jsonl, line 2: it is nested too deeply"),
+        ("a.jsonl", "[]", r"a\.jsonl, line 2: .* Expected one JSON object"),
         ("a.jsonl", '{"good": "a"}', r"a\.jsonl, line 2 has good\. Expected sentence_good"),
         ("a.jsonl", '{"good": "a", "bad": 3}', r"a\.jsonl, line 2: bad=3"),
         ("a.jsonl", '{"good": "a", "bad": "a"}', r"a\.jsonl, line 2: both sentences are 'a'"),
@@ -177,7 +180,7 @@ def test_minimal_pairs_refuse_what_holds_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no file that ends in"):
         pair_files(tmp_path)
     with pytest.raises(UserError, match="unknown file ending"):
-        pair_files(_write(tmp_path / "a.csv", "a,b"))
+        pair_files(_write(tmp_path / "a.doc", "a,b"))
     with pytest.raises(UserError, match=r"a\.tsv has none"):
         read_pairs(pair_files(_write(tmp_path / "a.tsv", "")))
 

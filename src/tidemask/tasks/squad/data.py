@@ -8,7 +8,6 @@ official files (`train-v1.1.json`, `dev-v2.0.json`).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
+from tidemask.reading import parse_json
 from tidemask.tasks.data import Example, TaskData, file_endings
 
 _OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
@@ -115,10 +115,8 @@ class SquadData:
 
 def _nested_rows(path: Path) -> Iterator[Example]:
     """The rows of an official file: articles under `data`, each with `paragraphs` with `qas`."""
-    try:
-        articles = json.loads("\n".join(read_lines(path, max_characters=None)))
-    except json.JSONDecodeError as error:
-        raise UserError(f"unreadable questions: {path}: {error}. Expected JSON.") from error
+    text = "\n".join(read_lines(path, max_characters=None))
+    articles = parse_json(text, dict[str, Any], f"questions: {path}", advice="Expected JSON.")
     empty = True
     for article, at_article in _items(articles, "data", str(path)):
         for paragraph, at_paragraph in _items(article, "paragraphs", at_article):

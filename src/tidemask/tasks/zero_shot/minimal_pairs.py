@@ -22,7 +22,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Measured
-from tidemask.tasks.zero_shot.pair_files import Pair, fingerprint_of_pairs, pair_files, read_pairs
+from tidemask.tasks.zero_shot.pair_files import (
+    Pair,
+    are_quoted,
+    fingerprint_of_pairs,
+    pair_files,
+    read_pairs,
+)
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 
 
@@ -145,12 +151,15 @@ class MinimalPairsTask:
         name: what the task is called; `blimp` for BLiMP.
         settings: how sentences are scored.
         limit: largest number of pairs of each paradigm, for a quick look; 0 takes all.
+        columns: names of the acceptable sentence and of the other one in the files; `None` finds
+            the usual ones.
     """
 
     path: Path
     name: str = "blimp"
     settings: ScoringSettings = field(default_factory=ScoringSettings)
     limit: int = 0
+    columns: tuple[str, str] | None = None
     main_metric: str = "accuracy"
 
     def describe(self) -> dict[str, Any]:
@@ -159,11 +168,27 @@ class MinimalPairsTask:
         Raises:
             UserError: there is no such file.
         """
-        settings = {"variant": self.settings.variant, "precision": self.settings.precision}
-        return {
-            "settings": {**settings, "limit": self.limit},
-            "data": {"fingerprint": fingerprint_of_pairs(pair_files(self.path))},
+        files = pair_files(self.path)
+        settings: dict[str, Any] = {
+            "variant": self.settings.variant,
+            "precision": self.settings.precision,
+            "limit": self.limit,
         }
+        data: dict[str, Any] = {"fingerprint": fingerprint_of_pairs(files)}
+        # What was always read in one way is not named, so that results of before stay valid.
+        if self.columns is not None:
+            settings["columns"] = list(self.columns)
+        if are_quoted(files):
+            data["quoted"] = True
+        return {"settings": settings, "data": data}
+
+    def check(self) -> None:
+        """Read every pair.
+
+        Raises:
+            UserError: the files are missing or damaged.
+        """
+        self._pairs()
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Accuracies of a model.
@@ -171,7 +196,7 @@ class MinimalPairsTask:
         Raises:
             UserError: the files or the model cannot be used.
         """
-        pairs = read_pairs(pair_files(self.path), self.limit)
+        pairs = self._pairs()
         scores = score_pairs(
             model_under_test.masked_lm(),
             model_under_test.tokenizer,
@@ -181,3 +206,6 @@ class MinimalPairsTask:
         )
         limited = f"At most {self.limit} pairs of each paradigm are scored (minimal_pairs.limit)."
         return Measured(scores.metrics(), (*([limited] if self.limit else []), *scores.notes()))
+
+    def _pairs(self) -> list[Pair]:
+        return read_pairs(pair_files(self.path), self.limit, self.columns)

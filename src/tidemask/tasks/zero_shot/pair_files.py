@@ -1,9 +1,9 @@
 """Files of minimal pairs: BLiMP's, and a user's own.
 
-JSON Lines have a pair per line, `sentence_good` and `sentence_bad` (or `good` and `bad`), and
-BLiMP's names of its groups: `UID`, the paradigm, `linguistics_term`, the phenomenon, and `field`.
-Files of two tab-separated columns (`.tsv`) have the acceptable sentence first; a first line with
-those names is a heading. Without a `UID` the name of the file is that of the paradigm.
+JSON Lines have a pair per line, `sentence_good` and `sentence_bad` (or `good` and `bad`, or as the
+caller names them), and BLiMP's names of its groups: `UID`, the paradigm, `linguistics_term`, the
+phenomenon, and `field`. Tables (`pair_tables.py`) have those names in their heading, or two columns
+with the acceptable sentence first. Without a `UID` the name of the file is that of the paradigm.
 
 A pair of one sentence twice is refused where it has no `UID`. BLiMP itself has seven of them (two
 of `passive_1`, five of `principle_A_case_2`), which no model gets right. Its files name 13
@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.tasks.data import JSON_LINES, file_endings, json_lines
+from tidemask.tasks.data import JSON_LINES, json_lines
+from tidemask.tasks.zero_shot.pair_tables import NAMES, TABLES, has_quotes, pair_columns, table_rows
 
-_NAMES = (("sentence_good", "sentence_bad"), ("good", "bad"))
 _PHENOMENA_OF_THE_PAPER = {"s-selection": "argument_structure"}
 _FIELDS_OF_THE_PAPER = {
     "binding": "syntax_semantics",
@@ -32,7 +31,6 @@ _FIELDS_OF_THE_PAPER = {
     "npi_licensing": "semantics",
 }
 """Where the labels of BLiMP's files differ from its table of 12 phenomena, or among themselves."""
-_TABLES = file_endings(".tsv")
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def pair_files(path: Path) -> list[Path]:
     Raises:
         UserError: there is none, or its ending is not known.
     """
-    endings = ", ".join(JSON_LINES + _TABLES)
+    endings = ", ".join(JSON_LINES + TABLES)
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if _is_known(p) and p.is_file())
         if not found:
@@ -88,21 +86,30 @@ def fingerprint_of_pairs(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def read_pairs(paths: Sequence[Path], limit: int = 0) -> list[Pair]:
+def are_quoted(paths: Sequence[Path]) -> bool:
+    """Whether some of the files are tables with quoted cells."""
+    return any(has_quotes(path) for path in paths if path.name.lower().endswith(TABLES))
+
+
+def read_pairs(
+    paths: Sequence[Path], limit: int = 0, columns: tuple[str, str] | None = None
+) -> list[Pair]:
     """The pairs, in order.
 
     Args:
         paths: of the files, as `pair_files` gives them.
         limit: largest number of pairs of each paradigm, the first ones; 0 takes all.
+        columns: names of the acceptable sentence and of the other one in heading or record; `None`
+            finds the usual ones.
 
     Raises:
         UserError: a line is damaged, is not a pair, or has the same sentence twice and no
-            `UID`; or the files are empty.
+            `UID`; the columns are not known; or the files are empty.
     """
     pairs = []
     seen: Counter[str] = Counter()
     for path in paths:
-        for pair in _pairs(path):
+        for pair in _pairs(path, columns):
             seen[pair.paradigm] += 1
             if not limit or seen[pair.paradigm] <= limit:
                 pairs.append(pair)
@@ -112,40 +119,27 @@ def read_pairs(paths: Sequence[Path], limit: int = 0) -> list[Pair]:
 
 
 def _is_known(path: Path) -> bool:
-    return path.name.lower().endswith(JSON_LINES + _TABLES)
+    return path.name.lower().endswith(JSON_LINES + TABLES)
 
 
-def _pairs(path: Path) -> Iterator[Pair]:
+def _pairs(path: Path, columns: tuple[str, str] | None) -> Iterator[Pair]:
     stem = path.name.partition(".")[0]
-    if path.name.lower().endswith(_TABLES):
-        rows = _table_rows(path)
+    rows: Iterator[tuple[Mapping[str, Any], str]]
+    if path.name.lower().endswith(TABLES):
+        rows = table_rows(path, columns)
     else:
         rows = ((example.fields, example.place) for example in json_lines(path))
     for row, place in rows:
-        yield _pair(row, stem, place)
+        yield _pair(row, stem, place, columns)
 
 
-def _table_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The columns of each line by their names, and the line's place for messages."""
-    for number, line in enumerate(read_lines(path, max_characters=None), start=1):
-        cells = tuple(cell.strip() for cell in line.split("\t"))
-        if not line.strip() or (number == 1 and cells in _NAMES):
-            continue
-        place = f"{path}, line {number}"
-        if len(cells) != 2:
-            raise UserError(
-                f"not a pair: {place} has {len(cells)} columns. Expected two, the acceptable "
-                "sentence first, separated by a tab."
-            )
-        yield dict(zip(_NAMES[0], cells, strict=True)), place
-
-
-def _pair(row: Mapping[str, Any], stem: str, place: str) -> Pair:
-    names = next((names for names in _NAMES if all(name in row for name in names)), None)
-    if names is None:
+def _pair(row: Mapping[str, Any], stem: str, place: str, columns: tuple[str, str] | None) -> Pair:
+    names = columns or pair_columns(tuple(row))
+    if names is None or not all(name in row for name in names):
         raise UserError(
-            f"not a pair: {place} has {', '.join(row) or 'no field'}. Expected sentence_good and "
-            "sentence_bad."
+            f"not a pair: {place} has {', '.join(row) or 'no field'}. Expected "
+            f"{' and '.join(columns or NAMES)}. Name the fields in minimal_pairs.good= and "
+            "minimal_pairs.bad=."
         )
     for name in names:
         if not isinstance(row[name], str) or not row[name].strip():
