@@ -15,7 +15,7 @@ import torch
 from jaxtyping import install_import_hook
 
 from synthetic_runs import FOUR, MakeRun, SyntheticRun, write_four, write_run
-from tidemask.report.compare import Comparison, compare
+from tidemask.report.compare import Comparison, write_comparison
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -100,7 +100,7 @@ def four_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def comparison(four_runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """The comparison of the four; read only."""
-    return compare(four_runs, out=tmp_path_factory.mktemp("comparison") / "out")
+    return write_comparison(four_runs, out=tmp_path_factory.mktemp("comparison") / "out")
 
 
 @pytest.fixture

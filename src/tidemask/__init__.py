@@ -3,7 +3,7 @@
 How much is masked (the ratio, on a schedule) and what is masked (weights by how hard each kind of
 word still is) are functions of progress. `prepare`, `pretrain`, `resume`, `evaluate`, `compare` and
 `preview` are the commands of the same names. The public names are those of `__all__`; each is
-loaded when it is first used, so that importing the package is quick and a report needs no torch.
+loaded when it is first used, so that importing the package is quick.
 """
 
 from importlib import import_module
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from tidemask.modeling.selected_positions import SelectedPositionsLM as SelectedPositionsLM
     from tidemask.progress.display import ProgressDisplay as ProgressDisplay
     from tidemask.report.compare import Comparison as Comparison
-    from tidemask.report.compare import compare as compare
     from tidemask.run_record import RunDirectory as RunDirectory
     from tidemask.runs.callbacks import RunCallbacks as RunCallbacks
+    from tidemask.runs.comparison import compare as compare
     from tidemask.runs.config import Recipe as Recipe
     from tidemask.runs.config import load_recipe as load_recipe
     from tidemask.runs.pretraining import PretrainedRun as PretrainedRun
@@ -76,7 +76,7 @@ _HOMES = {
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.corruption",
     "class_loss_sums": "tidemask.masking.class_loss",
-    "compare": "tidemask.report.compare",
+    "compare": "tidemask.runs.comparison",
     "evaluate": "tidemask.evaluation.evaluate",
     "load_recipe": "tidemask.runs.config",
     "open_corpus": "tidemask.corpus.store.corpus",

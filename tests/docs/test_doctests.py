@@ -17,7 +17,12 @@ import tidemask
 from places import ROOT
 
 FOLDERS = ("src", "docs", "examples", "benchmarks")
-TRAINING = ("report/compare.py", "runs/pretraining.py", "evaluation/evaluate.py")
+TRAINING = (
+    "report/compare.py",
+    "runs/comparison.py",
+    "runs/pretraining.py",
+    "evaluation/evaluate.py",
+)
 """Modules whose examples train a model; they are slow tests."""
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

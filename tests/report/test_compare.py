@@ -12,7 +12,7 @@ from synthetic_results import SyntheticResults, write_results
 from synthetic_runs import MakeRun, write_four
 from tidemask.errors import UserError
 from tidemask.report import compare as module
-from tidemask.report.compare import Comparison, compare
+from tidemask.report.compare import Comparison, write_comparison
 
 FIGURES = {
     "class_loss",
@@ -107,7 +107,7 @@ def test_compare_shows_downstream_scores(
     run = write_results(make_run("one"), made)
     for path in (run / "evaluation").glob("blimp*"):
         path.write_text(path.read_text().replace('"blimp"', '"my task/1"'))
-    comparison = compare([run], out=tmp_path / "out")
+    comparison = write_comparison([run], out=tmp_path / "out")
     names = {path.stem for path in comparison.figures if path.stem.startswith("downstream")}
     assert names == {"downstream", "downstream_sst2", "downstream_my_task_1"}
     words = words_of(page_of(comparison.directory))
@@ -121,7 +121,7 @@ def test_compare_shows_downstream_scores(
 @pytest.mark.slow
 def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", evaluated=False, held_out_every=0)]
-    words = words_of(page_of(compare(runs, out=tmp_path / "out").directory))
+    words = words_of(page_of(write_comparison(runs, out=tmp_path / "out").directory))
     assert "ptw has no held-out evaluation" in words
     assert "ptw: no held-out loss was measured while it was training." in words
     assert "ptw: not evaluated." in words
@@ -130,7 +130,7 @@ def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", seed=18, last_step=50)]
-    words = words_of(page_of(compare(runs, out=tmp_path / "out").directory))
+    words = words_of(page_of(write_comparison(runs, out=tmp_path / "out").directory))
     assert "The runs are not on equal terms" in words
     assert "training.seed differs: 17 in bert; 18 in ptw." in words
     assert "ptw is unfinished: step 50 of 100" in words
@@ -142,14 +142,14 @@ def test_page_escapes_texts_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     config = yaml.safe_load((path / "run.yaml").read_text())
     config["recipe"] = "<script>alert('&')</script>"
     (path / "run.yaml").write_text(yaml.safe_dump(config))
-    page = page_of(compare([path], out=tmp_path / "out").directory)
+    page = page_of(write_comparison([path], out=tmp_path / "out").directory)
     assert "<script" not in page
     assert "<script>alert('&')</script>" in words_of(page)
 
 
 @pytest.mark.slow
 def test_compare_of_one_run_without_classes(make_run: MakeRun, tmp_path: Path) -> None:
-    comparison = compare([make_run("run", classes=False)], out=tmp_path / "out")
+    comparison = write_comparison([make_run("run", classes=False)], out=tmp_path / "out")
     words = words_of(page_of(comparison.directory))
     assert "One run alone: nothing is compared." in words
     assert "No run logged classes of tokens" in words
@@ -162,7 +162,8 @@ def test_compare_gives_the_same_bytes_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     one, two = (
-        compare(write_four(Path(base) / "runs")[3:], out=Path(base) / "out") for base in ("a", "b")
+        write_comparison(write_four(Path(base) / "runs")[3:], out=Path(base) / "out")
+        for base in ("a", "b")
     )
     for path in sorted(one.directory.rglob("*")):
         if path.is_file():
@@ -174,7 +175,7 @@ def test_compare_gives_the_same_bytes_again(
 def test_compare_fills_an_empty_directory(make_run: MakeRun, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     out.mkdir(parents=True)
-    assert compare([make_run("run")], out=out).page == out / "index.html"
+    assert write_comparison([make_run("run")], out=out).page == out / "index.html"
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
@@ -190,7 +191,7 @@ def test_compare_refuses_an_occupied_place(make_run: MakeRun, tmp_path: Path, ki
         out.symlink_to(tmp_path / "nowhere")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UserError, match=r"output (directory is not empty|is a file)") as caught:
-        compare([run], out=out)
+        write_comparison([run], out=out)
     assert str(out) in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -199,7 +200,7 @@ def test_compare_leaves_nothing_behind_bad_input(make_run: MakeRun, tmp_path: Pa
     run = make_run("run")
     (run / "metrics.jsonl").write_text("")
     with pytest.raises(UserError, match="without a logged step"):
-        compare([run], out=tmp_path / "new" / "out")
+        write_comparison([run], out=tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
 
 
@@ -212,7 +213,7 @@ def test_compare_leaves_nothing_half_written(
     monkeypatch.setattr(module, "to_png", broken)
     place = tmp_path / "reports"
     with pytest.raises(KeyboardInterrupt):
-        compare([make_run("run")], out=place / "out")
+        write_comparison([make_run("run")], out=place / "out")
     assert not place.exists()
 
 

@@ -12,9 +12,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
 from tidemask.modeling.loading import load_model
-from tidemask.report.compare import compare
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory
+from tidemask.runs.comparison import compare
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import preview
 from tidemask.runs.train import train

@@ -15,6 +15,6 @@ def compare_command(
     out: Annotated[Path, typer.Option("--out", help="Directory to be made for the report.")],
 ) -> None:
     """Put runs side by side: one HTML page, figures as PNG and SVG, tables as CSV."""
-    from tidemask.report.compare import compare
+    from tidemask.runs.comparison import compare
 
     show_comparison(compare(runs, out=out))

@@ -72,7 +72,7 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
     """
     from tidemask.corpus.demo_text.documents import demo_documents
     from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
-    from tidemask.report.compare import compare
+    from tidemask.runs.comparison import compare
 
     _check_place(out, steps)
     out.mkdir(parents=True, exist_ok=True)
@@ -111,13 +111,15 @@ def training_settings(steps: int) -> list[str]:
 
 
 def _check_place(out: Path, steps: int) -> None:
+    from tidemask.runs.config import read_run_config
+
     known = {"corpus", "runs", "report"}
     if out.exists() and (not out.is_dir() or {p.name for p in out.iterdir()} - known):
         raise UserError(f"output exists: {out} holds something else. Name another with --out.")
     for name in RECIPES:
         run = RunDirectory(out / "runs" / name)
         if run.config.is_file():
-            planned = run.read_config()["training"]["max_steps"]
+            planned = read_run_config(run.config).training.max_steps
             if planned != steps:
                 raise UserError(
                     f"another demonstration: {run.root} has {planned} steps, --steps={steps}. "

@@ -21,8 +21,6 @@ def read_text(path: Path, max_bytes: int, complaint: str) -> str:
             content = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise UserError(f"no such file: {path}.") from None
-    except OSError as error:
-        raise UserError(f"{complaint}: {path}: {error.strerror}.") from error
     if len(content) > max_bytes:
         raise UserError(f"{complaint}: {path} has more than {max_bytes:,} bytes.")
     try:

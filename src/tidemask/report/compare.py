@@ -21,7 +21,6 @@ from tidemask.report.results.read_runs import read_runs
 from tidemask.report.tables.all_tables import all_tables
 from tidemask.report.tables.final_scores import SUMMARY
 from tidemask.report.tables.typed_table import Table
-from tidemask.system_errors import named_causes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,34 +57,19 @@ class Comparison:
     seeds: str
 
 
-@named_causes("Compare fewer runs at once.")
-def compare(runs: str | Path | Sequence[str | Path], *, out: str | Path) -> Comparison:
-    """Write the comparison of some runs; a single one gives the report of that run.
-
-    The same as `tidemask compare`. Everything is written aside and moved into place at the end:
-    `out` is whole or absent.
+def write_comparison(directories: Sequence[Path], *, out: Path) -> Comparison:
+    """Write the comparison of some runs; settings are shown as they stand in their run.yaml.
 
     Args:
-        runs: run directories; finished or not, evaluated or not.
+        directories: of the runs.
         out: directory to be made; may exist if it is empty.
 
     Raises:
         UserError: no run, a run twice, a directory that is not a run or has no logged step, a
             damaged file, or `out` exists and is not an empty directory.
-
-    Example:
-        >>> import tidemask
-        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
-        >>> for recipe in ("bert", "mrd-cosine"):
-        ...     _ = tidemask.pretrain("corpus", out=recipe, recipe=recipe, overrides=tiny)
-        >>> comparison = tidemask.compare(["bert", "mrd-cosine"], out="report")
-        >>> comparison.page.name, comparison.summary.values("run")
-        ('index.html', ...)
     """
-    out = Path(out).expanduser()
     check_new_directory(out)
-    directories = [runs] if isinstance(runs, str | Path) else runs
-    read = read_runs([Path(path).expanduser() for path in directories])
+    read = read_runs(directories)
     tables = {table.name: table for table in all_tables(read)}
     charts = chart_groups(read)
     page = render_page(read, tables, charts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -27,6 +26,7 @@ from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_card import model_card
 from tidemask.runs.model_fit import training_module
+from tidemask.runs.settings_check import run_identity
 from tidemask.system_errors import refusal_of_writing
 from tidemask.training.checkpoint_files import (
     ResumePoint,
@@ -44,7 +44,6 @@ from tidemask.training.distributed import (
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.metrics_log import PeriodicEvaluation
 from tidemask.training.resume_checks import (
-    identity_of,
     run_lock,
     with_global_batch,
 )
@@ -96,7 +95,7 @@ def _train(
     corpus = corpus_of(config)
     on_first_rank(lambda: verify_corpus(corpus))
     data = CorpusInputs.of(corpus)
-    point = on_first_rank(lambda: find_resume_point(run, _identity(config)))
+    point = on_first_rank(lambda: find_resume_point(run, run_identity(config)))
     held_out = data.held_out_evaluator(config.evaluation)
     evaluation = InRunEvaluation(
         run=run, held_out=held_out, callbacks=callbacks, stop_request=stop_request
@@ -191,7 +190,7 @@ def _build_trainer(
         dataset=data.training_set(config.training.seed),
         run=run,
         tokenizer=data.tokenizer,
-        identity=_identity(config),
+        identity=run_identity(config),
         evaluation=PeriodicEvaluation(
             evaluate=evaluation.during_training if evaluates else None,
             at_start=evaluation.at_start if measures_start else None,
@@ -201,18 +200,6 @@ def _build_trainer(
         callbacks=callbacks.trainer_callbacks,
         stop_request=evaluation.stop_request,
     )
-
-
-def _identity(config: RunConfig) -> dict[str, Any]:
-    """What must not change when the run continues; every checkpoint holds it."""
-    settings = identity_of(
-        masking=config.masking,
-        model=config.model,
-        training=config.training,
-        evaluation=config.evaluation,
-    )
-    corpus = {"fingerprint": config.corpus.fingerprint}
-    return {**settings, "model_fingerprint": config.model_fingerprint, "corpus": corpus}
 
 
 def _model_at(
