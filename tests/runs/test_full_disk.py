@@ -19,9 +19,9 @@ from prose import text
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
 from tidemask.corpus.prepare import prepare
 from tidemask.errors import UserError
-from tidemask.report.compare import compare
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.comparison import compare
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_checks import problem_with
 
