@@ -1,9 +1,10 @@
 """Measurements of the package, one folder for each subject; they reach no network.
 
 `masking`, `training` and `scoring` measure speed beside other libraries, `scoring` also what a
-precision does to scores, `reliability` whether a run survives kills and hours. Each is started by
-its path, such as `python benchmarks/masking/speed.py`; results stand in `results`, with the machine
-and the versions they were measured on.
+precision does to scores, `reliability` whether a run survives kills and hours, `fuzzing` what
+commands say of damaged files. Each is started by its path, such as
+`python benchmarks/masking/speed.py`; results stand in `results`, with the machine and the versions
+they were measured on.
 """
 
 from __future__ import annotations
