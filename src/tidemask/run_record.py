@@ -18,6 +18,7 @@ from typing import Any
 from tidemask.atomic import sync, write_atomically
 from tidemask.errors import UserError, one_line
 from tidemask.reading import read_yaml
+from tidemask.settings import shown
 from tidemask.system_errors import refusal
 
 MetricValue = int | float | str | None
@@ -87,6 +88,11 @@ class RunDirectory:
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.root, str | Path):
+            raise ValueError(f"root={shown(self.root)}. Expected the path of a directory.")
+        object.__setattr__(self, "root", Path(self.root))
 
     @property
     def config(self) -> Path:

@@ -1,7 +1,20 @@
-"""The base of every component's settings."""
+"""The base of every component's settings, and the checks of single values that callers give.
 
+A configuration file is checked by pydantic before settings are made from it. Settings and arguments
+that are written in Python are checked here, with the same outcome: a `ValueError` of one line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
 import math
-from typing import Annotated, Any, ClassVar, get_args
+import numbers
+import operator
+import reprlib
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 
 class Settings:
@@ -9,9 +22,22 @@ class Settings:
 
     Unknown keys are errors. The mark is a plain mapping that pydantic reads (`config.py`), so a
     component that owns settings need not import it.
+
+    Raises:
+        ValueError: a field of another type than it declares. A number of another library becomes
+            Python's own, and a list becomes a tuple, so that settings can be written and hashed.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        settings: Any = type(self)
+        for name, kind in _field_types(settings).items():
+            given = getattr(self, name)
+            fitted = _fitted(given, kind)
+            if fitted is _UNFIT:
+                raise ValueError(f"{name}={shown(given)}. Expected {_described(kind)}.")
+            object.__setattr__(self, name, fitted)
 
 
 class OneOf:
@@ -39,14 +65,56 @@ def members(union: Any) -> dict[str, Any]:
     return {getattr(kind, mark.field): kind for kind in get_args(kinds)}
 
 
+def shown(value: object) -> str:
+    """A value in a message: in one line, and cut where it is long."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if isinstance(value, int) else " ".join(reprlib.repr(value).split())
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, of whatever library; true and false are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def check_integer(
+    name: str, value: object, *, minimum: int, below: int | None = None, what: str = "an integer"
+) -> int:
+    """Refuse what is no integer, and one outside its range.
+
+    Args:
+        name: of the argument or field.
+        value: what was given for it; integers of NumPy and torch are integers, true is none.
+        minimum: lowest value.
+        below: lowest value that is too large; `None` if there is none.
+        what: what the message calls it.
+
+    Returns:
+        The value as Python's own integer.
+
+    Raises:
+        ValueError: names the value and the range.
+
+    Example:
+        >>> check_integer("max_steps", 5.5, minimum=1)
+        Traceback (most recent call last):
+        ValueError: max_steps=5.5. Expected an integer of at least 1.
+    """
+    integer = _as_integer(value)
+    if integer is None or integer < minimum or (below is not None and integer >= below):
+        allowed = f"of at least {minimum}" if below is None else f"in [{minimum}, {_power(below)})"
+        raise ValueError(f"{name}={shown(value)}. Expected {what} {allowed}.")
+    return integer
+
+
 def check_share(name: str, value: float) -> None:
     """Refuse a share outside [0, 1].
 
     Raises:
         ValueError: `value` is not a number in [0, 1]; the message names the field.
     """
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1].{_share_meant(value)}")
+    if not (is_number(value) and 0.0 <= value <= 1.0):
+        raise ValueError(f"{name}={shown(value)}. Expected a number in [0, 1].{_meant(value)}")
 
 
 def check_at_least(name: str, value: float, minimum: float) -> None:
@@ -55,8 +123,8 @@ def check_at_least(name: str, value: float, minimum: float) -> None:
     Raises:
         ValueError: `value` is smaller than `minimum`, infinite or not a number.
     """
-    if not minimum <= value < math.inf:
-        raise ValueError(f"{name}={value:g}. Expected a number of at least {minimum:g}.")
+    if not (is_number(value) and minimum <= value < math.inf):
+        raise ValueError(f"{name}={shown(value)}. Expected a number of at least {minimum:g}.")
 
 
 def check_share_below_one(name: str, value: float) -> None:
@@ -65,11 +133,94 @@ def check_share_below_one(name: str, value: float) -> None:
     Raises:
         ValueError: `value` is not a number in [0, 1).
     """
-    if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name}={value:g}. Expected a number in [0, 1).{_share_meant(value)}")
+    if not (is_number(value) and 0.0 <= value < 1.0):
+        raise ValueError(f"{name}={shown(value)}. Expected a number in [0, 1).{_meant(value)}")
 
 
-def _share_meant(value: float) -> str:
+def _meant(value: object) -> str:
     """A hint for a share written as a percentage, or with its point one place to the right."""
-    slipped = value / (10 if value < 10 and value % 1 else 100)
-    return f" Did you mean {slipped:g}?" if 1.0 < value <= 100.0 else ""
+    if not (isinstance(value, int | float) and 1.0 < value <= 100.0):
+        return ""
+    return f" Did you mean {value / (10 if value < 10 and value % 1 else 100):g}?"
+
+
+def _power(bound: int) -> str:
+    exponent = bound.bit_length() - 1
+    return f"2**{exponent}" if exponent > 20 and bound == 1 << exponent else str(bound)
+
+
+def _as_integer(value: Any) -> int | None:
+    """`None` for what is no integer: true, 1.0, "1", a tensor of several."""
+    if isinstance(value, bool) or bool(getattr(value, "ndim", 0)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+_UNFIT = object()
+"""What a value of another type fits to."""
+
+_PLAIN = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+
+
+@cache
+def _field_types(settings: Any) -> dict[str, Any]:
+    """The types of the fields of a class of settings, by name."""
+    hints = get_type_hints(settings)
+    return {field.name: hints[field.name] for field in dataclasses.fields(settings)}
+
+
+def _fitted(value: Any, kind: Any) -> Any:
+    """The value as one of a type that settings use, or `_UNFIT`."""
+    origin, members = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        fitting = (_fitted(value, member) for member in members)
+        return next((fitted for fitted in fitting if fitted is not _UNFIT), _UNFIT)
+    if origin is Literal:
+        return next((m for m in members if type(m) is type(value) and m == value), _UNFIT)
+    if origin is tuple:
+        return _fitted_tuple(value, members[0])
+    if origin is dict:
+        return _fitted_dict(value, *members)
+    if kind is int:
+        integer = _as_integer(value)
+        return _UNFIT if integer is None else integer
+    if kind is float:
+        return float(value) if is_number(value) else _UNFIT
+    return value if kind is Any or isinstance(value, kind) else _UNFIT
+
+
+def _fitted_tuple(values: Any, kind: Any) -> Any:
+    if not isinstance(values, tuple | list):
+        return _UNFIT
+    fitted = tuple(_fitted(value, kind) for value in values)
+    return _UNFIT if _UNFIT in fitted else fitted
+
+
+def _fitted_dict(values: Any, key_kind: Any, value_kind: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return _UNFIT
+    fitted = {_fitted(k, key_kind): _fitted(v, value_kind) for k, v in values.items()}
+    return _UNFIT if any(_UNFIT in item for item in fitted.items()) else fitted
+
+
+def _is_settings(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def _described(kind: Any) -> str:
+    """A type in the words of a message."""
+    origin, members = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return ("one of " if len(members) > 1 else "") + ", ".join(map(str, members))
+    if origin in (Union, UnionType):
+        classes = [_described(member) for member in members if _is_settings(member)]
+        others = [_described(m) for m in members if not _is_settings(m)]
+        return " or ".join([*others, *([f"one of {', '.join(classes)}"] if classes else [])])
+    if origin is tuple:
+        return f"a list, each of it {_described(members[0])}"
+    if origin is dict:
+        return f"a mapping to {_described(members[1])}"
+    return "None" if kind is NoneType else _PLAIN.get(kind, getattr(kind, "__name__", str(kind)))

@@ -28,6 +28,7 @@ from tidemask.masking.corruption import Corruption
 from tidemask.masking.noise import StepKey
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.sequence_ratio import BetaAround, Same, UniformAround
+from tidemask.masking.weighting import Uniform
 
 quick = settings(deadline=None, max_examples=40)
 KEY = StepKey(1, LATE)
@@ -66,10 +67,13 @@ def policies(draw, **fixed):
         "corruption": draw(
             st.sampled_from([Corruption(), Corruption(mask=1.0, random=0.0, keep=0.0)])
         ),
-        "loss_weight": draw(st.sampled_from(["one", "inverse_ratio"])),
     }
     unit = draw(st.sampled_from(list(UNITS)))
-    return partial(masker_of, draw(ratios), unit, **{**policy, **fixed})
+    policy.update(fixed)
+    budget_allows = policy["budget"] == "expected" or unit == "token"
+    if isinstance(policy["content"], Uniform) and budget_allows:
+        policy["loss_weight"] = draw(st.sampled_from(["one", "inverse_ratio"]))
+    return partial(masker_of, draw(ratios), unit, **policy)
 
 
 def units_of(batch, row, masker):

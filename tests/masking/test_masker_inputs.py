@@ -44,11 +44,14 @@ def with_field(batch, name, value):
 @contents
 @budgets
 def test_batch_of_nothing_gives_a_batch_of_nothing(unit, content, budget):
-    policy = {"budget": budget, "prediction": Constant(ratio=0.1), "loss_weight": "inverse_ratio"}
+    policy = {"budget": budget, "prediction": Constant(ratio=0.1)}
+    if budget == "expected":
+        policy["loss_weight"] = "inverse_inclusion"
     masker = masker_of(0.5, unit, CONTENTS[content], **policy)
     for shape in ((0, 0), (0, 9), (5, 0)):
         masked = masked_by(masker, batch_of(*shape))
-        assert masked.input_ids.shape == masked.labels.shape == masked.loss_weight.shape == shape
+        assert masked.input_ids.shape == masked.labels.shape == shape
+        assert masked.loss_weight is None or masked.loss_weight.shape == shape
         assert int(masked.num_maskable()) == int(masked.num_selected()) == 0
 
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+from tidemask.errors import UserError
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.units import SpanLengths
+from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable
 from tidemask.runs.config import load_recipe, recipe_names
 
 
@@ -40,6 +42,31 @@ def test_settings_from_python_are_checked_too(name, value):
     object.__setattr__(settings, name, value)
     with pytest.raises(ValueError, match=f"^{name}={value!r}"):
         settings.__post_init__()
+
+
+CONTENTS = (
+    ByClassLoss(), ByTable(weights={"NOUN": 1.0}, others=0.5), ByFrequency(), ByFunction(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.weighting)
+@pytest.mark.parametrize("budget", ["expected", "fixed"])
+@pytest.mark.parametrize("unit", ["token", "word", "span"])
+def test_inverse_ratio_with_weights_is_refused(unit, budget, content):
+    """There the chance of a position is not the ratio: `test_loss_weight.py` has the law."""
+    with pytest.raises(ValueError, match=f"content.weighting={content.weighting}"):
+        MaskingSettings(unit=unit, budget=budget, content=content, loss_weight="inverse_ratio")
+
+
+@pytest.mark.parametrize("unit", ["word", "span"])
+def test_inverse_ratio_of_units_of_many_lengths_needs_the_expected_budget(unit):
+    with pytest.raises(ValueError, match=f"inverse_ratio with budget=fixed and unit={unit}"):
+        MaskingSettings(unit=unit, budget="fixed", loss_weight="inverse_ratio")
+
+
+def test_inverse_ratio_with_weights_is_refused_by_its_path_in_a_configuration():
+    with pytest.raises(UserError, match=r"masking\.loss_weight=inverse_ratio with content"):
+        load_recipe("masked-diffusion", "masking.content.weighting=frequency")
 
 
 def test_inverse_inclusion_needs_the_expected_budget():

@@ -18,8 +18,9 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tidemask.masking.batch import Batch
+from tidemask.masking.batch import Batch, check_in_vocabulary
 from tidemask.masking.noise import philox_4x32
+from tidemask.settings import check_integer, shown
 from tidemask.token_classes import NO_CLASS
 
 TokenizedExample = Mapping[str, Any]
@@ -43,6 +44,9 @@ _FILLING = {TOKEN_CLASS: NO_CLASS, SPECIAL: 1, WORD_STARTS: 0, DOCUMENT_STARTS: 
 _IDS = {"input_ids", TOKEN_CLASS, SAMPLE_ID}
 _KNOWN = _FOR_MASKING | {ATTENTION}
 
+_MAX_LENGTH = 1 << 23
+"""Lengths are below it: so far the draws of different positions are independent."""
+
 _HASH_KEY = (0x7DE_3A5C, 0)
 _ODD = 0x2545F4914F6CDD1D
 
@@ -59,11 +63,12 @@ class Collation:
     def __init__(
         self, is_special: Bool[Tensor, "V"], *, pad_id: int, pad_to_multiple_of: int = 1
     ) -> None:
-        if pad_to_multiple_of < 1:
-            raise ValueError(f"pad_to_multiple_of={pad_to_multiple_of}. Expected at least 1.")
+        size = len(is_special)
         self.is_special = is_special
-        self.pad_id = pad_id
-        self.pad_to_multiple_of = pad_to_multiple_of
+        self.pad_id = check_integer("pad_id", pad_id, minimum=0, below=size, what="an id")
+        self.pad_to_multiple_of = check_integer(
+            "pad_to_multiple_of", pad_to_multiple_of, minimum=1, below=_MAX_LENGTH
+        )
 
     def __call__(self, examples: Sequence[TokenizedExample]) -> tuple[Batch, dict[str, Tensor]]:
         """Stack the examples' columns.
@@ -89,8 +94,9 @@ class Collation:
             for name in columns
         }
         inside = _inside(lengths, width, arrays.pop(ATTENTION, None))
+        check_in_vocabulary(arrays["input_ids"], len(self.is_special))
         input_ids = _as_int64(arrays.pop("input_ids"))
-        maskable = ~self._special(input_ids)
+        maskable = ~self.is_special[input_ids]
         if inside is not None:
             maskable &= inside
         if SPECIAL in arrays:
@@ -115,7 +121,7 @@ class Collation:
         self, name: str, values: list[Any], lengths: NDArray[np.int64], width: int
     ) -> NDArray[Any]:
         """One column, filled up to `width`; its type holds the values of every example."""
-        rows = [np.asarray(value) for value in values]
+        rows = [_as_array(name, value, number) for number, value in enumerate(values)]
         per_sequence = rows[0].ndim == 0 and name != "input_ids"
         for number, row in enumerate(rows):
             if row.shape != (() if per_sequence else (lengths[number],)):
@@ -134,19 +140,14 @@ class Collation:
             into[: len(row)] = row
         return stacked
 
-    def _special(self, input_ids: Tensor) -> Bool[Tensor, "B L"]:
-        size = self.is_special.shape[0]
-        if input_ids.numel() and not 0 <= int(input_ids.min()) <= int(input_ids.max()) < size:
-            worst = next(int(x) for x in (input_ids.max(), input_ids.min()) if not 0 <= x < size)
-            raise ValueError(f"input_ids={worst}. Expected ids in [0, {size}), the vocabulary.")
-        return self.is_special.index_select(0, input_ids.flatten()).view(input_ids.shape)
-
 
 def _columns(examples: Sequence[TokenizedExample]) -> list[str]:
     """Names of the columns to collate, the same in all examples."""
     if not examples:
         raise ValueError("no examples to collate. Expected at least one sequence.")
     first = examples[0]
+    if not isinstance(first, Mapping):
+        raise ValueError(f"an example is {shown(first)}. Expected a mapping with input_ids.")
     if "input_ids" not in first:
         raise ValueError(
             f"no column input_ids among {', '.join(map(str, first)) or 'none'}. Expected "
@@ -164,6 +165,15 @@ def _columns(examples: Sequence[TokenizedExample]) -> list[str]:
             has, lacks = (0, number) if name in first else (number, 0)
             raise ValueError(f"example {lacks} has no {name}, which example {has} has.")
     return [name for name in first if name not in _LEFT_OUT]
+
+
+def _as_array(name: str, value: Any, number: int) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # of lists of several lengths
+        raise ValueError(
+            f"{name} of example {number} is {shown(value)}. Expected one value per token."
+        ) from error
 
 
 def _dtype(name: str, rows: list[NDArray[Any]]) -> np.dtype[Any]:

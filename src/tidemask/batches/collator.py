@@ -35,6 +35,7 @@ from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
 from tidemask.masking.token_weights import WeightOf
+from tidemask.settings import check_integer, check_share
 
 LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"
 """Columns of a masked batch that the loss reads and no model does, beside `token_class`."""
@@ -85,7 +86,7 @@ class MaskingCollator:
             `num_workers * prefetch_factor`, divided by `accumulation_steps`.
 
     Raises:
-        ValueError: what `Masker` refuses.
+        ValueError: what `Masker` refuses; an argument of another type or outside its range.
 
     Example:
         >>> from torch.utils.data import DataLoader
@@ -123,7 +124,7 @@ class MaskingCollator:
             token_counts=token_counts,
             weight_of=weight_of,
         )
-        self.seed = seed
+        self.seed = StepKey(seed, 0).seed
         self.clock = StepClock(max_steps, accumulation_steps=accumulation_steps)
         self.collation = Collation(
             vocabulary.is_special, pad_id=pad_id, pad_to_multiple_of=pad_to_multiple_of
@@ -132,6 +133,8 @@ class MaskingCollator:
         self.class_loss = self.masker.new_vocabulary_loss() or (
             self.masker.new_class_loss() if settings.uses_class_loss else None
         )
+        check_integer("loss_lag_steps", loss_lag_steps, minimum=0)
+        check_share("evaluation_ratio", evaluation_ratio)
         self._losses: SharedLosses | None = None
         if self.class_loss is not None:
             self._losses = SharedLosses(self.class_loss, lag_steps=loss_lag_steps)
@@ -160,7 +163,8 @@ class MaskingCollator:
         Raises:
             ValueError: the tokenizer lacks a mask or padding token.
         """
-        mask_id, pad_id = tokenizer.mask_token_id, tokenizer.pad_token_id
+        mask_id = getattr(tokenizer, "mask_token_id", None)
+        pad_id = getattr(tokenizer, "pad_token_id", None)
         if mask_id is None or pad_id is None:
             raise ValueError(
                 f"mask_token_id={mask_id}, pad_token_id={pad_id}. "

@@ -10,6 +10,10 @@ from torch import Tensor
 
 from tidemask.batches.step_clock import in_shared_memory
 from tidemask.masking.class_loss import ClassLoss
+from tidemask.settings import check_integer
+
+_MAX_LAG = 1 << 20
+"""A place in shared memory is kept for each step of the lag."""
 
 
 class SharedLosses:
@@ -22,10 +26,10 @@ class SharedLosses:
     """
 
     def __init__(self, class_loss: ClassLoss, *, lag_steps: int = 0) -> None:
-        if lag_steps < 0:
-            raise ValueError(f"loss_lag_steps={lag_steps}. Expected at least 0.")
         self.class_loss = class_loss
-        self.lag_steps = lag_steps
+        self.lag_steps = lag_steps = check_integer(
+            "loss_lag_steps", lag_steps, minimum=0, below=_MAX_LAG
+        )
         # A ring: the losses after `s` steps are in row `s mod (lag + 1)`, and `_steps` holds the
         # `s` of each row, -1 for an empty one. The losses after 0 steps are all unseen.
         shape = (lag_steps + 1, len(class_loss.class_names))

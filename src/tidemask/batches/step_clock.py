@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from tidemask.settings import check_integer
+
 _AHEAD = 64
 """Batches per worker that a loader may make in advance; its default is 2."""
 
@@ -40,11 +42,8 @@ class StepClock:
     """
 
     def __init__(self, max_steps: int, *, accumulation_steps: int = 1) -> None:
-        for name, value in (("max_steps", max_steps), ("accumulation_steps", accumulation_steps)):
-            if value < 1:
-                raise ValueError(f"{name}={value}. Expected at least 1.")
-        self.max_steps = max_steps
-        self.accumulation_steps = accumulation_steps
+        self.max_steps = check_integer("max_steps", max_steps, minimum=1, below=1 << 32)
+        self.accumulation_steps = check_integer("accumulation_steps", accumulation_steps, minimum=1)
         self._shared = in_shared_memory(torch.tensor([0, 0, 0, -1, -1]))
         self._generation = 0
         self._started_at = 0
@@ -87,8 +86,8 @@ class StepClock:
         Raises:
             ValueError: `step` is negative or beyond the planned steps.
         """
-        if not 0 <= step <= self.max_steps:
-            raise ValueError(f"step={step}. Expected a step in [0, {self.max_steps}].")
+        step = check_integer("step", step, minimum=0, below=self.max_steps + 1, what="a step")
+        offset = check_integer("offset", offset, minimum=-step * self.accumulation_steps)
         self._generation += 1
         self._started_at = self._steps_done = step
         self._begin(step * self.accumulation_steps + offset, step)

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tidemask.corpus.store.corpus import CorpusSplit
+from tidemask.corpus.store.corpus import CorpusSplit, as_indices
 from tidemask.corpus.store.packing import Rows
-from tidemask.masking.batch import Batch
-from tidemask.masking.noise import Purpose, permutation
+from tidemask.masking.batch import Batch, check_in_vocabulary
+from tidemask.masking.noise import Purpose, StepKey, permutation
+from tidemask.settings import check_integer
 
 _COUNTED_ROWS = 4096
 """Rows read at once where tokens are counted."""
@@ -47,15 +48,15 @@ class ShuffledOrder:
     """
 
     def __init__(self, num_rows: int, *, seed: int) -> None:
-        if num_rows < 1:
-            raise ValueError(f"num_rows={num_rows}. Expected at least one row.")
-        self.num_rows = num_rows
-        self.seed = seed
+        self.num_rows = check_integer("num_rows", num_rows, minimum=1)
+        self.seed = StepKey(seed, 0).seed
         self._epoch = -1
         self._order = np.empty(0, dtype=np.int64)
 
     def rows(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the given samples, int64; the order of one epoch is kept at a time."""
+        if samples.size and samples.min() < 0:
+            raise ValueError(f"sample {samples.min()}. Expected numbers of at least 0.")
         epochs, positions = np.divmod(samples, self.num_rows)
         rows = np.empty_like(samples)
         for epoch in np.unique(epochs):
@@ -107,7 +108,7 @@ class BatchDataset(Dataset[Batch]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The batch of the given samples, in their order."""
-        samples = np.asarray(indices, dtype=np.int64)
+        samples = as_indices(indices)
         return to_batch(self.split.rows(self.order.rows(samples)), samples, self.is_special)
 
     def token_counts(self) -> Int[Tensor, "V"]:
@@ -122,6 +123,7 @@ class BatchDataset(Dataset[Batch]):
 
 def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, "V"]) -> Batch:
     """Rows of the store as a batch; special tokens and padding are not maskable."""
+    check_in_vocabulary(rows.input_ids, len(is_special))
     input_ids = torch.from_numpy(rows.input_ids.astype(np.int64))
     inside = np.arange(input_ids.shape[1]) < rows.length[:, None]
     within = torch.from_numpy(inside)

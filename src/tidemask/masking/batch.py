@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+
+from tidemask.settings import shown
 
 IGNORE_INDEX = -100
 """Label of a position that is not predicted; the value that PyTorch's cross-entropy skips."""
@@ -145,12 +147,15 @@ class MaskedBatch(_Tensors):
         return self.num_selected() if self.normaliser == "selected" else self.num_maskable()
 
 
-def check_batch(batch: Batch) -> None:
-    """Refuse tensors of other shapes or types than `Batch` names; values are not read.
+def check_batch(batch: Batch, vocab_size: int) -> None:
+    """Refuse tensors of other shapes or types than `Batch` names, and ids outside the vocabulary.
+
+    On a GPU, where reading a value would wait for the device, ids are not looked at.
 
     Raises:
         ValueError: names the tensor, what it is and what was expected.
     """
+    _check_tensors(batch)
     shape, ids = batch.input_ids.shape, batch.input_ids.dtype
     if len(shape) != 2:
         raise ValueError(f"input_ids of shape {tuple(shape)}. Expected two dimensions, [B, L].")
@@ -171,6 +176,37 @@ def check_batch(batch: Batch) -> None:
         raise ValueError(
             f"sample_ids of shape {tuple(batch.sample_ids.shape)} and type "
             f"{batch.sample_ids.dtype}. Expected ({shape[0]},), one per sequence, int64."
+        )
+    if not batch.input_ids.is_cuda:
+        check_in_vocabulary(batch.input_ids, vocab_size)
+
+
+def _check_tensors(batch: Batch) -> None:
+    if not isinstance(batch, Batch):
+        raise ValueError(f"batch={shown(batch)}. Expected a Batch.")
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        if not isinstance(value, Tensor) and (value is not None or field.default is not None):
+            raise ValueError(f"{field.name}={shown(value)}. Expected a tensor.")
+
+
+def check_in_vocabulary(input_ids: Any, vocab_size: int) -> None:
+    """Refuse ids outside the vocabulary, before anything narrows them.
+
+    Args:
+        input_ids: a tensor, or an array of NumPy.
+        vocab_size: number of ids.
+
+    Raises:
+        ValueError: names the largest id, or the lowest if only that is outside.
+    """
+    if 0 in input_ids.shape:
+        return
+    lowest, highest = int(input_ids.min()), int(input_ids.max())
+    if lowest < 0 or highest >= vocab_size:
+        worst = highest if highest >= vocab_size else lowest
+        raise ValueError(
+            f"input_ids={worst}. Expected ids in [0, {vocab_size}), those of the vocabulary."
         )
 
 

@@ -10,13 +10,14 @@ Dimension: `K` classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from tidemask.masking.weighting import Estimator
+from tidemask.settings import check_at_least, check_integer, shown
 
 _MIN_COUNT = 1e-300
 
@@ -64,9 +65,11 @@ class ClassLoss:
         horizon_steps: float,
         estimator: Estimator = "decayed_sums",
     ) -> None:
-        if not horizon_steps >= 1:
-            raise ValueError(f"horizon_steps={horizon_steps:g}. Expected at least 1 step.")
-        self.class_names = tuple(class_names)
+        check_at_least("horizon_steps", horizon_steps, 1)
+        if estimator not in get_args(Estimator):
+            known = " or ".join(get_args(Estimator))
+            raise ValueError(f"estimator={shown(estimator)}. Expected {known}.")
+        self.class_names = check_class_names(class_names)
         self.horizon_steps = horizon_steps
         self.estimator = estimator
         self._loss_sum = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")
@@ -141,6 +144,23 @@ class ClassLoss:
         self._count = torch.tensor(state["count"], dtype=torch.float64, device="cpu")
 
 
+def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes, all different.
+
+    Raises:
+        ValueError: one is no text, or there twice.
+    """
+    if isinstance(class_names, str) or not isinstance(class_names, Sequence):
+        raise ValueError(f"class_names={shown(class_names)}. Expected a list of names.")
+    for name in class_names:
+        if not isinstance(name, str):
+            raise ValueError(f"class_names: {shown(name)}. Expected a text for each class.")
+    if len(set(class_names)) < len(class_names):
+        twice = next(name for name in class_names if list(class_names).count(name) > 1)
+        raise ValueError(f"class_names: {twice!r} is there twice. Expected different names.")
+    return tuple(class_names)
+
+
 def class_loss_sums(
     token_loss: Float[Tensor, "*shape"],
     labels: Int[Tensor, "*shape"],
@@ -166,6 +186,11 @@ def class_loss_sums(
         >>> loss_sum.tolist(), count.tolist()
         ([1.0, 2.0], [1.0, 1.0])
     """
+    check_integer("num_classes", num_classes, minimum=0)
+    for name, value in (("token_loss", token_loss), ("labels", labels), ("classes", classes)):
+        if not isinstance(value, Tensor) or value.shape != labels.shape:
+            seen = shown(value) if not isinstance(value, Tensor) else tuple(value.shape)
+            raise ValueError(f"{name}={seen}. Expected a tensor of the shape of the labels.")
     # One more class at the end takes what has none.
     predicted = labels >= 0
     index = classes[predicted].to(torch.int64).clamp(max=num_classes)

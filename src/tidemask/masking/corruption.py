@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int, Int32
@@ -17,9 +18,12 @@ from torch import Tensor
 from tidemask.masking.bitmask import as_bool, below, where_mask
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams, positions_of
 from tidemask.masking.schedule import Schedule, ratio_at
-from tidemask.settings import Settings, check_share
+from tidemask.settings import Settings, check_integer, check_share, shown
 
 _CHECKED_POINTS = 100
+
+MAX_VOCABULARY = 1 << 24
+"""Sizes of vocabularies are below it. Ids are masked as int32, and tables have a place for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ class Corruption(Settings):
     """Share that stays as it is, in [0, 1]; the three add up to 1 at any progress."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("mask", "random", "keep"):
             value = getattr(self, name)
             if isinstance(value, int | float):
@@ -82,10 +87,14 @@ class Vocabulary:
     """What masking needs to know of a tokenizer.
 
     Attributes:
-        size: number of ids.
+        size: number of ids, in [1, 2**24).
         mask_id: id of the mask token.
         special_ids: ids that are never drawn as random tokens; the mask token is always one of
             them. Whether they may be selected is decided by `Batch.maskable`.
+
+    Raises:
+        ValueError: a size outside its range, an id outside the vocabulary or that is no integer, or
+            no id that is not special.
 
     Example:
         >>> vocabulary = Vocabulary.of(size=8, mask_id=4, special_ids=[0, 2, 3])
@@ -98,29 +107,47 @@ class Vocabulary:
     special_ids: frozenset[int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "special_ids", frozenset(self.special_ids) | {self.mask_id})
-        if not 0 <= self.mask_id < self.size:
-            raise ValueError(f"mask_id={self.mask_id}. Expected an id in [0, {self.size}).")
+        size = _checked_size(self.size)
+        special = check_ids("special_ids", self.special_ids, size)
+        mask_id = check_integer("mask_id", self.mask_id, minimum=0, below=size, what="an id")
+        for name, value in (("size", size), ("mask_id", mask_id)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "special_ids", frozenset(special) | {mask_id})
         if not self.ordinary_ids.numel():
             raise ValueError(f"size={self.size}. Expected an id that is not special.")
 
     @classmethod
     def of(cls, size: int, mask_id: int, special_ids: Iterable[int]) -> Vocabulary:
         """A vocabulary from any collection of special ids."""
-        return cls(size, mask_id, frozenset(special_ids))
+        size = _checked_size(size)
+        return cls(size, mask_id, frozenset(check_ids("special_ids", special_ids, size)))
 
     @cached_property
     def ordinary_ids(self) -> Int[Tensor, "num_ordinary"]:
         """Ids that are not special, ascending, int64."""
-        ids = [i for i in range(self.size) if i not in self.special_ids]
-        return torch.tensor(ids, dtype=torch.int64, device="cpu")
+        return (~self.is_special).nonzero().squeeze(1)
 
     @cached_property
     def is_special(self) -> Bool[Tensor, "V"]:
         """For each id, whether it is special."""
-        table = torch.ones(self.size, dtype=torch.bool, device="cpu")
-        table[self.ordinary_ids] = False
+        table = torch.zeros(self.size, dtype=torch.bool, device="cpu")
+        table[sorted(self.special_ids)] = True
         return table
+
+
+def _checked_size(size: int) -> int:
+    return check_integer("size", size, minimum=1, below=MAX_VOCABULARY)
+
+
+def check_ids(name: str, ids: Any, size: int) -> list[int]:
+    """Ids of a vocabulary as a list of integers.
+
+    Raises:
+        ValueError: one is no integer or outside the vocabulary; the message names it.
+    """
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise ValueError(f"{name}={shown(ids)}. Expected ids in [0, {size}).")
+    return [check_integer(name, i, minimum=0, below=size, what="an id") for i in ids]
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tidemask.masking.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
 from tidemask.masking.bitmask import as_bool, below, where_mask
-from tidemask.masking.class_loss import ClassLoss
+from tidemask.masking.class_loss import ClassLoss, check_class_names
 from tidemask.masking.corruption import Vocabulary, corrupt
 from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
 from tidemask.masking.policy import MaskingSettings
@@ -30,6 +30,7 @@ from tidemask.masking.token_weights import TokenWeights, WeightOf
 from tidemask.masking.units import starts_of_spans, starts_of_words
 from tidemask.masking.weighting import ByClassLoss
 from tidemask.processes import keep_freed_memory
+from tidemask.settings import check_integer, check_share, shown
 from tidemask.token_classes import NO_CLASS
 
 _REUSED_BLOCK_BYTES = 32 << 20
@@ -58,7 +59,8 @@ class Masker:
         weight_of: weight of each position of a batch, for the weighting `function`.
 
     Raises:
-        ValueError: the policy needs classes, counts or a function that are not given.
+        ValueError: the policy needs classes, counts or a function that are not given; an argument
+            of another type or outside its range; a class name that is given twice.
 
     Example:
         >>> import torch
@@ -88,21 +90,23 @@ class Masker:
         given: Any = settings
         if not isinstance(given, MaskingSettings):
             hint = " Give its `masking`." if hasattr(given, "masking") else ""
-            raise ValueError(f"policy={given!r:.40}. Expected MaskingSettings.{hint}")
-        if len(class_names) > NO_CLASS:
+            raise ValueError(f"policy={shown(given)}. Expected MaskingSettings.{hint}")
+        if not isinstance(vocabulary, Vocabulary):
+            raise ValueError(f"vocabulary={shown(vocabulary)}. Expected a Vocabulary.")
+        self.settings = settings
+        self.vocabulary = vocabulary
+        self.class_names = check_class_names(class_names)
+        if len(self.class_names) > NO_CLASS:
             raise ValueError(
                 f"{len(class_names)} class names. Expected at most {NO_CLASS}: a class is a uint8, "
                 f"and {NO_CLASS} stands for none."
             )
-        self.settings = settings
-        self.vocabulary = vocabulary
-        self.class_names = tuple(class_names)
-        self.max_steps = max_steps
+        self.max_steps = check_integer("max_steps", max_steps, minimum=1)
         self._weights = TokenWeights(
             settings.content,
             class_names=self.class_names,
             vocab_size=vocabulary.size,
-            max_steps=max_steps,
+            max_steps=self.max_steps,
             token_counts=token_counts,
             weight_of=weight_of,
         )
@@ -171,12 +175,16 @@ class Masker:
             Inputs, labels and what the loss needs, on the batch's device.
 
         Raises:
-            ValueError: a tensor of the batch with another shape or dtype than `Batch` names;
-                progress outside [0, 1]; word starts or classes of another shape than the
-                ids, or missing where the policy needs them; a token class outside the table; class
-                losses for another number of classes; weights that are negative or not finite.
+            ValueError: a tensor of the batch with another shape or dtype than `Batch` names; an id
+                outside the vocabulary, on a CPU; a key that is no `StepKey`; progress outside
+                [0, 1]; word starts or classes of another shape than the ids, or missing where the
+                policy needs them; a token class outside the table; class losses for another number
+                of classes; weights that are negative or not finite.
         """
-        check_batch(batch)
+        check_batch(batch, self.vocabulary.size)
+        check_share("progress", progress)
+        if not isinstance(key, StepKey):
+            raise ValueError(f"key={shown(key)}. Expected a StepKey(seed=..., step=...).")
         with torch.no_grad(), torch.autocast(batch.input_ids.device.type, enabled=False):
             return self._masked(batch, progress=progress, key=key, class_loss=class_loss)
 
@@ -203,7 +211,9 @@ class Masker:
         corrupted = as_bool(selection.mask)
         selected = corrupted if predicted is selection.mask else as_bool(predicted)
         weight = self._loss_weight(selected, selection, share, ratio)
-        ids = batch.input_ids.to(torch.int32)  # half the memory to go through
+        # Half the memory to go through. On a GPU, where ids are not checked, one outside the
+        # vocabulary keeps its value, so that the model cannot take it for another.
+        ids = batch.input_ids if batch.input_ids.is_cuda else batch.input_ids.to(torch.int32)
         corrupted_ids = corrupt(
             ids,
             selection.mask,

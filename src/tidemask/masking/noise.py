@@ -24,7 +24,6 @@ References:
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -34,6 +33,8 @@ from typing import TypeVar
 import torch
 from jaxtyping import Int, Int32
 from torch import Tensor
+
+from tidemask.settings import check_integer
 
 DRAW_BITS = 31
 """Width of one draw: an integer in [0, 2**31), so that it is never negative as an int32."""
@@ -98,12 +99,9 @@ class StepKey:
     step: int
 
     def __post_init__(self) -> None:
-        for name in ("seed", "step"):
-            object.__setattr__(self, name, operator.index(getattr(self, name)))
-        if not 0 <= self.seed < 1 << 64:
-            raise ValueError(f"seed={self.seed}. Expected an integer in [0, 2**64).")
-        if not 0 <= self.step < 1 << 32:
-            raise ValueError(f"step={self.step}. Expected an integer in [0, 2**32).")
+        for name, below in (("seed", 1 << 64), ("step", 1 << 32)):
+            value = check_integer(name, getattr(self, name), minimum=0, below=below)
+            object.__setattr__(self, name, value)
 
 
 class Streams:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Schedule
-from tidemask.masking.sequence_ratio import DISTRIBUTIONS, PerSequence, Same
+from tidemask.masking.sequence_ratio import PerSequence, Same
 from tidemask.masking.units import MaskingUnit, SpanLengths
-from tidemask.masking.weighting import WEIGHTINGS, ByClassLoss, ByTable, Uniform, Weighting
-from tidemask.settings import Settings
+from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform, Weighting
+from tidemask.settings import Settings, is_number, shown
 
 _POINTS = 100
 
@@ -52,32 +52,41 @@ class MaskingSettings(Settings):
     """What the input shows at the selected positions."""
     loss_weight: LossWeight = "one"
     """Factor of each position's loss. `inverse_ratio`: 1 / ratio of its sequence, the objective of
-    masked diffusion. `inverse_inclusion`: 1 / its inclusion probability, which undoes the change of
-    objective that a weighting makes. With either, the sum is divided by the maskable positions."""
+    masked diffusion; for uniform weighting, and under a fixed budget for single tokens, where the
+    ratio is the chance of every position. `inverse_inclusion`: 1 / its inclusion probability, which
+    undoes the change of objective that a weighting makes. With either, the sum is divided by the
+    maskable positions."""
 
     def __post_init__(self) -> None:
-        for name, known in (("unit", MaskingUnit), ("budget", Budget), ("loss_weight", LossWeight)):
+        for name in ("ratio", "prediction"):
             value = getattr(self, name)
-            if value not in get_args(known):
-                raise ValueError(f"{name}={value!r}. Expected one of {', '.join(get_args(known))}.")
-        if not callable(self.ratio):
-            raise ValueError(
-                f"ratio={self.ratio!r}. Expected a schedule, such as Constant(ratio=0.15)."
-            )
-        if self.prediction != "all" and not callable(self.prediction):
-            raise ValueError(
-                f"prediction={self.prediction!r}. Expected 'all' or a schedule, such as "
-                "Constant(ratio=0.15)."
-            )
-        for name, table in (("content", WEIGHTINGS), ("per_sequence", DISTRIBUTIONS)):
-            value = getattr(self, name)
-            if not isinstance(value, tuple(table.values())):
-                names = ", ".join(kind.__name__ for kind in table.values())
-                raise ValueError(f"{name}={value!r}. Expected one of {names}.")
+            if is_number(value):
+                raise ValueError(
+                    f"{name}={shown(value)}. Expected a schedule, such as Constant(ratio=0.15)."
+                )
+        super().__post_init__()
+        self._check_loss_weight()
+
+    def _check_loss_weight(self) -> None:
+        """Refuse a weight that is not one over the chance with which a position is selected."""
         if self.loss_weight == "inverse_inclusion" and self.budget == "fixed":
             raise ValueError(
                 "loss_weight=inverse_inclusion with budget=fixed. Expected budget=expected: under "
                 "a fixed budget the inclusion probability has no closed form."
+            )
+        if self.loss_weight != "inverse_ratio":
+            return
+        if not isinstance(self.content, Uniform):
+            raise ValueError(
+                f"loss_weight=inverse_ratio with content.weighting={self.content.weighting}. "
+                "Expected weighting=uniform, as with weights no token is selected with the chance "
+                "`ratio`; or loss_weight=inverse_inclusion, which divides by the chance it has."
+            )
+        if self.budget == "fixed" and self.unit != "token":
+            raise ValueError(
+                f"loss_weight=inverse_ratio with budget=fixed and unit={self.unit}. Expected "
+                "budget=expected, or unit=token: under a fixed budget a longer unit is selected "
+                "with another chance than a shorter one."
             )
 
     def ineffective_settings(self) -> list[str]:

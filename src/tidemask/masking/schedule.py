@@ -22,6 +22,7 @@ class _ScheduleBase(Settings, ABC):
     """Checks the progress, and the ratios of a schedule that have one of these five names."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("ratio", "start", "middle", "peak", "end"):
             if hasattr(self, name):
                 check_share(name, getattr(self, name))
@@ -158,6 +159,7 @@ class Phase(Settings):
     """Share of maskable tokens, in [0, 1]; or a schedule over the progress within the phase."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_share("until", self.until)
         if isinstance(self.ratio, int | float):
             check_share("ratio", self.ratio)
@@ -172,6 +174,7 @@ class Phases(_ScheduleBase):
     """At least one; their ends ascend and the last end is 1."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ends = [phase.until for phase in self.phases]
         ascending = all(a < b for a, b in pairwise([0.0, *ends]))
         if not ends or not ascending or ends[-1] != 1.0:

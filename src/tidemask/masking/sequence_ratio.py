@@ -43,6 +43,7 @@ class UniformAround(Settings):
     """Half the length of the interval, in (0, 0.5]."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0.0 < self.half_width <= 0.5:
             raise ValueError(f"half_width={self.half_width:g}. Expected a number in (0, 0.5].")
 
@@ -65,6 +66,7 @@ class BetaAround(Settings):
     """`c`: the larger, the nearer to the schedule; above 0."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0.0 < self.concentration < math.inf:
             raise ValueError(f"concentration={self.concentration:g}. Expected a number above 0.")
 

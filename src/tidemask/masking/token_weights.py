@@ -26,6 +26,7 @@ from tidemask.masking.weighting import (
     blended,
     class_loss_weights,
 )
+from tidemask.settings import shown
 from tidemask.token_classes import NO_CLASS
 
 WeightOf = Callable[[Batch], Tensor]
@@ -65,6 +66,8 @@ class TokenWeights:
                 "Expected a function with the weighting `function`, from Python, and none with "
                 "any other."
             )
+        if weight_of is not None and not callable(weight_of):
+            raise ValueError(f"weight_of={shown(weight_of)}. Expected a function of a batch.")
         self._content = content
         self._weight_of = weight_of
         self._max_steps = max_steps
@@ -220,6 +223,8 @@ def weights_by_function(batch: Batch, weight_of: WeightOf, *, blend: float) -> F
             not finite.
     """
     weights = weight_of(batch)
+    if not isinstance(weights, Tensor):
+        raise ValueError(f"weights={shown(weights)} from weight_of. Expected a tensor.")
     if weights.shape != batch.input_ids.shape:
         raise ValueError(
             f"weights of shape {tuple(weights.shape)} from weight_of. "

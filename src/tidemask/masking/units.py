@@ -50,6 +50,7 @@ class SpanLengths(Settings):
     """What a span's elements are."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0.0 < self.p <= 1.0:
             raise ValueError(f"p={self.p:g}. Expected a number in (0, 1].")
         check_at_least("longest", self.longest, 1)

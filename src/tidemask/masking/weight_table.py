@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tidemask.masking.inclusion import MODERATE_SPREAD
 from tidemask.masking.weighting import ByFrequency, ByTable, Weighting, frequency_weights
+from tidemask.settings import shown
 
 
 def fixed_table(
@@ -37,16 +38,18 @@ def fixed_table(
             f"masking.content.weighting={content.weighting} needs token_counts: how often each "
             "vocabulary id occurs."
         )
-    wrong = (~(token_counts >= 0)).nonzero()
-    if len(wrong):
-        raise ValueError(
-            f"token_counts[{int(wrong[0, 0])}]={int(token_counts[tuple(wrong[0])])}. "
-            "Expected counts of at least 0."
-        )
+    if not isinstance(token_counts, Tensor):
+        raise ValueError(f"token_counts={shown(token_counts)}. Expected a tensor.")
     if token_counts.shape != (vocab_size,):
         raise ValueError(
             f"token_counts of shape {tuple(token_counts.shape)}. "
             f"Expected one per vocabulary id, ({vocab_size},)."
+        )
+    wrong = (~((token_counts >= 0) & torch.isfinite(token_counts))).nonzero()
+    if len(wrong):
+        place = int(wrong[0, 0])
+        raise ValueError(
+            f"token_counts[{place}]={token_counts[place].item()}. Expected counts of at least 0."
         )
     return frequency_weights(token_counts, power=content.power, least_count=content.least_count)
 
@@ -57,6 +60,8 @@ def check_losses(class_loss: Tensor, size: int, step: int) -> None:
     Raises:
         ValueError: names the step and the first wrong loss.
     """
+    if not isinstance(class_loss, Tensor):
+        raise ValueError(f"class_loss={shown(class_loss)}. Expected a tensor.")
     if class_loss.shape != (size,):
         raise ValueError(
             f"class_loss of shape {tuple(class_loss.shape)}. Expected one per class, ({size},)."

@@ -65,6 +65,7 @@ class ByClassLoss(Settings):
     """How much of the weighting holds at each progress, 0 for uniform; beside `blend_in`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least("sharpness", self.sharpness, 0.0)
         if self.horizon_steps != "auto":
             check_at_least("horizon_steps", self.horizon_steps, 1)
@@ -89,6 +90,7 @@ class ByTable(Settings):
     """How much of the weighting holds at each progress; towards the weight 1 for all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, weight in {**self.weights, "others": self.others}.items():
             if not 0.0 <= weight < math.inf:
                 where = name if name == "others" else f"weights.{name}"
@@ -127,6 +129,7 @@ class ByFrequency(Settings):
     """How much of the weighting holds at each progress; towards the mean weight of the corpus."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least("power", self.power, 0.0)
         check_at_least("least_count", self.least_count, 1)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from tidemask.modeling.documents import document_starts, encode_separately, sepa
 from tidemask.modeling.heads import HEADS, freeze_unused_bias
 from tidemask.modeling.linear_cross_entropy import linear_cross_entropy
 from tidemask.modeling.padding_id import unpadded
+from tidemask.settings import check_integer, shown
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
 """Called with features, output embeddings, their bias and targets; returns cross-entropies."""
@@ -37,6 +39,7 @@ class SelectedPositionsLM(nn.Module):
 
     Raises:
         UserError: the model cannot keep documents apart.
+        ValueError: the model is not one of transformers, or has no such separator.
 
     Example:
         >>> from transformers import BertConfig, BertForMaskedLM
@@ -52,6 +55,13 @@ class SelectedPositionsLM(nn.Module):
 
     def __init__(self, model: PreTrainedModel, *, separator_id: int | None = None) -> None:
         super().__init__()
+        if not isinstance(model, PreTrainedModel):
+            raise ValueError(f"model={shown(model)}. Expected a model of transformers.")
+        if separator_id is not None:
+            embeddings: Any = model.get_input_embeddings()
+            check_integer(
+                "separator_id", separator_id, minimum=0, below=len(embeddings.weight), what="an id"
+            )
         self.language_model = model
         self.head_loss: HeadLoss = linear_cross_entropy
         freeze_unused_bias(model)

@@ -97,6 +97,7 @@ class ModelSettings(Settings):
     """Whether the tokens of a packed row see the whole row or their own document only."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         sources = {name: getattr(self, name) for name in ("size", "config", "warm_start")}
         named = {name: value for name, value in sources.items() if value is not None}
         if len(named) > 1:

@@ -22,7 +22,7 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import CHOICES, described
-from tidemask.settings import Settings
+from tidemask.settings import Settings, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.training.arguments import TrainingSettings
@@ -135,10 +135,25 @@ def _as_settings(overrides: Overrides) -> list[str]:
     if isinstance(overrides, str):
         return [overrides]
     if isinstance(overrides, Mapping):
-        return [
-            f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in overrides.items()
-        ]
+        return [f"{name}={_written(name, value)}" for name, value in overrides.items()]
+    if not isinstance(overrides, Sequence) or not all(isinstance(o, str) for o in overrides):
+        raise UserError(
+            f"unreadable settings: overrides={shown(overrides)}. Expected section.field=value, "
+            "several of these, or a mapping."
+        )
     return list(overrides)
+
+
+def _written(name: object, value: object) -> str:
+    """A value in YAML; numbers of NumPy and torch are numbers."""
+    item = getattr(value, "item", None)
+    try:
+        return json.dumps(item() if callable(item) else value, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"unreadable value: {name}={shown(value)}. Expected what YAML can write: numbers, "
+            "texts, lists or mappings."
+        ) from error
 
 
 def read_run_config(path: Path) -> RunConfig:

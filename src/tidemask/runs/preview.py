@@ -18,6 +18,7 @@ from tidemask.masking.units import starts_of_words
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.settings import is_number
 from tidemask.system_errors import named_causes
 from tidemask.token_classes import NO_CLASS
 
@@ -87,14 +88,14 @@ def preview(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    shares = [progress] if isinstance(progress, int | float) else progress
-    if not all(0.0 <= share <= 1.0 for share in shares):
+    shares = progress if isinstance(progress, Sequence) else [progress]
+    if not all(is_number(share) and 0.0 <= share <= 1.0 for share in shares):
         raise UserError(f"progress outside its range: {shares}. Expected numbers in [0, 1].")
     opened = open_corpus(corpus)
     data = CorpusInputs.of(opened)
     masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
-    if not 0 <= sequence < len(dataset.split):
+    if not isinstance(sequence, int) or not 0 <= sequence < len(dataset.split):
         raise UserError(f"no such sequence: {sequence}. Expected one in [0, {len(dataset.split)}).")
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
     batch = dataset.__getitems__(ids)

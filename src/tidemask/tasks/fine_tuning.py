@@ -63,6 +63,7 @@ class FineTuneSettings(Settings):
     """The first so many training examples of a fixed shuffle; 0 takes all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("batch_size", "num_seeds"):
             check_at_least(name, getattr(self, name), 1)
         for name in ("weight_decay", "adam_epsilon", "max_grad_norm", "max_train_examples"):

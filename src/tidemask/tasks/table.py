@@ -50,6 +50,7 @@ class MinimalPairsSettings(Settings):
     """Column or field of the other sentence; set together with `good`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_at_least("limit", self.limit, 0)
         if (self.good is None) != (self.bad is None) or (self.good and self.good == self.bad):
             raise ValueError(f"good={self.good}, bad={self.bad}. Expected two names, or none.")

@@ -86,6 +86,7 @@ class TrainingSettings(Settings):
     """Of initial weights, data order, masks and dropout; in [0, 2**32)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in (*_COUNTS, "logging_steps", "save_steps"):
             check_at_least(name, getattr(self, name), 1)
         for name in _FROM_ZERO:

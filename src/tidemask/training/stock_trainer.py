@@ -23,6 +23,7 @@ from transformers.trainer_callback import ExportableState
 
 from tidemask.batches.collator import LOSS_WEIGHT, NUM_MASKABLE, MaskingCollator
 from tidemask.masking.class_loss import class_loss_sums
+from tidemask.settings import shown
 from tidemask.training.distributed import all_sum, rank_and_size
 
 _FOR_LOSS = ("token_class", LOSS_WEIGHT, NUM_MASKABLE)
@@ -63,6 +64,8 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
     """
 
     def __init__(self, collator: MaskingCollator) -> None:
+        if not isinstance(collator, MaskingCollator):
+            raise ValueError(f"collator={shown(collator)}. Expected a MaskingCollator.")
         self.collator = collator
         self._model: nn.Module | None = None
         self._inputs: dict[str, Tensor] = {}

@@ -28,6 +28,7 @@ from tidemask.masking.masker import Masker
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
+from tidemask.settings import shown
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
 from tidemask.training.checkpoint_state import CheckpointState, read_state, write_state
 from tidemask.training.checkpoint_writer import CheckpointWriter
@@ -69,6 +70,10 @@ class MaskedLMTrainer(ShardingTrainer):
             one.
         callbacks: of the Trainer; `on_log` gets the numbers of each line of metrics.
         stop_request: when to stop; nothing stops training if left out.
+
+    Raises:
+        ValueError: an argument of another type, or a masker of another vocabulary than the data or
+            for another number of steps than the settings.
 
     Example:
         >>> from pathlib import Path
@@ -112,6 +117,7 @@ class MaskedLMTrainer(ShardingTrainer):
         callbacks: Sequence[TrainerCallback] = (),
         stop_request: StopRequest | None = None,
     ) -> None:
+        _check_arguments(model, settings, masker, dataset, run)
         width = model.language_model.config.hidden_size
         settings = settings.resolved(learning_rate=usual_learning_rate(width))
         self.settings = settings
@@ -294,3 +300,21 @@ class MaskedLMTrainer(ShardingTrainer):
         state = read_state(Path(resume_from_checkpoint))
         self.metrics_log.unlogged = state.unlogged
         self.accounting.restore(state)
+
+
+def _check_arguments(model: Any, settings: Any, masker: Any, dataset: Any, run: Any) -> None:
+    for name, given, kind in (
+        ("model", model, SelectedPositionsLM),
+        ("settings", settings, TrainingSettings),
+        ("masker", masker, Masker),
+        ("dataset", dataset, BatchDataset),
+        ("run", run, RunDirectory),
+    ):
+        if not isinstance(given, kind):
+            raise ValueError(f"{name}={shown(given)}. Expected a {kind.__name__}.")
+    for name, ours, others in (
+        ("max_steps", masker.max_steps, settings.max_steps),
+        ("vocabulary size", masker.vocabulary.size, len(dataset.is_special)),
+    ):
+        if ours != others:
+            raise ValueError(f"{name} {ours} of the masker. Expected {others}, as elsewhere.")

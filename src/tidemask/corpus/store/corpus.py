@@ -20,6 +20,7 @@ from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError, one_line
+from tidemask.settings import shown
 from tidemask.system_errors import named_causes, raise_out_of_memory, refusal
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
@@ -56,7 +57,7 @@ class CorpusSplit:
         Raises:
             IndexError: there is no such row.
         """
-        wanted = np.asarray(indices, np.int64).reshape(-1)
+        wanted = as_indices(indices).reshape(-1)
         outside = (wanted < 0) | (wanted >= len(self))
         if outside.any():
             raise IndexError(
@@ -76,6 +77,18 @@ class CorpusSplit:
     def _shard_rows(self, shard: int, wanted: NDArray[np.int64]) -> Rows:
         before = int(self._ends[shard - 1]) if shard else 0
         return self._shards[shard].rows(wanted - before)
+
+
+def as_indices(indices: Any) -> NDArray[np.int64]:
+    """Numbers of rows or samples as int64; a number that is no integer is not rounded.
+
+    Raises:
+        ValueError: they are no integers.
+    """
+    given = np.asarray(indices)
+    if given.size and given.dtype.kind not in "iu":
+        raise ValueError(f"indices={shown(indices)}. Expected integers.")
+    return given.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)

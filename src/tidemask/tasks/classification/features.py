@@ -36,6 +36,7 @@ class TextTaskSettings(Settings):
     """Names of the metrics; the first is the main one."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_name(self.name)
         if not 1 <= len(self.text) <= 2:
             raise ValueError(f"text={list(self.text)}. Expected the name of a field, or of two.")

@@ -54,6 +54,7 @@ class HeldOutSettings(Settings):
     was trained before."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("every_steps", "sequences", "final_sequences"):
             check_at_least(name, getattr(self, name), 0)
         for name in ("draws", "final_draws", "batch_size"):

@@ -48,6 +48,7 @@ class SquadSettings(Settings):
     """Maximum number of tokens of an answer."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("max_question_length", "num_best", "max_answer_length"):
             check_at_least(name, getattr(self, name), 1)
         check_at_least("max_length", self.max_length, 16)

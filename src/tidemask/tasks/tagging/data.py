@@ -55,6 +55,7 @@ class TaggingTaskSettings(Settings):
     training split."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_name(self.name)
         if len(set(self.tags)) != len(self.tags) or len(self.tags) == 1:
             raise ValueError(f"tags={list(self.tags)}. Expected different ones, at least two.")

@@ -43,6 +43,7 @@ class PseudoPerplexitySettings(Settings):
     """Tokens of each row, evenly spaced; 0 takes all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("sequences", "tokens_per_sequence"):
             check_at_least(name, getattr(self, name), 0)
 

@@ -66,6 +66,7 @@ class ScoringSettings(Settings):
     """Positions in one forward pass; 0 chooses by the device."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, kind in (("variant", PLLVariant), ("precision", EncoderPrecision)):
             if getattr(self, name) not in get_args(kind):
                 known = " or ".join(get_args(kind))
