@@ -43,6 +43,24 @@ def write_atomically(path: Path, content: str | bytes, *, what: str = "file") ->
         ) from error
 
 
+def append_whole(path: Path, content: bytes) -> None:
+    """Add to a file, which is made if it is missing; on an error it is as it was.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    size = path.stat().st_size if path.is_file() else None
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+    except OSError:
+        if size is not None:
+            os.truncate(path, size)
+        elif path.is_file():
+            path.unlink()
+        raise
+
+
 def check_new_directory(path: Path) -> None:
     """Check that `path` does not exist, or is an empty directory.
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.atomic import sync, write_atomically
+from tidemask.atomic import append_whole, sync, write_atomically
 from tidemask.errors import UserError, one_line
 from tidemask.reading import read_yaml
 from tidemask.settings import shown
@@ -221,15 +220,9 @@ def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in record.items()
     }
-    size = path.stat().st_size if path.is_file() else None
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(finite) + "\n")
+        append_whole(path, f"{json.dumps(finite)}\n".encode())
     except OSError as error:
-        if size is not None:
-            os.truncate(path, size)
-        elif path.is_file():
-            path.unlink()
         if (refused := refusal(error, path)) is None:
             raise
         raise UserError(

@@ -10,10 +10,12 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from prose import text
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
@@ -24,6 +26,7 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.comparison import compare
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_checks import problem_with
+from tidemask.training.event_files import EventFile
 
 SETTINGS = (
     "training.max_steps=12", "training.save_steps=6", "training.logging_steps=1",
@@ -127,6 +130,45 @@ def test_full_disk_loses_nothing(
     _assert_whole(run)
     (disk / "filler").unlink()
     _assert_continues_as(run, unbroken)
+
+
+def test_full_disk_of_tensorboard_leaves_whole_points(disk: Path) -> None:
+    events = EventFile(disk, disk / "tensorboard", 0)
+    filler = _fill(disk, 4096)
+    done: list[int] = []
+
+    def add_without_end() -> None:
+        for step in itertools.count():
+            events.add(step, {"loss": step / 3, "masking/ratio": 0.15})
+            done.append(step)
+
+    with pytest.raises(UserError, match=rf"event file .*tfevents.*: No .* resume {disk}`\.$"):
+        add_without_end()
+    filler.unlink()
+    events.add(len(done), {"loss": len(done) / 3})
+    drawn = EventAccumulator(str(disk / "tensorboard")).Reload().Scalars("loss")
+    assert [point.step for point in drawn] == [*done, len(done)]
+
+
+def test_full_disk_with_tensorboard_is_one_line_and_no_thread(
+    corpus: Path, disk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The last pages of two files decide which of them is full first."""
+    settings = (*SETTINGS, "training.report_to=tensorboard")
+    run = started(corpus, disk / "run", "ptw-mrd", *settings)
+    before = set(threading.enumerate())
+    begun: set[threading.Thread] = set()
+
+    def on_progress(stage: str, count: int, total: int | None) -> None:
+        begun.update(set(threading.enumerate()) - before)
+        if (stage, count) == ("training", 7):
+            _fill(disk, 0)
+
+    with pytest.raises(UserError, match=r"(event file|metrics).*not written: .* `tidemask resume"):
+        train(run, RunCallbacks(on_progress=on_progress))
+    assert begun == set()
+    assert "Traceback" not in capfd.readouterr().err
+    _assert_whole(run)
 
 
 def test_full_disk_before_the_start_leaves_nothing(corpus: Path, disk: Path) -> None:

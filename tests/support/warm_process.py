@@ -108,6 +108,11 @@ def _become(request: Request) -> None:
     for number, descriptor in enumerate(request["streams"]):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    # What the old objects know of their files, such as that they can seek, need not hold.
+    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(  # noqa: SIM115
+        2, "w", buffering=1, errors="backslashreplace", closefd=False
+    )
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
-    TensorBoardCallback,
     get_available_reporting_integrations,
 )
 
 from tidemask.errors import UserError, did_you_mean, one_line
-from tidemask.run_record import MetricValue, RunDirectory, read_metrics
+from tidemask.run_record import MetricValue, RunDirectory
 from tidemask.system_errors import raise_out_of_memory
+
+if TYPE_CHECKING:
+    from tidemask.training.event_files import EventFile
 
 AUTO, TENSORBOARD = "auto", "tensorboard"
 
@@ -74,7 +77,10 @@ def check_trackers(report_to: str | Sequence[str]) -> list[str]:
 
 
 def _available() -> set[str]:
-    return {*get_available_reporting_integrations(), *_NEVER_LISTED}  # type: ignore[no-untyped-call]
+    listed = set(get_available_reporting_integrations())  # type: ignore[no-untyped-call]
+    if find_spec(TENSORBOARD) is None:  # transformers takes tensorboardX for it
+        listed.discard(TENSORBOARD)
+    return listed | _NEVER_LISTED
 
 
 def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list[TrainerCallback]:
@@ -105,24 +111,20 @@ def reportable(record: Mapping[str, MetricValue]) -> dict[str, float]:
     }
 
 
-class _TensorBoard(TensorBoardCallback):
+class _TensorBoard(TrainerCallback):
     """Event files in the run, under the names of `metrics.jsonl`, each step once.
 
-    What was written after the last line of `metrics.jsonl`, which a resume has cut by then, is
-    purged: TensorBoard drops it.
+    A process begins its file with its first line of metrics. What an earlier one wrote from that
+    step on, after the checkpoint that the run continues from, is purged: TensorBoard drops it.
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.logging_dir = str(run.tensorboard)
-        self._metrics = run.metrics
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        lines = read_metrics(self._metrics) if self._metrics.is_file() else []
-        first = lines[-1]["step"] + 1 if lines else 0
-        self.tb_writer = self._SummaryWriter(log_dir=self.logging_dir, purge_step=first)
+        self._run = run
+        self._file: EventFile | None = None
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        for name, value in (logs or {}).items():
-            self.tb_writer.add_scalar(name, value, state.global_step)
-        self.tb_writer.flush()
+        from tidemask.training.event_files import EventFile
+
+        if self._file is None:
+            self._file = EventFile(self._run.root, self._run.tensorboard, state.global_step)
+        self._file.add(state.global_step, logs or {})
