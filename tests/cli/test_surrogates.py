@@ -1,0 +1,129 @@
+"""Arguments and names that are not UTF-8, lone surrogates in Python: a line, or the work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scored_material import model_for, wordpiece
+from small_runs import warm_command
+
+NAME = b"caf\xe9"
+"""In Latin-1; as an argument of a Python program it is `caf\\udce9`."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scored")
+    model_for(wordpiece()).save_pretrained(path)
+    wordpiece().save_pretrained(path)
+    return path
+
+
+def _run(*arguments: str | bytes | Path, **environment: str) -> tuple[int, str, str]:
+    """A real process; its streams must hold nothing but UTF-8."""
+    command = [*warm_command("tidemask"), *arguments]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, timeout=300, check=False
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [b"score", b"MODEL", NAME],
+        [b"score", b"MODEL", b"a text", NAME, b"--json"],
+        [b"score", b"MODEL", b"--file", NAME],
+        [b"score", NAME, b"text"],
+        [b"fill", b"MODEL", NAME + b" [MASK]"],
+        [b"fill", NAME, b"[MASK]"],
+        [b"prepare", NAME, b"--out", b"OUT"],
+        [b"prepare", b"TEXT", b"--out", NAME],
+        [b"prepare", b"TEXT", b"--out", b"OUT", b"--tokenizer", NAME],
+        [b"prepare", b"TEXT", b"--out", b"OUT", b"--tagger", NAME],
+        [b"pretrain", b"CORPUS", b"--out", NAME],
+        [b"pretrain", b"CORPUS", b"--out", b"OUT", b"--recipe", NAME],
+        [b"pretrain", b"CORPUS", b"--out", b"OUT", b"--recipe", NAME + b".yaml"],
+        [b"pretrain", b"CORPUS", b"--out", b"OUT", b"model.warm_start=" + NAME],
+        [b"pretrain", b"CORPUS", b"--out", b"OUT", NAME + b"=1"],
+        [b"resume", NAME],
+        [b"evaluate", NAME],
+        [b"evaluate", b"MODEL", b"--tasks", NAME],
+        [b"evaluate", b"MODEL", b"--task-data", b"cola=" + NAME],
+        [b"evaluate", b"MODEL", b"--checkpoints", NAME, b"--data", NAME],
+        [b"compare", NAME, b"--out", b"OUT"],
+        [b"compare", b"CORPUS", b"--out", NAME],
+        [b"preview", NAME],
+        [b"preview", b"CORPUS", b"--progress", NAME],
+        [b"recipes", NAME],
+        [b"recipes", b"--plot", NAME + b".svg"],
+        [b"demo", b"--out", NAME],
+        [NAME],
+    ],
+    ids=str,
+)
+def test_surrogates_in_arguments_give_one_line(
+    model: Path, plain_corpus: Path, tmp_path: Path, arguments: list[bytes]
+) -> None:
+    (tmp_path / "text.txt").write_text("A fox saw the grapes.\n", encoding="utf-8")
+    places = {
+        b"MODEL": model,
+        b"CORPUS": plain_corpus,
+        b"TEXT": tmp_path / "text.txt",
+        b"OUT": tmp_path / "out",
+    }
+    status, out, err = _run(*(places.get(part, part) for part in arguments))
+    assert status == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert "caf" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_surrogates_in_a_name_that_a_directory_holds_are_named(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    place = os.fsencode(tmp_path / "texts") + b"/" + NAME + b".txt"
+    with open(place, "w", encoding="utf-8") as file:
+        file.write("A fox saw the grapes.\n")
+    status, _, err = _run("prepare", tmp_path / "texts", "--out", tmp_path / "out")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert r"caf\udce9.txt" in err
+
+
+def test_surrogates_in_the_present_directory_are_no_hindrance(model: Path, tmp_path: Path) -> None:
+    """Where the names that are given are UTF-8, the work is done."""
+    place = os.fsencode(tmp_path) + b"/" + NAME
+    os.mkdir(place)
+    text = place + b"/text.txt"
+    with open(text, "w", encoding="utf-8") as file:
+        file.write("A fox saw the grapes.\n\nThe dog sat by the sea.\n")
+    size = ["--vocab-size", "64", "--held-out", "0", "--workers", "1", "--tagger", "none"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tidemask", "prepare", "text.txt", "--out", "corpus", *size],
+        cwd=place,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Corpus: corpus" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_surrogates_and_what_an_encoding_lacks_are_printed_as_escapes(
+    model: Path, encoding: str
+) -> None:
+    done = subprocess.run(
+        [*warm_command("tidemask"), "score", model, "The ☃ paints."],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"The \u2603 paints." in done.stdout
