@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidemask.errors import UserError
+from tidemask.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
 
 
@@ -86,7 +87,8 @@ def new_directory(path: Path) -> Iterator[Path]:
     Raises:
         UserError: `path` is a file or a directory that is not empty, or cannot be made.
     """
-    path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # resolve() follows links
+    path = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() follows links
+    check_utf8(str(path), "out")  # libraries that write into it take nothing else
     check_new_directory(path)
     missing = [parent for parent in path.parents if not parent.exists()]
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")

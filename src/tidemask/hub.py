@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidemask.errors import UserError, did_you_mean
+from tidemask.paths import given_path
 
 
 def local_directory(name: str, *, setting: str = "", expected: str) -> Path | None:
@@ -19,9 +20,9 @@ def local_directory(name: str, *, setting: str = "", expected: str) -> Path | No
         expected: what the message says was expected, such as "a directory with a config.json".
 
     Raises:
-        UserError: it can only be a directory, and there is none.
+        UserError: it is empty; or it can only be a directory, and there is none.
     """
-    path = Path(name).expanduser()
+    path = given_path(name, setting or "name")
     if path.is_dir():
         return path
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:

@@ -87,31 +87,27 @@ def test_surrogates_in_arguments_give_one_line(
 
 def test_surrogates_in_a_name_that_a_directory_holds_are_named(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
-    place = os.fsencode(tmp_path / "texts") + b"/" + NAME + b".txt"
-    with open(place, "w", encoding="utf-8") as file:
-        file.write("A fox saw the grapes.\n")
+    place = tmp_path / "texts" / os.fsdecode(NAME + b".txt")
+    place.write_text("A fox saw the grapes.\n", encoding="utf-8")
     status, _, err = _run("prepare", tmp_path / "texts", "--out", tmp_path / "out")
     assert (status, len(err.splitlines())) == (2, 1)
     assert r"caf\udce9.txt" in err
 
 
-def test_surrogates_in_the_present_directory_are_no_hindrance(model: Path, tmp_path: Path) -> None:
-    """Where the names that are given are UTF-8, the work is done."""
-    place = os.fsencode(tmp_path) + b"/" + NAME
-    os.mkdir(place)
-    text = place + b"/text.txt"
-    with open(text, "w", encoding="utf-8") as file:
-        file.write("A fox saw the grapes.\n\nThe dog sat by the sea.\n")
-    size = ["--vocab-size", "64", "--held-out", "0", "--workers", "1", "--tagger", "none"]
+def test_surrogates_in_the_present_directory_give_one_line(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(NAME)
+    place.mkdir()
+    (place / "text.txt").write_text("A fox saw the grapes.\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "tidemask", "prepare", "text.txt", "--out", "corpus", *size],
+        [*warm_command("tidemask"), "prepare", "text.txt", "--out", "corpus"],
         cwd=place,
         capture_output=True,
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert b"Corpus: corpus" in done.stdout
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert rb"not UTF-8: out=" in done.stderr
+    assert [path.name for path in place.iterdir()] == ["text.txt"]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
@@ -119,7 +115,7 @@ def test_surrogates_and_what_an_encoding_lacks_are_printed_as_escapes(
     model: Path, encoding: str
 ) -> None:
     done = subprocess.run(
-        [*warm_command("tidemask"), "score", model, "The ☃ paints."],
+        [sys.executable, "-m", "tidemask", "score", model, "The ☃ paints."],
         env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
         capture_output=True,
         timeout=300,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +10,11 @@ from tidemask.cli.comparison_tables import show_comparison
 
 
 def compare_command(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories; one is allowed.")],
-    out: Annotated[Path, typer.Option("--out", help="Directory to be made for the report.")],
+    runs: Annotated[list[str], typer.Argument(help="Run directories; one is allowed.")],
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="PATH", help="Directory to be made for the report."),
+    ],
 ) -> None:
     """Put runs side by side: one HTML page, figures as PNG and SVG, tables as CSV."""
     from tidemask.runs.comparison import compare

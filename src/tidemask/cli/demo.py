@@ -22,6 +22,7 @@ from tidemask.cli.comparison_tables import show_comparison
 from tidemask.cli.interrupts import interruptible
 from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
+from tidemask.paths import given_path
 from tidemask.run_record import RunDirectory, read_metrics
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ _POLL_SECONDS = 0.5
 
 def demo_command(
     out: Annotated[
-        Path, typer.Option("--out", help="Directory for corpus, runs and report.")
-    ] = Path("tidemask-demo"),
+        str, typer.Option("--out", metavar="PATH", help="Directory for corpus, runs and report.")
+    ] = "tidemask-demo",
     steps: Annotated[
         int, typer.Option("--steps", min=20, help="Optimizer steps of each run.")
     ] = 1350,
@@ -53,9 +54,10 @@ def demo_command(
 
     A few minutes on a laptop's CPU. Finished parts are kept: run it again to continue.
     """
-    out = out.expanduser()
-    with progress_display() as display, interruptible(f"tidemask demo --out {out} --steps {steps}"):
-        comparison = run_demo(out, steps=steps, display=display)
+    place = given_path(out, "--out")
+    command = f"tidemask demo --out {place} --steps {steps}"
+    with progress_display() as display, interruptible(command):
+        comparison = run_demo(place, steps=steps, display=display)
     show_comparison(comparison)
 
 

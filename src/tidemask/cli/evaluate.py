@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from tidemask.cli.interrupts import interruptible, stopping_at_sigterm
 from tidemask.cli.terminal import print_error, print_note, progress_display
 from tidemask.errors import UserError
+from tidemask.paths import given_path
 
 
 def evaluate_command(
@@ -33,9 +33,10 @@ def evaluate_command(
         ),
     ] = "held-out",
     tasks_from: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--tasks-from",
+            metavar="PATH",
             help="Directory with one directory for each task, such as cola/train.jsonl; the hub "
             "if left out.",
         ),
@@ -45,9 +46,10 @@ def evaluate_command(
         typer.Option("--task-data", metavar="TASK=PATH", help="Directory or file of one task."),
     ] = None,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--data",
+            metavar="PATH",
             help="Prepared corpus with the held-out text; that of the run if left out. A model "
             "directory needs it for held-out.",
         ),
@@ -60,9 +62,10 @@ def evaluate_command(
         ),
     ] = "last",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
+            metavar="PATH",
             help="Directory for the results of a model that is not a run; runs keep their own.",
         ),
     ] = None,
@@ -122,7 +125,8 @@ def evaluate_command(
 
 def _separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Runs and models, and settings; what exists is never a setting."""
-    settings = [text for text in arguments if "=" in text and not Path(text).expanduser().exists()]
+    with_equals = [text for text in arguments if "=" in text]
+    settings = [text for text in with_equals if not given_path(text, "targets").exists()]
     return [text for text in arguments if text not in settings], settings
 
 

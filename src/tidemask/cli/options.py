@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-CorpusArgument = Annotated[Path, typer.Argument(help="A corpus made by `tidemask prepare`.")]
+CorpusArgument = Annotated[str, typer.Argument(help="A corpus made by `tidemask prepare`.")]
 
 RecipeOption = Annotated[
     str,

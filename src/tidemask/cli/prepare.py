@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ def prepare_command(
             "by empty lines."
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Directory to be made.")],
+    out: Annotated[str, typer.Option("--out", metavar="PATH", help="Directory to be made.")],
     tokenizer: Annotated[
         str | None,
         typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,11 +10,12 @@ from tidemask.cli.interrupts import stopping_at_signals
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
 from tidemask.cli.terminal import progress_display
 from tidemask.cli.trained_run import show_trained_run
+from tidemask.paths import given_path
 
 
 def pretrain_command(
     corpus: CorpusArgument,
-    out: Annotated[Path, typer.Option("--out", help="Run directory to be made.")],
+    out: Annotated[str, typer.Option("--out", metavar="PATH", help="Run directory to be made.")],
     recipe: RecipeOption = "bert",
     resume: Annotated[
         Literal["never", "auto"],
@@ -31,12 +31,13 @@ def pretrain_command(
 
     SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
-    with stopping_at_signals(out) as stop_request, progress_display() as display:
+    place = given_path(out, "--out")
+    with stopping_at_signals(place) as stop_request, progress_display() as display:
         from tidemask.runs.pretraining import pretrain
 
         run = pretrain(
             corpus,
-            out=out,
+            out=place,
             recipe=recipe,
             overrides=settings or [],
             resume=resume,

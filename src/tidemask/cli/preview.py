@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,8 +41,10 @@ def preview_command(
         str, typer.Option("--progress", help="Steps as shares of the run, comma-separated.")
     ] = "0,0.5,1",
     run: Annotated[
-        Path | None,
-        typer.Option("--run", help="Weight classes by the losses that this run logged."),
+        str | None,
+        typer.Option(
+            "--run", metavar="PATH", help="Weight classes by the losses that this run logged."
+        ),
     ] = None,
     sequence: Annotated[
         int, typer.Option("--sequence", help="Which held-out sequence to show.")

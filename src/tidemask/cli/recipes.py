@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_line, stdout
+from tidemask.paths import given_path
 
 
 def recipes_command(
@@ -16,8 +16,12 @@ def recipes_command(
         str | None, typer.Argument(help="The recipe to show; a YAML file of your own, too.")
     ] = None,
     plot: Annotated[
-        Path | None,
-        typer.Option("--plot", help="Draw the ratio over the run, into a .png or .svg file."),
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="PATH",
+            help="Draw the ratio over the run, into a .png or .svg file.",
+        ),
     ] = None,
 ) -> None:
     """List the shipped recipes, show one with its source, or draw their ratio curves."""
@@ -27,7 +31,8 @@ def recipes_command(
     if plot is not None:
         from tidemask.cli.recipe_figure import draw_recipes
 
-        draw_recipes(recipe_names() if name is None else [name], plot)
+        figure = given_path(plot, "--plot")
+        draw_recipes(recipe_names() if name is None else [name], figure)
         print_line(f"Figure: {plot}")
         return
     if name is not None:

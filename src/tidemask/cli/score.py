@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -27,7 +26,8 @@ def score_command(
         list[str] | None, typer.Argument(help="Texts to score.", show_default=False)
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="A file of texts, plain, .gz or .xz.")
+        str | None,
+        typer.Option("--file", metavar="PATH", help="A file of texts, plain, .gz or .xz."),
     ] = None,
     unit: Annotated[
         Literal["line", "document"],

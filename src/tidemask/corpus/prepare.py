@@ -32,6 +32,7 @@ from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
+from tidemask.paths import given_path
 from tidemask.progress import ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.settings import check_at_least, check_share_below_one
@@ -151,7 +152,7 @@ def prepare(
     )
     patterns = [text] if isinstance(text, str | Path) else text
     with displayed(progress) as display:
-        check_new_directory(Path(out).expanduser())
+        check_new_directory(given_path(out, "out"))
         files = TextFiles.find(patterns)
         return prepare_corpus(
             files,
@@ -188,7 +189,7 @@ def prepare_corpus(
         UserError: a split would be empty, `out` is taken, there is no such tokenizer or tagger, or
             the documents changed between two calls; a worker process died.
     """
-    with new_directory(Path(out)) as staged, _one_thread_per_process():
+    with new_directory(given_path(out, "out")) as staged, _one_thread_per_process():
         tagger = load_tagger(settings.tagger)
         class_names = () if tagger is None else tuple(tagger.class_names)
         tokenizer, plan = _tokenizer_and_plan(documents, settings, on_progress)

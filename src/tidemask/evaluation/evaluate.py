@@ -20,6 +20,7 @@ from tidemask.evaluation.parallel import run_jobs_in_parallel
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, default_device, target_of
 from tidemask.modeling.settings import ModelSettings
+from tidemask.paths import given_path
 from tidemask.processes import keep_freed_memory
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
@@ -105,14 +106,14 @@ def evaluate(
         raise UserError(f"number of processes outside its range: jobs={jobs}. Expected at least 0.")
     names = [str(target) for target in ([targets] if isinstance(targets, str | Path) else targets)]
     locations = TaskDataLocations(
-        root=None if tasks_from is None else Path(tasks_from).expanduser(),
-        named={task: Path(path).expanduser() for task, path in (task_data or {}).items()},
+        root=None if tasks_from is None else given_path(tasks_from, "tasks_from"),
+        named={task: given_path(path, "task_data") for task, path in (task_data or {}).items()},
     )
     _check_arguments(names, locations)
     settings = load_settings(TaskSettings, overrides, "the settings of the tasks")
     task_names = expanded(tasks, locations, list(CORPUS_TASKS))
     shared = _tasks(task_names, settings, locations)
-    outs = _output_directories(names, None if out is None else Path(out).expanduser())
+    outs = _output_directories(names, None if out is None else given_path(out, "out"))
     resolved = [
         target_of(
             name,
@@ -124,7 +125,7 @@ def evaluate(
         for name in names
     ]
     planned = [shared.get(name) or name for name in task_names]
-    corpus = None if data is None else Path(data).expanduser()
+    corpus = None if data is None else given_path(data, "data")
     planned_jobs = [
         job for target in resolved for job in _jobs(target, planned, corpus, settings, tasks)
     ]
@@ -238,7 +239,7 @@ def _tasks(
 def _task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
     if not is_file(name):
         return TASKS[name](name, settings, locations)
-    path = Path(name).expanduser()
+    path = given_path(name, "tasks")
     shared = {"fine_tuning": dataclasses.asdict(settings.fine_tuning)}
     return user_task(read_settings(USER_TASKS, path, shared), path.parent)
 
@@ -252,7 +253,7 @@ def _output_directories(targets: Sequence[str], out: Path | None) -> dict[str, P
     if out is None:
         return {}
     models = [
-        name for name in targets if not RunDirectory(Path(name).expanduser()).config.is_file()
+        name for name in targets if not RunDirectory(given_path(name, "target")).config.is_file()
     ]
     if len(models) == 1:
         return {models[0]: out}
@@ -273,7 +274,9 @@ def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskS
         text = HeldOutText(corpus=corpus, model=model)
     elif config is not None:
         own = config.corpus
-        text = HeldOutText(corpus=Path(own.path), model=model, fingerprint=own.fingerprint)
+        text = HeldOutText(
+            corpus=given_path(own.path, "corpus.path"), model=model, fingerprint=own.fingerprint
+        )
     else:
         raise UserError(
             f"no text to evaluate on: {target.name} is a model, not a run. "

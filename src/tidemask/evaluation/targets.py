@@ -11,6 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.hub import local_directory
+from tidemask.paths import given_path
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.tasks.model_under_test import ModelUnderTest
@@ -56,7 +57,7 @@ def target_of(
     Raises:
         UserError: there is no such run, model or checkpoint.
     """
-    run = RunDirectory(Path(name).expanduser())
+    run = RunDirectory(given_path(name, "target"))
     if run.config.is_file():
         config = read_run_config(run.config)
         found = _selected_models(run, config, checkpoints)

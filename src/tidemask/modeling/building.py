@@ -23,6 +23,7 @@ from tidemask.modeling.configuration import (
     set_dropout,
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
+from tidemask.paths import given_path
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.system_errors import raise_out_of_memory
 
@@ -50,7 +51,7 @@ def build_model(
     """
     if settings.size is not None:
         return _from_config(_size_config(settings, tokenizer, vocab_size, sequence_length), seed)
-    path = Path(str(settings.config)).expanduser()
+    path = given_path(str(settings.config), "model.config")
     config = _read_config(path)
     config.vocab_size = vocab_size
     for name, token_id in _special_ids(tokenizer).items():

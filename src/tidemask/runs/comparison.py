@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tidemask.atomic import check_new_directory
+from tidemask.paths import given_path
 from tidemask.report.compare import Comparison, write_comparison
 from tidemask.run_record import RunDirectory
 from tidemask.runs.settings_check import check_run_settings
@@ -37,10 +38,10 @@ def compare(runs: str | Path | Sequence[str | Path], *, out: str | Path) -> Comp
         >>> comparison.page.name, comparison.summary.values("run")
         ('index.html', ...)
     """
-    out = Path(out).expanduser()
+    out = given_path(out, "out")
     check_new_directory(out)
     named = [runs] if isinstance(runs, str | Path) else runs
-    directories = [Path(path).expanduser() for path in named]
+    directories = [given_path(path, "runs") for path in named]
     for directory in directories:
         check_run_settings(RunDirectory(directory))
     return write_comparison(directories, out=out)

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from tidemask.errors import UserError, did_you_mean
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
+from tidemask.paths import given_path
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings, shown
@@ -250,7 +251,7 @@ def _shipped() -> Any:
 
 def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
     if name.endswith((".yaml", ".yml")):
-        path = Path(name).expanduser()
+        path = given_path(name, "recipe")
         return {"name": path.stem, **read_yaml(path)}, name
     if name not in recipe_names():
         raise UserError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from jaxtyping import Int
 from torch import Tensor
@@ -91,7 +90,7 @@ def corpus_of(config: RunConfig) -> PreparedCorpus:
     Raises:
         UserError: it is missing, incomplete, or not what it was.
     """
-    corpus = open_corpus(Path(config.corpus.path))
+    corpus = open_corpus(config.corpus.path)
     check_corpus(corpus, config.corpus.fingerprint)
     return corpus
 

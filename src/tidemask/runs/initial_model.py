@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -15,6 +14,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
+from tidemask.paths import given_path
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_length, check_vocabulary, separator_of, training_module
@@ -137,7 +137,7 @@ def with_absolute_paths(
     found = {}
     for name in ("config", "warm_start"):
         value = getattr(settings, name)
-        absolute = Path(value).expanduser().resolve() if value is not None else None
+        absolute = given_path(value, f"model.{name}").resolve() if value is not None else None
         if absolute and (absolute.exists() or str(absolute) == getattr(recorded, name, None)):
             found[name] = str(absolute)
     return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -12,6 +11,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.configuration import missing_positions
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
+from tidemask.paths import given_path
 from tidemask.runs.corpus_inputs import CorpusInputs
 
 _TOKENIZER_FILES = (
@@ -56,7 +56,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
     """
     embeddings: Any = model.get_input_embeddings()
     num_ids = int(embeddings.weight.shape[0])
-    directory = Path(name).expanduser()
+    directory = given_path(name, "model.warm_start")
     is_bare = directory.is_dir() and not any((directory / f).is_file() for f in _TOKENIZER_FILES)
     if is_bare:
         fits = num_ids == data.vocabulary.size

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, ParamSpec
 
 from tidemask.errors import UserError
+from tidemask.paths import given_path
 from tidemask.processes import is_first_rank
 from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay, displayed
@@ -96,10 +97,10 @@ def pretrain(
         raise UserError(f'unknown choice: resume={resume!r}. Expected "never" or "auto".')
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         planned = load_recipe(recipe, overrides)
-        run = RunDirectory(Path(out).expanduser())
+        run = RunDirectory(given_path(out, "out"))
         if resume in ("never", False):
-            new_run(planned, Path(corpus), run.root)
-        elif new_or_same_run(planned, Path(corpus), run.root):
+            new_run(planned, given_path(corpus, "corpus"), run.root)
+        elif new_or_same_run(planned, given_path(corpus, "corpus"), run.root):
             display.on_note(f"Run is finished: {out}. Nothing is left to do.")
             return _result(run)
         train(run, _displaying(callbacks, display), request)
@@ -131,7 +132,7 @@ def resume(
         >>> tidemask.resume("run").metrics == before.metrics
         True
     """
-    directory = RunDirectory(Path(run).expanduser())
+    directory = RunDirectory(given_path(run, "run"))
     directory.read_config()
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         train(directory, _displaying(callbacks, display), request)

@@ -15,6 +15,7 @@ from tidemask.masking.batch import MaskedBatch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
+from tidemask.paths import given_path
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
@@ -207,7 +208,7 @@ def _logged_losses(run: str | Path | None, masker: Masker, progress: float) -> T
             "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
             f"run={run}. They are in its checkpoints alone; leave out `run` (--run)."
         )
-    lines = read_metrics(RunDirectory(Path(run).expanduser()).metrics)
+    lines = read_metrics(RunDirectory(given_path(run, "run")).metrics)
     records = [line for line in lines if line["step"] > 0]
     if not records:
         raise UserError(

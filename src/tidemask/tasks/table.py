@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidemask.errors import UserError, did_you_mean
+from tidemask.paths import given_path
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.classification.glue import GLUE, GLUE_HUB, XNLI_EN
@@ -240,7 +241,7 @@ def user_task(task: UserTask | UserTaggingTask, base: Path) -> Task:
         task: the content of its file.
         base: the directory of the file.
     """
-    directory = (base / Path(task.data).expanduser()).resolve()
+    directory = (base / given_path(task.data, "data")).resolve()
     is_local = directory.is_dir() or task.data.startswith((".", "/", "~"))
     data = TaskData(
         task=task.name,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
+from tidemask.paths import check_utf8, given_path
 from tidemask.system_errors import why_refused
 
 KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")
@@ -75,11 +76,13 @@ class TextFiles:
         in directories and where a glob also matches text files.
 
         Raises:
-            UserError: a pattern names nothing, or nothing with a known ending.
+            UserError: a pattern is empty, names nothing, or nothing with a known ending; a file's
+                name is not UTF-8.
         """
         found: dict[Path, Path] = {}
         for pattern in patterns:
             for path in _matches(pattern):
+                check_utf8(str(path), "text")
                 found.setdefault(path.resolve(), path)
         if not found:
             raise UserError("no text: no file was named. Expected files, directories or globs.")
@@ -110,7 +113,7 @@ class TextFiles:
 
 
 def _matches(pattern: str | Path) -> list[Path]:
-    path = Path(pattern).expanduser()
+    path = given_path(pattern, "text")
     if path.is_dir():
         files = _text_files_below(path)
         if not files:

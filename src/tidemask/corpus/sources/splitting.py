@@ -13,6 +13,7 @@ from enum import IntEnum
 from tidemask.corpus.sources.deduplication import NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
 from tidemask.errors import UserError
+from tidemask.paths import check_utf8
 
 Documents = Callable[[], Iterable[Document]]
 """Yields the same documents, in the same order, each time it is called."""
@@ -87,9 +88,13 @@ def plan_split(documents: Iterable[Document], held_out_share: float) -> Iterator
 
     `Document.held_out` decides where it is set. Any other document is held out if the SHA-256 of
     its text, as a number in [0, 1), is below the share, so it is in the same split of every corpus.
+
+    Raises:
+        UserError: a text has a lone surrogate.
     """
     duplicates = NearDuplicateFilter()
     for document in documents:
+        check_utf8(document.text, f"text of {document.source}")
         yield document.text, _split_of(document, held_out_share, duplicates)
 
 

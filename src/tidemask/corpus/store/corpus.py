@@ -20,6 +20,7 @@ from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError, one_line
+from tidemask.paths import given_path
 from tidemask.settings import shown
 from tidemask.system_errors import named_causes, raise_out_of_memory, refusal
 
@@ -125,7 +126,7 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
         >>> corpus.manifest.sequence_length, len(corpus.train) > len(corpus.held_out) > 0
         (32, True)
     """
-    root = Path(path).expanduser()
+    root = given_path(path, "corpus")
     if not root.is_dir():
         raise UserError(
             f"no such corpus: {path} is not a directory. Expected one made by `tidemask prepare`. "

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.padding_id import unpadded
+from tidemask.paths import check_utf8
 from tidemask.tasks.zero_shot.text_tokens import check_largest_id
 
 _MASKS = ("[MASK]", "<mask>")
@@ -51,12 +52,13 @@ def fill_masks(
         For each mask `top` candidates.
 
     Raises:
-        UserError: no mask in the text, a text too long for the model, a tokenizer of another
-            model, or `top` below 1.
+        UserError: no mask in the text, a text that is not UTF-8 or too long for the model, a
+            tokenizer of another model, or `top` below 1.
     """
     vocab_size = int(model.config.vocab_size)
     if not 1 <= top <= vocab_size:
         raise UserError(f"top={top}. Expected a number in [1, {vocab_size}].")
+    check_utf8(text, "text")
     text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: str(tokenizer.mask_token), text)
     ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
     limit = num_positions(model)

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
+from tidemask.paths import check_utf8, given_path
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
@@ -99,8 +100,11 @@ def score_texts(
         on_progress: called with the stage `scoring`, the tokens scored and their number.
 
     Raises:
-        UserError: the tokenizer is not fast, has no mask token or is of another model.
+        UserError: a text is not UTF-8; the tokenizer is not fast, has no mask token or is of
+            another model.
     """
+    for text in texts:
+        check_utf8(text, "text")
     scorer = Scorer(model, tokenizer, settings)
     windows = [list(text.windows(scorer.max_length)) for text in scorer.tokenizer.encode(texts)]
     flat = [window for of_text in windows for window in of_text]
@@ -113,7 +117,7 @@ def _joined(windows: Sequence[TextTokens], scores: Sequence[Floats]) -> TextScor
     return TextScore(ids, np.concatenate(scores), len(windows))
 
 
-def read_texts(path: Path, unit: TextUnit = "line") -> list[str]:
+def read_texts(path: str | Path, unit: TextUnit = "line") -> list[str]:
     """The texts of a UTF-8 file, plain or compressed (`.gz`, `.xz`); empty ones are left out.
 
     Args:
@@ -124,6 +128,7 @@ def read_texts(path: Path, unit: TextUnit = "line") -> list[str]:
     Raises:
         UserError: there is no such file, it is not UTF-8, or it has no text in it.
     """
+    path = given_path(path, "file")
     if not path.is_file():
         raise UserError(f"no such file: {path}. Expected a text file. Check the spelling.")
     lines = [line.strip() for line in read_lines(path, max_characters=None)]
