@@ -1,11 +1,15 @@
 """Kill a training with SIGKILL again and again, and compare what it ends with.
 
     python benchmarks/reliability/kills.py --kills 20 --seed 0
+    python benchmarks/reliability/kills.py --kills 100 --uniform
 
 One run is never touched. Another is killed at random moments: while it starts, at a step, while a
 checkpoint is written, renamed or an old one deleted, and in the end during the last evaluation and
 while the final model is saved. After each kill it is continued. Then weights, metrics (but times),
 evaluation and the names of all files must be the same to the last bit; the exit status says so.
+
+With `--uniform` every kill hits a run of its own, at a moment uniform from the start of its process
+to its end, last evaluation and final model included; each is continued and compared.
 
 Every attempt is a process of its own, forked from one that has imported everything, as an import
 takes longer than this run.
@@ -15,6 +19,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -138,15 +143,19 @@ def _kill_once(run: ObservedRun, kind: str, rng: random.Random) -> str:
     process.join()
     if process.exitcode != -signal.SIGKILL:
         sys.exit(f"kill at {kind}: the run ended before, with status {process.exitcode}")
+    return f"{kind}; {_where(run)}"
+
+
+def _where(run: ObservedRun) -> str:
     partial = ", ".join(run.unfinished()) or "nothing"
-    return f"{kind}; half-written: {partial}; newest checkpoint: {run.last_step()}"
+    return f"half-written: {partial}; newest checkpoint: {run.last_step()}"
 
 
-def _prepare(directory: Path, max_steps: int) -> None:
+def _prepare(directory: Path, max_steps: int, names: Sequence[str]) -> None:
     from benchmarks.reliability import small_run
 
     corpus = small_run.write_small_corpus(directory)
-    for name in ("unbroken", "killed"):
+    for name in names:
         small_run.new_small_run(
             corpus, directory / name, f"training.max_steps={max_steps}", "training.save_steps=2",
             "training.keep_checkpoints=2", "training.logging_steps=1", "evaluation.every_steps=5",
@@ -162,17 +171,65 @@ def kill_and_compare(directory: Path, *, num_kills: int, seed: int) -> list[str]
         seed: seed of the moments, as far as the system repeats itself.
     """
     import tidemask.runs.train  # noqa: F401  # every process that is forked has it then
-    from benchmarks.reliability import small_run
 
     rng = random.Random(seed)
-    _run_to_completion(_prepare, directory, 6 * num_kills + 4)
+    _run_to_completion(_prepare, directory, 6 * num_kills + 4, ("unbroken", "killed"))
     _run_to_completion(_train, directory / "unbroken")
     killed = ObservedRun(directory / "killed")
     for number, kind in enumerate(kinds_of(num_kills, rng), start=1):
         print(f"kill {number}: {_kill_once(killed, kind, rng)}", flush=True)
     _run_to_completion(_train, killed.root)
-    found, expected = (small_run.outcome(directory / name) for name in ("killed", "unbroken"))
-    return [part for part in expected if found[part] != expected[part]]
+    return _differences(killed.root, directory / "unbroken")
+
+
+def _differences(found: Path, expected: Path) -> list[str]:
+    """In what a run differs from another."""
+    from benchmarks.reliability import small_run
+
+    ours, theirs = small_run.outcome(found), small_run.outcome(expected)
+    return [part for part in theirs if ours[part] != theirs[part]]
+
+
+def kill_uniformly(directory: Path, *, num_kills: int, seed: int) -> list[str]:
+    """Kill one run after another at a uniform moment, continue each; return what differs.
+
+    A process that ends before its moment is not counted; its run is tried again.
+
+    Args:
+        directory: empty; the corpus and all runs are made in it.
+        num_kills: number of kills.
+        seed: seed of the moments.
+    """
+    import tidemask.runs.train  # noqa: F401
+
+    rng = random.Random(seed)
+    _run_to_completion(_prepare, directory, 12, ("unbroken", "new"))
+    shutil.copytree(directory / "new", directory / "timed")
+    _run_to_completion(
+        _train, directory / "unbroken"
+    )  # the first reads what later ones have cached
+    began = time.monotonic()
+    _run_to_completion(_train, directory / "timed")
+    duration = time.monotonic() - began
+    different: list[str] = []
+    number = 0
+    while number < num_kills:
+        killed = ObservedRun(directory / "killed")
+        shutil.copytree(directory / "new", killed.root)
+        moment = rng.random() * duration
+        process = _in_process(_train, killed.root)
+        process.join(moment)
+        process.kill()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            number += 1
+            where = _where(killed)
+            _run_to_completion(_train, killed.root)
+            parts = _differences(killed.root, directory / "unbroken")
+            different += [f"kill {number}: {part}" for part in parts]
+            print(f"kill {number} at {moment:.2f} of {duration:.2f} s; {where}", flush=True)
+        shutil.rmtree(killed.root)
+    return different
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -180,11 +237,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = OneLineParser(prog="kills.py", description="SIGKILL at random moments; same result?")
     parser.add_argument("--kills", type=int, default=20, help="how many (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--uniform", action="store_true", help="each hits a run of its own")
     options = parser.parse_args(arguments)
     if options.kills < 1:
         parser.error(f"--kills {options.kills}: expected at least 1")
     with tempfile.TemporaryDirectory() as directory:
-        different = kill_and_compare(Path(directory), num_kills=options.kills, seed=options.seed)
+        kill = kill_uniformly if options.uniform else kill_and_compare
+        different = kill(Path(directory), num_kills=options.kills, seed=options.seed)
     if different:
         print(f"differs from the unbroken run in: {', '.join(different)}")
         sys.exit(1)

@@ -41,6 +41,14 @@ def test_reliability_twenty_kills_leave_no_trace() -> None:
     assert len(hit) >= 4, done.stdout
 
 
+@pytest.mark.slow
+def test_reliability_kills_at_uniform_moments_leave_no_trace() -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    done = _script("kills.py", "--uniform", "--kills", "4", f"--seed={seed}")
+    assert done.returncode == 0, (seed, done.stdout, done.stderr)
+    assert done.stdout.splitlines()[-1] == "4 kills: the same to the last bit"
+
+
 def test_reliability_kills_are_of_every_kind() -> None:
     kinds = kinds_of(20, random.Random(0))
     assert len(kinds) == 20

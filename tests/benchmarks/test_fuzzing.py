@@ -1,0 +1,56 @@
+"""Damaged files and hostile names: no command ends in a traceback, a hang or a wrong result."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fuzzing import mutations
+from places import ROOT
+
+CONTENT = '{"a": {"b": [1, 2.5, "three"]}, "c": null}\n'
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_fuzzing_finds_no_fault() -> None:
+    """The same mutations each time; `benchmarks/fuzzing/fuzz.py` tries more and others."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks/fuzzing/fuzz.py"), "--mutations=3", "--seed=1"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("faults: 0\n")
+
+
+@pytest.mark.parametrize("mutate", [*mutations.BYTES, *mutations.LINES, mutations.json_value])
+def test_fuzzing_mutations_are_made_again_by_their_seed(
+    mutate: mutations.Mutation, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.json"
+    made = []
+    for seed in (*range(20), *range(20)):
+        path.write_text(CONTENT)
+        mutate(path, random.Random(seed))
+        made.append(path.read_bytes())
+    assert made[:20] == made[20:]
+    assert len(set(made)) > 5
+
+
+@pytest.mark.parametrize("mutate", mutations.PLACES)
+def test_fuzzing_places_are_no_longer_files_with_the_content(
+    mutate: mutations.Mutation, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(CONTENT)
+    mutate(path, random.Random(0))
+    assert path.is_symlink() or not path.is_file()
