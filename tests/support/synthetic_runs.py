@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from tidemask.run_record import RunDirectory, append_metrics, write_evaluation
+from tidemask.runs.config import load_recipe
 
 MakeRun = Callable[..., Path]
 """Of the fixture `make_run`."""
@@ -119,32 +120,37 @@ def write_four(root: Path) -> list[Path]:
 
 
 def _config(made: SyntheticRun) -> dict[str, Any]:
+    """A whole run.yaml: the defaults, and what the description says."""
     shape, start, end = made.schedule
+    constant = {"schedule": "constant", "ratio": start}
     content: dict[str, Any] = {"weighting": made.weighting}
     if made.weighting == "class_loss":
         content |= {"classes": "upos", "horizon_steps": "auto", "sharpness": 2.0}
-    return {
-        "recipe": made.recipe,
-        "corpus": {"path": "/data/corpus"},
-        "masking": {
-            "ratio": {"schedule": shape, "start": start, "end": end},
-            "unit": "word",
-            "budget": "expected",
-            "content": content,
-            "corruption": {"mask": 0.8, "random": 0.1, "keep": 0.1},
-        },
-        "model": {"size": "modernbert-demo", "dropout": 0.0},
-        "training": {
-            "max_steps": made.max_steps,
-            "micro_batch_size": 16,
-            "gradient_accumulation_steps": 1,
-            "learning_rate": 2e-3,
-            "logging_steps": made.logging_steps,
-            "save_steps": 250,
-            "seed": made.seed,
-        },
-        "evaluation": {"held_out_steps": made.logging_steps * made.held_out_every},
-    }
+    config = asdict(
+        load_recipe(
+            "bert",
+            {
+                "masking.ratio": constant
+                if shape == "constant"
+                else {"schedule": shape, "start": start, "end": end},
+                "masking.unit": "word",
+                "masking.content": content,
+                "model.size": "modernbert-tiny-local",
+                "model.dropout": 0.0,
+                "training.max_steps": made.max_steps,
+                "training.micro_batch_size": 16,
+                "training.learning_rate": 2e-3,
+                "training.logging_steps": made.logging_steps,
+                "training.save_steps": 250,
+                "training.seed": made.seed,
+                "evaluation.every_steps": made.logging_steps * made.held_out_every,
+            },
+        )
+    )
+    sections = {name: config[name] for name in ("masking", "model", "training", "evaluation")}
+    corpus = {"path": "/data/corpus", "fingerprint": made.fingerprint}
+    plain: dict[str, Any] = json.loads(json.dumps({"corpus": corpus, **sections}))
+    return {"recipe": made.recipe, **plain}
 
 
 def _environment(made: SyntheticRun) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_equal_terms_has_no_warning_for_the_four(four_runs: list[Path]) -> None:
         ("training", {"learning_rate": 0.1}, "training.learning_rate differs"),
         ("training", {"micro_batch_size": 32}, "the batch (sequences per step) differs: 16 in"),
         ("model", {"size": "other"}, "model.size differs"),
-        ("model", {"warm_start": "x"}, "model.warm_start differs: not set in bert; x in ptw."),
+        ("model", {"warm_start": "x"}, "model.warm_start differs: none in bert; x in ptw."),
     ],
 )
 def test_equal_terms_names_a_difference(

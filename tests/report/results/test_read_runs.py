@@ -77,7 +77,7 @@ def test_reading_works_without_an_environment(make_run: MakeRun) -> None:
     path = make_run("run")
     (path / "environment.json").unlink()
     (run,) = read_runs([path])
-    assert run.fingerprint is None
+    assert run.recorded("device") is None
     assert run.corpus_share == {}
 
 
