@@ -61,8 +61,7 @@ class SyntheticLanguage:
     @property
     def vocabulary(self) -> Vocabulary:
         """The vocabulary as tidemask sees it."""
-        ids = self.tokenizer.all_special_ids
-        return Vocabulary.of(len(self.tokenizer), self.tokenizer.mask_token_id, ids)
+        return Vocabulary.of_tokenizer(self.tokenizer)
 
 
 def _words_of_syllables(rng: np.random.Generator, count: int, taken: set[str]) -> list[str]:

@@ -33,9 +33,7 @@ def train_directly(
     """Train 4 steps with 2 checkpoints; nothing joins the processes before the trainer does."""
     corpus = open_corpus(corpus_directory)
     tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
-    vocabulary = Vocabulary.of(
-        corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
-    )
+    vocabulary = Vocabulary.of_tokenizer(tokenizer)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=vocabulary.size,

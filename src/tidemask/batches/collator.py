@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,7 +29,7 @@ from tidemask.batches.collation import (
 from tidemask.batches.shared_losses import SharedLosses
 from tidemask.batches.step_clock import StepClock
 from tidemask.masking.batch import Batch, MaskedBatch
-from tidemask.masking.corruption import Corruption, Vocabulary
+from tidemask.masking.corruption import Corruption, Tokenizer, Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
@@ -41,18 +41,6 @@ LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"
 """Columns of a masked batch that the loss reads and no model does, beside `token_class`."""
 
 _EVALUATION_KEY = StepKey(seed=20230710, step=0)
-
-
-class Tokenizer(Protocol):
-    """What is read of a Hugging Face tokenizer."""
-
-    mask_token_id: int | None
-    pad_token_id: int | None
-    all_special_ids: list[int]
-
-    def get_vocab(self) -> dict[str, int]:
-        """Ids of all tokens, added ones included."""
-        ...
 
 
 class MaskingCollator:
@@ -170,8 +158,7 @@ class MaskingCollator:
                 f"mask_token_id={mask_id}, pad_token_id={pad_id}. "
                 "Expected a tokenizer of a masked language model, which has both."
             )
-        size = max(tokenizer.get_vocab().values()) + 1
-        vocabulary = Vocabulary.of(size, mask_id, tokenizer.all_special_ids)
+        vocabulary = Vocabulary.of_tokenizer(tokenizer)
         return cls(settings, vocabulary, max_steps=max_steps, pad_id=pad_id, **others)
 
     def __call__(self, examples: Sequence[TokenizedExample]) -> dict[str, Tensor]:

@@ -42,13 +42,17 @@ class CorpusInputs:
         loaded = load_tokenizer(str(corpus.tokenizer_directory))
         tokenizer = loaded.tokenizer
         try:
-            vocabulary = Vocabulary.of(
-                corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
-            )
+            vocabulary = Vocabulary.of_tokenizer(tokenizer)
         except ValueError as error:
             raise UserError(
                 f"unusable vocabulary in {corpus.tokenizer_directory}: {error} Prepare more text."
             ) from error
+        if vocabulary.size != corpus.manifest.vocab_size:
+            raise UserError(
+                f"tokenizer of another corpus: {corpus.tokenizer_directory} has "
+                f"vocab_size={vocabulary.size}, the corpus {corpus.manifest.vocab_size}. Restore "
+                "it, or prepare the text again."
+            )
         return cls(corpus, tokenizer, vocabulary, loaded.separator_id)
 
     def training_set(self, seed: int) -> BatchDataset:

@@ -83,9 +83,7 @@ class MaskedLMTrainer(ShardingTrainer):
         >>> from tidemask import open_corpus
         >>> corpus = open_corpus("corpus")
         >>> tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
-        >>> vocabulary = Vocabulary.of(
-        ...     corpus.manifest.vocab_size, tokenizer.mask_token_id, tokenizer.all_special_ids
-        ... )
+        >>> vocabulary = Vocabulary.of_tokenizer(tokenizer)
         >>> order = ShuffledOrder(len(corpus.train), seed=0)
         >>> shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
         >>> model = BertForMaskedLM(BertConfig(vocab_size=vocabulary.size, **shape))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from scored_material import KINDS, byte_level, model_for, wordpiece
 from tidemask.errors import UserError
@@ -38,6 +40,18 @@ def test_fill_shows_tokens_as_text() -> None:
     inner = next(token for token in wordpiece().get_vocab() if token.startswith("##"))
     every = fill_masks(model_for(wordpiece()), wordpiece(), "a [MASK]", top=len(wordpiece()))[0]
     assert inner in {filling.token for filling in every}
+
+
+def test_fill_shows_an_id_without_a_token_by_its_number() -> None:
+    ids = {"[PAD]": 0, "[UNK]": 1, "[MASK]": 2, "winter": 3, "river": 9}
+    backend = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, mask_token="[MASK]", pad_token="[PAD]", unk_token="[UNK]"
+    )
+    (every,) = fill_masks(model_for(tokenizer, vocab_size=12), tokenizer, "[MASK]", top=12)
+    shown = {filling.token_id: filling.token for filling in every}
+    assert shown[9] == "river"
+    assert all(shown[hole] == f"<{hole}>" for hole in (4, 5, 6, 7, 8, 10, 11))
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def fill_masks(
 
 def _shown(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
     """A token as text: the spellings of byte-level and SentencePiece vocabularies decoded."""
-    if token_id >= len(tokenizer):  # the model has more ids than its tokenizer
+    token = tokenizer.convert_ids_to_tokens(token_id)
+    if not isinstance(token, str):  # the model has more ids than its tokenizer, or that has holes
         return f"<{token_id}>"
-    token = str(tokenizer.convert_ids_to_tokens(token_id))
     if token.startswith("##"):
         return token
     return str(tokenizer.decode([token_id])).strip() or token
