@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 
 import pytest
 
@@ -82,3 +83,19 @@ def test_atomic_file_is_as_it_was_when_the_disk_is_full(tmp_path, monkeypatch):
         write_atomically(tmp_path / "file", "new", what="figure")
     assert (tmp_path / "file").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_atomic_new_directory_follows_the_umask_whoever_writes_the_files(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with new_directory(tmp_path / "new") as aside:
+            (aside / "ours").write_text("text")
+            (aside / "below").mkdir()
+            descriptor, _ = tempfile.mkstemp(dir=aside / "below")  # 0600, as safetensors does
+            os.close(descriptor)
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "new").rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}

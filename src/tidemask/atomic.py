@@ -101,6 +101,7 @@ def new_directory(path: Path) -> Iterator[Path]:
             ) from error
         with _named_outside(aside, path):
             yield aside
+            follow_umask(aside)
         check_new_directory(path)
         aside.rename(path)
     except BaseException:
@@ -134,6 +135,17 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def follow_umask(directory: Path) -> None:
+    """Let those read and write the files of a new directory who may do so with the directory.
+
+    safetensors, for one, makes files that their owner alone may read, whatever the umask.
+    """
+    mode = directory.stat().st_mode & 0o666
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(mode)
 
 
 def sync_tree(directory: Path) -> None:

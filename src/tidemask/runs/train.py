@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import torch
 
-from tidemask.atomic import sync_tree, write_atomically
+from tidemask.atomic import follow_umask, sync_tree, write_atomically
 from tidemask.corpus.store.corpus import verify_corpus
 from tidemask.errors import UserError
 from tidemask.modeling.loading import load_model
@@ -236,6 +236,7 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: Corpu
             token = str(data.tokenizer.mask_token)
             card = model_card(run, data.corpus.manifest, mask_token=token)
             (staged / "README.md").write_text(card, encoding="utf-8")
+            follow_umask(staged)
             sync_tree(staged)
             staged.rename(run.model)
         except Exception as error:  # each library has its own for a full disk

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.atomic import sync, sync_tree
+from tidemask.atomic import follow_umask, sync, sync_tree
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.training.checkpoint_checks import (
@@ -52,6 +52,7 @@ def staging_directory(run: RunDirectory, step: int) -> Path:
 
 def seal(directory: Path, step: int) -> None:
     """List every file of a finished checkpoint with size and digest, and force all to the disk."""
+    follow_umask(directory)
     files = {
         path.relative_to(directory).as_posix(): SealedFile.of(path)
         for path in sorted(directory.rglob("*"))

@@ -76,3 +76,17 @@ def test_table_text_is_aligned() -> None:
     lines = TABLE.to_text().splitlines()
     assert [len(line) for line in lines] == [len(lines[0])] * 3
     assert lines[1].endswith("0.333 ± 0.010  1.23 M")
+
+
+@pytest.mark.parametrize("begin", list("=+-@\t\r\n＝"))
+def test_table_csv_holds_no_formula(begin: str) -> None:
+    """What a spreadsheet computes is text with an apostrophe; other text and numbers are alike."""
+    name = f'{begin}HYPERLINK("http://example.org")'
+    columns = (Column(name, "Name"), Column("value", "Value", kind="real"))
+    rows = ((name, -1.5), ("-1.5", 2), ("+1e-3", None), ("a=b", -0.0), ("-", 1))
+    text = Table(name="t", columns=columns, rows=rows).to_csv()
+    first, *others = csv.reader(io.StringIO(text, newline=""))
+    assert first == [f"'{name}", "value"]
+    assert others == [
+        [f"'{name}", "-1.5"], ["-1.5", "2"], ["+1e-3", ""], ["a=b", "-0.0"], ["'-", "1"]
+    ]  # fmt: skip

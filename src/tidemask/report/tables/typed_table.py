@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
@@ -115,11 +116,14 @@ class Table:
         return replace(self, columns=columns, rows=rows)
 
     def to_csv(self) -> str:
-        """All columns with a line of their names; numbers keep every bit, nothing is empty."""
+        """All columns with a line of their names; numbers keep every bit, nothing is empty.
+
+        Text that a spreadsheet would compute has an apostrophe before it, see `_inert`.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(column.name for column in self.columns)
-        writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
+        writer.writerow(_inert(column.name) for column in self.columns)
+        writer.writerows(map(_inert, row) for row in self.rows)
         return text.getvalue()
 
     def to_text(self) -> str:
@@ -144,6 +148,23 @@ class Table:
 
     def _place(self, name: str) -> int:
         return [column.name for column in self.columns].index(name)
+
+
+_FORMULA_BEGINS = tuple("=+-@\t\r\n＝＋－＠")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+
+
+def _inert(cell: Cell) -> Cell:
+    """A cell of a CSV file; text that begins as a formula gets an apostrophe before it.
+
+    Names of recipes, classes and tasks are whatever a user wrote, and spreadsheets compute `=`,
+    `+`, `-` and `@`, quoted or not. Text that is a number stays as it is.
+    """
+    if cell is None:
+        return ""
+    if isinstance(cell, str) and cell.startswith(_FORMULA_BEGINS) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
 
 
 def _fixed(value: float, digits: int, *, signed: bool) -> str:
