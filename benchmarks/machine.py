@@ -54,10 +54,12 @@ def _git(*arguments: str) -> str:
 
 def conditions() -> dict[str, Any]:
     """All of it, to be kept beside the figures."""
+    from tidemask.modeling.precision import instruction_set
+
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "processor": processor(),
+        "processor": f"{processor()} ({instruction_set()})",
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "load_before": round(load, 2),

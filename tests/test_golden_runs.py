@@ -21,8 +21,9 @@ RECORD = Path(__file__).with_name("golden_runs.json")
 SETTINGS = (
     "model.size=bert-tiny", "training.max_steps=30", "training.micro_batch_size=8",
     "training.gradient_accumulation_steps=2", "training.logging_steps=5", "training.save_steps=10",
-    "training.learning_rate=1e-3", "training.report_to=none", "evaluation.sequences=8",
-    "evaluation.every_steps=10", "evaluation.final_draws=1", "evaluation.final_sequences=16",
+    "training.learning_rate=1e-3", "training.precision=float32", "training.report_to=none",
+    "evaluation.sequences=8", "evaluation.every_steps=10", "evaluation.final_draws=1",
+    "evaluation.final_sequences=16",
 )  # fmt: skip
 
 

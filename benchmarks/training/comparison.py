@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +17,7 @@ from benchmarks.timing import Timing
 from benchmarks.training.data import step_flops, write_corpus
 from benchmarks.training.process import TrainingProcess
 from tidemask import load_recipe
+from tidemask.modeling.precision import has_bf16, usual_device
 
 STOCK, SPARSE, TIDEMASK = "stock Trainer", "stock Trainer, sparse_prediction", "tidemask"
 COMPILED = "bf16+compile"
@@ -100,7 +101,7 @@ _WARM_UP_STEPS = 3
 def measure(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
     """Return the rows of all candidates of all comparisons."""
     rows = []
-    for comparison in comparisons:
+    for comparison in map(_without_emulation, comparisons):
         print(f"{comparison.model} at {comparison.shape} ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
             vocab_size = write_corpus(
@@ -108,6 +109,14 @@ def measure(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
             )
             rows += run_comparison(comparison, Path(folder) / "corpus", vocab_size)
     return rows
+
+
+def _without_emulation(comparison: Comparison) -> Comparison:
+    """The same without the candidates in bf16 where the hardware emulates it."""
+    if has_bf16(usual_device()):
+        return comparison
+    quick = tuple(each for each in comparison.candidates if each[1] == "float32")
+    return replace(comparison, candidates=quick)
 
 
 def run_comparison(comparison: Comparison, corpus: Path, vocab_size: int) -> list[dict[str, Any]]:

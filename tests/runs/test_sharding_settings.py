@@ -100,4 +100,4 @@ def test_norms_and_biases_do_not_decay_and_all_else_does(
 
 def test_cut_cross_entropy_is_refused_in_float32() -> None:
     with pytest.raises(ValueError, match="head=cut_cross_entropy with precision=float32"):
-        TrainingSettings(head="cut_cross_entropy")
+        TrainingSettings(head="cut_cross_entropy", precision="float32")

@@ -33,6 +33,7 @@ from tidemask.training.trainer import MaskedLMTrainer
 TINY = (
     "model.size=bert-tiny",
     "model.dropout=0.1",
+    "training.precision=float32",
     "training.max_steps=8",
     "training.micro_batch_size=8",
     "training.logging_steps=3",

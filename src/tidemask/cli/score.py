@@ -40,8 +40,11 @@ def score_command(
         ),
     ] = "original",
     precision: Annotated[
-        Literal["float32", "bf16"], typer.Option("--precision", help="Precision of the encoder.")
-    ] = "float32",
+        Literal["auto", "float32", "bf16"],
+        typer.Option(
+            "--precision", help="Precision of the encoder; auto is bf16 where the hardware has it."
+        ),
+    ] = "auto",
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Show the log-probability of each token, too.")
     ] = False,
@@ -49,6 +52,7 @@ def score_command(
 ) -> None:
     """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
     from tidemask.evaluation.targets import newest_model
+    from tidemask.modeling.precision import emulation_note, resolved_precision
     from tidemask.tasks.zero_shot.pll import read_texts, score_texts
     from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
@@ -61,6 +65,10 @@ def score_command(
     model, tokenizer = scored.masked_lm(), scored.tokenizer
     settings = ScoringSettings(variant=variant, precision=precision)
     with progress_display() as display:
+        device = model.device.type
+        chosen = resolved_precision(precision, device)
+        if slow := emulation_note("--precision", chosen, device):
+            display.on_note(slow)
         scores = score_texts(model, tokenizer, given, settings, display.on_progress)
     if as_json:
         for text, one in zip(given, scores, strict=True):

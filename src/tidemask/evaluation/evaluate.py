@@ -18,7 +18,8 @@ from tidemask.evaluation.held_out_tasks import CORPUS_TASKS, HeldOutText
 from tidemask.evaluation.jobs import TO_SAVE_MEMORY, Job, JobResult, data_problem
 from tidemask.evaluation.parallel import run_jobs_in_parallel
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
-from tidemask.evaluation.targets import Target, default_device, target_of
+from tidemask.evaluation.targets import Target, target_of
+from tidemask.modeling.precision import usual_device
 from tidemask.modeling.settings import ModelSettings
 from tidemask.paths import given_path
 from tidemask.processes import keep_freed_memory
@@ -120,7 +121,7 @@ def evaluate(
             checkpoints=checkpoints,
             out=outs.get(name),
             with_random=with_random,
-            device=default_device(),
+            device=usual_device(),
         )
         for name in names
     ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.hub import local_directory
+from tidemask.modeling.precision import usual_device
 from tidemask.paths import given_path
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
@@ -84,18 +84,13 @@ def target_of(
     return Target(name=name, record=record, config=config, models=models)
 
 
-def default_device() -> str:
-    """The GPU where there is one, else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def newest_model(name: str) -> ModelUnderTest:
     """The model that a name stands for: a run's newest, or the model itself.
 
     Raises:
         UserError: there is none.
     """
-    device = default_device()
+    device = usual_device()
     target = target_of(name, checkpoints="last", out=None, with_random=False, device=device)
     return target.models[-1][1]
 

@@ -18,7 +18,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.runs.initial_model import (
-    learning_rate_again,
+    plan_again,
     plan_initial_model,
     with_absolute_paths,
 )
@@ -100,10 +100,15 @@ def _planned(
         )
     if existing is None:
         on_first_rank(lambda: verify_corpus(opened))
-        fingerprint, learning_rate = plan_initial_model(model, data, training)
+        plan = plan_initial_model(model, data, training)
     else:
-        fingerprint = existing.model_fingerprint
-        learning_rate = learning_rate_again(model, existing)
+        plan = plan_again(model, existing)
+    try:
+        training = training.resolved(learning_rate=plan.learning_rate, precision=plan.precision)
+    except ValueError as error:
+        raise UserError(
+            f"precision that a setting does not run in here: training.{error}"
+        ) from None
     config = RunConfig(
         recipe=recipe.name,
         overrides=recipe.overrides,
@@ -112,8 +117,8 @@ def _planned(
         ),
         masking=recipe.masking,
         model=model,
-        model_fingerprint=fingerprint,
-        training=training.resolved(learning_rate=learning_rate),
+        model_fingerprint=plan.fingerprint,
+        training=training,
         evaluation=recipe.evaluation,
     )
     if not is_same_on_every_rank(to_yaml(config)):

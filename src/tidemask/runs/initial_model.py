@@ -13,6 +13,12 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tidemask.errors import UserError
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
+from tidemask.modeling.precision import (
+    ONLY_FLOAT32,
+    Precision,
+    resolved_precision,
+    usual_device,
+)
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 from tidemask.paths import given_path
 from tidemask.runs.config import RunConfig
@@ -23,9 +29,7 @@ from tidemask.training.arguments import (
     TrainingSettings,
     usual_learning_rate,
 )
-
-_ONLY_FLOAT32 = ("deberta",)
-"""Architectures that fail under autocast: DeBERTa's first version, not its second and third."""
+from tidemask.training.distributed import on_first_rank
 
 _NAMED = 3
 """Weights that a note names; the others are counted."""
@@ -45,6 +49,21 @@ class InitialModel:
     model: PreTrainedModel
     fingerprint: str | None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What follows from the model that a run starts from, and from where it runs.
+
+    Attributes:
+        fingerprint: as in `InitialModel`.
+        learning_rate: the peak that is usual for the model, for settings that say `auto`.
+        precision: the one that is quick here, likewise.
+    """
+
+    fingerprint: str | None
+    learning_rate: float
+    precision: Precision
 
 
 def load_initial_model(settings: ModelSettings, data: CorpusInputs, *, seed: int) -> InitialModel:
@@ -76,14 +95,10 @@ def load_initial_model(settings: ModelSettings, data: CorpusInputs, *, seed: int
 
 def plan_initial_model(
     settings: ModelSettings, data: CorpusInputs, training: TrainingSettings
-) -> tuple[str | None, float]:
+) -> Plan:
     """Make sure that a run can start, before anything of it is written.
 
     A model of a size is not built for that: it fits any corpus.
-
-    Returns:
-        The model's fingerprint, as in `InitialModel`; and the peak learning rate that is usual for
-        it, where the settings say `auto`.
 
     Raises:
         UserError: as `load_initial_model` and `training_module`; or the architecture does not run
@@ -91,22 +106,26 @@ def plan_initial_model(
     """
     if settings.size is not None:
         separator_of(settings, data)
-        return None, _learning_rate(settings, MODEL_SIZES[settings.size].hidden)
+        shape = MODEL_SIZES[settings.size]
+        return Plan(None, _learning_rate(settings, shape.hidden), _precision(training))
     initial = load_initial_model(settings, data, seed=training.seed)
     training_module(initial.model, settings, data)
-    architecture = f"{settings.name}, a {initial.model.config.model_type}"
+    model_type = str(initial.model.config.model_type)
+    architecture = f"{settings.name}, a {model_type}"
     if training.gradient_checkpointing and not initial.model.supports_gradient_checkpointing:
         raise UserError(
             "layers that cannot be computed again: training.gradient_checkpointing=true and "
             f"{architecture}. Set it to false."
         )
-    if training.precision != "float32" and initial.model.config.model_type in _ONLY_FLOAT32:
+    precision = _precision(training, model_type)
+    if precision != "float32" and model_type in ONLY_FLOAT32:
         raise UserError(
-            f"precision that the model does not run in: training.precision={training.precision} "
+            f"precision that the model does not run in: training.precision={precision} "
             f"and {architecture}, whose attention in transformers mixes types then and fails. "
             "Set training.precision=float32."
         )
-    return initial.fingerprint, _learning_rate(settings, int(initial.model.config.hidden_size))
+    rate = _learning_rate(settings, int(initial.model.config.hidden_size))
+    return Plan(initial.fingerprint, rate, precision)
 
 
 def _learning_rate(settings: ModelSettings, hidden_size: int) -> float:
@@ -116,15 +135,23 @@ def _learning_rate(settings: ModelSettings, hidden_size: int) -> float:
     return usual_learning_rate(hidden_size)
 
 
-def learning_rate_again(settings: ModelSettings, existing: RunConfig) -> float:
-    """The rate of `plan_initial_model`, for a command that asks for a run that exists.
+def _precision(training: TrainingSettings, model_type: str = "") -> Precision:
+    """What the first rank would choose: all train in one precision."""
+    return on_first_rank(lambda: resolved_precision(training.precision, usual_device(), model_type))
 
-    The files that it started from may be gone: its checkpoints have all that it needs.
+
+def plan_again(settings: ModelSettings, existing: RunConfig) -> Plan:
+    """The plan of a command that asks for a run that exists.
+
+    The files that it started from may be gone: its checkpoints have all that it needs. It goes on
+    in its own precision, wherever that is.
     """
-    known = existing.training.learning_rate
-    if settings.config is not None and known != "auto":  # its width may not be known any more
-        return known
-    return _learning_rate(settings, MODEL_SIZES[settings.size].hidden if settings.size else 0)
+    recorded = existing.training
+    precision: Precision = "float32" if recorded.precision == "auto" else recorded.precision
+    known = recorded.learning_rate
+    if settings.config is None or known == "auto":  # of a file, the width may not be known any more
+        known = _learning_rate(settings, MODEL_SIZES[settings.size].hidden if settings.size else 0)
+    return Plan(existing.model_fingerprint, known, precision)
 
 
 def with_absolute_paths(

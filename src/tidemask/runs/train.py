@@ -16,6 +16,7 @@ from tidemask.atomic import follow_umask, sync_tree, write_atomically
 from tidemask.corpus.store.corpus import verify_corpus
 from tidemask.errors import UserError
 from tidemask.modeling.loading import load_model
+from tidemask.modeling.precision import emulation_note, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.processes import keep_freed_memory
 from tidemask.run_record import MetricValue, RunDirectory, cut_metrics
@@ -104,8 +105,11 @@ def _train(
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.ineffective_settings(), *config.training.ineffective_settings()]
-    for note in [*engine, *idle, *resume_notes(run, point), *config.training.to_wait_for()]:
-        callbacks.on_note(note)
+    slow = emulation_note("training.precision", trainer.settings.precision, usual_device())
+    waits = config.training.to_wait_for()
+    for note in [*engine, *idle, slow, *resume_notes(run, point), *waits]:
+        if note is not None:
+            callbacks.on_note(note)
     barrier()
 
     def clear_what_is_behind() -> None:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
+from tidemask.modeling.precision import emulation_note, resolved_precision
 from tidemask.progress import ProgressCallback
 from tidemask.settings import Settings
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
@@ -148,7 +149,9 @@ class FineTunedTask(ABC, Generic[SplitT]):
             on_progress=on_progress,
         )
         metrics: dict[str, float] = {}
-        notes = list(features.notes)
+        precision = resolved_precision(self.fine_tuning.precision, model.device.type)
+        slow = emulation_note("fine_tuning.precision", precision, model.device.type)
+        notes = [*features.notes, *([slow] if slow else [])]
         for split, prefix in METRIC_PREFIXES.items():
             if split not in features.scored:
                 continue

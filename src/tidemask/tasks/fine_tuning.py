@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +28,13 @@ from transformers import (
 )
 
 from tidemask.modeling.loading import quietly
+from tidemask.modeling.precision import (
+    PrecisionChoice,
+    check_precision,
+    resolved_precision,
+    tf32_products,
+    usual_device,
+)
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
 from tidemask.tasks.predicting import Collator, Feature
@@ -57,8 +64,9 @@ class FineTuneSettings(Settings):
     """Added to the denominator of AdamW."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm; 0 leaves them."""
-    precision: Literal["auto", "float32", "bf16"] = "auto"
-    """Arithmetic of training; `auto` is bf16 on a GPU that has it, else float32."""
+    precision: PrecisionChoice = "auto"
+    """Arithmetic of fine-tuning; predictions are in float32. `auto` is bf16 where the GPU or the
+    instructions of the CPU multiply in it, else float32."""
     max_train_examples: int = 0
     """The first so many training examples of a fixed shuffle; 0 takes all."""
 
@@ -90,14 +98,7 @@ class FineTuneSettings(Settings):
         """What decides the score of a seed: everything but how many seeds there are."""
         fields = dataclasses.asdict(self)
         del fields["num_seeds"]
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return {**fields, "precision": "bf16" if self.is_bf16(device) else "float32"}
-
-    def is_bf16(self, device: str) -> bool:
-        """Whether arithmetic is in bfloat16 on a type of device, such as `cuda`."""
-        if self.precision == "auto":
-            return device == "cuda" and torch.cuda.is_bf16_supported()
-        return self.precision == "bf16"
+        return {**fields, "precision": resolved_precision(self.precision, usual_device())}
 
 
 def fine_tune(
@@ -122,7 +123,12 @@ def fine_tune(
         on_progress: called with the number of optimizer steps done and their total; what it raises
             ends training.
     """
-    with tempfile.TemporaryDirectory() as scratch, quietly(), _generators_restored():
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        quietly(),
+        _generators_restored(),
+        tf32_products(True),
+    ):
         trainer = Trainer(
             model=model,
             args=_arguments(
@@ -134,6 +140,8 @@ def fine_tune(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+    # Without Accelerate's autocast around `forward`: predictions are in float32.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     model.train(False)
 
 
@@ -169,7 +177,9 @@ def _arguments(
     seed: int,
 ) -> TrainingArguments:
     num_steps = settings.epochs * math.ceil(num_examples / settings.batch_size)
-    on_gpu = model.device.type == "cuda"
+    device, architecture = model.device.type, str(model.config.model_type)
+    precision = resolved_precision(settings.precision, device, architecture)
+    check_precision("fine_tuning.precision", precision, device)
     arguments = TrainingArguments(
         output_dir=scratch,
         num_train_epochs=settings.epochs,
@@ -181,12 +191,13 @@ def _arguments(
         adam_beta2=settings.adam_beta2,
         adam_epsilon=settings.adam_epsilon,
         max_grad_norm=settings.max_grad_norm,
-        use_cpu=not on_gpu,
-        bf16=settings.is_bf16(model.device.type),
+        use_cpu=device == "cpu",
+        bf16=precision == "bf16",
+        tf32=False if torch.cuda.is_available() else None,
         optim="adamw_torch_fused",
         train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=device == "cuda",
         logging_strategy="no",
         save_strategy="no",
         eval_strategy="no",

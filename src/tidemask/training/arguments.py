@@ -10,6 +10,12 @@ from typing import Any, Literal
 import torch
 from transformers import TrainingArguments
 
+from tidemask.modeling.precision import (
+    Precision,
+    PrecisionChoice,
+    check_precision,
+    usual_device,
+)
 from tidemask.settings import Settings, check_at_least, check_share_below_one
 from tidemask.training.sharding import Sharding, sharding_arguments
 from tidemask.training.trackers import AUTO, named_trackers
@@ -59,8 +65,10 @@ class TrainingSettings(Settings):
     """Added to the denominator of AdamW."""
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm; 0 leaves them."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Arithmetic of the forward and backward pass; weights stay in float32."""
+    precision: PrecisionChoice = "auto"
+    """Arithmetic of the forward and backward pass; weights stay in float32. `auto` is bf16 where
+    the GPU or the instructions of the CPU multiply in it, else float32; which one stands in
+    run.yaml. A GPU multiplies float32 in TF32."""
     compile: bool = False
     """Whether `torch.compile` fuses the model. The first step then takes a minute; it needs a C++
     compiler on a CPU, and Triton on a GPU."""
@@ -96,7 +104,7 @@ class TrainingSettings(Settings):
                 raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_MAX_COUNT}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
-        if self.head == "cut_cross_entropy" and self.precision != "bf16":
+        if self.head == "cut_cross_entropy" and self.precision == "float32":
             raise ValueError(
                 f"head={self.head} with precision={self.precision}. Expected precision=bf16, the "
                 "type of its kernels."
@@ -122,16 +130,25 @@ class TrainingSettings(Settings):
                 f"max_steps={self.max_steps} together with {self.num_warmup_steps()} of warm-up."
             )
 
-    def resolved(self, *, learning_rate: float) -> TrainingSettings:
-        """The same with the numbers that `auto` stands for.
+    def resolved(self, *, learning_rate: float, precision: Precision) -> TrainingSettings:
+        """The same with what `auto` stands for.
 
         Args:
             learning_rate: the peak that is usual for the model.
+            precision: the one that is quick on the device.
+
+        Raises:
+            ValueError: the precision is not one that another setting needs.
         """
         rate = learning_rate if self.learning_rate == "auto" else self.learning_rate
         decay = self.num_decay_steps() if self.lr_schedule == "wsd" else self.lr_decay_steps
-        warmup = self.num_warmup_steps()
-        return replace(self, learning_rate=rate, lr_warmup_steps=warmup, lr_decay_steps=decay)
+        return replace(
+            self,
+            learning_rate=rate,
+            lr_warmup_steps=self.num_warmup_steps(),
+            lr_decay_steps=decay,
+            precision=precision if self.precision == "auto" else self.precision,
+        )
 
     def num_warmup_steps(self) -> int:
         """Optimizer steps in which the learning rate rises."""
@@ -181,8 +198,12 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
 
     The filter for NaN losses is off because it would hide them; skipping data on resume is off
     because the sampler computes its position; several devices in one process are off.
+
+    Raises:
+        UserError: the GPU does not have the precision.
     """
-    assert settings.learning_rate != "auto", "settings are resolved first"
+    assert settings.learning_rate != "auto" != settings.precision, "settings are resolved first"
+    check_precision("training.precision", settings.precision, usual_device())
     arguments = TrainingArguments(
         output_dir=str(output),
         max_steps=settings.max_steps,
@@ -199,6 +220,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
         max_grad_norm=settings.max_grad_norm,
         use_cpu=not torch.cuda.is_available(),
         bf16=settings.precision == "bf16",
+        tf32=False if torch.cuda.is_available() else None,  # `train_from` allows it, and no longer
         optim="adamw_torch_fused",
         logging_steps=settings.logging_steps,
         logging_nan_inf_filter=False,

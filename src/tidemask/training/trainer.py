@@ -25,6 +25,7 @@ from transformers.utils.logging import disable_progress_bar
 from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
 from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
+from tidemask.modeling.precision import resolved_precision, tf32_products, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
@@ -116,8 +117,11 @@ class MaskedLMTrainer(ShardingTrainer):
         stop_request: StopRequest | None = None,
     ) -> None:
         _check_arguments(model, settings, masker, dataset, run)
-        width = model.language_model.config.hidden_size
-        settings = settings.resolved(learning_rate=usual_learning_rate(width))
+        config = model.language_model.config
+        settings = settings.resolved(
+            learning_rate=usual_learning_rate(config.hidden_size),
+            precision=resolved_precision(settings.precision, usual_device(), config.model_type),
+        )
         self.settings = settings
         self.identity = dict(identity or {})
         self.dataset = dataset
@@ -168,7 +172,8 @@ class MaskedLMTrainer(ShardingTrainer):
         self._resume_from = checkpoint
         self._loaded.call = when_loaded
         self.accounting.forget_step()
-        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with tf32_products(True):
+            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     # ---- data ----
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -96,6 +97,24 @@ def _logits(model_under_test: ModelUnderTest, task: Any, seed: int) -> Any:
     model = model_under_test.with_head(AutoModelForSequenceClassification, seed=seed, num_labels=2)
     fine_tune(model, features.train, QUICK, collator=collator, learning_rate=1e-3, seed=seed)
     return np.stack(predict(model, features.scored["dev"], collator=collator)["logits"])
+
+
+def test_classification_predicts_in_float32_after_fine_tuning_in_bf16(
+    model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
+    task = text_task(write_rows(tmp_path, train=rows(64), dev=rows(40, seed=1)))
+    features = task.make_features(model_under_test)
+    collator = DataCollatorWithPadding(model_under_test.tokenizer)
+    head = {"auto_class": AutoModelForSequenceClassification, "seed": 0, "num_labels": 2}
+    tuned, fresh = (model_under_test.with_head(**head) for _ in range(2))
+    settings = dataclasses.replace(QUICK, precision="bf16")
+    fine_tune(tuned, features.train, settings, collator=collator, learning_rate=1e-3, seed=0)
+    fresh.load_state_dict(tuned.state_dict())
+    found, expected = (
+        np.stack(predict(model, features.scored["dev"], collator=collator)["logits"])
+        for model in (tuned, fresh)
+    )
+    assert np.array_equal(found, expected)
 
 
 def test_classification_predicts_the_same_alone_and_in_batches(

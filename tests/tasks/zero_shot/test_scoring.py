@@ -22,7 +22,7 @@ each_variant = pytest.mark.parametrize("variant", VARIANTS)
 def _scores(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: list[str], **settings: object
 ) -> list[np.ndarray]:
-    scorer = Scorer(model, tokenizer, ScoringSettings(**settings))
+    scorer = Scorer(model, tokenizer, ScoringSettings(**{"precision": "float32", **settings}))
     return scorer.log_probabilities(scorer.tokenizer.encode(texts))
 
 
@@ -177,7 +177,7 @@ def test_scoring_refuses_a_model_that_diverged() -> None:
     ("settings", "message"),
     [
         ({"variant": "l2r"}, "variant=l2r. Expected original or within_word_l2r"),
-        ({"precision": "fp16"}, "precision=fp16. Expected float32 or bf16"),
+        ({"precision": "fp16"}, "precision=fp16. Expected auto or float32 or bf16"),
         ({"batch_tokens": -1}, "batch_tokens=-1"),
     ],
 )

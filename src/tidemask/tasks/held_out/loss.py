@@ -22,6 +22,7 @@ from tidemask.masking.bitmask import as_bool
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.masking.selection import select_expected
+from tidemask.modeling.precision import tf32_products
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.tasks.held_out.sums import MaskedTokens
 from tidemask.token_classes import NO_CLASS
@@ -80,7 +81,7 @@ def masked_tokens(
 
 @contextmanager
 def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
-    """Turn off dropout, and the autocast that Accelerate puts around `forward`.
+    """Turn off dropout, the autocast that Accelerate puts around `forward`, and TF32.
 
     Models before and after training are measured in float32, so those within it are, too.
     """
@@ -89,7 +90,8 @@ def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
     # Accelerate's wrapper is an attribute of the instance; without it, the method is found.
     autocast_forward = model.__dict__.pop("forward", None)
     try:
-        yield
+        with tf32_products(False):
+            yield
     finally:
         if autocast_forward is not None:
             model.__dict__["forward"] = autocast_forward

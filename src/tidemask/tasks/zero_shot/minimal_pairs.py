@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tidemask.modeling.precision import emulation_note, resolved_precision, usual_device
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Measured
@@ -171,7 +172,7 @@ class MinimalPairsTask:
         files = pair_files(self.path)
         settings: dict[str, Any] = {
             "variant": self.settings.variant,
-            "precision": self.settings.precision,
+            "precision": resolved_precision(self.settings.precision, usual_device()),
             "limit": self.limit,
         }
         data: dict[str, Any] = {"fingerprint": fingerprint_of_pairs(files)}
@@ -197,15 +198,20 @@ class MinimalPairsTask:
             UserError: the files or the model cannot be used.
         """
         pairs = self._pairs()
+        model = model_under_test.masked_lm()
         scores = score_pairs(
-            model_under_test.masked_lm(),
+            model,
             model_under_test.tokenizer,
             pairs,
             self.settings,
             lambda _, done, total: on_progress(self.name, done, total),
         )
         limited = f"At most {self.limit} pairs of each paradigm are scored (minimal_pairs.limit)."
-        return Measured(scores.metrics(), (*([limited] if self.limit else []), *scores.notes()))
+        precision = resolved_precision(self.settings.precision, model.device.type)
+        slow = emulation_note("scoring.precision", precision, model.device.type)
+        notes = [slow] if slow else []
+        notes += [limited] if self.limit else []
+        return Measured(scores.metrics(), (*notes, *scores.notes()))
 
     def _pairs(self) -> list[Pair]:
         return read_pairs(pair_files(self.path), self.limit, self.columns)

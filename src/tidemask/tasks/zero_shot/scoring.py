@@ -30,6 +30,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.heads import HEADS
 from tidemask.modeling.padding_id import unpadded
+from tidemask.modeling.precision import PrecisionChoice, check_precision, resolved_precision
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.zero_shot.one_position import encode_at, is_like_bert
@@ -41,7 +42,6 @@ from tidemask.tasks.zero_shot.text_tokens import (
 )
 
 PLLVariant = Literal["original", "within_word_l2r"]
-EncoderPrecision = Literal["float32", "bf16"]
 Floats = NDArray[np.float64]
 
 _POSITIONS_ON_CPU, _POSITIONS_ON_GPU = 1 << 12, 1 << 16
@@ -59,15 +59,16 @@ class ScoringSettings(Settings):
     variant: PLLVariant = "original"
     """What is masked together with a token: nothing (`original`), or what follows it in its word
     (`within_word_l2r`)."""
-    precision: EncoderPrecision = "float32"
-    """Precision of the encoder: `float32`, or `bf16` by autocast. The vocabulary projection and the
-    softmax are always float32."""
+    precision: PrecisionChoice = "auto"
+    """Precision of the encoder: `float32`, `bf16` by autocast, or `auto`: bf16 where the GPU or the
+    instructions of the CPU multiply in it. The vocabulary projection and the softmax are always
+    float32."""
     batch_tokens: int = 0
     """Positions in one forward pass; 0 chooses by the device."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, kind in (("variant", PLLVariant), ("precision", EncoderPrecision)):
+        for name, kind in (("variant", PLLVariant), ("precision", PrecisionChoice)):
             if getattr(self, name) not in get_args(kind):
                 known = " or ".join(get_args(kind))
                 raise ValueError(f"{name}={getattr(self, name)}. Expected {known}.")
@@ -85,6 +86,7 @@ class Scorer:
     Attributes:
         tokenizer: encodes texts as `log_probabilities` takes them.
         max_length: positions of the model; `None` if it sets no limit.
+        precision: the one that the settings mean for the model on its device.
 
     Raises:
         UserError: the tokenizer is not fast, or has no mask token.
@@ -100,6 +102,9 @@ class Scorer:
         self.model = model.eval()  # type: ignore[no-untyped-call]
         self.tokenizer = ScoringTokenizer(tokenizer)
         self.max_length = num_positions(model)
+        device, architecture = model.device.type, str(model.config.model_type)
+        self.precision = resolved_precision(self.settings.precision, device, architecture)
+        check_precision("scoring.precision", self.precision, device)
         self._head = HEADS.get(str(model.config.model_type))
         self._is_like_bert = is_like_bert(model)
         logits = _LOGITS_ON_CPU if model.device.type == "cpu" else _LOGITS_ON_GPU
@@ -177,7 +182,7 @@ class Scorer:
     def _logits(self, ids: Ids, places: Ids) -> Tensor:
         """Logits at one place of each copy, float32 [U, V]."""
         device = self.model.device
-        is_bf16 = self.settings.precision == "bf16"
+        is_bf16 = self.precision == "bf16"
         rows = torch.arange(len(ids), device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
             features = self._at(self._on_device(ids), rows, self._on_device(places)).float()

@@ -1,0 +1,136 @@
+"""Precision: what `auto` means, what emulation costs, and where TF32 is allowed."""
+
+from __future__ import annotations
+
+import platform
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+from small_runs import started
+from tidemask.errors import UserError
+from tidemask.modeling import precision
+from tidemask.modeling.precision import (
+    bf16_slowdown,
+    emulation_note,
+    has_bf16,
+    resolved_precision,
+    tf32_products,
+)
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.config import load_recipe, read_run_config
+from tidemask.runs.creation import new_or_same_run
+from tidemask.runs.train import train
+from tidemask.tasks.held_out.loss import evaluation_mode
+from tiny_models import tiny
+
+
+@pytest.fixture(params=[True, False], ids=["with bf16", "without bf16"])
+def able(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the hardware is said to multiply in bfloat16."""
+    set_hardware(monkeypatch, bf16=request.param)
+    return bool(request.param)
+
+
+def set_hardware(monkeypatch: pytest.MonkeyPatch, *, bf16: bool) -> None:
+    monkeypatch.setattr(precision, "has_bf16", lambda _: bf16)
+
+
+def test_precision_auto_is_bf16_where_the_hardware_has_it(able: bool) -> None:
+    assert resolved_precision("auto", "cpu", "bert") == ("bf16" if able else "float32")
+    assert resolved_precision("auto", "cpu", "deberta") == "float32"
+    assert resolved_precision("float32", "cpu") == "float32"
+    assert resolved_precision("bf16", "cpu") == "bf16"
+
+
+@pytest.mark.skipif(
+    not Path("/proc/cpuinfo").exists() or platform.machine() != "x86_64", reason="not x86 Linux"
+)
+def test_precision_of_this_cpu_is_what_the_kernel_says() -> None:
+    flags = re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    assert flags is not None
+    assert has_bf16("cpu") == bool({"avx512_bf16", "amx_tile"} & set(flags[1].split()))
+
+
+def test_precision_of_another_processor_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    for slowdown, expected in ((0.5, True), (1.0, False), (11.0, False)):
+        monkeypatch.setattr(precision, "bf16_slowdown", lambda _, s=slowdown: s)
+        assert has_bf16.__wrapped__("cpu") is expected
+
+
+def test_precision_emulation_is_named_with_its_factor(able: bool) -> None:
+    assert emulation_note("training.precision", "float32", "cpu") is None
+    note = emulation_note("training.precision", "bf16", "cpu")
+    factor = f"takes {bf16_slowdown('cpu'):.1f} times as long"
+    assert (note is None) is able
+    assert note is None or (factor in note and "training.precision=auto" in note)
+
+
+def test_precision_is_in_the_run_and_in_its_notes(able: bool, corpus: Path, tmp_path: Path) -> None:
+    run = started(
+        corpus, tmp_path / "run", "bert", "training.precision=auto", "training.max_steps=1"
+    )
+    assert read_run_config(run.config).training.precision == ("bf16" if able else "float32")
+    asked = started(
+        corpus, tmp_path / "asked", "bert", "training.precision=bf16", "training.max_steps=1"
+    )
+    notes: list[str] = []
+    train(asked, RunCallbacks(on_note=notes.append))
+    assert any("training.precision=bf16 is emulated" in note for note in notes) is not able
+
+
+def test_precision_of_a_run_stays_on_other_hardware(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` is decided once; asking for another precision than the run's is refused."""
+    recipe = load_recipe("bert", ["training.max_steps=2", "training.micro_batch_size=8"])
+    set_hardware(monkeypatch, bf16=True)
+    assert not new_or_same_run(recipe, corpus, tmp_path / "run")
+    set_hardware(monkeypatch, bf16=False)
+    assert not new_or_same_run(recipe, corpus, tmp_path / "run")
+    assert read_run_config(tmp_path / "run" / "run.yaml").training.precision == "bf16"
+    other = load_recipe("bert", [*recipe.overrides, "training.precision=float32"])
+    with pytest.raises(UserError, match=r"training\.precision=float32 against bf16"):
+        new_or_same_run(other, corpus, tmp_path / "run")
+
+
+def test_precision_cut_cross_entropy_needs_bf16(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_hardware(monkeypatch, bf16=False)
+    with pytest.raises(UserError, match=r"cut_cross_entropy with precision=float32"):
+        started(
+            corpus, tmp_path / "run", "bert", "training.precision=auto",
+            "training.head=cut_cross_entropy",
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+def _products() -> str:
+    return str(torch.backends.cuda.matmul.fp32_precision)
+
+
+def test_precision_tf32_is_restored() -> None:
+    before = torch.backends.cuda.matmul.allow_tf32
+    with tf32_products(True):
+        assert _products() == "tf32"
+        with suppress(ZeroDivisionError), tf32_products(False):
+            assert _products() == "ieee"
+            raise ZeroDivisionError
+        assert _products() == "tf32"
+    assert torch.backends.cuda.matmul.allow_tf32 == before
+
+
+def test_precision_trains_in_tf32_and_measures_in_float32(corpus: Path, tmp_path: Path) -> None:
+    found: list[str] = []
+    run = started(corpus, tmp_path / "run", "bert", "training.max_steps=1")
+    train(run, RunCallbacks(on_progress=lambda stage, *_: found.append(f"{stage} {_products()}")))
+    assert "training tf32" in found
+    assert _products() != "tf32"
+    with tf32_products(True), evaluation_mode(SelectedPositionsLM(tiny("bert"))):
+        assert _products() == "ieee"
