@@ -175,14 +175,6 @@ class RunDirectory:
         """
         return _read_json(self.environment) if self.environment.is_file() else {}
 
-    def read_evaluations(self) -> list[dict[str, Any]]:
-        """Every evaluation result of the run: `task`, `checkpoint`, `metrics`, `settings`.
-
-        Raises:
-            UserError: a file is damaged.
-        """
-        return [_read_json(path) for path in sorted(self.evaluation.glob("*.json"))]
-
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`, in order; a last line without its end is left out.
@@ -208,20 +200,24 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def finite_or_null(record: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
+    """The same, with `None` where a number is not finite: JSON has no word for it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+
+
 def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
     """Add one logged step to `metrics.jsonl`; numbers keep every bit.
 
-    A value that is not finite is written as null, for JSON has no word for it.
+    A value that is not finite is written as null.
 
     Raises:
         UserError: the line could not be written; the file is as it was.
     """
-    finite = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in record.items()
-    }
     try:
-        append_whole(path, f"{json.dumps(finite)}\n".encode())
+        append_whole(path, f"{json.dumps(finite_or_null(record))}\n".encode())
     except OSError as error:
         if (refused := refusal(error, path)) is None:
             raise
@@ -245,41 +241,6 @@ def cut_metrics(path: Path, last_step: int) -> None:
         return
     kept = [record for record in read_metrics(path) if record["step"] <= last_step]
     write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
-
-
-def write_evaluation(
-    run: RunDirectory,
-    *,
-    task: str,
-    checkpoint: str,
-    metrics: Mapping[str, MetricValue],
-    settings: Mapping[str, Any],
-    seed: int | None = None,
-    details: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write one evaluation result; returns its path.
-
-    Args:
-        run: the run it belongs to.
-        task: name of the task, such as `held-out`.
-        checkpoint: `START`, `FINAL`, or the name of a checkpoint directory.
-        metrics: scalars by name.
-        settings: what was evaluated how; enough to do it again.
-        seed: of fine-tuning, where the task has several.
-        details: further fields of the file, such as `main_metric`, `versions` and `notes`.
-    """
-    run.evaluation.mkdir(parents=True, exist_ok=True)
-    path = run.result(task, checkpoint, seed)
-    content = {
-        "task": task,
-        "checkpoint": checkpoint,
-        **({} if seed is None else {"seed": seed}),
-        "metrics": dict(metrics),
-        "settings": dict(settings),
-        **(details or {}),
-    }
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
-    return path
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,17 +133,75 @@ def test_seed_results_sets_results_of_other_data_or_weights_aside(
     assert replaced.read_bytes() == before != path.read_bytes()
 
 
-def test_seed_results_makes_a_damaged_result_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+DAMAGE: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+    (lambda content: content["metrics"].update(score="1"), r'metrics\.score="1"\. Expected'),
+    (lambda content: content["metrics"].update(score=math.nan), r"metrics\.score=NaN\. Expected"),
+    (lambda content: content["metrics"].update(score=-math.inf), r"metrics\.score=-Infinity\."),
+    (lambda content: content["metrics"].update(score=None), r"metrics\.score=null\. Expected"),
+    (lambda content: content["metrics"].update(more=True), r"metrics\.more=true\. Expected"),
+    (lambda content: content.update(metrics={"other": 1.0}), "Expected one of the metrics"),
+    (lambda content: content.update(metrics=[1]), r"metrics=\[1\]\. Expected an object"),
+    (lambda content: content.update(settings="x"), 'settings="x"'),
+    (lambda content: content.update(model={"fingerprint": 3}), r"model\.fingerprint=3\. Expected"),
+    (lambda content: content.update(learning_rate="2"), 'learning_rate="2"'),
+    (lambda content: content.update(notes="ab"), 'notes="ab"'),
+    (lambda content: content.update(checkpoint="checkpoint-6"), "belongs into peak--checkpoint-6"),
+    (lambda content: content.update(seed=1), "belongs into peak--checkpoint-5--seed-1"),
+    (lambda content: content.clear(), "task is missing"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE)
+def test_seed_results_names_a_damaged_result_and_makes_it_again(
+    damage: Callable[[dict[str, Any]], object],
+    message: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = _results(tmp_path, Peak(seeds=2))
+    path = tmp_path / "evaluation" / "peak--checkpoint-5--seed-0.json"
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    task = Peak(seeds=2)
+    results = _results(tmp_path, task)
+    assert [result.metrics for result in results] == [result.metrics for result in before]
+    assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
+    assert f"damaged evaluation: {path}: " in caplog.text
+    assert re.search(message, caplog.text)
+    assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
+    assert all(result.is_reused for result in _results(tmp_path, Peak(seeds=2)))
+
+
+@pytest.mark.parametrize("length", [0, 1, 50, -2])
+def test_seed_results_makes_a_cut_result_again(
+    length: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _results(tmp_path, Peak(seeds=2))
     path = tmp_path / "evaluation" / "peak--checkpoint-5--seed-0.json"
-    path.write_text(path.read_text()[:50])
+    path.write_text(path.read_text()[:length])
     task = Peak(seeds=2)
     assert len(_results(tmp_path, task)) == 2
     assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
-    assert f"{path} is damaged" in caplog.text
+    assert f"damaged evaluation: {path}" in caplog.text
     assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
+
+
+def test_seed_results_makes_a_damaged_trial_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = Peak(seeds=1)
+    task.interrupted_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        _results(tmp_path, task)
+    first, _ = sorted((tmp_path / "evaluation" / "trials").iterdir())
+    content = json.loads(first.read_text())
+    content["metrics"]["score"] = math.nan
+    first.write_text(json.dumps(content))
+    again = Peak(seeds=1)
+    _results(tmp_path, again)
+    assert again.trials == [(0, 1.0), (0, 3.0)]
+    assert f"damaged evaluation: {first}: metrics.score=NaN" in caplog.text
 
 
 def test_seed_results_keeps_nothing_where_there_is_no_place() -> None:

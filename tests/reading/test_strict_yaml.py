@@ -224,7 +224,7 @@ def test_strict_yaml_is_the_only_reader_of_yaml_in_the_tree() -> None:
     calls = re.compile(r"yaml\.\w*(load|Loader|parse|scan|compose)|ModelCard\.load|metadata_load")
     found = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("src", "benchmarks", "examples")
+        for folder in ("src", "examples")
         for path in (ROOT / folder).rglob("*.py")
         if calls.search(path.read_text(encoding="utf-8")) and path != reader
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class Counts:
     num_tokens: int
     shares: dict[str, float]
     names: tuple[str, ...] = ()
+    score: int | float | None = None
 
 
 GOOD = {"num_tokens": 3, "shares": {"NOUN": 0.5, "VERB": 1}, "names": ["a"], "later": [1]}
@@ -35,6 +37,7 @@ WRONG = [
     ({"num_tokens": None}, "num_tokens=null. Expected a valid integer."),
     ({"shares": {"NOUN": "0.5"}}, 'shares.NOUN="0.5". Expected a valid number.'),
     ({"shares": []}, "shares=[]. Expected an object."),
+    ({"score": "2"}, 'score="2". Expected a valid integer or a valid number.'),
     ({"names": ["a", 2]}, "names.1=2. Expected a valid string."),
     ({"names": "a" * 500}, f'names="{"a" * 59}.... Expected'),
     ({"num_tokens": {}, "names": None}, "num_tokens={}. Expected a valid integer. names=null. Exp"),
@@ -80,6 +83,18 @@ def test_typed_json_refuses_what_is_damaged(text: str, problem: str) -> None:
         parse_json(text, Counts, "manifest: m.json")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_typed_json_reads_nan_where_a_file_may_have_it() -> None:
+    text = '{"a": NaN, "b": -Infinity}'
+    found = parse_json(text, dict[str, float], "file: m.json", may_be_infinite=True)
+    assert math.isnan(found["a"])
+    assert found["b"] == -math.inf
+
+
+def test_typed_json_keeps_whole_numbers_whole() -> None:
+    found = parse_json('{"a": 3, "b": 3.0}', dict[str, int | float], "file: m.json")
+    assert [type(value) for value in found.values()] == [int, float]
 
 
 def test_typed_json_names_what_is_no_file_of_text(tmp_path: Path) -> None:

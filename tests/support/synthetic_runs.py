@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tidemask.run_record import RunDirectory, append_metrics, write_evaluation
+from tidemask.evaluation_files import write_evaluation
+from tidemask.run_record import RunDirectory, append_metrics
 from tidemask.runs.config import load_recipe
 
 MakeRun = Callable[..., Path]

@@ -74,7 +74,10 @@ def _cell(job: JobResult | None, metric: str) -> str:
     if job.problem and not job.results:
         return "failed"
     factor = 1 if metric.startswith(_NOT_SHARES) else 100
-    values = [factor * result.metrics[metric] for result in job.results]
+    known = [result.metrics for result in job.results if metric in result.metrics]
+    values = [factor * metrics[metric] for metrics in known]
+    if not values:
+        return "-"
     middle = f"{median(values):.1f}"
     if len(values) > 1:
         return f"{middle} ({min(values):.1f} to {max(values):.1f})"

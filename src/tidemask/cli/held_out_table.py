@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tidemask.cli.tables import print_table
+from tidemask.evaluation_files import read_metrics_of
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_PERCENTS,
@@ -32,22 +33,26 @@ def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]], *, of: 
 
 def show_start_and_final(run: RunDirectory) -> None:
     """Print the held-out losses after training, beside those before it if they were measured."""
-    found = {
-        result["checkpoint"]: result["metrics"]
-        for result in run.read_evaluations()
-        if result.get("task") == HELD_OUT_TASK
-    }
-    if FINAL not in found:
+    start, final = (read_metrics_of(run, HELD_OUT_TASK, name) for name in (START, FINAL))
+    if final is None:
         return
-    rows = [[name, *_losses(found[name])] for name in (START, FINAL) if name in found]
-    if START in found:
-        differences = [found[FINAL][name] - found[START][name] for name in _NAMES]
-        rows.append(["difference", *(f"{difference:+.3f}" for difference in differences)])
+    rows = [] if start is None else [[START, *_losses(start)]]
+    rows.append([FINAL, *_losses(final)])
+    if start is not None:
+        differences = [
+            f"{final[name] - start[name]:+.3f}" if name in final and name in start else "-"
+            for name in _NAMES
+        ]
+        rows.append(["difference", *differences])
     print_table(["model", *_HEADINGS], rows, title=_TITLE)
 
 
 def _losses(metrics: Mapping[str, float]) -> list[str]:
-    return [
-        f"{metrics[name]:.3f} ± {metrics[name + '_standard_error']:.3f}" if name in metrics else "-"
-        for name in _NAMES
-    ]
+    return [_loss(metrics, name) for name in _NAMES]
+
+
+def _loss(metrics: Mapping[str, float], name: str) -> str:
+    if name not in metrics:
+        return "-"
+    error = metrics.get(f"{name}_standard_error")
+    return f"{metrics[name]:.3f}" + ("" if error is None else f" ± {error:.3f}")

@@ -9,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tidemask.atomic import write_atomically
-from tidemask.run_record import RunDirectory, write_evaluation
+from tidemask.errors import UserError
+from tidemask.evaluation_files import finite_metrics, read_evaluation, write_evaluation
+from tidemask.reading import read_json
+from tidemask.run_record import RunDirectory, finite_or_null
 from tidemask.tasks.task import Measured, Task
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,16 +100,21 @@ class ResultStore:
         """The saved result of a seed; `None` if there is none, or it was made in another way."""
         if self.run is None:
             return None
-        content = _read(self.run.result(self.task, self.checkpoint, seed))
-        if content is None or not self._matches(content):
-            return None
-        return SeedResult(
-            seed=seed,
-            metrics=content["metrics"],
-            notes=tuple(content.get("notes", ())),
-            learning_rate=content.get("learning_rate"),
-            is_reused=True,
-        )
+        run, path = self.run, self.run.result(self.task, self.checkpoint, seed)
+
+        def read() -> SeedResult | None:
+            found = read_evaluation(run, path)
+            if not self._matches(found.settings, found.model):
+                return None
+            return SeedResult(
+                seed=seed,
+                metrics=self._whole(path, found.metrics),
+                notes=found.notes,
+                learning_rate=found.learning_rate,
+                is_reused=True,
+            )
+
+        return _unless_damaged(path, read)
 
     def save(self, result: SeedResult, *, seconds: float, trials: Mapping[float, Measured]) -> None:
         """Save the result of a seed with its trials, and delete the files of the trials."""
@@ -115,7 +125,7 @@ class ResultStore:
         if result.learning_rate is not None:
             details["learning_rate"] = result.learning_rate
             details["trials"] = [
-                {"learning_rate": rate, "metrics": dict(trial.metrics)}
+                {"learning_rate": rate, "metrics": finite_or_null(trial.metrics)}
                 for rate, trial in trials.items()
             ]
         write_evaluation(
@@ -141,10 +151,15 @@ class ResultStore:
         """The saved score of one learning rate of a grid that was interrupted, or `None`."""
         if self.run is None:
             return None
-        content = _read(self._trial(seed, learning_rate))
-        if content is None or not self._matches(content):
-            return None
-        return Measured(content["metrics"], tuple(content["notes"]))
+        path = self._trial(seed, learning_rate)
+
+        def read() -> Measured | None:
+            found = read_json(path, _Trial, what="evaluation", may_be_infinite=True)
+            if not self._matches(found.settings, found.model):
+                return None
+            return Measured(self._whole(path, found.metrics), found.notes)
+
+        return _unless_damaged(path, read)
 
     def save_trial(self, seed: int, learning_rate: float, measured: Measured) -> None:
         """Save the score of one learning rate until the whole grid is measured."""
@@ -153,7 +168,7 @@ class ResultStore:
         path = self._trial(seed, learning_rate)
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {
-            "metrics": dict(measured.metrics),
+            "metrics": finite_or_null(measured.metrics),
             "notes": list(measured.notes),
             "settings": self.settings,
             "model": {"fingerprint": self.model},
@@ -165,10 +180,19 @@ class ResultStore:
         name = self.run.result(self.task, self.checkpoint, seed).stem
         return self.run.evaluation / "trials" / f"{name}--rate-{learning_rate:g}.json"
 
-    def _matches(self, content: Mapping[str, Any]) -> bool:
+    def _matches(self, settings: Mapping[str, Any], model: Mapping[str, str]) -> bool:
         """Whether a result was made in this way; those of training do not name a model."""
-        model = content.get("model", {}).get("fingerprint", self.model)
-        return bool(content.get("settings") == self.settings and model == self.model)
+        return settings == self.settings and model.get("fingerprint", self.model) == self.model
+
+    def _whole(self, path: Path, metrics: Mapping[str, int | float | None]) -> Mapping[str, float]:
+        """The metrics of a file, if they are finite and the main metric is among them.
+
+        Raises:
+            UserError: they are not.
+        """
+        if self.main_metric not in metrics:
+            raise UserError(f"damaged evaluation: {path}: metrics.{self.main_metric} is missing.")
+        return finite_metrics(path, metrics)
 
     def _set_aside(self, path: Path) -> None:
         if not path.is_file():
@@ -179,15 +203,22 @@ class ResultStore:
         path.replace(replaced)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Trial:
+    """The content of the file of a trial."""
+
+    metrics: dict[str, int | float | None]
+    notes: tuple[str, ...]
+    settings: dict[str, Any]
+    model: dict[str, str]
+
+
+def _unless_damaged(path: Path, read: Callable[[], _T]) -> _T | None:
+    """What a file holds; `None` if there is none, or if it is damaged, which is said."""
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        is_whole = isinstance(content["metrics"], dict) and isinstance(content["settings"], dict)
-    except (ValueError, KeyError, TypeError):
-        is_whole = False
-    if not is_whole:
-        logger.warning("%s is damaged and is measured again.", path)
+        return read()
+    except UserError as error:
+        logger.warning("%s Measured again.", error)
         return None
-    return content  # type: ignore[no-any-return]

@@ -27,6 +27,7 @@ def read_json(
     what: str = "file",
     advice: str = "",
     max_bytes: int = MAX_JSON_BYTES,
+    may_be_infinite: bool = False,
 ) -> _T:
     """The content of a JSON file, which has the given type.
 
@@ -37,16 +38,19 @@ def read_json(
         what: what a message calls the file.
         advice: the end of a message, what to do.
         max_bytes: a longer file is refused.
+        may_be_infinite: whether NaN and Infinity, which are not JSON, are read as numbers.
 
     Raises:
         UserError: there is no such file, or it is damaged: not JSON, a field of another type, a key
             twice, NaN or Infinity. File, field and the value seen are named.
     """
     text = read_text(path, max_bytes, f"damaged {what}")
-    return parse_json(text, kind, f"{what}: {path}", advice=advice)
+    return parse_json(text, kind, f"{what}: {path}", advice=advice, may_be_infinite=may_be_infinite)
 
 
-def parse_json(text: str, kind: type[_T], where: str, *, advice: str = "") -> _T:
+def parse_json(
+    text: str, kind: type[_T], where: str, *, advice: str = "", may_be_infinite: bool = False
+) -> _T:
     """The value of a JSON text, which has the given type; for a line of a file, say.
 
     Args:
@@ -54,6 +58,7 @@ def parse_json(text: str, kind: type[_T], where: str, *, advice: str = "") -> _T
         kind: its type, as in `read_json`.
         where: what a message calls damaged, such as `metrics: metrics.jsonl, line 7`.
         advice: the end of a message, what to do.
+        may_be_infinite: as in `read_json`.
 
     Raises:
         UserError: as `read_json`.
@@ -70,7 +75,7 @@ def parse_json(text: str, kind: type[_T], where: str, *, advice: str = "") -> _T
         json.loads(
             text,
             object_pairs_hook=_distinct,
-            parse_constant=_finite,
+            parse_constant=float if may_be_infinite else _finite,
             parse_float=_finite,
             parse_int=_whole,
         )
@@ -104,6 +109,10 @@ def _finite(text: str) -> float:
     return number
 
 
+_MEMBERS = ("int", "float", "str", "bool")
+"""What pydantic appends to the place of a value that may have several types."""
+
+
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """The validator of a type; building one takes longer than validating with it."""
@@ -114,7 +123,8 @@ def _problems(error: ValidationError) -> str:
     """What pydantic found, a sentence for each problem."""
     found: dict[str, list[str]] = {}
     for one in error.errors(include_url=False):
-        field = ".".join(map(str, one["loc"]))
+        place = [str(part) for part in one["loc"]]
+        field = ".".join(place[:-1] if place and place[-1] in _MEMBERS else place)
         if one["type"] == "missing":
             found[f"{field} is missing."] = []
         elif one["type"] in ("json_invalid", "value_error"):

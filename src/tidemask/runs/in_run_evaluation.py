@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
+from tidemask.errors import UserError
+from tidemask.evaluation_files import read_metrics_of, write_evaluation
 from tidemask.modeling.selected_positions import SelectedPositionsLM
-from tidemask.run_record import (
-    FINAL,
-    HELD_OUT_TASK,
-    START,
-    RunDirectory,
-    read_metrics,
-    write_evaluation,
-)
+from tidemask.run_record import FINAL, HELD_OUT_TASK, START, RunDirectory, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
 from tidemask.training.graceful_stop import leave_if_asked
@@ -54,7 +49,7 @@ class InRunEvaluation:
         """
         metrics = self.run.metrics
         is_logged = metrics.is_file() and any(r["step"] == 0 for r in read_metrics(metrics))
-        if not self.run.result(HELD_OUT_TASK, START).is_file():
+        if not self._has_start():
             self.final(model, START)
         return {} if is_logged else self.during_training(model)
 
@@ -90,6 +85,14 @@ class InRunEvaluation:
                 metrics=metrics,
                 settings=self.held_out.describe(),
             )
+
+    def _has_start(self) -> bool:
+        """Whether there is a whole result of the starting model."""
+        try:
+            return read_metrics_of(self.run, HELD_OUT_TASK, START) is not None
+        except UserError as error:
+            self.callbacks.on_note(f"{error} It is measured again.")
+            return False
 
     def _stop_if_asked(self, *_: object) -> None:
         leave_if_asked(self.stop_request)

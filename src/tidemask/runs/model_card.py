@@ -14,6 +14,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tidemask.corpus.store.manifest import Manifest
+from tidemask.evaluation_files import read_metrics_of
 from tidemask.masking.schedule import mean_ratio
 from tidemask.run_record import (
     FINAL,
@@ -47,11 +48,8 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
         mask_token: how the tokenizer writes the masked token.
     """
     config = read_run_config(run.config)
-    scores = {
-        str(result["checkpoint"]): result["metrics"]
-        for result in run.read_evaluations()
-        if result.get("task") == HELD_OUT_TASK
-    }
+    measured = {name: read_metrics_of(run, HELD_OUT_TASK, name) for name in (START, FINAL)}
+    scores = {name: metrics for name, metrics in measured.items() if metrics is not None}
     sections = [
         _title(config),
         "## Use\n\n" + _use(mask_token),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, ParamSpec
 
 from tidemask.errors import UserError
+from tidemask.evaluation_files import read_metrics_of
 from tidemask.paths import given_path
 from tidemask.processes import is_first_rank
 from tidemask.progress import ignore
@@ -140,9 +141,8 @@ def resume(
 
 
 def _result(run: RunDirectory) -> PretrainedRun:
-    results = {(result["task"], result["checkpoint"]): result for result in run.read_evaluations()}
-    final = results.get((HELD_OUT_TASK, FINAL), {"metrics": {}})
-    return PretrainedRun(directory=run, model=run.model, metrics=final["metrics"])
+    metrics = read_metrics_of(run, HELD_OUT_TASK, FINAL) or {}
+    return PretrainedRun(directory=run, model=run.model, metrics=metrics)
 
 
 @contextmanager

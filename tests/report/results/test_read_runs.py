@@ -68,7 +68,8 @@ def test_reading_prefers_the_final_evaluation_then_the_latest(make_run: MakeRun)
 def test_reading_ignores_evaluations_of_other_tasks(make_run: MakeRun) -> None:
     path = make_run("run", evaluated=False)
     (path / "evaluation").mkdir()
-    (path / "evaluation" / "glue--final.json").write_text('{"task": "glue", "metrics": {}}')
+    content = {"task": "glue", "checkpoint": "final", "metrics": {}}
+    (path / "evaluation" / "glue--final.json").write_text(json.dumps(content))
     (run,) = read_runs([path])
     assert run.held_out.checkpoint is None
 
@@ -114,9 +115,19 @@ def test_reading_refuses_what_is_not_a_run(tmp_path: Path) -> None:
         ("metrics.jsonl", '{"step": "x"}\n', "line 1: step='x'"),
         ("metrics.jsonl", '{"step": 2}\n{"step": 1}\n', "line 2: step=1"),
         ("run.yaml", "a: [", "unreadable file: .*run.yaml, line 1, column 5"),
-        ("environment.json", "{", "damaged file"),
-        ("evaluation/held-out--final.json", "[]", "damaged file"),
-        ("evaluation/held-out--final.json", '{"task": "held-out"}', "damaged evaluation"),
+        ("environment.json", "{", "damaged"),
+        ("evaluation/held-out--final.json", "[]", r"damaged evaluation: .*content=\[\]"),
+        ("evaluation/held-out--final.json", '{"task": "held-out"}', r"metrics is missing\."),
+        (
+            "evaluation/held-out--final.json",
+            '{"task": "held-out", "checkpoint": "final", "metrics": {"held_out/loss_15": "2"}}',
+            r'metrics\.held_out/loss_15="2"\. Expected a valid integer or a valid number',
+        ),
+        (
+            "evaluation/held-out--checkpoint-5.json",
+            '{"task": "held-out", "checkpoint": "final", "metrics": {}}',
+            r"checkpoint-5\.json: it holds what belongs into held-out--final\.json",
+        ),
     ],
 )
 def test_reading_refuses_damage_in_one_line(

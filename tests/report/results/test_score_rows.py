@@ -296,14 +296,14 @@ def test_downstream_on_equal_terms_warns_of_nothing(make_run: MakeRun) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"checkpoint": None}, "checkpoint=null. Expected a name"),
-        ({"seed": "one"}, 'seed="one". Expected a whole number'),
-        ({"seed": True}, "seed=true. Expected a whole number"),
-        ({"metrics": [1]}, r"metrics=\[1\]. Expected a mapping"),
-        ({"main_metric": "f2"}, 'main_metric="f2". Expected one of the metrics'),
-        ({"main_metric": ["f1"]}, r'main_metric=\["f1"\]. Expected one of the metrics'),
-        ({"learning_rate": "3e-5"}, 'learning_rate="3e-5". Expected a number'),
-        ({"seed": 0}, "a result twice: .*seed=0"),
+        ({"checkpoint": None}, "checkpoint=null. Expected a valid string"),
+        ({"seed": "one"}, 'seed="one". Expected a valid integer'),
+        ({"seed": True}, "seed=true. Expected a valid integer"),
+        ({"metrics": [1]}, r"metrics=\[1\]. Expected an object"),
+        ({"main_metric": "f2"}, "main_metric='f2'. Expected one of the metrics"),
+        ({"main_metric": ["f1"]}, r'main_metric=\["f1"\]. Expected a valid string'),
+        ({"learning_rate": "3e-5"}, 'learning_rate="3e-5". Expected a valid number'),
+        ({"seed": 0}, "it holds what belongs into sst2--final--seed-0.json"),
         ({"main_metric": "num_examples"}, "several main metrics: .*Expected accuracy"),
     ],
 )

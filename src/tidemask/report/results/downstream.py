@@ -7,7 +7,6 @@ was fine-tuned, a seed. Tables and figures show the main metric of a task: a fra
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
+from tidemask.evaluation_files import Evaluation
 from tidemask.run_record import FINAL, HELD_OUT_TASK
 
 DEV = "dev"
@@ -138,49 +138,25 @@ def summarise(results: Sequence[DownstreamResult]) -> ScoreSummary | None:
     )
 
 
-def parse_result(directory: Path, content: Mapping[str, Any]) -> DownstreamResult | None:
-    """A result from the content of its file; `None` if it is not of a downstream task.
-
-    Raises:
-        UserError: a field is not of its type, or the main metric is not among the metrics.
-    """
-    if content.get("task") == HELD_OUT_TASK or "main_metric" not in content:
+def downstream_result(found: Evaluation) -> DownstreamResult | None:
+    """A result as it is shown; `None` if it is not of a downstream task."""
+    if found.task == HELD_OUT_TASK or found.main_metric is None:
         return None
-    seed, rate = content.get("seed"), content.get("learning_rate")
-    metrics = content.get("metrics")
-    checks = {
-        "task": (isinstance(content.get("task"), str), "a name"),
-        "checkpoint": (isinstance(content.get("checkpoint"), str), "a name"),
-        "seed": (seed is None or type(seed) is int, "a whole number"),
-        "learning_rate": (rate is None or finite_number(rate) is not None, "a number"),
-        "metrics": (isinstance(metrics, dict), "a mapping"),
-        "main_metric": (
-            isinstance(metrics, dict)
-            and isinstance(content["main_metric"], str)
-            and content["main_metric"] in metrics,
-            "one of the metrics",
-        ),
-    }
-    for name, (is_good, expected) in checks.items():
-        if not is_good:
-            which = f"{content.get('task')} of {content.get('checkpoint')}"
-            value = json.dumps(content.get(name), default=str)
-            value = value if len(value) <= 60 else f"{value[:60]}..."
-            raise UserError(
-                f"damaged evaluation: {directory}, {which}: {name}={value}. Expected {expected}. "
-                "Delete the file and evaluate the run again."
-            )
-    known = {str(name): finite_number(value) for name, value in content["metrics"].items()}
+    known = {name: finite_number(value) for name, value in found.metrics.items()}
     return DownstreamResult(
-        task=content["task"],
-        checkpoint=content["checkpoint"],
-        seed=seed,
-        metric=content["main_metric"],
+        task=found.task,
+        checkpoint=found.checkpoint,
+        seed=found.seed,
+        metric=found.main_metric,
         metrics={name: value for name, value in known.items() if value is not None},
-        learning_rate=finite_number(rate),
-        conditions={name: content[name] for name in ("settings", "data") if name in content},
-        notes=tuple(str(note) for note in content.get("notes") or ()),
-        seconds=finite_number(content.get("seconds")),
+        learning_rate=found.learning_rate,
+        conditions={
+            name: fields
+            for name, fields in (("settings", found.settings), ("data", found.data))
+            if fields
+        },
+        notes=found.notes,
+        seconds=found.seconds,
     )
 
 
@@ -188,19 +164,13 @@ def check_consistent(directory: Path, results: Sequence[DownstreamResult]) -> No
     """Refuse results of one run that cannot be summarised together.
 
     Raises:
-        UserError: a result exists twice, or a task has several main metrics.
+        UserError: a task has several main metrics.
     """
-    seen: dict[tuple[str, str, int | None], DownstreamResult] = {}
     metric: dict[str, str] = {}
     for result in results:
-        which = f"{result.task} of {result.checkpoint}"
-        if seen.setdefault((result.task, result.checkpoint, result.seed), result) is not result:
-            raise UserError(
-                f"a result twice: {directory}, {which}, seed={result.seed}. Expected one file for "
-                "each. Delete the copy."
-            )
         first = metric.setdefault(result.task, result.metric)
         if first != result.metric:
+            which = f"{result.task} of {result.checkpoint}"
             raise UserError(
                 f"several main metrics: {directory}, {which}: main_metric={result.metric}. "
                 f"Expected {first} as in its other results. Delete those of the old version."

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
+from tidemask.evaluation_files import Evaluation, read_evaluations
 from tidemask.report.results.compared_run import ComparedRun, HeldOut
 from tidemask.report.results.downstream import (
     DownstreamResult,
     check_consistent,
     checkpoint_order,
-    parse_result,
+    downstream_result,
 )
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, START, RunDirectory, read_metrics
 
@@ -66,7 +67,7 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
             "Wait until the run has logged, or leave it out."
         )
     _check_steps(directory.metrics, records)
-    evaluations = directory.read_evaluations()
+    evaluations = read_evaluations(directory)
     return ComparedRun(
         label="",
         index=index,
@@ -74,7 +75,7 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
         config=config,
         environment=directory.read_environment(),
         records=records,
-        held_out=_newest_held_out(directory, evaluations),
+        held_out=_newest_held_out(evaluations),
         downstream=_downstream(directory, evaluations),
     )
 
@@ -91,28 +92,22 @@ def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
         previous = step
 
 
-def _newest_held_out(directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]) -> HeldOut:
-    found = {}
-    for content in evaluations:
-        if content.get("task") != HELD_OUT_TASK or content.get("checkpoint") in (START, RANDOM):
-            continue
-        metrics, settings = content.get("metrics"), content.get("settings")
-        checkpoint = str(content.get("checkpoint"))
-        if not isinstance(metrics, dict):
-            raise UserError(
-                f"damaged evaluation: {directory.evaluation}, held-out of {checkpoint}: "
-                f"metrics={metrics!r}. Expected a mapping. Evaluate the run again."
-            )
-        settings = settings if isinstance(settings, dict) else {}
-        found[checkpoint] = HeldOut(checkpoint=checkpoint, metrics=metrics, settings=settings)
+def _newest_held_out(evaluations: Sequence[Evaluation]) -> HeldOut:
+    found = {
+        one.checkpoint: HeldOut(
+            checkpoint=one.checkpoint, metrics=one.metrics, settings=one.settings
+        )
+        for one in evaluations
+        if one.task == HELD_OUT_TASK and one.checkpoint not in (START, RANDOM)
+    }
     return found[max(found, key=checkpoint_order)] if found else HeldOut()
 
 
 def _downstream(
-    directory: RunDirectory, evaluations: Sequence[Mapping[str, Any]]
+    directory: RunDirectory, evaluations: Sequence[Evaluation]
 ) -> tuple[DownstreamResult, ...]:
     """The downstream results by task, checkpoint and seed."""
-    parsed = (parse_result(directory.evaluation, content) for content in evaluations)
+    parsed = map(downstream_result, evaluations)
     results = [result for result in parsed if result is not None]
     check_consistent(directory.evaluation, results)
     results.sort(key=lambda one: (one.task, checkpoint_order(one.checkpoint), one.seed or 0))

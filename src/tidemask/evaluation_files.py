@@ -1,0 +1,141 @@
+"""Evaluation results as files of a run directory: written whole, read with their types."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidemask.atomic import write_atomically
+from tidemask.errors import UserError
+from tidemask.reading import read_json
+from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
+
+_ADVICE = "Delete the file and evaluate the run again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The content of a file of `evaluation/`; fields that only `ResultStore` needs are its own.
+
+    Attributes:
+        task: its name, such as `held-out`.
+        checkpoint: such as `checkpoint-500`, or `START`, `FINAL` or `RANDOM` of `run_record`.
+        metrics: scalars by name; `None` or NaN where they are undefined.
+        settings: what was evaluated how; enough to do it again.
+        seed: of fine-tuning, where the task has several.
+        main_metric: that of a downstream task; `None` for a result of training.
+        learning_rate: of fine-tuning, chosen from a grid.
+        data: fingerprints of the data, where they are not among the settings.
+        model: the fingerprint of the model, where it is known.
+        notes: what a reader should know of the metrics, one sentence each.
+        seconds: how long it took.
+    """
+
+    task: str
+    checkpoint: str
+    metrics: dict[str, int | float | None]
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    main_metric: str | None = None
+    learning_rate: float | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+def read_evaluation(run: RunDirectory, path: Path) -> Evaluation:
+    """The evaluation result in a file.
+
+    Raises:
+        UserError: the file is damaged, a field is missing or of another type, or it holds the
+            result that another file should hold.
+    """
+    found = read_json(path, Evaluation, what="evaluation", advice=_ADVICE, may_be_infinite=True)
+    expected = run.result(found.task, found.checkpoint, found.seed).name
+    if path.name != expected:
+        raise UserError(
+            f"damaged evaluation: {path}: it holds what belongs into {expected}. {_ADVICE}"
+        )
+    if found.main_metric is not None and found.main_metric not in found.metrics:
+        raise UserError(
+            f"damaged evaluation: {path}: main_metric={found.main_metric!r}. Expected one of the "
+            f"metrics. {_ADVICE}"
+        )
+    return found
+
+
+def read_evaluations(run: RunDirectory) -> list[Evaluation]:
+    """Every evaluation result of a run, in the order of the files' names.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    return [read_evaluation(run, path) for path in sorted(run.evaluation.glob("*.json"))]
+
+
+def read_metrics_of(run: RunDirectory, task: str, checkpoint: str) -> dict[str, float] | None:
+    """The metrics of an evaluation of a run, all of them finite; `None` if there is none.
+
+    Raises:
+        UserError: the file is damaged, or a metric is not a finite number.
+    """
+    path = run.result(task, checkpoint)
+    return finite_metrics(path, read_evaluation(run, path).metrics) if path.is_file() else None
+
+
+def finite_metrics(path: Path, metrics: Mapping[str, int | float | None]) -> dict[str, float]:
+    """The metrics of a file, if all of them are finite numbers.
+
+    Raises:
+        UserError: names the first that is not.
+    """
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        if value is None or not math.isfinite(value):
+            raise UserError(
+                f"damaged evaluation: {path}: metrics.{name}={json.dumps(value)}. Expected a "
+                f"finite number. {_ADVICE}"
+            )
+        found[name] = value
+    return found
+
+
+def write_evaluation(
+    run: RunDirectory,
+    *,
+    task: str,
+    checkpoint: str,
+    metrics: Mapping[str, MetricValue],
+    settings: Mapping[str, Any],
+    seed: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one evaluation result; returns its path.
+
+    Args:
+        run: the run it belongs to.
+        task: name of the task, such as `held-out`.
+        checkpoint: `START`, `FINAL`, or the name of a checkpoint directory.
+        metrics: scalars by name; null is written for one that is not finite, as in
+            `metrics.jsonl`.
+        settings: what was evaluated how; enough to do it again.
+        seed: of fine-tuning, where the task has several.
+        details: further fields of the file, such as `main_metric`, `versions` and `notes`.
+    """
+    run.evaluation.mkdir(parents=True, exist_ok=True)
+    path = run.result(task, checkpoint, seed)
+    content = {
+        "task": task,
+        "checkpoint": checkpoint,
+        **({} if seed is None else {"seed": seed}),
+        "metrics": finite_or_null(metrics),
+        "settings": dict(settings),
+        **(details or {}),
+    }
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    return path
