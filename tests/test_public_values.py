@@ -36,7 +36,7 @@ from tidemask import (
     class_loss_sums,
     load_recipe,
 )
-from tidemask.corpus.store.corpus import as_indices
+from tidemask.corpus.store.split import as_indices
 from tidemask.masking.weighting import ByFrequency, ByFunction
 from tidemask.runs.config import RunConfig
 from tidemask.settings import Settings

@@ -208,22 +208,24 @@ def finite_or_null(record: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
     }
 
 
-def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> None:
-    """Add one logged step to `metrics.jsonl`; numbers keep every bit.
+def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> bytes:
+    """Add one logged step to `metrics.jsonl`; numbers keep every bit. Returns the line.
 
     A value that is not finite is written as null.
 
     Raises:
         UserError: the line could not be written; the file is as it was.
     """
+    line = f"{json.dumps(finite_or_null(record))}\n".encode()
     try:
-        append_whole(path, f"{json.dumps(finite_or_null(record))}\n".encode())
+        append_whole(path, line)
     except OSError as error:
         if (refused := refusal(error, path)) is None:
             raise
         raise UserError(
             f"metrics not written: {refused}, then continue with `tidemask resume {path.parent}`."
         ) from error
+    return line
 
 
 def force_metrics(path: Path) -> None:

@@ -23,7 +23,7 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_checks import problem_with
-from tidemask.training.resume_checks import run_lock
+from tidemask.training.run_lock import run_lock
 
 
 @pytest.fixture(scope="module")

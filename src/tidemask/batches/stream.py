@@ -9,6 +9,7 @@ any number of ranks. Nothing is masked here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tidemask.corpus.store.corpus import CorpusSplit, as_indices
 from tidemask.corpus.store.packing import Rows
+from tidemask.corpus.store.split import CorpusSplit, as_indices
+from tidemask.errors import UserError
 from tidemask.masking.batch import Batch, check_in_vocabulary
 from tidemask.masking.noise import Purpose, StepKey, permutation
 from tidemask.settings import check_integer
@@ -205,3 +207,16 @@ def training_loader(
 
 def _as_fetched(batch: Any) -> Any:
     return batch
+
+
+@contextmanager
+def errors_of_workers() -> Iterator[None]:
+    """Give the errors of a loader's workers as they were raised there, without their tracebacks.
+
+    Raises:
+        UserError: a worker could not read a batch.
+    """
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).rstrip().rpartition("UserError: ")[2]) from None

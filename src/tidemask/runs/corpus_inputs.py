@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
-from tidemask.corpus.store.corpus import CorpusSplit, PreparedCorpus, open_corpus
+from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
+from tidemask.corpus.store.split import CorpusSplit
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.masking.corruption import Vocabulary

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -19,6 +19,7 @@ from tidemask.modeling.loading import load_model
 from tidemask.modeling.precision import emulation_note, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.processes import keep_freed_memory
+from tidemask.progress import ignore
 from tidemask.run_record import MetricValue, RunDirectory, cut_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
@@ -45,9 +46,9 @@ from tidemask.training.distributed import (
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.metrics_log import PeriodicEvaluation
 from tidemask.training.resume_checks import (
-    run_lock,
     with_global_batch,
 )
+from tidemask.training.run_lock import RunLock, run_lock
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import Interrupted, StopRequest
 from tidemask.training.trainer import MaskedLMTrainer
@@ -81,12 +82,18 @@ def train(
         keep_freed_memory()
     callbacks = callbacks or RunCallbacks()
     config = read_run_config(run.config)
-    with run_lock(run), naming_lost_processes(run):
-        return _train(run, config, callbacks, stop_request or StopRequest())
+    with run_lock(run) as lock, naming_lost_processes(run):
+        if lock.note:
+            callbacks.on_note(lock.note)
+        return _train(run, config, callbacks, stop_request or StopRequest(), lock)
 
 
 def _train(
-    run: RunDirectory, config: RunConfig, callbacks: RunCallbacks, stop_request: StopRequest
+    run: RunDirectory,
+    config: RunConfig,
+    callbacks: RunCallbacks,
+    stop_request: StopRequest,
+    lock: RunLock,
 ) -> ResumePoint:
     if on_first_rank(run.model.exists):
         raise UserError(
@@ -101,7 +108,7 @@ def _train(
     evaluation = InRunEvaluation(
         run=run, held_out=held_out, callbacks=callbacks, stop_request=stop_request
     )
-    trainer = _build_trainer(run, config, data, evaluation, point)
+    trainer = _build_trainer(run, config, data, evaluation, point, lock.check)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.ineffective_settings(), *config.training.ineffective_settings()]
@@ -129,6 +136,7 @@ def _train(
         last = load_model(run.checkpoint(config.training.max_steps))
         final = training_module(last, config.model, data)
         evaluation.final(final)
+        trainer.refuse_changed_files()
         _save_final_model(run, final, data)
     return point
 
@@ -171,6 +179,7 @@ def _build_trainer(
     data: CorpusInputs,
     evaluation: InRunEvaluation,
     point: ResumePoint,
+    check_run: Callable[[], None] = ignore,
 ) -> MaskedLMTrainer:
     callbacks = evaluation.callbacks
     training = config.training
@@ -182,6 +191,10 @@ def _build_trainer(
         if record is not None:
             callbacks.on_record(record)
         callbacks.on_progress("training", step, total)
+
+    def check_files() -> None:
+        check_run()
+        data.corpus.check_unchanged()
 
     is_warm = config.model.warm_start is not None
     measures_start = config.evaluation.measures_start(is_warm=is_warm)
@@ -203,6 +216,8 @@ def _build_trainer(
         on_step_end=on_step_end,
         callbacks=callbacks.trainer_callbacks,
         stop_request=evaluation.stop_request,
+        on_note=callbacks.on_note,
+        check_files=check_files,
     )
 
 

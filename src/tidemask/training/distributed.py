@@ -86,6 +86,24 @@ def on_first_rank(compute: Callable[[], _T]) -> _T:
     return result
 
 
+def on_every_rank(check: Callable[[], None]) -> None:
+    """Check something on every rank; all go on, or none does.
+
+    Raises:
+        UserError: on every rank, if one raised it.
+    """
+    problem: UserError | None = None
+    try:
+        check()
+    except UserError as error:
+        problem = error
+    failed = all_sum(torch.tensor([float(problem is not None)], dtype=torch.float64))
+    if problem is not None:
+        raise problem
+    if float(failed):
+        raise UserError("another process found a problem, and ends. See its message.")
+
+
 def barrier() -> None:
     """Wait until every rank is here."""
     if rank_and_size()[1] > 1:

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from tidemask.batches.stream import errors_of_workers
 from tidemask.masking.batch import HEAD_MULTIPLE, IGNORE_INDEX, Batch, MaskedBatch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
@@ -83,7 +84,8 @@ class StepMasking:
         """The coming step, 0-based; the class losses are those that `Masker` takes."""
         progress, key = step / self.settings.max_steps, StepKey(self.settings.seed, step)
         started = time.perf_counter()
-        fetched = [next(batches) for _ in range(num_batches)]
+        with errors_of_workers():
+            fetched = [next(batches) for _ in range(num_batches)]
         loaded = time.perf_counter()
         with torch.cuda.stream(self._stream):  # on a CPU it is `None`, which changes nothing
             masked = [

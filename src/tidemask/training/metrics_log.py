@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.progress import NoteCallback
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
@@ -18,9 +19,9 @@ from tidemask.run_record import (
     WALL_SECONDS,
     MetricValue,
     RunDirectory,
-    append_metrics,
 )
 from tidemask.training.distributed import rank_and_size
+from tidemask.training.metrics_file import MetricsFile
 from tidemask.training.step_accounting import StepAccounting
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
@@ -53,8 +54,11 @@ class MetricsLog(TrainerCallback):
         measured_model: returns the model that is measured.
         on_step_end: called on the first rank.
         on_log: called on every rank with each line that is written.
+        on_note: called on the first rank where the file was touched by others.
+        check_run: raises an error where the run was moved or taken over.
 
     Attributes:
+        file: the lines that are there.
         unlogged: learning rate and gradient norm of a line whose evaluation was cut short; saved
             with the checkpoint, and written when the run continues.
     """
@@ -69,9 +73,11 @@ class MetricsLog(TrainerCallback):
         measured_model: Callable[[], SelectedPositionsLM],
         on_step_end: StepEndCallback,
         on_log: Callable[[Mapping[str, MetricValue]], None],
+        on_note: NoteCallback,
+        check_run: Callable[[], None],
     ) -> None:
         self.unlogged: dict[str, float | None] | None = None
-        self._run = run
+        self.file = MetricsFile(run.metrics, on_note, check_run)
         self._accounting = accounting
         self._evaluation = evaluation
         self._max_steps = max_steps
@@ -85,6 +91,7 @@ class MetricsLog(TrainerCallback):
         Raises:
             Interrupted: it is cut short again; the checkpoint still has it.
         """
+        self.file.open()
         if self._evaluation.at_start is not None and state.global_step == 0:
             metrics = self._evaluation.at_start(self._measured_model())
             so_far = {"progress": 0.0, TOKENS_SEEN: 0, PREDICTED_TOKENS: 0, WALL_SECONDS: 0.0}
@@ -132,7 +139,7 @@ class MetricsLog(TrainerCallback):
 
     def _write(self, step: int, record: dict[str, MetricValue]) -> None:
         if rank_and_size()[0] == 0:
-            append_metrics(self._run.metrics, record)
+            self.file.append(record)
             self._on_step_end(step, record)
         self._on_log(record)
 

@@ -1,41 +1,18 @@
-"""Whether a run may continue as it is asked to: alone, with the settings it was started with."""
+"""Whether a run may continue as it is asked to: with the settings it was started with."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from tidemask.errors import UserError
 from tidemask.masking.noise import NOISE_VERSION
-from tidemask.run_record import CHANGEABLE_SETTINGS, RunDirectory
+from tidemask.run_record import CHANGEABLE_SETTINGS
 from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import rank_and_size
-
-
-@contextmanager
-def run_lock(run: RunDirectory) -> Iterator[None]:
-    """Keep a second process from training the same run; a killed process holds no lock.
-
-    Raises:
-        UserError: another process trains this run.
-    """
-    if rank_and_size()[0] != 0:
-        yield
-        return
-    try:
-        lock = FileLock(run.root / ".lock").acquire(blocking=False)
-    except Timeout:
-        raise UserError(
-            f"run is being trained: another process works on {run.root}. Wait for it, or stop it."
-        ) from None
-    with lock:
-        yield
 
 
 def identity_of(**sections: Any) -> dict[str, Any]:

@@ -27,14 +27,14 @@ from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
 from tidemask.modeling.precision import resolved_precision, tf32_products, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
-from tidemask.progress import ignore
+from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.settings import shown
 from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
 from tidemask.training.checkpoint_state import CheckpointState, read_state, write_state
 from tidemask.training.checkpoint_writer import CheckpointWriter
 from tidemask.training.compilation import mark_changing, set_up_passes
-from tidemask.training.distributed import all_sum, on_device, rank_and_size
+from tidemask.training.distributed import all_sum, on_device, on_every_rank, rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.graceful_stop import GracefulStopCallback
 from tidemask.training.masked_step import StepMasking, weighted_sum
@@ -71,6 +71,9 @@ class MaskedLMTrainer(ShardingTrainer):
             one.
         callbacks: of the Trainer; `on_log` gets the numbers of each line of metrics.
         stop_request: when to stop; nothing stops training if left out.
+        on_note: called on the first rank with what a user should know, one sentence at a time.
+        check_files: called on every rank before anything is saved; raises a `UserError` where what
+            the run reads or writes was changed by others.
 
     Raises:
         ValueError: an argument of another type, or a masker of another vocabulary than the data or
@@ -115,6 +118,8 @@ class MaskedLMTrainer(ShardingTrainer):
         on_step_end: StepEndCallback = ignore,
         callbacks: Sequence[TrainerCallback] = (),
         stop_request: StopRequest | None = None,
+        on_note: NoteCallback = ignore,
+        check_files: Callable[[], None] = ignore,
     ) -> None:
         _check_arguments(model, settings, masker, dataset, run)
         config = model.language_model.config
@@ -128,6 +133,7 @@ class MaskedLMTrainer(ShardingTrainer):
         self.stopping = GracefulStopCallback(stop_request or StopRequest())
         self.checkpoints = CheckpointWriter(run, settings)
         self._resume_from: Path | None = None
+        self._check_files = check_files
         arguments = trainer_arguments(settings, run.root)
         set_up_passes(model, settings, arguments.device)
         mark_layers(model)
@@ -153,6 +159,8 @@ class MaskedLMTrainer(ShardingTrainer):
             measured_model=lambda: self.accelerator.unwrap_model(self.model),
             on_step_end=on_step_end,
             on_log=self._call_on_log,
+            on_note=on_note,
+            check_run=check_files,
         )
         self._loaded = _WhenLoaded()
         self.add_callback(self._loaded)
@@ -257,6 +265,22 @@ class MaskedLMTrainer(ShardingTrainer):
         model: Any = self.model
         self._divergence.check_weights(model, self.state.global_step - 1)
 
+    def refuse_changed_files(self) -> None:
+        """Check that all which the run reads and writes is as it was; every rank must call it.
+
+        Lines of metrics that were lost are written again.
+
+        Raises:
+            UserError: something was changed by others.
+        """
+
+        def check() -> None:
+            self._check_files()
+            if rank_and_size()[0] == 0:
+                self.metrics_log.file.restore()
+
+        on_every_rank(check)
+
     # ---- metrics ----
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -279,6 +303,7 @@ class MaskedLMTrainer(ShardingTrainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         self.refuse_diverged_weights()
+        self.refuse_changed_files()
         plain = (self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state)
         self.checkpoints.write(self.state.global_step, (self.save_model, *plain, self._save_state))
 

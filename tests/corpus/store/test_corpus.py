@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tidemask.corpus.store import shards
-from tidemask.corpus.store.corpus import CorpusSplit, open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker
-from tidemask.corpus.store.shards import SplitWriter
+from tidemask.corpus.store.shards import Shard, SplitWriter
+from tidemask.corpus.store.split import CorpusSplit
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS
 
@@ -97,7 +98,7 @@ def test_store_gives_back_the_rows_that_were_written(
     documents, form = random_documents(0, 60), layout(sequence_length)
     counts, _ = write_split(tmp_path / "train", documents, form)
     expected = expected_rows(documents, form)
-    split = CorpusSplit(sorted((tmp_path / "train").iterdir()), sequence_length)
+    split = CorpusSplit([Shard.open(path) for path in sorted((tmp_path / "train").iterdir())])
     assert len(split) == counts.num_sequences == len(expected["length"])
     assert_rows(split.rows(range(len(split))), expected, slice(None))
     draw = np.random.default_rng(1).integers(0, len(split), 50)

@@ -1,27 +1,25 @@
 """The prepared corpus on disk: `manifest.json`, `tokenizer/`, rows in `train/` and `held_out/`.
 
 A corpus is written aside and renamed when it is complete: its directory is whole or absent.
-Opening one reads the manifest and maps the rows into memory; rows are read when they are used.
+Opening one reads the manifest; rows are read when they are used, from files that are as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
-from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import RowHash, Shard
+from tidemask.corpus.store.split import CorpusSplit, check_file
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError, one_line
+from tidemask.file_notes import FileNote
 from tidemask.paths import given_path
-from tidemask.settings import shown
 from tidemask.system_errors import named_causes, raise_out_of_memory, refusal
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
@@ -29,67 +27,6 @@ MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "h
 
 _ROWS_AT_ONCE = 16384
 """Rows that are hashed together."""
-
-
-class CorpusSplit:
-    """The rows of one split, by number.
-
-    It may be used in a forked process and pickled for another: the pickle has the paths of the
-    files, which are mapped again there.
-    """
-
-    def __init__(self, paths: Sequence[Path], sequence_length: int) -> None:
-        """Map the files of a split, in order.
-
-        Raises:
-            UserError: a file is missing, damaged, or holds rows of another length.
-        """
-        self._paths = tuple(paths)
-        self._sequence_length = sequence_length
-        self._shards = [_open_shard(path, sequence_length) for path in self._paths]
-        self._ends = np.cumsum([shard.num_rows for shard in self._shards])
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def rows(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Rows:
-        """Copies of the rows at `indices`, in that order; in [0, number of rows).
-
-        Raises:
-            IndexError: there is no such row.
-        """
-        wanted = as_indices(indices).reshape(-1)
-        outside = (wanted < 0) | (wanted >= len(self))
-        if outside.any():
-            raise IndexError(
-                f"no such row: {wanted[outside][0]}. Expected a number in [0, {len(self)})."
-            )
-        shard_of = np.searchsorted(self._ends, wanted, side="right")
-        if not len(wanted) or (shard_of == shard_of[0]).all():
-            return self._shard_rows(int(shard_of[0]) if len(wanted) else 0, wanted)
-        # The rows of each file are read at once, then put back in the order of the indices.
-        blocks = [self._shard_rows(int(s), wanted[shard_of == s]) for s in np.unique(shard_of)]
-        by_shard = np.argsort(shard_of, kind="stable")
-        return Rows.concatenate(blocks)[np.argsort(by_shard)]
-
-    def __reduce__(self) -> tuple[type[CorpusSplit], tuple[tuple[Path, ...], int]]:
-        return CorpusSplit, (self._paths, self._sequence_length)
-
-    def _shard_rows(self, shard: int, wanted: NDArray[np.int64]) -> Rows:
-        before = int(self._ends[shard - 1]) if shard else 0
-        return self._shards[shard].rows(wanted - before)
-
-
-def as_indices(indices: Any) -> NDArray[np.int64]:
-    """Numbers of rows or samples as int64; a number that is no integer is not rounded.
-
-    Raises:
-        ValueError: they are no integers.
-    """
-    given = np.asarray(indices)
-    if given.size and given.dtype.kind not in "iu":
-        raise ValueError(f"indices={shown(indices)}. Expected integers.")
-    return given.astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -107,6 +44,17 @@ class PreparedCorpus:
     manifest: Manifest
     train: CorpusSplit
     held_out: CorpusSplit
+    notes: Mapping[Path, FileNote]
+    """How the other files were when the corpus was opened: the manifest and the tokenizer's."""
+
+    def check_unchanged(self) -> None:
+        """Compare every file with what it was when the corpus was opened; nothing is read.
+
+        Raises:
+            UserError: one is gone, was written to, or was replaced.
+        """
+        for path, note in {**self.notes, **self.train.notes, **self.held_out.notes}.items():
+            check_file(path, note, path)
 
     @property
     def tokenizer_directory(self) -> Path:
@@ -132,6 +80,8 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
             f"no such corpus: {path} is not a directory. Expected one made by `tidemask prepare`. "
             "Check the spelling."
         )
+    others = [root / MANIFEST, *sorted((root / TOKENIZER).glob("*"))]
+    notes = {path: FileNote.of(path) for path in others if path.is_file()}
     manifest = read_manifest(root / MANIFEST)
     if not (root / TOKENIZER / "tokenizer.json").is_file():
         raise _incomplete(root, f"{TOKENIZER}/tokenizer.json is missing")
@@ -139,7 +89,7 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
         _open_split(root / name, counts, manifest.sequence_length)
         for name, counts in ((TRAIN, manifest.train), (HELD_OUT, manifest.held_out))
     )
-    return PreparedCorpus(root, manifest, train, held_out)
+    return PreparedCorpus(root, manifest, train, held_out, notes)
 
 
 def verify_corpus(corpus: PreparedCorpus) -> None:
@@ -170,7 +120,10 @@ def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> C
     expected = int(paths[0].stem.rpartition("-")[2])
     if len(paths) != expected:
         raise _incomplete(root, f"{directory.name}/ has {len(paths)} of {expected} files")
-    split = CorpusSplit(paths, sequence_length)
+    shards = [_open_shard(path, sequence_length) for path in paths]
+    if len(types := {str(shard.id_type) for shard in shards}) > 1:
+        raise _incomplete(root, f"{directory.name}/ has files with ids of {' and '.join(types)}")
+    split = CorpusSplit(shards)
     if len(split) != counts.num_sequences:
         raise _incomplete(
             root, f"{directory.name}/ has {len(split)} rows, its manifest {counts.num_sequences}"
@@ -182,7 +135,7 @@ def _open_shard(path: Path, sequence_length: int) -> Shard:
     root = path.parent.parent
     name = f"{path.parent.name}/{path.name}"
     try:
-        shard = Shard(path)
+        shard = Shard.open(path)
     except (pa.ArrowException, ValueError, KeyError, AttributeError, OSError) as error:
         raise_out_of_memory(error)
         if (refused := refusal(error, path)) and not isinstance(error, FileNotFoundError):

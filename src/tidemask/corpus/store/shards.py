@@ -1,28 +1,30 @@
-"""Rows to Arrow files and back: one record batch a file, memory-mapped when read.
+"""Rows to Arrow files and back: one record batch a file, whose rows are read one by one.
 
 The files are Arrow streams with three columns of lists of one length and a length; they open with
-`datasets.Dataset.from_file` too. Here they are read without it, as arrays over the mapped memory:
-a column of one record batch is one array, from which any rows are taken in one operation.
+`datasets.Dataset.from_file` too. Here they are read without it: a column of one record batch is one
+array, whose place in the file is known.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from tidemask.corpus.store.manifest import SplitCounts
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows
+from tidemask.file_notes import FileNote
 from tidemask.token_classes import NO_CLASS
 
 SHARD_TOKENS = 1 << 22
 """Positions of one file: 32,768 rows of 128, about 16 MB."""
+
+_ID_TYPES = (pa.uint8(), pa.uint16(), pa.uint32())
 
 
 class SplitWriter:
@@ -102,42 +104,56 @@ class RowHash:
         return hashlib.sha256(b"".join(digest.digest() for digest in self._columns)).hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
 class Shard:
-    """The rows of one file, mapped into memory; only those at the given indices are read."""
+    """Where the rows of one file are.
 
-    def __init__(self, path: Path) -> None:
-        """Map the file.
+    Attributes:
+        path: of the file.
+        note: how the file was when it was opened.
+        num_rows: rows in it.
+        sequence_length: tokens of a row.
+        id_type: of the ids.
+        offsets: bytes before each column, in the order of `Rows`.
+    """
+
+    path: Path
+    note: FileNote
+    num_rows: int
+    sequence_length: int
+    id_type: np.dtype[Any]
+    offsets: tuple[int, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> Shard:
+        """Read the description of a file; no rows.
 
         Raises:
             ValueError, OSError: it is missing, truncated, or not a file of rows.
         """
+        note = FileNote.of(path)
         with pa.memory_map(str(path)) as source:
+            begin = source.read_buffer(source.size()).address
+            source.seek(0)
             batches = list(pa.ipc.open_stream(source))
         if len(batches) != 1:
             raise ValueError(f"{len(batches)} record batches instead of one")
         (batch,) = batches
-        self.num_rows: int = batch.num_rows
-        self.sequence_length: int = batch.schema.field("input_ids").type.list_size
-        self._input_ids = self._matrix(batch.column("input_ids"))
-        self._token_class = self._matrix(batch.column("token_class"))
-        bits = batch.column("word_start").values.buffers()[1]
-        self._word_start_bits = np.frombuffer(bits, np.uint8)
-        self._length: NDArray[np.int32] = batch.column("length").to_numpy()
-
-    def rows(self, indices: NDArray[np.int64]) -> Rows:
-        """Copies of the rows at `indices`, in that order."""
-        bits = indices[:, None] * self.sequence_length + np.arange(self.sequence_length)
-        octets = self._word_start_bits[bits >> 3]
-        return Rows(
-            self._input_ids[indices],
-            ((octets >> (bits & 7).astype(np.uint8)) & 1).astype(np.bool_),
-            self._token_class[indices],
-            self._length[indices],
+        columns = [batch.column(field.name) for field in fields(Rows)]
+        length = columns[0].type.list_size
+        values = [getattr(column, "values", column) for column in columns]
+        types = [values[0].type, pa.bool_(), pa.uint8()]
+        expected = [*(pa.list_(kind, length) for kind in types), pa.int32()]
+        if types[0] not in _ID_TYPES or [column.type for column in columns] != expected:
+            raise ValueError("its columns are of other types")
+        return cls(
+            path=path,
+            note=note,
+            num_rows=batch.num_rows,
+            sequence_length=length,
+            id_type=np.dtype(types[0].to_pandas_dtype()),
+            offsets=tuple(value.buffers()[1].address - begin for value in values),
         )
-
-    def _matrix(self, column: Any) -> NDArray[Any]:  # a pyarrow.FixedSizeListArray
-        values: NDArray[Any] = column.values.to_numpy(zero_copy_only=True)
-        return values.reshape(self.num_rows, self.sequence_length)
 
 
 def _write(path: Path, rows: Rows) -> None:

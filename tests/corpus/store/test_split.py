@@ -1,0 +1,122 @@
+"""Files of a corpus that change after it was opened: never read as if they had not."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tidemask.corpus.store import split as split_module
+from tidemask.corpus.store.corpus import open_corpus
+from tidemask.errors import UserError
+
+
+def _num_open() -> int:
+    """Descriptors that this process has, and the one that counts them."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+@pytest.fixture
+def copy(corpus: Path, tmp_path: Path) -> Path:
+    """A corpus that may be spoilt."""
+    return Path(shutil.copytree(corpus, tmp_path / "copy"))
+
+
+def _in_place(path: Path) -> None:
+    """Change a byte, and nothing else that shows in a listing."""
+    with path.open("r+b") as file:
+        file.seek(-8, os.SEEK_END)
+        file.write(b"\xff")
+    os.utime(path, ns=(0, 1))
+
+
+def _replace(path: Path) -> None:
+    """Put a file with the same content and time in its place."""
+    status = path.stat()
+    other = path.with_name("other")
+    shutil.copyfile(path, other)
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "in place": (_in_place, "was written to (1970-01-01"),
+    "cut": (lambda path: os.truncate(path, 1000), "has 1,000 bytes, and had"),
+    "emptied": (lambda path: os.truncate(path, 0), "has 0 bytes, and had"),
+    "longer": (lambda path: os.truncate(path, 10**7), "has 10,000,000 bytes, and had"),
+    "replaced": (_replace, "was replaced by another file"),
+    "deleted": (Path.unlink, "cannot be read any more (No such file or directory)"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "place", ["train", "held_out", "tokenizer/tokenizer.json", "manifest.json"]
+)
+def test_split_of_changed_files_is_noticed_without_reading(
+    change: str, place: str, copy: Path
+) -> None:
+    opened = open_corpus(copy)
+    opened.check_unchanged()
+    path = next((copy / place).iterdir()) if (copy / place).is_dir() else copy / place
+    spoil, said = CHANGES[change]
+    spoil(path)
+    with pytest.raises(UserError) as caught:
+        opened.check_unchanged()
+    assert str(caught.value).startswith(f"corpus changed while it was in use: {path} {said}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["in place", "cut", "emptied", "longer"])
+@pytest.mark.parametrize("was_read", [False, True])
+def test_split_gives_no_row_of_a_file_that_was_written_to(
+    change: str, was_read: bool, copy: Path
+) -> None:
+    """A cut file that is mapped would end this process by SIGBUS."""
+    split = open_corpus(copy).train
+    everything = np.arange(len(split))
+    if was_read:
+        split.rows(everything)
+    (path,) = split.notes
+    spoil, said = CHANGES[change]
+    spoil(path)
+    for one in (split, pickle.loads(pickle.dumps(split))):
+        with pytest.raises(UserError, match=r"corpus changed while it was in use: .*\.arrow") as e:
+            one.rows(everything)
+        assert said in str(e.value)
+
+
+def test_split_reads_on_from_a_file_that_lost_its_name(copy: Path) -> None:
+    """What is open still has its rows; that the name is gone is noticed when it is asked for."""
+    opened = open_corpus(copy)
+    before = opened.train.rows([0, 1])
+    (path,) = opened.train.notes
+    path.unlink()
+    assert np.array_equal(opened.train.rows([0, 1]).input_ids, before.input_ids)
+    with pytest.raises(UserError, match="No such file"):
+        opened.check_unchanged()
+
+
+def test_split_of_many_files_holds_few_open(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split_module, "MAX_OPEN_FILES", 2)
+    one = open_corpus(copy).train
+    many = split_module.CorpusSplit(one._shards * 10)
+    before = _num_open()
+    rows = many.rows(np.arange(len(many)))
+    assert np.array_equal(rows.input_ids, np.tile(one.rows(range(len(one))).input_ids, (10, 1)))
+    assert _num_open() - before <= 3
+    del one, many
+    assert _num_open() <= before
+
+
+def test_split_that_cannot_be_opened_is_one_line(copy: Path) -> None:
+    split = open_corpus(copy).train
+    (path,) = split.notes
+    path.unlink()
+    with pytest.raises(UserError, match=r"cannot read: .*\.arrow: No such file"):
+        split.rows([0])

@@ -1,0 +1,257 @@
+"""Files that others touch while a run goes on: noticed, named, and nothing wrong is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
+from tidemask.errors import UserError
+from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.train import train
+from tidemask.training.run_lock import run_lock
+
+SETTINGS = ("training.max_steps=6", "training.save_steps=2", "training.logging_steps=1",
+            "training.keep_checkpoints=0")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def copy(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus that may be spoilt and is restored after each test."""
+    return Path(shutil.copytree(corpus, tmp_path_factory.mktemp("corpora") / "copy"))
+
+
+@pytest.fixture(scope="module")
+def unbroken(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Six steps with a line for each, a checkpoint after every second."""
+    return trained(copy, tmp_path_factory.mktemp("runs") / "unbroken", "ptw-mrd", *SETTINGS)
+
+
+def _at(step: int, act: Callable[[], None], notes: list[str] | None = None) -> RunCallbacks:
+    """Do something once, when so many steps are done."""
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("training", step):
+            act()
+
+    return RunCallbacks(
+        on_progress=on_progress, on_note=[].append if notes is None else notes.append
+    )
+
+
+def _steps(run: RunDirectory) -> list[int]:
+    return [step for step, _ in run.checkpoints()]
+
+
+def _assert_same(run: RunDirectory, unbroken: RunDirectory) -> None:
+    assert same_weights(run, unbroken)
+    assert repr(records(run)) == repr(records(unbroken))
+
+
+# --- the corpus
+
+
+@pytest.mark.parametrize("place", ["train", "held_out"])
+def test_changed_rows_stop_the_run_before_they_are_saved(
+    place: str, copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """Overwritten in place after step 3: the checkpoint of step 2 is the last; then restored."""
+    run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    (path,) = (copy / place).iterdir()
+    whole = path.read_bytes()
+
+    def overwrite() -> None:
+        path.write_bytes(bytes(byte ^ 1 for byte in whole))
+
+    try:
+        with pytest.raises(UserError, match="corpus changed while it was in use") as caught:
+            train(run, _at(3, overwrite))
+    finally:
+        path.write_bytes(whole)
+    assert str(path) in str(caught.value)
+    assert _steps(run) == [2]
+    assert not run.model.exists()
+    train(run)
+    _assert_same(run, unbroken)
+
+
+def test_changed_corpus_after_the_last_step_leaves_no_model(
+    copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """The card would name a fingerprint that the corpus no longer has."""
+    run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    manifest = copy / "manifest.json"
+    content = manifest.read_bytes()
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if stage == "held-out loss" and run.checkpoint(6).exists():
+            manifest.write_bytes(content + b"\n")
+
+    try:
+        with pytest.raises(UserError, match=r"corpus changed .*manifest.json has"):
+            train(run, RunCallbacks(on_progress=on_progress))
+    finally:
+        manifest.write_bytes(content)
+    assert not run.model.exists()
+    train(run)
+    _assert_same(run, unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
+def test_changed_shard_that_is_cut_is_one_line_and_no_signal(
+    workers: int, corpus: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(corpus, tmp_path / "copy"))
+    run = RunDirectory(tmp_path / "run")
+    (path,) = (copy / "train").iterdir()
+    arguments = [
+        "pretrain", str(copy), f"--out={run.root}", *TINY, "training.max_steps=100000",
+        "training.logging_steps=1", "training.save_steps=100000",
+        "evaluation.every_steps=100000", f"training.loader_workers={workers}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command(arguments, warm=True), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    try:
+        while not (run.metrics.is_file() and run.metrics.read_text()) and process.poll() is None:
+            time.sleep(0.01)
+        os.truncate(path, 4096)
+        _, errors = process.communicate(timeout=200)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 2, errors
+    assert f"tidemask: corpus changed while it was in use: {path} has 4,096 bytes" in errors
+    assert "Traceback" not in errors
+    assert "worker" not in errors
+
+
+# --- the lines of metrics
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "emptied", "replaced", "appended to"])
+def test_changed_metrics_are_written_again(
+    how: str, copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
+
+    def touch() -> None:
+        match how:
+            case "deleted":
+                run.metrics.unlink()
+            case "cut":
+                os.truncate(run.metrics, 50)
+            case "emptied":
+                os.truncate(run.metrics, 0)
+            case "replaced":
+                run.metrics.unlink()
+                run.metrics.write_text('{"step": 1, "loss": 0.0}\n')
+            case "appended to":
+                run.metrics.write_text(run.metrics.read_text() + '{"step": 99}\n')
+
+    notes: list[str] = []
+    train(run, _at(3, touch, notes))
+    _assert_same(run, unbroken)
+    (note,) = notes
+    what = "deleted" if how == "deleted" else "changed"
+    assert f"{run.metrics} was {what} while the run went on; the 3 lines" in note
+    aside = run.root / ".changed-metrics.jsonl"
+    assert aside.exists() == (how in ("replaced", "appended to"))
+    assert str(aside) in note or not aside.exists()
+
+
+def test_changed_metrics_before_the_card_are_written_again(
+    copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if stage == "held-out loss" and run.checkpoint(6).exists():
+            run.metrics.unlink(missing_ok=True)
+
+    train(run, RunCallbacks(on_progress=on_progress))
+    _assert_same(run, unbroken)
+    assert "6 optimizer steps" in (run.model / "README.md").read_text()
+
+
+def test_changed_times_of_metrics_alone_are_nothing(copy: Path, tmp_path: Path) -> None:
+    run, notes = started(copy, tmp_path / "run", "bert", *SETTINGS), list[str]()
+    train(run, _at(3, lambda: os.utime(run.metrics, ns=(0, 0)), notes))
+    assert notes == []
+    assert [json.loads(line)["step"] for line in run.metrics.read_text().splitlines()] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+
+
+# --- the directory and its lock
+
+
+def test_changed_place_of_the_run_ends_it(
+    copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
+
+    def move() -> None:
+        run.root.rename(tmp_path / "elsewhere")
+        run.root.mkdir()
+
+    with pytest.raises(UserError, match="run directory was moved or deleted while it was trained"):
+        train(run, _at(3, move))
+    assert list(run.root.iterdir()) == []
+    run.root.rmdir()
+    (tmp_path / "elsewhere").rename(run.root)
+    assert _steps(run) == [2]
+    train(run)
+    _assert_same(run, unbroken)
+
+
+def test_changed_lock_is_taken_again(copy: Path, unbroken: RunDirectory, tmp_path: Path) -> None:
+    run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    refused: list[int] = []
+
+    def on_progress(stage: str, done: int, total: int | None) -> None:
+        if (stage, done) == ("training", 3):
+            (run.root / ".lock").unlink()
+        if (stage, done) == ("training", 5):
+            with pytest.raises(UserError, match="run is being trained"), run_lock(run):
+                pass
+            refused.append(done)
+
+    train(run, RunCallbacks(on_progress=on_progress))
+    assert refused == [5]
+    _assert_same(run, unbroken)
+
+
+def test_changed_lock_that_another_process_has_ends_the_run(
+    copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """The other cuts the metrics when it begins; this one must not write them again."""
+    run = stopped_at(unbroken, 2, tmp_path / "run")
+
+    def take_over() -> None:
+        (run.root / ".lock").unlink()
+        other = run_lock(run)
+        other.__enter__()
+        run.metrics.write_text("")
+        others.append(other)
+
+    others: list[object] = []
+    with pytest.raises(UserError, match=r"run was taken over: .* another process trains"):
+        train(run, _at(3, take_over))
+    assert others
+    assert run.metrics.read_text() == ""
+    assert _steps(run) == [2]
