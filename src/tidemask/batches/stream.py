@@ -192,6 +192,9 @@ def training_loader(
 
     `on_worker_start` is called in each of the `num_workers` processes, with its number.
 
+    Where there is a GPU, batches are in memory that it reads by itself, so that the host does not
+    wait for the copies.
+
     It has a generator of its own: creating its iterator draws one number, which must not come from
     the global generator that dropout uses, or a resumed run would differ.
     """
@@ -202,6 +205,7 @@ def training_loader(
         collate_fn=_as_fetched,
         generator=torch.Generator(),
         worker_init_fn=on_worker_start,
+        pin_memory=torch.cuda.is_available(),
     )
 
 

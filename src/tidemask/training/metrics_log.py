@@ -120,7 +120,7 @@ class MetricsLog(TrainerCallback):
             Interrupted: a stop was requested meanwhile; the line stays in `unlogged`.
             UserError: a loss or a gradient norm is not finite.
         """
-        self._accounting.collect(last_norm=True)
+        self._accounting.collect(everything=True)
         self.unlogged = dict(optimisation)
         window = self._accounting.window
         record: dict[str, MetricValue] = {

@@ -1,7 +1,8 @@
 """What is kept of each step's losses: class losses, sums to log, and a check that all is finite.
 
 The losses of a step are copied to the host while the device goes on. They are collected before the
-next step is masked, which needs them.
+next step is masked if its weights follow them. Else, on a GPU, they are collected a step later: the
+host is ahead of the device, and masks the next step without waiting for it.
 
 Dimensions: `K` classes, `V` vocabulary.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float64
@@ -29,11 +30,11 @@ _NAMED_CLASSES = 3
 """Classes that are named; where more are not finite, all are."""
 
 
-@dataclass
-class _Step:
-    """An optimizer step from when it is masked until its losses are collected."""
+class _Summed(NamedTuple):
+    """An optimizer step whose losses are to be collected."""
 
-    masked: MaskedStep
+    number: int
+    ratio: float
     sums: StepSums
 
 
@@ -46,7 +47,8 @@ class StepAccounting:
         device: where the losses are.
 
     Attributes:
-        class_loss: of the token classes; `None` if the policy does not learn from them.
+        class_loss: of the token classes, whether or not the policy learns from them; `None` if
+            there are none.
         vocabulary_loss: of the vocabulary's entries, likewise.
         window: what is to be logged.
     """
@@ -58,20 +60,26 @@ class StepAccounting:
         self.masker = masker
         self._divergence = divergence
         self._device = device
-        self._step: _Step | None = None
+        self._open: MaskedStep | None = None
         self._started = 0.0
+        self._steps: list[_Summed] = []
         self._norms: list[tuple[int, AsyncCopy]] = []
+        policy = masker.settings
+        self._is_learning = policy.uses_class_loss or policy.uses_vocabulary_loss
+        self._num_running = 0 if device.type == "cpu" else 1
+        """How many of the newest steps may still run on the device when others are collected."""
 
     @property
     def learned_losses(self) -> Float64[Tensor, "N"] | None:
         """What the masker's weights follow, [V] or [K], nats; `None` if it does not learn."""
         learned = self.vocabulary_loss or self.class_loss
-        return learned.value() if learned else None
+        return learned.value() if learned and self._is_learning else None
 
     @property
     def sums(self) -> StepSums:
         """The sums of the open step."""
-        return self._open_step.sums
+        assert self._steps, "a step is opened before anything of it is added"
+        return self._steps[-1].sums
 
     def start_clock(self) -> None:
         """Begin to measure the time of the coming step."""
@@ -86,16 +94,18 @@ class StepAccounting:
             vocab_size=self.masker.vocabulary.size if self.vocabulary_loss else 0,
             device=self._device,
         )
-        self._step = _Step(masked, sums)
+        self._open = masked
+        self._steps.append(_Summed(masked.number, masked.ratio, sums))
 
     def add_norm(self, norm: Tensor | float) -> None:
         """Keep the gradient norm of the open step until it is collected."""
         copy = AsyncCopy(torch.as_tensor(norm).detach())
-        self._norms.append((self._open_step.masked.number, copy))
+        self._norms.append((self._steps[-1].number, copy))
 
     def end_step(self) -> None:
         """Add the time that the open step took."""
-        masked = self._open_step.masked
+        masked = self._open
+        assert masked is not None, "a step is opened before it ends"
         self.window.add_seconds(
             time.perf_counter() - self._started,
             loading=masked.loading_seconds,
@@ -104,22 +114,23 @@ class StepAccounting:
 
     def forget_step(self) -> None:
         """Leave no step open: training begins, or begins again."""
-        self._step = None
+        self._open = None
+        self._steps.clear()
 
-    def collect(self, *, last_norm: bool = False) -> None:
-        """Wait for the newest step's losses and add them; refuse what is not finite.
+    def collect(self, *, everything: bool = False) -> None:
+        """Add the losses of the steps that are over; refuse what is not finite.
 
         Args:
-            last_norm: whether to wait for the newest gradient norm too. On a GPU the losses are on
-                the host once the forward pass is done, the norm after the backward pass.
+            everything: whether to wait for the newest step, too. Without it, on a GPU, its losses
+                are waited for only where the coming step is weighted by them, and its gradient norm
+                is not: that is there after the backward pass.
 
         Raises:
             UserError: a loss or a gradient norm is not finite.
         """
-        step, self._step = self._step, None
-        if step is not None:
-            self._add_totals(step)
-        num_left = 0 if last_norm or self._device.type == "cpu" else 1
+        num_left = 0 if everything else self._num_running
+        while len(self._steps) > (0 if self._is_learning else num_left):
+            self._add_totals(self._steps.pop(0))
         while len(self._norms) > num_left:
             number, norm = self._norms.pop(0)
             value = float(norm.wait())
@@ -129,7 +140,7 @@ class StepAccounting:
 
     def state(self) -> AccountingState:
         """What a checkpoint keeps of it."""
-        self.collect(last_norm=True)
+        self.collect(everything=True)
         return AccountingState(
             class_loss=_learned(self.class_loss),
             vocabulary_loss=_learned(self.vocabulary_loss),
@@ -153,13 +164,8 @@ class StepAccounting:
                     raise ValueError("the checkpoint has no losses of the classes to weight")
                 losses.load_state_dict(saved.plain())
 
-    @property
-    def _open_step(self) -> _Step:
-        assert self._step is not None, "a step is opened before anything of it is added"
-        return self._step
-
-    def _add_totals(self, step: _Step) -> None:
-        number, totals = step.masked.number, step.sums.totals()
+    def _add_totals(self, step: _Summed) -> None:
+        number, totals = step.number, step.sums.totals()
         if not math.isfinite(totals.loss):
             finite = torch.isfinite(totals.class_loss).tolist()
             names = [n for n, ok in zip(self.masker.class_names, finite, strict=True) if not ok]
@@ -171,7 +177,7 @@ class StepAccounting:
         if self.vocabulary_loss is not None:
             loss, count = totals.vocabulary_loss, totals.vocabulary_count
             self.vocabulary_loss.update(loss, count, step=number)
-        self.window.add(totals, ratio=step.masked.ratio)
+        self.window.add(totals, ratio=step.ratio)
 
 
 def _learned(losses: ClassLoss | None) -> LearnedLosses | None:

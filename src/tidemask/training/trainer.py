@@ -261,7 +261,7 @@ class MaskedLMTrainer(ShardingTrainer):
         Raises:
             UserError: one is not.
         """
-        self.accounting.collect(last_norm=True)
+        self.accounting.collect(everything=True)
         model: Any = self.model
         self._divergence.check_weights(model, self.state.global_step - 1)
 
