@@ -16,11 +16,18 @@ class Reader:
 
     tokenizer_fingerprint: str
     max_length: int | None
+    frame: str = "[CLS] text [SEP]"
+    has_types: bool = True
+
+    def takes_token_types(self, auto_class: Any) -> bool:
+        assert auto_class is CountingTask.auto_class
+        return self.has_types
 
 
 class CountingTask(FineTunedTask[Any]):
     """A task without data that remembers for which models it made features."""
 
+    auto_class = "of the task"
     check = data_fingerprint = split_scores = None
 
     def __init__(self) -> None:
@@ -37,12 +44,13 @@ class CountingTask(FineTunedTask[Any]):
         return features
 
 
-def test_features_are_made_once_for_each_tokenizer_and_length() -> None:
+def test_features_are_made_once_for_models_that_read_alike() -> None:
     task = CountingTask()
     one, shorter, other = Reader("a", 128), Reader("a", 64), Reader("b", 128)
-    for reader in (one, one, shorter, other, other):
+    bare, untyped = Reader("b", 128, frame=""), Reader("b", 128, has_types=False)
+    for reader in (one, one, shorter, bare, untyped, other, other):
         task.features(reader)  # type: ignore[arg-type]
-    assert task.made == [one, shorter, other]
+    assert task.made == [one, shorter, bare, untyped, other]
     task.release()
     task.features(other)  # type: ignore[arg-type]
-    assert task.made == [one, shorter, other, other]
+    assert task.made == [one, shorter, bare, untyped, other, other]

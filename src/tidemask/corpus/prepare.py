@@ -7,6 +7,7 @@ encode them.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -37,6 +38,8 @@ from tidemask.progress import ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.settings import check_at_least, check_share_below_one
 from tidemask.system_errors import named_causes
+
+logger = logging.getLogger(__name__)
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
 """Names of the stages for the progress callback; each counts documents."""
@@ -193,12 +196,15 @@ def prepare_corpus(
         tagger = load_tagger(settings.tagger)
         class_names = () if tagger is None else tuple(tagger.class_names)
         tokenizer, plan = _tokenizer_and_plan(documents, settings, on_progress)
+        for note in tokenizer.frame.notes:
+            logger.warning(note)
         tokenizer.save(staged / TOKENIZER)
         layout = RowLayout(
             sequence_length=settings.sequence_length,
             vocab_size=tokenizer.vocab_size,
             begin_id=tokenizer.begin_id,
             end_id=tokenizer.end_id,
+            separator_id=tokenizer.frame.document_end,
             pad_id=tokenizer.pad_id,
         )
         train = SplitWriter(staged / TRAIN, layout, class_names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from jaxtyping import Int
@@ -43,7 +43,8 @@ class CorpusInputs:
         loaded = load_tokenizer(str(corpus.tokenizer_directory))
         tokenizer = loaded.tokenizer
         try:
-            vocabulary = Vocabulary.of_tokenizer(tokenizer)
+            named = Vocabulary.of_tokenizer(tokenizer)
+            vocabulary = replace(named, special_ids=named.special_ids | loaded.frame.ids)
         except ValueError as error:
             raise UserError(
                 f"unusable vocabulary in {corpus.tokenizer_directory}: {error} Prepare more text."

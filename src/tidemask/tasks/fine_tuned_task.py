@@ -151,7 +151,7 @@ class FineTunedTask(ABC, Generic[SplitT]):
         metrics: dict[str, float] = {}
         precision = resolved_precision(self.fine_tuning.precision, model.device.type)
         slow = emulation_note("fine_tuning.precision", precision, model.device.type)
-        notes = [*features.notes, *([slow] if slow else [])]
+        notes = [*model_under_test.frame.notes, *features.notes, *([slow] if slow else [])]
         for split, prefix in METRIC_PREFIXES.items():
             if split not in features.scored:
                 continue
@@ -174,7 +174,12 @@ class FineTunedTask(ABC, Generic[SplitT]):
 
     def features_key(self, model_under_test: ModelUnderTest) -> tuple[Hashable, ...]:
         """What of a model decides its features."""
-        return model_under_test.tokenizer_fingerprint, model_under_test.max_length
+        return (
+            model_under_test.tokenizer_fingerprint,
+            model_under_test.frame,
+            model_under_test.max_length,
+            model_under_test.takes_token_types(self.auto_class),
+        )
 
     def release(self) -> None:
         """Free the features; the next trial makes them again."""

@@ -7,6 +7,7 @@ compared with, for a fine-tuned random model is better than chance.
 from __future__ import annotations
 
 import hashlib
+import inspect
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
@@ -60,6 +62,11 @@ class ModelUnderTest:
         return tokenizer
 
     @property
+    def frame(self) -> Frame:
+        """The special tokens that its tokenizer puts around texts."""
+        return self._loaded_tokenizer.frame
+
+    @property
     def tokenizer_fingerprint(self) -> str:
         """SHA-256 of what the tokenizer does, hexadecimal."""
         return self._loaded_tokenizer.fingerprint
@@ -85,6 +92,16 @@ class ModelUnderTest:
         with torch.device("meta"):
             return self._built(auto_class, self._config())
 
+    def takes_token_types(self, auto_class: Any) -> bool:
+        """Whether the model with some head tells two texts apart by token types.
+
+        RoBERTa has one type only, and an id of 1 is outside its table; ModernBERT has no argument
+        for them.
+        """
+        model = self.without_weights(auto_class)
+        num_types = getattr(model.config, "type_vocab_size", 2)
+        return num_types > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of configuration, tokenizer and weights, hexadecimal; without those if random.
@@ -97,6 +114,8 @@ class ModelUnderTest:
         if not self.is_random:
             files += sorted(path for kind in _WEIGHTS for path in self.directory.glob(kind))
         digest = hashlib.sha256(self.tokenizer_fingerprint.encode())
+        if self.frame.is_of_names:  # which the tokenizer's fingerprint does not know
+            digest.update(repr(self.frame).encode())
         for path in files:
             digest.update(f"{path.name}\0".encode())
             with path.open("rb") as file:

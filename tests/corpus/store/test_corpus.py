@@ -21,7 +21,12 @@ CLASS_NAMES = ("NOUN", "VERB", "X")
 
 def layout(sequence_length, vocab_size=1000):
     return RowLayout(
-        sequence_length=sequence_length, vocab_size=vocab_size, begin_id=1, end_id=2, pad_id=0
+        sequence_length=sequence_length,
+        vocab_size=vocab_size,
+        begin_id=1,
+        end_id=2,
+        separator_id=2,
+        pad_id=0,
     )
 
 

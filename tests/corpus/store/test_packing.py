@@ -19,6 +19,7 @@ def layout(sequence_length, form="both", vocab_size=1000):
         vocab_size=vocab_size,
         begin_id=begin_id,
         end_id=end_id,
+        separator_id=end_id,
         pad_id=PAD,
     )
 

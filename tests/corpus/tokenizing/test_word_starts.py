@@ -147,3 +147,46 @@ def test_word_starts_refuse_other_texts_than_were_encoded(tokenizer: Any) -> Non
         word_starts_of(overflowing, LINES[:1])
     with pytest.raises(ValueError, match="pairs of texts were encoded"):
         word_starts_of(tokenizer(LINES[:2], LINES[2:4]), LINES[:2])
+
+
+WORDS = [line.split() for line in LINES[:6]]
+
+
+def test_word_starts_of_words_given_one_by_one(tokenizer: Any) -> None:
+    """Their words are those that were given, however the tokenizer divides them."""
+    texts = [*WORDS, ["don't", "New York", "état-major"], ["a", "a"], ["one"], []]
+    encoding = tokenizer(texts, is_split_into_words=True)
+    for number, starts in enumerate(word_starts_of(encoding, texts)):
+        word_ids = encoding.word_ids(number)
+        expected = [
+            word is None or word_ids.index(word) == place for place, word in enumerate(word_ids)
+        ]
+        assert starts.tolist() == expected
+    for ours, joined in zip(
+        word_starts_of(encoding, texts),
+        word_starts_of(encoding, [" ".join(words) for words in texts]),
+        strict=True,
+    ):
+        assert ours.tolist() == joined.tolist()
+
+
+def test_word_starts_refuse_other_texts(tokenizer: Any) -> None:
+    with pytest.raises(ValueError, match=r"text 0 is not the one that was encoded: its token"):
+        word_starts_of(tokenizer(LINES[:2]), LINES[1::-1])
+    with pytest.raises(ValueError, match=r"text 1 is not the one that was encoded"):
+        word_starts_of(tokenizer(["river", "a long river"]), ["river", "a"])
+    with pytest.raises(ValueError, match="text 0 is not the one that was encoded"):
+        word_starts_of(tokenizer(WORDS[:2], is_split_into_words=True), WORDS[1::-1])
+    with pytest.raises(ValueError, match="words of one text as a list in a list"):
+        word_starts_of(tokenizer(WORDS[0], is_split_into_words=True), WORDS[0])
+
+
+def test_word_starts_of_a_character_that_is_several_words() -> None:
+    """All begin at the same place, as words that are given one by one do."""
+    vocabulary = {"[UNK]": 0, ".": 1, "a": 2}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    fast = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    [starts] = word_starts_of(fast("…"), "…")
+    assert starts.tolist() == [True, False, False]

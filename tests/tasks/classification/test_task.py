@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 
 from small_tasks import QUICK, rows, text_task, tiny_model_under_test, write_rows
 from tidemask.errors import UserError
 from tidemask.progress import ignore
 from tidemask.run_record import GLUE_TASKS
-from tidemask.tasks.classification.features import TextTaskSettings
+from tidemask.tasks.classification.features import TextTaskSettings, text_features
 from tidemask.tasks.classification.glue import GLUE
 from tidemask.tasks.data import Example, fixed_subset
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict
 from tidemask.tasks.task import DivergedError
+from tokenizer_kinds import tokenizer_of
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +180,29 @@ def test_classification_counts_what_is_too_long(
     features = task.make_features(model_under_test)
     assert [len(feature["input_ids"]) for feature in features.train] == [24, 3]
     assert features.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=2), st.integers(5, 40))
+def test_classification_cuts_as_the_tokenizer_does(words: list[int], max_length: int) -> None:
+    tokenizer = tokenizer_of(
+        "wordpiece", template=("<s> $A </s>", "<s> $A </s> $B:1 </s>:1"), cls_token="<s>"
+    )
+    fields = ("first", "second")[: len(words)]
+    texts = ["river " * number for number in words]
+    task = TextTaskSettings(name="cut", text=fields)
+    example = Example({**dict(zip(fields, texts, strict=True)), "label": 0}, "here")
+    for side in ("right", "left"):
+        tokenizer.truncation_side = side
+        ((feature,), num_cut) = text_features(
+            [example], task, (0, 1), tokenizer, max_length, with_token_types=True
+        )
+        own = tokenizer(*texts, truncation=True, max_length=max_length, return_token_type_ids=True)
+        assert feature["input_ids"] == own["input_ids"]
+        assert feature.get("token_type_ids", own["token_type_ids"]) == own["token_type_ids"]
+        assert num_cut == (len(tokenizer(*texts)["input_ids"]) > max_length)
+    with pytest.raises(UserError, match=r"max_length=2. Expected room"):
+        text_features([example], task, (0, 1), tokenizer, 2, with_token_types=True)
 
 
 def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(

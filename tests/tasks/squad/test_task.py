@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForMaskedLM
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForQuestionAnswering
 
 from squad_texts import TOKENIZERS, questions
 from tidemask.errors import UserError
@@ -13,7 +13,7 @@ from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.squad.task import SquadSettings, SquadTask, takes_token_types
+from tidemask.tasks.squad.task import SquadSettings, SquadTask
 
 SHAPE = {
     "hidden_size": 48,
@@ -169,4 +169,4 @@ def test_squad_task_gives_token_types_to_models_that_have_them(architecture, tak
     _, shape = ARCHITECTURES[architecture]
     AutoConfig.for_model(architecture, vocab_size=50, **shape).save_pretrained(tmp_path)
     model = ModelUnderTest(directory=tmp_path, tokenizer_directory=tmp_path)
-    assert takes_token_types(model) == takes
+    assert model.takes_token_types(AutoModelForQuestionAnswering) == takes

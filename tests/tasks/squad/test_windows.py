@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import tokenizer_kinds
 from squad_texts import TOKENIZERS, byte_level, question, questions, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.squad import tokens as squad_tokens
@@ -102,6 +103,26 @@ def test_windows_have_offsets_without_white_space(kind, passage):
     made = windows([Question("q", passage, "ab?", (), ())], TOKENIZERS[kind](), wide())
     for begin, end in made.offsets(made.windows[0]):
         assert passage[begin:end] == passage[begin:end].strip()
+
+
+@pytest.mark.parametrize("kind", tokenizer_kinds.KINDS)
+@given(st.lists(st.sampled_from("the a I x river lantern é quiet, stone.".split()), min_size=1))
+@settings(max_examples=50, deadline=None)
+def test_windows_label_whole_words_with_any_mark_of_a_space(kind, words):
+    """Each word as an answer: its label is tokens that claim the word and nothing else."""
+    tokenizer = tokenizer_kinds.tokenizer_of(kind, cls_token="<s>", sep_token="</s>")
+    context, starts = " ".join(words), [len(" ".join([*words[:n], ""])) for n in range(len(words))]
+    asked = [
+        Question("q", context, "What?", (word.strip(",."),), (start,))
+        for word, start in zip(words, starts, strict=True)
+    ]
+    made = windows(asked, tokenizer, wide())
+    assert made.num_lost == 0
+    for one, window, feature in zip(asked, made.windows, made, strict=True):
+        offsets = made.offsets(window)
+        begin = offsets[feature["start_positions"] - window.position, 0]
+        end = offsets[feature["end_positions"] - window.position, 1]
+        assert (context[begin:end], begin) == (one.answers[0], one.answer_starts[0])
 
 
 @pytest.mark.parametrize("kind", sorted(TOKENIZERS))

@@ -78,12 +78,16 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class RowLayout:
-    """The form of a row: its length in tokens and the ids that are not text."""
+    """The form of a row: its length in tokens and the ids that are not text.
+
+    Documents are separated by `separator_id`, which is `end_id` where rows end in one.
+    """
 
     sequence_length: int
     vocab_size: int
     begin_id: int | None
     end_id: int | None
+    separator_id: int | None
     pad_id: int
 
     @property
@@ -135,13 +139,13 @@ class RowPacker:
 
     def _take_waiting(self) -> _Stream:
         """The tokens that are left over and the waiting documents, separators between them."""
-        end_id = self._layout.end_id
+        separator_id = self._layout.separator_id
         parts = [self._rest]
         for document in self._waiting:
             if not len(document.ids):
                 continue
-            if self._needs_separator and end_id is not None:
-                parts.append(_separator(end_id))
+            if self._needs_separator and separator_id is not None:
+                parts.append(_separator(separator_id))
             kinds = document.word_starts.astype(np.uint8)  # _INSIDE is 0, _WORD_START is 1
             kinds[0] = _WORD_START
             parts.append((document.ids, kinds, document.classes))
@@ -151,9 +155,9 @@ class RowPacker:
         return np.concatenate(all_ids), np.concatenate(all_kinds), np.concatenate(all_classes)
 
 
-def _separator(end_id: int) -> _Stream:
+def _separator(separator_id: int) -> _Stream:
     return (
-        np.array([end_id], np.uint32),
+        np.array([separator_id], np.uint32),
         np.array([_SEPARATOR], np.uint8),
         np.array([NO_CLASS], np.uint8),
     )

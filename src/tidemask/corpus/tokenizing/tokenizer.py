@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError, one_line
 from tidemask.hub import local_directory
@@ -68,13 +70,14 @@ class PlainTextEncoder:
         Raises:
             UserError: the tokenizer has no unknown token for letters that spell a special one.
         """
-        encodings = _backend(self.serialised).encode_batch(list(texts), add_special_tokens=False)
-        return [self._as_arrays(*pair) for pair in zip(texts, encodings, strict=True)]
+        backend, marks = _backend(self.serialised)
+        encodings = backend.encode_batch(list(texts), add_special_tokens=False)
+        return [self._as_arrays(*pair, marks) for pair in zip(texts, encodings, strict=True)]
 
-    def _as_arrays(self, text: str, encoding: Encoding) -> EncodedText:
+    def _as_arrays(self, text: str, encoding: Encoding, marks: NDArray[np.uint8]) -> EncodedText:
         ids = np.array(encoding.ids, np.uint32)
         pairs = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
-        starts, ends = pairs[::2].copy(), pairs[1::2].copy()
+        starts, ends = claimed_spans(text, pairs[::2].copy(), pairs[1::2].copy(), marks[ids])
         word_ids = np.array([-1 if word is None else word for word in encoding.word_ids], np.int32)
         is_reserved = np.isin(ids, self.reserved_ids)
         if self.unknown_id is not None:
@@ -90,11 +93,14 @@ class PlainTextEncoder:
 
 
 @lru_cache(maxsize=1)
-def _backend(serialised: str) -> Tokenizer:
-    """The backend in use in this process; reading its JSON takes longer than a small batch."""
+def _backend(serialised: str) -> tuple[Tokenizer, NDArray[np.uint8]]:
+    """The backend in use in this process, and its tokens' marks of a space.
+
+    Reading its JSON takes longer than a small batch.
+    """
     backend = Tokenizer.from_str(serialised)
     backend.encode_special_tokens = True
-    return backend
+    return backend, mark_table(backend)
 
 
 @dataclass(frozen=True)
@@ -118,29 +124,48 @@ class CorpusTokenizer:
         """Id of the padding token."""
         return int(self.tokenizer.pad_token_id)
 
+    @cached_property
+    def frame(self) -> Frame:
+        """The special tokens around a text."""
+        return Frame.of(self.tokenizer)
+
     @property
     def begin_id(self) -> int | None:
-        """Id that begins a row: of the CLS token, else of the BOS token, else none."""
-        return self._first_id("cls_token_id", "bos_token_id")
+        """Id that begins a row; `None` if none does.
+
+        Raises:
+            UserError: several ids stand before a text.
+        """
+        return _only(self.frame.before, "before")
 
     @property
     def end_id(self) -> int | None:
-        """Id that ends a row and separates documents: of the SEP token, else of the EOS token."""
-        return self._first_id("sep_token_id", "eos_token_id")
+        """Id that ends a row; `None` if none does.
+
+        Raises:
+            UserError: several ids stand after a text.
+        """
+        return _only(self.frame.after, "after")
 
     @property
     def separator_id(self) -> int | None:
         """Id that, after a row's first position, stands only where a document ends.
 
-        `None` if there is no end token, or if it is the unknown one too, which text may have.
+        `None` if no id ends documents, or if it is the unknown one too, which text may have.
         """
-        return None if self.end_id == self.tokenizer.unk_token_id else self.end_id
+        end = self.frame.document_end
+        return None if end == self.tokenizer.unk_token_id else end
+
+    @property
+    def special_ids(self) -> list[int]:
+        """Ids that are never text: the named special tokens, and all of the frame."""
+        return sorted({*self.tokenizer.all_special_ids, *self.frame.ids})
 
     def encoder(self) -> PlainTextEncoder:
         """What turns texts into tokens, here or in another process."""
         unknown: int | None = self.tokenizer.unk_token_id
-        reserved = sorted(set(self.tokenizer.all_special_ids) - {unknown})
-        return PlainTextEncoder(self._serialised(), tuple(reserved), unknown)
+        reserved = tuple(token_id for token_id in self.special_ids if token_id != unknown)
+        return PlainTextEncoder(self._serialised(), reserved, unknown)
 
     def save(self, directory: Path) -> None:
         """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""
@@ -153,9 +178,15 @@ class CorpusTokenizer:
         backend.no_padding()
         return str(backend.to_str())
 
-    def _first_id(self, *names: str) -> int | None:
-        ids = (getattr(self.tokenizer, name) for name in names)
-        return next((token_id for token_id in ids if token_id is not None), None)
+
+def _only(ids: tuple[int, ...], where: str) -> int | None:
+    if len(ids) > 1:
+        raise UserError(
+            f"several special tokens {where} a text: the tokenizer puts the ids "
+            f"{', '.join(map(str, ids))} there. Expected one at most at each end of a row. Change "
+            "the post_processor of its tokenizer.json."
+        )
+    return ids[0] if ids else None
 
 
 def load_tokenizer(name: str) -> CorpusTokenizer:

@@ -18,24 +18,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemask.corpus.tokenizing.space_marks import USUAL_MARKS, claimed_spans, mark_kinds
+
 _OTHER, _ALPHANUMERIC, _JOINING, _SPACE = range(4)
 
 
-def word_starts_of(encoding: Any, texts: str | Sequence[str]) -> list[NDArray[np.bool_]]:
+def word_starts_of(
+    encoding: Any, texts: str | Sequence[str | Sequence[str]]
+) -> list[NDArray[np.bool_]]:
     """Whether each token begins a word, for every text that a fast tokenizer encoded.
 
     It is a column for `datasets.Dataset.map`. Special tokens and padding count as words of their
-    own.
+    own. Of text that was given word by word (`is_split_into_words=True`) the words are those.
 
     Args:
         encoding: what a fast Hugging Face tokenizer returned for `texts`.
-        texts: the texts, or the one text.
+        texts: the texts, or the one text; a text that was given word by word as its words, or
+            joined.
 
     Returns:
         One bool array per text, as long as its `input_ids`.
 
     Raises:
-        ValueError: the tokenizer is not a fast one, or encoded another number of texts, or pairs.
+        ValueError: the tokenizer is not a fast one, or encoded another number of texts, or pairs,
+            or other texts than these.
 
     Example:
         >>> from tokenizers import Tokenizer, models, pre_tokenizers
@@ -60,21 +66,68 @@ def word_starts_of(encoding: Any, texts: str | Sequence[str]) -> list[NDArray[np
     if len(encodings) != len(texts):
         raise ValueError(
             f"{len(texts)} texts for {len(encodings)} encodings. Expected one each; encode "
-            "without return_overflowing_tokens."
+            "without return_overflowing_tokens, and give the words of one text as a list in a list."
         )
     if any(1 in encoded.sequence_ids for encoded in encodings):
         raise ValueError("pairs of texts were encoded. Expected one text per sequence.")
-    return [_with_special_tokens(*pair) for pair in zip(encodings, texts, strict=True)]
+    return [
+        _with_special_tokens(number, *pair)
+        for number, pair in enumerate(zip(encodings, texts, strict=True))
+    ]
 
 
-def _with_special_tokens(encoding: Any, text: str) -> NDArray[np.bool_]:
+def _with_special_tokens(
+    number: int, encoding: Any, text: str | Sequence[str]
+) -> NDArray[np.bool_]:
     """The starts of one `tokenizers.Encoding`, true at special tokens and padding."""
     inside = np.array([word is not None for word in encoding.word_ids], dtype=np.bool_)
-    offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)[inside]
     word_ids = np.array([word for word in encoding.word_ids if word is not None], dtype=np.int32)
+    offsets = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)[inside]
+    tokens = [token for token, is_text in zip(encoding.tokens, inside, strict=True) if is_text]
     starts = np.ones(len(inside), dtype=np.bool_)
-    starts[inside] = find_word_starts(text, offsets[:, 0], offsets[:, 1], word_ids)
+    if not len(tokens):
+        return starts
+    if not isinstance(text, str) or _is_word_by_word(text, offsets, word_ids):
+        if not isinstance(text, str):
+            begins = np.cumsum([0, *map(len, text)])[np.minimum(word_ids, len(text))]
+            _check_text(number, "".join(text), tokens, offsets + begins[:, None])
+        starts[inside] = np.append(True, word_ids[1:] != word_ids[:-1])
+        return starts
+    _check_text(number, text, tokens, offsets)
+    marks = mark_kinds(tokens, USUAL_MARKS.difference(text))
+    spans = claimed_spans(text, offsets[:, 0], offsets[:, 1], marks)
+    starts[inside] = find_word_starts(text, *spans, word_ids)
     return starts
+
+
+def _is_word_by_word(text: str, offsets: NDArray[np.int32], word_ids: NDArray[np.int32]) -> bool:
+    """Whether a text was given word by word: then offsets restart in each word."""
+    is_first = np.append(True, word_ids[1:] != word_ids[:-1])
+    restarts = is_first.sum() > 1 and not offsets[is_first, 0].any()
+    # A character that a normaliser makes several words of begins them all, too, but is the text.
+    return bool(restarts) and int(offsets.max()) < len(text.strip())
+
+
+def _check_text(number: int, text: str, tokens: Sequence[str], offsets: NDArray[np.int32]) -> None:
+    """Refuse a text that is not the one whose tokens are given.
+
+    A normaliser may change letters, so half of the tokens of ASCII letters may differ.
+
+    Raises:
+        ValueError: offsets are beyond the text, or more than half of the tokens are not there.
+    """
+    pairs = [
+        (token.strip("Ġ▁#"), text[begin:end].strip())
+        for token, (begin, end) in zip(tokens, offsets.tolist(), strict=True)
+    ]
+    spelled = [(a, b) for a, b in pairs if a.isascii() and a.isalpha() and len(a) == len(b)]
+    differing = [(a, b) for a, b in spelled if a.lower() != b.lower()]
+    if int(offsets.max()) > len(text) or 2 * len(differing) > len(spelled):
+        token, found = differing[0] if differing else pairs[-1]
+        raise ValueError(
+            f"text {number} is not the one that was encoded: its token {token!r} stands for "
+            f"{found!r}. Expected the texts in the order in which they were encoded."
+        )
 
 
 def find_word_starts(

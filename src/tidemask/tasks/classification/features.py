@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.errors import UserError
 from tidemask.settings import Settings
 from tidemask.tasks.data import Example
@@ -54,6 +55,8 @@ def text_features(
     labels: tuple[int | str, ...],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    *,
+    with_token_types: bool,
 ) -> tuple[list[Feature], int]:
     """Ids and label of each example, and how many examples were too long and cut.
 
@@ -63,18 +66,63 @@ def text_features(
         labels: all labels in order; empty for regression.
         tokenizer: of the model.
         max_length: tokens of an example, special ones included.
+        with_token_types: whether features of pairs have `token_type_ids`.
 
     Raises:
-        UserError: a field is missing or is not text, or a label is not one of the task's.
+        UserError: a field is missing or is not text, a label is not one of the task's, or
+            `max_length` leaves no room for text.
     """
-    texts = [[example.text(field) for example in examples] for field in settings.text]
-    numbers = [label_number(example, settings, labels) for example in examples]
-    encoded = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)
-    num_cut = sum(bool(encoding.overflowing) for encoding in encoded.encodings or ())
-    # The tokenizer returns one column per input of the model; a feature is a row of them.
-    names = (*encoded.keys(), "labels")
-    rows = zip(*encoded.values(), numbers, strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows], num_cut
+    frame = Frame.of(tokenizer)
+    is_pair = len(settings.text) == 2
+    room = max_length - (frame.pair.num_special if is_pair else frame.num_special)
+    if room < len(settings.text):
+        raise UserError(
+            f"max_length={max_length}. Expected room for a text beside {max_length - room} special "
+            "tokens. Choose a larger one."
+        )
+    texts = [
+        tokenizer(
+            [example.text(field) for example in examples],
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,  # that a text is longer than a model takes is what cutting is for
+        )["input_ids"]
+        for field in settings.text
+    ]
+    features: list[Feature] = []
+    num_cut = 0
+    for example, *ids in zip(examples, *texts, strict=True):
+        kept = [
+            part[-length:] if tokenizer.truncation_side == "left" else part[:length]
+            for part, length in zip(ids, lengths_within(list(map(len, ids)), room), strict=True)
+        ]
+        num_cut += kept != ids
+        feature: dict[str, Any] = {"labels": label_number(example, settings, labels)}
+        if is_pair:
+            feature["input_ids"], types = frame.pair.around(*kept)
+            if with_token_types:
+                feature["token_type_ids"] = types
+        else:
+            feature["input_ids"] = frame.around(*kept)
+        features.append(feature)
+    return features, num_cut
+
+
+def lengths_within(lengths: list[int], room: int) -> list[int]:
+    """What is kept of one text, or of two, so that they fit: the longer one is cut first.
+
+    Example:
+        >>> lengths_within([9, 3], 8), lengths_within([9, 7], 8), lengths_within([9], 8)
+        ([5, 3], [4, 4], [8])
+    """
+    if sum(lengths) <= room:
+        return lengths
+    if len(lengths) == 1:
+        return [room]
+    shorter = min(*lengths, room // 2)
+    longer = room - shorter
+    return [longer, shorter] if lengths[0] > lengths[1] else [shorter, longer]
 
 
 def check_examples(

@@ -77,7 +77,12 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
         features, num_cut = {}, {}
         for split, rows in {**examples, "train": train}.items():
             features[split], num_cut[split] = text_features(
-                rows, self.settings, labels, model_under_test.tokenizer, length
+                rows,
+                self.settings,
+                labels,
+                model_under_test.tokenizer,
+                length,
+                with_token_types=model_under_test.takes_token_types(self.auto_class),
             )
         train_features = features.pop("train")
         if num_scored_cut := sum(num_cut.values()) - num_cut["train"]:

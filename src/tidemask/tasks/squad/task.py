@@ -5,8 +5,7 @@ Version 1.1 asks only what the context answers; in version 2.0 a model may give 
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,10 +95,6 @@ class SquadTask(FineTunedTask[AnswerWindows]):
         for name in ("train", "dev"):
             self.data.split(name)
 
-    def features_key(self, model_under_test: ModelUnderTest) -> tuple[Hashable, ...]:
-        """What of a model decides its windows: also whether it takes token types."""
-        return *super().features_key(model_under_test), takes_token_types(model_under_test)
-
     def make_features(self, model_under_test: ModelUnderTest) -> TaskFeatures[AnswerWindows]:
         """Windows of the training questions, with labels, and of the dev questions."""
         dev = self.data.split("dev")
@@ -116,7 +111,7 @@ class SquadTask(FineTunedTask[AnswerWindows]):
                 model_under_test.tokenizer,
                 limits,
                 with_labels=is_train,
-                with_token_types=takes_token_types(model_under_test),
+                with_token_types=model_under_test.takes_token_types(self.auto_class),
             )
             for questions, is_train in ((train, True), (dev, False))
         )
@@ -159,14 +154,3 @@ class SquadTask(FineTunedTask[AnswerWindows]):
         if train.num_lost:
             notes.append(f"{train.num_lost:,} training answers are not whole in any window.")
         return tuple(notes)
-
-
-def takes_token_types(model_under_test: ModelUnderTest) -> bool:
-    """Whether a model distinguishes a question from a context by token types.
-
-    RoBERTa has one type only, and an id of 1 is outside its table; ModernBERT has no argument for
-    them.
-    """
-    model = model_under_test.without_weights(AutoModelForQuestionAnswering)
-    num_types = getattr(model.config, "type_vocab_size", 2)
-    return num_types > 1 and "token_type_ids" in inspect.signature(model.forward).parameters

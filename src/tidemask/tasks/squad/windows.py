@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.errors import UserError
 from tidemask.tasks.squad.data import Question
-from tidemask.tasks.squad.tokens import Ints, PairLayout, encoded, trimmed
+from tidemask.tasks.squad.tokens import Ints, encoded
 
 _MIN_ROOM = 8
 """Tokens of question and context together that a window must have room for."""
@@ -93,9 +94,9 @@ class AnswerWindows(Sequence[dict[str, Any]]):
             UserError: `max_length` leaves too little room.
         """
         self.questions = questions
-        self._layout = PairLayout.of(tokenizer)
+        self._frame = Frame.of(tokenizer)
         self._with_labels, self._with_token_types = with_labels, with_token_types
-        room = limits.max_length - self._layout.num_special
+        room = limits.max_length - self._frame.pair.num_special
         if room < _MIN_ROOM:
             raise UserError(
                 f"sequences too short for question answering: max_length={limits.max_length} "
@@ -119,7 +120,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         context, _ = self._context_of(window.question)
         end = window.first_token + window.num_tokens
         question = self._question_ids[window.question]
-        ids, types = self._layout.joined(question, context[window.first_token : end])
+        ids, types = self._frame.pair.around(question, context[window.first_token : end])
         feature: dict[str, Any] = {"input_ids": ids}
         if self._with_token_types:
             feature["token_type_ids"] = types
@@ -130,7 +131,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
     @property
     def null_position(self) -> int:
         """Position of the [CLS] token, which stands for "no answer"."""
-        return self._layout.null_position
+        return self._frame.null_position
 
     def offsets(self, window: ContextWindow) -> Ints:
         """Begin and end of each of a window's tokens in its context, characters: [tokens, 2]."""
@@ -144,11 +145,7 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         self.num_cut = sum(len(ids) > max_question_length for ids in whole)
         # Many questions share a context: each is tokenised once, and kept by its text.
         texts = list(dict.fromkeys(question.context for question in self.questions))
-        passages = encoded(tokenizer, texts)
-        self._contexts = {
-            text: (ids, trimmed(text, offsets))
-            for text, (ids, offsets) in zip(texts, passages, strict=True)
-        }
+        self._contexts = dict(zip(texts, encoded(tokenizer, texts), strict=True))
 
     def _context_of(self, question: int) -> tuple[list[int], Ints]:
         return self._contexts[self.questions[question].context]
@@ -161,7 +158,8 @@ class AnswerWindows(Sequence[dict[str, Any]]):
         num_tokens = len(self._context_of(index)[0])
         capacity = room - asked
         step = capacity - min(doc_stride, capacity // 2)
-        position = len(self._layout.left) + asked + len(self._layout.middle)
+        pair = self._frame.pair
+        position = len(pair.left) + asked + len(pair.middle)
         starts = range(0, max(1, num_tokens - capacity + step), step)
         return [ContextWindow(index, at, min(capacity, num_tokens - at), position) for at in starts]
 

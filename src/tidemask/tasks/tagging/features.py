@@ -1,13 +1,12 @@
 """Tagged sentences as inputs of a token classifier, and its outputs as tags of words.
 
 Only the first subword of each word has a label (Devlin et al., 2019, section 5.3). Every word is
-encoded on its own, as if after a space, because a tokenizer may split running text into other
-words than a treebank does.
+encoded on its own, because a tokenizer may split running text into other words than a treebank
+does, but as it would be there: the first as a text begins, the others as after a space.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tidemask.corpus.tokenizing.frame import Frame, plain_backend
+from tidemask.corpus.tokenizing.space_marks import space_matters
 from tidemask.errors import UserError
 from tidemask.tasks.predicting import Feature
 from tidemask.tasks.tagging.sentences import TaggedSentence
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 IGNORED = -100
 """Label of a token that is not scored."""
 
-_WANT_A_SPACE = {"ByteLevel", "Metaspace"}
-"""Pre-tokenizers that mark the beginning of a word by the space before it."""
-
 
 @dataclass(frozen=True)
 class WordTokenizer:
@@ -38,38 +36,26 @@ class WordTokenizer:
 
     Attributes:
         backend: encodes; letters that spell a special token are ordinary text to it.
-        before: ids of the special tokens before a sentence, [CLS] for example.
-        after: ids of those after it.
-        needs_space: whether a word begins with the space before it, as in byte-level BPE.
+        frame: the special tokens around a sentence.
+        needs_space: whether a word has other tokens after a space than alone.
     """
 
     backend: Tokenizer
-    before: list[int]
-    after: list[int]
+    frame: Frame
     needs_space: bool
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> WordTokenizer:
         """A copy of a fast tokenizer, which is not changed."""
-        serialised: str = tokenizer.backend_tokenizer.to_str()
-        backend = Tokenizer.from_str(serialised)
-        backend.no_padding()
-        backend.no_truncation()
-        backend.encode_special_tokens = True
-        before, after = _frame(backend)
-        return cls(
-            backend,
-            before=before,
-            after=after,
-            needs_space=_wants_a_space(json.loads(serialised)["pre_tokenizer"]),
-        )
+        backend = plain_backend(tokenizer)
+        return cls(backend, Frame.of(tokenizer), space_matters(backend))
 
     def subwords(self, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Ids of each word of each sentence; a word may have none."""
         # One call encodes all words, which is fast. Every id comes with the number of its word, and
         # those of one word are adjacent.
         space = " " if self.needs_space else ""
-        texts = [[space + word for word in sentence] for sentence in sentences]
+        texts = [[*words[:1], *(space + word for word in words[1:])] for words in sentences]
         encodings = self.backend.encode_batch(texts, is_pretokenized=True, add_special_tokens=False)
         ids: list[list[list[int]]] = [[[] for _ in sentence] for sentence in sentences]
         for words, encoding in zip(ids, encodings, strict=True):
@@ -77,24 +63,6 @@ class WordTokenizer:
             for word, group in groupby(pairs, key=lambda pair: pair[0]):
                 words[word].extend(token for _, token in group)
         return ids
-
-
-def _frame(backend: Tokenizer) -> tuple[list[int], list[int]]:
-    """Ids of the special tokens before and after a sentence."""
-    # They are found by an example: the first word that has a token that is not special.
-    for word in ("a", *backend.get_vocab()):
-        framed = backend.encode([word], is_pretokenized=True)
-        own = [i for i, special in enumerate(framed.special_tokens_mask) if not special]
-        if own:
-            return framed.ids[: own[0]], framed.ids[own[-1] + 1 :]
-    return [], []
-
-
-def _wants_a_space(pre_tokenizer: dict[str, Any] | None) -> bool:
-    if not pre_tokenizer:
-        return False
-    parts = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
-    return any(part["type"] in _WANT_A_SPACE for part in parts)
 
 
 class TaggingFeatures(Sequence[Feature]):
@@ -129,7 +97,7 @@ class TaggingFeatures(Sequence[Feature]):
         self._features: list[Feature] = []
         self._places: list[tuple[int, int, int, int]] = []  # sentence, word, feature, token
         self._tokenizer = tokenizer
-        self._capacity = max_length - len(tokenizer.before) - len(tokenizer.after)
+        self._capacity = max_length - tokenizer.frame.num_special
         if self._capacity < 1:
             raise UserError(
                 f"max_length={max_length}. Expected room for a word beside "
@@ -175,7 +143,8 @@ class TaggingFeatures(Sequence[Feature]):
     ) -> None:
         # The model reads every word of the window. A word that is labelled here has its label and
         # its place at its first subword; so each word is learned and tagged exactly once.
-        inputs = list(self._tokenizer.before)
+        frame = self._tokenizer.frame
+        inputs = list(frame.before)
         targets = [IGNORED] * len(inputs)
         for position in range(window.start, window.stop):
             word = kept[position]
@@ -185,8 +154,8 @@ class TaggingFeatures(Sequence[Feature]):
                 self._places.append((sentence, word, len(self._features), len(inputs)))
             targets += [labels[word] if is_labelled else IGNORED, *[IGNORED] * (len(tokens) - 1)]
             inputs += tokens
-        inputs += self._tokenizer.after
-        targets += [IGNORED] * len(self._tokenizer.after)
+        inputs += frame.after
+        targets += [IGNORED] * len(frame.after)
         self._features.append({"input_ids": inputs, "labels": targets})
 
     def predicted_tags(

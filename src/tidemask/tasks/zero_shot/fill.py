@@ -6,12 +6,14 @@ is the tokenizer's own mask token, `[MASK]` or `<mask>`.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.padding_id import unpadded
@@ -19,6 +21,8 @@ from tidemask.paths import check_utf8
 from tidemask.tasks.zero_shot.text_tokens import check_largest_id
 
 _MASKS = ("[MASK]", "<mask>")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,11 @@ def fill_masks(
         raise UserError(f"top={top}. Expected a number in [1, {vocab_size}].")
     check_utf8(text, "text")
     text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: str(tokenizer.mask_token), text)
-    ids: list[int] = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+    frame = Frame.of(tokenizer)
+    for note in frame.notes:
+        logger.warning(note)
+    plain = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
+    ids = frame.around(plain["input_ids"])
     limit = num_positions(model)
     if limit is not None and len(ids) > limit:
         raise UserError(

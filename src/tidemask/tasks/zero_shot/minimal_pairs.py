@@ -211,7 +211,7 @@ class MinimalPairsTask:
         slow = emulation_note("scoring.precision", precision, model.device.type)
         notes = [slow] if slow else []
         notes += [limited] if self.limit else []
-        return Measured(scores.metrics(), (*notes, *scores.notes()))
+        return Measured(scores.metrics(), (*notes, *scores.notes(), *model_under_test.frame.notes))
 
     def _pairs(self) -> list[Pair]:
         return read_pairs(pair_files(self.path), self.limit, self.columns)

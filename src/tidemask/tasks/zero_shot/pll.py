@@ -8,6 +8,7 @@ with different tokenizers are not comparable, for the tokens are not the same.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from tidemask.paths import check_utf8, given_path
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
+
+logger = logging.getLogger(__name__)
 
 TextUnit = Literal["line", "document"]
 """What is a text in a file: each line, or each block of lines between empty lines."""
@@ -106,6 +109,8 @@ def score_texts(
     for text in texts:
         check_utf8(text, "text")
     scorer = Scorer(model, tokenizer, settings)
+    for note in scorer.tokenizer.frame.notes:
+        logger.warning(note)
     windows = [list(text.windows(scorer.max_length)) for text in scorer.tokenizer.encode(texts)]
     flat = [window for of_text in windows for window in of_text]
     scores = iter(scorer.log_probabilities(flat, on_progress))

@@ -1,8 +1,8 @@
 """Texts as the tokens that are scored: within their special tokens, with the ends of their words.
 
-A text is encoded as the model's tokenizer encodes it, special tokens around it, but for two things:
-nothing is padded or cut here, and letters that spell a special token, "[MASK]" say, are ordinary
-text. What is scored is the text: no token that the tokenizer put around it, whatever its name.
+A text is encoded as the model's tokenizer encodes it, within its frame, but for two things: nothing
+is padded or cut here, and letters that spell a special token, "[MASK]" say, are ordinary text. What
+is scored is the text: no token of the frame, whatever its name.
 
 A word is what the pre-tokenizer separates, split further at white space. That is the word of Kauf
 and Ivanova, "A Better Way to Do Masked Language Model Scoring" (2023, arXiv 2305.10588), as
@@ -18,9 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
+from tidemask.corpus.tokenizing.frame import Frame, plain_backend
+from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.errors import UserError
 
 Ids = NDArray[np.int32]
@@ -129,17 +131,18 @@ class ScoringTokenizer:
                 "tokenizer without mask token. Expected that of a masked language model."
             )
         self.mask_id = int(tokenizer.mask_token_id)
-        self._unknown_id = tokenizer.unk_token_id
-        self._reserved = np.array(
-            sorted(set(tokenizer.all_special_ids) - {self._unknown_id}), np.int32
+        self.frame = Frame.of(tokenizer)
+        self._before, self._after = (
+            np.array(ids, np.int32) for ids in (self.frame.before, self.frame.after)
         )
-        self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self._backend.no_truncation()
-        self._backend.no_padding()
-        self._backend.encode_special_tokens = True
+        self._unknown_id = tokenizer.unk_token_id
+        special = {*tokenizer.all_special_ids, *self.frame.ids}
+        self._reserved = np.array(sorted(special - {self._unknown_id}), np.int32)
+        self._backend = plain_backend(tokenizer)
+        self._marks = mark_table(self._backend)
 
     def encode(self, texts: Sequence[str]) -> list[TextTokens]:
-        """Each text with the tokenizer's special tokens around it, uncut.
+        """Each text within its frame, uncut.
 
         Raises:
             UserError: a text spells a special token, and the tokenizer has no unknown token.
@@ -147,15 +150,14 @@ class ScoringTokenizer:
         encoded: list[TextTokens] = []
         for begin in range(0, len(texts), _TEXTS_AT_ONCE):
             batch = list(texts[begin : begin + _TEXTS_AT_ONCE])
-            encoded += map(self._tokens, batch, self._backend.encode_batch(batch))
+            plain = self._backend.encode_batch(batch, add_special_tokens=False)
+            encoded += map(self._tokens, batch, plain)
         return encoded
 
     def _tokens(self, text: str, encoding: Encoding) -> TextTokens:
-        ids = np.array(encoding.ids, np.int32)
-        around = encoding.special_tokens_mask
-        first = around.index(0) if 0 in around else len(around)
-        end = first + around.count(0)
-        inside = ids[first:end]
+        inside = np.array(encoding.ids, np.int32)
+        offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
+        starts, _ = claimed_spans(text, offsets[:, 0], offsets[:, 1], self._marks[inside])
         if np.isin(inside, self._reserved).any():
             if self._unknown_id is None:
                 raise UserError(
@@ -163,7 +165,9 @@ class ScoringTokenizer:
                     f"{text[:60]!r}. Expected ordinary text. Take it out."
                 )
             inside[np.isin(inside, self._reserved)] = self._unknown_id
-        return TextTokens(ids, first, _word_ends(text, encoding, first, end))
+        first = len(self._before)
+        ids = np.concatenate([self._before, inside, self._after])
+        return TextTokens(ids, first, first + _word_ends(text, starts, encoding.word_ids))
 
 
 def check_largest_id(largest: int, vocab_size: int) -> None:
@@ -179,21 +183,19 @@ def check_largest_id(largest: int, vocab_size: int) -> None:
         )
 
 
-def _word_ends(text: str, encoding: Encoding, first: int, end: int) -> Ids:
-    """Place after the last token of the word of each token in `[first, end)`."""
+def _word_ends(text: str, starts: Ids, word_ids: Sequence[int | None]) -> Ids:
+    """Number of tokens up to the end of each token's word."""
     # Neighbouring tokens are of one word if both the pre-tokenizer and white space say so. A token
     # that the pre-tokenizer gives to no word is a word of its own: it gets a number of its own, -1
     # and below.
-    starts = np.array([begin for begin, _ in encoding.offsets[first:end]], np.int32)
     pretokens = np.array(
-        [-1 - i if word is None else word for i, word in enumerate(encoding.word_ids[first:end])],
-        np.int32,
+        [-1 - i if word is None else word for i, word in enumerate(word_ids)], np.int32
     )
     ordinals = _space_separated_words(text)[starts]
     differs = (pretokens[1:] != pretokens[:-1]) | (ordinals[1:] != ordinals[:-1])
-    ends = np.append(np.flatnonzero(differs) + 1, end - first)
-    ends_of = ends[np.searchsorted(ends, np.arange(end - first), side="right")]
-    return (first + ends_of).astype(np.int32)
+    ends = np.append(np.flatnonzero(differs) + 1, len(starts))
+    ends_of = ends[np.searchsorted(ends, np.arange(len(starts)), side="right")]
+    return ends_of.astype(np.int32)
 
 
 def _space_separated_words(text: str) -> NDArray[np.int64]:
