@@ -116,11 +116,19 @@ class BatchDataset(Dataset[Batch]):
     def token_counts(self) -> Int[Tensor, "V"]:
         """How often each vocabulary id occurs among the split's maskable tokens, int64."""
         counts = np.zeros(self.is_special.shape[0], dtype=np.int64)
-        for start in range(0, len(self.split), _COUNTED_ROWS):
-            rows = np.arange(start, min(start + _COUNTED_ROWS, len(self.split)))
+        for rows in self._all_rows():
             batch = to_batch(self.split.rows(rows), rows, self.is_special)
             counts += np.bincount(batch.input_ids[batch.maskable].numpy(), minlength=len(counts))
         return torch.from_numpy(counts)
+
+    def num_tokens(self) -> int:
+        """Tokens of all rows of the split, special ones included, padding left out."""
+        return sum(int(self.split.rows(rows).length.sum()) for rows in self._all_rows())
+
+    def _all_rows(self) -> Iterator[NDArray[np.int64]]:
+        """The numbers of all rows, in blocks."""
+        for start in range(0, len(self.split), _COUNTED_ROWS):
+            yield np.arange(start, min(start + _COUNTED_ROWS, len(self.split)))
 
 
 def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, "V"]) -> Batch:

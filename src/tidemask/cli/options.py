@@ -22,6 +22,7 @@ OverridesArgument = Annotated[
     typer.Argument(
         metavar="section.field=value",
         help="Settings over the recipe's, such as training.max_steps=500 model.size=bert-mini. "
+        "The length of a run is training.max_steps, training.max_epochs or training.max_tokens. "
         "`tidemask recipes NAME` shows those of a recipe.",
         show_default=False,
     ),

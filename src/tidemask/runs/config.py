@@ -26,7 +26,7 @@ from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.arguments import LENGTHS, TrainingSettings
 
 _T = TypeVar("_T")
 
@@ -245,6 +245,20 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     node[path[-1]] = value
 
 
+def overridden_paths(overrides: Sequence[str]) -> set[str]:
+    """What some overrides set, as dotted paths."""
+    return {override.partition("=")[0].strip() for override in overrides}
+
+
+def _unset_lengths(raw: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Unset the length of the run where overrides set one: they replace it, in whatever unit."""
+    training = raw.get("training")
+    lengths = {f"training.{name}" for name in LENGTHS}
+    if isinstance(training, dict) and lengths & overridden_paths(overrides):
+        for name in LENGTHS:
+            training.pop(name, None)
+
+
 def _shipped() -> Any:
     return resources.files("tidemask") / "recipes"
 
@@ -269,6 +283,7 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def _checked(kind: type[_T], raw: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> _T:
+    _unset_lengths(raw, overrides)
     for override in overrides:
         apply_override(raw, override)
     try:

@@ -20,7 +20,9 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
 from tidemask.runs.config import RunConfig
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
+from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.run_length import planned
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ class CorpusInputs:
         """Training sequences in the shuffled order of a seed."""
         order = ShuffledOrder(len(self.corpus.train), seed=seed)
         return BatchDataset(self.corpus.train, order, self.vocabulary.is_special)
+
+    def planned(self, training: TrainingSettings, global_batch_size: int) -> TrainingSettings:
+        """The settings with the steps that their length comes to on this corpus.
+
+        Raises:
+            UserError: as `run_length.planned`.
+        """
+        if training.max_steps is not None:
+            return training
+        return planned(
+            training,
+            num_rows=len(self.corpus.train),
+            num_tokens=self.training_set(seed=0).num_tokens() if training.max_tokens else 1,
+            global_batch_size=global_batch_size,
+        )
 
     @cached_property
     def training_counts(self) -> Int[Tensor, "V"]:

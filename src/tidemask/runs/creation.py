@@ -62,7 +62,10 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     join_launched_processes()
     run = RunDirectory(out)
     existing = on_first_rank(lambda: read_run_config(run.config) if run.config.is_file() else None)
-    config, opened = _planned(recipe, corpus, existing)
+    # A length in epochs or tokens is the steps that it was when the run was made, on however many
+    # processes it goes on.
+    processes = on_first_rank(run.read_environment).get("processes") if existing else None
+    config, opened = _planned(recipe, corpus, existing, processes)
 
     def make_or_find() -> bool:
         if existing is not None:
@@ -82,16 +85,20 @@ def _request(config: RunConfig) -> dict[str, Any]:
 
 
 def _planned(
-    recipe: Recipe, corpus: Path, existing: RunConfig | None = None
+    recipe: Recipe,
+    corpus: Path,
+    existing: RunConfig | None = None,
+    num_processes: int | None = None,
 ) -> tuple[RunConfig, PreparedCorpus]:
     """What a command asks for; the model that an existing run started from is not looked at."""
     join_launched_processes()
     opened = open_corpus(corpus)
     check_trackers(recipe.training.report_to)
     data = CorpusInputs.of(opened)
-    build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
+    num_ranks = rank_and_size()[1] if num_processes is None else num_processes
+    training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks))
+    build_masker(recipe.name, recipe.masking, data, training.num_steps)
     model = with_absolute_paths(recipe.model, existing.model if existing is not None else None)
-    training = recipe.training
     if training.micro_batch_size > len(opened.train):
         raise UserError(
             f"micro-batch larger than the corpus: training.micro_batch_size="

@@ -94,7 +94,8 @@ def preview(
         raise UserError(f"progress outside its range: {shares}. Expected numbers in [0, 1].")
     opened = open_corpus(corpus)
     data = CorpusInputs.of(opened)
-    masker = build_masker(recipe.name, recipe.masking, data, recipe.training.max_steps)
+    training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks=1))
+    masker = build_masker(recipe.name, recipe.masking, data, training.num_steps)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
     if not isinstance(sequence, int) or not 0 <= sequence < len(dataset.split):
         raise UserError(f"no such sequence: {sequence}. Expected one in [0, {len(dataset.split)}).")
@@ -107,7 +108,7 @@ def preview(
         masked = masker(
             batch,
             progress=share,
-            key=StepKey(recipe.training.seed, round(share * recipe.training.max_steps)),
+            key=StepKey(recipe.training.seed, round(share * training.num_steps)),
             class_loss=_logged_losses(run, masker, share),
         )
         selected, maskable = masked.corrupted[counted], masked.maskable[counted]

@@ -133,7 +133,7 @@ def _train(
         if trainer.stopping.stopped_by is not None:
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()
-        last = load_model(run.checkpoint(config.training.max_steps))
+        last = load_model(run.checkpoint(config.training.num_steps))
         final = training_module(last, config.model, data)
         evaluation.final(final)
         trainer.refuse_changed_files()
@@ -185,7 +185,7 @@ def _build_trainer(
     training = config.training
     if point.path is not None:
         training = with_global_batch(training, read_state(point.path).global_batch_size)
-    total = config.training.max_steps
+    total = config.training.num_steps
 
     def on_step_end(step: int, record: Mapping[str, MetricValue] | None) -> None:
         if record is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import TrainingArguments
+from transformers import TrainingArguments, get_scheduler
 
 from tidemask.modeling.precision import (
     Precision,
@@ -16,14 +16,20 @@ from tidemask.modeling.precision import (
     check_precision,
     usual_device,
 )
-from tidemask.settings import Settings, check_at_least, check_share_below_one
+from tidemask.settings import Settings, check_at_least, check_integer, check_share_below_one
 from tidemask.training.sharding import Sharding, sharding_arguments
 from tidemask.training.trackers import AUTO, named_trackers
 
-_MAX_COUNT = 2**31 - 1
+MAX_COUNT = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
 
-_COUNTS = ("max_steps", "micro_batch_size", "gradient_accumulation_steps")
+LENGTHS = ("max_steps", "max_epochs", "max_tokens")
+"""Settings that say how long a run is; one of them is set."""
+
+DEFAULT_STEPS = 2000
+"""Length of a run where none is set."""
+
+_COUNTS = ("micro_batch_size", "gradient_accumulation_steps")
 _FROM_ZERO = ("keep_checkpoints", "loader_workers", "weight_decay", "max_grad_norm", "adam_epsilon")
 
 
@@ -37,8 +43,14 @@ class TrainingSettings(Settings):
         ValueError: ...max_steps=0...
     """
 
-    max_steps: int = 2000
-    """Planned optimizer steps; the clock of every schedule."""
+    max_steps: int | None = None
+    """Planned optimizer steps, the clock of every schedule; 2000 unless another length is set. At
+    most one of `max_steps`, `max_epochs` and `max_tokens` is."""
+    max_epochs: float | None = None
+    """Passes over the training rows, above 0. The steps that it comes to stand in run.yaml."""
+    max_tokens: float | None = None
+    """Tokens to be read, special ones included, padding left out; at least 1. The steps that it
+    comes to stand in run.yaml."""
     micro_batch_size: int = 64
     """Sequences in one forward pass on one device."""
     gradient_accumulation_steps: int = 1
@@ -95,13 +107,14 @@ class TrainingSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_length()
         for name in (*_COUNTS, "logging_steps", "save_steps"):
             check_at_least(name, getattr(self, name), 1)
         for name in _FROM_ZERO:
             check_at_least(name, getattr(self, name), 0)
         for name in _COUNTS:
-            if getattr(self, name) > _MAX_COUNT:
-                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {_MAX_COUNT}.")
+            if getattr(self, name) > MAX_COUNT:
+                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {MAX_COUNT}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
         if self.head == "cut_cross_entropy" and self.precision == "float32":
@@ -114,10 +127,44 @@ class TrainingSettings(Settings):
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed={self.seed}. Expected an integer in [0, 2**32).")
 
+    def _check_length(self) -> None:
+        stated = {n: getattr(self, n) for n in LENGTHS if getattr(self, n) is not None}
+        if len(stated) > 1:
+            seen = " and ".join(f"{name}={value:g}" for name, value in stated.items())
+            raise ValueError(
+                f"{seen}. Expected one length: max_steps, max_epochs or max_tokens; null unsets "
+                "the others."
+            )
+        if not stated:
+            object.__setattr__(self, "max_steps", DEFAULT_STEPS)
+        if self.max_steps is not None:
+            check_integer("max_steps", self.max_steps, minimum=1, below=MAX_COUNT + 1)
+        if self.max_epochs is not None and not 0.0 < self.max_epochs < math.inf:
+            raise ValueError(f"max_epochs={self.max_epochs:g}. Expected a number above 0.")
+        if self.max_tokens is not None:
+            check_at_least("max_tokens", self.max_tokens, 1)
+
+    @property
+    def num_steps(self) -> int:
+        """Planned optimizer steps.
+
+        Raises:
+            ValueError: the length is not stated in steps, and no corpus has made steps of it.
+        """
+        if self.max_steps is None:
+            name = "max_tokens" if self.max_epochs is None else "max_epochs"
+            raise ValueError(
+                f"{name}={getattr(self, name):g}. Expected max_steps where no corpus says how many "
+                "steps that is; `tidemask.pretrain` plans them."
+            )
+        return self.max_steps
+
     def _check_learning_rate(self) -> None:
         for name in ("learning_rate", "lr_warmup_steps", "lr_decay_steps"):
             if getattr(self, name) != "auto":
                 check_at_least(name, getattr(self, name), 0)
+        if self.max_steps is None:
+            return
         if self.num_warmup_steps() > self.max_steps:
             raise ValueError(
                 f"lr_warmup_steps={self.lr_warmup_steps}. "
@@ -129,6 +176,10 @@ class TrainingSettings(Settings):
                 f"lr_decay_steps={self.lr_decay_steps}. Expected at most "
                 f"max_steps={self.max_steps} together with {self.num_warmup_steps()} of warm-up."
             )
+
+    def sequences_per_step(self, num_ranks: int) -> int:
+        """The global batch of so many processes."""
+        return self.micro_batch_size * self.gradient_accumulation_steps * num_ranks
 
     def resolved(self, *, learning_rate: float, precision: Precision) -> TrainingSettings:
         """The same with what `auto` stands for.
@@ -153,13 +204,13 @@ class TrainingSettings(Settings):
     def num_warmup_steps(self) -> int:
         """Optimizer steps in which the learning rate rises."""
         if self.lr_warmup_steps == "auto":
-            return round(0.06 * self.max_steps)
+            return round(0.06 * self.num_steps)
         return self.lr_warmup_steps
 
     def num_decay_steps(self) -> int:
         """Optimizer steps in which the learning rate of `wsd` falls."""
         if self.lr_decay_steps == "auto":
-            return round(0.1 * self.max_steps)
+            return round(0.1 * self.num_steps)
         return self.lr_decay_steps
 
     def to_wait_for(self) -> list[str]:
@@ -206,7 +257,7 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
     check_precision("training.precision", settings.precision, usual_device())
     arguments = TrainingArguments(
         output_dir=str(output),
-        max_steps=settings.max_steps,
+        max_steps=settings.num_steps,
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         learning_rate=settings.learning_rate,
@@ -240,6 +291,25 @@ def trainer_arguments(settings: TrainingSettings, output: Path) -> TrainingArgum
     # whole batch. Several devices are several processes, under torchrun.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+def learning_rate_at(settings: TrainingSettings, step: int) -> float:
+    """The learning rate of a step, 0-based; at `num_steps`, that with which the run ends.
+
+    Args:
+        settings: resolved.
+        step: in [0, num_steps].
+    """
+    assert settings.learning_rate != "auto", "settings are resolved first"
+    curve = _learning_rate_curve(settings)
+    schedule: Any = get_scheduler(
+        curve["lr_scheduler_type"],
+        torch.optim.SGD([torch.zeros(1)], lr=settings.learning_rate),
+        num_warmup_steps=settings.num_warmup_steps(),
+        num_training_steps=settings.num_steps,
+        scheduler_specific_kwargs=curve.get("lr_scheduler_kwargs"),
+    )
+    return float(settings.learning_rate * schedule.lr_lambdas[0](step))
 
 
 def _learning_rate_curve(settings: TrainingSettings) -> dict[str, Any]:

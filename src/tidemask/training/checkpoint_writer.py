@@ -96,4 +96,4 @@ class CheckpointWriter:
             publish(staged, self._run, step)
 
     def _is_planned(self, step: int) -> bool:
-        return step % self._settings.save_steps == 0 or step == self._settings.max_steps
+        return step % self._settings.save_steps == 0 or step == self._settings.num_steps

@@ -82,7 +82,7 @@ class StepMasking:
         self, batches: Iterator[Batch], num_batches: int, *, step: int, class_loss: Tensor | None
     ) -> MaskedStep:
         """The coming step, 0-based; the class losses are those that `Masker` takes."""
-        progress, key = step / self.settings.max_steps, StepKey(self.settings.seed, step)
+        progress, key = step / self.settings.num_steps, StepKey(self.settings.seed, step)
         started = time.perf_counter()
         with errors_of_workers():
             fetched = [next(batches) for _ in range(num_batches)]

@@ -155,7 +155,7 @@ class MaskedLMTrainer(ShardingTrainer):
             run,
             self.accounting,
             evaluation=evaluation or PeriodicEvaluation(),
-            max_steps=settings.max_steps,
+            max_steps=settings.num_steps,
             measured_model=lambda: self.accelerator.unwrap_model(self.model),
             on_step_end=on_step_end,
             on_log=self._call_on_log,
@@ -199,7 +199,7 @@ class MaskedLMTrainer(ShardingTrainer):
         rank, num_ranks = rank_and_size()
         return StepSampler(
             start_step=start_step,
-            max_steps=self.settings.max_steps,
+            max_steps=self.settings.num_steps,
             micro_batch_size=self.settings.micro_batch_size,
             accumulation_steps=self.settings.gradient_accumulation_steps,
             rank=rank,
@@ -321,6 +321,22 @@ class MaskedLMTrainer(ShardingTrainer):
         )
         write_state(Path(output_dir), state)
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Load both; the learning rate is that of the schedule at this step.
+
+        In a run that goes on at its own checkpoint the optimizer holds it already. In one with more
+        steps than the run of the checkpoint the schedule is another.
+        """
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        schedule = self._scheduler()
+        curves = zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+        rates = [peak * curve(schedule.last_epoch) for peak, curve in curves]
+        for group, rate in zip(self._optimizer().param_groups, rates, strict=True):
+            group["lr"] = rate
+        schedule._last_lr = rates
+
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
     ) -> None:
@@ -341,7 +357,7 @@ def _check_arguments(model: Any, settings: Any, masker: Any, dataset: Any, run: 
         if not isinstance(given, kind):
             raise ValueError(f"{name}={shown(given)}. Expected a {kind.__name__}.")
     for name, ours, others in (
-        ("max_steps", masker.max_steps, settings.max_steps),
+        ("max_steps", masker.max_steps, settings.num_steps),
         ("vocabulary size", masker.vocabulary.size, len(dataset.is_special)),
     ):
         if ours != others:
