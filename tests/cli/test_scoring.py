@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from scored_material import model_for, wordpiece
 from small_runs import started
@@ -27,6 +29,16 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scored") / "checkpoint-7"
     model_for(wordpiece()).save_pretrained(path)
     wordpiece().save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def diverged(directory: Path) -> Path:
+    """The same model with an infinite weight."""
+    path = shutil.copytree(directory, directory.with_name("diverged"))
+    weights = load_file(path / "model.safetensors")
+    next(iter(weights.values())).view(-1)[5] = math.inf
+    save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
     return path
 
 
@@ -108,6 +120,41 @@ def test_scoring_command_says_that_a_text_was_read_in_windows(
     assert "1 of 1 texts are longer than the model, and were read in 2 windows." in shown
 
 
+def test_scoring_command_names_texts_without_a_token(directory: Path, tidemask: Command) -> None:
+    status, shown, err = tidemask("score", directory, TEXT, "", " ")
+    assert status == 0
+    assert "2 of 3 texts have no token, and so no perplexity; the first is ''.\n" in err
+    assert "nan" not in shown
+    assert re.search(r"all together +\d+ ", shown)
+
+
+UNKNOWN = "你好 世界 a"
+"""Two words that the tokenizer has no entry for, and one that it has."""
+
+
+def test_scoring_command_names_texts_that_are_mostly_unknown(
+    directory: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    status, shown, err = tidemask("score", directory, TEXT, UNKNOWN, "--json")
+    assert (status, len(shown.splitlines())) == (0, 2)
+    assert "1 of 2 texts have mostly unknown tokens, " in err
+    assert err.endswith(f"the first is '{UNKNOWN}'.\n")
+    assert tidemask("score", directory, TEXT, "你 a river")[2].count("\n") == 1
+    status, _, err = tidemask("fill", directory, f"{UNKNOWN} [MASK]")
+    assert (status, err.count("\n")) == (0, 1)
+    assert "unknown to the model's tokenizer" in err
+    assert tidemask("fill", directory, "The [MASK] paints [MASK] [MASK] [MASK].")[2] == ""
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [("The river", "River the"), (UNKNOWN, "a 世界 你好")]
+    pairs.write_text("".join(json.dumps({"good": one, "bad": other}) + "\n" for one, other in rows))
+    status, _, err = tidemask(
+        "evaluate", directory, "--tasks", "pairs", "--task-data", f"pairs={pairs}", "--no-random"
+    )
+    assert status == 0, err
+    assert "1 of 2 pairs are mostly unknown tokens, so that they say little" in err
+    assert f"the first is {pairs}, line 2." in err
+
+
 def test_scoring_command_takes_the_newest_model_of_a_run(
     corpus: Path, directory: Path, tmp_path: Path, tidemask: Command
 ) -> None:
@@ -129,12 +176,21 @@ def test_scoring_command_takes_the_newest_model_of_a_run(
         (["score", "DIRECTORY", "--file", "nowhere.txt"], "no such file: nowhere.txt"),
         (["score", "nowhere", "text"], "no such directory: nowhere"),
         (["fill", "DIRECTORY", "text"], "no mask in the text"),
+        (
+            ["score", "DIRECTORY", ""],
+            "no token to score: the tokenizer of the model finds none in ''",
+        ),
+        (["score", "DIRECTORY", "", " \t"], "no token to score"),
+        (["score", "DIRECTORY", "", "--json", "--tokens"], "no token to score"),
+        (["score", "DIVERGED", "text"], "weights that are not finite: "),
+        (["fill", "DIVERGED", "a [MASK]"], "weights that are not finite: "),
     ],
 )
 def test_scoring_command_refuses_in_one_line(
-    directory: Path, tidemask: Command, arguments: list[str], message: str
+    directory: Path, diverged: Path, tidemask: Command, arguments: list[str], message: str
 ) -> None:
-    given = [directory if argument == "DIRECTORY" else argument for argument in arguments]
+    names = {"DIRECTORY": directory, "DIVERGED": diverged}
+    given = [names.get(argument, argument) for argument in arguments]
     status, out, err = tidemask(*given)
     assert (status, out) == (2, "")
     assert err.startswith(f"tidemask: {message}")

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, BertModel
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    BertModel,
+)
 
 from tidemask.errors import UserError
 from tidemask.modeling.loading import load_model, load_starting_weights
 from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tiny_models import VOCAB, tiny
 
 
@@ -103,6 +111,10 @@ def _damage(directory: Path, kind: str) -> None:
         weights.unlink()
     elif kind == "damaged":
         weights.write_bytes(weights.read_bytes()[:2000])
+    elif kind in ("inf", "nan"):
+        tensors = load_file(weights)
+        tensors["bert.encoder.layer.0.output.dense.bias"][3] = float(kind)
+        save_file(tensors, weights, metadata={"format": "pt"})
     elif kind == "no json":
         (directory / "config.json").write_text("{")
     elif kind == "causal":
@@ -116,6 +128,14 @@ def _damage(directory: Path, kind: str) -> None:
     [
         ("no weights", "no file named model.safetensors"),
         ("damaged", "Error while deserializing"),
+        (
+            "inf",
+            r"not finite: .*: bert\.encoder\.layer\.0\.output\.dense\.bias has 1 of \d+",
+        ),
+        (
+            "nan",
+            r"not finite: .*: bert\.encoder\.layer\.0\.output\.dense\.bias has 1 of \d+",
+        ),
         ("no json", "not a valid JSON"),
         ("unknown", "model type `zzz`"),
         ("remote code", "code of its own: .*config.json has an auto_map"),
@@ -131,6 +151,20 @@ def test_loading_says_in_one_line_what_is_wrong(kind: str, message: str, directo
         _start(directory)
     assert str(directory) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["inf", "nan"])
+def test_loading_refuses_weights_that_are_not_finite_to_measure_a_model(
+    kind: str, directory: Path
+) -> None:
+    """As it is, and with another head; the architecture with random weights can be measured."""
+    _damage(directory, kind)
+    model = ModelUnderTest(directory=directory, tokenizer_directory=directory)
+    with pytest.raises(UserError, match=r"not finite: .*layer\.0\.output\.dense\.bias has 1 of"):
+        model.masked_lm()
+    with pytest.raises(UserError, match=r"not finite: .*layer\.0\.output\.dense\.bias has 1 of"):
+        model.with_head(AutoModelForSequenceClassification, seed=0, num_labels=2)
+    replace(model, is_random=True).masked_lm()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import typer
 
 from tidemask.cli.options import JsonOption, ModelArgument
 from tidemask.cli.tables import print_json, print_table
+from tidemask.cli.terminal import print_note
 
 
 def fill_command(
@@ -22,9 +23,16 @@ def fill_command(
     """Show the words that a model fills in for the masks of a text, with their probabilities."""
     from tidemask.evaluation.targets import newest_model
     from tidemask.tasks.zero_shot.fill import fill_masks
+    from tidemask.tasks.zero_shot.text_tokens import is_mostly_unknown
 
     model = newest_model(target)
     fillings = fill_masks(model.masked_lm(), model.tokenizer, text, top=top)
+    ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    if is_mostly_unknown([i for i in ids if i != model.tokenizer.mask_token_id], model.tokenizer):
+        print_note(
+            "Most tokens of the text are unknown to the model's tokenizer, so that the words say "
+            "little."
+        )
     several = len(fillings) > 1
     for number, candidates in enumerate(fillings, start=1):
         if as_json:

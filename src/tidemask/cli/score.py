@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tidemask.cli.options import JsonOption, ModelArgument
 from tidemask.cli.tables import print_json, print_table
-from tidemask.cli.terminal import print_line, progress_display
+from tidemask.cli.terminal import print_line, print_note, progress_display
 from tidemask.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ def score_command(
         if slow := emulation_note("--precision", chosen, device):
             display.on_note(slow)
         scores = score_texts(model, tokenizer, given, settings, display.on_progress)
+    if not any(score.num_tokens for score in scores):
+        raise UserError(
+            f"no token to score: the tokenizer of the model finds none in {_short(given[0])!r}. "
+            "Give a text with words."
+        )
+    for sentence in _notes(given, scores, scored):
+        print_note(sentence)
     if as_json:
         for text, one in zip(given, scores, strict=True):
             print_json({"text": text, **_fields(one, scored if tokens else None)})
@@ -77,6 +84,30 @@ def score_command(
     if tokens:
         _show_tokens(scored, scores)
     _show_texts(given, scores)
+
+
+def _notes(
+    texts: Sequence[str], scores: Sequence[TextScore], model: ModelUnderTest
+) -> Iterator[str]:
+    """What a reader should know of the scores: texts without tokens, and those mostly unknown."""
+    from tidemask.tasks.zero_shot.text_tokens import is_mostly_unknown
+
+    empty = [text for text, score in zip(texts, scores, strict=True) if not score.num_tokens]
+    unknown = [
+        text
+        for text, score in zip(texts, scores, strict=True)
+        if is_mostly_unknown(score.token_ids, model.tokenizer)
+    ]
+    for found, what in (
+        (empty, "no token, and so no perplexity"),
+        (
+            unknown,
+            "mostly unknown tokens, so that their scores say little of the model",
+        ),
+    ):
+        if found:
+            first = _short(found[0])
+            yield f"{len(found)} of {len(texts)} texts have {what}; the first is {first!r}."
 
 
 def _fields(score: TextScore, model: ModelUnderTest | None) -> Mapping[str, Any]:
@@ -97,7 +128,7 @@ def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
     from tidemask.tasks.zero_shot.pll import pseudo_perplexity
 
     rows = [
-        [_short(text), f"{score.num_tokens:,}", f"{score.pll:,.3f}", f"{score.pppl:,.2f}"]
+        [_short(text), f"{score.num_tokens:,}", f"{score.pll:,.3f}", _perplexity(score.pppl)]
         for text, score in zip(texts, scores, strict=True)
     ]
     if len(rows) > 1:
@@ -111,6 +142,10 @@ def _show_texts(texts: Sequence[str], scores: Sequence[TextScore]) -> None:
             f"{len(cut)} of {len(scores)} texts are longer than the model, and were read in "
             f"{sum(score.num_windows for score in cut)} windows."
         )
+
+
+def _perplexity(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.2f}"
 
 
 def _show_tokens(model: ModelUnderTest, scores: Sequence[TextScore]) -> None:

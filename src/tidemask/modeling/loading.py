@@ -61,7 +61,8 @@ def load_model(directory: Path) -> PreTrainedModel:
     """A masked language model from a local directory in the format of transformers.
 
     Raises:
-        UserError: there is no loadable model, or it has no weights that predict masked tokens.
+        UserError: there is no loadable model, it has no weights that predict masked tokens, or one
+            that is not finite.
     """
     if not (directory / "config.json").is_file():
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
@@ -86,6 +87,7 @@ def load_model(directory: Path) -> PreTrainedModel:
             "Expected a masked language model. Name one, or train its head with `tidemask pretrain "
             "model.warm_start=...`."
         )
+    check_finite(model, str(directory))
     _copy_out_of_file(model)
     found: PreTrainedModel = model
     return found
@@ -101,7 +103,8 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
 
     Raises:
         UserError: there is no such model, it is not a masked language model, it needs code of its
-            own, its files are damaged, or none of its weights fits its configuration.
+            own, its files are damaged, none of its weights fits its configuration, or one is not
+            finite.
     """
     expected = "a directory with a config.json"
     directory = local_directory(name, setting="model.warm_start", expected=expected)
@@ -142,6 +145,7 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             f"no weights of this model: {name} holds none that its configuration "
             f"({config.model_type}) names. Expected weights and config.json of one model."
         )
+    check_finite(model, name)
     _copy_out_of_file(model)
     return StartingWeights(model, absent)
 
@@ -154,6 +158,26 @@ def _copy_out_of_file(model: PreTrainedModel) -> None:
     """
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
+
+
+def check_finite(model: PreTrainedModel, place: str) -> None:
+    """Refuse a model with an infinite weight or NaN, whose every number would be wrong.
+
+    Args:
+        model: as it was loaded.
+        place: directory or name, for the message.
+
+    Raises:
+        UserError: names the first such parameter.
+    """
+    for name, weight in model.named_parameters():
+        num_wrong = weight.numel() - int(torch.isfinite(weight).sum())
+        if num_wrong:
+            raise UserError(
+                f"weights that are not finite: {place}: {name} has {num_wrong:,} of "
+                f"{weight.numel():,} values that are infinite or NaN. Its training diverged, or "
+                "the file is damaged. Take an earlier checkpoint, or another model."
+            )
 
 
 def _check_sizes(name: str, mismatched: Collection[tuple[str, Any, Any]]) -> None:

@@ -20,7 +20,7 @@ from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
-from tidemask.modeling.loading import encoder_is_absent, load_model, quietly
+from tidemask.modeling.loading import check_finite, encoder_is_absent, load_model, quietly
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.system_errors import raise_out_of_memory
 
@@ -176,6 +176,7 @@ class ModelUnderTest:
                 f"no weights of this model: {self.directory} holds none that its configuration "
                 f"({settings.model_type}) names. Expected weights and config.json of one model."
             )
+        check_finite(model, str(self.directory))
         return model.to(self.device)  # type: ignore[no-any-return]
 
     def _random(self, auto_class: Any, config: Any, seed: int) -> PreTrainedModel:

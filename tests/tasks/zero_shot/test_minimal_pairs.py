@@ -73,7 +73,7 @@ def _scores(rows: list[tuple[str, str, str, bool]]) -> PairScores:
     pairs = [_pair("a", "b", *groups) for *groups, _ in rows]
     good = np.array([1.0 if right else -1.0 for *_, right in rows])
     nothing = np.zeros(len(rows), np.bool_)
-    return PairScores(pairs, good, np.zeros(len(rows)), nothing, nothing)
+    return PairScores(pairs, good, np.zeros(len(rows)), nothing, nothing, nothing)
 
 
 def test_minimal_pairs_average_over_paradigms_and_over_pairs() -> None:

@@ -57,7 +57,7 @@ def fill_masks(
 
     Raises:
         UserError: no mask in the text, a text that is not UTF-8 or too long for the model, a
-            tokenizer of another model, or `top` below 1.
+            tokenizer of another model, `top` below 1, or predictions that are not finite.
     """
     vocab_size = int(model.config.vocab_size)
     if not 1 <= top <= vocab_size:
@@ -85,6 +85,11 @@ def fill_masks(
     inputs = torch.tensor([ids], device=model.device)
     logits = model(**unpadded(model, inputs)).logits
     probabilities = logits[0, places].float().softmax(-1)
+    if not bool(torch.isfinite(probabilities).all()):
+        raise UserError(
+            "predictions are not finite: the weights of the model are damaged, or its training "
+            "diverged. Take an earlier checkpoint, or another model."
+        )
     best = probabilities.topk(top, dim=-1)
     return [
         [Filling(_shown(tokenizer, i), i, p) for p, i in zip(*columns, strict=True)]

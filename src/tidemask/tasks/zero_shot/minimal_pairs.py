@@ -31,6 +31,7 @@ from tidemask.tasks.zero_shot.pair_files import (
     read_pairs,
 )
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
+from tidemask.tasks.zero_shot.text_tokens import is_mostly_unknown
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class PairScores:
         bad: PLL of each other sentence, nats, float64 [P].
         is_alike: whether the tokenizer gave both sentences the same tokens, bool [P].
         is_cut: whether a sentence was longer than the model and its end was cut off, bool [P].
+        is_unknown: whether most tokens of a sentence are the unknown token, bool [P].
     """
 
     pairs: Sequence[Pair]
@@ -50,6 +52,7 @@ class PairScores:
     bad: Floats
     is_alike: NDArray[np.bool_]
     is_cut: NDArray[np.bool_]
+    is_unknown: NDArray[np.bool_]
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
@@ -82,10 +85,11 @@ class PairScores:
         return metrics
 
     def notes(self) -> tuple[str, ...]:
-        """Notes on pairs with the same tokens in both sentences, and on sentences that were cut."""
+        """Notes on pairs of the same tokens twice, and on sentences that are cut or unknown."""
         kinds = (
             (self.is_alike, "have the same tokens in both sentences and count as wrong"),
             (self.is_cut, "are longer than the model and lost their ends"),
+            (self.is_unknown, "are mostly unknown tokens, so that they say little of the model"),
         )
         return tuple(
             f"{int(rows.sum())} of {len(self.pairs)} pairs {what}; "
@@ -140,7 +144,15 @@ def score_pairs(
         np.array_equal(good.ids, bad.ids) for good, bad in zip(texts[::2], texts[1::2], strict=True)
     ]
     is_cut = np.array([text.num_left_out > 0 for text in texts])
-    return PairScores(pairs, plls[::2], plls[1::2], np.array(is_alike), is_cut[::2] | is_cut[1::2])
+    is_unknown = np.array([is_mostly_unknown(text.targets, tokenizer) for text in texts])
+    return PairScores(
+        pairs,
+        good=plls[::2],
+        bad=plls[1::2],
+        is_alike=np.array(is_alike),
+        is_cut=is_cut[::2] | is_cut[1::2],
+        is_unknown=is_unknown[::2] | is_unknown[1::2],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

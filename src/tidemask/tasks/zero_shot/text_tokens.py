@@ -170,6 +170,17 @@ class ScoringTokenizer:
         return TextTokens(ids, first, first + _word_ends(text, starts, encoding.word_ids))
 
 
+def is_mostly_unknown(token_ids: Sequence[int] | Ids, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a tokenizer has no entry for more than half of a text, so that its scores say little.
+
+    Args:
+        token_ids: of the text, special tokens around it left out.
+        tokenizer: that gave them.
+    """
+    num_unknown = int(np.sum(np.asarray(token_ids) == tokenizer.unk_token_id))
+    return 2 * num_unknown > len(token_ids)
+
+
 def check_largest_id(largest: int, vocab_size: int) -> None:
     """Refuse ids that a model does not have.
 
