@@ -33,6 +33,8 @@ def fill_command(
             "Most tokens of the text are unknown to the model's tokenizer, so that the words say "
             "little."
         )
+    for note in model.notes:
+        print_note(note)
     several = len(fillings) > 1
     for number, candidates in enumerate(fillings, start=1):
         if as_json:

@@ -63,6 +63,8 @@ def score_command(
         raise UserError("no text to score. Give texts, or a file of them with --file.")
     scored = newest_model(target)
     model, tokenizer = scored.masked_lm(), scored.tokenizer
+    for note in scored.notes:
+        print_note(note)
     settings = ScoringSettings(variant=variant, precision=precision)
     with progress_display() as display:
         device = model.device.type

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from tidemask.evaluation.result_store import ResultStore, SeedResult
@@ -42,7 +43,7 @@ def seed_results(
         yield saved
         return
     begun = time.perf_counter()
-    measured = task.measure(model_under_test, on_progress)
+    measured = _with_notes(task.measure(model_under_test, on_progress), model_under_test)
     result = SeedResult(seed=None, metrics=measured.metrics, notes=measured.notes)
     store.save(result, seconds=time.perf_counter() - begun, trials={})
     yield result
@@ -88,6 +89,7 @@ def _one_seed(
                 measured = task.trial(
                     model_under_test, seed=seed, learning_rate=rate, on_progress=on_progress
                 )
+                measured = _with_notes(measured, model_under_test)
             except DivergedError:
                 if len(trials) == 0 and rate == rates[-1]:
                     raise
@@ -105,6 +107,10 @@ def _one_seed(
     )
     store.save(result, seconds=time.perf_counter() - begun, trials=trials)
     return result
+
+
+def _with_notes(measured: Measured, model_under_test: ModelUnderTest) -> Measured:
+    return replace(measured, notes=(*model_under_test.notes, *measured.notes))
 
 
 def best_rate(scores: dict[float, float]) -> float:

@@ -26,7 +26,9 @@ from tidemask.modeling.configuration import (
     first_sentence,
     set_dropout,
 )
+from tidemask.modeling.wrapped_weights import load_unwrapped
 from tidemask.pretrained import from_pretrained
+from tidemask.progress import NoteCallback, ignore
 from tidemask.system_errors import raise_out_of_memory
 
 
@@ -51,14 +53,20 @@ class StartingWeights:
     Attributes:
         model: in float32.
         absent: names of the weights that were not saved with it, and are freshly initialised.
+        note: on the names of its weights, one sentence.
     """
 
     model: PreTrainedModel
     absent: tuple[str, ...]
+    note: str | None = None
 
 
-def load_model(directory: Path) -> PreTrainedModel:
+def load_model(directory: Path, on_note: NoteCallback = ignore) -> PreTrainedModel:
     """A masked language model from a local directory in the format of transformers.
+
+    Args:
+        directory: config.json and weights.
+        on_note: called with what a user should know of the names of its weights.
 
     Raises:
         UserError: there is no loadable model, it has no weights that predict masked tokens, or one
@@ -68,12 +76,11 @@ def load_model(directory: Path) -> PreTrainedModel:
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
     try:
         with quietly():
-            model, report = from_pretrained(
+            model, report, note = load_unwrapped(
                 AutoModelForMaskedLM,
                 directory,
                 config=from_pretrained(AutoConfig, directory),
                 dtype=torch.float32,
-                output_loading_info=True,
             )
     except UserError:
         raise
@@ -89,6 +96,8 @@ def load_model(directory: Path) -> PreTrainedModel:
         )
     check_finite(model, str(directory))
     _copy_out_of_file(model)
+    if note:
+        on_note(note)
     found: PreTrainedModel = model
     return found
 
@@ -115,13 +124,12 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             config = from_pretrained(AutoConfig, place)
             check_masked_lm(config, name)
             set_dropout(config, dropout)
-            model, report = from_pretrained(
+            model, report, note = load_unwrapped(
                 AutoModelForMaskedLM,
                 place,
                 config=config,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # so that the report names them; refused below
-                output_loading_info=True,
             )
     except UserError:
         raise
@@ -147,7 +155,7 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
         )
     check_finite(model, name)
     _copy_out_of_file(model)
-    return StartingWeights(model, absent)
+    return StartingWeights(model, absent, note)
 
 
 def _copy_out_of_file(model: PreTrainedModel) -> None:

@@ -174,7 +174,7 @@ def _warm_start(name: str, dropout: float | None, data: CorpusInputs, seed: int)
     weights = load_starting_weights(name, dropout=dropout, seed=seed)
     unchecked = check_vocabulary(name, weights.model, data)
     check_length(name, weights.model, data)
-    notes = [unchecked] if unchecked else []
+    notes = [note for note in (weights.note, unchecked) if note]
     if weights.absent:
         notes.append(
             f"{name} has no weights for {_listed(weights.absent)}; they start from random ones."

@@ -11,6 +11,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.configuration import missing_positions
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
+from tidemask.modeling.wrapped_weights import how_to_resize
 from tidemask.paths import given_path
 from tidemask.runs.corpus_inputs import CorpusInputs
 
@@ -58,17 +59,25 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
     num_ids = int(embeddings.weight.shape[0])
     directory = given_path(name, "model.warm_start")
     is_bare = directory.is_dir() and not any((directory / f).is_file() for f in _TOKENIZER_FILES)
+    size = data.vocabulary.size
     if is_bare:
-        fits = num_ids == data.vocabulary.size
-    else:
-        own = load_tokenizer(name).fingerprint
-        fits = own == data.corpus.manifest.tokenizer_fingerprint
-        fits = fits and num_ids >= data.vocabulary.size
-    if not fits:
+        if num_ids != size:
+            raise UserError(
+                f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
+                f"{data.corpus.root} (vocab_size={size}), and {name} has no tokenizer. Put its own "
+                "tokenizer there, and prepare the text with it (--tokenizer)."
+            )
+    elif load_tokenizer(name).fingerprint != data.corpus.manifest.tokenizer_fingerprint:
         raise UserError(
             f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
-            f"{data.corpus.root} (vocab_size={data.vocabulary.size}) have different "
-            f"tokenizers. Prepare the text with tokenizer={name} (--tokenizer)."
+            f"{data.corpus.root} (vocab_size={size}) have different tokenizers. Prepare the text "
+            f"with tokenizer={name} (--tokenizer)."
+        )
+    elif num_ids < size:
+        raise UserError(
+            f"fewer embeddings than tokens: {name} has {num_ids} rows of embeddings, and its "
+            f"tokenizer, with which {data.corpus.root} was prepared, has {size} ids. "
+            f"{how_to_resize(name, size)}"
         )
     if is_bare:
         return f"{name} has no tokenizer; that the corpus was made with its own was not checked."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.letter_case import case_note
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
 from tidemask.modeling.loading import check_finite, encoder_is_absent, load_model, quietly
+from tidemask.modeling.wrapped_weights import how_to_resize, load_unwrapped
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.system_errors import raise_out_of_memory
 
@@ -36,29 +38,35 @@ class ModelUnderTest:
         tokenizer_directory: its tokenizer.
         is_random: whether random weights replace its own.
         device: where it is evaluated.
+        notes: what a reader of its scores should know, one sentence each; of what was loaded so
+            far.
     """
 
     directory: Path
     tokenizer_directory: Path
     is_random: bool = False
     device: str = "cpu"
+    notes: list[str] = field(default_factory=list, init=False, compare=False)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Its tokenizer, a fast one.
 
         Raises:
-            UserError: there is none, or it has more entries than the model has.
+            UserError: there is none, or it has more ids than the model has.
         """
-        tokenizer = self._loaded_tokenizer.tokenizer
+        tokenizer, size = self._loaded_tokenizer.tokenizer, self._loaded_tokenizer.vocab_size
         tokenizer.padding_side = "right"  # outputs are cut to the length of their example
         num_ids = int(self._config().vocab_size)
-        if len(tokenizer) > num_ids:
+        if size > num_ids:
             raise UserError(
-                f"tokenizer of another model: {self.tokenizer_directory} has {len(tokenizer)} "
-                f"entries, {self.directory} has vocab_size={num_ids}. Put the model's own "
-                "tokenizer there."
+                f"tokenizer of another model, or with tokens that were added: "
+                f"{self.tokenizer_directory} has {size} ids, {self.directory} has "
+                f"vocab_size={num_ids}. Put the model's own tokenizer there. Or: "
+                f"{how_to_resize(self.directory, size)}"
             )
+        if note := case_note(tokenizer, str(self.tokenizer_directory)):
+            self._note(note)
         return tokenizer
 
     @property
@@ -134,7 +142,7 @@ class ModelUnderTest:
         if self.is_random:
             model = self._random(AutoModelForMaskedLM, self._config(), seed)
         else:
-            model = load_model(self.directory)
+            model = load_model(self.directory, self._note)
         placed: PreTrainedModel = model.to(self.device)  # type: ignore[arg-type]
         placed.train(False)
         return placed
@@ -159,12 +167,8 @@ class ModelUnderTest:
         try:
             with quietly(), torch.random.fork_rng():
                 torch.manual_seed(seed)
-                model, report = from_pretrained(
-                    auto_class,
-                    self.directory,
-                    config=settings,
-                    dtype=torch.float32,
-                    output_loading_info=True,
+                model, report, note = load_unwrapped(
+                    auto_class, self.directory, config=settings, dtype=torch.float32
                 )
         except UserError:
             raise
@@ -177,7 +181,13 @@ class ModelUnderTest:
                 f"({settings.model_type}) names. Expected weights and config.json of one model."
             )
         check_finite(model, str(self.directory))
+        if note:
+            self._note(note)
         return model.to(self.device)  # type: ignore[no-any-return]
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def _random(self, auto_class: Any, config: Any, seed: int) -> PreTrainedModel:
         with quietly(), torch.random.fork_rng():

@@ -1,0 +1,40 @@
+"""A cased vocabulary under a tokenizer that lower-cases, as with `vocab.txt` alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from transformers import AutoTokenizer
+
+from prose import text
+from tidemask.corpus.tokenizing.letter_case import case_note
+from trained_tokenizer import train_tokenizer
+
+SPECIAL = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def _vocabulary_alone(directory: Path, *, lowercase: bool) -> Path:
+    """A BERT of a vocabulary that was trained with or without capitals, and no other file of it."""
+    trained = train_tokenizer(text(40).splitlines(), vocab_size=300, lowercase=lowercase).tokenizer
+    entries = [entry for entry in trained.get_vocab() if entry not in SPECIAL]
+    directory.mkdir()
+    (directory / "vocab.txt").write_text("\n".join([*SPECIAL, *sorted(entries)]) + "\n")
+    (directory / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    return directory
+
+
+def test_letter_case_of_a_cased_vocabulary_is_told_apart(tmp_path: Path) -> None:
+    cased = _vocabulary_alone(tmp_path / "cased", lowercase=False)
+    tokenizer = AutoTokenizer.from_pretrained(cased)
+    note = case_note(tokenizer, "there") or ""
+    with_capitals = [e for e in tokenizer.get_vocab() if e != e.lower() and e not in SPECIAL]
+    assert with_capitals
+    assert "there lower-cases text" in note
+    assert "set do_lower_case to false in its tokenizer_config.json" in note
+    (cased / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    tokenizer = AutoTokenizer.from_pretrained(cased)
+    assert case_note(tokenizer, "there") is None
+    assert "Marta" in tokenizer.tokenize("Marta")
+    uncased = _vocabulary_alone(tmp_path / "uncased", lowercase=True)
+    assert case_note(AutoTokenizer.from_pretrained(uncased), "there") is None
