@@ -20,6 +20,9 @@ from tidemask.paths import check_plain_files
 _FILES = ("config.json", "tokenizer_config.json")
 """Where a directory names its own classes, under `auto_map`."""
 
+_MAX_LAYERS = 1000
+"""Layers are made one after the other, whatever memory there is."""
+
 
 def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
     """What an auto class of transformers loads from a directory, a file, or the hub.
@@ -41,7 +44,7 @@ def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
         options["local_files_only"] = True
     with _refusing_own_code(place):
         loaded = auto_class.from_pretrained(str(place), trust_remote_code=False, **options)
-    _check_attention(loaded, place)
+    _check_config(loaded, place)
     return loaded
 
 
@@ -58,7 +61,7 @@ def from_config(auto_class: Any, config: Any, **options: Any) -> Any:
         Exception: whatever transformers raises for a configuration that it cannot use.
     """
     place = str(getattr(config, "_name_or_path", "") or "the configuration")
-    _check_attention(config, place)
+    _check_config(config, place)
     with _refusing_own_code(place):
         return auto_class.from_config(config, trust_remote_code=False, **options)
 
@@ -88,8 +91,14 @@ def _naming_file(place: Path) -> Path:
     return place
 
 
-def _check_attention(loaded: Any, place: str | Path) -> None:
-    """Refuse a kernel of the hub, `owner/name`, as a configuration's attention implementation."""
+def _check_config(loaded: Any, place: str | Path) -> None:
+    """Refuse a configuration with a kernel of the hub, `owner/name`, or with endless layers."""
+    num_layers = getattr(loaded, "num_hidden_layers", 0)
+    if isinstance(num_layers, int) and num_layers > _MAX_LAYERS:
+        raise UserError(
+            f"model too deep: {place}: num_hidden_layers={num_layers}. Expected at most "
+            f"{_MAX_LAYERS}. Correct its config.json."
+        )
     named = getattr(loaded, "_attn_implementation", None)
     if "/" in str(named or ""):
         raise UserError(

@@ -29,6 +29,20 @@ _SETTINGS_OF_GLIBC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC
 """Environment variables by which a user chooses the thresholds; `mallopt` would override them."""
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def max_workers() -> int:
+    """Processes that may be asked for here, with room to spare for those that wait.
+
+    A thousand times as many as there are cores do no more work, and a machine that has them all at
+    once in its memory stands still.
+    """
+    return max(16, 4 * available_cores())
+
+
 def is_launched() -> bool:
     """Whether a launcher (torchrun, `accelerate launch`) started this process beside others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -16,6 +16,12 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
+MAX_INTEGER = 1 << 53
+"""No setting is a larger integer; floats and native code would take some of them for others."""
+
+MAX_BATCH = 1 << 16
+"""Of sequences, micro-batches or tokens of a sequence in one step; more is a slip of the pen."""
+
 
 class Settings:
     """Marks a frozen dataclass as settings that a configuration file may set.
@@ -24,8 +30,9 @@ class Settings:
     component that owns settings need not import it.
 
     Raises:
-        ValueError: a field of another type than it declares. A number of another library becomes
-            Python's own, and a list becomes a tuple, so that settings can be written and hashed.
+        ValueError: a field of another type than it declares, or a giant integer. A number of
+            another library becomes Python's own, and a list becomes a tuple, so that settings can
+            be written and hashed.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -37,6 +44,8 @@ class Settings:
             fitted = _fitted(given, kind)
             if fitted is _UNFIT:
                 raise ValueError(f"{name}={shown(given)}. Expected {_described(kind)}.")
+            if isinstance(fitted, int) and abs(fitted) >= MAX_INTEGER:
+                raise ValueError(f"{name}={shown(given)}. Expected a number below 2**53.")
             object.__setattr__(self, name, fitted)
 
 

@@ -23,6 +23,7 @@ from tidemask.cli.interrupts import interruptible
 from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
 from tidemask.paths import given_path
+from tidemask.processes import available_cores
 from tidemask.run_record import RunDirectory, read_metrics
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def demo_command(
         str, typer.Option("--out", metavar="PATH", help="Directory for corpus, runs and report.")
     ] = "tidemask-demo",
     steps: Annotated[
-        int, typer.Option("--steps", min=20, help="Optimizer steps of each run.")
+        int, typer.Option("--steps", min=20, max=1_000_000, help="Optimizer steps of each run.")
     ] = 1350,
 ) -> None:
     """Prepare text that every installation has, pre-train four policies on it, and compare them.
@@ -149,8 +150,6 @@ def _run_in_parallel(
     commands: dict[RunDirectory, list[str]], *, steps: int, display: ProgressDisplay
 ) -> None:
     """Run all commands, as many at once as there are cores; a failure stops the others."""
-    from tidemask.corpus.prepare import available_cores
-
     waiting = list(commands.items())
     running: dict[RunDirectory, subprocess.Popen[str]] = {}
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -30,24 +30,20 @@ from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout
 from tidemask.corpus.store.shards import SplitWriter
 from tidemask.corpus.tagging.taggers import load_tagger
-from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import MAX_VOCAB_SIZE, CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
 from tidemask.paths import given_path
+from tidemask.processes import available_cores, max_workers
 from tidemask.progress import ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
-from tidemask.settings import check_at_least, check_share_below_one
+from tidemask.settings import check_integer, check_share_below_one
 from tidemask.system_errors import named_causes
 
 logger = logging.getLogger(__name__)
 
 READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
 """Names of the stages for the progress callback; each counts documents."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +58,8 @@ class PrepareSettings:
     """Directory or hub name of a fast tokenizer with mask and pad token; `None` trains one."""
 
     vocab_size: int = 8192
-    """Maximum entries of a tokenizer that is trained, 64 or more. The default suits one to a
-    hundred million words: few rare entries, and a tiny model is not mostly embeddings."""
+    """Maximum entries of a tokenizer that is trained, in [64, `MAX_VOCAB_SIZE`]. The default suits
+    one to a hundred million words: few rare entries, and a tiny model is not mostly embeddings."""
 
     lowercase: bool = True
     """Whether a tokenizer that is trained drops case and accents, as bert-base-uncased does."""
@@ -78,12 +74,13 @@ class PrepareSettings:
     """Share of the documents in the held-out split, in [0, 1)."""
 
     workers: int = field(default_factory=available_cores)
-    """Processes that tag and tokenise, 1 or more. By default as many as there are cores."""
+    """Processes that tag and tokenise, 1 to `max_workers`. By default as many as there are
+    cores."""
 
     def __post_init__(self) -> None:
         try:
-            check_at_least("vocab_size", self.vocab_size, 64)
-            check_at_least("workers", self.workers, 1)
+            check_integer("vocab_size", self.vocab_size, minimum=64, below=MAX_VOCAB_SIZE + 1)
+            check_integer("workers", self.workers, minimum=1, below=max_workers() + 1)
             check_share_below_one("held_out", self.held_out)
         except ValueError as error:
             raise UserError(f"setting outside its range: {error}") from error

@@ -22,7 +22,7 @@ from tidemask.evaluation.targets import Target, target_of
 from tidemask.modeling.precision import usual_device
 from tidemask.modeling.settings import ModelSettings
 from tidemask.paths import given_path
-from tidemask.processes import keep_freed_memory
+from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import Overrides, load_settings, read_settings
@@ -103,8 +103,11 @@ def evaluate(
     if not isinstance(checkpoints, str):
         steps = [checkpoints] if isinstance(checkpoints, int) else checkpoints
         checkpoints = ",".join(map(str, steps))
-    if jobs < 0:
-        raise UserError(f"number of processes outside its range: jobs={jobs}. Expected at least 0.")
+    if not 0 <= jobs <= max_workers():
+        raise UserError(
+            f"number of processes outside its range: jobs={jobs}. Expected a number in "
+            f"[0, {max_workers()}]."
+        )
     names = [str(target) for target in ([targets] if isinstance(targets, str | Path) else targets)]
     locations = TaskDataLocations(
         root=None if tasks_from is None else given_path(tasks_from, "tasks_from"),

@@ -22,11 +22,15 @@ from torch import Tensor
 from tidemask.masking.batch import Batch
 from tidemask.masking.bitmask import as_mask, below
 from tidemask.masking.noise import Purpose, Streams, positions_of
-from tidemask.settings import Settings, check_at_least
+from tidemask.settings import Settings, check_integer
 
 MaskingUnit = Literal["token", "word", "span"]
 """`token`: every position by itself. `word`: all subwords of a word together. `span`: a run of
 adjacent words, or tokens."""
+
+
+_MAX_SPAN = 1000
+"""Each possible length is an operation on every batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class SpanLengths(Settings):
     p: float = 0.2
     """Chance that a span ends at its next element, in (0, 1]."""
     longest: int = 10
-    """Maximum number of elements of a span, at least 1."""
+    """Maximum number of elements of a span, 1 to 1000."""
     of: Literal["word", "token"] = "word"
     """What a span's elements are."""
 
@@ -53,7 +57,7 @@ class SpanLengths(Settings):
         super().__post_init__()
         if not 0.0 < self.p <= 1.0:
             raise ValueError(f"p={self.p:g}. Expected a number in (0, 1].")
-        check_at_least("longest", self.longest, 1)
+        check_integer("longest", self.longest, minimum=1, below=_MAX_SPAN + 1)
 
     @cached_property
     def cumulative(self) -> list[float]:

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from tidemask.errors import UserError, did_you_mean
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
-from tidemask.paths import given_path
+from tidemask.paths import check_plain_files, given_path
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings, shown
@@ -161,8 +161,10 @@ def read_run_config(path: Path) -> RunConfig:
     """The configuration of a run from its run.yaml.
 
     Raises:
-        UserError: the file is missing, damaged, or holds settings that are wrong.
+        UserError: the file is missing, damaged, or holds settings that are wrong; or something in
+            the directory of the run is a pipe or a device.
     """
+    check_plain_files(path.parent)
     return _checked(RunConfig, read_yaml(path), str(path))
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError, missing_package, one_line
+from tidemask.paths import check_plain_files
 from tidemask.reading import parse_json
 from tidemask.system_errors import raise_out_of_memory
 
@@ -154,6 +155,7 @@ class TaskData:
                 f"with train.jsonl and dev.jsonl. Name the directory that holds those "
                 "of all tasks as `tasks_from` (--tasks-from)."
             )
+        check_plain_files(self.directory)
         return self.directory
 
     @cached_property
@@ -162,6 +164,7 @@ class TaskData:
         if self.directory is not None:
             if not (self.directory / "dataset_dict.json").is_file():
                 return None
+            check_plain_files(self.directory)
             datasets = _datasets_library(self.task)
             with _without_bars(datasets):
                 return dict(datasets.load_from_disk(str(self.directory)))

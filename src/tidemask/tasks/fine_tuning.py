@@ -36,8 +36,17 @@ from tidemask.modeling.precision import (
     usual_device,
 )
 from tidemask.progress import ProgressCallback, ignore
-from tidemask.settings import Settings, check_at_least, check_share, check_share_below_one
+from tidemask.settings import (
+    MAX_BATCH,
+    Settings,
+    check_at_least,
+    check_integer,
+    check_share,
+    check_share_below_one,
+)
 from tidemask.tasks.predicting import Collator, Feature
+
+_MAX_SEEDS, _MAX_EPOCHS = 1000, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +81,17 @@ class FineTuneSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("batch_size", "num_seeds"):
-            check_at_least(name, getattr(self, name), 1)
+        check_integer("batch_size", self.batch_size, minimum=1, below=MAX_BATCH + 1)
+        check_integer("num_seeds", self.num_seeds, minimum=1, below=_MAX_SEEDS + 1)
         for name in ("weight_decay", "adam_epsilon", "max_grad_norm", "max_train_examples"):
             check_at_least(name, getattr(self, name), 0)
-        check_at_least("max_length", self.max_length, 8)
+        check_integer("max_length", self.max_length, minimum=8, below=MAX_BATCH + 1)
         check_share("warmup_share", self.warmup_share)
         check_share_below_one("adam_beta2", self.adam_beta2)
-        if not 0 < self.epochs < float("inf"):
-            raise ValueError(f"epochs={self.epochs:g}. Expected a number above 0.")
+        if not 0 < self.epochs <= _MAX_EPOCHS:
+            raise ValueError(
+                f"epochs={self.epochs:g}. Expected a number above 0 and at most {_MAX_EPOCHS:,}."
+            )
         if not self.learning_rates:
             raise ValueError("learning_rates=[]. Expected at least one.")
         for rate in self.learning_rates:

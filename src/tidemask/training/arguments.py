@@ -16,12 +16,27 @@ from tidemask.modeling.precision import (
     check_precision,
     usual_device,
 )
-from tidemask.settings import Settings, check_at_least, check_integer, check_share_below_one
+from tidemask.settings import (
+    MAX_BATCH,
+    Settings,
+    check_at_least,
+    check_integer,
+    check_share_below_one,
+)
 from tidemask.training.sharding import Sharding, sharding_arguments
 from tidemask.training.trackers import AUTO, named_trackers
 
 MAX_COUNT = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
+
+_MAX_LOADER_WORKERS = 64
+"""Of each training process; they only read, for the masks are drawn where the step is done."""
+
+_MAXIMA = {
+    "micro_batch_size": MAX_BATCH,
+    "gradient_accumulation_steps": MAX_BATCH,
+    "loader_workers": _MAX_LOADER_WORKERS,
+}
 
 LENGTHS = ("max_steps", "max_epochs", "max_tokens")
 """Settings that say how long a run is; one of them is set."""
@@ -96,7 +111,7 @@ class TrainingSettings(Settings):
     keep_checkpoints: int = 3
     """Newest checkpoints that are kept; 0 keeps all."""
     loader_workers: int = 0
-    """Processes that read ahead; 0 reads in the training process."""
+    """Processes that read ahead, at most 64; 0 reads in the training process."""
     sharding: Sharding = "none"
     """Whether each of several processes holds the whole model (`none`) or a shard (`fsdp2`)."""
     report_to: str | tuple[str, ...] = AUTO
@@ -112,9 +127,9 @@ class TrainingSettings(Settings):
             check_at_least(name, getattr(self, name), 1)
         for name in _FROM_ZERO:
             check_at_least(name, getattr(self, name), 0)
-        for name in _COUNTS:
-            if getattr(self, name) > MAX_COUNT:
-                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {MAX_COUNT}.")
+        for name, maximum in _MAXIMA.items():
+            if getattr(self, name) > maximum:
+                raise ValueError(f"{name}={getattr(self, name)}. Expected at most {maximum}.")
         for name in ("adam_beta1", "adam_beta2"):
             check_share_below_one(name, getattr(self, name))
         if self.head == "cut_cross_entropy" and self.precision == "float32":

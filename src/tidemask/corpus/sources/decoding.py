@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from tidemask.errors import UserError
+from tidemask.paths import check_plain_file
 from tidemask.system_errors import why_refused
 
 MAX_LINE_CHARACTERS = 1 << 16
@@ -87,6 +88,7 @@ def _decode(path: Path, data: bytes, offset: int, *, final: bool) -> tuple[str, 
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
+    check_plain_file(path)
     num_bytes = 0
     try:
         with _open(path) as file:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.paths import check_utf8, given_path
+from tidemask.paths import check_plain_file, check_utf8, given_path
 from tidemask.system_errors import why_refused
 
 KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")
@@ -120,6 +120,7 @@ def _matches(pattern: str | Path) -> list[Path]:
             raise UserError(f"no text file in the directory: {path}. {_expected_endings()}")
         return files
     if path.exists():
+        check_plain_file(path)
         if not _has_known_ending(path):
             raise UserError(f"unknown file ending: {path}. {_expected_endings()}")
         return [path]

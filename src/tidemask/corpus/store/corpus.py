@@ -19,7 +19,7 @@ from tidemask.corpus.store.split import CorpusSplit, check_file
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.file_notes import FileNote
-from tidemask.paths import given_path
+from tidemask.paths import check_plain_files, given_path
 from tidemask.system_errors import named_causes, raise_out_of_memory, refusal
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
@@ -80,6 +80,7 @@ def open_corpus(path: str | Path) -> PreparedCorpus:
             f"no such corpus: {path} is not a directory. Expected one made by `tidemask prepare`. "
             "Check the spelling."
         )
+    check_plain_files(root)
     others = [root / MANIFEST, *sorted((root / TOKENIZER).glob("*"))]
     notes = {path: FileNote.of(path) for path in others if path.is_file()}
     manifest = read_manifest(root / MANIFEST)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.errors import UserError, missing_package, one_line
+from tidemask.paths import check_plain_files
 from tidemask.token_classes import NO_CLASS, UPOS
 
 _UNNEEDED = frozenset(
@@ -84,6 +85,7 @@ def _import_spacy(pipeline: str) -> ModuleType:
 
 
 def _load_pipeline(spacy: ModuleType, pipeline: str) -> Any:  # spaCy's Language, if installed
+    check_plain_files(Path(pipeline))
     try:
         nlp = spacy.load(pipeline)
     except OSError as error:

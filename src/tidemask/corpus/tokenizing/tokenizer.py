@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
+MAX_VOCAB_SIZE = 1 << 22
+"""Entries of a tokenizer; four times as many as the largest that was published for an encoder."""
+
+
 @dataclass(frozen=True)
 class EncodedText:
     """The tokens of one text, without special tokens.
@@ -207,7 +211,13 @@ def load_tokenizer(name: str) -> CorpusTokenizer:
                 f"tokenizer without {kind} token: {name}. Expected a {kind}_token in its "
                 "tokenizer_config.json. Add one, or use the tokenizer of a masked language model."
             )
-    return CorpusTokenizer(tokenizer)
+    loaded = CorpusTokenizer(tokenizer)
+    if loaded.vocab_size > MAX_VOCAB_SIZE:
+        raise UserError(
+            f"vocabulary too large: {name} has an entry of id {loaded.vocab_size - 1}. Expected "
+            f"ids below {MAX_VOCAB_SIZE}. Number its entries from 0, or use another."
+        )
+    return loaded
 
 
 def _load(name: str) -> Any:  # whatever class the directory names

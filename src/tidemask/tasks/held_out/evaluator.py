@@ -23,7 +23,7 @@ from tidemask.masking.corruption import Vocabulary
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import FREQUENCY_BANDS, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
-from tidemask.settings import Settings, check_at_least
+from tidemask.settings import MAX_BATCH, Settings, check_at_least, check_integer
 from tidemask.tasks.held_out.loss import (
     evaluation_mode,
     fixed_maskings,
@@ -31,6 +31,9 @@ from tidemask.tasks.held_out.loss import (
     unigram_entropy,
 )
 from tidemask.tasks.held_out.sums import HeldOutSums, MaskedTokens, Reduce, frequency_bands
+
+_MAX_DRAWS = 1000
+"""The error that the draws leave is then below a thousandth of that of the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +45,11 @@ class HeldOutSettings(Settings):
     sequences: int = 256
     """Sequences read by each measurement during training, evenly spaced; 0 reads all."""
     draws: int = 1
-    """Fixed maskings per ratio during training, at least 1."""
+    """Fixed maskings per ratio during training, 1 to 1000."""
     final_sequences: int = 0
     """Sequences read by the measurement after training; 0 reads all."""
     final_draws: int = 4
-    """Fixed maskings per ratio after training, at least 1."""
+    """Fixed maskings per ratio after training, 1 to 1000."""
     batch_size: int = 64
     """Sequences in one forward pass."""
     at_start: bool | Literal["auto"] = "auto"
@@ -57,8 +60,9 @@ class HeldOutSettings(Settings):
         super().__post_init__()
         for name in ("every_steps", "sequences", "final_sequences"):
             check_at_least(name, getattr(self, name), 0)
-        for name in ("draws", "final_draws", "batch_size"):
-            check_at_least(name, getattr(self, name), 1)
+        check_integer("batch_size", self.batch_size, minimum=1, below=MAX_BATCH + 1)
+        for name in ("draws", "final_draws"):
+            check_integer(name, getattr(self, name), minimum=1, below=_MAX_DRAWS + 1)
 
     def interval(self, max_steps: int) -> int:
         """Steps between two measurements in a run of `max_steps`."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import AutoModelForQuestionAnswering
 
-from tidemask.settings import Settings, check_at_least
+from tidemask.settings import MAX_BATCH, Settings, check_integer
 from tidemask.tasks.data import TaskData, fixed_subset
 from tidemask.tasks.fine_tuned_task import FineTunedTask, TaskFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings
@@ -49,9 +49,9 @@ class SquadSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("max_question_length", "num_best", "max_answer_length"):
-            check_at_least(name, getattr(self, name), 1)
-        check_at_least("max_length", self.max_length, 16)
-        check_at_least("doc_stride", self.doc_stride, 0)
+            check_integer(name, getattr(self, name), minimum=1, below=MAX_BATCH + 1)
+        check_integer("max_length", self.max_length, minimum=16, below=MAX_BATCH + 1)
+        check_integer("doc_stride", self.doc_stride, minimum=0, below=MAX_BATCH + 1)
 
 
 class SquadTask(FineTunedTask[AnswerWindows]):

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.paths import check_utf8, given_path
+from tidemask.paths import check_plain_file, check_utf8, given_path
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
@@ -134,6 +134,7 @@ def read_texts(path: str | Path, unit: TextUnit = "line") -> list[str]:
         UserError: there is no such file, it is not UTF-8, or it has no text in it.
     """
     path = given_path(path, "file")
+    check_plain_file(path)
     if not path.is_file():
         raise UserError(f"no such file: {path}. Expected a text file. Check the spelling.")
     lines = [line.strip() for line in read_lines(path, max_characters=None)]
