@@ -10,13 +10,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tidemask.atomic import append_whole, sync, write_atomically
 from tidemask.errors import UserError, one_line
-from tidemask.reading import read_yaml
+from tidemask.reading import parse_json, read_json, read_yaml
 from tidemask.settings import shown
 from tidemask.system_errors import refusal
 
@@ -171,33 +171,88 @@ class RunDirectory:
         """Versions, device and corpus of the run; empty if they were never written.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or holds values of other types.
         """
-        return _read_json(self.environment) if self.environment.is_file() else {}
+        if not self.environment.is_file():
+            return {}
+        read_json(self.environment, _Environment, what="environment", advice="Delete it.")
+        return read_json(self.environment, dict[str, Any])
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`, in order; a last line without its end is left out.
 
-    A process that is killed may leave a torn last line. Any other line that is not a JSON object
-    means that the file is damaged.
+    A process that is killed may leave a torn last line. Any other line that is not an object of
+    numbers with a step means that the file is damaged.
 
     Raises:
         UserError: the file is missing, or a line before the last is damaged.
     """
     if not path.is_file():
         raise UserError(f"no metrics: {path} does not exist. Has the run logged a step yet?")
-    *lines, _torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    records = []
+    *lines, _torn = path.read_bytes().split(b"\n")
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"damaged metrics: {path}, line {number}: {error}.") from error
-        if not isinstance(record, dict) or "step" not in record:
-            raise UserError(f"damaged metrics: {path}, line {number} is not an object with a step.")
+        record = _record(line, f"metrics: {path}, line {number}")
+        if records and record["step"] <= records[-1]["step"]:
+            raise UserError(
+                f"damaged metrics: {path}, line {number}: step={record['step']} after step "
+                f"{records[-1]['step']}. Expected a later one. Delete the line that is wrong."
+            )
         records.append(record)
     return records
+
+
+def _record(line: bytes, where: str) -> dict[str, Any]:
+    """One line of metrics: a step, and under other names numbers or null."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"damaged {where}: {one_line(error)}.") from error
+    parse_json(text, _Line, where)
+    record: dict[str, Any] = json.loads(text)
+    for name, value in record.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise UserError(
+                f"damaged {where}: {name}={json.dumps(value)[:60]}. Expected a number or null."
+            )
+    return record
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a line of metrics always has, or has as a number where it has it."""
+
+    step: int
+    progress: float = 0.0
+    tokens_seen: float = 0.0
+    predicted_tokens: float = 0.0
+    wall_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.step < 0:
+            raise ValueError(f"step={self.step}. Expected 0 or more")
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """What `environment.json` says of the corpus."""
+
+    path: str
+    fingerprint: str
+    class_share: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Environment:
+    """What `environment.json` may hold, by its types."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str | None = None
+    threads: int | None = None
+    processes: int | None = None
+    engine: str | None = None
+    corpus: _Corpus | None = None
 
 
 def finite_or_null(record: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
@@ -243,13 +298,3 @@ def cut_metrics(path: Path, last_step: int) -> None:
         return
     kept = [record for record in read_metrics(path) if record["step"] <= last_step]
     write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"damaged file: {path}: {one_line(error)}. Delete it.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"damaged file: {path}. Expected a JSON object. Delete it.")
-    return content

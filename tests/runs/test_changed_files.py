@@ -255,3 +255,36 @@ def test_changed_lock_that_another_process_has_ends_the_run(
     assert others
     assert run.metrics.read_text() == ""
     assert _steps(run) == [2]
+
+
+# --- between two parts of a run
+
+
+@pytest.mark.parametrize("how", ["deleted", "shortened"])
+def test_changed_metrics_between_two_parts_are_said(
+    how: str, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """Nobody has the lines any more; the run goes on, and its card copes with what is there."""
+    run, notes = stopped_at(unbroken, 4, tmp_path / "run"), list[str]()
+    lines = run.metrics.read_text().splitlines(keepends=True)
+    if how == "deleted":
+        run.metrics.unlink()
+    else:
+        run.metrics.write_text("".join(lines[:1]))
+    train(run, RunCallbacks(on_note=notes.append))
+    found = 0 if how == "deleted" else 1
+    assert notes[0] == (
+        f"{run.metrics} has {found} of the 4 lines that checkpoint-4 was saved with; the others "
+        "cannot be written again."
+    )
+    assert [line["step"] for line in records(run)] == [*[1, 2, 3, 4][:found], 5, 6]
+    assert same_weights(run, unbroken)
+
+
+def test_changed_metrics_of_a_run_at_its_last_step_leave_a_card(
+    unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run = stopped_at(unbroken, 6, tmp_path / "run")
+    run.metrics.unlink()
+    train(run)
+    assert "6 optimizer steps" in (run.model / "README.md").read_text()

@@ -53,7 +53,7 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
     sections = [
         _title(config),
         "## Use\n\n" + _use(mask_token),
-        "## Training\n\n" + _bullets(_training(config, read_metrics(run.metrics), corpus)),
+        "## Training\n\n" + _bullets(_training(config, _lines_of(run), corpus)),
         "## Data\n\n" + _bullets(_data(corpus)),
         "## Scores\n\n" + _scores(scores),
         "## Limits\n\n" + _limits(config, corpus),
@@ -127,19 +127,24 @@ print(fill("This is a {mask_token}."))
 It predicts masked tokens, and is meant to be fine-tuned, or to be trained further on other text."""
 
 
+def _lines_of(run: RunDirectory) -> list[dict[str, Any]]:
+    return read_metrics(run.metrics) if run.metrics.is_file() else []
+
+
 def _training(
     config: RunConfig, records: Sequence[Mapping[str, Any]], corpus: Manifest
 ) -> list[str]:
-    last = records[-1]
+    last = records[-1] if records else {}  # they were deleted before the run went on
     seen, predicted = last.get(TOKENS_SEEN, 0), last.get(PREDICTED_TOKENS, 0)
     epochs = seen / max(1, corpus.train.num_tokens)
-    realised = [record[REALISED_RATIO] for record in records if REALISED_RATIO in record]
+    realised = [line[REALISED_RATIO] for line in records if line.get(REALISED_RATIO) is not None]
+    at_steps = f"{min(realised):.4f} to {max(realised):.4f}" if realised else "an unknown share"
     lines = [
         f"Recipe `{config.recipe}`: {_provenance(config)}",
         f"Masking ratio: {mean_ratio(config.masking.ratio):.4f} on average over the schedule; at "
-        f"the logged steps {min(realised):.4f} to {max(realised):.4f} of the tokens were masked.",
-        f"{last['step']:,} optimizer steps, {seen:,} tokens seen, special ones included "
-        f"({epochs:.2f} passes over the text), {predicted:,} predicted.",
+        f"the logged steps {at_steps} of the tokens were masked.",
+        f"{config.training.max_steps:,} optimizer steps, {seen:,} tokens seen, special ones "
+        f"included ({epochs:.2f} passes over the text), {predicted:,} predicted.",
         f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
         f"arithmetic in {config.training.precision}, seed {config.training.seed}.",
     ]

@@ -20,7 +20,7 @@ from tidemask.modeling.precision import emulation_note, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.processes import keep_freed_memory
 from tidemask.progress import ignore
-from tidemask.run_record import MetricValue, RunDirectory, cut_metrics
+from tidemask.run_record import MetricValue, RunDirectory, cut_metrics, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
@@ -170,6 +170,14 @@ def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
         return notes
     if point.path is None:
         return [*notes, "No checkpoint was saved yet; starting from the first step."]
+    saved = read_state(point.path).num_lines
+    lines = read_metrics(run.metrics) if run.metrics.is_file() else []
+    found = sum(line["step"] <= _last_logged_step(point) for line in lines)
+    if saved is not None and found != saved:
+        notes.append(
+            f"{run.metrics} has {found:,} of the {saved:,} lines that {point.path.name} was saved "
+            "with; the others cannot be written again."
+        )
     return [*notes, f"Continuing after step {point.step}."]
 
 

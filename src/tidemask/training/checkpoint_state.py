@@ -64,12 +64,14 @@ class CheckpointState(AccountingState):
         identity: what must not change when the run continues.
         unlogged: learning rate and gradient norm of a line of metrics whose evaluation was cut
             short; it is written when the run continues.
+        num_lines: lines of metrics that the run had; `None` in checkpoints of earlier versions.
     """
 
     step: int
     global_batch_size: int
     identity: dict[str, Any]
     unlogged: dict[str, float | None] | None = None
+    num_lines: int | None = None
 
 
 def write_state(directory: Path, state: CheckpointState) -> None:

@@ -28,6 +28,11 @@ class MetricsFile:
         self._lines: list[bytes] = []
         self._note: FileNote | None = None
 
+    @property
+    def num_lines(self) -> int:
+        """Lines of the run so far."""
+        return len(self._lines)
+
     def open(self) -> None:
         """Take the lines that are there as those of the run: it begins, or goes on."""
         content = self.path.read_bytes() if self.path.is_file() else b""

@@ -317,6 +317,7 @@ class MaskedLMTrainer(ShardingTrainer):
             global_batch_size=self._sampler(start_step=0).global_batch_size,
             identity=self.identity,
             unlogged=self.metrics_log.unlogged,
+            num_lines=self.metrics_log.file.num_lines,
             **vars(self.accounting.state()),
         )
         write_state(Path(output_dir), state)

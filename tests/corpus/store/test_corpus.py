@@ -249,7 +249,22 @@ def test_store_refuses_a_damaged_manifest(tmp_path, content):
     root = tmp_path / "corpus"
     make_corpus(root)
     (root / "manifest.json").write_text(content)
-    assert complaint(root).startswith(f"damaged corpus manifest: {root / 'manifest.json'} (")
+    assert complaint(root).startswith(f"damaged corpus manifest: {root / 'manifest.json'}: ")
+
+
+@pytest.mark.parametrize("value", ["3", None, [], {}, 1e9, float("nan"), True, -1])
+@pytest.mark.parametrize("name", ["sequence_length", "vocab_size", "train", "class_names"])
+def test_store_refuses_a_manifest_with_values_of_another_type(tmp_path, name, value):
+    """A field that is a number may be no text, and so on; the message names it."""
+    root = tmp_path / "corpus"
+    make_corpus(root)
+    if name == "class_names" and value == []:
+        return  # a corpus without classes
+    change_manifest(root, **{name: value})
+    said = complaint(root)
+    assert said.startswith(f"damaged corpus manifest: {root / 'manifest.json'}: ")
+    assert name in said or value != value  # the JSON itself has no NaN
+    assert said.endswith("Prepare the corpus again.")
 
 
 def test_store_refuses_a_corpus_without_tokenizer(tmp_path):

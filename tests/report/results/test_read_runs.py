@@ -112,7 +112,7 @@ def test_reading_refuses_what_is_not_a_run(tmp_path: Path) -> None:
         ("metrics.jsonl", "", "a run without a logged step"),
         ("metrics.jsonl", '{"step": 1', "a run without a logged step"),
         ("metrics.jsonl", "rubbish\n", "damaged metrics"),
-        ("metrics.jsonl", '{"step": "x"}\n', "line 1: step='x'"),
+        ("metrics.jsonl", '{"step": "x"}\n', 'line 1: step="x"'),
         ("metrics.jsonl", '{"step": 2}\n{"step": 1}\n', "line 2: step=1"),
         ("run.yaml", "a: [", "unreadable file: .*run.yaml, line 1, column 5"),
         ("environment.json", "{", "damaged"),

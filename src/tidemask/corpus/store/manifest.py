@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tidemask.corpus.sources.documents import TextSource
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError
+from tidemask.reading import read_json
 
 FORMAT_VERSION = 1
 """Version of the layout of a prepared corpus; a corpus of another version is not opened."""
+_WHAT, _ADVICE = "corpus manifest", "Prepare the corpus again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,12 @@ class SplitCounts:
     num_tokens: int
     num_words: int
     class_counts: dict[str, int]
+
+    def __post_init__(self) -> None:
+        counts = {name: count for name, count in vars(self).items() if name != "class_counts"}
+        for name, count in {**counts, **self.class_counts}.items():
+            if count < 0:
+                raise ValueError(f"{name}={count}. Expected 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,11 @@ class Manifest:
     sources: tuple[TextSource, ...]
     fingerprint: str
 
+    def __post_init__(self) -> None:
+        for name in ("sequence_length", "vocab_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}. Expected 1 or more")
+
     def with_fingerprint(self, *row_hashes: str) -> Manifest:
         """The same, with the fingerprint of these rows."""
         meaning = [
@@ -97,35 +109,17 @@ def read_manifest(path: Path) -> Manifest:
             f"not a prepared corpus: {root} has no {path.name}. Expected a directory made by "
             "`tidemask prepare`. Prepare the text first."
         )
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise _damaged(path, one_line(error)) from error
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if version is None:
-        raise _damaged(path, "no format_version")
+    version = read_json(path, _Version, what=_WHAT, advice=_ADVICE).format_version
     if version != FORMAT_VERSION:
         raise UserError(
             f"prepared corpus of another format: {root}, format_version={version}. "
             f"Expected {FORMAT_VERSION}. Prepare it again with this version of tidemask."
         )
-    try:
-        return _from_json(content)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    return read_json(path, Manifest, what=_WHAT, advice=_ADVICE)
 
 
-def _from_json(content: dict[str, Any]) -> Manifest:
-    values = {field.name: content[field.name] for field in fields(Manifest)}
-    values["class_names"] = tuple(values["class_names"])
-    values["sources"] = tuple(TextSource(**source) for source in values["sources"])
-    for split in ("train", "held_out"):
-        values[split] = SplitCounts(**values[split])
-    return Manifest(**values)
+@dataclass(frozen=True)
+class _Version:
+    """What every version of the file has."""
 
-
-def _damaged(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"damaged corpus manifest: {path} ({reason}). Expected the file that `tidemask prepare` "
-        "wrote. Prepare the corpus again."
-    )
+    format_version: int

@@ -23,10 +23,14 @@ from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError, one_line
 from tidemask.hub import local_directory
+from tidemask.reading import read_json
+from tidemask.settings import shown
 from tidemask.system_errors import raise_out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+_ADVICE = "Restore the file, or use another tokenizer."
 
 
 MAX_VOCAB_SIZE = 1 << 22
@@ -205,6 +209,12 @@ def load_tokenizer(name: str) -> CorpusTokenizer:
             f"not a fast tokenizer: {name} ({type(tokenizer).__name__}). Expected one with a "
             "tokenizer.json, for character offsets. Convert it, or use another."
         )
+    longest = tokenizer.model_max_length
+    if not isinstance(longest, int) or longest < 1:
+        raise UserError(
+            f"damaged tokenizer: {name}: model_max_length={shown(longest)} in its "
+            "tokenizer_config.json. Expected a number of tokens. " + _ADVICE
+        )
     for kind in ("mask", "pad"):
         if getattr(tokenizer, f"{kind}_token_id") is None:
             raise UserError(
@@ -230,9 +240,38 @@ def _load(name: str) -> Any:  # whatever class the directory names
         return from_pretrained(AutoTokenizer, directory or name)
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+    except Exception as error:  # that of tokenizers is no narrower; others follow from a wrong type
         raise_out_of_memory(error)
+        if directory is not None:
+            _check_files(Path(directory))
         raise UserError(
             f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "
             "tokenizer.json, or the name of a model on the hub. Check the spelling, or train one."
         ) from error
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """What transformers takes for granted of a `tokenizer_config.json`."""
+
+    tokenizer_class: str | None = None
+    model_max_length: int | None = None
+    added_tokens_decoder: dict[str, Any] | None = None
+
+
+def _check_files(directory: Path) -> None:
+    """Name the file of a tokenizer that is damaged, and what is wrong in it.
+
+    Raises:
+        UserError: one is.
+    """
+    configuration, backend = directory / "tokenizer_config.json", directory / "tokenizer.json"
+    if configuration.is_file():
+        read_json(configuration, _Configuration, what="tokenizer configuration", advice=_ADVICE)
+    if backend.is_file():
+        try:
+            Tokenizer.from_file(str(backend))
+        except Exception as error:  # tokenizers raises no narrower one
+            raise UserError(
+                f"damaged tokenizer: {backend}: {one_line(error, longest=100)}. {_ADVICE}"
+            ) from error

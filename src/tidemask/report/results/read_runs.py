@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.evaluation_files import Evaluation, read_evaluations
@@ -66,7 +65,6 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
             f"a run without a logged step: {directory.metrics}. Expected at least one line. "
             "Wait until the run has logged, or leave it out."
         )
-    _check_steps(directory.metrics, records)
     evaluations = read_evaluations(directory)
     return ComparedRun(
         label="",
@@ -78,18 +76,6 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
         held_out=_newest_held_out(evaluations),
         downstream=_downstream(directory, evaluations),
     )
-
-
-def _check_steps(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    previous = -1
-    for number, record in enumerate(records, start=1):
-        step = record["step"]
-        if not isinstance(step, int) or isinstance(step, bool) or step <= previous:
-            raise UserError(
-                f"damaged metrics: {path}, line {number}: step={step!r}. Expected a whole number, "
-                "above that of the line before."
-            )
-        previous = step
 
 
 def _newest_held_out(evaluations: Sequence[Evaluation]) -> HeldOut:

@@ -1,0 +1,72 @@
+"""Files of a tokenizer with values of other types: one line with the file, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.errors import UserError
+
+OTHER_VALUES = [None, [], {}, "x", 3, 1e9, float("nan"), True, [{}], -1]
+
+
+@pytest.fixture
+def directory(corpus: Path, tmp_path: Path) -> Path:
+    """A tokenizer that may be spoilt."""
+    return Path(shutil.copytree(corpus / "tokenizer", tmp_path / "tokenizer"))
+
+
+def _refusal(directory: Path) -> str | None:
+    """What is said of a tokenizer; `None` if it loads. Anything but a `UserError` is an error."""
+    try:
+        load_tokenizer(str(directory)).tokenizer("some words", truncation=True)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_tokenizer_with_any_field_of_another_type_is_one_line_or_loads(
+    name: str, directory: Path
+) -> None:
+    path = directory / name
+    content = json.loads(path.read_text())
+    refused = 0
+    for field in content:
+        for value in OTHER_VALUES:
+            path.write_text(json.dumps({**content, field: value}))
+            refused += _refusal(directory) is not None
+    assert refused > 10
+    for whole in OTHER_VALUES[:6]:
+        path.write_text(json.dumps(whole))
+        _refusal(directory)
+    path.write_text(json.dumps(content))
+    assert _refusal(directory) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("tokenizer_config.json", "model_max_length", "512"),
+        ("tokenizer_config.json", "model_max_length", 1e9),
+        ("tokenizer_config.json", "model_max_length", -1),
+        ("tokenizer_config.json", "tokenizer_class", 3),
+        ("tokenizer.json", "version", 3),
+    ],
+)
+def test_tokenizer_with_a_field_of_another_type_is_named(
+    name: str, field: str, value: Any, directory: Path
+) -> None:
+    path = directory / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    said = _refusal(directory)
+    assert said is not None
+    assert said.startswith("damaged tokenizer")
+    assert "\n" not in said
+    assert name in said
+    assert field in said or name == "tokenizer.json"
