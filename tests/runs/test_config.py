@@ -99,6 +99,11 @@ PROBLEMS = [
     (["masking.corruption.keep=0.5"], r"add up to 1\.4"),
     (["masking.unit=sentence"], r"masking\.unit=\"sentence\"\. Expected 'token', 'word' or 'span'"),
     (["masking.ratio=0.3"], r"ratio=0\.3\. .* such as \{schedule: constant, ratio: 0\.3\}"),
+    (
+        ["training.x=" + "9" * 5000],
+        r"value of 'training\.x=9{49}\.\.\.', .*number 9{60} has",
+    ),
+    ([".".join("a" * 100_000) + "=1"], r"unreadable setting: 'a\.a\..*\.\.\.'\. Expected section"),
     (["training.max_steps=010"], r"max_steps=010', line 1, column 1: 010 is one number for some"),
     (["training.max_steps=1:30"], r"max_steps=1:30', line 1, column 1: 1:30 is one number"),
     (["masking.ratio={start: 1, start: 2}"], r"line 1, column 12: the key start is already in"),
@@ -165,6 +170,10 @@ def test_config_unknown_recipe_suggests_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(UserError, match="Expected a mapping"):
         load_recipe(tmp_path / "list.yaml")
+    for value, seen in (("3", "3"), ("abc", '"abc"'), ("{a: 1}", r'\{"a": 1\}'), ("null", "null")):
+        (tmp_path / "overridden.yaml").write_text(f"overrides: {value}\n")
+        with pytest.raises(UserError, match=rf"yaml: overrides={seen}\. Expected a valid array"):
+            load_recipe(tmp_path / "overridden.yaml", ["training.seed=3"])
     (tmp_path / "torn.yaml").write_text("masking: {")
     with pytest.raises(UserError, match="unreadable file"):
         load_recipe(tmp_path / "torn.yaml")

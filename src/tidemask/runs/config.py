@@ -22,6 +22,7 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
 from tidemask.paths import check_plain_files, given_path
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
+from tidemask.reading.text import MAX_SHOWN
 from tidemask.runs.config_problems import CHOICES, described
 from tidemask.settings import Settings, shown
 from tidemask.system_errors import named_causes
@@ -29,6 +30,9 @@ from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.training.arguments import LENGTHS, TrainingSettings
 
 _T = TypeVar("_T")
+
+_MAX_SECTIONS = 10
+"""Settings lie in fewer sections within sections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,8 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
     else:
         raw, origin = _read_recipe(str(recipe))
     settings = _as_settings(overrides)
-    raw["overrides"] = [*raw.get("overrides", []), *settings]
+    own = raw.get("overrides", [])
+    raw["overrides"] = [*own, *settings] if isinstance(own, list) else own  # refused below
     return _checked(Recipe, raw, origin, settings)
 
 
@@ -231,7 +236,9 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     """
     dotted, equals, text = override.partition("=")
     path = dotted.strip().split(".")
-    if not equals or not all(path):
+    if len(override) > MAX_SHOWN:
+        override = f"{override[:MAX_SHOWN]}..."
+    if not equals or not all(path) or len(path) > _MAX_SECTIONS:
         raise UserError(
             f"unreadable setting: {override!r}. Expected section.field=value, such as "
             "training.max_steps=500."

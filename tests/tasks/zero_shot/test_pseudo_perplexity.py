@@ -11,6 +11,7 @@ import torch
 
 from held_out_by_hand import rough_model
 from tidemask.corpus.store.corpus import open_corpus
+from tidemask.errors import UserError
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.zero_shot.pseudo_perplexity import (
@@ -68,6 +69,19 @@ def test_pseudo_perplexity_of_every_token(model: SelectedPositionsLM, data: Corp
     assert metrics["pseudo_perplexity_standard_error"] == pytest.approx(
         metrics["pseudo_perplexity"] * metrics["loss_standard_error"]
     )
+
+
+@pytest.mark.parametrize("bias", [1e4, 1e38])
+def test_pseudo_perplexity_that_no_float_can_hold_is_refused(
+    bias: float, data: CorpusInputs
+) -> None:
+    """One entry is certain, so that the loss of the others is finite, and its power is not."""
+    certain = rough_model(data)
+    head = certain.language_model.get_output_embeddings()
+    with torch.no_grad():
+        head.bias[data.vocabulary.mask_id] = bias
+    with pytest.raises(UserError, match=r"pseudo-perplexity is not finite: loss=\d"):
+        _metrics(certain, data, sequences=1)
 
 
 def test_pseudo_perplexity_of_the_fixed_sample(

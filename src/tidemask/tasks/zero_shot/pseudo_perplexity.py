@@ -9,6 +9,7 @@ masking ratio of zero.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -121,7 +122,7 @@ def _losses(
 def _metrics(loss: Floats, row: NDArray[np.int64]) -> dict[str, float]:
     """Metrics by name, from each token's loss and row."""
     mean = float(loss.mean())
-    if not math.isfinite(mean):
+    if not mean < math.log(sys.float_info.max):  # infinite, NaN, or so large that its power is
         raise UserError(
             f"pseudo-perplexity is not finite: loss={mean}. The weights are damaged, or the "
             "training diverged. Measure an earlier checkpoint."
