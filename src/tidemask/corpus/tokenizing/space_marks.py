@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ Offsets = NDArray[np.int32]
 
 USUAL_MARKS = frozenset("Ġ▁")
 """The marks of nearly all tokenizers, for where there is none to ask."""
+
+_AFTER_SPACES = 0x3001
+"""A character that is none, beyond all white space of Unicode."""
 
 _NO_MARK, _MARKED, _MARK_ONLY = range(3)
 
@@ -70,6 +74,17 @@ def mark_kinds(tokens: Iterable[str], marks: Collection[str]) -> NDArray[np.uint
     return np.fromiter(map(kind, tokens), np.uint8)
 
 
+def is_white_space(text: str) -> NDArray[np.bool_]:
+    """Whether each character is white space to Python, shape [characters + 1]; so is the end."""
+    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    return np.append(_space_table()[np.minimum(points, _AFTER_SPACES)], True)
+
+
+@cache
+def _space_table() -> NDArray[np.bool_]:
+    return np.array([chr(point).isspace() for point in range(_AFTER_SPACES + 1)])
+
+
 def claimed_spans(
     text: str, starts: Offsets, ends: Offsets, kinds: NDArray[np.uint8]
 ) -> tuple[Offsets, Offsets]:
@@ -93,7 +108,7 @@ def claimed_spans(
     """
     if not kinds.any():
         return starts, ends
-    is_visible = np.array([not character.isspace() for character in text] + [False])
+    is_visible = ~is_white_space(text)
     num_visible = np.concatenate([[0], np.cumsum(is_visible)])
     starts, ends = starts.copy(), ends.copy()
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
+from tidemask.corpus.tokenizing.space_marks import claimed_spans, is_white_space, mark_table
 
 Ints = NDArray[np.int64]
 
@@ -46,7 +46,7 @@ def _trimmed(text: str, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> I
     # For every place in the text: where the next word begins, from there on, and where the last
     # word ends, up to there. A token begins at the former and ends at the latter.
     places = np.arange(len(text) + 1)
-    is_space = np.array([character.isspace() for character in text] + [False])
+    is_space = is_white_space(text)
     next_word = np.minimum.accumulate(np.where(is_space, len(text), places)[::-1])[::-1]
     after_word = np.maximum.accumulate(np.where(np.roll(is_space, 1), 0, places))
     begin = np.minimum(next_word[starts], ends)
