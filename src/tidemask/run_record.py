@@ -30,6 +30,8 @@ TOKENS_PER_SECOND = "tokens_per_second"
 LOADING_SHARE = "loading_share"
 MASKING_SHARE = "masking_share"
 LEARNING_RATE = "learning_rate"
+CONTINUED_FROM = "continued_from"
+"""In the first line of a run with more steps: the finished run that it goes on from."""
 GRAD_NORM = "grad_norm"
 RATIO = "masking/ratio"
 REALISED_RATIO = "masking/realised_ratio"
@@ -58,6 +60,8 @@ CHANGEABLE_SETTINGS = frozenset({"keep_checkpoints", "loader_workers", "report_t
 """Settings of training that change no number: a run may continue with other values of them."""
 WRITING_SETTINGS = frozenset({"logging_steps", "save_steps"})
 """Settings of training that change when something is written, and no number of a step."""
+UNPLANNED_LENGTHS = frozenset({"max_epochs", "max_tokens"})
+"""Settings of training that are planned into `max_steps`; in run.yaml none of them is set."""
 BATCH_SETTINGS = frozenset({"micro_batch_size", "gradient_accumulation_steps"})
 """Settings of training whose product alone counts for each process: sequences per step."""
 

@@ -78,6 +78,16 @@ class Recipe(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContinuedFrom(Settings):
+    """The finished run that a run with more steps begins from."""
+
+    run: str
+    """Its directory."""
+    step: int
+    """Optimizer steps that it had done: all that it was planned for."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig(Settings):
     """Everything that determines a run; saved as its run.yaml."""
 
@@ -98,6 +108,8 @@ class RunConfig(Settings):
     """How it is optimised."""
     evaluation: HeldOutSettings
     """How held-out loss is measured."""
+    continued_from: ContinuedFrom | None = None
+    """The finished run whose last checkpoint this one began from; `None` for its own first step."""
 
 
 def recipe_names() -> list[str]:
@@ -131,13 +143,18 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
         raw, origin = _plain(recipe), f"recipe {recipe.name}"
     else:
         raw, origin = _read_recipe(str(recipe))
-    settings = _as_settings(overrides)
+    settings = as_settings(overrides)
     own = raw.get("overrides", [])
     raw["overrides"] = [*own, *settings] if isinstance(own, list) else own  # refused below
     return _checked(Recipe, raw, origin, settings)
 
 
-def _as_settings(overrides: Overrides) -> list[str]:
+def as_settings(overrides: Overrides) -> list[str]:
+    """Overrides as `section.field=value`, in whatever form they were given.
+
+    Raises:
+        UserError: they are neither texts nor a mapping to what YAML can write.
+    """
     if isinstance(overrides, str):
         return [overrides]
     if isinstance(overrides, Mapping):
@@ -173,6 +190,22 @@ def read_run_config(path: Path) -> RunConfig:
     return _checked(RunConfig, read_yaml(path), str(path))
 
 
+def with_overrides(config: RunConfig, overrides: Overrides, origin: str) -> RunConfig:
+    """The configuration of a run with overrides over its own.
+
+    Args:
+        config: of a run.
+        overrides: settings over it.
+        origin: what a message calls it.
+
+    Raises:
+        UserError: unknown keys, wrong types or values outside their range, all named together.
+    """
+    settings = as_settings(overrides)
+    raw = {**_plain(config), "overrides": [*config.overrides, *settings]}
+    return _checked(RunConfig, raw, origin, settings)
+
+
 def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
     """Settings of any kind, with overrides applied over their defaults.
 
@@ -184,7 +217,7 @@ def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
     Raises:
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
-    return _checked(kind, {}, origin, _as_settings(overrides))
+    return _checked(kind, {}, origin, as_settings(overrides))
 
 
 def read_settings(

@@ -144,7 +144,7 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
             f"output exists: {out} is not an empty directory. "
             "Name another, or continue the run in it with `tidemask resume`."
         )
-    environment = json.dumps(_environment(corpus), indent=2) + "\n"
+    environment = json.dumps(run_environment(corpus), indent=2) + "\n"
     existed = out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,8 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
         raise
 
 
-def _environment(corpus: PreparedCorpus) -> dict[str, Any]:
+def run_environment(corpus: PreparedCorpus) -> dict[str, Any]:
+    """Versions, device, processes and corpus of a run that is made now."""
     counts = corpus.manifest.train.class_counts
     total = max(1, corpus.manifest.train.num_tokens)
     packages = ["tidemask", "torch", "transformers", "accelerate", "tokenizers", "pyarrow", "numpy"]

@@ -30,6 +30,7 @@ from tidemask.run_record import (
     read_metrics,
 )
 from tidemask.runs.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
+from tidemask.runs.more_steps import continuation_note
 
 _VERSION = metadata.version("tidemask")
 _BIBTEX = f"""@software{{tidemask,
@@ -68,7 +69,8 @@ def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
 
 def _without_places(text: str, config: RunConfig) -> str:
     """The text with names in place of absolute paths, which mean nothing elsewhere."""
-    places = (config.corpus.path, config.model.warm_start, config.model.config)
+    origin = config.continued_from.run if config.continued_from else None
+    places = (config.corpus.path, config.model.warm_start, config.model.config, origin)
     for place in map(str, filter(None, places)):
         if Path(place).is_absolute():
             text = text.replace(place, Path(place).name)
@@ -148,6 +150,8 @@ def _training(
         f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
         f"arithmetic in {config.training.precision}, seed {config.training.seed}.",
     ]
+    if note := continuation_note(config):
+        lines.append(note)
     if config.overrides:
         settings = ", ".join(f"`{override}`" for override in config.overrides)
         lines.append(f"Set over the recipe: {settings}.")

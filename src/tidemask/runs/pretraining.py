@@ -20,6 +20,7 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import Overrides, Recipe, load_recipe
 from tidemask.runs.creation import new_or_same_run, new_run
 from tidemask.runs.displayed_metrics import display_records
+from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.train import train
 from tidemask.system_errors import named_causes
 from tidemask.training.signals import StopRequest
@@ -111,19 +112,31 @@ def pretrain(
 @named_causes(_TO_SAVE_MEMORY)
 def resume(
     run: str | Path,
+    overrides: Overrides = (),
     *,
+    out: str | Path | None = None,
     callbacks: RunCallbacks | None = None,
     progress: bool | ProgressDisplay = True,
     stop_request: StopRequest | None = None,
 ) -> PretrainedRun:
     """Continue an interrupted run from its last checkpoint, as if it had never stopped.
 
-    The same as `tidemask resume`. Arguments are as of `pretrain`.
+    With a length in `overrides`, such as `training.max_steps=4000`, a finished run goes on in a new
+    run of so many steps, those that are done included, which begins from its last checkpoint. The
+    same as `tidemask resume`.
+
+    Args:
+        run: an interrupted run; or a finished one, with a length.
+        overrides: the length of the new run, and settings that change no number of a step.
+        out: directory of the new run; beside `run`, named after it and its steps, if left out.
+        callbacks: called while the run trains.
+        progress: whether to show progress in a terminal or notebook; or where to show it.
+        stop_request: when to stop; signals are received in this call if left out.
 
     Raises:
         Interrupted: it was asked to stop, and everything it did is saved.
         UserError: `run` is not a run or is finished, its corpus or its settings changed, or all its
-            checkpoints are damaged.
+            checkpoints are damaged; with a length, as `run_with_more_steps`.
 
     Example:
         >>> import os, shutil, tidemask
@@ -135,6 +148,9 @@ def resume(
     """
     directory = RunDirectory(given_path(run, "run"))
     directory.read_config()
+    if overrides or out is not None:
+        place = given_path(out, "out") if out is not None else None
+        directory = run_with_more_steps(directory, overrides, place)
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         train(directory, _displaying(callbacks, display), request)
     return _result(directory)

@@ -28,6 +28,7 @@ from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_card import model_card
 from tidemask.runs.model_fit import training_module
+from tidemask.runs.more_steps import continuation_note
 from tidemask.runs.settings_check import run_identity
 from tidemask.system_errors import refusal_of_writing
 from tidemask.training.checkpoint_files import (
@@ -97,8 +98,9 @@ def _train(
 ) -> ResumePoint:
     if on_first_rank(run.model.exists):
         raise UserError(
-            f"run is finished: {run.root} has its final model. "
-            "Evaluate it with `tidemask evaluate`, or start another run."
+            f"run is finished: {run.root} has its final model. Evaluate it with `tidemask "
+            f"evaluate`, or give it more steps with `tidemask resume {run.root} "
+            "training.max_steps=N`."
         )
     corpus = corpus_of(config)
     on_first_rank(lambda: verify_corpus(corpus))
@@ -108,13 +110,15 @@ def _train(
     evaluation = InRunEvaluation(
         run=run, held_out=held_out, callbacks=callbacks, stop_request=stop_request
     )
+    _check_beginning(run, config, point)
     trainer = _build_trainer(run, config, data, evaluation, point, lock.check)
     _record_engine(run, trainer)
     engine = trainer.engine_notes(config.training.sharding)
     idle = [*config.masking.ineffective_settings(), *config.training.ineffective_settings()]
     slow = emulation_note("training.precision", trainer.settings.precision, usual_device())
     waits = config.training.to_wait_for()
-    for note in [*engine, *idle, slow, *resume_notes(run, point), *waits]:
+    more = continuation_note(config)
+    for note in [*engine, *idle, slow, *resume_notes(run, point), more, *waits]:
         if note is not None:
             callbacks.on_note(note)
     barrier()
@@ -139,6 +143,20 @@ def _train(
         trainer.refuse_changed_files()
         _save_final_model(run, final, data)
     return point
+
+
+def _check_beginning(run: RunDirectory, config: RunConfig, point: ResumePoint) -> None:
+    """Refuse to train a run with more steps from its first step, as it began from another's last.
+
+    Raises:
+        UserError: it has no checkpoint.
+    """
+    if config.continued_from is not None and point.path is None:
+        raise UserError(
+            f"no checkpoint: {run.root} has none, and began from the last one of "
+            f"{config.continued_from.run}. Delete it, and make it again by `tidemask resume` with "
+            "a length."
+        )
 
 
 def _last_logged_step(point: ResumePoint) -> int:

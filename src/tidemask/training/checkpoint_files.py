@@ -11,13 +11,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from transformers.trainer import TRAINER_STATE_NAME
 
 from tidemask.atomic import follow_umask, sync, sync_tree
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
+from tidemask.training.arguments import TrainingSettings
 from tidemask.training.checkpoint_checks import (
     SEAL_FILE,
     Seal,
@@ -25,8 +28,11 @@ from tidemask.training.checkpoint_checks import (
     problem_with,
     sealed_step,
 )
-from tidemask.training.checkpoint_state import read_state
+from tidemask.training.checkpoint_state import read_state, write_state
 from tidemask.training.resume_checks import check_identity, other_settings
+
+_PLAN = ("max_steps", "logging_steps", "save_steps")
+"""What the Trainer's state says of the plan, by the names of our settings."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,21 @@ def seal(directory: Path, step: int) -> None:
     content = json.dumps(asdict(Seal(step, files)), indent=2)
     (directory / SEAL_FILE).write_text(content + "\n", encoding="utf-8")
     sync_tree(directory)
+
+
+def plan_again(checkpoint: Path, settings: TrainingSettings, identity: dict[str, Any]) -> None:
+    """Make a copy of a checkpoint one of a run with another plan, and seal it.
+
+    The Trainer logs and saves by what its own state says, whatever its arguments are.
+    """
+    state = read_state(checkpoint)
+    (checkpoint / SEAL_FILE).unlink()
+    write_state(checkpoint, replace(state, identity=identity))
+    trainer_state = checkpoint / TRAINER_STATE_NAME
+    content = json.loads(trainer_state.read_text(encoding="utf-8"))
+    content |= {name: getattr(settings, name) for name in _PLAN}
+    trainer_state.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    seal(checkpoint, state.step)
 
 
 def publish(staged: Path, run: RunDirectory, step: int) -> None:

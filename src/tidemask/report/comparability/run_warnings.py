@@ -17,10 +17,17 @@ from tidemask.report.comparability.differences import (
 )
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
-from tidemask.run_record import BATCH_SETTINGS, CHANGEABLE_SETTINGS, FINAL, WRITING_SETTINGS
+from tidemask.run_record import (
+    BATCH_SETTINGS,
+    CHANGEABLE_SETTINGS,
+    FINAL,
+    UNPLANNED_LENGTHS,
+    WRITING_SETTINGS,
+)
 
 _NOT_COMPARED = frozenset(
-    f"training.{name}" for name in CHANGEABLE_SETTINGS | WRITING_SETTINGS | BATCH_SETTINGS
+    f"training.{name}"
+    for name in CHANGEABLE_SETTINGS | WRITING_SETTINGS | BATCH_SETTINGS | UNPLANNED_LENGTHS
 )
 """Settings that change no number, and those of the batch, which are compared by their product."""
 
@@ -102,6 +109,7 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
     return [
         *of("the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
         *setting_differences([(run.label, run.config) for run in runs], _is_compared),
+        *of("where it begins", _beginning),
         *of("the batch (sequences per step)", _batch),
         *of("the device", lambda run: run.recorded("device")),
         *of("the number of threads", lambda run: run.recorded("threads")),
@@ -112,6 +120,13 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _is_compared(path: str) -> bool:
     return path.startswith(("model.", "training.")) and path not in _NOT_COMPARED
+
+
+def _beginning(run: ComparedRun) -> str:
+    step = run.setting("continued_from.step")
+    if step is None:
+        return "its own first step"
+    return f"step {step} of {run.setting('continued_from.run')}"
 
 
 def _batch(run: ComparedRun) -> str | None:

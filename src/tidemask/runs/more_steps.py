@@ -1,0 +1,166 @@
+"""More steps after a run's end: a new run that begins from the last checkpoint of a finished one.
+
+The finished run stays as it is: it kept its plan, and its schedules went to their ends. The new run
+has a plan of more steps, and everything in it is what that plan says of the step: progress, masking
+ratio, learning rate, weights by class loss. It is not the run that had been planned so from the
+beginning, unless no schedule depends on the number of steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+from tidemask.atomic import new_directory, write_atomically
+from tidemask.errors import UserError
+from tidemask.run_record import (
+    CHANGEABLE_SETTINGS,
+    CONTINUED_FROM,
+    WRITING_SETTINGS,
+    RunDirectory,
+    append_metrics,
+    read_metrics,
+)
+from tidemask.runs.config import (
+    ContinuedFrom,
+    Overrides,
+    RunConfig,
+    as_settings,
+    overridden_paths,
+    read_run_config,
+    to_yaml,
+    with_overrides,
+)
+from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.creation import run_environment
+from tidemask.runs.settings_check import run_identity
+from tidemask.training.arguments import LENGTHS, learning_rate_at
+from tidemask.training.checkpoint_files import find_resume_point, plan_again
+from tidemask.training.checkpoint_state import read_state
+from tidemask.training.distributed import join_launched_processes, on_first_rank
+
+_MAY_CHANGE = {*LENGTHS, *CHANGEABLE_SETTINGS, *WRITING_SETTINGS}
+
+
+def run_with_more_steps(
+    finished: RunDirectory, overrides: Overrides, out: Path | None = None
+) -> RunDirectory:
+    """Make the run that goes on where a finished one ended, with more steps.
+
+    Args:
+        finished: trained to its end; not changed.
+        overrides: a length of the whole run, the steps that are done included; and what changes no
+            number of a step.
+        out: directory to be made; `RUN-N-steps` beside the finished run if left out.
+
+    Raises:
+        UserError: the run is not finished or its last checkpoint is gone; no length, one that is
+            not longer, or another setting is given; its corpus changed; or `out` exists and is not
+            empty. Nothing is written then.
+    """
+    join_launched_processes()
+    return RunDirectory(on_first_rank(lambda: _made(finished, as_settings(overrides), out)))
+
+
+def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Path:
+    config = read_run_config(finished.config)
+    _check_overrides(finished, overrides)
+    if not finished.model.exists():
+        raise UserError(
+            f"run is not finished: {finished.root} is planned for {config.training.num_steps} "
+            f"steps and has no final model. Finish it with `tidemask resume {finished.root}`; then "
+            "ask for more steps."
+        )
+    checkpoint = _last_checkpoint(finished, config)
+    state = read_state(checkpoint)
+    longer = _planned(finished, config, overrides, state.global_batch_size)
+    root = out or finished.root.with_name(
+        f"{finished.root.resolve().name}-{longer.training.num_steps}-steps"
+    )
+    with new_directory(root) as aside:
+        run = RunDirectory(aside)
+        copied = run.checkpoint(state.step)
+        shutil.copytree(checkpoint, copied)
+        plan_again(copied, longer.training, run_identity(longer))
+        _write_first_line(run, finished, longer)
+        environment = json.dumps(run_environment(corpus_of(config)), indent=2)
+        write_atomically(run.environment, environment + "\n")
+        write_atomically(run.config, to_yaml(longer))
+    return root
+
+
+def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
+    """Refuse settings that make another run of it, and those without a length."""
+    paths = overridden_paths(overrides)
+    if others := sorted(paths - {f"training.{name}" for name in _MAY_CHANGE}):
+        raise UserError(
+            f"not a setting that may change when a run goes on: {others[0]}. Expected its length "
+            f"({', '.join(LENGTHS)}), or what changes no number of a step "
+            f"({', '.join(sorted(CHANGEABLE_SETTINGS | WRITING_SETTINGS))}), in `training`. For "
+            f"others begin a new run from its weights, with model.warm_start={finished.model}."
+        )
+    if not paths & {f"training.{name}" for name in LENGTHS}:
+        raise UserError(
+            f"no length for the run that begins from {finished.root}: {', '.join(overrides)}. "
+            "Expected a length of the whole run, such as training.max_steps=4000. An interrupted "
+            "run goes on by `tidemask resume RUN` alone, with what its run.yaml says."
+        )
+
+
+def _last_checkpoint(finished: RunDirectory, config: RunConfig) -> Path:
+    point = find_resume_point(finished, run_identity(config))
+    if point.path is None or point.step != config.training.num_steps:
+        last = finished.checkpoint(config.training.num_steps)
+        problem = dict(point.passed_over).get(last, "is gone")
+        raise UserError(
+            f"run cannot go on from its end: {last} {problem}. Restore it, or begin a new run from "
+            f"its weights, with model.warm_start={finished.model}."
+        )
+    return point.path
+
+
+def _planned(
+    finished: RunDirectory, config: RunConfig, overrides: list[str], global_batch_size: int
+) -> RunConfig:
+    asked = with_overrides(config, overrides, f"settings over {finished.config}")
+    data = CorpusInputs.of(corpus_of(config))
+    training = data.planned(asked.training, global_batch_size)
+    done = config.training.num_steps
+    if training.num_steps <= done:
+        raise UserError(
+            f"no more steps than it has: {', '.join(overrides)} is {training.num_steps} steps, and "
+            f"{finished.root} is finished with {done}. Expected more, those that are done included."
+        )
+    origin = ContinuedFrom(run=str(finished.root.resolve()), step=done)
+    return dataclasses.replace(asked, training=training, continued_from=origin)
+
+
+def _write_first_line(run: RunDirectory, finished: RunDirectory, config: RunConfig) -> None:
+    """The line of metrics with which the finished run ended, and where it is from."""
+    assert config.continued_from is not None, "it goes on from a run"
+    last = read_metrics(finished.metrics)[-1]
+    progress = config.continued_from.step / config.training.num_steps
+    append_metrics(
+        run.metrics, {**last, "progress": progress, CONTINUED_FROM: config.continued_from.run}
+    )
+
+
+def continuation_note(config: RunConfig) -> str | None:
+    """Where a run with more steps begins, and what its schedules do; `None` for any other run."""
+    origin = config.continued_from
+    if origin is None:
+        return None
+    training, ratio = config.training, config.masking.ratio
+    steps = training.num_steps
+    progress = origin.step / steps
+    before = dataclasses.replace(training, max_steps=origin.step)
+    rates = learning_rate_at(training, origin.step), learning_rate_at(before, origin.step)
+    return (
+        f"It begins after step {origin.step} of {Path(origin.run).name}, which was planned for so "
+        f"many, and goes on to step {steps}: progress begins at {progress:.3g}, the masking ratio "
+        f"at {ratio(progress):.3g} (it ended at {ratio(1.0):.3g}) and the learning rate at "
+        f"{rates[0]:.3g} (it ended at {rates[1]:.3g}), as the schedules of a run of {steps} steps "
+        "have them there."
+    )

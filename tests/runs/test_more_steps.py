@@ -1,0 +1,223 @@
+"""More steps after a run's end: a new run from its last checkpoint, on a longer plan."""
+
+from __future__ import annotations
+
+import filecmp
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tidemask as package
+from small_runs import records, run_command, same_weights, started, stopped_at, trained
+from tidemask.errors import UserError
+from tidemask.report.comparability.run_warnings import warnings_for
+from tidemask.report.results.read_runs import read_runs
+from tidemask.run_record import RunDirectory, read_metrics
+from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.more_steps import run_with_more_steps
+from tidemask.runs.train import train
+from tidemask.training.arguments import TrainingSettings, learning_rate_at
+
+FLAT = (
+    "training.lr_schedule=constant",
+    "training.lr_warmup_steps=2",
+    "training.keep_checkpoints=0",
+)
+"""No schedule depends on the number of steps."""
+
+LONGER = "training.max_steps=8"
+
+
+@pytest.fixture(scope="module")
+def flat(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Four steps, finished."""
+    out = tmp_path_factory.mktemp("flat") / "run"
+    return trained(corpus, out, "bert", *FLAT, "training.max_steps=4")
+
+
+@pytest.fixture(scope="module")
+def falling(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """Four steps in which the ratio and the learning rate fall."""
+    out = tmp_path_factory.mktemp("falling") / "run"
+    return trained(corpus, out, "mrd-linear", "training.max_steps=4", "training.lr_warmup_steps=1")
+
+
+def test_more_steps_without_schedules_equal_the_run_that_was_planned_so(
+    corpus: Path, flat: RunDirectory, tmp_path: Path
+) -> None:
+    """Weights to the last bit, and every line of metrics after the end but its progress."""
+    whole = trained(corpus, tmp_path / "whole", "bert", *FLAT)
+    before = {path: path.stat().st_mtime_ns for path in flat.root.rglob("*")}
+    longer = run_with_more_steps(flat, LONGER, tmp_path / "longer")
+    train(longer)
+    assert same_weights(longer, whole)
+    assert records(longer)[1:] == [line for line in records(whole) if line["step"] > 4]
+    assert {path: path.stat().st_mtime_ns for path in flat.root.rglob("*")} == before
+
+
+def test_more_steps_follow_the_schedules_of_the_longer_plan(
+    corpus: Path, falling: RunDirectory, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    settings = [LONGER, "training.logging_steps=1"]
+    longer = run_with_more_steps(falling, settings, tmp_path / "longer")
+    train(longer, RunCallbacks(on_note=notes.append))
+    whole = trained(
+        corpus, tmp_path / "whole", "mrd-linear", "training.logging_steps=1",
+        "training.lr_warmup_steps=1",
+    )  # fmt: skip
+    planned = {line["step"]: line for line in records(whole)}
+    lines = records(longer)
+    assert [line["step"] for line in lines] == [4, 5, 6, 7, 8]
+    for line in lines[1:]:
+        for name in ("progress", "learning_rate", "masking/ratio", "tokens_seen"):
+            assert line[name] == planned[line["step"]][name], name
+    [note] = [note for note in notes if "begins after step 4" in note]
+    assert "goes on to step 8: progress begins at 0.5, the masking ratio at 0.15" in note
+    assert "(it ended at 0) and the learning rate at 0.000571 (it ended at 0)" in note
+    assert note in (longer.model / "README.md").read_text(encoding="utf-8")
+
+
+def test_more_steps_say_where_they_are_from(falling: RunDirectory, tmp_path: Path) -> None:
+    longer = run_with_more_steps(falling, LONGER, tmp_path / "longer")
+    origin = str(falling.root.resolve())
+    assert longer.read_config()["continued_from"] == {"run": origin, "step": 4}
+    assert longer.read_config()["overrides"][-1] == LONGER
+    [first] = read_metrics(longer.metrics)
+    last = read_metrics(falling.metrics)[-1]
+    assert first == {**last, "progress": 0.5, "continued_from": origin}
+    same = filecmp.cmp(longer.checkpoint(4) / "model.safetensors",
+                       falling.checkpoint(4) / "model.safetensors", shallow=False)  # fmt: skip
+    assert same
+
+
+def test_more_steps_that_were_interrupted_go_on_bit_for_bit(
+    flat: RunDirectory, tmp_path: Path
+) -> None:
+    settings = [LONGER, "training.save_steps=1"]
+    unbroken = run_with_more_steps(flat, settings, tmp_path / "unbroken")
+    train(unbroken)
+    broken = stopped_at(unbroken, 6, tmp_path / "broken")
+    assert train(broken).step == 6
+    assert same_weights(broken, unbroken)
+    assert records(broken) == records(unbroken)
+
+
+def test_more_steps_by_epochs_count_those_that_are_done(
+    corpus: Path, flat: RunDirectory, tmp_path: Path
+) -> None:
+    num_rows = len(package.open_corpus(corpus).train)
+    longer = run_with_more_steps(flat, "training.max_epochs=2", tmp_path / "longer")
+    assert longer.read_config()["training"]["max_steps"] == math.ceil(2 * num_rows / 8)
+
+
+def test_more_steps_in_python_are_made_beside_the_run(
+    falling: RunDirectory, tmp_path: Path
+) -> None:
+    shutil.copytree(falling.root, tmp_path / "run")
+    made = package.resume(tmp_path / "run", {"training.max_steps": 6}, progress=False)
+    assert made.directory.root == tmp_path / "run-6-steps"
+    assert made.model.is_dir()
+    with pytest.raises(UserError, match=r"not empty: .*run-6-steps"):
+        package.resume(tmp_path / "run", {"training.max_steps": 6}, progress=False)
+
+
+def test_more_steps_by_command(falling: RunDirectory, tmp_path: Path) -> None:
+    shutil.copytree(falling.root, tmp_path / "run")
+    done = run_command(["resume", str(tmp_path / "run"), "training.max_steps=6"])
+    assert done.returncode == 0, done.stderr
+    assert "It begins after step 4 of run" in done.stderr
+    assert (tmp_path / "run-6-steps" / "model").is_dir()
+    refused = run_command(["resume", str(tmp_path / "run"), "training.max_steps=3"])
+    assert refused.returncode == 2
+    assert "no more steps than it has" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("training.max_steps=4", r"no more steps than it has: training.max_steps=4 is 4 steps"),
+        ("training.max_epochs=0.01", r"max_epochs=0.01 is 1 steps, and .* is finished with 4"),
+        ("training.max_steps=0", r"training\.max_steps=0\. Expected an integer"),
+        ([LONGER, "training.max_epochs=9"], r"Expected one length"),
+        (
+            [LONGER, "masking.ratio.start=0.4"],
+            r"may change when a run goes on: masking.ratio.start",
+        ),
+        ([LONGER, "training.learning_rate=1e-4"], r"goes on: training.learning_rate.*warm_start"),
+        ("training.keep_checkpoints=1", r"no length for the run that begins from"),
+        ([], r"no length for the run"),
+    ],
+)
+def test_more_steps_that_cannot_be_are_refused(
+    overrides: list[str], message: str, falling: RunDirectory, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        run_with_more_steps(falling, overrides, tmp_path / "longer")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda run: shutil.rmtree(run.model), r"run is not finished: .* planned for 4 steps"),
+        (lambda run: shutil.rmtree(run.checkpoint(4)), r"checkpoint-4 is gone"),
+        (lambda run: (run.checkpoint(4) / "optimizer.pt").write_bytes(b""), r"checkpoint-4 is dam"),
+    ],
+    ids=["not finished", "gone", "damaged"],
+)
+def test_more_steps_need_the_end_of_a_finished_run(
+    harm: Callable[[RunDirectory], object], message: str, corpus: Path, tmp_path: Path
+) -> None:
+    run = trained(corpus, tmp_path / "run", "bert", "training.max_steps=4", "training.save_steps=2")
+    harm(run)
+    with pytest.raises(UserError, match=message):
+        run_with_more_steps(run, LONGER, tmp_path / "longer")
+    assert not (tmp_path / "longer").exists()
+
+
+def test_more_steps_never_begin_again_from_the_first(flat: RunDirectory, tmp_path: Path) -> None:
+    longer = run_with_more_steps(flat, LONGER, tmp_path / "longer")
+    shutil.rmtree(longer.checkpoint(4))
+    with pytest.raises(UserError, match=r"no checkpoint: .*longer has none, and began"):
+        train(longer)
+
+
+def test_more_steps_are_not_on_equal_terms_with_a_run_of_so_many(
+    corpus: Path, flat: RunDirectory, tmp_path: Path
+) -> None:
+    longer = run_with_more_steps(flat, LONGER, tmp_path / "longer")
+    train(longer)
+    whole = trained(corpus, tmp_path / "whole", "bert", *FLAT)
+    found = warnings_for(read_runs([longer.root, whole.root]))
+    assert [w for w in found if "where it begins differs: step 4 of" in w]
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant", "wsd"])
+def test_learning_rate_at_a_step_is_that_with_which_the_run_trains_it(
+    schedule: str, corpus: Path, tmp_path: Path
+) -> None:
+    run = trained(
+        corpus, tmp_path / "run", "bert", f"training.lr_schedule={schedule}",
+        "training.logging_steps=1", "training.lr_warmup_steps=2",
+    )  # fmt: skip
+    settings = TrainingSettings(**run.read_config()["training"])
+    for line in records(run):  # of the steps 1, 2, ... that are done
+        assert line["learning_rate"] == learning_rate_at(settings, line["step"] - 1)
+
+
+def test_a_finished_run_says_how_it_gets_more_steps(falling: RunDirectory) -> None:
+    with pytest.raises(UserError, match=r"tidemask resume .* training\.max_steps=N"):
+        train(falling)
+
+
+@pytest.mark.slow
+def test_more_steps_on_other_processes_keep_the_global_batch(corpus: Path, tmp_path: Path) -> None:
+    run = started(corpus, tmp_path / "run", "bert", *FLAT, "training.max_steps=4")
+    train(run)
+    again = run_command(["resume", str(run.root), LONGER], processes=2)
+    assert again.returncode == 2
+    assert "global batch does not divide" in again.stderr
