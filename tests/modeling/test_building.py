@@ -120,6 +120,15 @@ def test_building_counts_robertas_offset(
     model(input_ids=torch.full((1, 48), 7))
 
 
+def test_building_has_positions_beyond_a_padding_id_that_ends_texts(tmp_path: Path) -> None:
+    backend = Tokenizer(models.BPE({f"t{i}": i for i in range(VOCAB)}, []))
+    last = f"t{VOCAB - 1}"
+    padded = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=last, eos_token=last)
+    model = _built(_config_file(tmp_path, "roberta", max_position_embeddings=40), padded)
+    model(input_ids=torch.full((1, 48), 7))
+    model(input_ids=torch.full((1, 48), VOCAB - 1))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

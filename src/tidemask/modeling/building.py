@@ -58,7 +58,7 @@ def build_model(
         setattr(config, name, token_id)
     set_dropout(config, settings.dropout)
     try:
-        model = _from_config(config, seed)
+        model = _with_padding_id(config, int(tokenizer.pad_token_id), seed)
         missing = missing_positions(model, sequence_length)
         if missing:
             config.max_position_embeddings += missing
@@ -72,6 +72,19 @@ def build_model(
             "Expected the configuration of a masked language model."
         ) from error
     return model
+
+
+def _with_padding_id(config: PreTrainedConfig, padding_id: int, seed: int) -> PreTrainedModel:
+    """A model of a configuration, with more positions where the padding id is beyond them.
+
+    RoBERTa's relatives reserve the positions up to it, and are not built without: that of a
+    tokenizer with `pad_token = eos_token` may be the last id of a large vocabulary.
+    """
+    try:
+        return _from_config(config, seed)
+    except AssertionError:
+        config.max_position_embeddings += padding_id + 1
+        return _from_config(config, seed)
 
 
 def _from_config(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
