@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from tidemask.atomic import new_directory, write_atomically
+from tidemask.atomic import new_directory, sync, write_atomically
 from tidemask.errors import UserError
 
 
@@ -99,3 +99,22 @@ def test_atomic_new_directory_follows_the_umask_whoever_writes_the_files(tmp_pat
     files = [path for path in (tmp_path / "new").rglob("*") if path.is_file()]
     assert len(files) == 2
     assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize("name", ["EINVAL", "EOPNOTSUPP", "EIO"])
+def test_atomic_sync_of_a_directory_is_left_out_where_it_cannot_be(tmp_path, monkeypatch, name):
+    """Some network drives sync files and no directories; a fault of the disk is another thing."""
+    number = getattr(errno, name)
+
+    def fsync(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=os.strerror(number)):
+        sync(tmp_path / "file")
+    if name == "EIO":
+        with pytest.raises(OSError, match=os.strerror(number)):
+            sync(tmp_path)
+    else:
+        sync(tmp_path)

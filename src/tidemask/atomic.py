@@ -5,6 +5,7 @@ What is written aside lies beside its place, on the same file system, under a hi
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from pathlib import Path
 from tidemask.errors import UserError
 from tidemask.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
+
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
+"""What file systems answer that do not sync directories."""
 
 
 def write_atomically(path: Path, content: str | bytes, *, what: str = "file") -> None:
@@ -129,10 +133,17 @@ def _named_outside(aside: Path, path: Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Force a file, or the list of names of a directory, to the disk."""
+    """Force a file, or the list of names of a directory, to the disk.
+
+    Some file systems (of network drives, FUSE) cannot do the latter and say so; there is nothing
+    to do about it.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if not path.is_dir() or error.errno not in _CANNOT_SYNC:
+            raise
     finally:
         os.close(handle)
 

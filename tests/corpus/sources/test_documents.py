@@ -195,3 +195,31 @@ def test_text_refuses_truncated_and_damaged_files(tmp_path, ending, compress):
     half = len(compressed) // 2
     path.write_bytes(compressed[:half] + bytes(byte ^ 0xFF for byte in compressed[half:]))
     assert message(path).startswith((f"damaged file: {path}", f"truncated file: {path}"))
+
+
+@pytest.mark.parametrize("change", ["appended to", "cut", "replaced", "deleted"])
+def test_text_that_changes_while_it_is_read_is_refused(tmp_path, change):
+    """A tokenizer is trained in a first reading, and the text is encoded in a second."""
+    path = tmp_path / "a.txt"
+    path.write_text("one\n\ntwo\n\nthree\n")
+    files = TextFiles.find([path])
+    first = [document.text for document in files()]
+    assert [document.text for document in files()] == first
+    match change:
+        case "appended to":
+            path.write_text(path.read_text() + "\nfour\n")
+        case "cut":
+            path.write_text("one\n")
+        case "replaced":
+            other = tmp_path / "other"
+            other.write_text(path.read_text())
+            other.replace(path)
+        case "deleted":
+            documents = files()
+            next(documents)
+            path.unlink()
+            with pytest.raises(UserError, match=r"text changed while it was read: .*No such file"):
+                list(documents)
+            return
+    with pytest.raises(UserError, match=rf"text changed while it was read: {path} "):
+        list(files())

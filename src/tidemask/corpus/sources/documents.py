@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
+from tidemask.file_notes import FileNote
 from tidemask.paths import check_plain_file, check_utf8, given_path
 from tidemask.system_errors import why_refused
 
@@ -67,6 +68,8 @@ class TextFiles:
     """
 
     paths: tuple[Path, ...]
+    notes: tuple[FileNote, ...]
+    """How each file was when it was found."""
 
     @classmethod
     def find(cls, patterns: Sequence[str | Path]) -> TextFiles:
@@ -86,19 +89,26 @@ class TextFiles:
                 found.setdefault(path.resolve(), path)
         if not found:
             raise UserError("no text: no file was named. Expected files, directories or globs.")
-        return cls(tuple(found.values()))
+        paths = tuple(found.values())
+        return cls(paths, tuple(map(FileNote.of, paths)))
 
     def __call__(self) -> Iterator[Document]:
         """Stream the documents; see the module for what a document is.
 
         Raises:
-            UserError: a file is binary, not UTF-8, damaged or truncated, or no file has any text.
+            UserError: a file is binary, not UTF-8, damaged or truncated, or no file has any text;
+                or one changed since it was found, so that two readings may differ.
         """
         empty = True
-        for path in self.paths:
+        for path, note in zip(self.paths, self.notes, strict=True):
             for text in _documents(read_lines(path)):
                 empty = False
                 yield Document(text, str(path))
+            if difference := note.difference(path):
+                raise UserError(
+                    f"text changed while it was read: {path} {difference}. "
+                    "Give the command again when nothing writes to it."
+                )
         if empty:
             names = ", ".join(str(path) for path in self.paths[:3])
             more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
