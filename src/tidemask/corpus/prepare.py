@@ -17,6 +17,7 @@ from pathlib import Path
 from tidemask.atomic import check_new_directory, new_directory
 from tidemask.corpus.encoding import encode_documents
 from tidemask.corpus.sources.documents import TextFiles, TextSource
+from tidemask.corpus.sources.few_documents import for_few_documents
 from tidemask.corpus.sources.splitting import Documents, Split, SplitPlan, plan_split
 from tidemask.corpus.store.corpus import (
     HELD_OUT,
@@ -30,12 +31,13 @@ from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout
 from tidemask.corpus.store.shards import SplitWriter
 from tidemask.corpus.tagging.taggers import load_tagger
+from tidemask.corpus.tokenizing.letter_case import case_note
 from tidemask.corpus.tokenizing.tokenizer import MAX_VOCAB_SIZE, CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
 from tidemask.paths import given_path
 from tidemask.processes import available_cores, max_workers
-from tidemask.progress import ProgressCallback, ignore, reported
+from tidemask.progress import NoteCallback, ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.settings import check_integer, check_share_below_one
 from tidemask.system_errors import named_causes
@@ -160,6 +162,7 @@ def prepare(
             settings=settings,
             sources=files.sources(),
             on_progress=display.on_progress,
+            on_note=display.on_note,
         )
 
 
@@ -171,12 +174,14 @@ def prepare_corpus(
     settings: PrepareSettings,
     sources: Sequence[TextSource] = (),
     on_progress: ProgressCallback = ignore,
+    on_note: NoteCallback = logger.warning,
 ) -> PreparedCorpus:
     """Prepare documents into the new directory `out`, which is whole at the end or absent.
 
-    Near-duplicates are dropped, the held-out split is made by document (see `plan_split`), and a
-    tokenizer is trained on the training split alone. The same documents and settings give the same
-    fingerprint, whatever the number of workers.
+    Near-duplicates are dropped, the held-out split is made by document (see `plan_split`; of few
+    documents at least one, and a single one is cut into passages), and a tokenizer is trained on
+    the training split alone. The same documents and settings give the same fingerprint, whatever
+    the number of workers.
 
     Args:
         documents: yields the same documents, in the same order, each time it is called.
@@ -184,6 +189,7 @@ def prepare_corpus(
         settings: of the rows, the tokenizer, the tagger and the split.
         sources: the files that the documents come from, for the manifest.
         on_progress: called at most a few times a second, with documents.
+        on_note: called with what a user should know, one sentence at a time; the manifest has it.
 
     Raises:
         UserError: a split would be empty, `out` is taken, there is no such tokenizer or tagger, or
@@ -192,9 +198,9 @@ def prepare_corpus(
     with new_directory(given_path(out, "out")) as staged, _one_thread_per_process():
         tagger = load_tagger(settings.tagger)
         class_names = () if tagger is None else tuple(tagger.class_names)
-        tokenizer, plan = _tokenizer_and_plan(documents, settings, on_progress)
-        for note in tokenizer.frame.notes:
-            logger.warning(note)
+        documents, plan, tokenizer, notes = _planned(documents, settings, on_progress)
+        for note in notes:
+            on_note(note)
         tokenizer.save(staged / TOKENIZER)
         layout = RowLayout(
             sequence_length=settings.sequence_length,
@@ -231,15 +237,20 @@ def prepare_corpus(
             num_duplicates_dropped=plan.count(Split.DUPLICATE),
             sources=tuple(sources),
             fingerprint="",
+            notes=tuple(notes),
         )
         manifest.with_fingerprint(train_hash, held_out_hash).write(staged / MANIFEST)
     return open_corpus(out)
 
 
-def _tokenizer_and_plan(
+def _planned(
     documents: Documents, settings: PrepareSettings, on_progress: ProgressCallback
-) -> tuple[CorpusTokenizer, SplitPlan]:
-    """The named tokenizer, or one trained on the training split; and the split of each document."""
+) -> tuple[Documents, SplitPlan, CorpusTokenizer, list[str]]:
+    """The documents, or the passages of a single one; the split of each; a tokenizer; and notes.
+
+    The tokenizer is the one that is named, or trained on the training split: its letters are
+    counted in the pass that decides about the documents.
+    """
     loaded = None if settings.tokenizer is None else load_tokenizer(settings.tokenizer)
     trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
     splits = bytearray()
@@ -248,13 +259,23 @@ def _tokenizer_and_plan(
         splits.append(split)
         if loaded is None and split is Split.TRAIN:
             trainer.count_letters(text)
-    plan = SplitPlan(bytes(splits))
+    planned = SplitPlan(bytes(splits))
+    documents, plan, notes = for_few_documents(documents, planned, settings.held_out)
     plan.check(settings.held_out)
     if loaded is not None:
-        return loaded, plan
-    training = (text for text, split in plan.kept(documents()) if split is Split.TRAIN)
-    texts = reported(training, on_progress, LEARNING, plan.count(Split.TRAIN))
-    return trainer.train(texts), plan
+        case = case_note(loaded.tokenizer, str(settings.tokenizer))
+        return documents, plan, loaded, [*notes, *loaded.frame.notes, *([case] if case else [])]
+    if plan is not planned:
+        trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
+        for text in _training_texts(documents, plan):
+            trainer.count_letters(text)
+    texts = _training_texts(documents, plan)
+    tokenizer = trainer.train(reported(texts, on_progress, LEARNING, plan.count(Split.TRAIN)))
+    return documents, plan, tokenizer, notes
+
+
+def _training_texts(documents: Documents, plan: SplitPlan) -> Iterator[str]:
+    return (text for text, split in plan.kept(documents()) if split is Split.TRAIN)
 
 
 def _write_rows(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from transformers import AutoTokenizer
 
 from prose import text
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.letter_case import case_note
+from tiny_models import tiny
 from trained_tokenizer import train_tokenizer
 
 SPECIAL = ["[PAD]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -38,3 +41,23 @@ def test_letter_case_of_a_cased_vocabulary_is_told_apart(tmp_path: Path) -> None
     assert "Marta" in tokenizer.tokenize("Marta")
     uncased = _vocabulary_alone(tmp_path / "uncased", lowercase=True)
     assert case_note(AutoTokenizer.from_pretrained(uncased), "there") is None
+
+
+def test_letter_case_is_named_by_prepare_and_by_measurements(
+    tidemask: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    cased = _vocabulary_alone(tmp_path / "cased", lowercase=False)
+    size = len(AutoTokenizer.from_pretrained(cased))
+    tiny("bert", vocab_size=size, pad_token_id=0).save_pretrained(cased)
+    (tmp_path / "text.txt").write_text(text(60))
+    status, _, err = tidemask(
+        "prepare", tmp_path / "text.txt", "--out", tmp_path / "corpus", "--tokenizer", cased,
+        "--workers", 1, "--tagger", "none",
+    )  # fmt: skip
+    assert status == 0, err
+    note = case_note(AutoTokenizer.from_pretrained(cased), str(cased))
+    assert note in open_corpus(tmp_path / "corpus").manifest.notes
+    assert f"{note}" in err
+    for command in ("score", "fill"):
+        status, _, err = tidemask(command, cased, "The [MASK] sleeps.")
+        assert (status, f"{note}" in err) == (0, True)

@@ -171,7 +171,7 @@ def _documents(lines: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
     num_held_words, max_words = 0, MAX_DOCUMENT_WORDS
     for line in lines:
-        num_words = _num_words(line)
+        num_words = count_words(line)
         if num_words == 0:
             if held:
                 yield "\n".join(held)
@@ -193,13 +193,13 @@ def _passage_end(lines: Sequence[str]) -> tuple[int, int]:
     """How many of the first lines make a passage, and their words."""
     num_words = 0
     for index, line in enumerate(lines):
-        num_words += _num_words(line)
+        num_words += count_words(line)
         if num_words >= MIN_PASSAGE_WORDS:
             return index + 1, num_words
     return len(lines), num_words
 
 
-def _num_words(line: str) -> int:
+def count_words(line: str) -> int:
     """White-space separated words; one for every 16 characters where a script has no spaces."""
     words = line.split()
     return max(len(words), len(line) // 16) if words else 0

@@ -105,6 +105,10 @@ def _split_of(document: Document, held_out_share: float, duplicates: NearDuplica
         return Split.DUPLICATE
     is_held_out = document.held_out
     if is_held_out is None:
-        digest = hashlib.sha256(document.text.encode()).digest()
-        is_held_out = int.from_bytes(digest[:8], "big") < held_out_share * 2**64
+        is_held_out = place_in_split(document.text) < held_out_share * 2**64
     return Split.HELD_OUT if is_held_out else Split.TRAIN
+
+
+def place_in_split(text: str) -> int:
+    """The hash of a text as a number in [0, 2**64); the lowest are held out."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -59,6 +59,7 @@ class Manifest:
         sources: the files that the text came from.
         fingerprint: SHA-256 over the rows and what gives them their meaning (format, length,
             tokenizer, tagger's behaviour, classes); not over paths or the number of workers.
+        notes: what was unusual in its preparation, one sentence each.
     """
 
     format_version: int
@@ -73,6 +74,7 @@ class Manifest:
     num_duplicates_dropped: int
     sources: tuple[TextSource, ...]
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("sequence_length", "vocab_size"):
