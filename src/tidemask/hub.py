@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidemask.errors import UserError, did_you_mean
-from tidemask.paths import given_path
+from tidemask.paths import check_plain_files, given_path
 
 
 def local_directory(name: str, *, setting: str = "", expected: str) -> Path | None:
@@ -20,10 +20,12 @@ def local_directory(name: str, *, setting: str = "", expected: str) -> Path | No
         expected: what the message says was expected, such as "a directory with a config.json".
 
     Raises:
-        UserError: it is empty; or it can only be a directory, and there is none.
+        UserError: it is empty; a file in the directory is a pipe or a device; or it can only be a
+            directory, and there is none.
     """
     path = given_path(name, setting or "name")
     if path.is_dir():
+        check_plain_files(path)
         return path
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         beside = [str(place) for place in path.parent.glob("*")] if path.parent.is_dir() else []

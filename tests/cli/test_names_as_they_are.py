@@ -13,7 +13,7 @@ from small_runs import TINY
 
 Command = Callable[..., tuple[int, str, str]]
 
-NAMES = ["c[red]x", "[/]", "[bold", ":boom:[link=file:/x]y[/]"]
+NAMES = ["c[red]x", "[/]", "[bold", ":boom:[link]y[/]"]
 """Each is markup or an emoji for rich, and some of them raise `MarkupError` in it."""
 
 WHERE_A_NAME_STANDS = [

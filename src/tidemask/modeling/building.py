@@ -23,7 +23,7 @@ from tidemask.modeling.configuration import (
     set_dropout,
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
-from tidemask.paths import given_path
+from tidemask.paths import check_plain_file, given_path
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.system_errors import raise_out_of_memory
 
@@ -96,6 +96,7 @@ def _from_config(config: PreTrainedConfig, seed: int) -> PreTrainedModel:
 
 def _read_config(path: Path) -> PreTrainedConfig:
     file = path / "config.json" if path.is_dir() else path
+    check_plain_file(file)
     if not file.is_file():
         raise UserError(
             f"no such configuration: model.config={path}. Expected a config.json of transformers, "
