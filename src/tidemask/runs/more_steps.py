@@ -143,7 +143,7 @@ def _write_first_line(run: RunDirectory, finished: RunDirectory, config: RunConf
     last = read_metrics(finished.metrics)[-1]
     progress = config.continued_from.step / config.training.num_steps
     append_metrics(
-        run.metrics, {**last, "progress": progress, CONTINUED_FROM: config.continued_from.run}
+        run.metrics, {**last, "progress": progress, CONTINUED_FROM: config.continued_from.step}
     )
 
 
