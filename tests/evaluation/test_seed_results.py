@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tidemask.errors import UserError
 from tidemask.evaluation.result_store import ResultStore
 from tidemask.evaluation.seed_results import best_rate, seed_results
 from tidemask.progress import ProgressCallback, ignore
@@ -185,6 +187,19 @@ def test_seed_results_makes_a_cut_result_again(
     assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
     assert f"damaged evaluation: {path}" in caplog.text
     assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_seed_results_measures_nothing_that_it_cannot_save(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    (tmp_path / "evaluation").mkdir()
+    path = tmp_path / "evaluation" / "peak--checkpoint-5--seed-0.json"
+    make(path)
+    task = Peak()
+    with pytest.raises(UserError, match=f"not a file: {path}"):
+        _results(tmp_path, task)
+    assert task.trials == []
 
 
 def test_seed_results_makes_a_damaged_trial_again(

@@ -214,7 +214,13 @@ class _Trial:
 
 
 def _unless_damaged(path: Path, read: Callable[[], _T]) -> _T | None:
-    """What a file holds; `None` if there is none, or if it is damaged, which is said."""
+    """What a file holds; `None` if there is none, or if it is damaged, which is said.
+
+    Raises:
+        UserError: something else than a file is in its place, so that no result could be saved.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"not a file: {path}. Expected a result or nothing. Remove it.")
     if not path.is_file():
         return None
     try:
