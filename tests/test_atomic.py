@@ -2,11 +2,18 @@
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from tidemask import claims
 from tidemask.atomic import new_directory, sync, write_atomically
+from tidemask.claims import clear_abandoned
 from tidemask.errors import UserError
 
 
@@ -118,3 +125,92 @@ def test_atomic_sync_of_a_directory_is_left_out_where_it_cannot_be(tmp_path, mon
             sync(tmp_path)
     else:
         sync(tmp_path)
+
+
+WRITERS = {
+    "directory": """
+with new_directory(place) as staged:
+    (staged / "file").write_text("x")
+    print("writing", flush=True)
+    signal.pause()
+""",
+    "file": """
+def wait(descriptor):
+    print("writing", flush=True)
+    signal.pause()
+
+os.fsync = wait
+write_atomically(place, "x")
+""",
+}
+"""Programs that write for ever."""
+
+
+@contextmanager
+def _writing(kind: str, place: Path) -> Iterator[subprocess.Popen[str]]:
+    before = (
+        "import os, signal, sys; from pathlib import Path; place = Path(sys.argv[1]); "
+        "from tidemask.atomic import new_directory, write_atomically"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", before + WRITERS[kind], str(place)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _write(kind: str, place: Path) -> None:
+    if kind == "file":
+        write_atomically(place, "y")
+    else:
+        with new_directory(place) as staged:
+            (staged / "file").write_text("y")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")
+@pytest.mark.parametrize("kind", WRITERS)
+def test_atomic_what_a_killed_process_left_is_removed_by_the_next(
+    kind: str, tmp_path: Path
+) -> None:
+    """That of a process that lives stays, and so does what is beside it under another name."""
+    place, other = tmp_path / "out[1]", tmp_path / "out"
+    with _writing(kind, place) as killed, _writing(kind, place), _writing(kind, other):
+        all_three = set(tmp_path.iterdir())
+        assert len(all_three) == 6
+        killed.kill()
+        killed.wait()
+        _write(kind, place)
+        left = set(tmp_path.iterdir())
+        assert place in left
+        assert len(left & all_three) == 4
+        assert left - all_three == {place}
+    _write(kind, tmp_path / "unrelated")
+    assert set(tmp_path.iterdir()) == left | {tmp_path / "unrelated"}
+    for path in (place, other):
+        clear_abandoned(path)
+    assert {path.name for path in tmp_path.iterdir()} == {"out[1]", "unrelated"}
+
+
+def test_atomic_nothing_is_removed_where_there_are_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of a process that was killed looks free on its own machine alone."""
+    with _writing("directory", tmp_path / "out") as killed:
+        killed.kill()
+        killed.wait()
+    before = set(tmp_path.iterdir())
+
+    def missing(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as without:
+        without.setattr(claims.fcntl, "flock", missing)
+        _write("directory", tmp_path / "out")
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "out"}

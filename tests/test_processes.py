@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from child_processes import HUNG_SECONDS
+
 _ENDS = """
 import atexit, sys, threading, time
 from tidemask.processes import ending_early
@@ -43,7 +45,7 @@ def _run(code: str, world_size: int) -> subprocess.CompletedProcess[str]:
         env={**environment, "WORLD_SIZE": str(world_size), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HUNG_SECONDS,
         check=False,
     )
 
@@ -87,7 +89,7 @@ def test_process_end_of_another_rank_that_fails_alone_says_why() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tidemask", "compare", "nowhere", "--out", "nothing"],
         env={**os.environ, "WORLD_SIZE": "2", "RANK": "1"},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("tidemask: not a run directory: nowhere.")

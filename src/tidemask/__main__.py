@@ -1,6 +1,37 @@
-"""`python -m tidemask`: the command line."""
+"""The program `tidemask`, also as `python -m tidemask`: the command line.
 
-from tidemask.cli.app import main
+Signals end it with a line from here on, before the imports of the command line, which take a third
+of a second; each command then has its own way to end in good order.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run a command; exit with its status."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        number = getattr(signal, name, None)  # Windows has no SIGUSR1
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+    from tidemask.cli import app
+
+    app.main()
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave at once, as nothing is under way that would have to be saved.
+
+    A training that a scheduler stops ends with status 0, so that its job goes back into the queue.
+    """
+    is_training = sys.argv[1:2] in (["pretrain"], ["resume"])
+    name = signal.Signals(number).name
+    os.write(2, f"tidemask: ended by {name}. Give the command again.\n".encode())
+    os._exit(0 if is_training and number != signal.SIGINT else 128 + number)
+
 
 if __name__ == "__main__":
     main()

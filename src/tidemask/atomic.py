@@ -1,17 +1,18 @@
 """Files and directories that are whole or absent: written aside, then renamed into place.
 
-What is written aside lies beside its place, on the same file system, under a hidden name.
+What is written aside lies beside its place, on the same file system, under a hidden name; what a
+process left that was killed is removed by the next that writes to the same place.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
 from tidemask.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
@@ -31,15 +32,14 @@ def write_atomically(path: Path, content: str | bytes, *, what: str = "file") ->
     Raises:
         UserError: it could not be written; what was there is as it was.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with aside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        with claimed_beside(path) as aside:
+            with aside.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         if (refused := refusal(error, path)) is None:
             raise
         raise UserError(
@@ -95,21 +95,22 @@ def new_directory(path: Path) -> Iterator[Path]:
     check_utf8(str(path), "out")  # libraries that write into it take nothing else
     check_new_directory(path)
     missing = [parent for parent in path.parents if not parent.exists()]
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        try:
-            aside.mkdir(parents=True)
-        except OSError as error:
-            raise UserError(
-                f"cannot make the output directory: {why_refused(error, path)}."
-            ) from error
-        with _named_outside(aside, path):
-            yield aside
-            follow_umask(aside)
-        check_new_directory(path)
-        aside.rename(path)
+        with ExitStack() as stack:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                aside = stack.enter_context(claimed_beside(path))
+                aside.mkdir()
+            except OSError as error:
+                raise UserError(
+                    f"cannot make the output directory: {why_refused(error, path)}."
+                ) from error
+            with _named_outside(aside, path):
+                yield aside
+                follow_umask(aside)
+            check_new_directory(path)
+            aside.rename(path)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
         for parent in missing:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()

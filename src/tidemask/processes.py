@@ -16,10 +16,12 @@ import atexit
 import ctypes
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_BLOCK_BYTES = 1 << 30
@@ -27,6 +29,14 @@ _kept_below_bytes = 0
 
 _SETTINGS_OF_GLIBC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
 """Environment variables by which a user chooses the thresholds; `mallopt` would override them."""
+
+
+STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1")
+    if name in signal.Signals.__members__
+)
+"""Signals that ask a command to stop; Windows has no SIGUSR1."""
 
 
 def available_cores() -> int:
@@ -62,6 +72,29 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def leave_signals_to_parent(_worker_id: int = 0) -> None:
+    """Let a worker process ignore the signals that ask a command to stop.
+
+    Schedulers, launchers and terminals signal every process of a job. A worker that died of
+    it would fail what is under way; it ends when its parent ends it, by SIGTERM too, or is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows: the sender of a signal is not known
+        return
+    awaited = set(STOP_SIGNALS) - {signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    threading.Thread(target=_await_parent, args=(awaited,), daemon=True).start()
+
+
+def _await_parent(awaited: set[signal.Signals]) -> NoReturn:
+    process = multiprocessing.parent_process()  # a fork server may stand between the two
+    parent = os.getppid() if process is None else process.pid
+    while True:
+        info = signal.sigwaitinfo(awaited)
+        if info.si_pid == parent and info.si_signo == signal.SIGTERM:
+            os._exit(0)
 
 
 def is_first_rank() -> bool:

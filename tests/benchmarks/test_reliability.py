@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.reliability.kills import kinds_of
 from benchmarks.reliability.soak import slope
+from child_processes import HUNG_SECONDS
 from places import ROOT
 
 
@@ -22,7 +23,7 @@ def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HUNG_SECONDS,
         check=False,
     )
 

@@ -15,6 +15,7 @@ import pytest
 from transformers import AutoTokenizer
 
 import tidemask
+from child_processes import HUNG_SECONDS, ended
 from tidemask import progress
 from tidemask.corpus import encoding
 from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
@@ -476,7 +477,8 @@ def start_script(tmp_path, num_documents):
 @pytest.mark.slow
 def test_prepare_is_quiet_and_leaves_nothing_in_the_home_directory(tmp_path):
     process = start_script(tmp_path, 60)
-    _, errors = process.communicate(timeout=60)
+    with ended(process):
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (process.returncode, errors) == (0, "")
     assert len(open_corpus(tmp_path / "out").train) > 10
     assert list((tmp_path / "home").iterdir()) == []
@@ -485,11 +487,12 @@ def test_prepare_is_quiet_and_leaves_nothing_in_the_home_directory(tmp_path):
 @pytest.mark.slow
 def test_prepare_ended_by_a_signal_leaves_nothing(tmp_path):
     process = start_script(tmp_path, 4000)
-    for line in process.stdout:
-        if line.startswith("tagging"):
-            break
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    with ended(process):
+        for line in process.stdout:
+            if line.startswith("tagging"):
+                break
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (process.returncode, errors) == (128 + signal.SIGTERM, "")
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["home", "script.py", "text.txt"]

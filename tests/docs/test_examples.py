@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from child_processes import HUNG_SECONDS
 from collators import Rows, collator_of, is_for, loader_of
 from places import ROOT
 from small_runs import warm_command
@@ -32,7 +33,7 @@ def run_example(script: str, *options: str, warm: bool = True) -> str:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=HUNG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

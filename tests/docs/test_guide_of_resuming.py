@@ -8,12 +8,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
+from child_processes import HUNG_SECONDS, ended, wait_until
 from places import ROOT
 from small_runs import TINY, warm_command
 from tidemask.cli import app as cli
@@ -71,18 +71,21 @@ def test_resume_guide_job_goes_back_into_the_queue_until_it_is_finished(
     }
 
     def submit() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["bash", script], cwd=tmp_path, env=variables)
+        return subprocess.Popen(
+            ["bash", script], cwd=tmp_path, env=variables, start_new_session=True
+        )
 
     job = submit()
-    deadline = time.monotonic() + 60
-    while not run.metrics.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    job.send_signal(signal.SIGTERM)
-    assert job.wait(60) == 0
+    with ended(job):
+        wait_until(run.metrics.exists, job)
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(HUNG_SECONDS) == 0
     assert not run.model.exists()
     assert run.checkpoints()
     assert (tmp_path / "scontrol.txt").read_text() == "requeue 17\n"
     for _ in range(2):  # the second time it is finished already
-        assert submit().wait(120) == 0
+        again = submit()
+        with ended(again):
+            assert again.wait(HUNG_SECONDS) == 0
         assert run.model.is_dir()
     assert (tmp_path / "scontrol.txt").read_text() == "requeue 17\n"

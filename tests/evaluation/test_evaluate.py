@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from child_processes import HUNG_SECONDS, ended, wait_until
 from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
@@ -359,25 +362,27 @@ def test_evaluating_in_parallel_leaves_no_process_behind(fresh: RunDirectory, ta
         stderr=subprocess.PIPE,
         text=True,
     )
-    workers = _workers(started, fresh)
-    started.send_signal(signal.SIGTERM)
-    _, err = started.communicate(timeout=60)
+    with ended(started):
+        workers = _workers(started, fresh)
+        started.send_signal(signal.SIGTERM)
+        _, err = started.communicate(timeout=HUNG_SECONDS)
     assert started.returncode == 143
     assert err.splitlines()[-1].startswith("tidemask: ended by SIGTERM")
-    deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline, "a process is left"
-        time.sleep(0.1)
+    for worker in workers:
+        with suppress(ProcessLookupError):  # readable when it ends
+            select.select([os.pidfd_open(worker)], [], [])
 
 
 def _workers(process: subprocess.Popen[str], run: RunDirectory) -> list[int]:
     """Processes that measure, once they do."""
-    while not list(run.evaluation.glob("trials/*.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    wait_until(lambda: bool(list(run.evaluation.glob("trials/*.json"))), process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     commands = {int(c): Path(f"/proc/{c}/cmdline").read_text() for c in children}
     return [child for child, line in commands.items() if "spawn_main" in line]
+
+
+def _has_results(run: RunDirectory, number: int) -> bool:
+    return len(list(run.evaluation.glob("cola--*.json"))) >= number
 
 
 @pytest.mark.slow
@@ -397,13 +402,13 @@ def test_evaluating_goes_on_after_a_kill_and_after_ctrl_c(
             stderr=subprocess.PIPE,
             text=True,
         )
-        while len(list(fresh.evaluation.glob("cola--*.json"))) < files:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        process.send_signal(stop)
-        _, err = process.communicate(timeout=120)
+        with ended(process):
+            enough = partial(_has_results, fresh, files)
+            wait_until(enough, process)
+            process.send_signal(stop)
+            _, err = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == 130
-    assert err.splitlines()[-1].startswith("tidemask: interrupted. Continue with")
+    assert err.splitlines()[-1].startswith("tidemask: interrupted. Results so far are saved; give")
     assert "Traceback" not in err
     done = {path: path.read_bytes() for path in fresh.evaluation.glob("cola--*.json")}
     assert 3 <= len(done) < 6

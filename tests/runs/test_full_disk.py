@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from child_processes import HUNG_SECONDS
 from prose import text
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
 from tidemask.corpus.prepare import prepare
@@ -215,7 +216,7 @@ def _limited(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HUNG_SECONDS,
         check=False,
     )
 

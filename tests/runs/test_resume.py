@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from child_processes import ended, wait_until
 from small_runs import TINY, command, records, run_command, same_weights, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
@@ -159,11 +160,10 @@ def test_resume_after_sigkill_is_bit_identical(corpus: Path, tmp_path: Path) -> 
     )
     rng = random.Random(time.time_ns())
     wanted = rng.randrange(8, 50)
-    while process.poll() is None and _last_step(broken) < wanted:
-        time.sleep(0.01)
-    time.sleep(rng.random() * 0.2)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, f"the run ended before step {wanted}"
+    with ended(process):
+        wait_until(lambda: _last_step(broken) >= wanted, process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, f"the run ended before step {wanted}"
     again = run_command(["resume", str(broken.root)])
     assert again.returncode == 0, again.stderr
     assert "Continuing after step" in again.stderr

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from child_processes import HUNG_SECONDS, ended, send_and_wait, wait_until
 from small_runs import TINY, command, records, run_command, same_weights
 from tidemask.run_record import RunDirectory
 
@@ -37,14 +38,11 @@ def _begun(arguments: Sequence[str], *, processes: int = 1) -> subprocess.Popen[
 
 
 def _wait_for_step(run: RunDirectory, step: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    def is_logged() -> bool:
         lines = run.metrics.read_text().split("\n")[:-1] if run.metrics.is_file() else []
-        if lines and json.loads(lines[-1])["step"] >= step:
-            return
-        time.sleep(0.01)
-    process.kill()
-    pytest.fail(f"no step {step}: {process.communicate()[1]}")
+        return bool(lines) and json.loads(lines[-1])["step"] >= step
+
+    wait_until(is_logged, process)
 
 
 def _request(corpus: Path, run: RunDirectory, *settings: str) -> list[str]:
@@ -78,9 +76,10 @@ def test_signals_to_a_whole_job_then_the_same_command_again(
     run = RunDirectory(tmp_path / "run")
     request = _request(corpus, run, f"training.loader_workers={readers}")
     process = _begun(request)
-    _wait_for_step(run, 20, process)
-    os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=60)
+    with ended(process):
+        _wait_for_step(run, 20, process)
+        os.killpg(process.pid, number)
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == status, errors
     step = run.checkpoints()[-1][0]
     assert 20 <= step < 200
@@ -103,18 +102,35 @@ def test_signals_to_a_whole_job_then_the_same_command_again(
 _LONG_STEP = ("training.micro_batch_size=256", "training.gradient_accumulation_steps=256")
 
 
+_SAYS_WHEN_IT_STEPS = """
+import runpy, sys
+from tidemask import presses
+from tidemask.training.trainer import MaskedLMTrainer
+
+def step(*arguments, real=MaskedLMTrainer.training_step, **options):
+    print("in a step", flush=True)
+    return real(*arguments, **options)
+
+MaskedLMTrainer.training_step = step
+presses.ONE_PRESS_SECONDS = 0.0  # of two that arrive one after the other, the second is a second
+runpy.run_module("tidemask", run_name="__main__", alter_sys=True)
+"""
+
+
 def test_signals_a_second_press_ends_at_once(corpus: Path, tmp_path: Path) -> None:
     """The step is so long that there is no time to follow the first."""
     run = RunDirectory(tmp_path / "run")
-    process = _begun(_request(corpus, run, *_LONG_STEP))
-    deadline = time.monotonic() + 60
-    while not (run.root / ".lock").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    time.sleep(1.3)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SAYS_WHEN_IT_STEPS, *_request(corpus, run, *_LONG_STEP)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with ended(process):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in a step\n"
+        for _ in range(2):
+            send_and_wait(process, signal.SIGINT)
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == 130, errors
     assert "interrupted. Continue with" in errors
     assert "Traceback" not in errors
@@ -143,9 +159,10 @@ def test_signals_under_torchrun_stop_every_rank_at_the_same_step(
     request = _request(corpus, run, *settings)
     for to_launcher, step in ((False, 20), (True, 90)):
         process = _begun(request, processes=2)
-        _wait_for_step(run, step, process)
-        os.kill(process.pid if to_launcher else _ranks(process.pid)[1], signal.SIGTERM)
-        _, errors = process.communicate(timeout=90)
+        with ended(process):
+            _wait_for_step(run, step, process)
+            os.kill(process.pid if to_launcher else _ranks(process.pid)[1], signal.SIGTERM)
+            _, errors = process.communicate(timeout=HUNG_SECONDS)
         saved = run.checkpoints()[-1][0]
         assert step <= saved < 200
         assert f"Stopped by SIGTERM: checkpoint-{saved} is saved." in errors

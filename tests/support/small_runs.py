@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from child_processes import HUNG_SECONDS
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
@@ -145,8 +146,7 @@ def _warm_process() -> Path:
         directory.cleanup()
 
     atexit.register(end)
-    deadline = time.monotonic() + 200
-    while not path.exists() and server.poll() is None and time.monotonic() < deadline:
+    while not path.exists() and server.poll() is None:
         time.sleep(0.01)
     assert path.exists(), errors.read_text()
     return path
@@ -187,6 +187,6 @@ def run_command(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HUNG_SECONDS,
         check=False,
     )

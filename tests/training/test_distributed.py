@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM
 
+from child_processes import HUNG_SECONDS, ended, wait_until
 from direct_training import train_directly
 from observed_run import observe
 from places import SUPPORT
@@ -47,7 +47,7 @@ def _script_in_two(script: str, *arguments: str | Path) -> str:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HUNG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -249,7 +249,7 @@ def test_distributed_processes_that_disagree_write_nothing(corpus: Path, tmp_pat
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", *launcher, "bash", "-c", script],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode != 0
     assert "Give every process the same command." in done.stderr
@@ -272,11 +272,10 @@ def test_distributed_death_of_one_process_ends_the_others(corpus: Path, tmp_path
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
-    while not run.checkpoint(8).exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(_rank(process.pid, 1), signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    with ended(process):
+        wait_until(run.checkpoint(8).exists, process)
+        os.kill(_rank(process.pid, 1), signal.SIGKILL)
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode != 0
     own = [line for line in errors.splitlines() if line.startswith("tidemask:")]
     assert len(own) <= 1
@@ -310,7 +309,7 @@ def test_distributed_accelerate_launch_runs_the_same(
     done = subprocess.run(
         [arguments[0], *launcher, *arguments[1:]],
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_FSDP": "false"},
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert run.read_environment()["engine"] == "DDP on 2 processes (gloo)"

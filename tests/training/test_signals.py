@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from transformers import BertModel
 
 from small_runs import records, same_weights, started, trained
+from tidemask import presses
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
@@ -219,7 +219,7 @@ def test_interruption_between_planned_checkpoints_takes_no_place_of_theirs(
     assert _steps(run) == [6, 8]
 
 
-def test_interruption_a_second_press_ends_at_once() -> None:
+def test_interruption_a_second_press_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stop_request = StopRequest()
     with stop_request.listening(), stop_request.deferred():
         _signal_me(signal.SIGTERM)
@@ -227,7 +227,7 @@ def test_interruption_a_second_press_ends_at_once() -> None:
         _signal_me(signal.SIGINT)
         _signal_me(signal.SIGINT)  # a launcher passes on what the terminal sent already
         assert stop_request.received is signal.SIGINT
-        time.sleep(1.1)
+        monkeypatch.setattr(presses, "ONE_PRESS_SECONDS", 0.0)  # as if a second had passed
         with pytest.raises(KeyboardInterrupt):
             _signal_me(signal.SIGINT)
 

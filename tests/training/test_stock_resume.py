@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from transformers import set_seed
 
+from child_processes import HUNG_SECONDS
 from places import SUPPORT
 from stock_runs import SAVING, Run, Stop, Stream, same_batches, same_weights
 
@@ -89,7 +90,7 @@ def test_stock_trainer_killed_and_resumed(tmp_path: Path) -> None:
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=HUNG_SECONDS,
             check=False,
         )
 

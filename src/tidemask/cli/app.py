@@ -18,6 +18,7 @@ from tidemask.cli.compare import compare_command
 from tidemask.cli.demo import demo_command
 from tidemask.cli.evaluate import evaluate_command
 from tidemask.cli.fill import fill_command
+from tidemask.cli.interrupts import ending_in_order
 from tidemask.cli.prepare import prepare_command
 from tidemask.cli.pretrain import pretrain_command
 from tidemask.cli.preview import preview_command
@@ -56,19 +57,21 @@ def _options(
 ) -> None: ...
 
 
-for _command in (
-    demo_command,
-    prepare_command,
-    pretrain_command,
-    resume_command,
-    evaluate_command,
-    fill_command,
-    score_command,
-    compare_command,
-    preview_command,
-    recipes_command,
+_AGAIN = "Nothing was written; give the command again."
+
+for _command, _kept in (
+    (demo_command, "What is finished is kept; give the command again to continue."),
+    (prepare_command, _AGAIN),
+    (evaluate_command, "Results so far are saved; give the command again to continue."),
+    (fill_command, _AGAIN),
+    (score_command, _AGAIN),
+    (compare_command, _AGAIN),
+    (preview_command, _AGAIN),
+    (recipes_command, _AGAIN),
 ):
-    app.command(_command.__name__.removesuffix("_command"))(_command)
+    app.command(_command.__name__.removesuffix("_command"))(ending_in_order(_kept)(_command))
+for _training in (pretrain_command, resume_command):  # they stop where nothing is lost
+    app.command(_training.__name__.removesuffix("_command"))(_training)
 
 
 _FIRST_RANK_SECONDS = 5.0

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidemask.cli.comparison_tables import show_comparison
-from tidemask.cli.interrupts import interruptible
 from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
 from tidemask.paths import given_path
@@ -56,8 +55,7 @@ def demo_command(
     A few minutes on a laptop's CPU. Finished parts are kept: run it again to continue.
     """
     place = given_path(out, "--out")
-    command = f"tidemask demo --out {place} --steps {steps}"
-    with progress_display() as display, interruptible(command):
+    with progress_display() as display:
         comparison = run_demo(place, steps=steps, display=display)
     show_comparison(comparison)
 
@@ -117,7 +115,7 @@ def _check_place(out: Path, steps: int) -> None:
     from tidemask.runs.config import read_run_config
 
     known = {"corpus", "runs", "report"}
-    if out.exists() and (not out.is_dir() or {p.name for p in out.iterdir()} - known):
+    if out.exists() and (not out.is_dir() or any(p.name not in known for p in out.glob("[!.]*"))):
         raise UserError(f"output exists: {out} holds something else. Name another with --out.")
     for name in RECIPES:
         run = RunDirectory(out / "runs" / name)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from tidemask.cli.interrupts import interruptible, stopping_at_sigterm
 from tidemask.cli.terminal import print_error, print_note, progress_display
 from tidemask.errors import UserError
 from tidemask.paths import given_path
@@ -94,9 +92,7 @@ def evaluate_command(
     from tidemask.evaluation.evaluate import evaluate
 
     runs_or_models, overrides = _separated(targets)
-    command = shlex.join(["tidemask", "evaluate", *targets, "--tasks", tasks])
-    kept = "Results so far are saved; give the command again to continue."
-    with progress_display() as display, interruptible(f"{command} ..."), stopping_at_sigterm(kept):
+    with progress_display() as display:
         results = evaluate(
             runs_or_models,
             tasks=[task.strip() for task in tasks.split(",") if task.strip()],

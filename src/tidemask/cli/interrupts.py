@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from tidemask.cli.terminal import print_error, print_note
+from tidemask.presses import Presses
 from tidemask.processes import is_first_rank, is_launched
 
 if TYPE_CHECKING:
     from tidemask.training.signals import StopRequest
 
 
+class _Terminated(BaseException):
+    """SIGTERM came; what is under way cleans up, as after Ctrl-C."""
+
+
 @contextmanager
-def interruptible(continuation: str) -> Iterator[None]:
-    """Let Ctrl-C end a command with one line and status 130; what is saved is kept."""
+def ending_in_order(what_is_kept: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a command with one line, status 130 or 143, and nothing half done.
+
+    A second Ctrl-C ends it at once, also within an operation that takes long.
+    """
+    interrupted = f"interrupted. {what_is_kept}"
+    presses = Presses(lambda: _leave_at_once(interrupted))
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        presses.note(number)
+        raise KeyboardInterrupt
+
+    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Terminated
+
+    before = {}
     try:
-        yield
+        with presses.counted():
+            for number, handler in ((signal.SIGINT, interrupt), (signal.SIGTERM, terminate)):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, handler)
+            yield
     except KeyboardInterrupt:
-        print_error(f"interrupted. Continue with `{continuation}`.")
+        print_error(interrupted)
         raise typer.Exit(130) from None
+    except _Terminated:
+        print_error(f"ended by SIGTERM. {what_is_kept}")
+        raise typer.Exit(143) from None
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextmanager
@@ -34,15 +65,27 @@ def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
     from tidemask.training.signals import Interrupted, StopRequest
 
     stop_request = StopRequest()
-    with interruptible(f"tidemask resume {directory}"):
-        try:
-            with stop_request.listening():
-                yield stop_request
-        except Interrupted as stop:
-            leave_launched()
-            if is_first_rank():
-                print_note(f"Stopped by {stop.by.name}: {_saved(directory)}")
-            raise typer.Exit(stop.status) from None
+    interrupted = f"interrupted. Continue with `tidemask resume {directory}`."
+    try:
+        with stop_request.listening(on_second_press=lambda: _leave_at_once(interrupted)):
+            yield stop_request
+    except KeyboardInterrupt:
+        print_error(interrupted)
+        raise typer.Exit(130) from None
+    except Interrupted as stop:
+        leave_launched()
+        if is_first_rank():
+            print_note(f"Stopped by {stop.by.name}: {_saved(directory)}")
+        raise typer.Exit(stop.status) from None
+
+
+def _leave_at_once(line: str) -> NoReturn:
+    """Leave from a thread, while the main one is in an operation that cannot be interrupted."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the progress line hides the cursor
+    print_error(line)
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _saved(directory: Path) -> str:
@@ -54,21 +97,6 @@ def _saved(directory: Path) -> str:
     saved = run.checkpoints()
     what = f"{saved[-1][1].name} is saved" if saved else "no step was done yet"
     return f"{what}. Continue with `tidemask resume {directory}`."
-
-
-@contextmanager
-def stopping_at_sigterm(what_is_kept: str) -> Iterator[None]:
-    """Let SIGTERM, which schedulers send, end a command with one line and status 143."""
-
-    def leave(*_: object) -> None:
-        print_error(f"ended by SIGTERM. {what_is_kept}")
-        sys.exit(143)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def leave_launched() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,7 +21,7 @@ from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.words import Tagger, align_classes
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.errors import UserError
-from tidemask.processes import end_with_parent
+from tidemask.processes import end_with_parent, leave_signals_to_parent
 from tidemask.token_classes import NO_CLASS
 
 CHUNK_CHARACTERS = 1 << 17
@@ -133,7 +132,7 @@ _encoder_and_tagger: tuple[PlainTextEncoder, Tagger | None]
 
 def _start_worker(encoder: PlainTextEncoder, tagger_name: str) -> None:
     global _encoder_and_tagger
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    leave_signals_to_parent()
     end_with_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
     _encoder_and_tagger = encoder, load_tagger(tagger_name)

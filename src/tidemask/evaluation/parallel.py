@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,7 +20,7 @@ import torch
 from tidemask.errors import UserError
 from tidemask.evaluation.jobs import Job, JobResult
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
-from tidemask.processes import end_with_parent, keep_freed_memory
+from tidemask.processes import end_with_parent, keep_freed_memory, leave_signals_to_parent
 from tidemask.progress.display import displayed
 
 _NOT_BEGUN = (
@@ -109,9 +108,7 @@ def _begin_worker(devices: multiprocessing.Queue[int], has_begun: Event, threads
     the first GPU is then this one.
     """
     has_begun.set()
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # the first process receives it and ends the others
+    leave_signals_to_parent()
     end_with_parent()
     torch.set_num_threads(threads)
     visible = _visible_devices()

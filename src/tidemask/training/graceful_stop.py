@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
+from tidemask.processes import STOP_SIGNALS
 from tidemask.training.async_copy import AsyncCopy
 from tidemask.training.distributed import all_sum, on_device, rank_and_size
-from tidemask.training.signals import STOP_SIGNALS, Interrupted, StopRequest
+from tidemask.training.signals import Interrupted, StopRequest
 
 
 def agreed_signal(stop_request: StopRequest) -> signal.Signals | None:

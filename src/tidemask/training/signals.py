@@ -7,26 +7,14 @@ needs no torch, so that a command can listen before its slow imports.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
-from tidemask.processes import is_launched
-
-_ONE_PRESS_SECONDS = 1.0
-"""Two SIGINT within this time are one: a terminal and a launcher both pass Ctrl-C on."""
-
-STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
-    signal.Signals[name]
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1")
-    if name in signal.Signals.__members__
-)
-"""Signals that end a training in good order; Windows has no SIGUSR1."""
+from tidemask.presses import Presses
+from tidemask.processes import STOP_SIGNALS, is_launched
 
 
 class Interrupted(BaseException):
@@ -73,23 +61,33 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self._received_at = 0.0
+        self._presses = Presses()
         # Ranks must leave together, so several of them never leave at once.
         self._deferred = is_launched()
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Receive the signals that are not ignored; outside the main thread none can be."""
+    def listening(self, on_second_press: Callable[[], None] | None = None) -> Iterator[None]:
+        """Receive the signals that are not ignored; outside the main thread none can be.
+
+        Args:
+            on_second_press: called in another thread if the block goes on, in an operation that
+                takes long, after the second Ctrl-C; it ends the process. Else the block ends with
+                `KeyboardInterrupt` after the operation.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._presses = Presses(on_second_press)
         before = {}
-        if threading.current_thread() is threading.main_thread():
+        with self._presses.counted():
             for number in STOP_SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     before[number] = signal.signal(number, self._receive)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -101,34 +99,10 @@ class StopRequest:
             self._deferred = before
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        now = time.monotonic()
-        pressed_again = number == signal.SIGINT and self.received is signal.SIGINT
-        if pressed_again and now - self._received_at > _ONE_PRESS_SECONDS:
+        self._presses.note(number)
+        if number == signal.SIGINT and self._presses.is_second:
             raise KeyboardInterrupt
         if self.received is not signal.SIGINT:
             self.received = signal.Signals(number)
-            self._received_at = now
         if not self._deferred:
             raise Interrupted(self.received)
-
-
-def leave_signals_to_parent(_worker_id: int = 0) -> None:
-    """Let a data-loading worker ignore the signals that ask the training to stop.
-
-    Schedulers, launchers and terminals signal every process of a job. A worker that died of
-    it would fail the step under way; it ends when its parent ends it, by SIGTERM too, or is gone.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows: the sender of a signal is not known
-        return
-    awaited = set(STOP_SIGNALS) - {signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-    threading.Thread(target=_await_parent, args=(awaited,), daemon=True).start()
-
-
-def _await_parent(awaited: set[signal.Signals]) -> NoReturn:
-    parent = os.getppid()
-    while True:
-        info = signal.sigwaitinfo(awaited)
-        if info.si_pid == parent and info.si_signo == signal.SIGTERM:
-            os._exit(0)

@@ -27,6 +27,7 @@ from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
 from tidemask.modeling.precision import resolved_precision, tf32_products, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.processes import leave_signals_to_parent
 from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.settings import shown
@@ -41,7 +42,7 @@ from tidemask.training.masked_step import StepMasking, weighted_sum
 from tidemask.training.metrics_log import MetricsLog, PeriodicEvaluation, StepEndCallback
 from tidemask.training.sharding import mark_layers
 from tidemask.training.sharding_trainer import ShardingTrainer
-from tidemask.training.signals import Interrupted, StopRequest, leave_signals_to_parent
+from tidemask.training.signals import Interrupted, StopRequest
 from tidemask.training.step_accounting import StepAccounting
 from tidemask.training.trackers import reportable, tracker_callbacks
 

@@ -1,0 +1,146 @@
+"""Ctrl-C and SIGTERM end every command with one line, from its first imports on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from child_processes import ended, wait_until
+from prose import text
+from small_runs import command
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+AT_AN_IMPORT = """
+import os, runpy, sys
+_, module, number, *arguments = sys.argv
+
+class Signal:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(Signal)
+            os.kill(os.getpid(), int(number))
+
+sys.meta_path.insert(0, Signal)
+sys.argv = ["tidemask", *arguments]
+runpy.run_module("tidemask", run_name="__main__", alter_sys=True)
+"""
+"""The program, which is signalled when it imports a module."""
+
+
+def _signalled(
+    number: signal.Signals, module: str, *arguments: str, place: Path
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", AT_AN_IMPORT, module, str(int(number)), *arguments],
+        cwd=place, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+EARLY = ("tidemask.cli", "typer", "rich", "tidemask.cli.app", "tidemask.cli.interrupts")
+"""What is imported before a command begins, in the first third of a second."""
+
+
+@pytest.mark.parametrize("module", EARLY)
+@pytest.mark.parametrize(
+    ("number", "arguments", "status"),
+    [
+        (signal.SIGINT, ("prepare", "text.txt", "--out=out"), 130),
+        (signal.SIGTERM, ("prepare", "text.txt", "--out=out"), 143),
+        (signal.SIGINT, ("pretrain", "corpus", "--out=out"), 130),
+        (signal.SIGTERM, ("pretrain", "corpus", "--out=out"), 0),
+        (signal.SIGUSR1, ("resume", "run"), 0),
+    ],
+)
+def test_interrupted_before_a_command_begins_is_one_line(
+    number: signal.Signals, arguments: tuple[str, ...], status: int, module: str, tmp_path: Path
+) -> None:
+    done = _signalled(number, module, *arguments, place=tmp_path)
+    assert done.stderr == f"tidemask: ended by {number.name}. Give the command again.\n"
+    assert (done.returncode, done.stdout) == (status, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+BEGUN = {
+    "demo": ("tidemask.corpus.demo_text.documents", "demo"),
+    "prepare": ("tidemask.corpus.prepare", "prepare", "text.txt", "--out=out"),
+    "evaluate": ("torch", "evaluate", "run"),
+    "fill": ("torch", "fill", "run", "a [MASK]"),
+    "score": ("torch", "score", "run", "a word"),
+    "compare": ("torch", "compare", "run", "--out=out"),
+    "preview": ("torch", "preview", "corpus"),
+    "recipes": ("tidemask.runs.config", "recipes"),
+}
+"""By command: a module that it imports once it has begun, and arguments."""
+
+
+def test_interrupted_commands_are_all() -> None:
+    from tidemask.cli.app import app
+
+    known = {registered.name for registered in app.registered_commands}
+    assert known == {*BEGUN, "pretrain", "resume"}
+
+
+@pytest.mark.parametrize("name", BEGUN)
+@pytest.mark.parametrize(
+    ("number", "words", "status"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "ended by SIGTERM", 143)],
+)
+def test_interrupted_command_is_one_line(
+    number: signal.Signals, words: str, status: int, name: str, tmp_path: Path
+) -> None:
+    module, *arguments = BEGUN[name]
+    done = _signalled(number, module, *arguments, place=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith(f"tidemask: {words}. ")
+    assert done.stderr.count("\n") == 1
+    assert "give the command again" in done.stderr
+
+
+@contextmanager
+def _preparing(place: Path) -> Iterator[subprocess.Popen[str]]:
+    """A preparation in a process group of its own, once its workers encode."""
+    if not (place / "text.txt").exists():
+        (place / "text.txt").write_text(text(3000), encoding="utf-8")
+    arguments = ["prepare", "text.txt", "--out=out", "--vocab-size=200", "--workers=2"]
+    process = subprocess.Popen(
+        command(arguments), cwd=place, start_new_session=True, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    left = set(place.glob(".out.*"))
+    with ended(process):
+        wait_until(lambda: any(t.parent not in left for t in place.glob(".out.*/train")), process)
+        yield process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to_group", [False, True])
+def test_interrupted_preparation_leaves_nothing(to_group: bool, tmp_path: Path) -> None:
+    with _preparing(tmp_path) as process:
+        (os.killpg if to_group else os.kill)(process.pid, signal.SIGTERM)
+        _, errors = process.communicate()
+    assert process.returncode == 143, errors
+    said = "tidemask: ended by SIGTERM. Nothing was written; give the command again."
+    assert errors.splitlines()[-1] == said
+    assert "Traceback" not in errors
+    assert "rocess" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+@pytest.mark.slow
+def test_killed_preparation_is_cleared_by_the_next(tmp_path: Path) -> None:
+    with _preparing(tmp_path) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    left = set(tmp_path.glob(".out.*"))
+    assert left
+    with _preparing(tmp_path):
+        assert not left & set(tmp_path.glob(".out.*"))

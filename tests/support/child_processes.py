@@ -1,0 +1,52 @@
+"""Child processes of tests: waited for by what they do, and ended whatever the test finds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+HUNG_SECONDS = 900.0
+"""A child that takes so long hangs, however slow the machine is."""
+
+
+@contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Kill a process, and its group if it leads one, at the end of the block if it still runs."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            if os.getpgid(process.pid) == process.pid:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    """Wait until something that a process does has happened; it must not end before."""
+    begun = monotonic()
+    while not happened():
+        assert monotonic() - begun < HUNG_SECONDS, "the process hangs"
+        if process.poll() is not None and not happened():
+            raise AssertionError(f"ended with {process.returncode}: {process.communicate()[1]}")
+        sleep(0.01)
+
+
+def send_and_wait(process: subprocess.Popen[Any], number: signal.Signals) -> None:
+    """Send a signal and wait until the process has it: of two that wait, one would be lost."""
+    process.send_signal(number)
+    status = Path(f"/proc/{process.pid}/status")
+    while any(
+        line.startswith("ShdPnd:") and int(line.split()[1], 16)
+        for line in status.read_text().splitlines()
+    ):
+        sleep(0.001)

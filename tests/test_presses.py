@@ -1,0 +1,115 @@
+"""Two presses of Ctrl-C are two, also while one operation of the main thread is under way."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from child_processes import ended, send_and_wait
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a mutex and /proc of Linux")
+
+LONG_OPERATION = """
+import ctypes, signal, sys, threading
+from tidemask import presses
+
+presses.ONE_PRESS_SECONDS = presses.REACTION_SECONDS = 0.0
+libc, mutex, locked = ctypes.CDLL(None), ctypes.create_string_buffer(64), threading.Event()
+
+def hold():
+    libc.pthread_mutex_lock(mutex)
+    locked.set()
+    sys.stdin.readline()
+    libc.pthread_mutex_unlock(mutex)
+
+def operate():
+    '''Wait in C, where no signal is looked at, until a line comes.'''
+    threading.Thread(target=hold, daemon=True).start()
+    locked.wait()
+    print("under way", flush=True)
+    libc.pthread_mutex_lock(mutex)
+"""
+"""One operation that ends when its process is told to."""
+
+
+@contextmanager
+def _operating(program: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG_OPERATION + program],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with ended(process):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "under way\n"
+        yield process
+
+
+IN_TRAINING = """
+from tidemask import StopRequest
+stop_request = StopRequest()
+try:
+    with stop_request.listening(), stop_request.deferred():
+        operate()
+        print("went on", stop_request.received.name, flush=True)
+except KeyboardInterrupt:
+    print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "went on SIGINT"), (2, "ended"), (3, "ended")])
+def test_presses_within_one_operation_are_counted(times: int, said: str) -> None:
+    with _operating(IN_TRAINING) as process:
+        for _ in range(times):
+            send_and_wait(process, signal.SIGINT)
+        out, errors = process.communicate("go on\n")
+    assert (process.returncode, out, errors) == (0, f"{said}\n", "")
+
+
+IN_A_COMMAND = """
+from tidemask.cli.interrupts import ending_in_order
+with ending_in_order("Nothing was written."):
+    operate()
+"""
+IN_A_TRAINING_COMMAND = """
+from pathlib import Path
+from tidemask.cli.interrupts import stopping_at_signals
+with stopping_at_signals(Path("run")) as stop_request, stop_request.deferred():
+    operate()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        (IN_A_COMMAND, "tidemask: interrupted. Nothing was written.\n"),
+        (IN_A_TRAINING_COMMAND, "tidemask: interrupted. Continue with `tidemask resume run`.\n"),
+    ],
+    ids=["command", "training"],
+)
+def test_presses_two_end_a_command_within_an_operation_that_does_not_end(
+    program: str, line: str
+) -> None:
+    with _operating(program) as process:
+        send_and_wait(process, signal.SIGINT)
+        send_and_wait(process, signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read() == line
+        assert process.wait() == 130
+
+
+def test_presses_by_two_senders_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal and a launcher both pass Ctrl-C on, within a second."""
+    from tidemask import presses
+
+    counted = presses.Presses()
+    now = [0.0]
+    monkeypatch.setattr(presses.time, "monotonic", lambda: now[0])
+    for now[0], is_second in ((5.0, False), (5.9, False), (6.0, True)):
+        counted.note(signal.SIGTERM)
+        counted.note(signal.SIGINT)
+        assert counted.is_second is is_second
