@@ -213,8 +213,11 @@ def test_frame_of_several_tokens_at_an_end_is_refused_in_rows() -> None:
         _ = CorpusTokenizer(tokenizer).end_id
 
 
-def test_frame_is_found_with_a_word_that_has_a_token() -> None:
-    backend = Tokenizer(models.BPE({"<s>": 0, "</s>": 1, "z": 2}, []))
+@pytest.mark.parametrize("model", [models.BPE, models.WordLevel])
+def test_frame_is_found_with_a_word_that_has_a_token(model: Any) -> None:
+    """BPE drops letters that it does not know; a model of words without an unknown one raises."""
+    vocabulary = {"<s>": 0, "</s>": 1, "z": 2}
+    backend = Tokenizer(model(vocabulary, []) if model is models.BPE else model(vocabulary, ""))
     backend.post_processor = processors.BertProcessing(("</s>", 1), ("<s>", 0))
     frame = Frame.of(PreTrainedTokenizerFast(tokenizer_object=backend))
     assert (frame.before, frame.after) == ((0,), (1,))

@@ -153,11 +153,18 @@ def _added_by_post_processor(
     # between and after them. It is the first word that has a token.
     backend = plain_backend(tokenizer)
     for word in ("a", *backend.get_vocab()):
-        if backend.encode(word, add_special_tokens=False).ids:
+        if _has_token(backend, word):
             (before, _, after), _ = _parts(backend.encode(word), 1)
             (left, _, middle, _, right), types = _parts(backend.encode(word, word), 2)
             return (before, after), PairFrame(left, middle, right, types)
     return ((), ()), None
+
+
+def _has_token(backend: Tokenizer, word: str) -> bool:
+    try:
+        return bool(backend.encode(word, add_special_tokens=False).ids)
+    except Exception:  # tokenizers raises no other for a word that its model cannot spell
+        return False
 
 
 def _parts(encoding: Encoding, num_texts: int) -> tuple[list[Ids], tuple[int, ...]]:
