@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from places import ROOT
 from prose import text
 from small_runs import TINY
+from tidemask.progress.display import ProgressDisplay
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -62,6 +67,33 @@ def test_names_stand_in_an_error_as_they_are(
     assert status == 2
     assert name in err
     assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("name", [*NAMES, "caf\udce9 \x1b[31mred"])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_names_stand_in_progress_and_notes_as_they_are(name: str, is_terminal: bool) -> None:
+    """Even on a console of the caller, which reads markup."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=is_terminal, color_system=None, width=100)
+    with ProgressDisplay(console, logs=True) as display:
+        display.on_note(f"note {name}.")
+        display.on_progress(name, 2, 2)
+    shown = name.replace("\udce9", r"\udce9").replace("\x1b", r"\x1b")
+    assert f"note {shown}." in file.getvalue()
+    assert f"\n{shown}" in file.getvalue().replace("\r", "\n").replace("\x1b[2K", "")
+    file.getvalue().encode()
+
+
+def test_names_are_markup_on_no_console_of_the_tree() -> None:
+    calls = [
+        (path.name, {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords})
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Console")
+    ]
+    assert len(calls) >= 3
+    for place, given in calls:
+        assert (given.get("markup"), given.get("emoji")) == ("False", "False"), place
 
 
 @pytest.mark.slow

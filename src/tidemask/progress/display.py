@@ -54,7 +54,7 @@ class ProgressDisplay:
     """
 
     def __init__(self, console: Console | None = None, *, logs: bool = False) -> None:
-        self._console = console or Console(stderr=True, highlight=False, emoji=False)
+        self._console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._is_live = self._console.is_terminal or self._console.is_jupyter
         self._logs = logs
         self._progress = Progress(_Line(self._console), console=self._console)
@@ -129,4 +129,4 @@ def displayed(progress: bool | ProgressDisplay) -> Iterator[ProgressDisplay]:
         with ProgressDisplay() as display:
             yield display
     else:
-        yield ProgressDisplay(Console(quiet=True))
+        yield ProgressDisplay(Console(quiet=True, markup=False, emoji=False))
