@@ -416,9 +416,9 @@ def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
     [
         (
             {"vocab_size": 63},
-            "setting outside its range: vocab_size=63. Expected a number of at least 64.",
+            "setting outside its range: vocab_size=63. Expected an integer in [64, ",
         ),
-        ({"workers": 0}, "setting outside its range: workers=0. Expected a number of at least 1."),
+        ({"workers": 0}, "setting outside its range: workers=0. Expected an integer in [1, "),
         ({"sequence_length": 7}, "setting outside its range: sequence_length=7."),
         ({"held_out": 1.0}, "setting outside its range: held_out=1."),
         ({"held_out": -0.1}, "setting outside its range: held_out=-0.1."),

@@ -245,6 +245,26 @@ def test_warm_start_refuses_a_model_that_does_not_fit(
     assert not (tmp_path / "run").exists()
 
 
+def test_warm_start_of_too_few_embeddings_says_what_works(corpus: Path, tmp_path: Path) -> None:
+    """The Python of the message is run, and the run starts."""
+    directory = saved(corpus, tmp_path / "start", extra_ids=-2)
+    with pytest.raises(UserError, match="resize_token_embeddings") as caught:
+        started(corpus, tmp_path / "run", "bert", *further(directory))
+    instruction = str(caught.value).partition("in Python: ")[2].removesuffix(".")
+    exec(instruction, {"AutoModelForMaskedLM": AutoModelForMaskedLM})
+    trained(corpus, tmp_path / "run", "bert", *further(directory))
+
+
+def test_warm_start_of_a_model_without_tokenizer_is_not_sent_to_it(
+    corpus: Path, tmp_path: Path
+) -> None:
+    directory = saved(corpus, tmp_path / "start", extra_ids=3)
+    for path in directory.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"has no tokenizer\. Put its own tokenizer there"):
+        started(corpus, tmp_path / "run", "bert", *further(directory))
+
+
 def test_warm_start_refuses_a_precision_that_the_model_does_not_run_in(
     corpus: Path, tmp_path: Path
 ) -> None:
