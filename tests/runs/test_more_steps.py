@@ -75,6 +75,7 @@ def test_more_steps_follow_the_schedules_of_the_longer_plan(
     for line in lines[1:]:
         for name in ("progress", "learning_rate", "masking/ratio", "tokens_seen"):
             assert line[name] == planned[line["step"]][name], name
+    assert not [note for note in notes if "cannot be written again" in note]
     [note] = [note for note in notes if "begins after step 4" in note]
     assert "goes on to step 8: progress begins at 0.5, the masking ratio at 0.15" in note
     assert "(it ended at 0) and the learning rate at 0.000571 (it ended at 0)" in note

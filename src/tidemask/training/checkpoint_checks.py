@@ -77,7 +77,7 @@ def sealed_step(directory: Path) -> int | None:
     """The step that a checkpoint says it is of, unread otherwise; `None` if it does not say."""
     try:
         return read_json(directory / SEAL_FILE, Seal).step
-    except UserError:
+    except (UserError, OSError):
         return None
 
 

@@ -76,7 +76,8 @@ def plan_again(checkpoint: Path, settings: TrainingSettings, identity: dict[str,
     """
     state = read_state(checkpoint)
     (checkpoint / SEAL_FILE).unlink()
-    write_state(checkpoint, replace(state, identity=identity))
+    first_line_alone = replace(state, identity=identity, num_lines=1)
+    write_state(checkpoint, first_line_alone)
     trainer_state = checkpoint / TRAINER_STATE_NAME
     content = json.loads(trainer_state.read_text(encoding="utf-8"))
     content |= {name: getattr(settings, name) for name in _PLAN}
