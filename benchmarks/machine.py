@@ -6,8 +6,10 @@ import datetime
 import os
 import platform
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import ROOT
@@ -66,3 +68,19 @@ def conditions() -> dict[str, Any]:
         "versions": versions(),
         "revision": revision(),
     }
+
+
+def matrix_flops() -> float:
+    """Floating-point operations per second of a float32 product of 1,024 x 1,024 on one core."""
+    import torch
+
+    matrix = torch.ones(1024, 1024)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    found = []
+    for _ in range(4):
+        started = time.perf_counter()
+        matrix @ matrix
+        found.append(time.perf_counter() - started)
+    torch.set_num_threads(threads)
+    return 2.0 * 1024**3 / median(found[1:])

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.machine import matrix_flops
 from benchmarks.timing import Timing
 from benchmarks.training.data import step_flops, write_corpus
 from benchmarks.training.process import TrainingProcess
@@ -20,6 +21,8 @@ from tidemask import load_recipe
 from tidemask.modeling.precision import has_bf16, usual_device
 
 STOCK, SPARSE, TIDEMASK = "stock Trainer", "stock Trainer, sparse_prediction", "tidemask"
+NO_ATTENTION_DROPOUT = "tidemask, attention_dropout 0"
+NO_DROPOUT = "tidemask, dropout 0"
 COMPILED = "bf16+compile"
 
 
@@ -53,15 +56,17 @@ class Comparison:
 
 
 _BOTH = ((STOCK, "float32", "bert"), (TIDEMASK, "float32", "bert"))
+_DROPOUTS = ((NO_ATTENTION_DROPOUT, "float32", "bert"), (NO_DROPOUT, "float32", "bert"))
 _ALL = (
     *_BOTH,
+    *_DROPOUTS,
     (TIDEMASK, "float32", "ptw-mrd"),
     (STOCK, "bf16", "bert"),
     (TIDEMASK, "bf16", "bert"),
     (STOCK, COMPILED, "bert"),
     (TIDEMASK, COMPILED, "bert"),
 )
-_SPARSE = (*_BOTH, (SPARSE, "float32", "bert"))
+_SPARSE = (*_BOTH, *_DROPOUTS, (SPARSE, "float32", "bert"))
 CPU = (
     Comparison(model="bert-tiny", batch_size=32, length=128, candidates=_ALL, turns=6, steps=4),
     Comparison(model="bert-mini", batch_size=32, length=128, candidates=_BOTH, turns=6, steps=3),
@@ -164,6 +169,7 @@ def _train_in_turns(comparison: Comparison, candidates: list[TrainingProcess]) -
             break
         shuffled.shuffle(order)
         for candidate in order:
+            candidate.peaks.append(matrix_flops())
             candidate.seconds += candidate.turn(comparison.steps)
 
 
@@ -181,6 +187,8 @@ def _row(
     )
     device = candidate.last["device"] or ""
     peak = next((flops for name, flops in _PEAK_FLOPS.items() if name in device), None)
+    if not device and candidate.spec["precision"] == "float32":
+        peak = median(candidate.peaks)
     use = {} if peak is None else {"flop_utilisation": flops / timing.median / peak}
     return {
         "group": candidate.spec["group"],

@@ -18,6 +18,7 @@ class TrainingProcess:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
         self.seconds: list[float] = []
+        self.peaks: list[float] = []
         self.last: dict[str, Any] = {}
         self._process = subprocess.Popen(
             [sys.executable, str(_WORKER), json.dumps(spec)],

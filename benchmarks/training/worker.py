@@ -152,9 +152,10 @@ def stock(spec: Mapping[str, Any], timer: StepTimer, *, sparse: bool) -> None:
     trainer.train()
 
 
-def tidemask(spec: Mapping[str, Any], timer: StepTimer) -> None:
-    """A run as `tidemask pretrain` makes it."""
+def tidemask(spec: Mapping[str, Any], timer: StepTimer, *more: str) -> None:
+    """A run as `tidemask pretrain` makes it, with more settings."""
     settings = [
+        *more,
         f"model.size={spec['model']}",
         f"training.max_steps={_STEPS}",
         f"training.micro_batch_size={spec['batch_size']}",
@@ -182,6 +183,10 @@ GROUPS: dict[str, Callable[[Mapping[str, Any], StepTimer], None]] = {
     "stock Trainer": lambda spec, timer: stock(spec, timer, sparse=False),
     "stock Trainer, sparse_prediction": lambda spec, timer: stock(spec, timer, sparse=True),
     "tidemask": tidemask,
+    "tidemask, attention_dropout 0": lambda spec, timer: tidemask(
+        spec, timer, "model.attention_dropout=0.0"
+    ),
+    "tidemask, dropout 0": lambda spec, timer: tidemask(spec, timer, "model.dropout=0.0"),
 }
 
 

@@ -51,6 +51,23 @@ def test_building_dropout_is_what_was_set(size: str, tokenizer: PreTrainedTokeni
     assert 0.25 in values
 
 
+@pytest.mark.parametrize("size", ["bert-tiny", "roberta-tiny"])
+def test_building_without_attention_dropout_attention_runs_in_the_flash_kernel(
+    size: str, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    ids = torch.randint(5, 20, (2, 16))
+    for attention, is_flash in ((None, False), (0.0, True)):
+        settings = ModelSettings(size=size, attention_dropout=attention)
+        model = build_model(
+            settings, tokenizer=tokenizer, vocab_size=len(tokenizer), sequence_length=16, seed=0
+        ).train()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            model(input_ids=ids)
+        names = {event.key for event in profile.key_averages()}
+        assert ("aten::_scaled_dot_product_flash_attention_for_cpu" in names) is is_flash
+        assert 0.1 in {m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)}
+
+
 def test_building_published_sizes() -> None:
     """Parameters of the miniatures without embeddings, from Turc et al. 2019, table 1's shapes."""
     for name, layers, hidden in (("tiny", 2, 128), ("mini", 4, 256), ("base", 12, 768)):

@@ -222,6 +222,13 @@ def test_loading_sets_every_dropout_of_the_encoder(
     assert not [key for key, value in unset.items() if value == 0.25]
 
 
+def test_loading_sets_the_dropout_of_the_attention_alone(tmp_path: Path) -> None:
+    tiny("bert", hidden_dropout_prob=0.5).save_pretrained(tmp_path)
+    loaded = load_starting_weights(str(tmp_path), dropout=None, attention_dropout=0.25, seed=0)
+    config = loaded.model.config
+    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.5, 0.25)
+
+
 def test_loading_refuses_an_encoder_without_its_head(tmp_path: Path) -> None:
     tiny("bert").base_model.save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"no head for masked tokens.*cls\.predictions") as caught:

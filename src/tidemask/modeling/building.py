@@ -56,7 +56,7 @@ def build_model(
     config.vocab_size = vocab_size
     for name, token_id in _special_ids(tokenizer).items():
         setattr(config, name, token_id)
-    set_dropout(config, settings.dropout)
+    set_dropout(config, settings.dropout, settings.attention_dropout)
     try:
         model = _with_padding_id(config, int(tokenizer.pad_token_id), seed)
         missing = missing_positions(model, sequence_length)
@@ -136,7 +136,7 @@ def _size_config(
         max_position_embeddings=max(512, sequence_length) + reserved,
         **_special_ids(tokenizer),
     )
-    set_dropout(config, settings.dropout)
+    set_dropout(config, settings.dropout, settings.attention_dropout)
     return config
 
 

@@ -27,11 +27,11 @@ FAILURES = (
 )
 """What transformers raises where a file is missing, damaged, or not what it should be."""
 
+_ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
 _DROPOUTS = (
+    *_ATTENTION_DROPOUTS,
     "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
     "dropout",
-    "attention_dropout",
     "embedding_dropout",
     "mlp_dropout",
     "hidden_dropout",
@@ -54,22 +54,33 @@ def check_masked_lm(config: PreTrainedConfig, place: str) -> None:
             )
 
 
-def set_dropout(config: Any, dropout: float | None) -> None:  # whatever class the file names
-    """Set every dropout of the encoder that a configuration has, unless `None`; changes it.
+def set_dropout(  # of whatever class the file names
+    config: Any, dropout: float | None, attention_dropout: float | None = None
+) -> None:
+    """Set the dropouts of the encoder that a configuration has; changes it.
+
+    Args:
+        config: of any architecture.
+        dropout: of all of them; `None` leaves them.
+        attention_dropout: of the attention's probabilities; `None` leaves it at the others'.
 
     Raises:
         UserError: the configuration has none under a known name.
     """
-    if dropout is None:
-        return
-    known = [name for name in _DROPOUTS if hasattr(config, name)]
-    if not known:
-        raise UserError(
-            f"no dropout to set: model.dropout={dropout:g}, and the architecture "
-            f"{config.model_type} has none under a known name. Leave it unset (null)."
-        )
-    for name in known:
-        setattr(config, name, dropout)
+    for setting, value, names in (
+        ("dropout", dropout, _DROPOUTS),
+        ("attention_dropout", attention_dropout, _ATTENTION_DROPOUTS),
+    ):
+        if value is None:
+            continue
+        known = [name for name in names if hasattr(config, name)]
+        if not known:
+            raise UserError(
+                f"no dropout to set: model.{setting}={value:g}, and the architecture "
+                f"{config.model_type} has none under a known name. Leave it unset (null)."
+            )
+        for name in known:
+            setattr(config, name, value)
 
 
 def num_positions(model: PreTrainedModel) -> int | None:

@@ -102,12 +102,15 @@ def load_model(directory: Path, on_note: NoteCallback = ignore) -> PreTrainedMod
     return found
 
 
-def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> StartingWeights:
+def load_starting_weights(
+    name: str, *, dropout: float | None, attention_dropout: float | None = None, seed: int
+) -> StartingWeights:
     """A masked language model from a local directory or from the hub, for further pre-training.
 
     Args:
         name: a directory; else the name of a model on the hub, or in its local cache.
         dropout: replaces that of the model's configuration, unless `None`.
+        attention_dropout: replaces that of the attention's probabilities, likewise.
         seed: of the weights that were not saved with it; the global generator is left as it was.
 
     Raises:
@@ -123,7 +126,7 @@ def load_starting_weights(name: str, *, dropout: float | None, seed: int) -> Sta
             torch.manual_seed(seed)
             config = from_pretrained(AutoConfig, place)
             check_masked_lm(config, name)
-            set_dropout(config, dropout)
+            set_dropout(config, dropout, attention_dropout)
             model, report, note = load_unwrapped(
                 AutoModelForMaskedLM,
                 place,

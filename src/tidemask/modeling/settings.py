@@ -93,6 +93,9 @@ class ModelSettings(Settings):
     dropout: float | None = None
     """Dropout after embeddings, attention and feed-forward layers, in [0, 1). Unset it is 0.1 for
     a `size`, else what the model's own configuration sets."""
+    attention_dropout: float | None = None
+    """Dropout of the attention's probabilities, in [0, 1), where it differs from `dropout`. With 0
+    attention runs in PyTorch's flash kernel on a CPU, too, and draws no random numbers."""
     documents: Literal["together", "apart"] = "together"
     """Whether the tokens of a packed row see the whole row or their own document only."""
 
@@ -110,8 +113,9 @@ class ModelSettings(Settings):
         for name, value in named.items():
             if not value.strip():
                 raise ValueError(f"{name}={value!r}. Expected a name.")
-        if self.dropout is not None:
-            check_share_below_one("dropout", self.dropout)
+        for name in ("dropout", "attention_dropout"):
+            if getattr(self, name) is not None:
+                check_share_below_one(name, getattr(self, name))
         if self.size is None:
             return
         if self.size not in MODEL_SIZES:

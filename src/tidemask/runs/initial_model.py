@@ -79,7 +79,7 @@ def load_initial_model(settings: ModelSettings, data: CorpusInputs, *, seed: int
             its rows, or cannot keep documents apart although the settings ask for it.
     """
     if settings.warm_start is not None:
-        return _warm_start(settings.warm_start, settings.dropout, data, seed)
+        return _warm_start(settings.warm_start, settings, data, seed)
     manifest = data.corpus.manifest
     model = build_model(
         settings,
@@ -170,8 +170,13 @@ def with_absolute_paths(
     return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field
 
 
-def _warm_start(name: str, dropout: float | None, data: CorpusInputs, seed: int) -> InitialModel:
-    weights = load_starting_weights(name, dropout=dropout, seed=seed)
+def _warm_start(name: str, settings: ModelSettings, data: CorpusInputs, seed: int) -> InitialModel:
+    weights = load_starting_weights(
+        name,
+        dropout=settings.dropout,
+        attention_dropout=settings.attention_dropout,
+        seed=seed,
+    )
     unchecked = check_vocabulary(name, weights.model, data)
     check_length(name, weights.model, data)
     notes = [note for note in (weights.note, unchecked) if note]
