@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from small_runs import started, trained
 from tidemask.errors import UserError
-from tidemask.reading import parse_yaml
 from tidemask.run_record import RunDirectory
 from tidemask.runs.comparison import compare
+from tidemask.runs.config import read_run_config
 from tidemask.runs.settings_check import check_run_settings
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
 
 Change = Callable[[str], str]
 
@@ -61,27 +60,18 @@ def test_settings_check_refuses_another_run_yaml(
     assert not (tmp_path / "report").exists()
 
 
-def test_settings_check_refuses_run_yaml_cut_after_any_line(run: RunDirectory) -> None:
-    """The defaults would fill what is missing; the checkpoint knows better, but for some defaults.
-
-    What is left then says the same as the whole.
-    """
+def test_settings_check_of_run_yaml_cut_after_any_line(run: RunDirectory) -> None:
+    """What is taken says the same as the whole: only defaults at its end are missing."""
+    whole = read_run_config(run.config)
     lines = run.config.read_text().splitlines(keepends=True)
-    plain = lines.index("evaluation:\n")
+    taken = []
     for length in range(len(lines)):
         run.config.write_text("".join(lines[:length]))
-        if length > plain + 1 and _is_same(lines[length:]):
+        with suppress(UserError):
             check_run_settings(run)
-            continue
-        with pytest.raises(UserError):
-            check_run_settings(run)
-
-
-def _is_same(left_out: list[str]) -> bool:
-    """Whether the lines of the last section that are left out state its defaults."""
-    found = parse_yaml("".join(line.strip() + "\n" for line in left_out), "test")
-    default = asdict(HeldOutSettings())
-    return all(default[name] == value for name, value in found.items())
+            taken.append(length)
+            assert read_run_config(run.config) == whole
+    assert min(taken) > lines.index("evaluation:\n")
 
 
 def test_settings_check_takes_what_may_change(run: RunDirectory) -> None:
