@@ -176,8 +176,8 @@ def test_scoring_refuses_a_model_that_diverged() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"variant": "l2r"}, "variant=l2r. Expected original or within_word_l2r"),
-        ({"precision": "fp16"}, "precision=fp16. Expected auto or float32 or bf16"),
+        ({"variant": "l2r"}, "variant='l2r'. Expected one of original, within_word_l2r"),
+        ({"precision": "fp16"}, "precision='fp16'. Expected one of auto, float32, bf16"),
         ({"batch_tokens": -1}, "batch_tokens=-1"),
     ],
 )
