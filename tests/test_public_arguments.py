@@ -62,6 +62,48 @@ def test_public_arguments_that_are_wrong_are_refused_in_a_line(
     assert not (tmp_path / "r").exists()
 
 
+PROGRAMS = {
+    "open_corpus": {}, "preview": {}, "resume": {}, "evaluate": {}, "compare": {"out": "x"},
+    "prepare": {"out": "x"}, "pretrain": {"out": "x"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [None, 5, True], ids=str)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_public_functions_refuse_what_is_not_a_path(program: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"={value}. Expected [^\n]+$"):
+        getattr(tidemask, program)(value, **PROGRAMS[program])
+
+
+ARGUMENTS = [
+    *(("prepare", name, value) for name, value in (
+        ("vocab_size", "a"), ("vocab_size", 2.5), ("vocab_size", True), ("sequence_length", "a"),
+        ("sequence_length", 32.5), ("held_out", "a"), ("held_out", True), ("workers", 2.5),
+        ("tagger", 5), ("tokenizer", 5), ("out", None))),
+    *(("pretrain", name, value) for name, value in (
+        ("recipe", 5), ("overrides", 5), ("overrides", [5]), ("resume", 5), ("callbacks", 5),
+        ("progress", 5), ("stop_request", 5), ("out", 5))),
+    *(("preview", name, value) for name, value in (
+        ("progress", None), ("progress", "a"), ("progress", [float("nan")]), ("sequence", "a"),
+        ("sequence", True), ("sequence", 1.5), ("run", 5), ("recipe", 5))),
+    *(("evaluate", name, value) for name, value in (
+        ("tasks", 5), ("tasks", [5]), ("checkpoints", 5.5), ("checkpoints", [None]), ("jobs", "a"),
+        ("jobs", 1.5), ("jobs", True), ("task_data", 5), ("tasks_from", 5), ("data", 5))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "name", "value"), ARGUMENTS)
+def test_public_functions_refuse_arguments_that_cannot_be(
+    program: str, name: str, value: object, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_text("The fox saw the grapes.", encoding="utf-8")
+    first = {"prepare": tmp_path / "text.txt", "evaluate": tmp_path}.get(program, corpus)
+    out = {"out": tmp_path / "out"} if program in ("prepare", "pretrain") else {}
+    with pytest.raises(UserError, match=r"^[^\n]*Expected[^\n]+$|^no such [^\n]+$"):
+        getattr(tidemask, program)(first, **{**out, name: value})
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
 def test_public_masker_names_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as at a user's
     vocabulary = tidemask.Vocabulary.of(50, 4, range(5))

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tidemask.errors import UserError
+from tidemask.settings import shown
+
+PATHS = (str, os.PathLike)
+"""Types of a path."""
 
 _KINDS = {
     stat.S_IFIFO: "a pipe (FIFO)",
@@ -19,6 +25,31 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 """What a file may be that is neither a plain one nor a directory."""
+
+
+def one_or_several(value: Any, argument: str, kinds: tuple[type, ...], expected: str) -> list[Any]:
+    """What a user gave alone or as several, as a list.
+
+    Args:
+        value: one thing, or a collection of them.
+        argument: what the message calls it.
+        kinds: types of a thing.
+        expected: what the message asks for.
+
+    Raises:
+        UserError: it is neither, or one of them is of another type.
+
+    Example:
+        >>> one_or_several("runs/first", "runs", (str,), "paths")
+        ['runs/first']
+    """
+    given = [value] if isinstance(value, kinds) else value
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
+        listed = list(given)
+        if all(isinstance(each, kinds) and not isinstance(each, bool) for each in listed):
+            return listed
+        given = next(each for each in listed if not isinstance(each, kinds) or each is True)
+    raise UserError(f"unusable value: {argument}={shown(given)}. Expected {expected}.")
 
 
 def given_path(value: str | os.PathLike[str], argument: str) -> Path:

@@ -35,11 +35,11 @@ from tidemask.corpus.tokenizing.letter_case import case_note
 from tidemask.corpus.tokenizing.tokenizer import MAX_VOCAB_SIZE, CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
-from tidemask.paths import given_path
+from tidemask.paths import PATHS, given_path, one_or_several
 from tidemask.processes import available_cores, max_workers
 from tidemask.progress import NoteCallback, ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
-from tidemask.settings import check_integer, check_share_below_one
+from tidemask.settings import check_integer, check_share_below_one, shown
 from tidemask.system_errors import named_causes
 
 logger = logging.getLogger(__name__)
@@ -86,11 +86,14 @@ class PrepareSettings:
             check_share_below_one("held_out", self.held_out)
         except ValueError as error:
             raise UserError(f"setting outside its range: {error}") from error
-        if not 8 <= self.sequence_length <= 65536:
+        length = self.sequence_length
+        if not isinstance(length, int) or not 8 <= length <= 65536:
             raise UserError(
-                f"setting outside its range: sequence_length={self.sequence_length}. "
+                f"setting outside its range: sequence_length={shown(length)}. "
                 "Expected a number of tokens in [8, 65536]. 128 is usual."
             )
+        if not isinstance(self.tagger, str):
+            raise UserError(f"no such tagger: tagger={shown(self.tagger)}. Expected its name.")
 
 
 _TO_SAVE_MEMORY = "Use fewer workers (--workers) or, for a tokenizer that is trained, less text."
@@ -152,7 +155,7 @@ def prepare(
         held_out=held_out,
         workers=available_cores() if workers is None else workers,
     )
-    patterns = [text] if isinstance(text, str | Path) else text
+    patterns = one_or_several(text, "text", PATHS, "a path, or several")
     with displayed(progress) as display:
         check_new_directory(given_path(out, "out"))
         files = TextFiles.find(patterns)

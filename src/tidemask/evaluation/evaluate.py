@@ -21,11 +21,12 @@ from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, target_of
 from tidemask.modeling.precision import usual_device
 from tidemask.modeling.settings import ModelSettings
-from tidemask.paths import given_path
+from tidemask.paths import PATHS, given_path, one_or_several
 from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.config import Overrides, load_settings, read_settings
+from tidemask.settings import check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
@@ -100,15 +101,17 @@ def evaluate(
         keep_freed_memory()
     if isinstance(tasks, str):
         tasks = [task.strip() for task in tasks.split(",") if task.strip()]
+    tasks = [str(task) for task in one_or_several(tasks, "tasks", PATHS, "names of tasks")]
     if not isinstance(checkpoints, str):
-        steps = [checkpoints] if isinstance(checkpoints, int) else checkpoints
+        steps = one_or_several(checkpoints, "checkpoints", (int, str), "steps, `all` or `final`")
         checkpoints = ",".join(map(str, steps))
-    if not 0 <= jobs <= max_workers():
-        raise UserError(
-            f"number of processes outside its range: jobs={jobs}. Expected a number in "
-            f"[0, {max_workers()}]."
-        )
-    names = [str(target) for target in ([targets] if isinstance(targets, str | Path) else targets)]
+    try:
+        jobs = check_integer("jobs", jobs, minimum=0, below=max_workers() + 1)
+    except ValueError as error:
+        raise UserError(f"number of processes outside its range: {error}") from error
+    if not isinstance(task_data or {}, Mapping):
+        raise UserError(f"no data of tasks: task_data={shown(task_data)}. Expected paths by task.")
+    names = [str(target) for target in one_or_several(targets, "targets", PATHS, "runs or models")]
     locations = TaskDataLocations(
         root=None if tasks_from is None else given_path(tasks_from, "tasks_from"),
         named={task: given_path(path, "task_data") for task, path in (task_data or {}).items()},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tidemask.atomic import check_new_directory
-from tidemask.paths import given_path
+from tidemask.paths import PATHS, given_path, one_or_several
 from tidemask.report.compare import Comparison, write_comparison
 from tidemask.run_record import RunDirectory
 from tidemask.runs.settings_check import check_run_settings
@@ -40,7 +40,7 @@ def compare(runs: str | Path | Sequence[str | Path], *, out: str | Path) -> Comp
     """
     out = given_path(out, "out")
     check_new_directory(out)
-    named = [runs] if isinstance(runs, str | Path) else runs
+    named = one_or_several(runs, "runs", PATHS, "a run directory, or several")
     directories = [given_path(path, "runs") for path in named]
     for directory in directories:
         check_run_settings(RunDirectory(directory))

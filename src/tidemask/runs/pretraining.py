@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Literal, ParamSpec
 
 from tidemask.errors import UserError
@@ -22,6 +23,7 @@ from tidemask.runs.creation import new_or_same_run, new_run
 from tidemask.runs.displayed_metrics import display_records
 from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.train import train
+from tidemask.settings import shown
 from tidemask.system_errors import named_causes
 from tidemask.training.signals import StopRequest
 
@@ -95,6 +97,7 @@ def pretrain(
         >>> run.model.name, run.metrics["held_out/loss_15"] > 0
         ('model', True)
     """
+    _check_types(callbacks, progress, stop_request)
     if resume not in ("never", "auto", True, False):
         raise UserError(f'unknown choice: resume={resume!r}. Expected "never" or "auto".')
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
@@ -146,6 +149,7 @@ def resume(
         >>> tidemask.resume("run").metrics == before.metrics
         True
     """
+    _check_types(callbacks, progress, stop_request)
     directory = RunDirectory(given_path(run, "run"))
     directory.read_config()
     if overrides or out is not None:
@@ -154,6 +158,20 @@ def resume(
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         train(directory, _displaying(callbacks, display), request)
     return _result(directory)
+
+
+def _check_types(callbacks: object, progress: object, stop_request: object) -> None:
+    """Refuse what cannot be called while a run trains, before anything of it is written."""
+    for name, given, kinds in (
+        ("callbacks", callbacks, (RunCallbacks, NoneType)),
+        ("progress", progress, (bool, ProgressDisplay)),
+        ("stop_request", stop_request, (StopRequest, NoneType)),
+    ):
+        if not isinstance(given, kinds):
+            raise UserError(
+                f"unusable value: {name}={shown(given)}. Expected "
+                f"{' or '.join(kind.__name__ for kind in kinds)}."
+            )
 
 
 def _result(run: RunDirectory) -> PretrainedRun:

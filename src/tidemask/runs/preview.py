@@ -97,7 +97,7 @@ def preview(
     training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks=1))
     masker = build_masker(recipe.name, recipe.masking, data, training.num_steps)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
-    if not isinstance(sequence, int) or not 0 <= sequence < len(dataset.split):
+    if type(sequence) is not int or not 0 <= sequence < len(dataset.split):
         raise UserError(f"no such sequence: {sequence}. Expected one in [0, {len(dataset.split)}).")
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
     batch = dataset.__getitems__(ids)
