@@ -34,7 +34,7 @@ def operate():
     print("under way", flush=True)
     libc.pthread_mutex_lock(mutex)
 """
-"""One operation that ends when its process is told to."""
+"""One operation that ends when its process ends it."""
 
 
 @contextmanager

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.command import OneLineParser
 from benchmarks.fuzzing import trial
 from benchmarks.fuzzing.mutations import HOSTILE_NAMES
-from benchmarks.fuzzing.world import NAMED, Named, Subject, build_world, subjects
+from benchmarks.fuzzing.world import FUZZED_NAMES, FuzzedFile, FuzzedName, build_world, fuzzed_files
 
 _IMPORTED = (
     "tidemask.runs.train", "tidemask.runs.creation", "tidemask.cli.app", "tidemask.corpus.prepare",
@@ -75,26 +75,26 @@ class Fuzzer:
     seconds: float
     outcomes: dict[tuple[str, ...], object] = field(default_factory=dict)
 
-    def sound_outcome(self, subject: Subject) -> object:
+    def sound_outcome(self, fuzzed: FuzzedFile) -> object:
         """What the command leaves of the sound file; it must end with status 0."""
-        if subject.arguments not in self.outcomes:
+        if fuzzed.arguments not in self.outcomes:
             world = _fresh_world(self.template, self.scratch)
-            ended = trial.run_command(subject.arguments, world, seconds=120)
+            ended = trial.run_command(fuzzed.arguments, world, seconds=120)
             if ended.status != 0:
-                sys.exit(f"{subject.name}: status {ended.status} undamaged: {ended.errors}")
-            outcome = subject.outcome(world, ended.output) if subject.outcome else None
-            self.outcomes[subject.arguments] = outcome
-        return self.outcomes[subject.arguments]
+                sys.exit(f"{fuzzed.name}: status {ended.status} undamaged: {ended.errors}")
+            outcome = fuzzed.outcome(world, ended.output) if fuzzed.outcome else None
+            self.outcomes[fuzzed.arguments] = outcome
+        return self.outcomes[fuzzed.arguments]
 
-    def damage(self, subject: Subject) -> Iterator[trial.Trial]:
+    def damage(self, fuzzed: FuzzedFile) -> Iterator[trial.Trial]:
         """Damage a file in several ways."""
-        expected = self.sound_outcome(subject)
+        expected = self.sound_outcome(fuzzed)
         for number in range(self.num_mutations):
             world = _fresh_world(self.template, self.scratch)
             seed = self.seed * 1_000_000 + number
-            yield trial.damage(subject, world, seed=seed, expected=expected, seconds=self.seconds)
+            yield trial.damage(fuzzed, world, seed=seed, expected=expected, seconds=self.seconds)
 
-    def rename(self, named: Named) -> Iterator[trial.Trial]:
+    def rename(self, named: FuzzedName) -> Iterator[trial.Trial]:
         """Give what a command reads or writes hostile names."""
         names = list(HOSTILE_NAMES)
         random.Random(f"{named.name} {self.seed}").shuffle(names)
@@ -106,10 +106,10 @@ class Fuzzer:
         """Try all whose name contains `only`; print and return what did not end as it should."""
         found: list[trial.Trial] = []
         counts: Counter[str] = Counter()
-        for subject in [*subjects(self.template), *NAMED]:
-            if only not in subject.name:
+        for fuzzed in [*fuzzed_files(self.template), *FUZZED_NAMES]:
+            if only not in fuzzed.name:
                 continue
-            trials = self.damage(subject) if isinstance(subject, Subject) else self.rename(subject)
+            trials = self.damage(fuzzed) if isinstance(fuzzed, FuzzedFile) else self.rename(fuzzed)
             here: Counter[str] = Counter()
             for tried in trials:
                 here[tried.verdict] += 1
@@ -117,7 +117,7 @@ class Fuzzer:
                     print(tried.line, flush=True)
                     found.append(tried)
             counts += here
-            print(f"{subject.name}: {dict(here)}", flush=True)
+            print(f"{fuzzed.name}: {dict(here)}", flush=True)
         print(f"all: {dict(counts)}")
         return [tried for tried in found if tried.verdict in trial.FAULTS]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks.fuzzing.world import Named, Subject
+from benchmarks.fuzzing.world import FuzzedFile, FuzzedName
 
 CRASHED, HUNG, WRONG, UNNAMED = "traceback", "hang", "silently wrong", "names no file"
 ACCEPTED, REFUSED = "accepted", "refused"
@@ -90,7 +90,7 @@ def run_command(arguments: tuple[str, ...], world: Path, *, seconds: float) -> E
     return Ended(status, output, errors, time.monotonic() - began)
 
 
-def verdict(subject: Subject, ended: Ended, world: Path, expected: object) -> str:
+def verdict(fuzzed: FuzzedFile, ended: Ended, world: Path, expected: object) -> str:
     """What is to be said of a command that has read a damaged file."""
     if ended.status is None:
         return HUNG
@@ -98,16 +98,16 @@ def verdict(subject: Subject, ended: Ended, world: Path, expected: object) -> st
     if "Traceback" in ended.errors or ended.status not in (0, _EXPECTED_STATUS):
         return CRASHED
     if ended.status == 0:
-        if subject.outcome is None:
+        if fuzzed.outcome is None:
             return ACCEPTED
         try:
-            same = subject.outcome(world, ended.output) == expected
+            same = fuzzed.outcome(world, ended.output) == expected
         except (OSError, ValueError):
             same = False
         return ACCEPTED if same else WRONG
     if len(lines) > _LONGEST_LINES:
         return CRASHED
-    parts = Path(subject.file).parts
+    parts = Path(fuzzed.file).parts
     return REFUSED if any(part in ended.errors for part in parts) else UNNAMED
 
 
@@ -127,21 +127,23 @@ class Trial:
         return f"{self.verdict}: {self.name} ({how}): {said}".encode(errors="replace").decode()
 
 
-def damage(subject: Subject, world: Path, *, seed: int, expected: object, seconds: float) -> Trial:
+def damage(
+    fuzzed: FuzzedFile, world: Path, *, seed: int, expected: object, seconds: float
+) -> Trial:
     """Damage a file of a world and run the command that reads it."""
-    rng = random.Random(f"{subject.name} {seed}")
-    path = world / subject.file
+    rng = random.Random(f"{fuzzed.name} {seed}")
+    path = world / fuzzed.file
     before = path.read_bytes()
-    mutation = subject.mutations[0]
+    mutation = fuzzed.mutations[0]
     while path.is_file() and not path.is_symlink() and path.read_bytes() == before:
-        mutation = rng.choice(subject.mutations)
+        mutation = rng.choice(fuzzed.mutations)
         mutation(path, rng)
-    ended = run_command(subject.arguments, world, seconds=seconds)
-    found = verdict(subject, ended, world, expected)
-    return Trial(f"{subject.name} {mutation.__name__} seed {seed}", found, ended)
+    ended = run_command(fuzzed.arguments, world, seconds=seconds)
+    found = verdict(fuzzed, ended, world, expected)
+    return Trial(f"{fuzzed.name} {mutation.__name__} seed {seed}", found, ended)
 
 
-def rename(named: Named, world: Path, name: str, *, seconds: float) -> Trial:
+def rename(named: FuzzedName, world: Path, name: str, *, seconds: float) -> Trial:
     """Give a path of a world a hostile name and run a command on it, which must work as before.
 
     Where a name is no text (not UTF-8), a refusal is as good.

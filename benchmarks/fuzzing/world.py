@@ -33,7 +33,7 @@ Outcome = Callable[[Path, str], object]
 
 
 @dataclass(frozen=True)
-class Subject:
+class FuzzedFile:
     """A file, who reads it, and what must be true if that ends with status 0.
 
     Attributes:
@@ -177,7 +177,7 @@ def _readers(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | Non
     ]
 
 
-def subjects(root: Path) -> list[Subject]:
+def fuzzed_files(root: Path) -> list[FuzzedFile]:
     """Every file of a world with each command that reads it."""
     text = (*mutations.BYTES, *mutations.LINES, *mutations.PLACES)
     of_ending = {
@@ -189,14 +189,14 @@ def subjects(root: Path) -> list[Subject]:
     }
     binary = (*mutations.BYTES, *mutations.PLACES)
     return [
-        Subject(file, arguments, of_ending.get(Path(file).suffix, binary), outcome)
+        FuzzedFile(file, arguments, of_ending.get(Path(file).suffix, binary), outcome)
         for arguments, files, outcome in _readers(root)
         for file in files
     ]
 
 
 @dataclass(frozen=True)
-class Named:
+class FuzzedName:
     """A path below the world that a command reads or makes, and which may have another name."""
 
     path: str
@@ -208,18 +208,20 @@ class Named:
         return f"names:{self.arguments[0]}:{self.path}"
 
 
-NAMED = (
-    Named("text.txt", _WITH_TOKENIZER),
-    Named("made", _WITH_TOKENIZER),
-    Named("corpus", ("preview", "corpus")),
-    Named("new", _TRAIN),
-    Named("stopped", ("resume", "stopped")),
-    Named("other", ("compare", "run", "other", "--out", "report")),
-    Named("report", ("compare", "run", "other", "--out", "report")),
-    Named("model", ("score", "model", "The river paints a stone.")),
-    Named("lines.txt", ("score", "model", "--file", "lines.txt")),
-    Named("evaluated", ("evaluate", "evaluated", "--tasks", "held-out")),
-    Named("recipe.yaml", ("preview", "corpus", "--recipe", "recipe.yaml")),
-    Named("tasks", ("evaluate", "run", "--tasks", "pairs", "--task-data", "pairs=tasks/pairs.tsv")),
+FUZZED_NAMES = (
+    FuzzedName("text.txt", _WITH_TOKENIZER),
+    FuzzedName("made", _WITH_TOKENIZER),
+    FuzzedName("corpus", ("preview", "corpus")),
+    FuzzedName("new", _TRAIN),
+    FuzzedName("stopped", ("resume", "stopped")),
+    FuzzedName("other", ("compare", "run", "other", "--out", "report")),
+    FuzzedName("report", ("compare", "run", "other", "--out", "report")),
+    FuzzedName("model", ("score", "model", "The river paints a stone.")),
+    FuzzedName("lines.txt", ("score", "model", "--file", "lines.txt")),
+    FuzzedName("evaluated", ("evaluate", "evaluated", "--tasks", "held-out")),
+    FuzzedName("recipe.yaml", ("preview", "corpus", "--recipe", "recipe.yaml")),
+    FuzzedName(
+        "tasks", ("evaluate", "run", "--tasks", "pairs", "--task-data", "pairs=tasks/pairs.tsv")
+    ),
 )
 """What a user names."""

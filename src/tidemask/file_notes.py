@@ -34,6 +34,8 @@ class FileNote(NamedTuple):
         """What happened to a file since, as a predicate; `None` if nothing did.
 
         Example:
+            >>> from pathlib import Path
+            >>> from tidemask.file_notes import FileNote
             >>> path = Path("numbers.txt")
             >>> path.write_text("1 2 3")
             5

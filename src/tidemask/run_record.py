@@ -214,7 +214,7 @@ def _record(line: bytes, where: str) -> dict[str, Any]:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"damaged {where}: {one_line(error)}.") from error
-    parse_json(text, _Line, where)
+    parse_json(text, _MetricsLine, where)
     record: dict[str, Any] = json.loads(text)
     for name, value in record.items():
         if isinstance(value, bool) or not isinstance(value, int | float | None):
@@ -225,7 +225,7 @@ def _record(line: bytes, where: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _MetricsLine:
     """What a line of metrics always has, or has as a number where it has it."""
 
     step: int

@@ -94,7 +94,7 @@ def _text(path: Path, text: str) -> None:
 def test_checkpoint_with_something_else_inside_is_passed_over(
     damage: str, broken: RunDirectory
 ) -> None:
-    """Its list is made anew, so that only what is in the file can tell."""
+    """Its list is made once more, so that only what is in the file can tell."""
     newest = broken.checkpoint(3)
     name, spoil = DAMAGES[damage]
     spoil(newest / name)

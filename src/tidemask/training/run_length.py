@@ -27,6 +27,8 @@ def planned(
         UserError: more steps than can be counted, or fewer than the warm-up of the learning rate.
 
     Example:
+        >>> from tidemask.training.arguments import TrainingSettings
+        >>> from tidemask.training.run_length import planned
         >>> settings = TrainingSettings(max_epochs=1.5)
         >>> planned(settings, num_rows=100, num_tokens=3200, global_batch_size=8).max_steps
         19

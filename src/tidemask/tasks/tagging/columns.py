@@ -50,7 +50,7 @@ def read_columns(
         column: of the tag; `auto` is the last.
         word_column: of the word; `auto` is the first, or the second where the first counts the
             words of every sentence.
-        kind: of the tags, by which the word `#` is told from a comment of as many columns.
+        kind: of the tags, by which the word `#` differs from a comment of as many columns.
 
     Raises:
         UserError: a line has no such column, not as many columns as the lines before, or an empty
