@@ -18,6 +18,9 @@ from scored_material import model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.minimal_pairs import PairScores, score_pairs
 from tidemask.tasks.zero_shot.pair_files import Pair, fingerprint_of_pairs, pair_files, read_pairs
+from tidemask.tasks.zero_shot.scoring import ScoringSettings
+
+FLOAT32 = ScoringSettings(precision="float32")
 
 BLIMP = SHARED_DATA / "eval" / "blimp"
 
@@ -46,7 +49,7 @@ def model() -> PreTrainedModel:
 
 def test_minimal_pairs_compare_sums_over_tokens(model: PreTrainedModel) -> None:
     pairs = _shuffled(6, seed=1)
-    found = score_pairs(model, wordpiece(), pairs)
+    found = score_pairs(model, wordpiece(), pairs, FLOAT32)
     for row, pair in enumerate(pairs):
         good, bad = (
             sum(slow_scores(model, wordpiece(), sentence, "original"))
@@ -64,7 +67,7 @@ def test_minimal_pairs_of_a_random_model_are_right_half_the_time(model: PreTrain
         pair if rng.random() < 0.5 else _pair(pair.bad, pair.good)
         for pair in _shuffled(150, seed=3)
     ]
-    share = score_pairs(model, wordpiece(), pairs).metrics()["accuracy"]
+    share = score_pairs(model, wordpiece(), pairs, FLOAT32).metrics()["accuracy"]
     assert abs(share - 0.5) < 6 * math.sqrt(0.25 / len(pairs))
 
 
@@ -96,7 +99,7 @@ def test_minimal_pairs_average_over_paradigms_and_over_pairs() -> None:
 
 def test_minimal_pairs_with_the_same_tokens_are_wrong_and_said_so(model: PreTrainedModel) -> None:
     pairs = [_pair("The river", "the River"), *_shuffled(3, seed=4)]
-    found = score_pairs(model, wordpiece(), pairs)
+    found = score_pairs(model, wordpiece(), pairs, FLOAT32)
     assert found.is_alike.tolist() == [True, *[False] * (len(pairs) - 1)]
     assert not found.is_right[0]
     assert found.metrics()["num_ties"] == 1
@@ -108,9 +111,8 @@ def test_minimal_pairs_with_the_same_tokens_are_wrong_and_said_so(model: PreTrai
 
 def test_minimal_pairs_longer_than_the_model_are_cut_and_said_so(model: PreTrainedModel) -> None:
     long = "winter " * 70
-    found = score_pairs(
-        model, wordpiece(), [_pair("river", "stone"), _pair("river " + long, "stone " + long)]
-    )
+    pairs = [_pair("river", "stone"), _pair("river " + long, "stone " + long)]
+    found = score_pairs(model, wordpiece(), pairs, FLOAT32)
     assert found.is_cut.tolist() == [False, True]
     assert "1 of 2 pairs are longer than the model" in found.notes()[0]
     short = "river" + " winter" * 61

@@ -14,13 +14,16 @@ from transformers import PreTrainedModel
 from scored_material import TEXTS, model_for, sentences, slow_scores, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.pll import pseudo_perplexity, read_texts, score_texts
+from tidemask.tasks.zero_shot.scoring import ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer, TextTokens
+
+FLOAT32 = ScoringSettings(precision="float32")
 
 
 def test_pll_is_the_sum_and_pppl_its_exponential_per_token() -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer)
-    scores = score_texts(model, tokenizer, TEXTS)
+    scores = score_texts(model, tokenizer, TEXTS, FLOAT32)
     expected = [slow_scores(model, tokenizer, text, "original") for text in TEXTS]
     for score, values in zip(scores, expected, strict=True):
         assert score.pll == pytest.approx(sum(values), abs=1e-4)
@@ -52,7 +55,7 @@ def test_pll_of_a_long_text_is_that_of_its_windows() -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer)
     text = " ".join(sentences(9))
-    (score,) = score_texts(model, tokenizer, [text])
+    (score,) = score_texts(model, tokenizer, [text], FLOAT32)
     (tokens,) = ScoringTokenizer(tokenizer).encode([text])
     windows = list(tokens.windows(64))
     assert score.num_windows == len(windows) > 2
