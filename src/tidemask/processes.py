@@ -88,6 +88,22 @@ def leave_signals_to_parent(_worker_id: int = 0) -> None:
     threading.Thread(target=_await_parent, args=(awaited,), daemon=True).start()
 
 
+@contextmanager
+def without_stop_signals() -> Iterator[None]:
+    """Let programs that are started in the block, and what these start, not get `STOP_SIGNALS`.
+
+    They inherit which signals are blocked. Those that come to this thread meanwhile come later.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _await_parent(awaited: set[signal.Signals]) -> NoReturn:
     process = multiprocessing.parent_process()  # a fork server may stand between the two
     parent = os.getppid() if process is None else process.pid

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,36 @@ def test_signals_a_second_press_ends_at_once(corpus: Path, tmp_path: Path) -> No
     assert "interrupted. Continue with" in errors
     assert "Traceback" not in errors
     assert run.checkpoints() == []
+
+
+def _compiles(group: int) -> bool:
+    """Whether a C++ compiler is among the processes of a group."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended
+            name, _, fields = stat.read_text().partition("(")[2].rpartition(") ")
+            if name == "cc1plus" and int(fields.split()[2]) == group:
+                return True
+    return False
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_signals_to_a_job_that_compiles_stop_it_in_order(
+    threads: int, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiler is a child of the training itself, or of a process that torch keeps for it."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
+    run = RunDirectory(tmp_path / "run")
+    process = _begun(_request(corpus, run, "training.compile=true"))
+    with ended(process):
+        wait_until(lambda: _compiles(process.pid), process)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, errors = process.communicate(timeout=HUNG_SECONDS)
+    assert process.returncode == 0, errors
+    assert "Stopped by SIGTERM: " in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert len(errors.splitlines()) < 20
 
 
 def _ranks(launcher: int) -> list[int]:

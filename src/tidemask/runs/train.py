@@ -38,6 +38,7 @@ from tidemask.training.checkpoint_files import (
     set_aside,
 )
 from tidemask.training.checkpoint_state import read_state
+from tidemask.training.compilation import compilers_stop_with
 from tidemask.training.distributed import (
     barrier,
     join_launched_processes,
@@ -133,7 +134,8 @@ def _train(
 
     with stop_request.deferred():
         leave_if_asked(stop_request)
-        trainer.train_from(point.path, when_loaded=clear_what_is_behind)
+        with compilers_stop_with(stop_request):
+            trainer.train_from(point.path, when_loaded=clear_what_is_behind)
         if trainer.stopping.stopped_by is not None:
             raise Interrupted(trainer.stopping.stopped_by)
         trainer.refuse_diverged_weights()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,7 +12,9 @@ from torch import Tensor, nn
 from tidemask.errors import UserError
 from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.processes import without_stop_signals
 from tidemask.training.arguments import TrainingSettings
+from tidemask.training.signals import Interrupted, StopRequest
 
 
 def set_up_passes(
@@ -36,13 +40,33 @@ def _compile(model: nn.Module, device: torch.device) -> None:
     Names of weights and `forward` itself stay as they are. On a CPU dropout is left to the eager
     generator, as the compiler's own takes longer than all that it saves.
     """
+    from torch._inductor.async_compile import AsyncCompile
+
     options = None
     if device.type == "cpu":
         _check_compiler()
         options = {"fallback_random": True}
     elif not torch.utils._triton.has_triton():
         raise UserError("training.compile=true needs Triton on a GPU. Install it, or set false.")
+    with without_stop_signals():
+        AsyncCompile.warm_pool()  # its processes, which have no handler, would die of them
     model.compile(options=options)
+
+
+@contextmanager
+def compilers_stop_with(stop_request: StopRequest) -> Iterator[None]:
+    """Take the end of a compiler, which a signal to the whole job ended too, for the stop it is.
+
+    Raises:
+        Interrupted: instead of the error of a compilation, if a signal has come.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        is_of_compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+        if stop_request.received is None or not is_of_compiler:
+            raise
+        raise Interrupted(stop_request.received) from error
 
 
 def mark_changing(inputs: dict[str, Tensor]) -> None:
