@@ -46,7 +46,7 @@ def test_record_refuses_a_line_with_a_value_of_another_type(
     "line", [b'{"step": 1}', b'{"step": 0}', b"[]", b"3", b"null", b"{}", b'{"step": null}',
              b'{"step": 1e9}', b'{"step": -1}',
              b'{"step": 2, "step": 3}', b'{"step": 2, "\xff": 2}', b"", b'{"step": 1',
-             b'{"step": ' + b"9" * 5000 + b"}"]
+             b'{"step": ' + b"9" * 5000 + b"}", b'{"step": 2, "loss": 1' + b"0" * 400 + b"}"]
 )  # fmt: skip
 def test_record_refuses_what_is_no_line_of_metrics(line: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"

@@ -214,14 +214,44 @@ def _record(line: bytes, where: str) -> dict[str, Any]:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"damaged {where}: {one_line(error)}.") from error
-    parse_json(text, _MetricsLine, where)
-    record: dict[str, Any] = json.loads(text)
-    for name, value in record.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise UserError(
-                f"damaged {where}: {name}={json.dumps(value)[:60]}. Expected a number or null."
-            )
+    record: dict[str, Any] | None
+    try:
+        record = json.loads(text, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError):
+        record = None
+    if record is None or not _is_sound(record):  # what is wrong takes longer to find out
+        parse_json(text, _MetricsLine, where)
+        wrong = next((n for n, v in json.loads(text).items() if not _is_number_or_null(v)), "line")
+        raise UserError(
+            f"damaged {where}: {wrong}={shown(json.loads(text).get(wrong))}. "
+            "Expected a number or null."
+        )
     return record
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key is there twice")
+    return record
+
+
+def _is_sound(record: Any) -> bool:
+    """Whether a line has a step and numbers, in what it always has and in all else."""
+    if not isinstance(record, dict) or not all(map(_is_number_or_null, record.values())):
+        return False
+    step = record.get("step")
+    always = (record.get(name, 0) for name in _ALWAYS_NUMBERS)
+    return isinstance(step, int) and step >= 0 and None not in always
+
+
+def _is_number_or_null(value: Any) -> bool:
+    if type(value) is int:
+        return abs(value) < 1 << 63
+    return value is None or (type(value) is float and math.isfinite(value))
+
+
+_ALWAYS_NUMBERS = ("progress", TOKENS_SEEN, PREDICTED_TOKENS, WALL_SECONDS)
 
 
 @dataclass(frozen=True)
