@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tidemask as package
-from small_runs import records, run_command, same_weights, started, stopped_at, trained
+from small_runs import records, run_command, same_weights, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.report.comparability.run_warnings import warnings_for
 from tidemask.report.results.read_runs import read_runs
@@ -217,8 +217,14 @@ def test_a_finished_run_says_how_it_gets_more_steps(falling: RunDirectory) -> No
 
 @pytest.mark.slow
 def test_more_steps_on_other_processes_keep_the_global_batch(corpus: Path, tmp_path: Path) -> None:
-    run = started(corpus, tmp_path / "run", "bert", *FLAT, "training.max_steps=4")
-    train(run)
+    batch = ("training.micro_batch_size=4", "training.gradient_accumulation_steps=2")
+    run = trained(corpus, tmp_path / "run", "bert", *FLAT, *batch, "training.max_steps=4")
+    whole = trained(corpus, tmp_path / "whole", "bert", *FLAT, *batch)
     again = run_command(["resume", str(run.root), LONGER], processes=2)
-    assert again.returncode == 2
-    assert "global batch does not divide" in again.stderr
+    assert again.returncode == 0, again.stderr
+    lines = records(RunDirectory(tmp_path / "run-8-steps"))
+    for name in ("step", "progress", "tokens_seen", "predicted_tokens"):
+        assert lines[-1][name] == records(whole)[-1][name], name
+    one = trained(corpus, tmp_path / "one", "bert", *FLAT, "training.max_steps=4")
+    refused = run_command(["resume", str(one.root), LONGER], processes=2)
+    assert "global batch does not divide: 8 sequences a step on 2 processes" in refused.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, recipe_names
 from tidemask.runs.train import train
+from tidemask.training.trainer import MaskedLMTrainer
 
 
 class _Gradients(TrainerCallback):
@@ -178,3 +180,17 @@ def test_trainer_shows_every_step_to_its_observer(corpus: Path, tmp_path: Path) 
         ),
     )
     assert seen == list(range(1, 9))
+
+
+def test_trainer_refuses_a_masker_of_another_plan(corpus: Path, tmp_path: Path) -> None:
+    made = trainer_of(started(corpus, tmp_path / "run", "bert"))
+    parts: Any = {
+        "masker": made.accounting.masker, "dataset": made.dataset, "run": RunDirectory(tmp_path),
+        "tokenizer": made.processing_class,
+    }  # fmt: skip
+    longer = dataclasses.replace(made.settings, max_steps=9)
+    with pytest.raises(ValueError, match=r"max_steps 8 of the masker\. Expected 9"):
+        MaskedLMTrainer(made.model, longer, **parts)
+    for name, value in (("masker", None), ("dataset", []), ("run", str(tmp_path))):
+        with pytest.raises(ValueError, match=rf"{name}=.* Expected a [A-Z]"):
+            MaskedLMTrainer(made.model, made.settings, **{**parts, name: value})
