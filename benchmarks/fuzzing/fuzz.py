@@ -5,9 +5,9 @@
 
 A command may refuse a damaged file with status 2 and one line, or go on where nothing is changed
 by it. A traceback, an end by a signal, no end within the time, or another result than that of the
-sound file with status 0 (where there is one right result) is a fault; the exit status says if there
-was one. Files and directories with hostile names must be read and written as any other. Every trial
-is a forked process on a copy of a small world; a seed makes it again.
+sound file with status 0 and no note (where there is one right result) is a fault; the exit status
+says if there was one. Files and directories with hostile names must be read and written as any
+other. Every trial is a forked process on a copy of a small world; a seed makes it again.
 """
 
 from __future__ import annotations

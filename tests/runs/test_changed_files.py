@@ -287,6 +287,29 @@ def test_changed_metrics_between_two_parts_are_said(
     assert same_weights(run, unbroken)
 
 
+def test_changed_metrics_with_another_number_between_two_parts_are_said(
+    unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run, notes = stopped_at(unbroken, 4, tmp_path / "run"), list[str]()
+    lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    lines[1]["loss"] += 1.0
+    run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    train(run, RunCallbacks(on_note=notes.append))
+    assert notes == [
+        f"{run.metrics} was changed since checkpoint-4 was saved; its lines are taken as they are.",
+        "Continuing after step 4.",
+    ]
+    assert same_weights(run, unbroken)
+
+
+def test_changed_metrics_are_not_said_of_those_that_are_as_they_were(
+    unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run, notes = stopped_at(unbroken, 4, tmp_path / "run"), list[str]()
+    train(run, RunCallbacks(on_note=notes.append))
+    assert notes == ["Continuing after step 4."]
+
+
 def test_changed_metrics_of_a_run_at_its_last_step_leave_a_card(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ the command line only reads arguments and shows results.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ from tidemask.training.checkpoint_files import (
     find_resume_point,
     set_aside,
 )
-from tidemask.training.checkpoint_state import read_state
+from tidemask.training.checkpoint_state import CheckpointState, read_state
 from tidemask.training.compilation import compilers_stop_with
 from tidemask.training.distributed import (
     barrier,
@@ -190,15 +191,26 @@ def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
         return notes
     if point.path is None:
         return [*notes, "No checkpoint was saved yet; starting from the first step."]
-    saved = read_state(point.path).num_lines
+    notes += _notes_on_metrics(run, point, read_state(point.path))
+    return [*notes, f"Continuing after step {point.step}."]
+
+
+def _notes_on_metrics(run: RunDirectory, point: ResumePoint, state: CheckpointState) -> list[str]:
+    """Whether the lines of metrics are those that the run had when its checkpoint was saved."""
     lines = read_metrics(run.metrics) if run.metrics.is_file() else []
     found = sum(line["step"] <= _last_logged_step(point) for line in lines)
+    saved, name = state.num_lines, f"checkpoint-{point.step}"
     if saved is not None and found != saved:
-        notes.append(
-            f"{run.metrics} has {found:,} of the {saved:,} lines that {point.path.name} was saved "
-            "with; the others cannot be written again."
-        )
-    return [*notes, f"Continuing after step {point.step}."]
+        return [
+            f"{run.metrics} has {found:,} of the {saved:,} lines that {name} was saved with; the "
+            "others cannot be written again."
+        ]
+    if state.lines_sha256 is None or not lines:
+        return []
+    content = b"".join(run.metrics.read_bytes().splitlines(keepends=True)[:saved])
+    if hashlib.sha256(content).hexdigest() == state.lines_sha256:
+        return []
+    return [f"{run.metrics} was changed since {name} was saved; its lines are taken as they are."]
 
 
 def _build_trainer(

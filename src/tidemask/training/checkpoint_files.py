@@ -76,7 +76,7 @@ def plan_again(checkpoint: Path, settings: TrainingSettings, identity: dict[str,
     """
     state = read_state(checkpoint)
     (checkpoint / SEAL_FILE).unlink()
-    first_line_alone = replace(state, identity=identity, num_lines=1)
+    first_line_alone = replace(state, identity=identity, num_lines=1, lines_sha256=None)
     write_state(checkpoint, first_line_alone)
     trainer_state = checkpoint / TRAINER_STATE_NAME
     content = json.loads(trainer_state.read_text(encoding="utf-8"))

@@ -65,6 +65,7 @@ class CheckpointState(AccountingState):
         unlogged: learning rate and gradient norm of a line of metrics whose evaluation was cut
             short; it is written when the run continues.
         num_lines: lines of metrics that the run had; `None` in checkpoints of earlier versions.
+        lines_sha256: digest of these lines; `None` where it was not taken.
     """
 
     step: int
@@ -72,6 +73,7 @@ class CheckpointState(AccountingState):
     identity: dict[str, Any]
     unlogged: dict[str, float | None] | None = None
     num_lines: int | None = None
+    lines_sha256: str | None = None
 
 
 def write_state(directory: Path, state: CheckpointState) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class MetricsFile:
         self._on_note = on_note
         self._check_run = check_run
         self._lines: list[bytes] = []
+        self._digest = hashlib.sha256()
         self._note: FileNote | None = None
 
     @property
@@ -33,10 +35,16 @@ class MetricsFile:
         """Lines of the run so far."""
         return len(self._lines)
 
+    @property
+    def sha256(self) -> str:
+        """Digest of the lines of the run so far, hexadecimal."""
+        return self._digest.hexdigest()
+
     def open(self) -> None:
         """Take the lines that are there as those of the run: it begins, or goes on."""
         content = self.path.read_bytes() if self.path.is_file() else b""
         self._lines = content.splitlines(keepends=True)
+        self._digest = hashlib.sha256(content)
         self._note = self._noted()
 
     def append(self, record: Mapping[str, MetricValue]) -> None:
@@ -46,7 +54,9 @@ class MetricsFile:
             UserError: it could not be written.
         """
         self.restore()
-        self._lines.append(append_metrics(self.path, record))
+        line = append_metrics(self.path, record)
+        self._lines.append(line)
+        self._digest.update(line)
         self._note = self._noted()
 
     def restore(self) -> None:

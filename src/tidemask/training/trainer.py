@@ -319,6 +319,7 @@ class MaskedLMTrainer(ShardingTrainer):
             identity=self.identity,
             unlogged=self.metrics_log.unlogged,
             num_lines=self.metrics_log.file.num_lines,
+            lines_sha256=self.metrics_log.file.sha256,
             **vars(self.accounting.state()),
         )
         write_state(Path(output_dir), state)
