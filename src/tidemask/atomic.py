@@ -77,6 +77,15 @@ def check_new_directory(path: Path) -> None:
             f"output directory is not empty: {path}. Expected a new or an empty one. "
             "Choose another, or remove it."
         )
+    check_is_directory(path)
+
+
+def check_is_directory(path: Path) -> None:
+    """Check that `path` does not exist, or is a directory.
+
+    Raises:
+        UserError: a file or a link that leads nowhere is there.
+    """
     if (path.exists() or path.is_symlink()) and not path.is_dir():
         raise UserError(f"output is a file: {path}. Expected a new directory. Choose another.")
 

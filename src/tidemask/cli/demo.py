@@ -2,7 +2,8 @@
 
 Runs are processes of `tidemask pretrain`, two at a time on one thread each: at this size a second
 thread speeds up a run less than a second run does. What exists already is kept, so an interrupted
-demonstration continues where it stopped.
+demonstration continues where it stopped. A hidden file tells its directory from a user's own, which
+may have the same names in it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from tidemask.atomic import check_is_directory
 from tidemask.cli.comparison_tables import show_comparison
 from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
@@ -39,7 +42,20 @@ stops the masking of function words before they are learned; the report shows th
 VOCAB_SIZE = 4096
 SEQUENCE_LENGTH = 64
 
+MARKER = ".tidemask-demo"
+"""The file that says that a demonstration made the directory."""
+
+_PARTS = {"corpus", "runs", "report"}
+_PARTS_OF_REPORT = {"index.html", "figures", "tables"}
+
 _POLL_SECONDS = 0.5
+
+
+class _Child(NamedTuple):
+    """A process of a run, and the file that takes its messages: a pipe would fill and stop it."""
+
+    process: subprocess.Popen[bytes]
+    messages: IO[bytes]
 
 
 def demo_command(
@@ -77,6 +93,7 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
 
     _check_place(out, steps)
     out.mkdir(parents=True, exist_ok=True)
+    (out / MARKER).touch()
     corpus = out / "corpus"
     if not corpus.exists():
         documents = list(demo_documents(display.on_progress))
@@ -114,9 +131,12 @@ def training_settings(steps: int) -> list[str]:
 def _check_place(out: Path, steps: int) -> None:
     from tidemask.runs.config import read_run_config
 
-    known = {"corpus", "runs", "report"}
-    if out.exists() and (not out.is_dir() or any(p.name not in known for p in out.glob("[!.]*"))):
-        raise UserError(f"output exists: {out} holds something else. Name another with --out.")
+    check_is_directory(out)
+    _check_only(out, _PARTS if (out / MARKER).is_file() else set())
+    if (out / "report").is_symlink():
+        raise UserError(f"report is a link: {out / 'report'}. Remove it; it would be written anew.")
+    check_is_directory(out / "report")
+    _check_only(out / "report", _PARTS_OF_REPORT)
     for name in RECIPES:
         run = RunDirectory(out / "runs" / name)
         if run.config.is_file():
@@ -126,6 +146,16 @@ def _check_place(out: Path, steps: int) -> None:
                     f"another demonstration: {run.root} has {planned} steps, --steps={steps}. "
                     "Name another directory with --out, or delete this one."
                 )
+
+
+def _check_only(directory: Path, known: set[str]) -> None:
+    """Refuse a directory that has more in it than a demonstration makes, which removes its own."""
+    others = sorted(path.name for path in directory.glob("[!.]*") if path.name not in known)
+    if others:
+        raise UserError(
+            f"output exists: {directory} holds {others[0]}, which no demonstration made. Expected "
+            "a new directory, or one that `tidemask demo` began. Name another with --out."
+        )
 
 
 def _command(run: RunDirectory, corpus: Path, steps: int) -> list[str]:
@@ -149,7 +179,7 @@ def _run_in_parallel(
 ) -> None:
     """Run all commands, as many at once as there are cores; a failure stops the others."""
     waiting = list(commands.items())
-    running: dict[RunDirectory, subprocess.Popen[str]] = {}
+    running: dict[RunDirectory, _Child] = {}
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     try:
         while waiting or running:
@@ -159,30 +189,34 @@ def _run_in_parallel(
             time.sleep(_POLL_SECONDS)
             for run in list(running):
                 _show(run, steps, display)
-                if running[run].poll() is not None:
+                if running[run].process.poll() is not None:
                     _check_ended(run, running.pop(run))
     finally:
-        for process in running.values():
-            process.kill()
+        for child in running.values():
+            child.process.kill()
 
 
-def _start(command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def _start(command: Sequence[str], environment: dict[str, str]) -> _Child:
+    messages = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the process has ended
+    process = subprocess.Popen(
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        stderr=messages,
     )
+    return _Child(process, messages)
 
 
-def _check_ended(run: RunDirectory, process: subprocess.Popen[str]) -> None:
-    _, errors = process.communicate()
-    if process.returncode != 0:
-        last = errors.strip().splitlines()[-1] if errors.strip() else "no message"
+def _check_ended(run: RunDirectory, child: _Child) -> None:
+    with child.messages as messages:
+        messages.seek(0)
+        lines = messages.read().decode(errors="replace").strip().splitlines()
+    status = child.process.returncode
+    if status != 0:
+        last = lines[-1] if lines else "no message"
         raise UserError(
-            f"run failed: {run.root.name} with status {process.returncode}: {last} "
+            f"run failed: {run.root.name} with status {status}: {last} "
             f"Continue it with `tidemask resume {run.root}` to see more."
         )
 
