@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemask import claims
+from tidemask import file_locks
 from tidemask.atomic import new_directory, sync, write_atomically
 from tidemask.claims import clear_abandoned
 from tidemask.errors import UserError
@@ -211,6 +211,6 @@ def test_atomic_nothing_is_removed_where_there_are_no_locks(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     with monkeypatch.context() as without:
-        without.setattr(claims.fcntl, "flock", missing)
+        without.setattr(file_locks.fcntl, "flock", missing)
         _write("directory", tmp_path / "out")
     assert set(tmp_path.iterdir()) == before | {tmp_path / "out"}

@@ -11,13 +11,11 @@ import glob
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
+from tidemask.file_locks import NoLocksError, try_lock
 
 CLAIM, ASIDE = ".claim.tmp", ".tmp"
 """Endings of the name of a claim, and of what is written aside under it."""
@@ -30,9 +28,8 @@ def claimed_beside(path: Path) -> Iterator[Path]:
     Nothing is there at first. What is there at the end is removed. The directory must exist.
     """
     clear_abandoned(path)
-    base = f".{path.name}.{secrets.token_hex(4)}"
-    claim, aside = path.with_name(base + CLAIM), path.with_name(base + ASIDE)
-    descriptor = _hold(claim)
+    claim, descriptor = _new_claim(path)
+    aside = _aside_of(claim)
     try:
         yield aside
     finally:
@@ -49,32 +46,38 @@ def clear_abandoned(path: Path) -> None:
         except OSError:  # it is gone, or another user's
             continue
         try:
-            if _lock(descriptor):
-                _remove(claim.with_name(claim.name.removesuffix(CLAIM) + ASIDE))
-                claim.unlink(missing_ok=True)
+            with suppress(NoLocksError):
+                if try_lock(descriptor):
+                    _remove(_aside_of(claim))
+                    claim.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 
 
-def _hold(claim: Path) -> int:
-    """Make a claim and lock it; another process may clear it in between, so it is made again."""
+def _new_claim(path: Path) -> tuple[Path, int]:
+    """Make a claim beside `path` that this process holds, and its descriptor.
+
+    Before it is locked, another process may find it without a holder and take it away, with what
+    lies aside under its name; so it is given up and another made.
+    """
     while True:
+        claim = path.with_name(f".{path.name}.{secrets.token_hex(4)}{CLAIM}")
         descriptor = os.open(claim, os.O_RDWR | os.O_CREAT, 0o666)
-        _lock(descriptor)
-        if claim.exists():
-            return descriptor
+        try:
+            is_ours = try_lock(descriptor) and claim.exists()
+        except NoLocksError:
+            is_ours = True  # nobody can take it away
+        except BaseException:
+            os.close(descriptor)
+            claim.unlink(missing_ok=True)
+            raise
+        if is_ours:
+            return claim, descriptor
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
-    """Whether nobody holds the lock, which is this process's from then on."""
-    if sys.platform == "win32":
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # it is held, or there are no locks here
-        return False
-    return True
+def _aside_of(claim: Path) -> Path:
+    return claim.with_name(claim.name.removesuffix(CLAIM) + ASIDE)
 
 
 def _remove(aside: Path) -> None:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tidemask.errors import UserError
+from tidemask.file_locks import NoLocksError, try_lock
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows
-    flock = None  # type: ignore[assignment]
-
-_HELD = {errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK}
-_UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""What a file system without locks answers: Lustre and NFS by their mount options, FUSE, others."""
 
 
 class RunLock:
@@ -51,20 +42,20 @@ class RunLock:
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                if flock is None:
-                    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-                flock(descriptor, LOCK_EX | LOCK_NB)
-            except OSError as error:
+                is_ours = try_lock(descriptor)
+            except NoLocksError as error:
                 os.close(descriptor)
-                if error.errno in _HELD:
-                    raise UserError(problem) from None
-                if error.errno not in _UNSUPPORTED:
-                    raise
                 self.note = (
                     f"The file system of {self._run.root} has no locks ({error.strerror}): "
                     "a second process that trains this run is not kept out."
                 )
                 return
+            except OSError:
+                os.close(descriptor)
+                raise
+            if not is_ours:
+                os.close(descriptor)
+                raise UserError(problem)
             if _identity(descriptor) == _identity(self._path):
                 self._descriptor = descriptor
                 return
