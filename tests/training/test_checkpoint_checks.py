@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import TrainerCallback
+from transformers.trainer_callback import ExportableState
 
-from small_runs import records, same_weights, stopped_at, trained
+from small_runs import records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
+from tidemask.reading.typed_json import MAX_JSON_BYTES
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with
 from tidemask.training.checkpoint_files import find_resume_point, prune, seal
-from tidemask.training.checkpoint_state import STATE_FILE
+from tidemask.training.checkpoint_state import STATE_FILE, LearnedLosses, read_state, write_state
 
 SETTINGS = (
     "training.max_steps=4", "training.save_steps=1", "training.logging_steps=1",
@@ -224,6 +229,44 @@ def test_checkpoint_that_is_none_of_the_run_takes_no_place_when_it_prunes(
     shutil.copytree(broken.checkpoint(1), broken.checkpoint(100))
     prune(broken, step=3, keep=1, is_planned=lambda _: True)
     assert [step for step, _ in broken.checkpoints()] == [3, 9, 100]
+
+
+class _Best(TrainerCallback, ExportableState):
+    """A user's callback that keeps a number in the checkpoint."""
+
+    def __init__(self, best: float) -> None:
+        self.best = best
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {"best": self.best}, "attributes": {}}
+
+
+@pytest.mark.parametrize(
+    "best", [(math.inf,), (math.nan,), (1.0, 2.0), (10**70,)], ids=["inf", "nan", "two", "large"]
+)
+def test_checkpoint_with_what_callbacks_keep_is_sound(
+    best: tuple[float, ...], corpus: Path, tmp_path: Path, unbroken: RunDirectory
+) -> None:
+    """Transformers writes numbers that are not finite, and a list for two of one class."""
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    train(run, RunCallbacks(trainer_callbacks=tuple(_Best(value) for value in best)))
+    assert problem_with(run.checkpoint(3), 3) is None
+    broken = stopped_at(run, 3, tmp_path / "broken")
+    kept = RunCallbacks(trainer_callbacks=tuple(_Best(value) for value in best))
+    assert train(broken, kept).step == 3
+    assert same_weights(broken, unbroken)
+
+
+def test_checkpoint_with_losses_of_a_large_vocabulary_is_read(broken: RunDirectory) -> None:
+    """A class for each of a million entries takes more bytes than other JSON files may have."""
+    place = broken.checkpoint(3)
+    names = [f"{number} {'long' * 15_000}" for number in range(1000)]
+    numbers = [0.5] * len(names)
+    losses = LearnedLosses(class_names=names, loss_sum=numbers, count=numbers)
+    state = replace(read_state(place), vocabulary_loss=losses)
+    write_state(place, state)
+    assert (place / STATE_FILE).stat().st_size > MAX_JSON_BYTES
+    assert read_state(place) == state
 
 
 def test_checkpoint_that_fails_to_load_changes_nothing(broken: RunDirectory) -> None:

@@ -12,16 +12,16 @@ MAX_SHOWN = 60
 """A message shows this many characters of a value."""
 
 
-def read_text(path: Path, max_bytes: int, complaint: str) -> str:
+def read_text(path: Path, max_bytes: int | None, complaint: str) -> str:
     """The text of a regular file; a pipe could keep us waiting, and a device has no end."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{complaint}: {path} is not a regular file. Name a file.")
         with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
+            content = file.read() if max_bytes is None else file.read(max_bytes + 1)
     except FileNotFoundError:
         raise UserError(f"no such file: {path}.") from None
-    if len(content) > max_bytes:
+    if max_bytes is not None and len(content) > max_bytes:
         raise UserError(f"{complaint}: {path} has more than {max_bytes:,} bytes.")
     try:
         return content.decode("utf-8-sig")

@@ -17,7 +17,7 @@ from tidemask.reading.text import MAX_SHOWN, read_text, shown
 _T = TypeVar("_T")
 
 MAX_JSON_BYTES = 50_000_000
-"""A longer file is refused, unless the caller expects one."""
+"""A longer file is refused, unless the caller expects one: it may be a user's."""
 
 
 def read_json(
@@ -26,7 +26,7 @@ def read_json(
     *,
     what: str = "file",
     advice: str = "",
-    max_bytes: int = MAX_JSON_BYTES,
+    max_bytes: int | None = MAX_JSON_BYTES,
     may_be_infinite: bool = False,
 ) -> _T:
     """The content of a JSON file, which has the given type.
@@ -37,7 +37,7 @@ def read_json(
             neither `"1"` nor `true` is a number. Fields that it does not name are not looked at.
         what: what a message calls the file.
         advice: the end of a message, what to do.
-        max_bytes: a longer file is refused.
+        max_bytes: a longer file is refused; `None` for what we write ourselves at any length.
         may_be_infinite: whether NaN and Infinity, which are not JSON, are read as numbers.
 
     Raises:

@@ -7,10 +7,10 @@ for one that cannot be loaded.
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,7 +18,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_N
 from transformers.trainer_pt_utils import safe_globals
 
 from tidemask.errors import UserError, one_line
-from tidemask.reading import read_json
+from tidemask.reading import parse_json, read_json
 from tidemask.training.checkpoint_state import STATE_FILE, read_state
 
 SEAL_FILE = "checkpoint.json"
@@ -59,7 +59,10 @@ class Seal:
 
 @dataclass(frozen=True)
 class _TrainerState:
-    """What the Trainer's own state must hold, with the types that it takes for granted."""
+    """What the Trainer's own state must hold, with the types that it takes for granted.
+
+    What callbacks have added, such as `stateful_callbacks`, is their own and the Trainer's.
+    """
 
     global_step: int
     max_steps: int
@@ -69,8 +72,6 @@ class _TrainerState:
     train_batch_size: int
     epoch: float
     total_flos: float
-    log_history: list[dict[str, Any]]
-    stateful_callbacks: dict[str, dict[str, Any]]
 
 
 def sealed_step(directory: Path) -> int | None:
@@ -114,12 +115,25 @@ def _problem_with_files(directory: Path, step: int) -> str | None:
 
 
 def _problem_inside(directory: Path, step: int) -> str | None:
-    trainer = read_json(directory / TRAINER_STATE_NAME, _TrainerState, what=TRAINER_STATE_NAME)
     return (
         _another_step(STATE_FILE, read_state(directory).step, step)
-        or _another_step(TRAINER_STATE_NAME, trainer.global_step, step)
+        or _another_step(TRAINER_STATE_NAME, _trainer_state(directory).global_step, step)
         or _problem_with_tensors(directory)
     )
+
+
+def _trainer_state(directory: Path) -> _TrainerState:
+    """The numbers of the Trainer's own state; the rest of it is any JSON that Python writes."""
+    path = directory / TRAINER_STATE_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"damaged {TRAINER_STATE_NAME}: {path}: {one_line(error)}.") from error
+    if isinstance(content, dict):
+        needed = {field.name for field in fields(_TrainerState)}
+        content = {name: value for name, value in content.items() if name in needed}
+    where = f"{TRAINER_STATE_NAME}: {path}"
+    return parse_json(json.dumps(content), _TrainerState, where, may_be_infinite=True)
 
 
 def _another_step(name: str, found: int, step: int) -> str | None:

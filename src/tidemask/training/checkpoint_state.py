@@ -87,4 +87,5 @@ def read_state(directory: Path) -> CheckpointState:
     Raises:
         UserError: it is missing or damaged, or a field of it is of another type.
     """
-    return read_json(directory / STATE_FILE, CheckpointState, what="state of the checkpoint")
+    what = "state of the checkpoint"
+    return read_json(directory / STATE_FILE, CheckpointState, what=what, max_bytes=None)
