@@ -60,7 +60,9 @@ class Peak(FineTunedTask[Any]):
 
 def _store(root: Path | None, task: Peak, model: str = "m") -> ResultStore:
     run = None if root is None else RunDirectory(root)
-    return ResultStore.of(run, task, "checkpoint-5", model=model, versions={"torch": "2"})
+    return ResultStore.of(
+        run, task, "checkpoint-5", model={"fingerprint": model}, versions={"torch": "2"}
+    )
 
 
 def _results(root: Path | None, task: Peak, model: str = "m") -> list[Any]:

@@ -7,15 +7,19 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
+from tidemask.corpus.store.corpus import open_corpus, verify_corpus
 from tidemask.errors import UserError
+from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.preview import preview
 from tidemask.runs.train import train
 from tidemask.training.run_lock import run_lock
 
@@ -103,6 +107,77 @@ def test_changed_corpus_after_the_last_step_leaves_no_model(
     assert not run.model.exists()
     train(run)
     _assert_same(run, unbroken)
+
+
+@contextmanager
+def _mask_token(tokenizer: Path, token: str) -> Iterator[None]:
+    """A tokenizer whose configuration names another mask token; then as it was."""
+    path = tokenizer / "tokenizer_config.json"
+    whole = path.read_text()
+    path.write_text(json.dumps({**json.loads(whole), "mask_token": token}))
+    try:
+        yield
+    finally:
+        path.write_text(whole)
+
+
+def test_changed_mask_token_of_the_corpus_is_refused_wherever_it_is_read(
+    copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    """The backend of the tokenizer is the same, and so is its fingerprint."""
+    run = stopped_at(unbroken, 2, tmp_path / "run")
+    named = r"corpus changed: .*tokenizer is not the .* ids of mask_token: 1\. Expected 4\."
+    with _mask_token(copy / "tokenizer", "[UNK]"):
+        for command in (
+            lambda: verify_corpus(open_corpus(copy)),
+            lambda: train(run),
+            lambda: started(copy, tmp_path / "new", "ptw-mrd", *SETTINGS),
+            lambda: preview(copy, "ptw-mrd", progress=[0.0]),
+        ):
+            with pytest.raises(UserError, match=named):
+                command()
+        (result,) = evaluate(unbroken.root, tasks="held-out", with_random=False, progress=False)
+        assert "ids of mask_token: 1. Expected 4." in result.problem
+    assert not (tmp_path / "new").exists()
+    train(run)
+    _assert_same(run, unbroken)
+
+
+def test_changed_mask_token_is_not_noticed_in_a_corpus_that_does_not_say_it(
+    copy: Path, tmp_path: Path
+) -> None:
+    """Corpora of earlier versions open as they did; their fingerprint is the same."""
+    earlier = Path(shutil.copytree(copy, tmp_path / "earlier"))
+    manifest = json.loads((earlier / "manifest.json").read_text())
+    assert manifest.pop("special_ids")["mask_token"] == [4]
+    (earlier / "manifest.json").write_text(json.dumps(manifest))
+    with _mask_token(earlier / "tokenizer", "[UNK]"):
+        verify_corpus(open_corpus(earlier))
+    assert open_corpus(earlier).manifest.fingerprint == open_corpus(copy).manifest.fingerprint
+
+
+def test_changed_mask_token_of_a_model_is_measured_anew_and_fits_no_corpus(
+    copy: Path, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    run = RunDirectory(Path(shutil.copytree(unbroken.root, tmp_path / "run")))
+
+    def measured() -> dict[str, float]:
+        (found,) = evaluate(
+            run.root, tasks="pseudo-perplexity", with_random=False, progress=False,
+            overrides=["pseudo_perplexity.sequences=2"],
+        )  # fmt: skip
+        assert not found.problem
+        path = run.result("pseudo-perplexity", "final")
+        return {**found.results[0].metrics, "written": path.stat().st_mtime_ns}
+
+    first = measured()
+    assert measured() == first
+    with _mask_token(run.model, "[UNK]"):
+        assert measured()["written"] > first["written"]
+        with pytest.raises(UserError, match="have different tokenizers"):
+            started(copy, tmp_path / "warm", "bert", f"model.warm_start={run.model}",
+                    "model.size=null")  # fmt: skip
+    assert len(list((run.evaluation / "replaced").iterdir())) == 1
 
 
 @pytest.mark.slow

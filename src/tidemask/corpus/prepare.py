@@ -241,6 +241,7 @@ def prepare_corpus(
             sources=tuple(sources),
             fingerprint="",
             notes=tuple(notes),
+            special_ids=tokenizer.named_special_ids,
         )
         manifest.with_fingerprint(train_hash, held_out_hash).write(staged / MANIFEST)
     return open_corpus(out)

@@ -55,7 +55,7 @@ class ResultStore:
         main_metric: the metric that represents the task in tables.
         checkpoint: name of the measured model within the run.
         settings: description of the task, as plain JSON values.
-        model: fingerprint of the model.
+        model: what tells the model from others, as `ModelUnderTest.identity`.
         versions: versions of the packages that affect a result.
         device: name of the device that measures.
     """
@@ -65,7 +65,7 @@ class ResultStore:
     main_metric: str
     checkpoint: str
     settings: Mapping[str, Any]
-    model: str
+    model: Mapping[str, str]
     versions: Mapping[str, str]
     device: str = "cpu"
 
@@ -76,7 +76,7 @@ class ResultStore:
         task: Task,
         checkpoint: str,
         *,
-        model: str,
+        model: Mapping[str, str],
         versions: Mapping[str, str],
         device: str = "cpu",
     ) -> ResultStore:
@@ -137,7 +137,7 @@ class ResultStore:
             seed=result.seed,
             details={
                 **details,
-                "model": {"fingerprint": self.model},
+                "model": dict(self.model),
                 "versions": dict(self.versions),
                 "device": self.device,
                 "notes": list(result.notes),
@@ -171,7 +171,7 @@ class ResultStore:
             "metrics": finite_or_null(measured.metrics),
             "notes": list(measured.notes),
             "settings": self.settings,
-            "model": {"fingerprint": self.model},
+            "model": dict(self.model),
         }
         write_atomically(path, json.dumps(content, indent=2) + "\n")
 
@@ -181,8 +181,9 @@ class ResultStore:
         return self.run.evaluation / "trials" / f"{name}--rate-{learning_rate:g}.json"
 
     def _matches(self, settings: Mapping[str, Any], model: Mapping[str, str]) -> bool:
-        """Whether a result was made in this way; those of training do not name a model."""
-        return settings == self.settings and model.get("fingerprint", self.model) == self.model
+        """Whether a result was made in this way; earlier versions say less of a model."""
+        is_same = all(model.get(name, value) == value for name, value in self.model.items())
+        return is_same and settings == self.settings
 
     def _whole(self, path: Path, metrics: Mapping[str, int | float | None]) -> Mapping[str, float]:
         """The metrics of a file, if they are finite and the main metric is among them.

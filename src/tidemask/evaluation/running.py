@@ -73,7 +73,7 @@ def _results_of_job(job: Job, on_progress: ProgressCallback) -> Iterator[SeedRes
         job.record,
         job.task,
         job.checkpoint,
-        model=model.fingerprint,
+        model=model.identity,
         versions=_versions(),
         device=torch.cuda.get_device_name() if model.device.startswith("cuda") else "cpu",
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
-from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
+from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_corpus
 from tidemask.corpus.store.split import CorpusSplit
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
@@ -40,7 +40,8 @@ class CorpusInputs:
         """Load the tokenizer of a prepared corpus.
 
         Raises:
-            UserError: it is damaged, or knows no token that is not special.
+            UserError: it is damaged, knows no token that is not special, or is not the one that
+                made the corpus.
         """
         loaded = load_tokenizer(str(corpus.tokenizer_directory))
         tokenizer = loaded.tokenizer
@@ -57,6 +58,7 @@ class CorpusInputs:
                 f"vocab_size={vocabulary.size}, the corpus {corpus.manifest.vocab_size}. Restore "
                 "it, or prepare the text again."
             )
+        check_tokenizer(corpus, loaded)
         return cls(corpus, tokenizer, vocabulary, loaded.separator_id)
 
     def training_set(self, seed: int) -> BatchDataset:

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import missing_positions
 from tidemask.modeling.selected_positions import SelectedPositionsLM
@@ -67,7 +67,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
                 f"{data.corpus.root} (vocab_size={size}), and {name} has no tokenizer. Put its own "
                 "tokenizer there, and prepare the text with it (--tokenizer)."
             )
-    elif load_tokenizer(name).fingerprint != data.corpus.manifest.tokenizer_fingerprint:
+    elif not _is_tokenizer_of(load_tokenizer(name), data):
         raise UserError(
             f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
             f"{data.corpus.root} (vocab_size={size}) have different tokenizers. Prepare the text "
@@ -82,6 +82,15 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
     if is_bare:
         return f"{name} has no tokenizer; that the corpus was made with its own was not checked."
     return None
+
+
+def _is_tokenizer_of(tokenizer: CorpusTokenizer, data: CorpusInputs) -> bool:
+    """Whether a tokenizer gives texts the ids that a corpus has, with the same special tokens."""
+    own = load_tokenizer(str(data.corpus.tokenizer_directory))
+    return (tokenizer.fingerprint, tokenizer.named_special_ids) == (
+        data.corpus.manifest.tokenizer_fingerprint,
+        own.named_special_ids,
+    )
 
 
 def check_length(name: str, model: PreTrainedModel, data: CorpusInputs) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +26,18 @@ from tidemask.modeling.configuration import FAILURES, first_sentence, num_positi
 from tidemask.modeling.loading import check_finite, encoder_is_absent, load_model, quietly
 from tidemask.modeling.wrapped_weights import how_to_resize, load_unwrapped
 from tidemask.pretrained import from_config, from_pretrained
+from tidemask.reading import read_json
 from tidemask.system_errors import raise_out_of_memory
 
-_WEIGHTS = ("*.safetensors", "*.bin", "*.index.json")
+_INDEX = "*.index.json"
+_WEIGHTS = ("*.safetensors", "*.bin", _INDEX)
+
+
+@dataclass(frozen=True)
+class _WeightIndex:
+    """What an index of weights in several files says: the file of each weight."""
+
+    weight_map: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,15 +131,37 @@ class ModelUnderTest:
         self._config()
         files = [self.directory / "config.json"]
         if not self.is_random:
-            files += sorted(path for kind in _WEIGHTS for path in self.directory.glob(kind))
+            files += self._weight_files()
         digest = hashlib.sha256(self.tokenizer_fingerprint.encode())
         if self.frame.is_of_names:  # which the tokenizer's fingerprint does not know
             digest.update(repr(self.frame).encode())
         for path in files:
-            digest.update(f"{path.name}\0".encode())
+            digest.update(f"{os.path.relpath(path, self.directory)}\0".encode())
             with path.open("rb") as file:
                 hashlib.file_digest(file, lambda: digest)
         return digest.hexdigest()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a result says of the model that it was measured on, each as SHA-256, hexadecimal.
+
+        `fingerprint`, and `special_tokens`: which ids its tokenizer gives to the mask token and the
+        others, which the fingerprint does not know. Results of earlier versions lack these.
+
+        Raises:
+            UserError: as `fingerprint`.
+        """
+        special = json.dumps(self._loaded_tokenizer.named_special_ids, sort_keys=True)
+        digest = hashlib.sha256(special.encode()).hexdigest()
+        return {"fingerprint": self.fingerprint, "special_tokens": digest}
+
+    def _weight_files(self) -> list[Path]:
+        """The weights in the directory, and those in others that an index of it names."""
+        files = sorted(path for kind in _WEIGHTS for path in self.directory.glob(kind))
+        for index in sorted(self.directory.glob(_INDEX)):
+            named = read_json(index, _WeightIndex, what="index of weights").weight_map.values()
+            files += [self.directory / name for name in sorted(set(named)) if Path(name).parts[1:]]
+        return [path for path in files if path.is_file()]
 
     def masked_lm(self, *, seed: int = 0) -> PreTrainedModel:
         """The model as it predicts masked tokens: in evaluation mode, float32, on the device.

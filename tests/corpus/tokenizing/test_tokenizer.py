@@ -190,7 +190,9 @@ def test_tokenization_auto_tokenizer_loads_what_was_saved(tmp_path, config):
 @each_kind
 def test_tokenization_any_fast_tokenizer_loads(tmp_path, kind):
     KINDS[kind]().save(tmp_path)
-    assert load_tokenizer(str(tmp_path)).fingerprint == KINDS[kind]().fingerprint
+    loaded, made = load_tokenizer(str(tmp_path)), KINDS[kind]()
+    assert loaded.fingerprint == made.fingerprint
+    assert loaded.named_special_ids == made.named_special_ids
 
 
 def test_tokenization_fingerprint_ignores_truncation_and_padding(tmp_path):

@@ -16,7 +16,7 @@ import pyarrow as pa
 from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
 from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.store.split import CorpusSplit, check_file
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.file_notes import FileNote
 from tidemask.paths import check_plain_files, given_path
@@ -105,12 +105,29 @@ def verify_corpus(corpus: PreparedCorpus) -> None:
             f"corpus changed: the rows in {corpus.root} are not those that its manifest was "
             "written for. Restore it, or prepare it again."
         )
-    tokenizer = load_tokenizer(str(corpus.tokenizer_directory))
+    check_tokenizer(corpus, load_tokenizer(str(corpus.tokenizer_directory)))
+
+
+def check_tokenizer(corpus: PreparedCorpus, tokenizer: CorpusTokenizer) -> None:
+    """Make sure that the tokenizer of a corpus is the one that made it, with its special tokens.
+
+    Corpora of earlier versions do not say which tokens were special.
+
+    Raises:
+        UserError: it gives texts other ids, or has another mask token, say.
+    """
+    where, advice = corpus.tokenizer_directory, "Restore it, or prepare the corpus again."
     if tokenizer.fingerprint != corpus.manifest.tokenizer_fingerprint:
-        raise UserError(
-            f"corpus changed: {corpus.tokenizer_directory} is not the tokenizer that made it. "
-            "Restore it, or prepare the corpus again."
-        )
+        raise UserError(f"corpus changed: {where} is not the tokenizer that made it. {advice}")
+    before, now = corpus.manifest.special_ids, tokenizer.named_special_ids
+    if before is None or before == now:
+        return
+    name = next(name for name in {**before, **now} if before.get(name) != now.get(name))
+    ids = [" ".join(map(str, kind.get(name, []))) or "none" for kind in (now, before)]
+    raise UserError(
+        f"corpus changed: {where} is not the tokenizer that made it: ids of {name}: {ids[0]}. "
+        f"Expected {ids[1]}. {advice}"
+    )
 
 
 def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> CorpusSplit:

@@ -60,6 +60,8 @@ class Manifest:
         fingerprint: SHA-256 over the rows and what gives them their meaning (format, length,
             tokenizer, tagger's behaviour, classes); not over paths or the number of workers.
         notes: what was unusual in its preparation, one sentence each.
+        special_ids: the ids of the tokenizer's special tokens, by their names, as
+            `CorpusTokenizer.named_special_ids`; `None` in corpora of earlier versions.
     """
 
     format_version: int
@@ -75,6 +77,7 @@ class Manifest:
     sources: tuple[TextSource, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    special_ids: dict[str, list[int]] | None = None
 
     def __post_init__(self) -> None:
         for name in ("sequence_length", "vocab_size"):

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _ADVICE = "Restore the file, or use another tokenizer."
 
 
+_NAMES = ("mask", "pad", "unk", "cls", "sep", "bos", "eos")
+"""What transformers calls special tokens, each followed by `_token` in `tokenizer_config.json`."""
+
 MAX_VOCAB_SIZE = 1 << 22
 """Entries of a tokenizer; four times as many as the largest that was published for an encoder."""
 
@@ -124,8 +127,18 @@ class CorpusTokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the serialised backend, hexadecimal; it names the ids that a text gets."""
+        """SHA-256 of the serialised backend, hexadecimal; it names the ids that a text gets.
+
+        It does not know which of them are special: that is `named_special_ids`.
+        """
         return hashlib.sha256(self._serialised().encode()).hexdigest()
+
+    @property
+    def named_special_ids(self) -> dict[str, list[int]]:
+        """The ids of each special token by its name, such as `mask_token`, and of all together."""
+        ids = {f"{name}_token": getattr(self.tokenizer, f"{name}_token_id") for name in _NAMES}
+        named = {name: [int(token_id)] for name, token_id in ids.items() if token_id is not None}
+        return {**named, "special tokens": self.special_ids}
 
     @property
     def pad_id(self) -> int:
