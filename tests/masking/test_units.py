@@ -89,7 +89,7 @@ def test_word_starts_of_another_shape_are_refused(shape):
     # Past the shape check that the tests, and they alone, put on the record itself.
     object.__setattr__(wrong, "word_starts", torch.ones(shape, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"word_starts of shape .*\(2, 3\)"):
-        check_batch(wrong)
+        check_batch(wrong, 100)
 
 
 def test_missing_word_starts_are_refused():

@@ -105,8 +105,9 @@ def test_compare_shows_downstream_scores(
     monkeypatch.setattr(module, "to_svg", lambda chart: "")
     made = SyntheticResults(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
     run = write_results(make_run("one"), made)
-    for path in (run / "evaluation").glob("blimp*"):
-        path.write_text(path.read_text().replace('"blimp"', '"my task/1"'))
+    for path in list((run / "evaluation").glob("blimp*")):
+        path.write_text(path.read_text().replace('"blimp"', '"my task: 1"'))
+        path.rename(path.with_name(path.name.replace("blimp", "my task: 1")))
     comparison = write_comparison([run], out=tmp_path / "out")
     names = {path.stem for path in comparison.figures if path.stem.startswith("downstream")}
     assert names == {"downstream", "downstream_sst2", "downstream_my_task_1"}
