@@ -209,7 +209,7 @@ CASES = {
     "load_recipe": [
         *each("overrides", lambda v: load_recipe("bert", v), [5, [5], None]),
         *each("training.max_steps", lambda v: load_recipe("bert", {"training.max_steps": v}),
-              [*NO_COUNTS, {1, 2}, HUGE]),
+              [*(v for v in NO_COUNTS if v is not None), {1, 2}, HUGE]),
         *each("no such recipe", load_recipe, [None, 5, "berd"], "no such recipe: "),
     ],
 }  # fmt: skip
@@ -260,6 +260,7 @@ REQUIRED = {
     "ByTable": {"weights": {"A": 1.0}},
     "Phase": {"until": 1.0, "ratio": 0.5},
     "MeanOf": {"of": tidemask.load_recipe("mrd-linear").masking.ratio},
+    "ContinuedFrom": {"run": "r", "step": 8},
     "CorpusReference": {"path": "c", "fingerprint": "f"},
     "TextTaskSettings": {"name": "t"},
     "TaggingTaskSettings": {"name": "t"},

@@ -176,21 +176,22 @@ def test_memory_that_ran_out_elsewhere_is_known(error: Exception) -> None:
 
 
 def test_memory_that_ran_out_does_not_make_a_corpus_damaged(corpus: Path) -> None:
-    """The address space ends below what is mapped, so that a shard cannot be."""
+    """The address space ends below what is in use, so that no shard can be opened."""
     code = """
 import resource, sys
 from tidemask.corpus.store import shards
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 
-def end_here(self, path, real=shards.Shard.__init__):
+def end_here(path, real=shards.Shard.open):
     resource.setrlimit(resource.RLIMIT_AS, (1 << 20, -1))
     try:
-        real(self, path)
+        real(path)
+        bytearray(1 << 24)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
 
-shards.Shard.__init__ = end_here
+shards.Shard.open = end_here
 try:
     open_corpus(sys.argv[1])
 except UserError as error:
