@@ -25,7 +25,8 @@ from tidemask.paths import PATHS, given_path, one_or_several
 from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
-from tidemask.runs.config import Overrides, load_settings, read_settings
+from tidemask.runs.config import load_settings, read_settings
+from tidemask.runs.overrides import Overrides
 from tidemask.settings import check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings

@@ -6,9 +6,10 @@ recipe. All problems of a configuration are reported together, each with its dot
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -22,17 +23,14 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
 from tidemask.paths import check_plain_files, given_path
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
-from tidemask.reading.text import MAX_SHOWN
-from tidemask.runs.config_problems import CHOICES, described
+from tidemask.runs.config_problems import described
+from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, still_set
 from tidemask.settings import Settings, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
-from tidemask.training.arguments import LENGTHS, TrainingSettings
+from tidemask.training.arguments import TrainingSettings
 
 _T = TypeVar("_T")
-
-_MAX_SECTIONS = 10
-"""Settings lie in fewer sections within sections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +116,6 @@ def recipe_names() -> list[str]:
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-Overrides = str | Sequence[str] | Mapping[str, Any]
-"""Settings over others: `section.field=value` with values in YAML, or values by `section.field`."""
-
-
 @named_causes("End other programs.")
 def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
     """A recipe by its shipped name or from a YAML file, with overrides applied.
@@ -141,42 +135,30 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
     """
     if isinstance(recipe, Recipe):
         raw, origin = _plain(recipe), f"recipe {recipe.name}"
+        _check_own_overrides(recipe)
     else:
         raw, origin = _read_recipe(str(recipe))
-    settings = as_settings(overrides)
-    own = raw.get("overrides", [])
-    raw["overrides"] = [*own, *settings] if isinstance(own, list) else own  # refused below
-    return _checked(Recipe, raw, origin, settings)
+        if own := _own_overrides(raw):
+            apply_overrides(Recipe, raw, own)
+    return _overridden(Recipe, raw, overrides, origin)
 
 
-def as_settings(overrides: Overrides) -> list[str]:
-    """Overrides as `section.field=value`, in whatever form they were given.
+def _own_overrides(raw: Mapping[str, Any]) -> list[str]:
+    """Those that a recipe has itself; none if they are of a wrong type, which is refused later."""
+    own = raw.get("overrides")
+    return own if isinstance(own, list) and all(isinstance(each, str) for each in own) else []
 
-    Raises:
-        UserError: they are neither texts nor a mapping to what YAML can write.
-    """
-    if isinstance(overrides, str):
-        return [overrides]
-    if isinstance(overrides, Mapping):
-        return [f"{name}={_written(name, value)}" for name, value in overrides.items()]
-    if not isinstance(overrides, Sequence) or not all(isinstance(o, str) for o in overrides):
+
+def _check_own_overrides(recipe: Recipe) -> None:
+    """Refuse a recipe made in Python that lists overrides and does not have what they say."""
+    raw = _plain(recipe)
+    apply_overrides(Recipe, raw, recipe.overrides)
+    if _checked(Recipe, raw, f"recipe {recipe.name}") != recipe:
         raise UserError(
-            f"unreadable settings: overrides={shown(overrides)}. Expected section.field=value, "
-            "several of these, or a mapping."
+            f"recipe {recipe.name} has other settings than it lists: overrides="
+            f"{shown(recipe.overrides)}. Give it to `load_recipe` with overrides, which applies "
+            "them; or replace its `overrides` too."
         )
-    return list(overrides)
-
-
-def _written(name: object, value: object) -> str:
-    """A value in YAML; numbers of NumPy and torch are numbers."""
-    item = getattr(value, "item", None)
-    try:
-        return json.dumps(item() if callable(item) else value, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"unreadable value: {name}={shown(value)}. Expected what YAML can write: numbers, "
-            "texts, lists or mappings."
-        ) from error
 
 
 def read_run_config(path: Path) -> RunConfig:
@@ -201,9 +183,7 @@ def with_overrides(config: RunConfig, overrides: Overrides, origin: str) -> RunC
     Raises:
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
-    settings = as_settings(overrides)
-    raw = {**_plain(config), "overrides": [*config.overrides, *settings]}
-    return _checked(RunConfig, raw, origin, settings)
+    return _overridden(RunConfig, _plain(config), overrides, origin)
 
 
 def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
@@ -217,7 +197,9 @@ def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
     Raises:
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
-    return _checked(kind, {}, origin, as_settings(overrides))
+    raw: dict[str, Any] = {}
+    apply_overrides(kind, raw, as_settings(overrides))
+    return _checked(kind, raw, origin)
 
 
 def read_settings(
@@ -258,49 +240,6 @@ def _plain(config: Recipe | RunConfig) -> dict[str, Any]:
     return plain
 
 
-def apply_override(raw: dict[str, Any], override: str) -> None:
-    """Set one value of a nested mapping in place, as `section.field=value`.
-
-    Choosing another schedule or weighting discards the fields of the one it replaces.
-
-    Raises:
-        UserError: the override has no `=`, its value is not YAML or ambiguous, or it goes through a
-            value.
-    """
-    dotted, equals, text = override.partition("=")
-    path = dotted.strip().split(".")
-    if len(override) > MAX_SHOWN:
-        override = f"{override[:MAX_SHOWN]}..."
-    if not equals or not all(path) or len(path) > _MAX_SECTIONS:
-        raise UserError(
-            f"unreadable setting: {override!r}. Expected section.field=value, such as "
-            "training.max_steps=500."
-        )
-    value = parse_yaml(text, f"value of {override!r}")
-    node = raw
-    for name in path[:-1]:
-        node = node.setdefault(name, {})
-        if not isinstance(node, dict):
-            raise UserError(f"unreadable setting: {override!r}: {name} is a value, not a section.")
-    if path[-1] in CHOICES and node.get(path[-1]) != value:
-        node.clear()
-    node[path[-1]] = value
-
-
-def overridden_paths(overrides: Sequence[str]) -> set[str]:
-    """What some overrides set, as dotted paths."""
-    return {override.partition("=")[0].strip() for override in overrides}
-
-
-def _unset_lengths(raw: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Unset the length of the run where overrides set one: they replace it, in whatever unit."""
-    training = raw.get("training")
-    lengths = {f"training.{name}" for name in LENGTHS}
-    if isinstance(training, dict) and lengths & overridden_paths(overrides):
-        for name in LENGTHS:
-            training.pop(name, None)
-
-
 def _shipped() -> Any:
     return resources.files("tidemask") / "recipes"
 
@@ -324,10 +263,17 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _checked(kind: type[_T], raw: dict[str, Any], origin: str, overrides: Sequence[str] = ()) -> _T:
-    _unset_lengths(raw, overrides)
-    for override in overrides:
-        apply_override(raw, override)
+def _overridden(kind: type[_T], raw: dict[str, Any], overrides: Overrides, origin: str) -> _T:
+    """Settings with overrides over them, which lists these beside those of its own that hold."""
+    settings, before = as_settings(overrides), copy.deepcopy(raw)
+    apply_overrides(kind, raw, settings)
+    own = before.get("overrides", [])
+    if own == _own_overrides(before):
+        raw["overrides"] = [*still_set(kind, own, before, raw), *settings]
+    return _checked(kind, raw, origin)
+
+
+def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
     try:
         plain = json.dumps(raw, default=str)
     except ValueError as error:

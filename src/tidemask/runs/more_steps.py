@@ -25,16 +25,14 @@ from tidemask.run_record import (
 )
 from tidemask.runs.config import (
     ContinuedFrom,
-    Overrides,
     RunConfig,
-    as_settings,
-    overridden_paths,
     read_run_config,
     to_yaml,
     with_overrides,
 )
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import run_environment
+from tidemask.runs.overrides import Overrides, as_settings, overridden_paths
 from tidemask.runs.settings_check import run_identity
 from tidemask.training.arguments import LENGTHS, learning_rate_at
 from tidemask.training.checkpoint_files import find_resume_point, plan_again

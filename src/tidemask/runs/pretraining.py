@@ -18,10 +18,11 @@ from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.config import Overrides, Recipe, load_recipe
+from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.creation import new_or_same_run, new_run
 from tidemask.runs.displayed_metrics import display_records
 from tidemask.runs.more_steps import run_with_more_steps
+from tidemask.runs.overrides import Overrides
 from tidemask.runs.train import train
 from tidemask.settings import shown
 from tidemask.system_errors import named_causes

@@ -70,7 +70,11 @@ def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
     sentences = []
     for run in runs:
         overrides = run.setting("overrides") or []
-        masking = [o for o in overrides if isinstance(o, str) and o.startswith("masking.")]
+        masking = [
+            o
+            for o in overrides
+            if isinstance(o, str) and o.lstrip().startswith(("masking.", "masking="))
+        ]
         if masking:
             sentences.append(f"{run.label} is not the recipe as it is: {', '.join(masking)}.")
     return sentences
