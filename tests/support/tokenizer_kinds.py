@@ -86,12 +86,24 @@ def _gemma() -> Tokenizer:
     return backend
 
 
+def _llama() -> Tokenizer:
+    """Llama's form: a normaliser writes the mark, before the text too, and nothing cuts at it."""
+    backend = _gemma()
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    backend.pre_tokenizer = None  # type: ignore[assignment]
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Strip(" ", 1, 0)])
+    return backend
+
+
 _BACKENDS: dict[str, Callable[[], Tokenizer]] = {
     "wordpiece": _wordpiece,
     "byte-level": _byte_level,
     "robbert": _robbert,
     "unigram": _unigram,
     "gemma": _gemma,
+    "llama": _llama,
 }
 KINDS = tuple(_BACKENDS)
 

@@ -14,11 +14,13 @@ from transformers import PreTrainedTokenizerFast
 
 from places import SHARED_DATA
 from tidemask import word_starts_of
-from tidemask.corpus.tokenizing.space_marks import marks_of_space, space_matters
+from tidemask.corpus.tokenizing.space_marks import marks_of_space, space_within
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, EncodedText
 from tokenizer_kinds import KINDS, backend_of, tokenizer_of
 
-MARKS = {"wordpiece": "", "byte-level": "Ġ", "robbert": "Ġ", "unigram": "▁", "gemma": "▁"}
+MARKS = {"wordpiece": "", "byte-level": "Ġ", "robbert": "Ġ"} | dict.fromkeys(
+    ("unigram", "gemma", "llama"), "▁"
+)
 TEXTS = st.one_of(
     st.text(alphabet="abTh éñ.,'-Ii语🙂\n", max_size=30),
     st.lists(st.sampled_from("I a Delft é 🙂 the lantern's river. , x  ".split(" "))).map(" ".join),
@@ -110,7 +112,7 @@ def test_space_marks_of_a_published_form_claim_whole_words() -> None:
 @each_kind
 def test_space_marks_are_asked_of_the_tokenizer(kind: str) -> None:
     assert marks_of_space(backend_of(kind)) == frozenset(MARKS[kind])
-    assert space_matters(backend_of(kind)) == (kind in ("byte-level", "gemma"))
+    assert space_within(backend_of(kind)) == (" " if kind in ("byte-level", "gemma") else "")
 
 
 @pytest.mark.parametrize("mark", "_ġ")

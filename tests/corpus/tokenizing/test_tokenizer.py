@@ -222,7 +222,7 @@ def test_tokenization_refuses_directories_without_tokenizer(tmp_path):
     assert complaint(tmp_path).startswith(f"no tokenizer there: {tmp_path} (")
     (tmp_path / "tokenizer.json").write_text("{broken")
     (tmp_path / "tokenizer_config.json").write_text("{}")
-    assert complaint(tmp_path).startswith(f"no tokenizer there: {tmp_path} (")
+    assert complaint(tmp_path).startswith(f"damaged tokenizer: {tmp_path / 'tokenizer.json'}: ")
 
 
 @pytest.mark.parametrize("missing", ["mask", "pad"])

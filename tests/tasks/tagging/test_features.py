@@ -140,11 +140,12 @@ def test_tagging_features_of_words_are_the_tokens_of_running_text(
     assert all(found)
 
 
-def test_tagging_features_mark_the_space_that_a_normaliser_writes() -> None:
-    tokenizer = _of_kind("gemma")
+@pytest.mark.parametrize(("kind", "first"), [("gemma", "the"), ("llama", "▁the")])
+def test_tagging_features_mark_the_space_that_a_normaliser_writes(kind: str, first: str) -> None:
+    tokenizer = _of_kind(kind)
     (found,) = WordTokenizer.of(tokenizer).subwords([["the", "river", "the"]])
     shown = ["".join(tokenizer.convert_ids_to_tokens(ids)) for ids in found]
-    assert shown == ["the", "▁river", "▁the"]
+    assert shown == [first, "▁river", "▁the"]
 
 
 def test_tagging_features_take_letters_of_a_special_token_as_text() -> None:

@@ -39,9 +39,28 @@ def marks_of_space(backend: Tokenizer) -> frozenset[str]:
     return frozenset(character for character in added if not character.isspace())
 
 
-def space_matters(backend: Tokenizer) -> bool:
-    """Whether a word has other tokens after a space than alone."""
-    return _pieces(backend, " a") != _pieces(backend, "a")
+def space_within(backend: Tokenizer) -> str:
+    """What to put before a word that is encoded on its own, so that it is as within a text.
+
+    That is a space where a tokenizer marks the one that it is given, and nothing where it marks
+    every text that it is given, or none.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models, normalizers
+        >>> backend = Tokenizer(models.BPE())
+        >>> backend.normalizer = normalizers.Replace(" ", "▁")
+        >>> space_within(backend)
+        ' '
+        >>> backend.normalizer = normalizers.Sequence(
+        ...     [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        ... )
+        >>> space_within(backend)
+        ''
+    """
+    running = "".join(_pieces(backend, "a b"))
+    first = "".join(_pieces(backend, "a"))
+    joined = {space: first + "".join(_pieces(backend, space + "b")) for space in ("", " ")}
+    return " " if joined[" "] == running != joined[""] else ""
 
 
 def _pieces(backend: Tokenizer, text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Only the first subword of each word has a label (Devlin et al., 2019, section 5.3). Every word is
 encoded on its own, because a tokenizer may split running text into other words than a treebank
-does, but as it would be there: the first as a text begins, the others as after a space.
+does, but as it would be there: the first as a text begins, the others as within a text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tidemask.corpus.tokenizing.frame import Frame, plain_backend
-from tidemask.corpus.tokenizing.space_marks import space_matters
+from tidemask.corpus.tokenizing.space_marks import space_within
 from tidemask.errors import UserError
 from tidemask.tasks.predicting import Feature
 from tidemask.tasks.tagging.sentences import TaggedSentence
@@ -37,25 +37,24 @@ class WordTokenizer:
     Attributes:
         backend: encodes; letters that spell a special token are ordinary text to it.
         frame: the special tokens around a sentence.
-        needs_space: whether a word has other tokens after a space than alone.
+        space: what stands before every word but the first when it is encoded; see `space_within`.
     """
 
     backend: Tokenizer
     frame: Frame
-    needs_space: bool
+    space: str
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> WordTokenizer:
         """A copy of a fast tokenizer, which is not changed."""
         backend = plain_backend(tokenizer)
-        return cls(backend, Frame.of(tokenizer), space_matters(backend))
+        return cls(backend, Frame.of(tokenizer), space_within(backend))
 
     def subwords(self, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Ids of each word of each sentence; a word may have none."""
         # One call encodes all words, which is fast. Every id comes with the number of its word, and
         # those of one word are adjacent.
-        space = " " if self.needs_space else ""
-        texts = [[*words[:1], *(space + word for word in words[1:])] for words in sentences]
+        texts = [[*words[:1], *(self.space + word for word in words[1:])] for words in sentences]
         encodings = self.backend.encode_batch(texts, is_pretokenized=True, add_special_tokens=False)
         ids: list[list[list[int]]] = [[[] for _ in sentence] for sentence in sentences]
         for words, encoding in zip(ids, encodings, strict=True):
