@@ -47,6 +47,52 @@ def test_atomic_new_directory_may_exist_if_it_is_empty(tmp_path):
     assert (tmp_path / "out" / "file").exists()
 
 
+@pytest.mark.parametrize("kind", ["empty", "link", "cwd"])
+def test_atomic_new_directory_that_exists_stays_the_one_it_was(tmp_path, monkeypatch, kind):
+    """A link to it still leads there, a mount point stays one, a shell in it is not lost."""
+    out = tmp_path / "out"
+    out.mkdir(mode=0o750)
+    place = {"empty": out, "link": tmp_path / "link", "cwd": Path()}[kind]
+    if kind == "link":
+        place.symlink_to(out)
+    if kind == "cwd":
+        monkeypatch.chdir(out)
+    before = out.stat()
+    with new_directory(place) as staged:
+        (staged / "below").mkdir()
+        (staged / "below" / "file").write_text("x")
+    after = out.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert (place / "below" / "file").read_text() == "x"
+    assert [path.name for path in out.iterdir()] == ["below"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"out", "link"}
+
+
+def test_atomic_new_directory_that_exists_is_filled_with_the_last_file_last(tmp_path, monkeypatch):
+    """A part that cannot be moved takes the others back, so that the directory is empty again."""
+    moved, rename = [], Path.rename
+
+    def full(path, target):
+        if path.parent.name.startswith(".tidemask."):
+            moved.append(path.name)
+            if path.name == "manifest" and len(moved) == 3:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    def fill():
+        with new_directory(tmp_path, last="manifest") as staged:
+            for name in ("manifest", "train", "zebra"):
+                (staged / name).write_text("x")
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="Input/output error"):
+        fill()
+    assert moved == ["train", "zebra", "manifest"]
+    assert list(tmp_path.iterdir()) == []
+    fill()
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest", "train", "zebra"}
+
+
 def test_atomic_new_directory_refuses_what_is_taken(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
@@ -172,6 +218,18 @@ def _write(kind: str, place: Path) -> None:
     else:
         with new_directory(place) as staged:
             (staged / "file").write_text("y")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")
+def test_atomic_what_a_killed_process_left_in_a_directory_is_removed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    with _writing("directory", tmp_path) as killed:
+        assert len(list(tmp_path.iterdir())) == 2
+        killed.kill()
+        killed.wait()
+        _write("directory", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")

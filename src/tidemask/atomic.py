@@ -1,7 +1,9 @@
 """Files and directories that are whole or absent: written aside, then renamed into place.
 
 What is written aside lies beside its place, on the same file system, under a hidden name; what a
-process left that was killed is removed by the next that writes to the same place.
+process left that was killed is removed by the next that writes to the same place. A directory that
+exists is never replaced, since it may be a link, a mount point, or where the user's shell is: what
+is written aside lies in it then, and its parts are moved one by one at the end.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tidemask.claims import claimed_beside
+from tidemask.claims import claimed_beside, clear_abandoned, is_of_claim
 from tidemask.errors import UserError
 from tidemask.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
 
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 """What file systems answer that do not sync directories."""
+
+_WITHIN = "tidemask"
+"""What is written aside within a directory is called so: `.tidemask.*.tmp`."""
 
 
 def write_atomically(path: Path, content: str | bytes, *, what: str = "file") -> None:
@@ -72,7 +77,7 @@ def check_new_directory(path: Path) -> None:
     Raises:
         UserError: something is there.
     """
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and not all(is_of_claim(entry, _WITHIN) for entry in path.iterdir()):
         raise UserError(
             f"output directory is not empty: {path}. Expected a new or an empty one. "
             "Choose another, or remove it."
@@ -91,24 +96,32 @@ def check_is_directory(path: Path) -> None:
 
 
 @contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
+def new_directory(path: Path, *, last: str = "") -> Iterator[Path]:
     """Give a directory to write into, which becomes `path` at the end, or is removed on failure.
 
     Any exception counts as a failure, those of the keyboard and of signals too; parents that were
     made for it are removed with it.
+
+    Args:
+        path: of the directory; one that exists and is empty is filled.
+        last: the file by which readers know that the directory is whole; moved after all else
+            where `path` exists.
 
     Raises:
         UserError: `path` is a file or a directory that is not empty, or cannot be made.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() follows links
     check_utf8(str(path), "out")  # libraries that write into it take nothing else
+    if path.is_dir():
+        clear_abandoned(path / _WITHIN)
     check_new_directory(path)
     missing = [parent for parent in path.parents if not parent.exists()]
     try:
         with ExitStack() as stack:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                aside = stack.enter_context(claimed_beside(path))
+                place = path / _WITHIN if path.is_dir() else path
+                aside = stack.enter_context(claimed_beside(place))
                 aside.mkdir()
             except OSError as error:
                 raise UserError(
@@ -118,11 +131,29 @@ def new_directory(path: Path) -> Iterator[Path]:
                 yield aside
                 follow_umask(aside)
             check_new_directory(path)
-            aside.rename(path)
+            if aside.parent == path:
+                _move_parts(aside, path, last)
+            else:
+                aside.rename(path)
     except BaseException:
         for parent in missing:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
+        raise
+
+
+def _move_parts(aside: Path, path: Path, last: str) -> None:
+    """Move what is in `aside` into `path`, one part after the other; all of it or none."""
+    names = sorted((part.name for part in aside.iterdir()), key=lambda name: (name == last, name))
+    moved: list[str] = []
+    try:
+        for name in names:
+            moved.append(name)
+            (aside / name).rename(path / name)
+    except BaseException:
+        for name in reversed(moved):
+            if not (aside / name).exists():
+                (path / name).rename(aside / name)
         raise
 
 

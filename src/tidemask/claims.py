@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -52,6 +53,13 @@ def clear_abandoned(path: Path) -> None:
                     claim.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
+
+
+def is_of_claim(path: Path, name: str) -> bool:
+    """Whether `path` is by its name a claim to a place called `name`, or written under one."""
+    return (
+        re.fullmatch(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}(\.claim)?\.tmp", path.name) is not None
+    )
 
 
 def _new_claim(path: Path) -> tuple[Path, int]:

@@ -496,3 +496,15 @@ def test_prepare_ended_by_a_signal_leaves_nothing(tmp_path):
     assert (process.returncode, errors) == (128 + signal.SIGTERM, "")
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["home", "script.py", "text.txt"]
+
+
+def test_prepare_fills_the_present_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text("The fox saw the grapes.\n\nA dog sat by the sea.\n")
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    small = {"vocab_size": 64, "held_out": 0, "workers": 1, "tagger": "none", "progress": False}
+    tidemask.prepare("../text.txt", out=".", **small)
+    assert (tmp_path / "out").samefile(".")
+    assert open_corpus(tmp_path / "out").manifest.train.num_documents == 2

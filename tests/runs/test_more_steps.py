@@ -228,3 +228,13 @@ def test_more_steps_on_other_processes_keep_the_global_batch(corpus: Path, tmp_p
     one = trained(corpus, tmp_path / "one", "bert", *FLAT, "training.max_steps=4")
     refused = run_command(["resume", str(one.root), LONGER], processes=2)
     assert "global batch does not divide: 8 sequences a step on 2 processes" in refused.stderr
+
+
+def test_more_steps_fill_the_present_directory(
+    flat: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    longer = run_with_more_steps(flat, LONGER, Path())
+    assert tmp_path.samefile(".")
+    train(longer)
+    assert RunDirectory(tmp_path).model.is_dir()

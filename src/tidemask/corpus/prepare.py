@@ -198,7 +198,8 @@ def prepare_corpus(
         UserError: a split would be empty, `out` is taken, there is no such tokenizer or tagger, or
             the documents changed between two calls; a worker process died.
     """
-    with new_directory(given_path(out, "out")) as staged, _one_thread_per_process():
+    place = given_path(out, "out")
+    with new_directory(place, last=MANIFEST) as staged, _one_thread_per_process():
         tagger = load_tagger(settings.tagger)
         class_names = () if tagger is None else tuple(tagger.class_names)
         documents, plan, tokenizer, notes = _planned(documents, settings, on_progress)
@@ -244,7 +245,7 @@ def prepare_corpus(
             special_ids=tokenizer.named_special_ids,
         )
         manifest.with_fingerprint(train_hash, held_out_hash).write(staged / MANIFEST)
-    return open_corpus(out)
+    return open_corpus(place)
 
 
 def _planned(

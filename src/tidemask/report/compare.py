@@ -22,6 +22,9 @@ from tidemask.report.tables.all_tables import all_tables
 from tidemask.report.tables.final_scores import SUMMARY
 from tidemask.report.tables.typed_table import Table
 
+PAGE = "index.html"
+"""The file with the page."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -74,11 +77,11 @@ def write_comparison(directories: Sequence[Path], *, out: Path) -> Comparison:
     charts = chart_groups(read)
     page = render_page(read, tables, charts)
     drawn = [chart for group in charts.values() for chart in group] + task_charts(read)
-    with new_directory(out) as aside:
+    with new_directory(out, last=PAGE) as aside:
         _write(aside, page, tables, drawn)
     return Comparison(
         directory=out,
-        page=out / "index.html",
+        page=out / PAGE,
         figures=tuple(sorted((out / "figures").iterdir())),
         tables=tuple(sorted((out / "tables").iterdir())),
         summary=tables["scores"].select(SUMMARY),
@@ -89,7 +92,7 @@ def write_comparison(directories: Sequence[Path], *, out: Path) -> Comparison:
 
 
 def _write(root: Path, page: str, tables: Mapping[str, Table], charts: Sequence[Chart]) -> None:
-    (root / "index.html").write_text(page, encoding="utf-8")
+    (root / PAGE).write_text(page, encoding="utf-8")
     (root / "tables").mkdir()
     for table in tables.values():
         (root / "tables" / f"{table.name}.csv").write_text(table.to_csv(), encoding="utf-8")

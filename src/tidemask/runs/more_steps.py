@@ -77,7 +77,7 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
     root = out or finished.root.with_name(
         f"{finished.root.resolve().name}-{longer.training.num_steps}-steps"
     )
-    with new_directory(root) as aside:
+    with new_directory(root, last=RunDirectory(root).config.name) as aside:
         run = RunDirectory(aside)
         copied = run.checkpoint(state.step)
         shutil.copytree(checkpoint, copied)
