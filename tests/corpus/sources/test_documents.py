@@ -5,6 +5,7 @@ import tracemalloc
 
 import pytest
 
+from privileges import readable_by_all, without_privileges
 from tidemask.corpus.sources import decoding
 from tidemask.corpus.sources import documents as text
 from tidemask.corpus.sources.documents import TextFiles
@@ -189,9 +190,10 @@ def test_text_refuses_truncated_and_damaged_files(tmp_path, ending, compress):
     path = tmp_path / f"a.txt{ending}"
     compressed = compress(b"".join(b"line %d\n" % index for index in range(1000)))
     path.write_bytes(compressed[:-20])
-    assert message(path).startswith(f"truncated file: {path} breaks off after ")
+    size = len(compressed) - 20
+    assert message(path).startswith(f"truncated file: {path} breaks off at its end, byte {size:,}.")
     path.write_bytes(b"not compressed data")
-    assert message(path).startswith(f"damaged file: {path}, after 0 bytes of text: ")
+    assert message(path).startswith(f"damaged file: {path}, in the text from byte 0 on: ")
     half = len(compressed) // 2
     path.write_bytes(compressed[:half] + bytes(byte ^ 0xFF for byte in compressed[half:]))
     assert message(path).startswith((f"damaged file: {path}", f"truncated file: {path}"))
@@ -223,3 +225,32 @@ def test_text_that_changes_while_it_is_read_is_refused(tmp_path, change):
             return
     with pytest.raises(UserError, match=rf"text changed while it was read: {path} "):
         list(files())
+
+
+def test_text_below_links_to_directories_is_read_once_and_circles_end(tmp_path):
+    inside, outside = tmp_path / "texts", tmp_path / "elsewhere"
+    for directory in (inside / "z", outside):
+        directory.mkdir(parents=True)
+    (inside / "z" / "one.txt").write_text("one")
+    (outside / "two.txt").write_text("two")
+    (inside / "a").symlink_to(inside / "z")
+    (inside / "b").symlink_to(outside)
+    (inside / "z" / "up").symlink_to(inside)
+    (outside / "back").symlink_to(inside)
+    found = TextFiles.find([inside]).paths
+    assert found == (inside / "b" / "two.txt", inside / "z" / "one.txt")
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.txt", "*/*.txt", "**/two.txt"])
+def test_text_in_a_directory_without_permission_is_not_left_out(pattern):
+    with readable_by_all() as root:
+        for name in ("open", "shut/below"):
+            (root / name).mkdir(parents=True)
+            (root / name / "two.txt").write_text(name)
+        (root / "shut").chmod(0)
+        with without_privileges(), pytest.raises(UserError) as caught:
+            TextFiles.find([root / pattern])
+        said = f"cannot read: {root / 'shut'}: Permission denied. Check the permissions of it"
+        assert str(caught.value).startswith(said)
+        with without_privileges():
+            assert TextFiles.find([root / "op*"]).paths == (root / "open" / "two.txt",)

@@ -97,12 +97,12 @@ def _chunks(path: Path) -> Iterator[bytes]:
                 num_bytes += len(chunk)
     except EOFError as error:
         raise UserError(
-            f"truncated file: {path} breaks off after {num_bytes} bytes of text or a little more. "
+            f"truncated file: {path} breaks off at its end, byte {path.stat().st_size:,}. "
             "Expected the end of the compressed data. Copy or download it again."
         ) from error
     except (zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise UserError(
-            f"damaged file: {path}, after {num_bytes} bytes of text: {error}. "
+            f"damaged file: {path}, in the text from byte {num_bytes:,} on: {error}. "
             "Expected undamaged compressed data. Copy or download it again."
         ) from error
     except OSError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +77,11 @@ class TextFiles:
         """The files that `patterns` name: files, directories (recursive, sorted) and globs.
 
         A file named twice is read once. Hidden files and files with other endings are skipped
-        in directories and where a glob also matches text files.
+        in directories and where a glob also matches text files. Links are followed.
 
         Raises:
             UserError: a pattern is empty, names nothing, or nothing with a known ending; a file's
-                name is not UTF-8.
+                name is not UTF-8; a directory cannot be read.
         """
         found: dict[Path, Path] = {}
         for pattern in patterns:
@@ -134,6 +135,8 @@ def _matches(pattern: str | Path) -> list[Path]:
         if not _has_known_ending(path):
             raise UserError(f"unknown file ending: {path}. {_expected_endings()}")
         return [path]
+    if glob.has_magic(str(path)):
+        _check_readable_above(path)
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
     if not matches:
         what = "no file matches" if glob.has_magic(str(path)) else "no such file"
@@ -150,11 +153,41 @@ def _matches(pattern: str | Path) -> list[Path]:
 
 
 def _text_files_below(directory: Path) -> list[Path]:
-    def visible(path: Path) -> bool:
-        return not any(part.startswith(".") for part in path.relative_to(directory).parts)
+    """The text files in a directory and in those below it; each directory is read once.
 
-    candidates = (path for path in directory.rglob("*") if _has_known_ending(path))
-    return sorted(path for path in candidates if visible(path) and path.is_file())
+    A directory is read under its own name where it has one here; links come after all others.
+    """
+    files: list[Path] = []
+    waiting, links = [directory], list[Path]()
+    seen: set[str] = set()
+    while waiting or links:
+        here = waiting.pop() if waiting else links.pop(0)
+        if (real := os.path.realpath(here)) in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(path for path in here.iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            raise UserError(f"cannot read: {why_refused(error, here)}.") from error
+        for path in entries:
+            if path.is_dir():
+                (links if path.is_symlink() else waiting).append(path)
+            elif _has_known_ending(path) and path.is_file():
+                files.append(path)
+    return sorted(files)
+
+
+def _check_readable_above(pattern: Path) -> None:
+    """Refuse a glob that lists a directory which cannot be, and is left out in silence."""
+    for part, below in zip(pattern.parents, (pattern, *pattern.parents), strict=False):
+        if part.name != "**" and not glob.has_magic(below.name):
+            continue
+        for match in glob.iglob(str(part), recursive=True):  # noqa: PTH207
+            if os.path.isdir(match):  # noqa: PTH112  # False for what cannot be asked
+                try:
+                    os.scandir(match).close()
+                except OSError as error:
+                    raise UserError(f"cannot read: {why_refused(error, match)}.") from error
 
 
 def _has_known_ending(path: Path) -> bool:
