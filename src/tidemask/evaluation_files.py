@@ -137,5 +137,5 @@ def write_evaluation(
         "settings": dict(settings),
         **(details or {}),
     }
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    write_atomically(path, json.dumps(content, indent=2) + "\n", what="result")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tidemask.errors import UserError
+from tidemask.evaluation import result_store
 from tidemask.evaluation.result_store import ResultStore
 from tidemask.evaluation.seed_results import best_rate, seed_results
 from tidemask.progress import ProgressCallback, ignore
@@ -243,3 +245,42 @@ def test_seed_results_passes_over_a_learning_rate_that_diverged(tmp_path: Path) 
     with pytest.raises(DivergedError):
         _results(tmp_path, lost)
     assert lost.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
+
+
+@pytest.mark.parametrize("place", ["file", "link that leads nowhere"])
+def test_seed_results_that_cannot_be_saved_are_not_measured(place: str, tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    if place == "file":
+        root.write_text("mine")
+    else:
+        root.mkdir()
+        (root / "evaluation").symlink_to(tmp_path / "absent" / "directory")
+    task = Peak()
+    with pytest.raises(UserError, match=r"^results cannot be written: .*Nothing was measured\.$"):
+        _results(root, task)
+    assert task.trials == []
+    assert root.is_dir() or root.read_text() == "mine"
+
+
+def test_seed_results_are_there_when_the_disk_became_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The score of the second seed, which trains at the best rate alone, was measured."""
+    task = Peak(seeds=2)
+    store = _store(tmp_path, task)
+    results = seed_results(task, MODEL, store, ignore)
+    assert next(results).seed == 0
+    write = result_store.write_evaluation
+
+    def write_to_a_full_disk(*arguments: Any, **named: Any) -> Path:
+        monkeypatch.setattr(os, "fsync", _full)
+        return write(*arguments, **named)
+
+    monkeypatch.setattr(result_store, "write_evaluation", write_to_a_full_disk)
+    assert next(results).metrics["score"] == 1.01
+    with pytest.raises(UserError, match=r"^result not written: .*Make room, then give the com"):
+        next(results)
+
+
+def _full(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

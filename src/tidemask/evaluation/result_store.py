@@ -15,15 +15,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tidemask.atomic import write_atomically
+from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
 from tidemask.evaluation_files import finite_metrics, read_evaluation, write_evaluation
 from tidemask.reading import read_json
 from tidemask.run_record import RunDirectory, finite_or_null
+from tidemask.system_errors import why_refused
 from tidemask.tasks.task import Measured, Task
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+_RESULT_BYTES = 1 << 15
+"""About the size of the largest result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +121,24 @@ class ResultStore:
 
         return _unless_damaged(path, read)
 
+    def check_can_save(self) -> None:
+        """Check that a result could be written now, before hours of measuring it.
+
+        Raises:
+            UserError: the directory cannot be made, or no file in it.
+        """
+        if self.run is None:
+            return
+        place = self.run.evaluation
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with claimed_beside(place / "result") as aside:
+                aside.write_bytes(bytes(_RESULT_BYTES))
+        except OSError as error:
+            raise UserError(
+                f"results cannot be written: {why_refused(error, place)}. Nothing was measured."
+            ) from error
+
     def save(self, result: SeedResult, *, seconds: float, trials: Mapping[float, Measured]) -> None:
         """Save the result of a seed with its trials, and delete the files of the trials."""
         if self.run is None:
@@ -173,7 +196,7 @@ class ResultStore:
             "settings": self.settings,
             "model": dict(self.model),
         }
-        write_atomically(path, json.dumps(content, indent=2) + "\n")
+        write_atomically(path, json.dumps(content, indent=2) + "\n", what="result")
 
     def _trial(self, seed: int | None, learning_rate: float) -> Path:
         assert self.run is not None, "callers return early without a run"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tidemask.errors import UserError
 from tidemask.evaluation.result_store import ResultStore, SeedResult
 from tidemask.progress import ProgressCallback
 from tidemask.tasks.fine_tuned_task import FineTunedTask
@@ -42,10 +43,22 @@ def seed_results(
     if saved is not None:
         yield saved
         return
+    store.check_can_save()
     begun = time.perf_counter()
     measured = _with_notes(task.measure(model_under_test, on_progress), model_under_test)
     result = SeedResult(seed=None, metrics=measured.metrics, notes=measured.notes)
-    store.save(result, seconds=time.perf_counter() - begun, trials={})
+    yield from _saved(store, result, begun, {})
+
+
+def _saved(
+    store: ResultStore, result: SeedResult, begun: float, trials: Mapping[float, Measured]
+) -> Iterator[SeedResult]:
+    """Save a result and yield it; one that cannot be saved is yielded before the error."""
+    try:
+        store.save(result, seconds=time.perf_counter() - begun, trials=trials)
+    except (UserError, OSError):
+        yield result
+        raise
     yield result
 
 
@@ -58,16 +71,20 @@ def _fine_tuned(
     rate: float | None = None
     for number, seed in enumerate(task.seeds):
         result = store.load(seed)
-        if result is None:
+        if result is not None:
+            yield result
+        else:
+            store.check_can_save()
+            begun = time.perf_counter()
             rates = task.learning_rates if rate is None else (rate,)
             label = f"seed {number + 1} of {len(task.seeds)}"
 
             def on_seed(stage: str, done: int, of: int | None, label: str = label) -> None:
                 on_progress(f"{label}, {stage}", done, of)
 
-            result = _one_seed(task, model_under_test, store, seed, rates, on_seed)
+            result, trials = _one_seed(task, model_under_test, store, seed, rates, on_seed)
+            yield from _saved(store, result, begun, trials)
         rate = result.learning_rate
-        yield result
 
 
 def _one_seed(
@@ -77,9 +94,8 @@ def _one_seed(
     seed: int,
     rates: tuple[float, ...],
     on_progress: ProgressCallback,
-) -> SeedResult:
-    """Measure a seed at some learning rates; the result is that of the best of them."""
-    begun = time.perf_counter()
+) -> tuple[SeedResult, dict[float, Measured]]:
+    """Measure a seed at some learning rates: the result, that of the best; and all of them."""
     trials: dict[float, Measured] = {}
     notes: list[str] = []
     for rate in rates:
@@ -105,8 +121,7 @@ def _one_seed(
         notes=(*trials[best].notes, *notes),
         learning_rate=best,
     )
-    store.save(result, seconds=time.perf_counter() - begun, trials=trials)
-    return result
+    return result, trials
 
 
 def _with_notes(measured: Measured, model_under_test: ModelUnderTest) -> Measured:
