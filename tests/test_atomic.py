@@ -132,8 +132,9 @@ def test_atomic_file_is_as_it_was_when_the_disk_is_full(tmp_path, monkeypatch):
 
     (tmp_path / "file").write_text("old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match=r"figure not written: .*file: No space left"):
+    with pytest.raises(UserError, match=r"^figure not written: .*file: No space left") as caught:
         write_atomically(tmp_path / "file", "new", what="figure")
+    assert str(caught.value).endswith(". Make room, then give the command again.")
     assert (tmp_path / "file").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -14,9 +14,13 @@ import pytest
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
 from places import ROOT
+from privileges import readable_by_all, without_privileges
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained
+from tidemask.atomic import follow_umask
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
+from tidemask.modeling.loading import load_model
 from tidemask.pretrained import from_config, from_pretrained
 
 Command = Callable[..., tuple[int, str, str]]
@@ -197,3 +201,39 @@ def test_pretrained_is_the_only_module_that_calls_from_pretrained_and_from_confi
     }
     module = "src/tidemask/pretrained.py"
     assert calls == {(module, "from_pretrained"), (module, "from_config")}
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_pretrained_model_without_permission_is_named_as_such(name: str) -> None:
+    with readable_by_all() as root:
+        model_for(wordpiece()).save_pretrained(root)
+        load_model(root)  # everything is imported
+        follow_umask(root)
+        (root / name).chmod(0)
+        with without_privileges(), pytest.raises(UserError) as caught:
+            load_model(root)
+    said = f"cannot read: {root / name}: Permission denied. Check the permissions of it and of the"
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_pretrained_tokenizer_without_permission_is_named_as_such(name: str) -> None:
+    with readable_by_all() as root:
+        wordpiece().save_pretrained(root)
+        load_tokenizer(str(root))
+        (root / name).chmod(0)
+        with without_privileges(), pytest.raises(UserError) as caught:
+            load_tokenizer(str(root))
+    said = f"cannot read: {root / name}: Permission denied. Check the permissions of it and of the"
+    assert str(caught.value).startswith(said)
+
+
+def test_pretrained_directory_that_is_gone_is_not_looked_for_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a checkpoint that a run deletes while it is evaluated, under whatever name."""
+    monkeypatch.chdir(tmp_path)
+    for place in (Path("run/checkpoint-5"), tmp_path / "run", Path("checkpoint-5")):
+        with pytest.raises(UserError) as caught:
+            from_pretrained(AutoConfig, place)
+        assert str(caught.value).startswith(f"no such directory: {place}. It is gone, as ")

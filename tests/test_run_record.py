@@ -77,3 +77,13 @@ def test_record_of_an_environment_keeps_what_it_does_not_know(tmp_path: Path) ->
     assert run.read_environment() == content
     run.environment.unlink()
     assert run.read_environment() == {}
+
+
+@pytest.mark.parametrize("line", ["rubbish", '{"step": "3"}', '{"step": 3, "loss": "x"}', "\x80"])
+def test_metrics_that_are_damaged_say_what_to_do(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line.encode("latin-1") + b"\n")
+    with pytest.raises(UserError) as caught:
+        read_metrics(path)
+    assert str(caught.value).startswith(f"damaged metrics: {path}, line 2: ")
+    assert str(caught.value).endswith(" Delete the line that is wrong.")

@@ -26,13 +26,20 @@ _WITHIN = "tidemask"
 """What is written aside within a directory is called so: `.tidemask.*.tmp`."""
 
 
-def write_atomically(path: Path, content: str | bytes, *, what: str = "file") -> None:
+def write_atomically(
+    path: Path,
+    content: str | bytes,
+    *,
+    what: str = "file",
+    then: str = "give the command again",
+) -> None:
     """Write a file aside, force it to the disk and rename it: it is old or new, never half.
 
     Args:
         path: of the file; replaced if it exists.
         content: text is written as UTF-8.
         what: the message calls it so.
+        then: how to go on once there is room for it.
 
     Raises:
         UserError: it could not be written; what was there is as it was.
@@ -47,10 +54,7 @@ def write_atomically(path: Path, content: str | bytes, *, what: str = "file") ->
     except OSError as error:
         if (refused := refusal(error, path)) is None:
             raise
-        raise UserError(
-            f"{what} not written: {refused}, then give the command again; `tidemask resume` "
-            "continues a run."
-        ) from error
+        raise UserError(f"{what} not written: {refused}, then {then}.") from error
 
 
 def append_whole(path: Path, content: bytes) -> None:

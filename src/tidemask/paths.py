@@ -14,6 +14,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.settings import shown
+from tidemask.system_errors import why_refused
 
 PATHS = (str, os.PathLike)
 """Types of a path."""
@@ -133,6 +134,20 @@ def check_plain_file(path: Path) -> None:
             f"not a file: {path} is {_KINDS[kind]}. Expected a plain file. Write what it gives "
             "into one, and name that."
         )
+
+
+def check_readable_files(directory: Path) -> None:
+    """Refuse a directory in which a file cannot be opened, once a library has failed to read it.
+
+    Raises:
+        UserError: names the first such file, and what the system says of it.
+    """
+    for path in sorted(directory.iterdir()):
+        if path.is_file():
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                raise UserError(f"cannot read: {why_refused(error, path)}.") from error
 
 
 def check_plain_files(directory: Path) -> None:

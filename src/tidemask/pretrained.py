@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.paths import check_plain_files
+from tidemask.paths import check_plain_files, check_readable_files
 
 _FILES = ("config.json", "tokenizer_config.json")
 """Where a directory names its own classes, under `auto_map`."""
@@ -29,21 +29,33 @@ def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
 
     Args:
         auto_class: such as `AutoTokenizer`.
-        place: a directory or a file here; else a name on the hub. Nothing is downloaded for what
-            is here.
+        place: a directory or a file here, which a `Path` always is; else a name on the hub.
+            Nothing is downloaded for what is here.
         options: of its `from_pretrained`.
 
     Raises:
-        UserError: it needs code of its own, or has a file that is a pipe or a device.
+        UserError: it needs code of its own, has a file that is a pipe or a device or cannot be
+            read, or is a `Path` that is gone.
         Exception: whatever transformers raises for what is missing or damaged.
     """
     path = Path(place)
+    if isinstance(place, Path):
+        _check_there(path)
     if path.is_dir():
         check_plain_files(path)
     if path.exists():
         options["local_files_only"] = True
-    with _refusing_own_code(place):
-        loaded = auto_class.from_pretrained(str(place), trust_remote_code=False, **options)
+    try:
+        with _refusing_own_code(place):
+            loaded = auto_class.from_pretrained(str(place), trust_remote_code=False, **options)
+    except UserError:
+        raise
+    except Exception:  # those of three libraries, which often name another cause
+        if isinstance(place, Path):
+            _check_there(path)
+        if path.is_dir():
+            check_readable_files(path)
+        raise
     _check_config(loaded, place)
     return loaded
 
@@ -64,6 +76,15 @@ def from_config(auto_class: Any, config: Any, **options: Any) -> Any:
     _check_config(config, place)
     with _refusing_own_code(place):
         return auto_class.from_config(config, trust_remote_code=False, **options)
+
+
+def _check_there(path: Path) -> None:
+    """Refuse a path that is gone, which transformers would look for on the hub."""
+    if not path.exists():
+        raise UserError(
+            f"no such directory: {path}. It is gone, as a checkpoint is when its run keeps later "
+            "ones (training.keep_checkpoints). Name another, then give the command again."
+        )
 
 
 @contextmanager

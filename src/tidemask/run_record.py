@@ -202,10 +202,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if records and record["step"] <= records[-1]["step"]:
             raise UserError(
                 f"damaged metrics: {path}, line {number}: step={record['step']} after step "
-                f"{records[-1]['step']}. Expected a later one. Delete the line that is wrong."
+                f"{records[-1]['step']}. Expected a later one. {_WRONG_LINE}"
             )
         records.append(record)
     return records
+
+
+_WRONG_LINE = "Delete the line that is wrong."
 
 
 def _record(line: bytes, where: str) -> dict[str, Any]:
@@ -213,18 +216,18 @@ def _record(line: bytes, where: str) -> dict[str, Any]:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"damaged {where}: {one_line(error)}.") from error
+        raise UserError(f"damaged {where}: {one_line(error)}. {_WRONG_LINE}") from error
     record: dict[str, Any] | None
     try:
         record = json.loads(text, object_pairs_hook=_distinct)
     except (ValueError, RecursionError):
         record = None
     if record is None or not _is_sound(record):  # what is wrong takes longer to find out
-        parse_json(text, _MetricsLine, where)
+        parse_json(text, _MetricsLine, where, advice=_WRONG_LINE)
         wrong = next((n for n, v in json.loads(text).items() if not _is_number_or_null(v)), "line")
         raise UserError(
             f"damaged {where}: {wrong}={shown(json.loads(text).get(wrong))}. "
-            "Expected a number or null."
+            f"Expected a number or null. {_WRONG_LINE}"
         )
     return record
 
@@ -332,4 +335,7 @@ def cut_metrics(path: Path, last_step: int) -> None:
     if not path.is_file():
         return
     kept = [record for record in read_metrics(path) if record["step"] <= last_step]
-    write_atomically(path, "".join(json.dumps(record) + "\n" for record in kept))
+    lines = "".join(json.dumps(record) + "\n" for record in kept)
+    write_atomically(
+        path, lines, what="metrics", then=f"continue with `tidemask resume {path.parent}`"
+    )

@@ -177,7 +177,8 @@ def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
     """Write what runs into the environment of the run; a resume may change it."""
     environment = {**run.read_environment(), "engine": trainer.engine()}
     if rank_and_size()[0] == 0:
-        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
+        go_on = f"continue with `tidemask resume {run.root}`"
+        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n", then=go_on)
 
 
 def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:

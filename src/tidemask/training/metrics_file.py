@@ -81,7 +81,8 @@ class MetricsFile:
         self._note = self._noted()
 
     def _write(self, lines: bytes, what: str, kept: str = "") -> None:
-        write_atomically(self.path, lines, what="metrics")
+        go_on = f"continue with `tidemask resume {self.path.parent}`"
+        write_atomically(self.path, lines, what="metrics", then=go_on)
         self._on_note(
             f"{self.path} was {what} while the run went on; the {len(self._lines):,} lines of the "
             f"run so far were written again.{kept}"

@@ -1,12 +1,14 @@
 import json
 import multiprocessing
 import pickle
+import shutil
 import warnings
 
 import datasets
 import numpy as np
 import pytest
 
+from privileges import readable_by_all, without_privileges
 from tidemask.corpus.store import shards
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
@@ -308,3 +310,14 @@ def test_store_refuses_rows_that_the_manifest_does_not_know(tmp_path):
     assert "its manifest 3" in complaint(root)
     change_manifest(root, train=train, sequence_length=14)
     assert "has rows of 13 tokens, not 14" in complaint(root)
+
+
+@pytest.mark.parametrize("name", ["train", "held_out"])
+def test_corpus_without_permission_is_not_called_incomplete(name, corpus):
+    with readable_by_all() as root:
+        shutil.copytree(corpus, root / "corpus")
+        (root / "corpus" / name).chmod(0)
+        with without_privileges(), pytest.raises(UserError) as caught:
+            open_corpus(root / "corpus")
+    said = f"cannot read: {root / 'corpus' / name}: Permission denied. Check the permissions of"
+    assert str(caught.value).startswith(said)

@@ -20,10 +20,12 @@ from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.file_notes import FileNote
 from tidemask.paths import check_plain_files, given_path
-from tidemask.system_errors import named_causes, raise_out_of_memory, refusal
+from tidemask.system_errors import named_causes, raise_out_of_memory, refusal, why_refused
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
 """Names within the directory of a prepared corpus."""
+
+_ROWS_FILES = "rows-[0-9]*-of-[0-9]*[0-9].arrow"
 
 _ROWS_AT_ONCE = 16384
 """Rows that are hashed together."""
@@ -132,7 +134,12 @@ def check_tokenizer(corpus: PreparedCorpus, tokenizer: CorpusTokenizer) -> None:
 
 def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> CorpusSplit:
     root = directory.parent
-    paths = sorted(directory.glob("rows-[0-9]*-of-[0-9]*[0-9].arrow"))
+    try:
+        paths = sorted(p for p in directory.iterdir() if p.match(_ROWS_FILES))
+    except (FileNotFoundError, NotADirectoryError):
+        paths = []
+    except OSError as error:
+        raise UserError(f"cannot read: {why_refused(error, directory)}.") from error
     if not paths:
         raise _incomplete(root, f"{directory.name}/ has no rows")
     expected = int(paths[0].stem.rpartition("-")[2])
