@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,30 @@ def read_evaluations(run: RunDirectory) -> list[Evaluation]:
         UserError: a file is damaged.
     """
     return [read_evaluation(run, path) for path in sorted(run.evaluation.glob("*.json"))]
+
+
+def set_aside(path: Path) -> None:
+    """Move a result that holds no more into `replaced/` beside it; nothing happens without one."""
+    if not path.is_file():
+        return
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    replaced = path.parent / "replaced" / f"{path.stem}--{digest}.json"
+    replaced.parent.mkdir(exist_ok=True)
+    path.replace(replaced)
+
+
+def set_aside_results(run: RunDirectory, is_stale: Callable[[Evaluation], bool]) -> int:
+    """Move those results of a run aside that hold no more; returns how many.
+
+    Damaged ones stay: who reads them says what is wrong.
+    """
+    number = 0
+    for path in sorted(run.evaluation.glob("*.json")):
+        with suppress(UserError):
+            if is_stale(read_evaluation(run, path)):
+                set_aside(path)
+                number += 1
+    return number
 
 
 def read_metrics_of(run: RunDirectory, task: str, checkpoint: str) -> dict[str, float] | None:

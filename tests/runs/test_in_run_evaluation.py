@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
+from tidemask.evaluation.evaluate import evaluate
+from tidemask.evaluation_files import write_evaluation
 from tidemask.modeling.loading import load_model
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory
+from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.comparison import compare
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import preview
@@ -154,3 +158,57 @@ def test_in_run_before_within_and_after_are_measured_alike_in_bf16(
         for name in ("start", "final")
     )
     assert start["held_out/loss_15"] == final["held_out/loss_15"]
+
+
+def test_in_run_the_result_of_the_end_is_of_those_weights_alone(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    """With another run's weights in their place the loss is measured: it is that of the other."""
+    other = trained(corpus, tmp_path / "other", "bert", "training.seed=5")
+    copy = RunDirectory(Path(shutil.copytree(run.root, tmp_path / "copy")))
+
+    def loss() -> float:
+        (found,) = evaluate(copy.root, tasks="held-out", with_random=False, progress=False)
+        assert not found.problem
+        return found.results[0].metrics["held_out/loss_15"]
+
+    before = copy.result("held-out", "final").read_bytes()
+    assert loss() == _evaluation(run, "final")["metrics"]["held_out/loss_15"]
+    assert copy.result("held-out", "final").read_bytes() == before
+    shutil.copy(other.model / "model.safetensors", copy.model)
+    assert loss() == pytest.approx(_evaluation(other, "final")["metrics"]["held_out/loss_15"])
+    (replaced,) = (copy.evaluation / "replaced").iterdir()
+    assert replaced.read_bytes() == before
+
+
+@pytest.mark.parametrize("step", [0, 5, 8])
+def test_in_run_results_of_models_that_are_trained_again_are_set_aside(
+    step: int, run: RunDirectory, tmp_path: Path
+) -> None:
+    broken = stopped_at(run, step, tmp_path / "broken")
+    names = ("start", "checkpoint-5", "checkpoint-7", "final", "random")
+    for name in names:
+        write_evaluation(broken, task="pairs", checkpoint=name, metrics={"accuracy": 1.0},
+                         settings={}, details={"main_metric": "accuracy"})  # fmt: skip
+    notes: list[str] = []
+    train(broken, RunCallbacks(on_note=notes.append))
+    left = {name for name in names if broken.result("pairs", name).is_file()}
+    gone = {0: {"checkpoint-5", "checkpoint-7", "final"}, 5: {"checkpoint-7", "final"}, 8: set()}
+    assert set(names) - left == gone[step]
+    kept = list((broken.evaluation / "replaced").glob("*"))
+    assert len(kept) == len(gone[step])
+    assert any("moved into" in note for note in notes) == (step < 8)
+
+
+def test_in_run_results_of_another_final_model_are_set_aside(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    broken = stopped_at(run, 8, tmp_path / "broken")
+    same = _evaluation(run, "final")["model"]
+    for task, model in (("one", same), ("two", {"fingerprint": "0"})):
+        details = {"main_metric": "accuracy", "model": model}
+        write_evaluation(broken, task=task, checkpoint="final", metrics={"accuracy": 1.0},
+                         settings={}, details=details)  # fmt: skip
+    train(broken)
+    assert broken.result("one", "final").is_file()
+    assert not broken.result("two", "final").is_file()

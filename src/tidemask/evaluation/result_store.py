@@ -6,7 +6,6 @@ weights. Any other, and one that is damaged, is moved into `evaluation/replaced/
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 from tidemask.atomic import write_atomically
 from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
-from tidemask.evaluation_files import finite_metrics, read_evaluation, write_evaluation
+from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside, write_evaluation
 from tidemask.reading import read_json
 from tidemask.run_record import RunDirectory, finite_or_null
 from tidemask.system_errors import why_refused
@@ -143,7 +142,7 @@ class ResultStore:
         """Save the result of a seed with its trials, and delete the files of the trials."""
         if self.run is None:
             return
-        self._set_aside(self.run.result(self.task, self.checkpoint, result.seed))
+        set_aside(self.run.result(self.task, self.checkpoint, result.seed))
         details: dict[str, Any] = {"main_metric": self.main_metric}
         if result.learning_rate is not None:
             details["learning_rate"] = result.learning_rate
@@ -217,14 +216,6 @@ class ResultStore:
         if self.main_metric not in metrics:
             raise UserError(f"damaged evaluation: {path}: metrics.{self.main_metric} is missing.")
         return finite_metrics(path, metrics)
-
-    def _set_aside(self, path: Path) -> None:
-        if not path.is_file():
-            return
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-        replaced = path.parent / "replaced" / f"{path.stem}--{digest}.json"
-        replaced.parent.mkdir(exist_ok=True)
-        path.replace(replaced)
 
 
 @dataclass(frozen=True)

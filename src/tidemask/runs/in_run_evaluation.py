@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from tidemask.errors import UserError
-from tidemask.evaluation_files import read_metrics_of, write_evaluation
+from tidemask.evaluation_files import (
+    Evaluation,
+    read_evaluation,
+    read_metrics_of,
+    set_aside_results,
+    write_evaluation,
+)
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.run_record import FINAL, HELD_OUT_TASK, START, RunDirectory, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.signals import StopRequest
 
@@ -84,6 +93,52 @@ class InRunEvaluation:
                 checkpoint=name,
                 metrics=metrics,
                 settings=self.held_out.describe(),
+            )
+
+    def final_model_is(self, directory: Path) -> None:
+        """Write into the result of the final model which one that is, once it is saved.
+
+        Results of another final model, of an earlier start of the run, are set aside.
+
+        Args:
+            directory: of the model and its tokenizer.
+        """
+        model = ModelUnderTest(directory=directory, tokenizer_directory=directory).identity
+        path = self.run.result(HELD_OUT_TASK, FINAL)
+        if self.held_out.has_text and path.is_file():
+            found = read_evaluation(self.run, path)
+            write_evaluation(
+                self.run,
+                task=found.task,
+                checkpoint=found.checkpoint,
+                metrics=found.metrics,
+                settings=found.settings,
+                details={"model": model},
+            )
+
+        def is_of_another(found: Evaluation) -> bool:
+            named = found.model.get("fingerprint", model["fingerprint"])
+            return found.checkpoint == FINAL and named != model["fingerprint"]
+
+        self._set_aside(is_of_another)
+
+    def trained_again_after(self, step: int, num_steps: int) -> None:
+        """Set aside the results of models that are trained again, whose weights are gone."""
+        later = {FINAL: num_steps}
+
+        def is_later(found: Evaluation) -> bool:
+            named = found.checkpoint.removeprefix("checkpoint-")
+            of_step = int(named) if named.isdecimal() else later.get(named, step)
+            return of_step > step
+
+        self._set_aside(is_later)
+
+    def _set_aside(self, is_stale: Callable[[Evaluation], bool]) -> None:
+        if number := set_aside_results(self.run, is_stale):
+            results = "result" if number == 1 else "results"
+            self.callbacks.on_note(
+                f"{number} {results} of models that were trained again moved into "
+                f"{self.run.evaluation / 'replaced'}."
             )
 
     def _has_start(self) -> bool:

@@ -131,6 +131,7 @@ def _train(
             clear_unfinished(run)
             set_aside(point)
             trainer.checkpoints.prune(point.step)
+            evaluation.trained_again_after(point.step, config.training.num_steps)
             cut_metrics(run.metrics, _last_logged_step(point))
 
     with stop_request.deferred():
@@ -144,7 +145,7 @@ def _train(
         final = training_module(last, config.model, data)
         evaluation.final(final)
         trainer.refuse_changed_files()
-        _save_final_model(run, final, data)
+        _save_final_model(run, final, data, evaluation)
     return point
 
 
@@ -284,7 +285,9 @@ def _model_at(
     return training_module(initial.model, config.model, data)
 
 
-def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: CorpusInputs) -> None:
+def _save_final_model(
+    run: RunDirectory, final: SelectedPositionsLM, data: CorpusInputs, evaluation: InRunEvaluation
+) -> None:
     """Save the model of the last checkpoint, with its tokenizer and its card."""
     staged = run.root / ".model.tmp"
 
@@ -293,6 +296,7 @@ def _save_final_model(run: RunDirectory, final: SelectedPositionsLM, data: Corpu
         try:
             final.language_model.save_pretrained(staged)
             data.tokenizer.save_pretrained(staged)
+            evaluation.final_model_is(staged)
             token = str(data.tokenizer.mask_token)
             card = model_card(run, data.corpus.manifest, mask_token=token)
             (staged / "README.md").write_text(card, encoding="utf-8")
