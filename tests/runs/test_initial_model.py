@@ -228,6 +228,30 @@ def test_warm_start_refuses_other_weights_than_the_run_was_made_for(
         train(run)
 
 
+def test_warm_start_that_changed_is_not_measured_as_the_start_of_the_run(
+    corpus: Path, tmp_path: Path
+) -> None:
+    directory = saved(corpus, tmp_path / "start")
+    run = trained(corpus, tmp_path / "run", "bert", *further(directory))
+
+    def measured(checkpoints: str) -> list[str]:
+        found = evaluate(
+            run.root, tasks="held-out", checkpoints=checkpoints, with_random=False, progress=False
+        )
+        assert not any(one.problem for one in found)
+        return [one.checkpoint for one in found]
+
+    assert measured("start") == ["start"]
+    model = AutoModelForMaskedLM.from_pretrained(directory)
+    with torch.no_grad():
+        model.bert.embeddings.LayerNorm.bias[0] += 1e-6
+    model.save_pretrained(directory)
+    for checkpoints in ("start", "start,final", "all"):
+        with pytest.raises(UserError, match=r"starting model changed: .* Restore it"):
+            measured(checkpoints)
+    assert measured("last") == ["final"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -222,7 +222,9 @@ def test_more_steps_on_other_processes_keep_the_global_batch(corpus: Path, tmp_p
     whole = trained(corpus, tmp_path / "whole", "bert", *FLAT, *batch)
     again = run_command(["resume", str(run.root), LONGER], processes=2)
     assert again.returncode == 0, again.stderr
-    lines = records(RunDirectory(tmp_path / "run-8-steps"))
+    longer = RunDirectory(tmp_path / "run-8-steps")
+    assert longer.read_environment()["processes"] == 1  # of the batch, which `compare` reads so
+    lines = records(longer)
     for name in ("step", "progress", "tokens_seen", "predicted_tokens"):
         assert lines[-1][name] == records(whole)[-1][name], name
     one = trained(corpus, tmp_path / "one", "bert", *FLAT, "training.max_steps=4")

@@ -14,6 +14,7 @@ from tidemask.modeling.precision import usual_device
 from tidemask.paths import given_path
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
+from tidemask.runs.initial_model import check_recorded_weights
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.checkpoint_checks import sealed_step
 
@@ -55,12 +56,15 @@ def target_of(
         device: where models are measured.
 
     Raises:
-        UserError: there is no such run, model or checkpoint.
+        UserError: there is no such run, model or checkpoint; or the starting model of the run is
+            not what it was.
     """
     run = RunDirectory(given_path(name, "target"))
     if run.config.is_file():
         config = read_run_config(run.config)
         found = _selected_models(run, config, checkpoints)
+        if START in dict(found):
+            check_recorded_weights(config)
         record: RunDirectory | None = run
     else:
         config = None

@@ -13,7 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidemask.reading import dump_yaml
-from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
+from tidemask.report.comparability.differences import listed
+from tidemask.report.comparability.run_warnings import (
+    differences_in_terms,
+    off_plan,
+    seeds_statement,
+    warnings_for,
+)
 from tidemask.report.figures.all_charts import ChartGroups
 from tidemask.report.figures.palette import run_colour, style_sheet
 from tidemask.report.figures.rendering import panel_svgs
@@ -65,7 +71,7 @@ def render_page(
         title=f"Comparison of {len(runs)} runs" if len(runs) > 1 else f"Run {runs[0].label}",
         runs=[_described(run) for run in runs],
         warnings=warnings_for(runs),
-        on_equal_terms=_terms_statement(runs),
+        on_equal_terms=terms_statement(runs),
         seeds=seeds_statement(runs),
         scores=tables["scores"].select(_SCORE_COLUMNS),
         run_swatches=[run_colour(run.index).variable for run in runs],
@@ -85,15 +91,22 @@ def render_page(
     )
 
 
-def _terms_statement(runs: Sequence[ComparedRun]) -> str:
+def terms_statement(runs: Sequence[ComparedRun]) -> str:
+    """Whether the runs are on equal terms, and what was not found to differ."""
     if len(runs) == 1:
         return "One run alone: nothing is compared."
-    if any("differs" in sentence for sentence in warnings_for(runs)):
+    if differences_in_terms(runs):
         return "The runs are not on equal terms: see the remarks."
     if any(run.fingerprint is None for run in runs):
         return (
             "No difference was found in model, training settings, seed or batch. Whether the "
             "corpus is the same is not known: its fingerprint is missing."
+        )
+    if others := off_plan(runs):
+        return (
+            "No difference was found in corpus (by its fingerprint), model, training settings, "
+            f"seed or batch; but the numbers of {listed(others)} are not those of the planned "
+            "number of steps: see the remarks."
         )
     return (
         "On equal terms: same corpus (by its fingerprint), model, training settings, seed and so "

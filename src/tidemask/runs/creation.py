@@ -161,7 +161,10 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
 
 
 def run_environment(corpus: PreparedCorpus) -> dict[str, Any]:
-    """Versions, device, processes and corpus of a run that is made now."""
+    """Versions, device, processes and corpus of a run that is made now.
+
+    The global batch of the run is that of these processes, on however many it goes on.
+    """
     counts = corpus.manifest.train.class_counts
     total = max(1, corpus.manifest.train.num_tokens)
     packages = ["tidemask", "torch", "transformers", "accelerate", "tokenizers", "pyarrow", "numpy"]

@@ -188,6 +188,40 @@ def _warm_start(name: str, settings: ModelSettings, data: CorpusInputs, seed: in
     return InitialModel(weights.model, fingerprint, tuple(notes))
 
 
+def check_recorded_model(config: RunConfig, fingerprint: str | None) -> None:
+    """Make sure that a starting model is the one that a run was made for.
+
+    Raises:
+        UserError: it has another fingerprint.
+    """
+    if fingerprint != config.model_fingerprint:
+        raise UserError(
+            f"starting model changed: {config.model.name} has the fingerprint "
+            f"{fingerprint}, the run was made for {config.model_fingerprint}. "
+            "Restore it, or start a new run."
+        )
+
+
+def check_recorded_weights(config: RunConfig) -> None:
+    """Make sure that the weights a run started from are there still.
+
+    Runs of earlier versions may not say what they were.
+
+    Raises:
+        UserError: there are others now, or none.
+    """
+    model = config.model
+    if model.warm_start is None or config.model_fingerprint is None:
+        return
+    weights = load_starting_weights(
+        model.warm_start,
+        dropout=model.dropout,
+        attention_dropout=model.attention_dropout,
+        seed=config.training.seed,
+    ).model
+    check_recorded_model(config, _fingerprint(weights.config, weights.state_dict()))
+
+
 def _listed(names: tuple[str, ...]) -> str:
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

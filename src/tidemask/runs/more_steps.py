@@ -83,8 +83,10 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
         shutil.copytree(checkpoint, copied)
         plan_again(copied, longer.training, run_identity(longer))
         _write_first_line(run, finished, longer)
-        environment = json.dumps(run_environment(corpus_of(config)), indent=2)
-        write_atomically(run.environment, environment + "\n")
+        # The batch stays that of the processes the finished run was made for.
+        processes = state.global_batch_size // longer.training.sequences_per_step(1)
+        environment = {**run_environment(corpus_of(config)), "processes": processes}
+        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
         write_atomically(run.config, to_yaml(longer))
     return root
 

@@ -26,7 +26,7 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
 from tidemask.runs.in_run_evaluation import InRunEvaluation
-from tidemask.runs.initial_model import load_initial_model
+from tidemask.runs.initial_model import check_recorded_model, load_initial_model
 from tidemask.runs.model_card import model_card
 from tidemask.runs.model_fit import training_module
 from tidemask.runs.more_steps import continuation_note
@@ -274,12 +274,7 @@ def _model_at(
     if point.path is not None:
         return training_module(load_model(point.path), config.model, data)
     initial = load_initial_model(config.model, data, seed=config.training.seed)
-    if initial.fingerprint != config.model_fingerprint:
-        raise UserError(
-            f"starting model changed: {config.model.name} has the fingerprint "
-            f"{initial.fingerprint}, the run was made for {config.model_fingerprint}. "
-            "Restore it, or start a new run."
-        )
+    check_recorded_model(config, initial.fingerprint)
     for note in initial.notes:
         callbacks.on_note(note)
     return training_module(initial.model, config.model, data)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from synthetic_runs import MakeRun
 from tidemask.report.comparability.differences import flat_settings
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
+from tidemask.report.page import terms_statement
 from tidemask.report.results.read_runs import read_runs
 
 
@@ -63,6 +65,48 @@ def test_equal_terms_names_another_corpus(make_run: MakeRun) -> None:
     (warning,) = warnings_for(read_runs(runs))
     assert "the corpus (its fingerprint) differs" in warning
     assert "sha256:0000 in ptw" in warning
+
+
+def with_processes(run: Path, number: int) -> Path:
+    path = run / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "processes": number}))
+    return run
+
+
+def test_equal_terms_count_the_processes_of_a_batch(make_run: MakeRun) -> None:
+    one = with_processes(make_run("one"), 1)
+    two = with_processes(make_run("two", recipe="ptw"), 2)
+    (warning,) = warnings_for(read_runs([one, two]))
+    assert "the batch (sequences per step) differs: 16 in bert; 32 in ptw." in warning
+    half = with_setting(two, "training", micro_batch_size=8)
+    assert warnings_for(read_runs([one, half])) == []
+    assert terms_statement(read_runs([one, half])).startswith("On equal terms")
+
+
+def test_equal_terms_names_other_starting_weights_under_the_same_name(make_run: MakeRun) -> None:
+    runs = [make_run("one"), make_run("two", recipe="ptw")]
+    for run, fingerprint in zip(runs, ("aa", "bb"), strict=True):
+        with_setting(run, "model", size=None, warm_start="/models/bert")
+        config = yaml.safe_load((run / "run.yaml").read_text())
+        (run / "run.yaml").write_text(yaml.safe_dump({**config, "model_fingerprint": fingerprint}))
+    (warning,) = warnings_for(read_runs(runs))
+    assert "the starting model (its fingerprint) differs: aa in bert; bb in ptw." in warning
+    assert "not on equal terms" in terms_statement(read_runs(runs))
+
+
+def test_equal_terms_are_not_stated_of_an_unfinished_run(make_run: MakeRun) -> None:
+    statement = terms_statement(
+        read_runs([make_run("a"), make_run("b", recipe="ptw", last_step=50)])
+    )
+    assert "On equal terms" not in statement
+    assert "numbers of ptw are not those of the planned number of steps" in statement
+
+
+def test_equal_terms_do_not_depend_on_the_name_of_a_recipe(make_run: MakeRun) -> None:
+    runs = read_runs([make_run("one"), make_run("two", recipe="differs")])
+    assert terms_statement(runs).startswith("On equal terms")
+    runs = read_runs([make_run("three"), make_run("four", recipe="differs", last_step=50)])
+    assert "not on equal terms" not in terms_statement(runs)
 
 
 def test_equal_terms_names_unfinished_and_unevaluated(make_run: MakeRun) -> None:

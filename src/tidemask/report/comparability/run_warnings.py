@@ -45,13 +45,26 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
         Sentences: differences of the terms, then runs that are unfinished or not evaluated.
     """
     return [
-        *_differences(runs),
-        *_downstream_differences(runs),
+        *differences_in_terms(runs),
         *_overridden(runs),
         *_unfinished(runs),
         *_unevaluated(runs),
         *_downstream_remarks(runs),
         *_above_entropy(runs),
+    ]
+
+
+def differences_in_terms(runs: Sequence[ComparedRun]) -> list[str]:
+    """What differs beside the masking, a sentence each; empty if nothing was found."""
+    return [*_differences(runs), *_downstream_differences(runs)]
+
+
+def off_plan(runs: Sequence[ComparedRun]) -> list[str]:
+    """Labels of the runs whose numbers are not those of their planned last step."""
+    return [
+        run.label
+        for run in runs
+        if not run.is_finished or run.held_out.checkpoint not in (None, FINAL)
     ]
 
 
@@ -113,6 +126,7 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
     return [
         *of("the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
         *setting_differences([(run.label, run.config) for run in runs], _is_compared),
+        *of("the starting model (its fingerprint)", _starting_model),
         *of("where it begins", _beginning),
         *of("the batch (sequences per step)", _batch),
         *of("the device", lambda run: run.recorded("device")),
@@ -126,6 +140,12 @@ def _is_compared(path: str) -> bool:
     return path.startswith(("model.", "training.")) and path not in _NOT_COMPARED
 
 
+def _starting_model(run: ComparedRun) -> str | None:
+    """The fingerprint of what a run began from; `None` for a size, and where it is not known."""
+    fingerprint = run.setting("model_fingerprint")
+    return None if fingerprint is None else str(fingerprint)
+
+
 def _beginning(run: ComparedRun) -> str:
     step = run.setting("continued_from.step")
     if step is None:
@@ -134,10 +154,14 @@ def _beginning(run: ComparedRun) -> str:
 
 
 def _batch(run: ComparedRun) -> str | None:
+    """Sequences per step of all processes together.
+
+    A run that goes on with other processes keeps the batch of those it was made for.
+    """
     sizes = [run.setting(f"training.{name}") for name in sorted(BATCH_SETTINGS)]
     if not all(isinstance(size, int) for size in sizes):
         return None
-    return str(sizes[0] * sizes[1])
+    return str(sizes[0] * sizes[1] * (run.environment.get("processes") or 1))
 
 
 def _held_out_settings(run: ComparedRun) -> str | None:

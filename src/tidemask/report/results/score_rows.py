@@ -130,7 +130,12 @@ def random_weights_rows(runs: Sequence[ComparedRun]) -> list[ScoreRow]:
 
 
 def _same_start(one: ComparedRun, other: ComparedRun) -> bool:
-    models = {json.dumps(run.setting("model"), sort_keys=True, default=str) for run in (one, other)}
+    models = {
+        json.dumps(
+            [run.setting("model"), run.setting("model_fingerprint")], sort_keys=True, default=str
+        )
+        for run in (one, other)
+    }
     return len(models) == 1 and one.fingerprint == other.fingerprint
 
 
