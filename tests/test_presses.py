@@ -102,6 +102,44 @@ def test_presses_two_end_a_command_within_an_operation_that_does_not_end(
         assert process.wait() == 130
 
 
+BEFORE_TRAINING = """
+from pathlib import Path
+from tidemask.cli.interrupts import stopping_at_signals
+with stopping_at_signals(Path("run")):
+    operate()
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_presses_one_signal_ends_what_cannot_be_interrupted_before_training(
+    number: signal.Signals, status: int
+) -> None:
+    with _operating(BEFORE_TRAINING) as process:
+        send_and_wait(process, number)
+        assert process.stderr is not None
+        said = f"Stopped by {number.name}: the run had not begun. Give the command again.\n"
+        assert process.stderr.read() == f"tidemask: {said}"
+        assert process.wait() == status
+
+
+IN_A_LONG_STEP = """
+import time
+from tidemask import StopRequest
+stop_request = StopRequest()
+with stop_request.listening(on_unhandled=lambda number: print("ended", flush=True)):
+    with stop_request.deferred():
+        operate()
+        print("went on", stop_request.received.name, flush=True)
+"""
+
+
+def test_presses_one_signal_lets_a_long_step_of_training_end() -> None:
+    with _operating(IN_A_LONG_STEP) as process:
+        send_and_wait(process, signal.SIGTERM)
+        out, errors = process.communicate("go on\n")
+    assert (process.returncode, out, errors) == (0, "went on SIGTERM\n", "")
+
+
 def test_presses_by_two_senders_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal and a launcher both pass Ctrl-C on, within a second."""
     from tidemask import presses

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,44 @@ def test_signals_to_a_job_that_compiles_stop_it_in_order(
     assert "Stopped by SIGTERM: " in errors.splitlines()[-1]
     assert "Traceback" not in errors
     assert len(errors.splitlines()) < 20
+
+
+def _is_listening(port: int) -> bool:
+    lines = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    return any(f":{port:04X} " in line and " 0A " in line for line in lines.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("rank", "number", "status"), [(0, signal.SIGTERM, 0), (1, signal.SIGINT, 130)]
+)
+def test_signals_end_a_process_that_waits_for_the_others(
+    rank: int, number: signal.Signals, status: int, corpus: Path, tmp_path: Path
+) -> None:
+    """The first waits until the other comes, the other until the first answers."""
+    with socket.create_server(("127.0.0.1", 0)) as place, ExitStack() as connected:
+        port = place.getsockname()[1]
+        if rank == 0:
+            place.close()
+        process = subprocess.Popen(
+            command(_request(corpus, RunDirectory(tmp_path / "run")), warm=True),
+            env={
+                **os.environ, "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+            },
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with ended(process):
+            if rank == 0:
+                wait_until(lambda: _is_listening(port), process)
+            else:
+                connected.enter_context(place.accept()[0])
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=HUNG_SECONDS)
+    assert process.returncode == status, errors
+    said = f"Stopped by {number.name}: the run had not begun. Give the command again."
+    assert errors.splitlines()[-1].removeprefix("tidemask: ") == said
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
 
 
 def _ranks(launcher: int) -> list[int]:

@@ -42,10 +42,10 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any]) -> 
 
 
 def send_and_wait(process: subprocess.Popen[Any], number: signal.Signals) -> None:
-    """Send a signal and wait until the process has it: of two that wait, one would be lost."""
+    """Send a signal and wait until the process has it, or ends: of two that wait, one is lost."""
     process.send_signal(number)
     status = Path(f"/proc/{process.pid}/status")
-    while any(
+    while process.poll() is None and any(
         line.startswith("ShdPnd:") and int(line.split()[1], 16)
         for line in status.read_text().splitlines()
     ):

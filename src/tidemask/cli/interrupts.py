@@ -18,6 +18,7 @@ from tidemask.presses import Presses
 from tidemask.processes import is_first_rank, is_launched
 
 if TYPE_CHECKING:
+    from tidemask.run_record import RunDirectory
     from tidemask.training.signals import StopRequest
 
 
@@ -62,36 +63,48 @@ def ending_in_order(what_is_kept: str) -> Iterator[None]:
 @contextmanager
 def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
     """Receive the signals that ask a training to stop; once it has, show what is saved and exit."""
+    from tidemask.run_record import RunDirectory
     from tidemask.training.signals import Interrupted, StopRequest
+
+    run = RunDirectory(directory.expanduser())
+
+    def stopped_by(number: signal.Signals) -> str:
+        return f"Stopped by {number.name}: {_saved(run, directory)}"
+
+    def leave_at_once(number: signal.Signals) -> NoReturn:
+        _leave_at_once(stopped_by(number), Interrupted(number).status)
 
     stop_request = StopRequest()
     interrupted = f"interrupted. Continue with `tidemask resume {directory}`."
     try:
-        with stop_request.listening(on_second_press=lambda: _leave_at_once(interrupted)):
-            yield stop_request
+        with stop_request.listening(lambda: _leave_at_once(interrupted), leave_at_once):
+            try:
+                yield stop_request
+            except Interrupted as stop:
+                if stop.is_agreed:
+                    leave_launched()
+                raise
     except KeyboardInterrupt:
         print_error(interrupted)
         raise typer.Exit(130) from None
     except Interrupted as stop:
-        leave_launched()
-        if is_first_rank():
-            print_note(f"Stopped by {stop.by.name}: {_saved(directory)}")
+        if is_first_rank() or not stop.is_agreed:
+            print_note(stopped_by(stop.by))
         raise typer.Exit(stop.status) from None
 
 
-def _leave_at_once(line: str) -> NoReturn:
+def _leave_at_once(line: str, status: int = 130) -> NoReturn:
     """Leave from a thread, while the main one is in an operation that cannot be interrupted."""
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # the progress line hides the cursor
     print_error(line)
     sys.stderr.flush()
-    os._exit(130)
+    os._exit(status)
 
 
-def _saved(directory: Path) -> str:
-    from tidemask.run_record import RunDirectory
-
-    run = RunDirectory(directory.expanduser())
+def _saved(run: RunDirectory, directory: Path) -> str:
+    if run.model.exists():
+        return "the run is finished."
     if not run.config.is_file():
         return "the run had not begun. Give the command again."
     saved = run.checkpoints()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tidemask.cli.interrupts import stopping_at_signals
+from tidemask.cli.interrupts import leave_launched, stopping_at_signals
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
 from tidemask.cli.terminal import progress_display
 from tidemask.cli.trained_run import show_trained_run
@@ -44,4 +44,5 @@ def pretrain_command(
             progress=display,
             stop_request=stop_request,
         )
+        leave_launched()
     show_trained_run(run.directory)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tidemask.cli.interrupts import stopping_at_signals
+from tidemask.cli.interrupts import leave_launched, stopping_at_signals
 from tidemask.cli.terminal import progress_display
 from tidemask.cli.trained_run import show_trained_run
 from tidemask.paths import given_path
@@ -46,9 +46,11 @@ def resume_command(
         from tidemask.runs.more_steps import run_with_more_steps
 
         beside = None if out is None else given_path(out, "--out")
-        place = run_with_more_steps(RunDirectory(place), settings or [], beside).root
+        with stopping_at_signals(place):
+            place = run_with_more_steps(RunDirectory(place), settings or [], beside).root
     with stopping_at_signals(place) as stop_request, progress_display() as display:
         from tidemask.runs.pretraining import resume
 
         resumed = resume(place, progress=display, stop_request=stop_request)
+        leave_launched()
     show_trained_run(resumed.directory)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Literal, ParamSpec
+from typing import Literal, NoReturn, ParamSpec
 
 from tidemask.errors import UserError
 from tidemask.evaluation_files import read_metrics_of
 from tidemask.paths import given_path
-from tidemask.processes import is_first_rank
+from tidemask.processes import is_first_rank, is_launched
 from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory
@@ -26,6 +28,7 @@ from tidemask.runs.overrides import Overrides
 from tidemask.runs.train import train
 from tidemask.settings import shown
 from tidemask.system_errors import named_causes
+from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import StopRequest
 
 _P = ParamSpec("_P")
@@ -104,11 +107,12 @@ def pretrain(
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
         planned = load_recipe(recipe, overrides)
         run = RunDirectory(given_path(out, "out"))
-        if resume in ("never", False):
-            new_run(planned, given_path(corpus, "corpus"), run.root)
-        elif new_or_same_run(planned, given_path(corpus, "corpus"), run.root):
-            display.on_note(f"Run is finished: {out}. Nothing is left to do.")
-            return _result(run)
+        with naming_lost_processes(run, request):
+            if resume in ("never", False):
+                new_run(planned, given_path(corpus, "corpus"), run.root)
+            elif new_or_same_run(planned, given_path(corpus, "corpus"), run.root):
+                display.on_note(f"Run is finished: {out}. Nothing is left to do.")
+                return _result(run)
         train(run, _displaying(callbacks, display), request)
     return _result(run)
 
@@ -182,13 +186,20 @@ def _result(run: RunDirectory) -> PretrainedRun:
 
 @contextmanager
 def _listening(stop_request: StopRequest | None) -> Iterator[StopRequest]:
-    """The request that was given; or a new one, which receives signals."""
+    """The request that was given; or a new one, which receives signals.
+
+    One of several processes, that waits for the others before they train, ends with the signal.
+    """
     if stop_request is not None:
         yield stop_request
         return
     request = StopRequest()
-    with request.listening():
+    with request.listening(on_unhandled=_leave if is_launched() else None):
         yield request
+
+
+def _leave(number: signal.Signals) -> NoReturn:
+    os._exit(128 + number)
 
 
 def _displaying(callbacks: RunCallbacks | None, display: ProgressDisplay) -> RunCallbacks:

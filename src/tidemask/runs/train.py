@@ -84,11 +84,12 @@ def train(
     if not torch.cuda.is_available():
         keep_freed_memory()
     callbacks = callbacks or RunCallbacks()
+    stop_request = stop_request or StopRequest()
     config = read_run_config(run.config)
-    with run_lock(run) as lock, naming_lost_processes(run):
+    with run_lock(run) as lock, naming_lost_processes(run, stop_request):
         if lock.note:
             callbacks.on_note(lock.note)
-        return _train(run, config, callbacks, stop_request or StopRequest(), lock)
+        return _train(run, config, callbacks, stop_request, lock)
 
 
 def _train(
@@ -139,7 +140,7 @@ def _train(
         with compilers_stop_with(stop_request):
             trainer.train_from(point.path, when_loaded=clear_what_is_behind)
         if trainer.stopping.stopped_by is not None:
-            raise Interrupted(trainer.stopping.stopped_by)
+            raise Interrupted(trainer.stopping.stopped_by, is_agreed=True)
         trainer.refuse_diverged_weights()
         last = load_model(run.checkpoint(config.training.num_steps))
         final = training_module(last, config.model, data)

@@ -34,7 +34,7 @@ def leave_if_asked(stop_request: StopRequest) -> None:
     """
     asked = agreed_signal(stop_request)
     if asked is not None:
-        raise Interrupted(asked)
+        raise Interrupted(asked, is_agreed=True)
 
 
 class GracefulStopCallback(TrainerCallback):

@@ -19,6 +19,7 @@ from tidemask.errors import UserError
 from tidemask.processes import is_launched
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
+from tidemask.training.signals import Interrupted, StopRequest
 
 _LOST = re.compile(r"Connection (closed|reset|refused)|Broken pipe|Timed out waiting")
 """What the errors of gloo contain when another process has ended."""
@@ -54,10 +55,11 @@ def mark_layers(model: Any) -> None:
 
 
 @contextmanager
-def naming_lost_processes(run: RunDirectory) -> Iterator[None]:
+def naming_lost_processes(run: RunDirectory, stop_request: StopRequest) -> Iterator[None]:
     """Turn the end of another process of the run into one line.
 
     Raises:
+        Interrupted: another process is gone, and this one was asked to stop as well.
         UserError: another process is gone.
     """
     try:
@@ -66,9 +68,14 @@ def naming_lost_processes(run: RunDirectory) -> Iterator[None]:
         is_lost = isinstance(error, dist.DistError) or _LOST.search(str(error))
         if rank_and_size()[1] == 1 or not is_lost:
             raise
+        if stop_request.received is not None:
+            raise Interrupted(stop_request.received) from error
+        again = "give the command again"
+        if run.config.is_file():
+            again = f"continue with `tidemask resume {run.root}`"
         raise UserError(
             f"another process of {run.root} ended, so rank {rank_and_size()[0]} cannot go on. See "
-            f"its message; then continue with `tidemask resume {run.root}`."
+            f"its message; then {again}."
         ) from error
 
 

@@ -1,7 +1,8 @@
 """Signals that ask a training to stop become a request, which is acted on where nothing is lost.
 
 SIGTERM and SIGUSR1 (what schedulers send before they take the machine) and SIGINT (Ctrl-C) are
-noted while training goes on, and `graceful_stop.py` ends it after the step under way. This module
+noted while training goes on, and `graceful_stop.py` ends it after the step under way. Before it has
+begun each process leaves at once, also one that waits for the others. This module
 needs no torch, so that a command can listen before its slow imports.
 """
 
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from tidemask.presses import Presses
-from tidemask.processes import STOP_SIGNALS, is_launched
+from tidemask.processes import STOP_SIGNALS
 
 
 class Interrupted(BaseException):
@@ -24,6 +25,7 @@ class Interrupted(BaseException):
 
     Args:
         by: the signal that asked.
+        is_agreed: whether every process of the run stops, at the same point.
 
     Example:
         >>> import os, signal
@@ -36,9 +38,10 @@ class Interrupted(BaseException):
         SIGTERM 0
     """
 
-    def __init__(self, by: signal.Signals) -> None:
+    def __init__(self, by: signal.Signals, *, is_agreed: bool = False) -> None:
         super().__init__(by.name)
         self.by = by
+        self.is_agreed = is_agreed
 
     @property
     def status(self) -> int:
@@ -62,22 +65,33 @@ class StopRequest:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._presses = Presses()
-        # Ranks must leave together, so several of them never leave at once.
-        self._deferred = is_launched()
+        self._deferred = False
 
     @contextmanager
-    def listening(self, on_second_press: Callable[[], None] | None = None) -> Iterator[None]:
+    def listening(
+        self,
+        on_second_press: Callable[[], None] | None = None,
+        on_unhandled: Callable[[signal.Signals], None] | None = None,
+    ) -> Iterator[None]:
         """Receive the signals that are not ignored; outside the main thread none can be.
 
         Args:
             on_second_press: called in another thread if the block goes on, in an operation that
                 takes long, after the second Ctrl-C; it ends the process. Else the block ends with
                 `KeyboardInterrupt` after the operation.
+            on_unhandled: called in another thread with a signal that would end the block at once,
+                if an operation goes on instead that cannot be interrupted, such as to wait for
+                another process; it ends this one.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._presses = Presses(on_second_press)
+
+        def leave(number: signal.Signals) -> None:
+            if number in STOP_SIGNALS and on_unhandled is not None and not self._deferred:
+                on_unhandled(number)
+
+        self._presses = Presses(on_second_press, leave)
         before = {}
         with self._presses.counted():
             for number in STOP_SIGNALS:
