@@ -237,3 +237,6 @@ def test_pretrained_directory_that_is_gone_is_not_looked_for_on_the_hub(
         with pytest.raises(UserError) as caught:
             from_pretrained(AutoConfig, place)
         assert str(caught.value).startswith(f"no such directory: {place}. It is gone, as ")
+        with pytest.raises(UserError) as caught:
+            load_tokenizer(place)
+        assert str(caught.value).startswith(f"no such directory: {place}. It is gone, as ")

@@ -43,7 +43,7 @@ class CorpusInputs:
             UserError: it is damaged, knows no token that is not special, or is not the one that
                 made the corpus.
         """
-        loaded = load_tokenizer(str(corpus.tokenizer_directory))
+        loaded = load_tokenizer(corpus.tokenizer_directory)
         tokenizer = loaded.tokenizer
         try:
             named = Vocabulary.of_tokenizer(tokenizer)

@@ -86,7 +86,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
 
 def _is_tokenizer_of(tokenizer: CorpusTokenizer, data: CorpusInputs) -> bool:
     """Whether a tokenizer gives texts the ids that a corpus has, with the same special tokens."""
-    own = load_tokenizer(str(data.corpus.tokenizer_directory))
+    own = load_tokenizer(data.corpus.tokenizer_directory)
     return (tokenizer.fingerprint, tokenizer.named_special_ids) == (
         data.corpus.manifest.tokenizer_fingerprint,
         own.named_special_ids,

@@ -92,7 +92,7 @@ class ModelUnderTest:
 
     @cached_property
     def _loaded_tokenizer(self) -> CorpusTokenizer:
-        return load_tokenizer(str(self.tokenizer_directory))
+        return load_tokenizer(self.tokenizer_directory)
 
     @cached_property
     def max_length(self) -> int | None:

@@ -107,7 +107,7 @@ def verify_corpus(corpus: PreparedCorpus) -> None:
             f"corpus changed: the rows in {corpus.root} are not those that its manifest was "
             "written for. Restore it, or prepare it again."
         )
-    check_tokenizer(corpus, load_tokenizer(str(corpus.tokenizer_directory)))
+    check_tokenizer(corpus, load_tokenizer(corpus.tokenizer_directory))
 
 
 def check_tokenizer(corpus: PreparedCorpus, tokenizer: CorpusTokenizer) -> None:

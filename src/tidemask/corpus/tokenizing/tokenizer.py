@@ -210,8 +210,8 @@ def _only(ids: tuple[int, ...], where: str) -> int | None:
     return ids[0] if ids else None
 
 
-def load_tokenizer(name: str) -> CorpusTokenizer:
-    """The tokenizer in a local directory, or of a model on the hub.
+def load_tokenizer(name: str | Path) -> CorpusTokenizer:
+    """The tokenizer in a local directory, which a `Path` always is, or of a model on the hub.
 
     Raises:
         UserError: there is none, it is not a fast one, or it has no mask or no pad token.
@@ -243,12 +243,12 @@ def load_tokenizer(name: str) -> CorpusTokenizer:
     return loaded
 
 
-def _load(name: str) -> Any:  # whatever class the directory names
+def _load(name: str | Path) -> Any:  # whatever class the directory names
     from transformers import AutoTokenizer
 
     from tidemask.pretrained import from_pretrained
 
-    directory = local_directory(name, expected="a tokenizer: a directory with a tokenizer.json")
+    directory = name if isinstance(name, Path) else _named_directory(name)
     try:
         return from_pretrained(AutoTokenizer, directory or name)
     except UserError:
@@ -261,6 +261,10 @@ def _load(name: str) -> Any:  # whatever class the directory names
             f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "
             "tokenizer.json, or the name of a model on the hub. Check the spelling, or train one."
         ) from error
+
+
+def _named_directory(name: str) -> Path | None:
+    return local_directory(name, expected="a tokenizer: a directory with a tokenizer.json")
 
 
 @dataclass(frozen=True)
