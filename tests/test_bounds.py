@@ -24,7 +24,6 @@ from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.pretrained import from_pretrained
 from tidemask.settings import Settings
-from tidemask.tasks.tagging.data import TaggingTaskSettings
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -61,9 +60,12 @@ def _integer_fields() -> list[tuple[type[Any], str]]:
     ("kind", "name"), [pytest.param(*p, id=f"{p[0].__name__}.{p[1]}") for p in _integer_fields()]
 )
 def test_bounds_of_every_integer_setting(kind: type[Any], name: str, value: int) -> None:
-    required = {"name": "x", "data": "y"} if issubclass(kind, TaggingTaskSettings) else {}
-    known = {field.name for field in dataclasses.fields(kind)}
-    given = {field: text for field, text in required.items() if field in known}
+    texts = ("name", "data", "run")
+    given = {
+        field.name: "x"
+        for field in dataclasses.fields(kind)
+        if field.name in texts and field.default is dataclasses.MISSING
+    }
     with pytest.raises(ValueError, match=f"{name}=.*Expected"):
         kind(**given, **{name: value})
 

@@ -25,10 +25,10 @@ from tidemask.paths import check_plain_files, given_path
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import described
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, still_set
-from tidemask.settings import Settings, shown
+from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.arguments import MAX_COUNT, TrainingSettings
 
 _T = TypeVar("_T")
 
@@ -83,6 +83,10 @@ class ContinuedFrom(Settings):
     """Its directory."""
     step: int
     """Optimizer steps that it had done: all that it was planned for."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer("step", self.step, minimum=1, below=MAX_COUNT + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
