@@ -1,14 +1,17 @@
 """The rows of one split by number, read from its files.
 
 They are read and not mapped into memory: a file that is cut while it is mapped ends the process by
-SIGBUS, without a word. After each reading the files are compared with what they were when they were
-opened, so that rows which were written later are never used.
+SIGBUS, without a word. The rows of a small split are read once and kept. Each time rows are taken,
+their files are compared with what they were when they were opened, so that rows which were
+written later are never used.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,10 @@ from tidemask.system_errors import refusal
 MAX_OPEN_FILES = 128
 """Files of a split that stay open at a time; systems allow a process about a thousand."""
 
+MAX_HELD_BYTES = 1 << 25
+"""Size of the files of a split up to which its rows stay in memory, in each process that reads
+them: a call of the system for each column of each row takes several times as long as a copy."""
+
 _Integers = NDArray[np.int64]
 
 
@@ -42,6 +49,9 @@ class CorpusSplit:
         self._ends = np.cumsum([shard.num_rows for shard in shards])
         self._offsets = np.array([shard.offsets for shard in shards])
         self._files = _OpenFiles()
+        num_bytes = sum(shard.note.num_bytes for shard in shards)
+        self._is_held = num_bytes <= MAX_HELD_BYTES
+        self._held: Rows | None = None
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -64,7 +74,25 @@ class CorpusSplit:
             raise IndexError(
                 f"no such row: {wanted[outside][0]}. Expected a number in [0, {len(self)})."
             )
-        shard_of = np.searchsorted(self._ends, wanted, side="right")
+        if not self._is_held:
+            return self._read(wanted)
+        if self._held is None:
+            self._held = self._read(np.arange(len(self)))
+        else:
+            self._files.check(
+                [self._shards[number] for number in np.unique(self._shard_of(wanted))]
+            )
+        return self._held[wanted]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_held": None}
+
+    def _shard_of(self, wanted: _Integers) -> _Integers:
+        return np.searchsorted(self._ends, wanted, side="right")
+
+    def _read(self, wanted: _Integers) -> Rows:
+        """The rows of these numbers, from the files."""
+        shard_of = self._shard_of(wanted)
         # Rows that follow one another in a file are read at once.
         first = np.flatnonzero(
             (np.diff(wanted, prepend=-2) != 1) | (np.diff(shard_of, prepend=-1) != 0)
@@ -72,9 +100,9 @@ class CorpusSplit:
         counts = np.diff(first, append=len(wanted))
         shards = shard_of[first]
         begin = wanted[first] - (self._ends - np.diff(self._ends, prepend=0))[shards]
-        return self._read(shards, begin, counts)
+        return self._read_stretches(shards, begin, counts)
 
-    def _read(self, shards: _Integers, begin: _Integers, counts: _Integers) -> Rows:
+    def _read_stretches(self, shards: _Integers, begin: _Integers, counts: _Integers) -> Rows:
         """The rows of stretches: each begins at a row of a file and has a number of them."""
         length, id_type = self._shards[0].sequence_length, self._shards[0].id_type
         row_bytes = length * id_type.itemsize
@@ -127,10 +155,14 @@ def check_file(path: Path, note: FileNote, file: Path | int) -> None:
         UserError: it is gone, or is not as it was.
     """
     if difference := note.difference(file):
-        raise UserError(
-            f"corpus changed while it was in use: {path} {difference}. Restore it, then give the "
-            "command again; `tidemask resume` continues a run from its last checkpoint."
-        )
+        raise _changed(path, difference)
+
+
+def _changed(path: Path, difference: str) -> UserError:
+    return UserError(
+        f"corpus changed while it was in use: {path} {difference}. Restore it, then give the "
+        "command again; `tidemask resume` continues a run from its last checkpoint."
+    )
 
 
 class _OpenFiles:
@@ -147,35 +179,71 @@ class _OpenFiles:
         Raises:
             UserError: a file is not as it was, or cannot be read.
         """
-        at: Path | None = None
-        try:
-            opened = {}
-            for shard in dict.fromkeys(shards):
-                at = shard.path
-                opened[shard] = self._opened(at)
-            descriptors = [opened[shard].number for shard in shards]
+        with _named_refusals():
+            opened = {shard: self._opened(shard) for shard in dict.fromkeys(shards)}
+            readers = [opened[shard].read for shard in shards]
             found = []
             for offsets, counts in columns:
-                places = zip(descriptors, counts.tolist(), offsets.tolist(), strict=True)
-                found.append(bytearray().join([os.pread(*place) for place in places]))
-        except OSError as error:
-            if (refused := refusal(error, at)) is None:
-                raise
-            raise UserError(f"cannot read: {refused}, then give the command again.") from error
-        for shard, file in opened.items():
-            check_file(shard.path, shard.note, file.number)
+                places = zip(readers, counts.tolist(), offsets.tolist(), strict=True)
+                parts = [read(count, offset) for read, count, offset in places]
+                found.append(bytearray().join(parts))
+        for file in opened.values():
+            file.check()
         return found
+
+    def check(self, shards: Iterable[Shard]) -> None:
+        """Compare files with what they were, without reading them.
+
+        Raises:
+            UserError: a file is not as it was, or cannot be opened any more.
+        """
+        with _named_refusals():
+            for shard in shards:
+                self._opened(shard).check()
 
     def __reduce__(self) -> tuple[type[_OpenFiles], tuple[()]]:
         return _OpenFiles, ()
 
 
+@contextmanager
+def _named_refusals() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if (refused := refusal(error)) is None:
+            raise
+        raise UserError(f"cannot read: {refused}, then give the command again.") from error
+
+
 class _OpenFile:
-    """A descriptor that is closed when nobody needs it."""
+    """The file of a shard, which is closed when nobody needs it."""
 
-    def __init__(self, path: Path) -> None:
-        self.number = os.open(path, os.O_RDONLY)
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._number = os.open(shard.path, os.O_RDONLY)
+        # Not by `__del__`, for which nothing of a module may be left when Python ends.
+        weakref.finalize(self, os.close, self._number).atexit = False
 
-    def __del__(self) -> None:
-        if hasattr(self, "number"):  # it was opened
-            os.close(self.number)
+    def check(self) -> None:
+        """Compare it with what it was."""
+        check_file(self._shard.path, self._shard.note, self._number)
+
+    def read(self, count: int, offset: int) -> bytes:
+        """As many bytes from an offset; the system may give less at a time.
+
+        Raises:
+            OSError: it cannot be read; with its path.
+            UserError: it ends before.
+        """
+        found = b""
+        while len(found) < count:
+            try:
+                part = os.pread(self._number, count - len(found), offset + len(found))
+            except OSError as error:
+                error.filename = str(self._shard.path)
+                raise
+            if not part:
+                self.check()
+                raise _changed(self._shard.path, f"ends at byte {offset + len(found):,}")
+            found += part
+        return found
