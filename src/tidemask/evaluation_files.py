@@ -57,7 +57,9 @@ def read_evaluation(run: RunDirectory, path: Path) -> Evaluation:
         UserError: the file is damaged, a field is missing or of another type, or it holds the
             result that another file should hold.
     """
-    found = read_json(path, Evaluation, what="evaluation", advice=_ADVICE, may_be_infinite=True)
+    found = read_json(
+        path, Evaluation, what="evaluation", advice=_ADVICE, max_bytes=None, may_be_infinite=True
+    )
     expected = run.result(found.task, found.checkpoint, found.seed).name
     if path.name != expected:
         raise UserError(

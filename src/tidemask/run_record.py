@@ -180,8 +180,10 @@ class RunDirectory:
         """
         if not self.environment.is_file():
             return {}
-        read_json(self.environment, _Environment, what="environment", advice="Delete it.")
-        return read_json(self.environment, dict[str, Any])
+        read_json(
+            self.environment, _Environment, what="environment", advice="Delete it.", max_bytes=None
+        )
+        return read_json(self.environment, dict[str, Any], max_bytes=None)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

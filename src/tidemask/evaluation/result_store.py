@@ -176,7 +176,7 @@ class ResultStore:
         path = self._trial(seed, learning_rate)
 
         def read() -> Measured | None:
-            found = read_json(path, _Trial, what="evaluation", may_be_infinite=True)
+            found = read_json(path, _Trial, what="evaluation", max_bytes=None, may_be_infinite=True)
             if not self._matches(found.settings, found.model):
                 return None
             return Measured(self._whole(path, found.metrics), found.notes)

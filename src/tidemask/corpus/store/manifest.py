@@ -114,13 +114,13 @@ def read_manifest(path: Path) -> Manifest:
             f"not a prepared corpus: {root} has no {path.name}. Expected a directory made by "
             "`tidemask prepare`. Prepare the text first."
         )
-    version = read_json(path, _Version, what=_WHAT, advice=_ADVICE).format_version
+    version = read_json(path, _Version, what=_WHAT, advice=_ADVICE, max_bytes=None).format_version
     if version != FORMAT_VERSION:
         raise UserError(
             f"prepared corpus of another format: {root}, format_version={version}. "
             f"Expected {FORMAT_VERSION}. Prepare it again with this version of tidemask."
         )
-    return read_json(path, Manifest, what=_WHAT, advice=_ADVICE)
+    return read_json(path, Manifest, what=_WHAT, advice=_ADVICE, max_bytes=None)
 
 
 @dataclass(frozen=True)
