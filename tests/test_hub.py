@@ -21,12 +21,21 @@ def test_hub_directories_are_found(tmp_path, monkeypatch):
     assert local_directory(str(tmp_path / "org"), expected="a model") == tmp_path / "org"
 
 
-@pytest.mark.parametrize("name", ["./gone", "/gone/too", "~/gone-too", "a/b/c", "file"])
+@pytest.mark.parametrize("name", ["./gone", "/gone/too", "~/gone-too", "a/b/c"])
 def test_hub_paths_that_are_no_directory_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match=f"no such directory: x={name}. Expected a model, or"):
         local_directory(name, setting="x", expected="a model")
+
+
+def test_hub_file_in_place_of_a_directory_is_called_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.txt").write_text("x")
+    for name in ("t.txt", "./t.txt", str(tmp_path / "t.txt")):
+        with pytest.raises(UserError, match=r"is a file\. Expected a model, or") as caught:
+            local_directory(name, expected="a model")
+        assert str(caught.value).startswith(f"not a directory: {name} ")
+        assert "Did you mean" not in str(caught.value)
 
 
 def test_hub_hint_names_a_directory_nearby(tmp_path):

@@ -28,8 +28,13 @@ def local_directory(name: str, *, setting: str = "", expected: str) -> Path | No
         check_plain_files(path)
         return path
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        beside = [str(place) for place in path.parent.glob("*")] if path.parent.is_dir() else []
         where = f"{setting}={name}" if setting else name
+        if path.exists():
+            raise UserError(
+                f"not a directory: {where} is a file. Expected {expected}, or a name on the hub. "
+                "Name the directory."
+            )
+        beside = [str(place) for place in path.parent.glob("*")] if path.parent.is_dir() else []
         raise UserError(
             f"no such directory: {where}. Expected {expected}, or a name on the hub. "
             f"Check the spelling.{did_you_mean(path, beside)}"

@@ -92,6 +92,18 @@ def given_path(value: str | os.PathLike[str], argument: str) -> Path:
         ) from error
 
 
+def named(path: Path) -> Path:
+    """The path with the name of its directory last, where it ends in `.` or `..`.
+
+    Example:
+        >>> named(Path("runs/first")).as_posix()
+        'runs/first'
+        >>> named(Path("..")) == Path.cwd().parent
+        True
+    """
+    return path.resolve() if path.name in ("", "..") else path
+
+
 def check_utf8(text: str, argument: str) -> None:
     r"""Refuse text that cannot be written as UTF-8.
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from tidemask.atomic import append_whole, sync, write_atomically
 from tidemask.errors import UserError, one_line
 from tidemask.reading import parse_json, read_json, read_yaml
@@ -119,6 +121,22 @@ class RunDirectory:
         return self.root / "model"
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the final model is there, with its configuration, weights and tokenizer.
+
+        Raises:
+            UserError: a part of it is missing or cut off.
+        """
+        if not self.model.exists():
+            return False
+        if problem := _problem_with_model(self.model):
+            raise UserError(
+                f"final model not whole: {self.model}{problem}. Restore it; or delete it, and "
+                f"`tidemask resume {self.root}` makes it again from the last checkpoint."
+            )
+        return True
+
+    @property
     def evaluation(self) -> Path:
         """One JSON file per task and checkpoint."""
         return self.root / "evaluation"
@@ -184,6 +202,28 @@ class RunDirectory:
             self.environment, _Environment, what="environment", advice="Delete it.", max_bytes=None
         )
         return read_json(self.environment, dict[str, Any], max_bytes=None)
+
+
+def _problem_with_model(model: Path) -> str:
+    """What is wrong with a saved model, after its path; empty if nothing is."""
+    if not model.is_dir():
+        return " is not a directory"
+    weights = sorted(model.glob("*.safetensors"))
+    if index := sorted(model.glob("*.safetensors.index.json")):
+        names = read_json(index[0], dict[str, Any]).get("weight_map", {})
+        weights = [model / name for name in sorted(set(names.values()))]
+    for path in (model / "config.json", model / "tokenizer.json", *weights):
+        if not path.is_file() or path.stat().st_size == 0:
+            return f" has no {path.name}, or an empty one"
+    if not weights:
+        return " has no model.safetensors"
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy"):  # compares the size with what it lists
+                pass
+        except SafetensorError as error:
+            return f"/{path.name} is damaged ({one_line(error)})"
+    return ""
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

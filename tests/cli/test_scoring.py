@@ -166,7 +166,10 @@ def test_scoring_command_takes_the_newest_model_of_a_run(
     assert status == 0
     assert shown == tidemask("fill", directory, "[MASK]")[1]
     run.model.mkdir()
-    assert f"no model: {run.model}" in tidemask("fill", run.root, "[MASK]")[2]
+    assert (
+        f"final model not whole: {run.model} has no config.json"
+        in (tidemask("fill", run.root, "[MASK]")[2])
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from child_processes import HUNG_SECONDS, ended, wait_until
 from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
-from tidemask.evaluation.evaluate import evaluate
+from tidemask.evaluation.evaluate import _output_directories, evaluate
 from tidemask.evaluation.jobs import Job, JobResult, data_problem
 from tidemask.progress.display import ProgressDisplay
 from tidemask.run_record import RunDirectory
@@ -187,6 +187,7 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         ([run.root, "--tasks", ""], "none was named"),
         ([run.root, "--checkpoints", "7"], "no such checkpoint: '7'"),
         ([run.root, run.root], "named twice"),
+        ([run.root, f"{run.model}/.."], "named twice"),
         ([run.root, "fine_tuning.epoch=1"], "epoch"),
         ([run.root, "fine_tuning.epochs=0"], "epochs=0"),
         (["fine_tuning.epochs=1"], "no run and no model was named"),
@@ -421,3 +422,25 @@ def test_evaluating_goes_on_after_a_kill_and_after_ctrl_c(
     assert {p.name for p in whole.evaluation.glob("*.json")} == {
         p.name for p in fresh.evaluation.glob("*.json")
     }
+
+
+def test_evaluating_saves_results_of_a_model_within_out_whatever_its_path(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run.model, tmp_path / "first")
+    (tmp_path / "first" / "inside").mkdir()
+    shutil.copytree(run.model, tmp_path / "second")
+    monkeypatch.chdir(tmp_path / "first" / "inside")
+    outs = _output_directories(["..", "../../second/."], tmp_path / "out")
+    assert outs == {"..": tmp_path / "out/first", "../../second/.": tmp_path / "out/second"}
+
+
+def test_evaluating_a_run_on_another_corpus_says_that_nothing_is_saved(
+    tidemask: Command, run: RunDirectory
+) -> None:
+    corpus = run.read_config()["corpus"]["path"]
+    before = sorted(run.root.rglob("*"))
+    status, _, err = tidemask("evaluate", run.root, "--data", corpus, "--no-random")
+    assert status == 0
+    assert f"measured on the text of {corpus} is shown and not saved" in err
+    assert sorted(run.root.rglob("*")) == before

@@ -17,6 +17,8 @@ from tidemask.report.comparability.run_warnings import warnings_for
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.config import load_recipe
+from tidemask.runs.creation import new_or_same_run
 from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.train import train
 from tidemask.training.arguments import TrainingSettings, learning_rate_at
@@ -240,3 +242,77 @@ def test_more_steps_fill_the_present_directory(
     assert tmp_path.samefile(".")
     train(longer)
     assert RunDirectory(tmp_path).model.is_dir()
+
+
+@pytest.mark.parametrize(("inside", "name"), [("run", "."), ("run/model", ".."), (".", "run/.")])
+def test_more_steps_of_a_run_named_from_within_lie_beside_it(
+    flat: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str, name: str
+) -> None:
+    shutil.copytree(flat.root, tmp_path / "run")
+    monkeypatch.chdir(tmp_path / inside)
+    longer = run_with_more_steps(RunDirectory(Path(name)), LONGER)
+    assert longer.root.resolve() == tmp_path / "run-8-steps"
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "run-8-steps"}
+
+
+def test_more_steps_that_were_made_are_named_when_asked_for_again(
+    flat: RunDirectory, tmp_path: Path
+) -> None:
+    made = run_with_more_steps(flat, LONGER, tmp_path / "made")
+    again = rf"run exists: {made.root} goes on from {flat.root} to step 8, and "
+    with pytest.raises(UserError, match=rf"{again}is not finished.*`tidemask resume {made.root}`"):
+        run_with_more_steps(flat, LONGER, made.root)
+    shutil.copytree(flat.model, made.model)
+    with pytest.raises(UserError, match=rf"{again}is finished"):
+        run_with_more_steps(flat, LONGER, made.root)
+    with pytest.raises(UserError, match="output directory is not empty"):
+        run_with_more_steps(flat, "training.max_steps=9", made.root)
+
+
+def test_more_steps_without_a_length_or_a_corpus_say_so(flat: RunDirectory, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"begins from {flat.root}\. Expected a length"):
+        run_with_more_steps(flat, (), tmp_path / "out")
+    shutil.copytree(flat.root, tmp_path / "moved")
+    config = tmp_path / "moved" / "run.yaml"
+    text = config.read_text()
+    corpus = flat.read_config()["corpus"]["path"]
+    config.write_text(text.replace(corpus, str(tmp_path / "gone")))
+    with pytest.raises(
+        UserError, match=r"no such corpus: corpus\.path=.*gone, which the run\.yaml"
+    ):
+        run_with_more_steps(RunDirectory(tmp_path / "moved"), LONGER, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_steps_need_a_final_model_that_is_whole(
+    corpus: Path, flat: RunDirectory, tmp_path: Path
+) -> None:
+    """Nobody takes a part of a model for a finished run; `pretrain --resume auto` neither."""
+    run = RunDirectory(tmp_path / "run")
+    shutil.copytree(flat.root, run.root)
+    recipe = load_recipe("bert", list(run.read_config()["overrides"]))
+    assert run.is_finished
+    assert new_or_same_run(recipe, corpus, run.root)
+    cases = {
+        name: run.model / name for name in ("config.json", "model.safetensors", "tokenizer.json")
+    }
+    for name, path in cases.items():
+        whole = path.read_bytes()
+        for damaged in (None, b"", whole[:-1] if name == "model.safetensors" else b""):
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            for use in (
+                lambda: run.is_finished,
+                lambda: new_or_same_run(recipe, corpus, run.root),
+                lambda: run_with_more_steps(run, LONGER, tmp_path / "out"),
+                lambda: train(run),
+                lambda: package.evaluate(run.root, progress=False),
+            ):
+                with pytest.raises(UserError, match=rf"final model not whole: .*{name}.*Restore"):
+                    use()
+            path.write_bytes(whole)
+    shutil.rmtree(run.model)
+    run.model.mkdir()
+    with pytest.raises(UserError, match="not whole"):
+        new_or_same_run(recipe, corpus, run.root)
+    run.model.rmdir()
+    assert not run.is_finished

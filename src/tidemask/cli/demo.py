@@ -105,7 +105,7 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
         )
     runs = [RunDirectory(out / "runs" / name) for name in RECIPES]
     (out / "runs").mkdir(exist_ok=True)
-    waiting = [run for run in runs if not run.model.exists()]
+    waiting = [run for run in runs if not run.is_finished]
     commands = {run: _command(run, corpus, steps) for run in waiting}
     _run_in_parallel(commands, steps=steps, display=display)
     report = out / "report"

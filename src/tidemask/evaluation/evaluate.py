@@ -21,7 +21,7 @@ from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, target_of
 from tidemask.modeling.precision import usual_device
 from tidemask.modeling.settings import ModelSettings
-from tidemask.paths import PATHS, given_path, one_or_several
+from tidemask.paths import PATHS, given_path, named, one_or_several
 from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
@@ -140,13 +140,22 @@ def evaluate(
     if not planned_jobs:
         raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
     with displayed(progress) as display:
+        own = [target.name for target in resolved if target.config is not None]
+        if own and any(name in CORPUS_TASKS for name in task_names) and corpus is not None:
+            display.on_note(
+                f"What is measured on the text of {corpus} is shown and not saved: results of "
+                f"{', '.join(own)} stay those on the corpus of the run."
+            )
         return _run(planned_jobs, shared.values(), jobs, display)
 
 
 def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> None:
     if not targets:
         raise UserError("nothing to evaluate: no run and no model was named. Name some.")
-    repeated = sorted({name for name in targets if targets.count(name) > 1})
+    places = [_place(name) for name in targets]
+    repeated = [
+        name for name, place in zip(targets, places, strict=True) if places.count(place) > 1
+    ]
     if repeated:
         raise UserError(f"named twice: {', '.join(repeated)}. Name each run once.")
     if locations.root is not None and not locations.root.is_dir():
@@ -170,6 +179,12 @@ def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> No
             f"no such task: {task} in {place}.{did_you_mean(task, known)} Known are "
             f"{', '.join(known)}."
         )
+
+
+def _place(target: str) -> str | Path:
+    """The directory that a target is, however its path is written; or its name on the hub."""
+    path = given_path(target, "target")
+    return path.resolve() if path.exists() else target
 
 
 def _run(
@@ -265,7 +280,7 @@ def _output_directories(targets: Sequence[str], out: Path | None) -> dict[str, P
     ]
     if len(models) == 1:
         return {models[0]: out}
-    directories = {name: out / Path(name).name for name in models}
+    directories = {name: out / named(given_path(name, "target")).name for name in models}
     if len(set(directories.values())) < len(directories):
         raise UserError(
             f"models of one name: {', '.join(models)}. "

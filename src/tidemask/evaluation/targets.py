@@ -130,7 +130,7 @@ def _models_of(run: RunDirectory, config: RunConfig) -> dict[str, Path]:
     start = config.model.warm_start
     if start is not None and Path(start).is_dir():
         found[START] = Path(start)
-    is_finished = run.model.exists()
+    is_finished = run.is_finished
     for step, path in run.checkpoints():
         if sealed_step(path) not in (None, step):
             raise UserError(

@@ -18,6 +18,7 @@ from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
+from tidemask.paths import given_path
 from tidemask.runs.config import RunConfig
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
 from tidemask.training.arguments import TrainingSettings
@@ -115,7 +116,13 @@ def corpus_of(config: RunConfig) -> PreparedCorpus:
     Raises:
         UserError: it is missing, incomplete, or not what it was.
     """
-    corpus = open_corpus(config.corpus.path)
+    path = given_path(config.corpus.path, "corpus.path")
+    if not path.is_dir():
+        raise UserError(
+            f"no such corpus: corpus.path={path}, which the run.yaml of the run names, is not a "
+            "directory. Move the corpus back, or write there where it is now."
+        )
+    corpus = open_corpus(path)
     check_corpus(corpus, config.corpus.fingerprint)
     return corpus
 

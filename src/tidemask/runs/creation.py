@@ -70,7 +70,7 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     def make_or_find() -> bool:
         if existing is not None:
             check_request(_request(existing), _request(config), run.config)
-            return run.model.exists()
+            return run.is_finished
         clear_unmade(run)
         _make(run, config, opened)
         return False

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tidemask.atomic import new_directory, write_atomically
 from tidemask.errors import UserError
+from tidemask.paths import named
 from tidemask.run_record import (
     CHANGEABLE_SETTINGS,
     CONTINUED_FROM,
@@ -65,7 +66,7 @@ def run_with_more_steps(
 def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Path:
     config = read_run_config(finished.config)
     _check_overrides(finished, overrides)
-    if not finished.model.exists():
+    if not finished.is_finished:
         raise UserError(
             f"run is not finished: {finished.root} is planned for {config.training.num_steps} "
             f"steps and has no final model. Finish it with `tidemask resume {finished.root}`; then "
@@ -74,9 +75,10 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
     checkpoint = _last_checkpoint(finished, config)
     state = read_state(checkpoint)
     longer = _planned(finished, config, overrides, state.global_batch_size)
-    root = out or finished.root.with_name(
+    root = out or named(finished.root).with_name(
         f"{finished.root.resolve().name}-{longer.training.num_steps}-steps"
     )
+    _check_not_made(RunDirectory(root), finished, longer)
     with new_directory(root, last=RunDirectory(root).config.name) as aside:
         run = RunDirectory(aside)
         copied = run.checkpoint(state.step)
@@ -91,6 +93,26 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
     return root
 
 
+def _check_not_made(made: RunDirectory, finished: RunDirectory, asked: RunConfig) -> None:
+    """Refuse to make a run that exists; the message says what can be done with it."""
+    if not made.config.is_file():
+        return
+    existing = read_run_config(made.config)
+    same_steps = existing.training.num_steps == asked.training.num_steps
+    if existing.continued_from != asked.continued_from or not same_steps:
+        return
+    state = (
+        f"is finished. Evaluate it, or give it more steps by `tidemask resume {made.root}` with a "
+        "longer length"
+        if made.is_finished
+        else f"is not finished. Continue it with `tidemask resume {made.root}`"
+    )
+    raise UserError(
+        f"run exists: {made.root} goes on from {finished.root} to step "
+        f"{asked.training.num_steps}, and {state}."
+    )
+
+
 def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
     """Refuse settings that make another run of it, and those without a length."""
     paths = overridden_paths(overrides)
@@ -102,8 +124,9 @@ def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
             f"others begin a new run from its weights, with model.warm_start={finished.model}."
         )
     if not paths & {f"training.{name}" for name in LENGTHS}:
+        given = [", ".join(overrides)] if overrides else []
         raise UserError(
-            f"no length for the run that begins from {finished.root}: {', '.join(overrides)}. "
+            f"no length for the run that begins from {': '.join([str(finished.root), *given])}. "
             "Expected a length of the whole run, such as training.max_steps=4000. An interrupted "
             "run goes on by `tidemask resume RUN` alone, with what its run.yaml says."
         )

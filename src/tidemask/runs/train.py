@@ -99,7 +99,7 @@ def _train(
     stop_request: StopRequest,
     lock: RunLock,
 ) -> ResumePoint:
-    if on_first_rank(run.model.exists):
+    if on_first_rank(lambda: run.is_finished):
         raise UserError(
             f"run is finished: {run.root} has its final model. Evaluate it with `tidemask "
             f"evaluate`, or give it more steps with `tidemask resume {run.root} "
