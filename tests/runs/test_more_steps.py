@@ -124,7 +124,7 @@ def test_more_steps_in_python_are_made_beside_the_run(
     made = package.resume(tmp_path / "run", {"training.max_steps": 6}, progress=False)
     assert made.directory.root == tmp_path / "run-6-steps"
     assert made.model.is_dir()
-    with pytest.raises(UserError, match=r"not empty: .*run-6-steps"):
+    with pytest.raises(UserError, match=r"run exists: .*run-6-steps"):
         package.resume(tmp_path / "run", {"training.max_steps": 6}, progress=False)
 
 
