@@ -17,6 +17,7 @@ from pathlib import Path
 from tidemask.errors import UserError, one_line
 
 _WHAT_TO_DO = {
+    errno.EAGAIN: "Raise the limit on processes and threads (`ulimit -u`) or use fewer workers",
     errno.EACCES: "Check the permissions of it and of the directories above it",
     errno.EBUSY: "End the program that uses it",
     errno.EDQUOT: "Make room, as your quota is used up",
@@ -31,11 +32,18 @@ _WHAT_TO_DO = {
     errno.ENODEV: "Check the device",
     errno.ENOENT: "Check the path",
     errno.ENOSPC: "Make room",
+    errno.ENOTCONN: "Check the network drive, which is not connected",
     errno.ENOTDIR: "Check the path, of which a part before the last is a file",
     errno.ENOTEMPTY: "Choose another name or remove what is there",
     errno.ENXIO: "Check the device",
     errno.EPERM: "Check the permissions of it and of the directories above it",
+    errno.EREMOTEIO: "Check the disk or the network drive (`dmesg` may name the fault)",
     errno.EROFS: "Choose another place, as nothing can be written on this file system",
+    errno.EADDRINUSE: "Choose another port, or end the program that uses it",
+    errno.ECONNREFUSED: "Check the network, where nothing answers at that address",
+    errno.ECONNRESET: "Check the network, which broke the connection",
+    errno.EHOSTDOWN: "Check the network, where the other machine does not answer",
+    errno.EHOSTUNREACH: "Check the network, where the other machine does not answer",
     errno.ESTALE: "Check the network drive, which no longer knows the file",
     errno.ETIMEDOUT: "Check the network, which does not answer",
     errno.ETXTBSY: "End the program that uses it",

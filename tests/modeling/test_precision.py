@@ -116,14 +116,14 @@ def _products() -> str:
 
 
 def test_precision_tf32_is_restored() -> None:
-    before = torch.backends.cuda.matmul.allow_tf32
+    before = _products(), torch.get_float32_matmul_precision()
     with tf32_products(True):
         assert _products() == "tf32"
         with suppress(ZeroDivisionError), tf32_products(False):
             assert _products() == "ieee"
             raise ZeroDivisionError
         assert _products() == "tf32"
-    assert torch.backends.cuda.matmul.allow_tf32 == before
+    assert (_products(), torch.get_float32_matmul_precision()) == before
 
 
 def test_precision_trains_in_tf32_and_measures_in_float32(corpus: Path, tmp_path: Path) -> None:

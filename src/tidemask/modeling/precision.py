@@ -126,9 +126,10 @@ def tf32_products(allowed: bool) -> Iterator[None]:
     Training allows it, measurements do not. It changes nothing on a CPU.
     """
     matmul = torch.backends.cuda.matmul
-    before = matmul.fp32_precision == "tf32"
+    before = matmul.fp32_precision
     matmul.allow_tf32 = allowed  # the older name sets both; after the newer one, it cannot be read
     try:
         yield
     finally:
-        matmul.allow_tf32 = before
+        matmul.allow_tf32 = before == "tf32"
+        matmul.fp32_precision = before  # "none" follows what is set for all backends
