@@ -153,6 +153,8 @@ def test_more_steps_by_command(falling: RunDirectory, tmp_path: Path) -> None:
         ([LONGER, "training.learning_rate=1e-4"], r"goes on: training.learning_rate.*warm_start"),
         ("training.keep_checkpoints=1", r"no length for the run that begins from"),
         ([], r"no length for the run"),
+        ("training.max_steps=null", r"no length for the run"),
+        ("training.max_epochs=null", r"no length for the run"),
     ],
 )
 def test_more_steps_that_cannot_be_are_refused(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from tidemask.cli.preview import length_line, passage
+from tidemask.errors import UserError
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import LONGEST, SHARE_SEQUENCES, PreviewStep, preview
 
@@ -54,6 +56,18 @@ def test_preview_shows_that_inclusion_is_flat_in_the_length_of_words(
         deviation = (ratio * (1 - ratio) * squares) ** 0.5 / tokens
         z = abs(share - ratio) / deviation
         assert stats.norm.sf(z) > LEVEL, (name, share, z)
+
+
+def test_preview_takes_numbers_of_numpy(corpus: Path) -> None:
+    own = preview(corpus, progress=[0.0, 0.5, 1.0], sequence=3)
+    assert preview(corpus, progress=np.linspace(0, 1, 3), sequence=np.int64(3)) == own
+    assert preview(corpus, progress=np.float32(0.5), sequence=3) == own[1:2]
+    for progress in (np.array([0.5, 1.5]), float("nan"), [True], "half"):
+        with pytest.raises(UserError, match="progress outside its range: "):
+            preview(corpus, progress=progress)  # type: ignore[arg-type]
+    for sequence in (-1, 1 << 40, True, 1.0):
+        with pytest.raises(UserError, match=r"no such sequence: sequence=.* Expected an integer"):
+            preview(corpus, sequence=sequence)  # type: ignore[arg-type]
 
 
 def test_preview_marks_what_is_hidden_and_not_predicted(corpus: Path) -> None:

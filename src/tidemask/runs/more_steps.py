@@ -12,6 +12,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tidemask.atomic import new_directory, write_atomically
 from tidemask.errors import UserError
@@ -33,7 +34,7 @@ from tidemask.runs.config import (
 )
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import run_environment
-from tidemask.runs.overrides import Overrides, as_settings, overridden_paths
+from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, overridden_paths
 from tidemask.runs.settings_check import run_identity
 from tidemask.training.arguments import LENGTHS, learning_rate_at
 from tidemask.training.checkpoint_files import find_resume_point, plan_again
@@ -123,7 +124,9 @@ def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
             f"({', '.join(sorted(CHANGEABLE_SETTINGS | WRITING_SETTINGS))}), in `training`. For "
             f"others begin a new run from its weights, with model.warm_start={finished.model}."
         )
-    if not paths & {f"training.{name}" for name in LENGTHS}:
+    asked: dict[str, Any] = {}
+    apply_overrides(RunConfig, asked, overrides)
+    if all(asked.get("training", {}).get(name) is None for name in LENGTHS):
         given = [", ".join(overrides)] if overrides else []
         raise UserError(
             f"no length for the run that begins from {': '.join([str(finished.root), *given])}. "

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tidemask.corpus.store.corpus import open_corpus
@@ -19,7 +22,7 @@ from tidemask.paths import given_path
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
-from tidemask.settings import is_number
+from tidemask.settings import check_integer, is_number, shown
 from tidemask.system_errors import named_causes
 from tidemask.token_classes import NO_CLASS
 
@@ -61,7 +64,7 @@ def preview(
     corpus: str | Path,
     recipe: Recipe | str | Path = "bert",
     *,
-    progress: float | Sequence[float] = (0.0, 0.5, 1.0),
+    progress: float | Sequence[float] | NDArray[np.floating[Any]] = (0.0, 0.5, 1.0),
     run: str | Path | None = None,
     sequence: int = 0,
 ) -> list[PreviewStep]:
@@ -89,16 +92,21 @@ def preview(
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    shares = progress if isinstance(progress, Sequence) else [progress]
-    if not all(is_number(share) and 0.0 <= share <= 1.0 for share in shares):
-        raise UserError(f"progress outside its range: {shares}. Expected numbers in [0, 1].")
+    given = list(progress) if np.iterable(progress) else [progress]
+    if not all(is_number(share) and 0.0 <= share <= 1.0 for share in given):
+        raise UserError(
+            f"progress outside its range: {shown(progress)}. Expected numbers in [0, 1]."
+        )
+    shares = [float(share) for share in given]
     opened = open_corpus(corpus)
     data = CorpusInputs.of(opened)
     training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks=1))
     masker = build_masker(recipe.name, recipe.masking, data, training.num_steps)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
-    if type(sequence) is not int or not 0 <= sequence < len(dataset.split):
-        raise UserError(f"no such sequence: {sequence}. Expected one in [0, {len(dataset.split)}).")
+    try:
+        sequence = check_integer("sequence", sequence, minimum=0, below=len(dataset.split))
+    except ValueError as error:
+        raise UserError(f"no such sequence: {error}") from error
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
     batch = dataset.__getitems__(ids)
     starts = starts_of_words(batch)[0]

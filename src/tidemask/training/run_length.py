@@ -14,8 +14,10 @@ def planned(
 ) -> TrainingSettings:
     """The settings with the number of steps that their length comes to.
 
-    The steps are as few as see the rows `max_epochs` times, or `max_tokens` tokens: rounded up, so
-    that the last step may go a little further.
+    The steps are as few as see the rows `max_epochs` times: rounded up, so that the last step may
+    go a little further. Tokens are counted in rows of the mean length, since which rows a step sees
+    is not known here. Nearly all rows are full; one that is not may come early or not at all, so
+    a run may read slightly less than `max_tokens`, or more than the fewest steps would.
 
     Args:
         settings: with one length; a number of steps is taken as it is.

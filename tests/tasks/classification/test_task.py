@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 
 from small_tasks import QUICK, rows, text_task, tiny_model_under_test, write_rows
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.progress import ignore
 from tidemask.run_record import GLUE_TASKS
@@ -26,7 +27,7 @@ from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict
 from tidemask.tasks.task import DivergedError
-from tokenizer_kinds import tokenizer_of
+from tokenizer_kinds import BEGIN, END, MASK, tokenizer_of
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,19 @@ def test_classification_cuts_as_the_tokenizer_does(words: list[int], max_length:
         assert num_cut == (len(tokenizer(*columns)["input_ids"][0]) > max_length)
     with pytest.raises(UserError, match=r"max_length=2. Expected room"):
         text_features([example], task, (0, 1), tokenizer, 2, with_token_types=True)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_classification_takes_letters_of_a_special_token_as_text(kind: str) -> None:
+    """As preparation does; Unigram has them in its own vocabulary, and reads them as unknown."""
+    tokenizer = tokenizer_of(kind, template=("<s> $A </s>", "<s> $A </s> $B </s>"), cls_token="<s>")
+    text = "the <s> river <mask> the </s>"
+    example = Example({"sentence": text, "label": 0}, "here")
+    task = TextTaskSettings(name="letters")
+    ((feature,), _) = text_features([example], task, (0, 1), tokenizer, 64, with_token_types=False)
+    (prepared,) = CorpusTokenizer(tokenizer).encoder().encode([text])
+    assert feature["input_ids"] == [BEGIN, *prepared.ids.tolist(), END]
+    assert not {BEGIN, END, MASK} & set(feature["input_ids"][1:-1])
 
 
 def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(

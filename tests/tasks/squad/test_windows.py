@@ -169,6 +169,22 @@ def test_windows_of_a_tokenizer_that_joins_nothing_are_joined_as_in_bert():
     assert feature["token_type_ids"] == [0] * (len(one) + 2) + [1] * (len(two) + 1)
 
 
+def test_windows_take_letters_of_a_special_token_as_text():
+    """And the answer behind them is where it is."""
+    context = "the [SEP] river [MASK] lantern"
+    start = context.index("lantern")
+    asked = Question("1", context, "Who [CLS] left?", ("lantern",), (start,))
+    made = windows([asked], wordpiece(), wide())
+    (feature,) = made
+    assert feature["input_ids"].count(wordpiece().sep_token_id) == 2
+    assert feature["input_ids"].count(wordpiece().cls_token_id) == 1
+    assert wordpiece().mask_token_id not in feature["input_ids"]
+    offsets = made.offsets(made.windows[0])
+    begin = offsets[feature["start_positions"] - made.windows[0].position, 0]
+    end = offsets[feature["end_positions"] - made.windows[0].position, 1]
+    assert context[begin:end] == "lantern"
+
+
 def test_windows_have_no_labels_and_token_types_unless_asked():
     (feature,) = windows(questions(1), wordpiece(), wide(), False, False)
     assert list(feature) == ["input_ids"]

@@ -28,7 +28,7 @@ from tidemask.settings import shown
 from tidemask.system_errors import raise_out_of_memory
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerBase
 
 _ADVICE = "Restore the file, or use another tokenizer."
 
@@ -118,7 +118,7 @@ def _backend(serialised: str) -> tuple[Tokenizer, NDArray[np.uint8]]:
 class CorpusTokenizer:
     """A fast tokenizer with mask and pad token, as preparation uses it."""
 
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerBase
 
     @property
     def vocab_size(self) -> int:

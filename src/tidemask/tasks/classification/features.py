@@ -10,6 +10,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.settings import Settings
 from tidemask.tasks.data import Example
@@ -64,7 +65,7 @@ def text_features(
         examples: of one split.
         settings: name the fields of texts and label.
         labels: all labels in order; empty for regression.
-        tokenizer: of the model.
+        tokenizer: of the model; letters that spell a special token are text, as in pre-training.
         max_length: tokens of an example, special ones included.
         with_token_types: whether features of pairs have `token_type_ids`.
 
@@ -80,16 +81,9 @@ def text_features(
             f"max_length={max_length}. Expected room for a text beside {max_length - room} special "
             "tokens. Choose a larger one."
         )
-    texts = [
-        tokenizer(
-            [example.text(field) for example in examples],
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,  # that a text is longer than a model takes is what cutting is for
-        )["input_ids"]
-        for field in settings.text
-    ]
+    encoder = CorpusTokenizer(tokenizer).encoder()
+    columns = [encoder.encode([row.text(field) for row in examples]) for field in settings.text]
+    texts = [[encoded.ids.tolist() for encoded in column] for column in columns]
     features: list[Feature] = []
     num_cut = 0
     for example, *ids in zip(examples, *texts, strict=True):

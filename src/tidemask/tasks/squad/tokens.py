@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from tidemask.corpus.tokenizing.space_marks import claimed_spans, is_white_space, mark_table
+from tidemask.corpus.tokenizing.space_marks import is_white_space
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 
 Ints = NDArray[np.int64]
 
@@ -21,24 +22,16 @@ def encoded(
 ) -> Iterator[tuple[list[int], Ints]]:
     """Ids of each text, without special tokens, and the text that each claims: [tokens, 2].
 
+    Letters that spell a special token are text, as in pre-training.
+
     No token claims white space at its ends, which some tokenizers count to a word; one that is
     white space only claims nothing.
     """
-    marks = mark_table(tokenizer.backend_tokenizer)
+    encoder = CorpusTokenizer(tokenizer).encoder()
     for start in range(0, len(texts), _CHUNK_TEXTS):
         some = list(texts[start : start + _CHUNK_TEXTS])
-        batch = tokenizer(
-            some,
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,  # that a text is longer than a model takes is what windows are for
-        )
-        rows = zip(some, batch["input_ids"], batch["offset_mapping"], strict=True)
-        for text, ids, offsets in rows:
-            starts, ends = np.array(offsets, np.int32).reshape(-1, 2).T
-            yield ids, _trimmed(text, *claimed_spans(text, starts, ends, marks[ids]))
+        for text, tokens in zip(some, encoder.encode(some), strict=True):
+            yield tokens.ids.tolist(), _trimmed(text, tokens.starts, tokens.ends)
 
 
 def _trimmed(text: str, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> Ints:
