@@ -169,13 +169,20 @@ class RunDirectory:
 
     def checkpoint_places(self) -> list[tuple[int, Path]]:
         """All that is named as a checkpoint, whatever it is, with its step, the oldest first."""
-        named = ((_CHECKPOINT.fullmatch(path.name), path) for path in self.root.glob("*"))
+        named = ((_CHECKPOINT.fullmatch(path.name), path) for path in self._content())
         return sorted((int(match[1]), path) for match, path in named if match)
 
     def misnamed_checkpoints(self) -> list[Path]:
         """What is called a checkpoint of no step that can be: `checkpoint-007`."""
-        named = self.root.glob("checkpoint-*")
+        named = (path for path in self._content() if path.name.startswith("checkpoint-"))
         return sorted(path for path in named if not _CHECKPOINT.fullmatch(path.name))
+
+    def _content(self) -> list[Path]:
+        """What is in the directory, if it is there; `Path.glob` hides what the system refuses."""
+        try:
+            return list(self.root.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def read_config(self) -> dict[str, Any]:
         """The resolved configuration as nested mappings.

@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +25,18 @@ from tidemask.reading.typed_json import MAX_JSON_BYTES
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
-from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with
-from tidemask.training.checkpoint_files import find_resume_point, prune, seal
+from tidemask.system_errors import is_out_of_memory
+from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with, sealed_step
+from tidemask.training.checkpoint_files import (
+    find_resume_point,
+    prune,
+    publish,
+    seal,
+    staging_directory,
+)
 from tidemask.training.checkpoint_state import STATE_FILE, LearnedLosses, read_state, write_state
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="how Linux answers")
 
 SETTINGS = (
     "training.max_steps=4", "training.save_steps=1", "training.logging_steps=1",
@@ -229,6 +239,92 @@ def test_checkpoint_that_is_none_of_the_run_takes_no_place_when_it_prunes(
     shutil.copytree(broken.checkpoint(1), broken.checkpoint(100))
     prune(broken, step=3, keep=1, is_planned=lambda _: True)
     assert [step for step, _ in broken.checkpoints()] == [3, 9, 100]
+
+
+def _failing_drive(path: Path) -> None:
+    """Let reading a file fail as on a broken disk: this one cannot be read at its beginning."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
+@on_linux
+def test_checkpoint_on_a_drive_that_fails_is_not_called_damaged(
+    broken: RunDirectory, tidemask: Callable[..., tuple[int, str, str]]
+) -> None:
+    seal_file = broken.checkpoint(3) / SEAL_FILE
+    _failing_drive(seal_file)
+    before = sorted(broken.root.rglob("*"))
+    status, _, errors = tidemask("resume", broken.root)
+    assert (status, errors.count("\n")) == (2, 1), errors
+    assert f"{seal_file}: Input/output error. Check the disk" in errors
+    assert {*broken.root.rglob("*")} - {*before} <= {broken.root / ".lock"}
+    for use in (
+        lambda: publish(staging_directory(broken, 3), broken, 3),
+        lambda: prune(broken, step=3, keep=1, is_planned=lambda _: True),
+    ):
+        with pytest.raises(OSError, match="Input/output error"):
+            use()
+    assert {*broken.root.rglob("*")} - {*before} <= {broken.root / ".lock"}
+
+
+@on_linux
+def test_checkpoint_that_cannot_be_opened_now_is_not_called_damaged(broken: RunDirectory) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(broken.root, os.O_RDONLY)
+    os.close(free)
+    for look in (
+        lambda: find_resume_point(broken),
+        lambda: problem_with(broken.checkpoint(3), 3),
+        lambda: sealed_step(broken.checkpoint(3)),
+    ):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+            with pytest.raises(OSError, match="Too many open files"):
+                look()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert find_resume_point(broken).step == 3
+
+
+@on_linux
+def test_checkpoint_that_memory_does_not_hold_is_not_called_damaged(
+    broken: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address space ends below what is mapped while the tensors are read."""
+    import resource
+
+    def in_no_space(*arguments: Any, load: Callable[..., Any] = torch.load, **named: Any) -> Any:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 20, -1))
+        try:
+            return load(*arguments, **named)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+
+    monkeypatch.setattr(torch, "load", in_no_space)
+    with pytest.raises(Exception, match=r"memory|\(12\)|^$") as caught:
+        problem_with(broken.checkpoint(3), 3)
+    assert is_out_of_memory(caught.value)
+
+
+@pytest.mark.parametrize("in_the_way", ["directory", "circle", "nothing"])
+def test_checkpoint_with_something_else_for_a_file_is_damaged(
+    in_the_way: str, broken: RunDirectory
+) -> None:
+    for name in (SEAL_FILE, STATE_FILE, "optimizer.pt"):
+        place = broken.checkpoint(3) / name
+        place.rename(broken.root / "aside")
+        match in_the_way:
+            case "directory":
+                place.mkdir()
+            case "circle":
+                place.symlink_to(name)
+        assert "is damaged (" in (problem_with(broken.checkpoint(3), 3) or "")
+        if os.path.lexists(place):
+            place.rmdir() if place.is_dir() else place.unlink()
+        (broken.root / "aside").rename(place)
+    assert problem_with(broken.checkpoint(3), 3) is None
 
 
 class _Best(TrainerCallback, ExportableState):

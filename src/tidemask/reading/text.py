@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from tidemask.errors import UserError
+from tidemask.system_errors import naming_place
 
 MAX_SHOWN = 60
 """A message shows this many characters of a value."""
@@ -17,7 +18,7 @@ def read_text(path: Path, max_bytes: int | None, complaint: str) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{complaint}: {path} is not a regular file. Name a file.")
-        with path.open("rb") as file:
+        with naming_place(path), path.open("rb") as file:
             content = file.read() if max_bytes is None else file.read(max_bytes + 1)
     except FileNotFoundError:
         raise UserError(f"no such file: {path}.") from None

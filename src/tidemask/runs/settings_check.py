@@ -37,7 +37,7 @@ def check_run_settings(run: RunDirectory) -> None:
     for _, checkpoint in reversed(run.checkpoints()):
         try:
             saved = read_state(checkpoint).identity
-        except (OSError, UserError):
+        except (PermissionError, UserError):
             continue
         # Another version of the noise draws other masks, which is no matter once they are drawn.
         if problem := other_settings(saved, {**identity, "noise": saved.get("noise")}):

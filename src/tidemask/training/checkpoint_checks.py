@@ -6,6 +6,7 @@ for one that cannot be loaded.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import pickle
@@ -19,6 +20,7 @@ from transformers.trainer_pt_utils import safe_globals
 
 from tidemask.errors import UserError, one_line
 from tidemask.reading import parse_json, read_json
+from tidemask.system_errors import errno_of, naming_place, raise_out_of_memory
 from tidemask.training.checkpoint_state import STATE_FILE, read_state
 
 SEAL_FILE = "checkpoint.json"
@@ -33,6 +35,9 @@ _KEYS = {
 }
 """What the dictionary in each file of tensors has, by how the file's name begins."""
 
+_MISPLACED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+"""What the system says where a file should be and there is none, or something else."""
+
 
 @dataclass(frozen=True)
 class SealedFile:
@@ -44,7 +49,7 @@ class SealedFile:
     @classmethod
     def of(cls, path: Path) -> SealedFile:
         """Read a file."""
-        with path.open("rb") as file:
+        with naming_place(path), path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(path.stat().st_size, digest)
 
@@ -74,11 +79,28 @@ class _TrainerState:
     total_flos: float
 
 
+def raise_what_passes(error: Exception) -> None:
+    """Raise an error again that says nothing of a checkpoint, which may be sound.
+
+    Memory ran out, or the system refuses for now: a drive that does not answer, too many open
+    files. Only what is missing or is something else is damage.
+
+    Raises:
+        Exception: the error itself.
+    """
+    if isinstance(error, UserError):
+        return
+    raise_out_of_memory(error)
+    if errno_of(error) not in (_MISPLACED if isinstance(error, OSError) else {None, *_MISPLACED}):
+        raise error
+
+
 def sealed_step(directory: Path) -> int | None:
     """The step that a checkpoint says it is of, unread otherwise; `None` if it does not say."""
     try:
         return read_json(directory / SEAL_FILE, Seal).step
-    except (UserError, OSError):
+    except (UserError, OSError) as error:
+        raise_what_passes(error)
         return None
 
 
@@ -86,12 +108,17 @@ def problem_with(directory: Path, step: int) -> str | None:
     """What is wrong with the checkpoint after `step` steps, as a predicate; `None` if nothing is.
 
     Every file is read once.
+
+    Raises:
+        OSError: the system refuses for now, which says nothing of the checkpoint.
+        Exception: memory ran out, in the words of Python or of a library.
     """
     if not directory.is_dir():
         return "is not a directory"
     try:
         problem = _problem_with_files(directory, step) or _problem_inside(directory, step)
     except (UserError, OSError) as error:
+        raise_what_passes(error)
         problem = one_line(error)
     return f"is damaged ({problem})" if problem else None
 
@@ -126,7 +153,8 @@ def _trainer_state(directory: Path) -> _TrainerState:
     """The numbers of the Trainer's own state; the rest of it is any JSON that Python writes."""
     path = directory / TRAINER_STATE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with naming_place(path):
+            content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"damaged {TRAINER_STATE_NAME}: {path}: {one_line(error)}.") from error
     if isinstance(content, dict):
@@ -147,12 +175,14 @@ def _problem_with_tensors(directory: Path) -> str | None:
             with safe_open(path, "pt"):
                 pass
         except SafetensorError as error:
+            raise_what_passes(error)
             return f"{path.name} holds no tensors: {one_line(error)}"
     for path in sorted([*directory.glob("*.pt"), *directory.glob("*.pth")]):
         try:
             with safe_globals():  # type: ignore[no-untyped-call]  # of the generators' states
                 content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            raise_what_passes(error)
             return f"{path.name} holds no tensors: {one_line(error, longest=80)}"
         if not isinstance(content, dict):
             return f"{path.name} holds a {type(content).__name__}, not a dictionary"
