@@ -39,6 +39,20 @@ def claimed_beside(path: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def clear_unheld(directory: Path) -> None:
+    """Remove what was written aside in a directory, unless a process that lives writes it.
+
+    What lies aside without a claim is taken away too; who writes it must be kept out otherwise.
+    """
+    asides = [path for path in directory.glob(f".*{ASIDE}") if not path.name.endswith(CLAIM)]
+    for claim in directory.glob(f".*{CLAIM}"):
+        name, _, _ = claim.name.removeprefix(".").removesuffix(CLAIM).rpartition(".")
+        clear_abandoned(directory / name)
+    for aside in asides:
+        if not aside.with_name(aside.name.removesuffix(ASIDE) + CLAIM).exists():
+            _remove(aside)
+
+
 def clear_abandoned(path: Path) -> None:
     """Remove what processes that are gone have left beside `path`."""
     for claim in path.parent.glob(f".{glob.escape(path.name)}.*{CLAIM}"):

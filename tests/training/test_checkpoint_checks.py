@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from small_runs import records, same_weights, started, stopped_at, trained
+from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
 from tidemask.reading.typed_json import MAX_JSON_BYTES
@@ -378,3 +379,23 @@ def test_checkpoint_that_fails_to_load_changes_nothing(broken: RunDirectory) -> 
     left = _files(broken)
     left["environment.json"] = before["environment.json"]
     assert left == before
+
+
+def test_resume_leaves_what_others_are_writing(broken: RunDirectory) -> None:
+    """`evaluate` holds no lock of the run; what no living process claims is taken away."""
+    broken.evaluation.mkdir()
+    left = [
+        broken.root / ".checkpoint-4.tmp" / "model.safetensors",
+        broken.evaluation / ".mnli--final.json.0123abcd.claim.tmp",
+        broken.evaluation / ".mnli--final.json.0123abcd.tmp",
+        broken.evaluation / ".cola--final.json.77.tmp",
+    ]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    with claimed_beside(broken.result("mnli", "checkpoint-3")) as aside:
+        aside.write_text("half")
+        train(broken)
+        assert aside.read_text() == "half"
+    assert [path for path in left if path.exists()] == []
+    assert not list(broken.root.glob("**/.*.tmp"))

@@ -18,6 +18,7 @@ from typing import Any
 from transformers.trainer import TRAINER_STATE_NAME
 
 from tidemask.atomic import follow_umask, sync, sync_tree
+from tidemask.claims import clear_unheld
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.training.arguments import TrainingSettings
@@ -153,13 +154,9 @@ def clear_unmade(run: RunDirectory) -> None:
 
 
 def clear_unfinished(run: RunDirectory) -> None:
-    """Delete what a process that was killed had begun to write; none may be writing now."""
+    """Delete what was begun by processes that are gone; no other may be training the run."""
     for folder in (run.root, run.evaluation):
-        for path in folder.glob(".*.tmp"):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        clear_unheld(folder)
 
 
 def find_resume_point(run: RunDirectory, identity: Mapping[str, Any] | None = None) -> ResumePoint:
