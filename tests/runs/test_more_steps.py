@@ -5,6 +5,9 @@ from __future__ import annotations
 import filecmp
 import math
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,8 +127,81 @@ def test_more_steps_in_python_are_made_beside_the_run(
     made = package.resume(tmp_path / "run", {"training.max_steps": 6}, progress=False)
     assert made.directory.root == tmp_path / "run-6-steps"
     assert made.model.is_dir()
-    with pytest.raises(UserError, match=r"run exists: .*run-6-steps"):
+    with pytest.raises(UserError, match=r"run exists: .*run-6-steps goes on from .* is finished"):
         package.resume(tmp_path / "run", {"training.max_steps": 6}, progress=False)
+
+
+def test_more_steps_by_the_same_command_again_go_on(flat: RunDirectory, tmp_path: Path) -> None:
+    settings = [LONGER, "training.save_steps=1"]
+    unbroken = run_with_more_steps(flat, settings, tmp_path / "unbroken")
+    train(unbroken)
+    broken = stopped_at(unbroken, 6, tmp_path / "broken")
+    with pytest.raises(UserError, match=r"other settings: training.save_steps=2 against 1"):
+        run_with_more_steps(flat, [LONGER, "training.save_steps=2"], broken.root)
+    again = package.resume(flat.root, settings, out=broken.root, progress=False)
+    assert again.directory.root == broken.root
+    assert same_weights(broken, unbroken)
+    assert records(broken) == records(unbroken)
+
+
+@pytest.mark.parametrize("other", ["file", "run", "run from another"])
+def test_more_steps_go_on_in_no_other_directory(
+    other: str, flat: RunDirectory, falling: RunDirectory, tmp_path: Path
+) -> None:
+    match other:
+        case "file":
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "mine").write_text("mine")
+        case "run":
+            shutil.copytree(flat.root, tmp_path / "out")
+        case "run from another":
+            run_with_more_steps(falling, LONGER, tmp_path / "out")
+    before = sorted((tmp_path / "out").rglob("*"))
+    with pytest.raises(UserError, match=r"not empty: .*out\."):
+        run_with_more_steps(flat, LONGER, tmp_path / "out")
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+@pytest.mark.parametrize(("kept", "found"), [(0, "it has no line"), (1, "last line is of step 3")])
+def test_more_steps_need_the_last_line_of_metrics(
+    kept: int, found: str, flat: RunDirectory, tmp_path: Path
+) -> None:
+    run = RunDirectory(Path(shutil.copytree(flat.root, tmp_path / "run")))
+    lines = run.metrics.read_bytes().splitlines(keepends=True)
+    run.metrics.write_bytes(b"".join(lines[:kept]))
+    with pytest.raises(UserError, match=rf"end of the run: .*{found}.* Expected one of step 4"):
+        run_with_more_steps(run, LONGER, tmp_path / "longer")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks for locks of files")
+def test_more_steps_that_were_killed_while_made_leave_nothing_after_the_next_command(
+    flat: RunDirectory, tmp_path: Path
+) -> None:
+    """Killed after the checkpoint was copied."""
+    code = """
+import os, shutil, signal, sys
+from pathlib import Path
+from tidemask.run_record import RunDirectory
+from tidemask.runs.more_steps import run_with_more_steps
+
+def copied_and_killed(*arguments, copytree=shutil.copytree):
+    copytree(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+shutil.copytree = copied_and_killed
+run_with_more_steps(RunDirectory(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3]))
+"""
+    out = tmp_path / "longer"
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(flat.root), LONGER, str(out)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert any(path.is_dir() for path in tmp_path.iterdir())
+    assert not out.exists()
+    assert run_with_more_steps(flat, LONGER, out).root == out
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_more_steps_by_command(falling: RunDirectory, tmp_path: Path) -> None:
@@ -257,13 +333,12 @@ def test_more_steps_of_a_run_named_from_within_lie_beside_it(
     assert {path.name for path in tmp_path.iterdir()} == {"run", "run-8-steps"}
 
 
-def test_more_steps_that_were_made_are_named_when_asked_for_again(
+def test_more_steps_that_are_finished_are_named_when_asked_for_again(
     flat: RunDirectory, tmp_path: Path
 ) -> None:
     made = run_with_more_steps(flat, LONGER, tmp_path / "made")
+    assert run_with_more_steps(flat, LONGER, made.root).root == made.root
     again = rf"run exists: {made.root} goes on from {flat.root} to step 8, and "
-    with pytest.raises(UserError, match=rf"{again}is not finished.*`tidemask resume {made.root}`"):
-        run_with_more_steps(flat, LONGER, made.root)
     shutil.copytree(flat.model, made.model)
     with pytest.raises(UserError, match=rf"{again}is finished"):
         run_with_more_steps(flat, LONGER, made.root)

@@ -22,7 +22,7 @@ from small_runs import records, same_weights, started, stopped_at, trained
 from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
-from tidemask.reading.typed_json import MAX_JSON_BYTES
+from tidemask.reading.typed_json import MAX_JSON_BYTES, read_json
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
@@ -379,6 +379,21 @@ def test_checkpoint_that_fails_to_load_changes_nothing(broken: RunDirectory) -> 
     left = _files(broken)
     left["environment.json"] = before["environment.json"]
     assert left == before
+
+
+def test_resume_reads_the_state_of_a_checkpoint_twice(
+    broken: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be large: a run reads it once to choose a checkpoint, the trainer to continue."""
+    read: list[Path] = []
+
+    def noted(path: Path, *arguments: Any, **named: Any) -> Any:
+        read.append(path)
+        return read_json(path, *arguments, **named)
+
+    monkeypatch.setattr("tidemask.training.checkpoint_state.read_json", noted)
+    train(broken)
+    assert read == [broken.checkpoint(3) / STATE_FILE] * 2
 
 
 def test_resume_leaves_what_others_are_writing(broken: RunDirectory) -> None:

@@ -38,8 +38,9 @@ from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, ove
 from tidemask.runs.settings_check import run_identity
 from tidemask.training.arguments import LENGTHS, learning_rate_at
 from tidemask.training.checkpoint_files import find_resume_point, plan_again
-from tidemask.training.checkpoint_state import read_state
+from tidemask.training.checkpoint_state import CheckpointState
 from tidemask.training.distributed import join_launched_processes, on_first_rank
+from tidemask.training.resume_checks import check_request
 
 _MAY_CHANGE = {*LENGTHS, *CHANGEABLE_SETTINGS, *WRITING_SETTINGS}
 
@@ -47,7 +48,9 @@ _MAY_CHANGE = {*LENGTHS, *CHANGEABLE_SETTINGS, *WRITING_SETTINGS}
 def run_with_more_steps(
     finished: RunDirectory, overrides: Overrides, out: Path | None = None
 ) -> RunDirectory:
-    """Make the run that goes on where a finished one ended, with more steps.
+    """Make the run that goes on where a finished one ended, with more steps; or find it.
+
+    So a scheduler may give the same command again until that run is finished.
 
     Args:
         finished: trained to its end; not changed.
@@ -56,9 +59,9 @@ def run_with_more_steps(
         out: directory to be made; `RUN-N-steps` beside the finished run if left out.
 
     Raises:
-        UserError: the run is not finished or its last checkpoint is gone; no length, one that is
-            not longer, or another setting is given; its corpus changed; or `out` exists and is not
-            empty. Nothing is written then.
+        UserError: the run is not finished, or its last checkpoint or line of metrics is gone; no
+            length, one that is not longer, or another setting is given; its corpus changed; `out`
+            is not empty, and is not that run; or that run is finished. Nothing is written then.
     """
     join_launched_processes()
     return RunDirectory(on_first_rank(lambda: _made(finished, as_settings(overrides), out)))
@@ -73,45 +76,26 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
             f"steps and has no final model. Finish it with `tidemask resume {finished.root}`; then "
             "ask for more steps."
         )
-    checkpoint = _last_checkpoint(finished, config)
-    state = read_state(checkpoint)
+    checkpoint, state = _last_checkpoint(finished, config)
     longer = _planned(finished, config, overrides, state.global_batch_size)
     root = out or named(finished.root).with_name(
         f"{finished.root.resolve().name}-{longer.training.num_steps}-steps"
     )
-    _check_not_made(RunDirectory(root), finished, longer)
+    if _is_begun(RunDirectory(root), finished, longer):
+        return root
+    last_line = _last_line(finished, state.step)
     with new_directory(root, last=RunDirectory(root).config.name) as aside:
         run = RunDirectory(aside)
         copied = run.checkpoint(state.step)
         shutil.copytree(checkpoint, copied)
-        plan_again(copied, longer.training, run_identity(longer))
-        _write_first_line(run, finished, longer)
+        plan_again(copied, state, longer.training, run_identity(longer))
+        _write_first_line(run, last_line, longer)
         # The batch stays that of the processes the finished run was made for.
         processes = state.global_batch_size // longer.training.sequences_per_step(1)
         environment = {**run_environment(corpus_of(config)), "processes": processes}
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
         write_atomically(run.config, to_yaml(longer))
     return root
-
-
-def _check_not_made(made: RunDirectory, finished: RunDirectory, asked: RunConfig) -> None:
-    """Refuse to make a run that exists; the message says what can be done with it."""
-    if not made.config.is_file():
-        return
-    existing = read_run_config(made.config)
-    same_steps = existing.training.num_steps == asked.training.num_steps
-    if existing.continued_from != asked.continued_from or not same_steps:
-        return
-    state = (
-        f"is finished. Evaluate it, or give it more steps by `tidemask resume {made.root}` with a "
-        "longer length"
-        if made.is_finished
-        else f"is not finished. Continue it with `tidemask resume {made.root}`"
-    )
-    raise UserError(
-        f"run exists: {made.root} goes on from {finished.root} to step "
-        f"{asked.training.num_steps}, and {state}."
-    )
 
 
 def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
@@ -135,16 +119,55 @@ def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
         )
 
 
-def _last_checkpoint(finished: RunDirectory, config: RunConfig) -> Path:
+def _last_checkpoint(finished: RunDirectory, config: RunConfig) -> tuple[Path, CheckpointState]:
     point = find_resume_point(finished, run_identity(config))
-    if point.path is None or point.step != config.training.num_steps:
+    if point.path is None or point.state is None or point.step != config.training.num_steps:
         last = finished.checkpoint(config.training.num_steps)
         problem = dict(point.passed_over).get(last, "is gone")
         raise UserError(
             f"run cannot go on from its end: {last} {problem}. Restore it, or begin a new run from "
             f"its weights, with model.warm_start={finished.model}."
         )
-    return point.path
+    return point.path, point.state
+
+
+def _is_begun(made: RunDirectory, finished: RunDirectory, asked: RunConfig) -> bool:
+    """Whether the run with more steps is there already, from the same command, and not finished.
+
+    Raises:
+        UserError: it is finished, or was made with other settings.
+    """
+    if not made.config.is_file():
+        return False
+    existing = read_run_config(made.config)
+    same_steps = existing.training.num_steps == asked.training.num_steps
+    if existing.continued_from != asked.continued_from or not same_steps:
+        return False
+    if made.is_finished:
+        raise UserError(
+            f"run exists: {made.root} goes on from {finished.root} to step "
+            f"{asked.training.num_steps}, and is finished. Evaluate it, or give it more steps by "
+            f"`tidemask resume {made.root}` with a longer length."
+        )
+    check_request(run_identity(existing), run_identity(asked), made.config)
+    return True
+
+
+def _last_line(finished: RunDirectory, step: int) -> dict[str, Any]:
+    """The line of metrics with which a finished run ended.
+
+    Raises:
+        UserError: it is not there.
+    """
+    lines = read_metrics(finished.metrics)
+    if not lines or lines[-1]["step"] != step:
+        found = f"its last line is of step {lines[-1]['step']}" if lines else "it has no line"
+        raise UserError(
+            f"metrics without the end of the run: {finished.metrics}: {found}. Expected one of "
+            f"step {step}. Restore the file, or begin a new run from the weights, with "
+            f"model.warm_start={finished.model}."
+        )
+    return lines[-1]
 
 
 def _planned(
@@ -163,10 +186,9 @@ def _planned(
     return dataclasses.replace(asked, training=training, continued_from=origin)
 
 
-def _write_first_line(run: RunDirectory, finished: RunDirectory, config: RunConfig) -> None:
+def _write_first_line(run: RunDirectory, last: dict[str, Any], config: RunConfig) -> None:
     """The line of metrics with which the finished run ended, and where it is from."""
     assert config.continued_from is not None, "it goes on from a run"
-    last = read_metrics(finished.metrics)[-1]
     progress = config.continued_from.step / config.training.num_steps
     append_metrics(
         run.metrics, {**last, "progress": progress, CONTINUED_FROM: config.continued_from.step}

@@ -38,7 +38,7 @@ from tidemask.training.checkpoint_files import (
     find_resume_point,
     set_aside,
 )
-from tidemask.training.checkpoint_state import CheckpointState, read_state
+from tidemask.training.checkpoint_state import CheckpointState
 from tidemask.training.compilation import compilers_stop_with
 from tidemask.training.distributed import (
     barrier,
@@ -170,7 +170,7 @@ def _last_logged_step(point: ResumePoint) -> int:
     A line whose evaluation a stop cut short is written once the run continues, so that it does not
     belong to the checkpoint, though its step does.
     """
-    if point.path is not None and read_state(point.path).unlogged is not None:
+    if point.state is not None and point.state.unlogged is not None:
         return point.step - 1
     return point.step
 
@@ -190,11 +190,11 @@ def resume_notes(run: RunDirectory, point: ResumePoint) -> list[str]:
         f"{path.name} is not a checkpoint, for no step is written so; it is left alone."
         for path in run.misnamed_checkpoints()
     ]
-    if point.path is None and not run.metrics.exists():
+    if point.state is None and not run.metrics.exists():
         return notes
-    if point.path is None:
+    if point.state is None:
         return [*notes, "No checkpoint was saved yet; starting from the first step."]
-    notes += _notes_on_metrics(run, point, read_state(point.path))
+    notes += _notes_on_metrics(run, point, point.state)
     return [*notes, f"Continuing after step {point.step}."]
 
 
@@ -226,8 +226,8 @@ def _build_trainer(
 ) -> MaskedLMTrainer:
     callbacks = evaluation.callbacks
     training = config.training
-    if point.path is not None:
-        training = with_global_batch(training, read_state(point.path).global_batch_size)
+    if point.state is not None:
+        training = with_global_batch(training, point.state.global_batch_size)
     total = config.training.num_steps
 
     def on_step_end(step: int, record: Mapping[str, MetricValue] | None) -> None:

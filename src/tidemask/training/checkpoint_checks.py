@@ -21,7 +21,7 @@ from transformers.trainer_pt_utils import safe_globals
 from tidemask.errors import UserError, one_line
 from tidemask.reading import parse_json, read_json
 from tidemask.system_errors import errno_of, naming_place, raise_out_of_memory
-from tidemask.training.checkpoint_state import STATE_FILE, read_state
+from tidemask.training.checkpoint_state import STATE_FILE, CheckpointState, read_state
 
 SEAL_FILE = "checkpoint.json"
 """File of the step, and of the sizes and SHA-256 digests of all other files."""
@@ -105,7 +105,13 @@ def sealed_step(directory: Path) -> int | None:
 
 
 def problem_with(directory: Path, step: int) -> str | None:
-    """What is wrong with the checkpoint after `step` steps, as a predicate; `None` if nothing is.
+    """What `state_or_problem` finds wrong with a checkpoint; `None` if nothing is."""
+    found = state_or_problem(directory, step)
+    return found if isinstance(found, str) else None
+
+
+def state_or_problem(directory: Path, step: int) -> CheckpointState | str:
+    """Our state of the checkpoint after `step` steps; or what is wrong with it, as a predicate.
 
     Every file is read once.
 
@@ -116,11 +122,11 @@ def problem_with(directory: Path, step: int) -> str | None:
     if not directory.is_dir():
         return "is not a directory"
     try:
-        problem = _problem_with_files(directory, step) or _problem_inside(directory, step)
+        found = _problem_with_files(directory, step) or _state_or_problem_inside(directory, step)
     except (UserError, OSError) as error:
         raise_what_passes(error)
-        problem = one_line(error)
-    return f"is damaged ({problem})" if problem else None
+        found = one_line(error)
+    return f"is damaged ({found})" if isinstance(found, str) else found
 
 
 def _problem_with_files(directory: Path, step: int) -> str | None:
@@ -141,11 +147,13 @@ def _problem_with_files(directory: Path, step: int) -> str | None:
     return _another_step(SEAL_FILE, seal.step, step)
 
 
-def _problem_inside(directory: Path, step: int) -> str | None:
+def _state_or_problem_inside(directory: Path, step: int) -> CheckpointState | str:
+    state = read_state(directory)
     return (
-        _another_step(STATE_FILE, read_state(directory).step, step)
+        _another_step(STATE_FILE, state.step, step)
         or _another_step(TRAINER_STATE_NAME, _trainer_state(directory).global_step, step)
         or _problem_with_tensors(directory)
+        or state
     )
 
 

@@ -26,10 +26,10 @@ from tidemask.training.checkpoint_checks import (
     SEAL_FILE,
     Seal,
     SealedFile,
-    problem_with,
     sealed_step,
+    state_or_problem,
 )
-from tidemask.training.checkpoint_state import read_state, write_state
+from tidemask.training.checkpoint_state import CheckpointState, write_state
 from tidemask.training.resume_checks import check_identity, other_settings
 
 _PLAN = ("max_steps", "logging_steps", "save_steps")
@@ -45,11 +45,13 @@ class ResumePoint:
         path: its checkpoint; `None` if there is none and the run starts at its beginning.
         passed_over: what stands in the places of newer checkpoints, each with what is wrong with
             it, as a predicate: "is damaged (...)".
+        state: our own state in that checkpoint, which may be large: it is read once.
     """
 
     step: int
     path: Path | None
     passed_over: tuple[tuple[Path, str], ...] = ()
+    state: CheckpointState | None = None
 
 
 def staging_directory(run: RunDirectory, step: int) -> Path:
@@ -70,12 +72,13 @@ def seal(directory: Path, step: int) -> None:
     sync_tree(directory)
 
 
-def plan_again(checkpoint: Path, settings: TrainingSettings, identity: dict[str, Any]) -> None:
+def plan_again(
+    checkpoint: Path, state: CheckpointState, settings: TrainingSettings, identity: dict[str, Any]
+) -> None:
     """Make a copy of a checkpoint one of a run with another plan, and seal it.
 
     The Trainer logs and saves by what its own state says, whatever its arguments are.
     """
-    state = read_state(checkpoint)
     (checkpoint / SEAL_FILE).unlink()
     first_line_alone = replace(state, identity=identity, num_lines=1, lines_sha256=None)
     write_state(checkpoint, first_line_alone)
@@ -170,17 +173,20 @@ def find_resume_point(run: RunDirectory, identity: Mapping[str, Any] | None = No
         UserError: there are checkpoints, and all of them are damaged or of other settings.
     """
     passed_over: list[tuple[Path, str]] = []
-    of_others: list[Path] = []
+    of_others: list[tuple[Path, Mapping[str, Any]]] = []
     for step, path in reversed(run.checkpoint_places()):
-        problem = problem_with(path, step)
-        if problem is None and identity is not None:
-            problem = other_settings(read_state(path).identity, identity)
-            of_others += [path] if problem else []
+        found = state_or_problem(path, step)
+        if isinstance(found, str):
+            passed_over.append((path, found))
+            continue
+        problem = other_settings(found.identity, identity) if identity is not None else None
         if problem is None:
-            return ResumePoint(step, path, tuple(passed_over))
+            return ResumePoint(step, path, tuple(passed_over), found)
         passed_over.append((path, problem))
+        of_others.append((path, found.identity))
     if identity is not None and of_others:
-        check_identity(read_state(of_others[0]).identity, identity, of_others[0])
+        path, saved = of_others[0]
+        check_identity(saved, identity, path)
     if passed_over:
         first, problem = passed_over[0]
         raise UserError(

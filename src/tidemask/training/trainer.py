@@ -133,7 +133,7 @@ class MaskedLMTrainer(ShardingTrainer):
         self.dataset = dataset
         self.stopping = GracefulStopCallback(stop_request or StopRequest())
         self.checkpoints = CheckpointWriter(run, settings)
-        self._resume_from: Path | None = None
+        self._resumed: CheckpointState | None = None
         self._check_files = check_files
         arguments = trainer_arguments(settings, run.root)
         set_up_passes(model, settings, arguments.device)
@@ -178,7 +178,7 @@ class MaskedLMTrainer(ShardingTrainer):
         `when_loaded` is called once model, optimizer and our own state are those of the checkpoint,
         before the first step.
         """
-        self._resume_from = checkpoint
+        self._resumed = read_state(checkpoint) if checkpoint else None
         self._loaded.call = when_loaded
         self.accounting.forget_step()
         with tf32_products(True):
@@ -188,7 +188,7 @@ class MaskedLMTrainer(ShardingTrainer):
 
     def get_train_dataloader(self) -> DataLoader[Batch]:
         """Micro-batches of this rank from the step at which training starts."""
-        start_step = read_state(self._resume_from).step if self._resume_from else 0
+        start_step = self._resumed.step if self._resumed else 0
         return training_loader(
             self.dataset,
             self._sampler(start_step),
@@ -344,9 +344,9 @@ class MaskedLMTrainer(ShardingTrainer):
         self, resume_from_checkpoint: str, model: torch.nn.Module | None = None
     ) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        state = read_state(Path(resume_from_checkpoint))
-        self.metrics_log.unlogged = state.unlogged
-        self.accounting.restore(state)
+        assert self._resumed is not None, "train_from reads the state"
+        self.metrics_log.unlogged = self._resumed.unlogged
+        self.accounting.restore(self._resumed)
 
 
 def _check_arguments(model: Any, settings: Any, masker: Any, dataset: Any, run: Any) -> None:
