@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from child_processes import HUNG_SECONDS
+from small_runs import warm_command
+from tidemask.processes import launch_problem
 
 _ENDS = """
 import atexit, sys, threading, time
@@ -81,6 +84,68 @@ def test_process_end_without_room_for_its_words_is_120() -> None:
             check=False,
         )
     assert done.returncode == 120
+
+
+TWO = {
+    "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "here",
+    "MASTER_PORT": "29500",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, None),
+        ({"MASTER_ADDR": "here", "MASTER_PORT": "29500"}, None),
+        ({"WORLD_SIZE": "1"}, None),
+        ({"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"}, None),
+        (TWO, None),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE=2 without RANK, LOCAL_RANK, MASTER_PORT, MASTER_ADDR."),
+        ({"RANK": "1"}, "RANK=1 without WORLD_SIZE."),
+        ({"LOCAL_RANK": "0"}, "LOCAL_RANK=0 without WORLD_SIZE."),
+        ({**TWO, "MASTER_ADDR": ""}, "without MASTER_ADDR."),
+        ({"WORLD_SIZE": "1", "RANK": "1"}, "RANK=1. Expected 0 to 0."),
+        ({**TWO, "RANK": "2"}, "RANK=2. Expected 0 to 1."),
+        ({**TWO, "LOCAL_RANK": "-1"}, "LOCAL_RANK=-1. Expected 0 to 1."),
+        ({**TWO, "WORLD_SIZE": "0"}, "WORLD_SIZE=0. Expected 1 to "),
+        ({**TWO, "MASTER_PORT": "65536"}, "MASTER_PORT=65536. Expected 1 to 65535."),
+        *(({**TWO, name: "2.5"}, f"{name}='2.5'. Expected a whole number") for name in
+          ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")),
+        ({"WORLD_SIZE": ""}, "WORLD_SIZE=''. Expected a whole number"),
+    ],
+)  # fmt: skip
+def test_processes_know_an_environment_that_no_launcher_gives(
+    environment: dict[str, str], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in TWO:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    problem = launch_problem(joins=True)
+    assert (problem is None) if said is None else said in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments"),
+    [
+        ({"WORLD_SIZE": "abc"}, ("recipes",)),
+        ({"RANK": "1"}, ("pretrain", "corpus", "--out=run")),
+        ({"WORLD_SIZE": "2"}, ("pretrain", "corpus", "--out=run")),
+    ],
+)
+def test_processes_in_such_an_environment_say_so(
+    environment: dict[str, str], arguments: tuple[str, ...], corpus: Path, tmp_path: Path
+) -> None:
+    given = [str(corpus) if argument == "corpus" else argument for argument in arguments]
+    done = subprocess.run(
+        warm_command("tidemask", *given), cwd=tmp_path, env={**os.environ, **environment},
+        capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tidemask: ")
+    assert done.stderr.count("\n") == 1
+    assert next(iter(environment)) in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

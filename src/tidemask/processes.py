@@ -55,7 +55,58 @@ def max_workers() -> int:
 
 def is_launched() -> bool:
     """Whether a launcher (torchrun, `accelerate launch`) started this process beside others."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return (_number("WORLD_SIZE") or 1) > 1
+
+
+def launch_problem(*, joins: bool) -> str | None:
+    """What is wrong with the variables by which a launcher says which process this is, if anything.
+
+    Args:
+        joins: whether this process joins the others, which takes all of them.
+    """
+    for name in _PLACE:
+        if name in os.environ and _number(name) is None:
+            return (
+                f"not a number in the environment: {name}={os.environ[name]!r}. Expected a whole "
+                "number, as torchrun sets it. Correct it, or unset it."
+            )
+    size, rank = _number("WORLD_SIZE"), _number("RANK") or 0
+    if not joins or not any(name in os.environ for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE")):
+        return None
+    needed = ("WORLD_SIZE",) if size in (None, 1) else (*_PLACE, "MASTER_ADDR")
+    missing = [name for name in needed if not os.environ.get(name)]
+    if missing:
+        found = [f"{n}={os.environ[n]}" for n in (*_PLACE, "MASTER_ADDR") if os.environ.get(n)]
+        return (
+            f"incomplete launch environment: {', '.join(found)} without {', '.join(missing)}. "
+            "Start the processes with torchrun, which sets them all; for one process unset "
+            "WORLD_SIZE, RANK and LOCAL_RANK."
+        )
+    port, local = _number("MASTER_PORT"), _number("LOCAL_RANK") or 0
+    for name, value, bounds in (
+        ("WORLD_SIZE", size, range(1, 2**31)),
+        ("RANK", rank, range(size or 1)),
+        ("LOCAL_RANK", local, range(size or 1)),
+        ("MASTER_PORT", port, range(1, 2**16)),
+    ):
+        if value is not None and value not in bounds:
+            return (
+                f"outside its range in the environment: {name}={value}. Expected "
+                f"{bounds[0]} to {bounds[-1]}. Start the processes with torchrun."
+            )
+    return None
+
+
+_PLACE = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")
+"""Variables of a launcher that are numbers."""
+
+
+def _number(name: str) -> int | None:
+    """A variable of the environment; `None` if it is not there, or not a whole number."""
+    try:
+        return int(os.environ[name])
+    except (KeyError, ValueError):
+        return None
 
 
 def end_with_parent() -> None:
@@ -115,7 +166,7 @@ def _await_parent(awaited: set[signal.Signals]) -> NoReturn:
 
 def is_first_rank() -> bool:
     """Whether this is the first of the processes of a launcher, or the only one there is."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return not is_launched() or (_number("RANK") or 0) == 0
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from tidemask.cli.resume import resume_command
 from tidemask.cli.score import score_command
 from tidemask.cli.terminal import escape_what_cannot_be_encoded, print_error, print_line
 from tidemask.errors import UserError
-from tidemask.processes import ending_early, is_first_rank
+from tidemask.processes import ending_early, is_first_rank, launch_problem
 from tidemask.system_errors import named_causes
 
 app = typer.Typer(
@@ -82,6 +82,8 @@ _FIRST_RANK_SECONDS = 5.0
 def main() -> NoReturn:
     """Run a command; exit with its status."""
     escape_what_cannot_be_encoded()
+    if problem := launch_problem(joins=False):
+        _fail(problem)
     try:
         with named_causes("Use shorter texts or a smaller model, or end other programs."):
             app(standalone_mode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,16 +11,30 @@ import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor
 
-from tidemask.errors import UserError
-from tidemask.processes import is_launched
+from tidemask.errors import UserError, one_line
+from tidemask.processes import is_launched, launch_problem
 
 _T = TypeVar("_T")
 
 
 def join_launched_processes() -> None:
-    """Form one group with the processes that torchrun or `accelerate launch` started, if any."""
-    if is_launched():
+    """Form one group with the processes that torchrun or `accelerate launch` started, if any.
+
+    Raises:
+        UserError: the environment does not say which process this is, or the others are not found.
+    """
+    if problem := launch_problem(joins=True):
+        raise UserError(problem)
+    if not is_launched():
+        return
+    try:
         PartialState(cpu=not torch.cuda.is_available())
+    except dist.DistError as error:
+        place = f"MASTER_ADDR={os.environ['MASTER_ADDR']} MASTER_PORT={os.environ['MASTER_PORT']}"
+        raise UserError(
+            f"the other processes were not found: {place}, {one_line(error)}. Start all of them, "
+            "at a place that is reached from each and free; torchrun chooses one."
+        ) from error
 
 
 def leave_launched_processes() -> None:
