@@ -7,14 +7,15 @@ of a second; each command then has its own way to end in good order.
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run a command; exit with its status."""
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-        number = getattr(signal, name, None)  # Windows has no SIGUSR1
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+        number = getattr(signal, name, None)  # Windows has the first two alone
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     from tidemask.cli import app
@@ -29,7 +30,8 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     """
     is_training = sys.argv[1:2] in (["pretrain"], ["resume"])
     name = signal.Signals(number).name
-    os.write(2, f"tidemask: ended by {name}. Give the command again.\n".encode())
+    with suppress(OSError):  # the terminal is closed
+        os.write(2, f"tidemask: ended by {name}. Give the command again.\n".encode())
     os._exit(0 if is_training and number != signal.SIGINT else 128 + number)
 
 

@@ -33,10 +33,10 @@ _SETTINGS_OF_GLIBC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC
 
 STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
     signal.Signals[name]
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
     if name in signal.Signals.__members__
 )
-"""Signals that ask a command to stop; Windows has no SIGUSR1."""
+"""Signals that ask a command to stop; Windows has the first two alone."""
 
 
 def available_cores() -> int:

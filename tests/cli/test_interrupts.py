@@ -57,6 +57,7 @@ EARLY = ("tidemask.cli", "typer", "rich", "tidemask.cli.app", "tidemask.cli.inte
         (signal.SIGTERM, ("prepare", "text.txt", "--out=out"), 143),
         (signal.SIGINT, ("pretrain", "corpus", "--out=out"), 130),
         (signal.SIGTERM, ("pretrain", "corpus", "--out=out"), 0),
+        (signal.SIGHUP, ("pretrain", "corpus", "--out=out"), 0),
         (signal.SIGUSR1, ("resume", "run"), 0),
     ],
 )
@@ -103,6 +104,15 @@ def test_interrupted_command_is_one_line(
     assert done.stderr.startswith(f"tidemask: {words}. ")
     assert done.stderr.count("\n") == 1
     assert "give the command again" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_interrupted_by_other_signals_is_one_line(number: signal.Signals, tmp_path: Path) -> None:
+    module, *arguments = BEGUN["recipes"]
+    done = _signalled(number, module, *arguments, place=tmp_path)
+    assert done.returncode == 128 + number
+    assert done.stderr.startswith(f"tidemask: ended by {number.name}. ")
+    assert done.stderr.count("\n") == 1
 
 
 @contextmanager

@@ -102,6 +102,26 @@ def test_signals_to_a_whole_job_then_the_same_command_again(
     assert "Run is finished" in once_more.stderr
 
 
+def test_signals_of_a_closed_terminal_save_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
+    """SIGHUP comes to the group, and nothing can be printed any more."""
+    run = RunDirectory(tmp_path / "run")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        command(_request(corpus, run)),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    with ended(process):
+        try:
+            _wait_for_step(run, 20, process)
+        finally:
+            os.close(ours)
+        os.killpg(process.pid, signal.SIGHUP)
+        assert process.wait(timeout=HUNG_SECONDS) == 0
+    assert 20 <= run.checkpoints()[-1][0] < 200
+
+
 _LONG_STEP = ("training.micro_batch_size=256", "training.gradient_accumulation_steps=256")
 
 

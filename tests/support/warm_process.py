@@ -49,7 +49,7 @@ def _client(path: str, arguments: list[str]) -> int:
     connection.sendall(content)
     answers = connection.makefile()
     worker = int(answers.readline())
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, lambda received, _: os.kill(worker, received))
     status = int(answers.readline() or 1)
     if status < 0:

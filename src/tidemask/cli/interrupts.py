@@ -15,7 +15,7 @@ import typer
 
 from tidemask.cli.terminal import print_error, print_note
 from tidemask.presses import Presses
-from tidemask.processes import is_first_rank, is_launched
+from tidemask.processes import STOP_SIGNALS, is_first_rank, is_launched
 
 if TYPE_CHECKING:
     from tidemask.run_record import RunDirectory
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class _Terminated(BaseException):
-    """SIGTERM came; what is under way cleans up, as after Ctrl-C."""
+    """A signal other than Ctrl-C came; what is under way cleans up, as after Ctrl-C."""
 
 
 @contextmanager
 def ending_in_order(what_is_kept: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end a command with one line, status 130 or 143, and nothing half done.
+    """Let `STOP_SIGNALS` end a command with one line, status 128 + signal, and nothing half done.
 
     A second Ctrl-C ends it at once, also within an operation that takes long.
     """
@@ -39,22 +39,24 @@ def ending_in_order(what_is_kept: str) -> Iterator[None]:
         presses.note(number)
         raise KeyboardInterrupt
 
-    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise _Terminated
+    def terminate(number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Terminated(number)
 
     before = {}
     try:
         with presses.counted():
-            for number, handler in ((signal.SIGINT, interrupt), (signal.SIGTERM, terminate)):
+            for number in STOP_SIGNALS:
+                handler = interrupt if number is signal.SIGINT else terminate
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     before[number] = signal.signal(number, handler)
             yield
     except KeyboardInterrupt:
         print_error(interrupted)
         raise typer.Exit(130) from None
-    except _Terminated:
-        print_error(f"ended by SIGTERM. {what_is_kept}")
-        raise typer.Exit(143) from None
+    except _Terminated as stop:
+        by = signal.Signals(stop.args[0])
+        print_error(f"ended by {by.name}. {what_is_kept}")
+        raise typer.Exit(128 + by) from None
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)

@@ -29,7 +29,7 @@ def pretrain_command(
 ) -> None:
     """Pre-train a model on a prepared corpus under a masking recipe.
 
-    SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
+    SIGTERM, SIGHUP, SIGUSR1 and Ctrl-C save a checkpoint and end it; `tidemask resume` continues.
     """
     place = given_path(out, "--out")
     with stopping_at_signals(place) as stop_request, progress_display() as display:

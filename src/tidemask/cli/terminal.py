@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import suppress
 
 from rich.console import Console
 
@@ -28,7 +29,8 @@ def print_line(sentence: str) -> None:
 
 def print_note(sentence: str) -> None:
     """Print a sentence that a user should know; it is never wrapped."""
-    stderr.print(printable(sentence), soft_wrap=True)
+    with suppress(OSError):  # its terminal is closed
+        stderr.print(printable(sentence), soft_wrap=True)
 
 
 def progress_display() -> ProgressDisplay:
@@ -39,7 +41,8 @@ def progress_display() -> ProgressDisplay:
 def print_error(message: str) -> None:
     """Print an error as one line."""
     line = printable(" ".join(message.split()))
-    print(f"tidemask: {line}", file=sys.stderr)  # noqa: T201  # never wrapped, never coloured
+    with suppress(OSError):  # its terminal is closed
+        print(f"tidemask: {line}", file=sys.stderr)  # noqa: T201  # never wrapped, never coloured
 
 
 def escape_what_cannot_be_encoded() -> None:

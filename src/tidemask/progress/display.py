@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn, Task, TaskID
@@ -68,7 +68,8 @@ class ProgressDisplay:
 
     def __exit__(self, *_: object) -> None:
         if self._progress.live.is_started:
-            self._progress.stop()
+            with suppress(OSError):  # the terminal is closed
+                self._progress.stop()
 
     def on_progress(self, stage: str, done: int, total: int | None) -> None:
         """Show that `done` of `total` units of a stage are finished."""
@@ -93,7 +94,8 @@ class ProgressDisplay:
         self._print(sentence)
 
     def _draw(self, stage: Stage, now: float) -> None:
-        self._progress.start()
+        with suppress(OSError):
+            self._progress.start()
         if stage.name not in self._tasks:
             self._tasks[stage.name] = self._progress.add_task(
                 stage.name, total=None, stage=stage, ended=None, name_width=0
@@ -112,7 +114,8 @@ class ProgressDisplay:
 
     def _print(self, line: str) -> None:
         """Print a line in which nothing is markup, whatever the console does with other strings."""
-        self._console.print(printable(line), markup=False, emoji=False, soft_wrap=True)
+        with suppress(OSError):  # the terminal is closed, and what is under way is not lost for it
+            self._console.print(printable(line), markup=False, emoji=False, soft_wrap=True)
 
 
 @contextmanager

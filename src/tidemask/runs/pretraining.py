@@ -77,8 +77,8 @@ def pretrain(
 ) -> PretrainedRun:
     """Pre-train a model on a prepared corpus under a masking recipe.
 
-    The same as `tidemask pretrain`. SIGTERM, SIGUSR1 and Ctrl-C save a checkpoint before they end
-    it; `resume` continues the run.
+    The same as `tidemask pretrain`. SIGTERM, SIGHUP, SIGUSR1 and Ctrl-C save a checkpoint
+    before they end it; `resume` continues the run.
 
     Args:
         corpus: directory made by `prepare`.

@@ -1,9 +1,9 @@
 """Signals that ask a training to stop become a request, which is acted on where nothing is lost.
 
-SIGTERM and SIGUSR1 (what schedulers send before they take the machine) and SIGINT (Ctrl-C) are
-noted while training goes on, and `graceful_stop.py` ends it after the step under way. Before it has
-begun each process leaves at once, also one that waits for the others. This module
-needs no torch, so that a command can listen before its slow imports.
+SIGTERM and SIGUSR1 (what schedulers send before they take the machine), SIGHUP (a terminal that is
+closed) and SIGINT (Ctrl-C) are noted while training goes on, and `graceful_stop.py` ends it after
+the step under way. Before it has begun each process leaves at once, also one that waits for the
+others. This module needs no torch, so that a command can listen before its slow imports.
 """
 
 from __future__ import annotations
