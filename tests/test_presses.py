@@ -15,7 +15,8 @@ from child_processes import ended, send_and_wait
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a mutex and /proc of Linux")
 
 LONG_OPERATION = """
-import ctypes, signal, sys, threading
+import ctypes, signal, sys, threading, time
+from pathlib import Path
 from tidemask import presses
 
 presses.ONE_PRESS_SECONDS = presses.REACTION_SECONDS = 0.0
@@ -24,14 +25,22 @@ libc, mutex, locked = ctypes.CDLL(None), ctypes.create_string_buffer(64), thread
 def hold():
     libc.pthread_mutex_lock(mutex)
     locked.set()
+    main = threading.main_thread()
+    stat = Path(f"/proc/self/task/{main.native_id}/stat")
+    while not (is_at_the_lock(main) and stat.read_text().rpartition(") ")[2][0] == "S"):
+        time.sleep(0.01)
+    print("under way", flush=True)
     sys.stdin.readline()
     libc.pthread_mutex_unlock(mutex)
+
+def is_at_the_lock(main):
+    frame = sys._current_frames()[main.ident]
+    return frame.f_code is operate.__code__ and frame.f_lineno == frame.f_code.co_firstlineno + 4
 
 def operate():
     '''Wait in C, where no signal is looked at, until a line comes.'''
     threading.Thread(target=hold, daemon=True).start()
     locked.wait()
-    print("under way", flush=True)
     libc.pthread_mutex_lock(mutex)
 """
 """One operation that ends when its process ends it."""
