@@ -96,6 +96,8 @@ def named(path: Path) -> Path:
     """The path with the name of its directory last, where it ends in `.` or `..`.
 
     Example:
+        >>> from pathlib import Path
+        >>> from tidemask.paths import named
         >>> named(Path("runs/first")).as_posix()
         'runs/first'
         >>> named(Path("..")) == Path.cwd().parent

@@ -156,7 +156,7 @@ def test_changed_mask_token_is_not_noticed_in_a_corpus_that_does_not_say_it(
     assert open_corpus(earlier).manifest.fingerprint == open_corpus(copy).manifest.fingerprint
 
 
-def test_changed_mask_token_of_a_model_is_measured_anew_and_fits_no_corpus(
+def test_changed_mask_token_of_a_model_is_measured_again_and_fits_no_corpus(
     copy: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
     run = RunDirectory(Path(shutil.copytree(unbroken.root, tmp_path / "run")))

@@ -134,7 +134,7 @@ def _check_place(out: Path, steps: int) -> None:
     check_is_directory(out)
     _check_only(out, _PARTS if (out / MARKER).is_file() else set())
     if (out / "report").is_symlink():
-        raise UserError(f"report is a link: {out / 'report'}. Remove it; it would be written anew.")
+        raise UserError(f"report is a link: {out / 'report'}. Remove it; it is written once more.")
     check_is_directory(out / "report")
     _check_only(out / "report", _PARTS_OF_REPORT)
     for name in RECIPES:
