@@ -142,6 +142,7 @@ def write_evaluation(
     settings: Mapping[str, Any],
     seed: int | None = None,
     details: Mapping[str, Any] | None = None,
+    then: str = "give the command again",
 ) -> Path:
     """Write one evaluation result; returns its path.
 
@@ -154,6 +155,7 @@ def write_evaluation(
         settings: what was evaluated how; enough to do it again.
         seed: of fine-tuning, where the task has several.
         details: further fields of the file, such as `main_metric`, `versions` and `notes`.
+        then: how to go on once there is room for it, where it could not be written.
     """
     run.evaluation.mkdir(parents=True, exist_ok=True)
     path = run.result(task, checkpoint, seed)
@@ -165,5 +167,5 @@ def write_evaluation(
         "settings": dict(settings),
         **(details or {}),
     }
-    write_atomically(path, json.dumps(content, indent=2) + "\n", what="result")
+    write_atomically(path, json.dumps(content, indent=2) + "\n", what="result", then=then)
     return path

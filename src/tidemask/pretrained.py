@@ -43,6 +43,7 @@ def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
         _check_there(path)
     if path.is_dir():
         check_plain_files(path)
+        _check_names_of_files(path)
     if path.exists():
         options["local_files_only"] = True
     try:
@@ -58,6 +59,13 @@ def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
         raise
     _check_config(loaded, place)
     return loaded
+
+
+def _check_names_of_files(directory: Path) -> None:
+    """Refuse a directory in the place of a file, which transformers takes for a missing one."""
+    for name in (*_FILES, "tokenizer.json", "model.safetensors"):
+        if (directory / name).is_dir():
+            raise UserError(f"not a file: {directory / name} is a directory. Remove or replace it.")
 
 
 def from_config(auto_class: Any, config: Any, **options: Any) -> Any:

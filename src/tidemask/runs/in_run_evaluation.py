@@ -93,6 +93,7 @@ class InRunEvaluation:
                 checkpoint=name,
                 metrics=metrics,
                 settings=self.held_out.describe(),
+                then=f"continue with `tidemask resume {self.run.root}`",
             )
 
     def final_model_is(self, directory: Path) -> None:
@@ -114,6 +115,7 @@ class InRunEvaluation:
                 metrics=found.metrics,
                 settings=found.settings,
                 details={"model": model},
+                then=f"continue with `tidemask resume {self.run.root}`",
             )
 
         def is_of_another(found: Evaluation) -> bool:
