@@ -12,6 +12,7 @@ import pytest
 
 from small_tasks import rows, write_rows
 from tidemask.errors import UserError
+from tidemask.tasks.classification.features import TextTaskSettings, label_number
 from tidemask.tasks.data import Example, TaskData, split_by_group
 
 
@@ -60,6 +61,26 @@ def test_task_data_reads_what_datasets_saved_and_what_a_hub_holds(tmp_path: Path
             assert [dict(example.fields) for example in data.split(name) or []] == expected
         assert data.split("test") is None
     assert local.fingerprint == remote.fingerprint
+
+
+def test_task_data_numbers_are_labels_by_the_names_of_their_data_set(tmp_path: Path) -> None:
+    """A task may list the labels in another order, or call all of them something else."""
+    moods = datasets.ClassLabel(names=["angry", "merry"])
+    features = datasets.Features(sentence=datasets.Value("string"), label=moods)
+    rows = {"sentence": ["a", "b"], "label": [0, 1]}
+    split = datasets.Dataset.from_dict(rows, features=features)
+    datasets.DatasetDict(train=split, validation=split).save_to_disk(tmp_path)
+    examples = TaskData(task="mood", directory=tmp_path).split("train") or []
+
+    def numbers(*labels: str) -> list[int | float]:
+        settings = TextTaskSettings(name="mood", text=("sentence",), labels=labels)
+        return [label_number(example, settings, labels) for example in examples]
+
+    assert numbers("angry", "merry") == [0, 1]
+    assert numbers("merry", "angry") == [1, 0]
+    assert numbers("bad", "good") == [0, 1]
+    with pytest.raises(UserError, match="label='merry'"):
+        numbers("angry", "calm")
 
 
 def test_task_data_fingerprint_is_of_the_content(tmp_path: Path) -> None:

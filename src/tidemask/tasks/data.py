@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,10 +53,12 @@ class Example:
     Attributes:
         fields: its values by name.
         place: file and line, or data set and row, for messages.
+        names: what the numbers of a field stand for, where the data set itself says so.
     """
 
     fields: Mapping[str, Any]
     place: str
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def text(self, field: str) -> str:
         """A field that must be text.
@@ -196,8 +198,11 @@ class TaskData:
 
     def saved_rows(self, name: str) -> Iterator[Example]:
         """The rows of a split of `saved`, by its name there."""
-        for number, row in enumerate((self.saved or {})[name]):
-            yield Example(dict(row), f"{self.source}, {name}, row {number}")
+        rows = (self.saved or {})[name]
+        features = getattr(rows, "features", None) or {}
+        names = {key: kind.names for key, kind in features.items() if hasattr(kind, "names")}
+        for number, row in enumerate(rows):
+            yield Example(dict(row), f"{self.source}, {name}, row {number}", names)
 
 
 def json_lines(path: Path) -> Iterator[Example]:

@@ -137,10 +137,27 @@ class ShardingTrainer(Trainer):
             torch.save(self._scheduler().state_dict(), Path(output_dir) / SCHEDULER_NAME)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if not self.is_fsdp_enabled or checkpoint is None:
+        if self.is_fsdp_enabled and checkpoint is not None:
+            self._load_into_shards(Path(checkpoint))
+        else:
             super()._load_optimizer_and_scheduler(checkpoint)
-            return
-        directory = Path(checkpoint)
+        if checkpoint is not None:
+            self._follow_schedule()
+
+    def _follow_schedule(self) -> None:
+        """Set the learning rate to that of the schedule at this step.
+
+        In a run that goes on at its own checkpoint the optimizer holds it already. In one with more
+        steps than the run of the checkpoint the schedule is another.
+        """
+        schedule = self._scheduler()
+        curves = zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+        rates = [peak * curve(schedule.last_epoch) for peak, curve in curves]
+        for group, rate in zip(self._optimizer().param_groups, rates, strict=True):
+            group["lr"] = rate
+        schedule._last_lr = rates
+
+    def _load_into_shards(self, directory: Path) -> None:
         saved = torch.load(directory / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
         names = {parameter: name for name, parameter in self._module().named_parameters()}
         groups = self._optimizer().param_groups

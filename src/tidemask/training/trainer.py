@@ -175,8 +175,7 @@ class MaskedLMTrainer(ShardingTrainer):
     ) -> None:
         """Train to the last step, from a checkpoint or from the beginning.
 
-        `when_loaded` is called once model, optimizer and our own state are those of the checkpoint,
-        before the first step.
+        `when_loaded` is called before the first step, with all of the checkpoint loaded.
         """
         self._resumed = read_state(checkpoint) if checkpoint else None
         self._loaded.call = when_loaded
@@ -323,22 +322,6 @@ class MaskedLMTrainer(ShardingTrainer):
             **vars(self.accounting.state()),
         )
         write_state(Path(output_dir), state)
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Load both; the learning rate is that of the schedule at this step.
-
-        In a run that goes on at its own checkpoint the optimizer holds it already. In one with more
-        steps than the run of the checkpoint the schedule is another.
-        """
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is None:
-            return
-        schedule = self._scheduler()
-        curves = zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
-        rates = [peak * curve(schedule.last_epoch) for peak, curve in curves]
-        for group, rate in zip(self._optimizer().param_groups, rates, strict=True):
-            group["lr"] = rate
-        schedule._last_lr = rates
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: torch.nn.Module | None = None

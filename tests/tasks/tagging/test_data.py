@@ -122,11 +122,13 @@ def test_tagging_data_of_a_saved_dataset(tmp_path: Path) -> None:
     rows = {"tokens": [list(WORDS)], "ner_tags": [[names.index(tag) for tag in IOB2]]}
     split = datasets.Dataset.from_dict(rows, features=features)
     datasets.DatasetDict(train=split, validation=split, test=split).save_to_disk(tmp_path)
-    data = _read(tmp_path)
-    assert {name: [(s.words, s.tags) for s in rows] for name, rows in data.splits.items()} == {
-        name: [(WORDS, IOB2)] for name in ("train", "dev", "test")
-    }
-    assert data.tags == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    other_order = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    for stated in ({}, {"tags": other_order}):
+        data = _read(tmp_path, **stated)
+        assert {name: [(s.words, s.tags) for s in rows] for name, rows in data.splits.items()} == {
+            name: [(WORDS, IOB2)] for name in ("train", "dev", "test")
+        }
+        assert data.tags == other_order
 
 
 def test_tagging_data_refuses_lines_that_do_not_fit(tmp_path: Path) -> None:

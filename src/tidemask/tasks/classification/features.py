@@ -148,6 +148,9 @@ def label_number(
             raise _wrong(example, settings.label, number, "a number")
         return float(number)
     value = label_value(example, settings.label)
+    own_names = example.names.get(settings.label, ())
+    if isinstance(value, int) and 0 <= value < len(own_names) and {*own_names} & {*labels}:
+        value = own_names[value]  # a task may list its labels in another order than the data set
     if value in labels:
         return labels.index(value)
     names_only = all(isinstance(label, str) for label in labels)

@@ -105,12 +105,12 @@ def load_tagging_data(data: TaskData, settings: TaggingTaskSettings) -> TaggingD
 
 
 def _of_datasets(data: TaskData, settings: TaggingTaskSettings) -> dict[str, list[TaggedSentence]]:
-    """The splits that exist; if the settings name no tags, by those of the dataset's features."""
+    """The splits that exist; numbers stand for the names of the data set, else of the task."""
     found = {}
     for split, aliases in SPLITS.items():
         if (alias := data.saved_split(aliases)) is not None:
             rows, field = data.saved_rows(alias), settings.tag_field
-            names = settings.tags or tag_names((data.saved or {})[alias].features, field)
+            names = tag_names((data.saved or {})[alias].features, field) or settings.tags
             found[split] = read_records(rows, field, names)
     return found
 

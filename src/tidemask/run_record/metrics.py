@@ -1,0 +1,156 @@
+"""The lines of `metrics.jsonl`: how they are written, read and cut."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemask.atomic import append_whole, sync, write_atomically
+from tidemask.errors import UserError, one_line
+from tidemask.reading import parse_json
+from tidemask.run_record.names import PREDICTED_TOKENS, TOKENS_SEEN, WALL_SECONDS
+from tidemask.settings import shown
+from tidemask.system_errors import refusal
+
+MetricValue = int | float | str | None
+"""A scalar in a line of `metrics.jsonl`."""
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`, in order; a last line without its end is left out.
+
+    A process that is killed may leave a torn last line. Any other line that is not an object of
+    numbers with a step means that the file is damaged.
+
+    Raises:
+        UserError: the file is missing, or a line before the last is damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"no metrics: {path} does not exist. Has the run logged a step yet?")
+    *lines, _torn = path.read_bytes().split(b"\n")
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        record = _record(line, f"metrics: {path}, line {number}")
+        if records and record["step"] <= records[-1]["step"]:
+            raise UserError(
+                f"damaged metrics: {path}, line {number}: step={record['step']} after step "
+                f"{records[-1]['step']}. Expected a later one. {_WRONG_LINE}"
+            )
+        records.append(record)
+    return records
+
+
+_WRONG_LINE = "Delete the line that is wrong."
+
+
+def _record(line: bytes, where: str) -> dict[str, Any]:
+    """One line of metrics: a step, and under other names numbers or null."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"damaged {where}: {one_line(error)}. {_WRONG_LINE}") from error
+    record: dict[str, Any] | None
+    try:
+        record = json.loads(text, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError):
+        record = None
+    if record is None or not _is_sound(record):  # what is wrong takes longer to find out
+        parse_json(text, _MetricsLine, where, advice=_WRONG_LINE)
+        wrong = next((n for n, v in json.loads(text).items() if not _is_number_or_null(v)), "line")
+        raise UserError(
+            f"damaged {where}: {wrong}={shown(json.loads(text).get(wrong))}. "
+            f"Expected a number or null. {_WRONG_LINE}"
+        )
+    return record
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key is there twice")
+    return record
+
+
+def _is_sound(record: Any) -> bool:
+    """Whether a line has a step and numbers, in what it always has and in all else."""
+    if not isinstance(record, dict) or not all(map(_is_number_or_null, record.values())):
+        return False
+    step = record.get("step")
+    always = (record.get(name, 0) for name in _ALWAYS_NUMBERS)
+    return isinstance(step, int) and step >= 0 and None not in always
+
+
+def _is_number_or_null(value: Any) -> bool:
+    if type(value) is int:
+        return abs(value) < 1 << 63
+    return value is None or (type(value) is float and math.isfinite(value))
+
+
+_ALWAYS_NUMBERS = ("progress", TOKENS_SEEN, PREDICTED_TOKENS, WALL_SECONDS)
+
+
+@dataclass(frozen=True)
+class _MetricsLine:
+    """What a line of metrics always has, or has as a number where it has it."""
+
+    step: int
+    progress: float = 0.0
+    tokens_seen: float = 0.0
+    predicted_tokens: float = 0.0
+    wall_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.step < 0:
+            raise ValueError(f"step={self.step}. Expected 0 or more")
+
+
+def finite_or_null(record: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
+    """The same, with `None` where a number is not finite: JSON has no word for it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+
+
+def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> bytes:
+    """Add one logged step to `metrics.jsonl`; numbers keep every bit. Returns the line.
+
+    A value that is not finite is written as null.
+
+    Raises:
+        UserError: the line could not be written; the file is as it was.
+    """
+    line = f"{json.dumps(finite_or_null(record))}\n".encode()
+    try:
+        append_whole(path, line)
+    except OSError as error:
+        if (refused := refusal(error, path)) is None:
+            raise
+        raise UserError(
+            f"metrics not written: {refused}, then continue with `tidemask resume {path.parent}`."
+        ) from error
+    return line
+
+
+def force_metrics(path: Path) -> None:
+    """Force the lines written so far to the disk, before a checkpoint that counts on them."""
+    if path.is_file():
+        sync(path)
+
+
+def cut_metrics(path: Path, last_step: int) -> None:
+    """Drop the lines of `metrics.jsonl` after `last_step`, and a torn last line.
+
+    The file is replaced in one move, so that a kill at any moment leaves the old or the new one.
+    """
+    if not path.is_file():
+        return
+    kept = [record for record in read_metrics(path) if record["step"] <= last_step]
+    lines = "".join(json.dumps(record) + "\n" for record in kept)
+    write_atomically(
+        path, lines, what="metrics", then=f"continue with `tidemask resume {path.parent}`"
+    )
