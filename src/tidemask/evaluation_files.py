@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemask.atomic import write_atomically
 from tidemask.errors import UserError
+from tidemask.files.atomic import write_atomically
 from tidemask.reading import read_json
 from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
 

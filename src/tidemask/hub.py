@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidemask.errors import UserError, did_you_mean
-from tidemask.paths import check_plain_files, given_path
+from tidemask.files.paths import check_plain_files, given_path
 
 
 def local_directory(name: str, *, setting: str = "", expected: str) -> Path | None:

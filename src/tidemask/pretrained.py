@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.paths import check_plain_files, check_readable_files
+from tidemask.files.paths import check_plain_files, check_readable_files
 
 _FILES = ("config.json", "tokenizer_config.json")
 """Where a directory names its own classes, under `auto_map`."""

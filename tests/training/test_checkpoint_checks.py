@@ -19,9 +19,9 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from small_runs import records, same_weights, started, stopped_at, trained
-from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
+from tidemask.files.claims import claimed_beside
 from tidemask.reading.typed_json import MAX_JSON_BYTES, read_json
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks

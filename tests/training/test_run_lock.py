@@ -50,7 +50,7 @@ def test_lock_of_a_file_system_without_locks_is_a_note(
     def flock(file: int, operation: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("tidemask.file_locks.fcntl.flock", flock)
+    monkeypatch.setattr("tidemask.files.locks.fcntl.flock", flock)
     before = _num_open()
     with run_lock(RunDirectory(tmp_path)) as lock:
         assert f"{tmp_path} has no locks ({os.strerror(number)}): a second process" in lock.note
@@ -65,7 +65,7 @@ def test_lock_that_fails_otherwise_is_an_error(
     def flock(file: int, operation: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("tidemask.file_locks.fcntl.flock", flock)
+    monkeypatch.setattr("tidemask.files.locks.fcntl.flock", flock)
     with pytest.raises(OSError, match="Input/output error"), run_lock(RunDirectory(tmp_path)):
         pass
 

@@ -20,11 +20,11 @@ from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from tidemask.atomic import check_is_directory
 from tidemask.cli.comparison_tables import show_comparison
 from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
-from tidemask.paths import given_path
+from tidemask.files.atomic import check_is_directory
+from tidemask.files.paths import given_path
 from tidemask.processes import available_cores
 from tidemask.run_record import RunDirectory, read_metrics
 

@@ -9,7 +9,7 @@ import typer
 
 from tidemask.cli.terminal import print_error, print_note, progress_display
 from tidemask.errors import UserError
-from tidemask.paths import given_path
+from tidemask.files.paths import given_path
 
 
 def evaluate_command(

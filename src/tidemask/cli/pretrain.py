@@ -10,7 +10,7 @@ from tidemask.cli.interrupts import leave_launched, stopping_at_signals
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
 from tidemask.cli.terminal import progress_display
 from tidemask.cli.trained_run import show_trained_run
-from tidemask.paths import given_path
+from tidemask.files.paths import given_path
 
 
 def pretrain_command(

@@ -8,7 +8,7 @@ import typer
 
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_line, stdout
-from tidemask.paths import given_path
+from tidemask.files.paths import given_path
 
 
 def recipes_command(

@@ -9,7 +9,7 @@ import typer
 from tidemask.cli.interrupts import leave_launched, stopping_at_signals
 from tidemask.cli.terminal import progress_display
 from tidemask.cli.trained_run import show_trained_run
-from tidemask.paths import given_path
+from tidemask.files.paths import given_path
 from tidemask.run_record import RunDirectory
 
 

@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tidemask.atomic import check_new_directory, new_directory
 from tidemask.corpus.encoding import encode_documents
 from tidemask.corpus.sources.documents import TextFiles, TextSource
 from tidemask.corpus.sources.few_documents import for_few_documents
@@ -35,7 +34,8 @@ from tidemask.corpus.tokenizing.letter_case import case_note
 from tidemask.corpus.tokenizing.tokenizer import MAX_VOCAB_SIZE, CorpusTokenizer, load_tokenizer
 from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
 from tidemask.errors import UserError
-from tidemask.paths import PATHS, given_path, one_or_several
+from tidemask.files.atomic import check_new_directory, new_directory
+from tidemask.files.paths import PATHS, given_path, one_or_several
 from tidemask.processes import available_cores, max_workers
 from tidemask.progress import NoteCallback, ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed

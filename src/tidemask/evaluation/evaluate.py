@@ -19,9 +19,9 @@ from tidemask.evaluation.jobs import TO_SAVE_MEMORY, Job, JobResult, data_proble
 from tidemask.evaluation.parallel import run_jobs_in_parallel
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import Target, target_of
+from tidemask.files.paths import PATHS, given_path, named, one_or_several
 from tidemask.modeling.precision import usual_device
 from tidemask.modeling.settings import ModelSettings
-from tidemask.paths import PATHS, given_path, named, one_or_several
 from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tidemask.atomic import write_atomically
-from tidemask.claims import claimed_beside
 from tidemask.errors import UserError
 from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside, write_evaluation
+from tidemask.files.atomic import write_atomically
+from tidemask.files.claims import claimed_beside
 from tidemask.reading import read_json
 from tidemask.run_record import RunDirectory, finite_or_null
 from tidemask.system_errors import why_refused

@@ -9,9 +9,9 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from tidemask.errors import UserError, did_you_mean
+from tidemask.files.paths import given_path
 from tidemask.hub import local_directory
 from tidemask.modeling.precision import usual_device
-from tidemask.paths import given_path
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.initial_model import check_recorded_weights

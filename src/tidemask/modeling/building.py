@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from tidemask.errors import UserError
+from tidemask.files.paths import check_plain_file, given_path
 from tidemask.modeling.configuration import (
     FAILURES,
     check_masked_lm,
@@ -23,7 +24,6 @@ from tidemask.modeling.configuration import (
     set_dropout,
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
-from tidemask.paths import check_plain_file, given_path
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.system_errors import raise_out_of_memory
 

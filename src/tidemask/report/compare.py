@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemask.atomic import check_new_directory, new_directory
+from tidemask.files.atomic import check_new_directory, new_directory
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.figures.all_charts import chart_groups
 from tidemask.report.figures.chart import Chart

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.atomic import append_whole, sync, write_atomically
 from tidemask.errors import UserError, one_line
+from tidemask.files.atomic import append_whole, sync, write_atomically
 from tidemask.reading import parse_json
 from tidemask.run_record.names import PREDICTED_TOKENS, TOKENS_SEEN, WALL_SECONDS
 from tidemask.settings import shown

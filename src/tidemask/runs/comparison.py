@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tidemask.atomic import check_new_directory
-from tidemask.paths import PATHS, given_path, one_or_several
+from tidemask.files.atomic import check_new_directory
+from tidemask.files.paths import PATHS, given_path, one_or_several
 from tidemask.report.compare import Comparison, write_comparison
 from tidemask.run_record import RunDirectory
 from tidemask.runs.settings_check import check_run_settings

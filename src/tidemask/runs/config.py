@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from tidemask.errors import UserError, did_you_mean
+from tidemask.files.paths import check_plain_files, given_path
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
-from tidemask.paths import check_plain_files, given_path
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.config_problems import described
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, still_set

@@ -14,11 +14,11 @@ from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_c
 from tidemask.corpus.store.split import CorpusSplit
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
+from tidemask.files.paths import given_path
 from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
-from tidemask.paths import given_path
 from tidemask.runs.config import RunConfig
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
 from tidemask.training.arguments import TrainingSettings

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from tidemask.atomic import write_atomically
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
 from tidemask.errors import UserError
+from tidemask.files.atomic import write_atomically
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker

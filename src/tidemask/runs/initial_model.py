@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tidemask.errors import UserError
+from tidemask.files.paths import given_path
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
 from tidemask.modeling.precision import (
@@ -20,7 +21,6 @@ from tidemask.modeling.precision import (
     usual_device,
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
-from tidemask.paths import given_path
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_length, check_vocabulary, separator_of, training_module

@@ -8,11 +8,11 @@ from transformers import PreTrainedModel
 
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError
+from tidemask.files.paths import given_path
 from tidemask.modeling.configuration import missing_positions
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
 from tidemask.modeling.wrapped_weights import how_to_resize
-from tidemask.paths import given_path
 from tidemask.runs.corpus_inputs import CorpusInputs
 
 _TOKENIZER_FILES = (

@@ -14,9 +14,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tidemask.atomic import new_directory, write_atomically
 from tidemask.errors import UserError
-from tidemask.paths import named
+from tidemask.files.atomic import new_directory, write_atomically
+from tidemask.files.paths import named
 from tidemask.run_record import (
     CHANGEABLE_SETTINGS,
     CONTINUED_FROM,

@@ -14,7 +14,7 @@ from typing import Literal, NoReturn, ParamSpec
 
 from tidemask.errors import UserError
 from tidemask.evaluation_files import read_metrics_of
-from tidemask.paths import given_path
+from tidemask.files.paths import given_path
 from tidemask.processes import is_first_rank, is_launched
 from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay, displayed

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
+from tidemask.files.paths import given_path
 from tidemask.masking.batch import MaskedBatch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
-from tidemask.paths import given_path
 from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from tidemask.atomic import follow_umask, sync_tree, write_atomically
 from tidemask.corpus.store.corpus import verify_corpus
 from tidemask.errors import UserError
+from tidemask.files.atomic import follow_umask, sync_tree, write_atomically
 from tidemask.modeling.loading import load_model
 from tidemask.modeling.precision import emulation_note, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM

@@ -21,7 +21,7 @@ import numpy as np
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError, missing_package, one_line
-from tidemask.paths import check_plain_files
+from tidemask.files.paths import check_plain_files
 from tidemask.reading import parse_json
 from tidemask.system_errors import raise_out_of_memory
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tidemask.errors import UserError, did_you_mean
-from tidemask.paths import given_path
+from tidemask.files.paths import given_path
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.classification.glue import GLUE, GLUE_HUB, XNLI_EN

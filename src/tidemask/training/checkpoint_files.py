@@ -17,9 +17,9 @@ from typing import Any
 
 from transformers.trainer import TRAINER_STATE_NAME
 
-from tidemask.atomic import follow_umask, sync, sync_tree
-from tidemask.claims import clear_unheld
 from tidemask.errors import UserError
+from tidemask.files.atomic import follow_umask, sync, sync_tree
+from tidemask.files.claims import clear_unheld
 from tidemask.run_record import RunDirectory
 from tidemask.training.arguments import TrainingSettings
 from tidemask.training.checkpoint_checks import (

@@ -16,8 +16,8 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from tidemask.atomic import append_whole
 from tidemask.errors import UserError
+from tidemask.files.atomic import append_whole
 from tidemask.system_errors import refusal
 
 

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tidemask.atomic import write_atomically
-from tidemask.file_notes import FileNote
+from tidemask.files.atomic import write_atomically
+from tidemask.files.notes import FileNote
 from tidemask.progress import NoteCallback
 from tidemask.run_record import MetricValue, append_metrics
 

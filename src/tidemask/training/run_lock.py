@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidemask.errors import UserError
-from tidemask.file_locks import NoLocksError, try_lock
+from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
 

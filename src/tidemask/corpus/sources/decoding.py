@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from tidemask.errors import UserError
-from tidemask.paths import check_plain_file
+from tidemask.files.paths import check_plain_file
 from tidemask.system_errors import why_refused
 
 MAX_LINE_CHARACTERS = 1 << 16

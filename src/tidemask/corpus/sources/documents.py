@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.file_notes import FileNote
-from tidemask.paths import check_plain_file, check_utf8, given_path
+from tidemask.files.notes import FileNote
+from tidemask.files.paths import check_plain_file, check_utf8, given_path
 from tidemask.system_errors import why_refused
 
 KNOWN_ENDINGS: tuple[str, ...] = (".txt", ".txt.gz", ".txt.xz")

@@ -13,7 +13,7 @@ from enum import IntEnum
 from tidemask.corpus.sources.deduplication import NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
 from tidemask.errors import UserError
-from tidemask.paths import check_utf8
+from tidemask.files.paths import check_utf8
 
 Documents = Callable[[], Iterable[Document]]
 """Yields the same documents, in the same order, each time it is called."""

@@ -18,8 +18,8 @@ from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.store.split import CorpusSplit, check_file
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
 from tidemask.errors import UserError, one_line
-from tidemask.file_notes import FileNote
-from tidemask.paths import check_plain_files, given_path
+from tidemask.files.notes import FileNote
+from tidemask.files.paths import check_plain_files, given_path
 from tidemask.system_errors import named_causes, raise_out_of_memory, refusal, why_refused
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from tidemask.corpus.store.manifest import SplitCounts
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows
-from tidemask.file_notes import FileNote
+from tidemask.files.notes import FileNote
 from tidemask.token_classes import NO_CLASS
 
 SHARD_TOKENS = 1 << 22

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import Shard
 from tidemask.errors import UserError
-from tidemask.file_notes import FileNote
+from tidemask.files.notes import FileNote
 from tidemask.settings import shown
 from tidemask.system_errors import refusal
 

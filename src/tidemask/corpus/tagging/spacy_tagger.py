@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tidemask.corpus.tagging.words import TaggedWords
 from tidemask.errors import UserError, missing_package, one_line
-from tidemask.paths import check_plain_files
+from tidemask.files.paths import check_plain_files
 from tidemask.token_classes import NO_CLASS, UPOS
 
 _UNNEEDED = frozenset(

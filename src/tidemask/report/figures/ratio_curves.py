@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from tidemask.atomic import write_atomically
 from tidemask.errors import UserError
+from tidemask.files.atomic import write_atomically
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.curves import CurveEnd, name_ends
 from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour

@@ -15,9 +15,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.errors import UserError
+from tidemask.files.paths import check_utf8
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.padding_id import unpadded
-from tidemask.paths import check_utf8
 from tidemask.tasks.zero_shot.text_tokens import check_largest_id
 
 _MASKS = ("[MASK]", "<mask>")

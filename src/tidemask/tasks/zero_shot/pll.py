@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.paths import check_plain_file, check_utf8, given_path
+from tidemask.files.paths import check_plain_file, check_utf8, given_path
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens

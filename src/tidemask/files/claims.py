@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tidemask.file_locks import NoLocksError, try_lock
+from tidemask.files.locks import NoLocksError, try_lock
 
 CLAIM, ASIDE = ".claim.tmp", ".tmp"
 """Endings of the name of a claim, and of what is written aside under it."""

@@ -13,7 +13,7 @@ from tidemask.corpus.sources.documents import Document, TextFiles
 from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import newest_model
-from tidemask.paths import check_utf8, given_path
+from tidemask.files.paths import check_utf8, given_path
 from tidemask.tasks.zero_shot.pll import read_texts
 
 Command = Callable[..., tuple[int, str, str]]

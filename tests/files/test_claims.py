@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tidemask import claims, file_locks
-from tidemask.claims import claimed_beside, clear_abandoned
+from tidemask.files import claims, locks
+from tidemask.files.claims import claimed_beside, clear_abandoned
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with a process")
 
@@ -30,11 +30,11 @@ def test_claims_one_that_another_process_is_clearing_is_given_up(
         if not first:
             first.extend(tmp_path.iterdir())
             others = os.open(first[0], os.O_RDWR)
-            assert file_locks.try_lock(others)
+            assert locks.try_lock(others)
             if goes_on == "before we lock":
                 clear()
                 os.close(others)
-        return file_locks.try_lock(descriptor)
+        return locks.try_lock(descriptor)
 
     monkeypatch.setattr(claims, "try_lock", lock_after_another)
     with claimed_beside(tmp_path / "out") as aside:
@@ -53,7 +53,7 @@ def test_claims_a_lock_that_fails_leaves_nothing(
     def flock(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("tidemask.file_locks.fcntl.flock", flock)
+    monkeypatch.setattr("tidemask.files.locks.fcntl.flock", flock)
     with pytest.raises(OSError, match="Input/output error"), claimed_beside(tmp_path / "out"):
         pass
     assert list(tmp_path.iterdir()) == []

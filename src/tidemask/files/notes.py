@@ -35,7 +35,7 @@ class FileNote(NamedTuple):
 
         Example:
             >>> from pathlib import Path
-            >>> from tidemask.file_notes import FileNote
+            >>> from tidemask.files.notes import FileNote
             >>> path = Path("numbers.txt")
             >>> path.write_text("1 2 3")
             5

@@ -97,7 +97,7 @@ def named(path: Path) -> Path:
 
     Example:
         >>> from pathlib import Path
-        >>> from tidemask.paths import named
+        >>> from tidemask.files.paths import named
         >>> named(Path("runs/first")).as_posix()
         'runs/first'
         >>> named(Path("..")) == Path.cwd().parent

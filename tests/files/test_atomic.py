@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tidemask import file_locks
-from tidemask.atomic import new_directory, sync, write_atomically
-from tidemask.claims import clear_abandoned
 from tidemask.errors import UserError
+from tidemask.files import locks
+from tidemask.files.atomic import new_directory, sync, write_atomically
+from tidemask.files.claims import clear_abandoned
 
 
 def test_atomic_new_directory_appears_at_the_end(tmp_path):
@@ -197,7 +197,7 @@ write_atomically(place, "x")
 def _writing(kind: str, place: Path) -> Iterator[subprocess.Popen[str]]:
     before = (
         "import os, signal, sys; from pathlib import Path; place = Path(sys.argv[1]); "
-        "from tidemask.atomic import new_directory, write_atomically"
+        "from tidemask.files.atomic import new_directory, write_atomically"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", before + WRITERS[kind], str(place)],
@@ -270,6 +270,6 @@ def test_atomic_nothing_is_removed_where_there_are_no_locks(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     with monkeypatch.context() as without:
-        without.setattr(file_locks.fcntl, "flock", missing)
+        without.setattr(locks.fcntl, "flock", missing)
         _write("directory", tmp_path / "out")
     assert set(tmp_path.iterdir()) == before | {tmp_path / "out"}

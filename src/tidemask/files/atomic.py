@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tidemask.claims import claimed_beside, clear_abandoned, is_of_claim
 from tidemask.errors import UserError
-from tidemask.paths import check_utf8
+from tidemask.files.claims import claimed_beside, clear_abandoned, is_of_claim
+from tidemask.files.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
 
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
