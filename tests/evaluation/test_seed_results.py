@@ -63,7 +63,12 @@ class Peak(FineTunedTask[Any]):
 def _store(root: Path | None, task: Peak, model: str = "m") -> ResultStore:
     run = None if root is None else RunDirectory(root)
     return ResultStore.of(
-        run, task, "checkpoint-5", model={"fingerprint": model}, versions={"torch": "2"}
+        run,
+        task,
+        "checkpoint-5",
+        model={"fingerprint": model},
+        model_type="bert",
+        versions={"torch": "2"},
     )
 
 

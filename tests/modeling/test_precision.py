@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from contextlib import suppress
@@ -11,7 +12,9 @@ import pytest
 import torch
 
 from small_runs import started
+from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
 from tidemask.errors import UserError
+from tidemask.evaluation.evaluate import evaluate
 from tidemask.modeling import precision
 from tidemask.modeling.precision import (
     bf16_slowdown,
@@ -43,8 +46,8 @@ def set_hardware(monkeypatch: pytest.MonkeyPatch, *, bf16: bool) -> None:
 def test_precision_auto_is_bf16_where_the_hardware_has_it(able: bool) -> None:
     assert resolved_precision("auto", "cpu", "bert") == ("bf16" if able else "float32")
     assert resolved_precision("auto", "cpu", "deberta") == "float32"
-    assert resolved_precision("float32", "cpu") == "float32"
-    assert resolved_precision("bf16", "cpu") == "bf16"
+    assert resolved_precision("float32", "cpu", "bert") == "float32"
+    assert resolved_precision("bf16", "cpu", "bert") == "bf16"
 
 
 @pytest.mark.skipif(
@@ -97,6 +100,37 @@ def test_precision_of_a_run_stays_on_other_hardware(
     other = load_recipe("bert", [*recipe.overrides, "training.precision=float32"])
     with pytest.raises(UserError, match=r"training\.precision=float32 against bf16"):
         new_or_same_run(other, corpus, tmp_path / "run")
+
+
+@pytest.mark.parametrize(("name", "is_able"), [("bert", True), ("deberta", False)])
+def test_precision_that_results_name_is_the_one_their_model_ran_in(
+    name: str,
+    is_able: bool,
+    able: bool,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran_in: list[str] = []
+    autocast = torch.autocast
+
+    def watched(device: str, dtype: torch.dtype, *, enabled: bool) -> torch.autocast:
+        ran_in.append("bf16" if enabled else "float32")
+        return autocast(device, dtype, enabled=enabled)
+
+    monkeypatch.setattr(torch, "autocast", watched)
+    tokenizer = load_tokenizer(corpus / "tokenizer")
+    tokenizer.tokenizer.save_pretrained(tmp_path / name)
+    tiny(name, vocab_size=tokenizer.vocab_size).save_pretrained(tmp_path / name)
+    (tmp_path / "pairs.csv").write_text("river the,the river\n")
+    evaluate(
+        tmp_path / name, tasks="pairs", task_data={"pairs": tmp_path / "pairs.csv"},
+        out=tmp_path / "out", with_random=False, progress=False,
+    )  # fmt: skip
+    [result] = (tmp_path / "out").rglob("pairs*.json")
+    expected = "bf16" if able and is_able else "float32"
+    assert json.loads(result.read_text())["settings"]["settings"]["precision"] == expected
+    assert set(ran_in) == {expected}
 
 
 def test_precision_cut_cross_entropy_needs_bf16(

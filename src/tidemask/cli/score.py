@@ -52,7 +52,7 @@ def score_command(
 ) -> None:
     """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
     from tidemask.evaluation.targets import newest_model
-    from tidemask.modeling.precision import emulation_note, resolved_precision
+    from tidemask.modeling.precision import emulation_note
     from tidemask.tasks.zero_shot.pll import read_texts, score_texts
     from tidemask.tasks.zero_shot.scoring import ScoringSettings
 
@@ -67,9 +67,7 @@ def score_command(
         print_note(note)
     settings = ScoringSettings(variant=variant, precision=precision)
     with progress_display() as display:
-        device = model.device.type
-        chosen = resolved_precision(precision, device)
-        if slow := emulation_note("--precision", chosen, device):
+        if slow := emulation_note("--precision", precision, model.device.type):
             display.on_note(slow)
         scores = score_texts(model, tokenizer, given, settings, display.on_progress)
     if not any(score.num_tokens for score in scores):

@@ -41,7 +41,7 @@ from tidemask.tasks.table import (
     is_file,
     user_task,
 )
-from tidemask.tasks.task import Task
+from tidemask.tasks.task import Task, TaskWithData
 
 _NOT_OF_RANDOM = (HELD_OUT_TASK,)
 """Tasks that random weights skip: their loss is about the logarithm of the vocabulary's size."""
@@ -188,7 +188,10 @@ def _place(target: str) -> str | Path:
 
 
 def _run(
-    jobs: Sequence[Job], shared: Iterable[Task], num_processes: int, display: ProgressDisplay
+    jobs: Sequence[Job],
+    shared: Iterable[TaskWithData],
+    num_processes: int,
+    display: ProgressDisplay,
 ) -> list[JobResult]:
     """Check the data of all tasks, so that a problem shows before hours of work; then measure."""
     progress = EvaluationProgress(display, sum(job.num_results for job in jobs))
@@ -237,13 +240,13 @@ def _jobs(
 
 def _tasks(
     names: Sequence[str], settings: TaskSettings, locations: TaskDataLocations
-) -> dict[str, Task]:
+) -> dict[str, TaskWithData]:
     """The tasks that need no corpus, by what the caller calls them.
 
     Raises:
         UserError: a file of one's own task is wrong, or two tasks have one name.
     """
-    made: dict[str, Task] = {}
+    made: dict[str, TaskWithData] = {}
     origins: dict[str, str] = {}
     for name in names:
         if name in CORPUS_TASKS:
@@ -259,7 +262,7 @@ def _tasks(
     return made
 
 
-def _task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+def _task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> TaskWithData:
     if not is_file(name):
         return TASKS[name](name, settings, locations)
     path = given_path(name, "tasks")

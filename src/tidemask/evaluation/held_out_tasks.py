@@ -93,7 +93,7 @@ class HeldOutTask:
     def __init__(self, text: HeldOutText, settings: HeldOutSettings) -> None:
         self._text, self._settings = text, settings
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self, model_type: str) -> Mapping[str, Any]:  # noqa: ARG002
         """Number of sequences and draws, and the fingerprint of the corpus."""
         return self._text.data.held_out_evaluator(self._settings).describe()
 
@@ -119,9 +119,9 @@ class HeldOutPerplexityTask:
     def __init__(self, text: HeldOutText, settings: TaskSettings) -> None:
         self._text, self._settings = text, settings.pseudo_perplexity
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self, model_type: str) -> Mapping[str, Any]:
         """The sample, and the fingerprint of the corpus."""
-        return self._inner.describe()
+        return self._inner.describe(model_type)
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Pseudo-perplexity of a model.

@@ -12,8 +12,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.system_errors import is_out_of_memory, refusal
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.task import Task
-from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
+from tidemask.tasks.task import Task, TaskWithData
 
 TO_SAVE_MEMORY = "Set a smaller fine_tuning.batch_size, or use fewer jobs (--jobs)."
 
@@ -91,13 +90,10 @@ class Job:
         )
 
 
-def data_problem(task: Task) -> str:
+def data_problem(task: TaskWithData) -> str:
     """What is wrong with a task's data, in one line; empty if nothing was found."""
     try:
-        if isinstance(task, FineTunedTask | MinimalPairsTask):
-            task.check()
-        else:
-            task.describe()
+        task.check()
     except Exception as error:  # whatever it is, the other tasks must still be measured
         return error_line(error, task.name)
     return ""

@@ -81,10 +81,20 @@ class ResultStore:
         checkpoint: str,
         *,
         model: Mapping[str, str],
+        model_type: str,
         versions: Mapping[str, str],
         device: str = "cpu",
     ) -> ResultStore:
         """The store of a task's results.
+
+        Args:
+            run: the run directory that they belong to; `None` saves nothing.
+            task: what is measured.
+            checkpoint: name of the measured model within the run.
+            model: what tells the model from others, as `ModelUnderTest.identity`.
+            model_type: its architecture, by transformers' name.
+            versions: versions of the packages that affect a result.
+            device: name of the device that measures.
 
         Raises:
             UserError: the data of the task is missing or damaged.
@@ -94,7 +104,7 @@ class ResultStore:
             task=task.name,
             main_metric=task.main_metric,
             checkpoint=checkpoint,
-            settings=json.loads(json.dumps(task.describe())),
+            settings=json.loads(json.dumps(task.describe(model_type))),
             model=model,
             versions=versions,
             device=device,

@@ -74,6 +74,7 @@ def _results_of_job(job: Job, on_progress: ProgressCallback) -> Iterator[SeedRes
         job.task,
         job.checkpoint,
         model=model.identity,
+        model_type=model.model_type,
         versions=_versions(),
         device=torch.cuda.get_device_name() if model.device.startswith("cuda") else "cpu",
     )

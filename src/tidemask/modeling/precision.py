@@ -32,9 +32,7 @@ def usual_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def resolved_precision(
-    choice: PrecisionChoice, device_type: str, model_type: str = ""
-) -> Precision:
+def resolved_precision(choice: PrecisionChoice, device_type: str, model_type: str) -> Precision:
     """The precision that a choice means on a device: `auto` is bf16 where that is quick.
 
     Args:

@@ -107,7 +107,8 @@ def plan_initial_model(
     if settings.size is not None:
         separator_of(settings, data)
         shape = MODEL_SIZES[settings.size]
-        return Plan(None, _learning_rate(settings, shape.hidden), _precision(training))
+        precision = _precision(training, shape.architecture)
+        return Plan(None, _learning_rate(settings, shape.hidden), precision)
     initial = load_initial_model(settings, data, seed=training.seed)
     training_module(initial.model, settings, data)
     model_type = str(initial.model.config.model_type)
@@ -135,7 +136,7 @@ def _learning_rate(settings: ModelSettings, hidden_size: int) -> float:
     return usual_learning_rate(hidden_size)
 
 
-def _precision(training: TrainingSettings, model_type: str = "") -> Precision:
+def _precision(training: TrainingSettings, model_type: str) -> Precision:
     """What the first rank would choose: all train in one precision."""
     return on_first_rank(lambda: resolved_precision(training.precision, usual_device(), model_type))
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from tidemask.modeling.precision import emulation_note, resolved_precision
+from tidemask.modeling.precision import emulation_note
 from tidemask.progress import ProgressCallback
 from tidemask.settings import Settings
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
@@ -114,11 +114,11 @@ class FineTunedTask(ABC, Generic[SplitT]):
         """What makes padded batches of features."""
         return DataCollatorWithPadding(tokenizer)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, model_type: str) -> dict[str, Any]:
         """Settings and the fingerprint of the data, as plain nested mappings; see `Task`."""
         return {
             "task": dataclasses.asdict(self.settings),  # type: ignore[call-overload]
-            "fine_tuning": self.fine_tuning.described(),
+            "fine_tuning": self.fine_tuning.described(model_type),
             "data": self.data_fingerprint(),
         }
 
@@ -149,8 +149,8 @@ class FineTunedTask(ABC, Generic[SplitT]):
             on_progress=on_progress,
         )
         metrics: dict[str, float] = {}
-        precision = resolved_precision(self.fine_tuning.precision, model.device.type)
-        slow = emulation_note("fine_tuning.precision", precision, model.device.type)
+        device, asked = model.device.type, self.fine_tuning.precision
+        slow = emulation_note("fine_tuning.precision", asked, device)
         notes = [*model_under_test.frame.notes, *features.notes, *([slow] if slow else [])]
         for split, prefix in METRIC_PREFIXES.items():
             if split not in features.scored:

@@ -105,11 +105,16 @@ class FineTuneSettings(Settings):
         """All seeds."""
         return tuple(range(self.num_seeds))
 
-    def described(self) -> dict[str, Any]:
-        """What decides the score of a seed: everything but how many seeds there are."""
+    def described(self, model_type: str) -> dict[str, Any]:
+        """What decides the score of a seed: everything but how many seeds there are.
+
+        Args:
+            model_type: the architecture, by transformers' name; `auto` precision depends on it.
+        """
         fields = dataclasses.asdict(self)
         del fields["num_seeds"]
-        return {**fields, "precision": resolved_precision(self.precision, usual_device())}
+        precision = resolved_precision(self.precision, usual_device(), model_type)
+        return {**fields, "precision": precision}
 
 
 def fine_tune(

@@ -111,6 +111,15 @@ class ModelUnderTest:
         with torch.device("meta"):
             return self._built(auto_class, self._config())
 
+    @property
+    def model_type(self) -> str:
+        """Its architecture, by transformers' name.
+
+        Raises:
+            UserError: there is no model.
+        """
+        return str(self._config().model_type)
+
     def takes_token_types(self, auto_class: Any) -> bool:
         """Whether the model with some head tells two texts apart by token types.
 

@@ -18,7 +18,7 @@ from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.squad.task import SQUAD_HUB, VERSIONS, SquadSettings, SquadTask
 from tidemask.tasks.tagging.data import TaggingTaskSettings
 from tidemask.tasks.tagging.task import TAGGING, TAGGING_HUB, TaggingTask
-from tidemask.tasks.task import Task
+from tidemask.tasks.task import TaskWithData
 from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
 from tidemask.tasks.zero_shot.pseudo_perplexity import PseudoPerplexitySettings
 from tidemask.tasks.zero_shot.scoring import ScoringSettings
@@ -150,19 +150,19 @@ class TaskDataLocations:
 
 _HUB = {**GLUE_HUB, **TAGGING_HUB, **SQUAD_HUB}
 
-_Maker = Callable[[str, TaskSettings, TaskDataLocations], Task]
+_Maker = Callable[[str, TaskSettings, TaskDataLocations], TaskWithData]
 
 
-def _text_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+def _text_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> TaskWithData:
     known = XNLI_EN if name == XNLI_EN.name else GLUE[name]
     return TextTask(known, _data(name, locations), settings.fine_tuning)
 
 
-def _tagging_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+def _tagging_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> TaskWithData:
     return TaggingTask(TAGGING[name], _data(name, locations), settings.fine_tuning)
 
 
-def _squad_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+def _squad_task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> TaskWithData:
     return SquadTask(name, settings.squad, _data(name, locations), settings.fine_tuning)
 
 
@@ -170,7 +170,7 @@ def _data(name: str, locations: TaskDataLocations) -> TaskData:
     return TaskData(task=name, directory=locations.of(name), hub=_HUB[name])
 
 
-def _minimal_pairs(name: str, settings: TaskSettings, locations: TaskDataLocations) -> Task:
+def _minimal_pairs(name: str, settings: TaskSettings, locations: TaskDataLocations) -> TaskWithData:
     place = locations.of(name)
     if place is None:
         raise UserError(
@@ -234,7 +234,7 @@ def is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def user_task(task: UserTask | UserTaggingTask, base: Path) -> Task:
+def user_task(task: UserTask | UserTaggingTask, base: Path) -> TaskWithData:
     """A user's own task.
 
     Args:

@@ -40,14 +40,29 @@ class Task(Protocol):
     def main_metric(self) -> str:
         """The metric that stands for the task in tables and figures."""
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self, model_type: str) -> Mapping[str, Any]:
         """What decides the result beside the model: settings, and the fingerprint of the data.
 
         The mappings are plain and nested, as in JSON. Two results with the same description and
         the same model are the same result.
 
+        Args:
+            model_type: the architecture, by transformers' name, which decides what precision
+                `auto` means.
+
         Raises:
             UserError: the data is missing or damaged.
+        """
+
+
+class TaskWithData(Task, Protocol):
+    """A task whose data is its own, not that of a prepared corpus."""
+
+    def check(self) -> None:
+        """Check the data, as far as it can be done without a model.
+
+        Raises:
+            UserError: it is missing or damaged, or does not fit the task.
         """
 
 

@@ -131,13 +131,13 @@ def test_squad_task_repeats_to_the_last_bit(tmp_path):
 
 def test_squad_task_describes_settings_and_data(tmp_path):
     one = task(tmp_path, 6)
-    description = json.loads(json.dumps(one.describe()))
+    description = json.loads(json.dumps(one.describe("bert")))
     assert description["task"]["doc_stride"] == 16
     assert description["fine_tuning"]["batch_size"] == 8
     assert one.name == "squad"
-    assert task(tmp_path, 7).describe()["data"] != description["data"]
+    assert task(tmp_path, 7).describe("bert")["data"] != description["data"]
     # Windows have a length of their own, so that of other tasks does not make another result.
-    assert task(tmp_path, 6, max_length=20).describe() == task(tmp_path, 6).describe()
+    assert task(tmp_path, 6, max_length=20).describe("bert") == task(tmp_path, 6).describe("bert")
 
 
 @pytest.mark.parametrize(

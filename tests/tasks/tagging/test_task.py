@@ -126,7 +126,7 @@ def test_tagging_task_is_identified_by_settings_and_data(tmp_path: Path) -> None
     def described(**changes: object) -> str:
         settings = TaggingTaskSettings(name="own")
         fine_tuning = FineTuneSettings(**changes)  # type: ignore[arg-type]
-        return json.dumps(TaggingTask(settings, data, fine_tuning).describe())
+        return json.dumps(TaggingTask(settings, data, fine_tuning).describe("bert"))
 
     first = described()
     assert first == described()

@@ -145,10 +145,10 @@ def test_pair_tables_refuse_damaged_quotes_by_their_line(tmp_path: Path) -> None
 
 def test_pair_tables_are_described_as_before_unless_read_in_another_way(tmp_path: Path) -> None:
     path = _write_csv(tmp_path / "a.tsv", SPOKEN[1:2])
-    described = MinimalPairsTask(path=path).describe()
+    described = MinimalPairsTask(path=path).describe("bert")
     assert described["settings"].keys() == {"variant", "precision", "limit"}
     assert described["data"].keys() == {"fingerprint"}
     _write_csv(path, SPOKEN)
-    described = MinimalPairsTask(path=path, columns=("a", "b")).describe()
+    described = MinimalPairsTask(path=path, columns=("a", "b")).describe("bert")
     assert described["data"]["quoted"] is True
     assert described["settings"]["columns"] == ["a", "b"]

@@ -79,9 +79,9 @@ class SquadTask(FineTunedTask[AnswerWindows]):
         """SHA-256 of the data as a whole."""
         return {"fingerprint": self.data.fingerprint}
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, model_type: str) -> dict[str, Any]:
         """Settings without those of no effect, and the fingerprint of the data; see `Task`."""
-        described = super().describe()
+        described = super().describe(model_type)
         described["task"] = {"name": self.name, **described["task"]}
         del described["fine_tuning"]["max_length"]
         return described

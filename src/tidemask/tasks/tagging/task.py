@@ -77,9 +77,9 @@ class TaggingTask(FineTunedTask[TaggingFeatures]):
         """SHA-256 of words and tags by split."""
         return self._loaded.fingerprint()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, model_type: str) -> dict[str, Any]:
         """As of every fine-tuned task, without settings that results of before do not name."""
-        described = super().describe()
+        described = super().describe(model_type)
         if self.settings.word_column == "auto":
             del described["task"]["word_column"]
         return described

@@ -175,7 +175,7 @@ class MinimalPairsTask:
     columns: tuple[str, str] | None = None
     main_metric: str = "accuracy"
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, model_type: str) -> dict[str, Any]:
         """Settings and the fingerprint of the files.
 
         Raises:
@@ -184,7 +184,7 @@ class MinimalPairsTask:
         files = pair_files(self.path)
         settings: dict[str, Any] = {
             "variant": self.settings.variant,
-            "precision": resolved_precision(self.settings.precision, usual_device()),
+            "precision": resolved_precision(self.settings.precision, usual_device(), model_type),
             "limit": self.limit,
         }
         data: dict[str, Any] = {"fingerprint": fingerprint_of_pairs(files)}
@@ -219,8 +219,7 @@ class MinimalPairsTask:
             lambda _, done, total: on_progress(self.name, done, total),
         )
         limited = f"At most {self.limit} pairs of each paradigm are scored (minimal_pairs.limit)."
-        precision = resolved_precision(self.settings.precision, model.device.type)
-        slow = emulation_note("scoring.precision", precision, model.device.type)
+        slow = emulation_note("scoring.precision", self.settings.precision, model.device.type)
         notes = [slow] if slow else []
         notes += [limited] if self.limit else []
         return Measured(scores.metrics(), (*notes, *scores.notes(), *model_under_test.frame.notes))

@@ -167,7 +167,7 @@ class PseudoPerplexityTask:
     name: str = PSEUDO_PERPLEXITY
     main_metric: str = "pseudo_perplexity"
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, model_type: str) -> dict[str, Any]:  # noqa: ARG002
         """Settings and the fingerprint of the corpus."""
         return {
             "settings": {**asdict(self.settings), "apart": self.separator_id is not None},
