@@ -23,11 +23,12 @@ def fill_command(
     """Show the words that a model fills in for the masks of a text, with their probabilities."""
     from tidemask.evaluation.targets import newest_model
     from tidemask.tasks.zero_shot.fill import fill_masks
+    from tidemask.tasks.zero_shot.masked_text import masked_text_ids
     from tidemask.tasks.zero_shot.text_tokens import is_mostly_unknown
 
     model = newest_model(target)
     fillings = fill_masks(model.masked_lm(), model.tokenizer, text, top=top)
-    ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    ids = masked_text_ids(model.tokenizer, text)
     if is_mostly_unknown([i for i in ids if i != model.tokenizer.mask_token_id], model.tokenizer):
         print_note(
             "Most tokens of the text are unknown to the model's tokenizer, so that the words say "

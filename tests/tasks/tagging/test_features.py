@@ -28,7 +28,7 @@ from tidemask.tasks.tagging.features import (
     WordTokenizer,
 )
 from tidemask.tasks.tagging.sentences import TaggedSentence
-from tokenizer_kinds import KINDS, tokenizer_of
+from tokenizer_kinds import END, KINDS, tokenizer_of
 
 TAGS = ("O", "A", "B")
 _of_kind = cache(tokenizer_of)
@@ -152,6 +152,9 @@ def test_tagging_features_take_letters_of_a_special_token_as_text() -> None:
     for kind, words in WORD_TOKENIZERS.items():
         ((ids,),) = words.subwords([["[SEP]"]])
         assert 3 not in ids, kind
+    for kind in KINDS:  # Unigram has the letters of special tokens in its own vocabulary
+        ((ids,),) = WordTokenizer.of(_of_kind(kind)).subwords([["</s>"]])
+        assert END not in ids, kind
     assert TOKENIZERS["WordPiece"].backend_tokenizer.encode_special_tokens is False
 
 

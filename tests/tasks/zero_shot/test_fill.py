@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from scored_material import KINDS, byte_level, model_for, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.fill import fill_masks
+from tidemask.tasks.zero_shot.masked_text import masked_text_ids
 
 
 @pytest.mark.parametrize("mask", ["[MASK]", "<mask>"])
@@ -18,7 +19,8 @@ def test_fill_gives_the_most_probable_words_of_every_mask(kind: str, mask: str) 
     tokenizer = KINDS[kind]()
     model = model_for(tokenizer)
     found = fill_masks(model, tokenizer, f"The {mask} paints a {mask}.", top=7)
-    ids = tokenizer(f"The {tokenizer.mask_token} paints a {tokenizer.mask_token}.")["input_ids"]
+    inside = masked_text_ids(tokenizer, f"The {mask} paints a {mask}.")
+    ids = [tokenizer.cls_token_id, *inside, tokenizer.sep_token_id]
     with torch.no_grad():
         shares = model(input_ids=torch.tensor([ids])).logits[0].double().softmax(-1)
     places = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]

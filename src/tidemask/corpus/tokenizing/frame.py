@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Self
 
 from tokenizers import Encoding, Tokenizer
 
+from tidemask.corpus.tokenizing.ordinary_text import plain_backend
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -126,18 +128,6 @@ class Frame:
     def around(self, ids: Sequence[int]) -> list[int]:
         """Ids of a single text with its special tokens."""
         return [*self.before, *ids, *self.after]
-
-
-def plain_backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    """A copy of a fast tokenizer's backend that neither cuts nor pads.
-
-    Letters that spell a special token are ordinary text to it.
-    """
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    backend.no_truncation()
-    backend.no_padding()
-    backend.encode_special_tokens = True
-    return backend
 
 
 def _first_id(tokenizer: PreTrainedTokenizerBase, *names: str) -> Ids:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.ordinary_text import ReservedIds
 from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError, one_line
@@ -61,19 +62,13 @@ class EncodedText:
 class PlainTextEncoder:
     """Encodes texts without special tokens; cheap to pickle for another process.
 
-    Letters that happen to spell a special token, "[MASK]" or "</s>", are ordinary text. Some models
-    (Unigram among them) have those spellings in their own vocabulary: such a token becomes the
-    unknown one.
-
     Attributes:
         serialised: the `tokenizers` backend as JSON.
-        reserved_ids: ids that text never has.
-        unknown_id: id of the unknown token; `None` if there is none.
+        reserved: ids that text never has.
     """
 
     serialised: str
-    reserved_ids: tuple[int, ...]
-    unknown_id: int | None
+    reserved: ReservedIds
 
     def encode(self, texts: Sequence[str]) -> list[EncodedText]:
         """The tokens of each text; what a text becomes does not depend on the others.
@@ -86,20 +81,10 @@ class PlainTextEncoder:
         return [self._as_arrays(*pair, marks) for pair in zip(texts, encodings, strict=True)]
 
     def _as_arrays(self, text: str, encoding: Encoding, marks: NDArray[np.uint8]) -> EncodedText:
-        ids = np.array(encoding.ids, np.uint32)
+        ids = self.reserved.text_ids(encoding)
         pairs = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
         starts, ends = claimed_spans(text, pairs[::2].copy(), pairs[1::2].copy(), marks[ids])
         word_ids = np.array([-1 if word is None else word for word in encoding.word_ids], np.int32)
-        is_reserved = np.isin(ids, self.reserved_ids)
-        if self.unknown_id is not None:
-            ids[is_reserved] = self.unknown_id
-        elif is_reserved.any():
-            place = int(np.flatnonzero(is_reserved)[0])
-            raise UserError(
-                f"text spells a special token: {text[starts[place] : ends[place]]!r}, and the "
-                "tokenizer has no unknown token to put in its place. Expected ordinary text. "
-                "Remove it, or use another tokenizer."
-            )
         return EncodedText(ids, starts, ends, find_word_starts(text, starts, ends, word_ids))
 
 
@@ -184,9 +169,8 @@ class CorpusTokenizer:
 
     def encoder(self) -> PlainTextEncoder:
         """What turns texts into tokens, here or in another process."""
-        unknown: int | None = self.tokenizer.unk_token_id
-        reserved = tuple(token_id for token_id in self.special_ids if token_id != unknown)
-        return PlainTextEncoder(self._serialised(), reserved, unknown)
+        reserved = ReservedIds.of(self.tokenizer, self.frame.ids)
+        return PlainTextEncoder(self._serialised(), reserved)
 
     def save(self, directory: Path) -> None:
         """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""

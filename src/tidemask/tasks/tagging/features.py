@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tidemask.corpus.tokenizing.frame import Frame, plain_backend
+from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.ordinary_text import ReservedIds, plain_backend
 from tidemask.corpus.tokenizing.space_marks import space_within
 from tidemask.errors import UserError
 from tidemask.tasks.predicting import Feature
@@ -36,29 +37,36 @@ class WordTokenizer:
 
     Attributes:
         backend: encodes; letters that spell a special token are ordinary text to it.
+        reserved: ids that a word never has.
         frame: the special tokens around a sentence.
         space: what stands before every word but the first when it is encoded; see `space_within`.
     """
 
     backend: Tokenizer
+    reserved: ReservedIds
     frame: Frame
     space: str
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> WordTokenizer:
         """A copy of a fast tokenizer, which is not changed."""
-        backend = plain_backend(tokenizer)
-        return cls(backend, Frame.of(tokenizer), space_within(backend))
+        backend, frame = plain_backend(tokenizer), Frame.of(tokenizer)
+        reserved = ReservedIds.of(tokenizer, frame.ids)
+        return cls(backend, reserved, frame, space_within(backend))
 
     def subwords(self, sentences: Sequence[Sequence[str]]) -> list[list[list[int]]]:
-        """Ids of each word of each sentence; a word may have none."""
+        """Ids of each word of each sentence; a word may have none.
+
+        Raises:
+            UserError: a word spells a special token, and the tokenizer has no unknown one.
+        """
         # One call encodes all words, which is fast. Every id comes with the number of its word, and
         # those of one word are adjacent.
         texts = [[*words[:1], *(self.space + word for word in words[1:])] for words in sentences]
         encodings = self.backend.encode_batch(texts, is_pretokenized=True, add_special_tokens=False)
         ids: list[list[list[int]]] = [[[] for _ in sentence] for sentence in sentences]
         for words, encoding in zip(ids, encodings, strict=True):
-            pairs = zip(encoding.word_ids, encoding.ids, strict=True)
+            pairs = zip(encoding.word_ids, self.reserved.text_ids(encoding).tolist(), strict=True)
             for word, group in groupby(pairs, key=lambda pair: pair[0]):
                 words[word].extend(token for _, token in group)
         return ids

@@ -1,13 +1,11 @@
 """The tokens that a model predicts for the masks of a text, with their probabilities.
 
-All masks are predicted at once: none is filled in before another is predicted. In the text a mask
-is the tokenizer's own mask token, `[MASK]` or `<mask>`.
+All masks are predicted at once: none is filled in before another is predicted.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 
 import torch
@@ -18,9 +16,8 @@ from tidemask.errors import UserError
 from tidemask.files.paths import check_utf8
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.padding_id import unpadded
+from tidemask.tasks.zero_shot.masked_text import masked_text_ids
 from tidemask.tasks.zero_shot.text_tokens import check_largest_id
-
-_MASKS = ("[MASK]", "<mask>")
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +46,8 @@ def fill_masks(
     Args:
         model: an `AutoModelForMaskedLM`, on its device.
         tokenizer: of the model, with a mask token.
-        text: has at least one mask.
+        text: has at least one mask, written `[MASK]`, `<mask>` or as the tokenizer does. It is
+            encoded as running text is that has a word there.
         top: candidates for each mask, at least 1.
 
     Returns:
@@ -63,12 +61,10 @@ def fill_masks(
     if not 1 <= top <= vocab_size:
         raise UserError(f"top={top}. Expected a number in [1, {vocab_size}].")
     check_utf8(text, "text")
-    text = re.sub("|".join(map(re.escape, _MASKS)), lambda _: str(tokenizer.mask_token), text)
     frame = Frame.of(tokenizer)
     for note in frame.notes:
         logger.warning(note)
-    plain = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
-    ids = frame.around(plain["input_ids"])
+    ids = frame.around(masked_text_ids(tokenizer, text))
     limit = num_positions(model)
     if limit is not None and len(ids) > limit:
         raise UserError(

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
-from tidemask.corpus.tokenizing.frame import Frame, plain_backend
+from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.ordinary_text import ReservedIds, plain_backend
 from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.errors import UserError
 
@@ -135,9 +136,7 @@ class ScoringTokenizer:
         self._before, self._after = (
             np.array(ids, np.int32) for ids in (self.frame.before, self.frame.after)
         )
-        self._unknown_id = tokenizer.unk_token_id
-        special = {*tokenizer.all_special_ids, *self.frame.ids}
-        self._reserved = np.array(sorted(special - {self._unknown_id}), np.int32)
+        self._reserved = ReservedIds.of(tokenizer, self.frame.ids)
         self._backend = plain_backend(tokenizer)
         self._marks = mark_table(self._backend)
 
@@ -155,16 +154,9 @@ class ScoringTokenizer:
         return encoded
 
     def _tokens(self, text: str, encoding: Encoding) -> TextTokens:
-        inside = np.array(encoding.ids, np.int32)
+        inside = self._reserved.text_ids(encoding).astype(np.int32)
         offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
         starts, _ = claimed_spans(text, offsets[:, 0], offsets[:, 1], self._marks[inside])
-        if np.isin(inside, self._reserved).any():
-            if self._unknown_id is None:
-                raise UserError(
-                    f"text spells a special token, and the tokenizer has no unknown token: "
-                    f"{text[:60]!r}. Expected ordinary text. Take it out."
-                )
-            inside[np.isin(inside, self._reserved)] = self._unknown_id
         first = len(self._before)
         ids = np.concatenate([self._before, inside, self._after])
         return TextTokens(ids, first, first + _word_ends(text, starts, encoding.word_ids))
