@@ -39,7 +39,7 @@ class Evaluation:
 
     task: str
     checkpoint: str
-    metrics: dict[str, int | float | None]
+    metrics: dict[str, MetricValue]
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     main_metric: str | None = None
@@ -116,7 +116,7 @@ def read_metrics_of(run: RunDirectory, task: str, checkpoint: str) -> dict[str, 
     return finite_metrics(path, read_evaluation(run, path).metrics) if path.is_file() else None
 
 
-def finite_metrics(path: Path, metrics: Mapping[str, int | float | None]) -> dict[str, float]:
+def finite_metrics(path: Path, metrics: Mapping[str, MetricValue]) -> dict[str, float]:
     """The metrics of a file, if all of them are finite numbers.
 
     Raises:

@@ -18,7 +18,7 @@ from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside
 from tidemask.files.atomic import write_atomically
 from tidemask.files.claims import claimed_beside
 from tidemask.reading import read_json
-from tidemask.run_record import RunDirectory, finite_or_null
+from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
 from tidemask.system_errors import why_refused
 from tidemask.tasks.task import Measured, Task
 
@@ -217,7 +217,7 @@ class ResultStore:
         is_same = all(model.get(name, value) == value for name, value in self.model.items())
         return is_same and settings == self.settings
 
-    def _whole(self, path: Path, metrics: Mapping[str, int | float | None]) -> Mapping[str, float]:
+    def _whole(self, path: Path, metrics: Mapping[str, MetricValue]) -> Mapping[str, float]:
         """The metrics of a file, if they are finite and the main metric is among them.
 
         Raises:
@@ -232,7 +232,7 @@ class ResultStore:
 class _Trial:
     """The content of the file of a trial."""
 
-    metrics: dict[str, int | float | None]
+    metrics: dict[str, MetricValue]
     notes: tuple[str, ...]
     settings: dict[str, Any]
     model: dict[str, str]

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import yaml
 
 from tidemask.errors import UserError, one_line
-from tidemask.reading.text import MAX_SHOWN, place_in, read_text, shown
+from tidemask.reading.text import MAX_SHOWN, place_in, read_text, shown_json
 
 MAX_YAML_BYTES = 250_000
 """A longer document is refused: PyYAML takes seconds for it, and settings have a few thousand."""
@@ -139,7 +139,7 @@ def _mapping(events: _Events, depth: int) -> dict[str, Any]:
     while not isinstance(at := next(events), yaml.MappingEndEvent):
         key = _value(at, events, depth + 1)
         if not isinstance(key, str):
-            _refuse(at, f"the key {shown(key)} is not text. Quote it")
+            _refuse(at, f"the key {shown_json(key)} is not text. Quote it")
         if key in found:
             _refuse(at, f"the key {key} is already in line {lines[key]}. Keep one of them")
         lines[key], _ = _place(at)

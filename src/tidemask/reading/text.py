@@ -41,7 +41,10 @@ def place_in(text: str, position: int) -> tuple[int, int]:
     return len(before) + 1, len(last) + 1
 
 
-def shown(value: object) -> str:
-    """A value as JSON, not too long for a message."""
+def shown_json(value: object) -> str:
+    """A value that a file holds, as JSON, not too long for a message.
+
+    What callers give in Python is shown by `tidemask.settings.shown`.
+    """
     text = json.dumps(value, default=str)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from tidemask.errors import UserError, one_line
-from tidemask.reading.text import MAX_SHOWN, read_text, shown
+from tidemask.reading.text import MAX_SHOWN, read_text, shown_json
 
 _T = TypeVar("_T")
 
@@ -130,7 +130,7 @@ def _problems(error: ValidationError) -> str:
         elif one["type"] in ("json_invalid", "value_error"):
             found[f"{_reason(one['msg'])}."] = []
         else:
-            value = shown(one["input"])
+            value = shown_json(one["input"])
             expected = one["msg"].replace("Input should be ", "")
             found.setdefault(f"{field or 'content'}={value}.", []).append(expected)
     return " ".join(

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError, one_line
 from tidemask.files.atomic import append_whole, sync, write_atomically
-from tidemask.reading import parse_json
+from tidemask.reading import parse_json, shown_json
 from tidemask.run_record.names import PREDICTED_TOKENS, TOKENS_SEEN, WALL_SECONDS
-from tidemask.settings import shown
 from tidemask.system_errors import refusal
 
-MetricValue = int | float | str | None
+MetricValue = int | float | None
 """A scalar in a line of `metrics.jsonl`."""
 
 
@@ -45,6 +43,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 _WRONG_LINE = "Delete the line that is wrong."
+_MAX_INTEGER = 1 << 63
+_ALWAYS_NUMBERS = ("progress", TOKENS_SEEN, PREDICTED_TOKENS, WALL_SECONDS)
+"""What is a number wherever it is there, beside the step, which every line has."""
 
 
 def _record(line: bytes, where: str) -> dict[str, Any]:
@@ -53,59 +54,22 @@ def _record(line: bytes, where: str) -> dict[str, Any]:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"damaged {where}: {one_line(error)}. {_WRONG_LINE}") from error
-    record: dict[str, Any] | None
-    try:
-        record = json.loads(text, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError):
-        record = None
-    if record is None or not _is_sound(record):  # what is wrong takes longer to find out
-        parse_json(text, _MetricsLine, where, advice=_WRONG_LINE)
-        wrong = next((n for n, v in json.loads(text).items() if not _is_number_or_null(v)), "line")
-        raise UserError(
-            f"damaged {where}: {wrong}={shown(json.loads(text).get(wrong))}. "
-            f"Expected a number or null. {_WRONG_LINE}"
-        )
+    record = parse_json(text, dict[str, MetricValue], where, advice=_WRONG_LINE)
+    if "step" not in record:
+        raise UserError(f"damaged {where}: step is missing. {_WRONG_LINE}")
+    for name, value in record.items():
+        expected = ""
+        if name == "step" and (not isinstance(value, int) or value < 0):
+            expected = "an integer of at least 0"
+        elif value is None and name in _ALWAYS_NUMBERS:
+            expected = "a number"
+        elif isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+            expected = "a number below 2**63"
+        if expected:
+            raise UserError(
+                f"damaged {where}: {name}={shown_json(value)}. Expected {expected}. {_WRONG_LINE}"
+            )
     return record
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise ValueError("a key is there twice")
-    return record
-
-
-def _is_sound(record: Any) -> bool:
-    """Whether a line has a step and numbers, in what it always has and in all else."""
-    if not isinstance(record, dict) or not all(map(_is_number_or_null, record.values())):
-        return False
-    step = record.get("step")
-    always = (record.get(name, 0) for name in _ALWAYS_NUMBERS)
-    return isinstance(step, int) and step >= 0 and None not in always
-
-
-def _is_number_or_null(value: Any) -> bool:
-    if type(value) is int:
-        return abs(value) < 1 << 63
-    return value is None or (type(value) is float and math.isfinite(value))
-
-
-_ALWAYS_NUMBERS = ("progress", TOKENS_SEEN, PREDICTED_TOKENS, WALL_SECONDS)
-
-
-@dataclass(frozen=True)
-class _MetricsLine:
-    """What a line of metrics always has, or has as a number where it has it."""
-
-    step: int
-    progress: float = 0.0
-    tokens_seen: float = 0.0
-    predicted_tokens: float = 0.0
-    wall_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.step < 0:
-            raise ValueError(f"step={self.step}. Expected 0 or more")
 
 
 def finite_or_null(record: Mapping[str, MetricValue]) -> dict[str, MetricValue]:

@@ -18,8 +18,8 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.runs.initial_model import (
-    plan_again,
     plan_initial_model,
+    recorded_plan,
     with_absolute_paths,
 )
 from tidemask.system_errors import why_refused
@@ -109,7 +109,7 @@ def _planned(
         on_first_rank(lambda: verify_corpus(opened))
         plan = plan_initial_model(model, data, training)
     else:
-        plan = plan_again(model, existing)
+        plan = recorded_plan(model, existing)
     try:
         training = training.resolved(learning_rate=plan.learning_rate, precision=plan.precision)
     except ValueError as error:

@@ -141,7 +141,7 @@ def _precision(training: TrainingSettings, model_type: str) -> Precision:
     return on_first_rank(lambda: resolved_precision(training.precision, usual_device(), model_type))
 
 
-def plan_again(settings: ModelSettings, existing: RunConfig) -> Plan:
+def recorded_plan(settings: ModelSettings, existing: RunConfig) -> Plan:
     """The plan of a command that asks for a run that exists.
 
     The files that it started from may be gone: its checkpoints have all that it needs. It goes on

@@ -37,7 +37,7 @@ from tidemask.runs.creation import run_environment
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, overridden_paths
 from tidemask.runs.settings_check import run_identity
 from tidemask.training.arguments import LENGTHS, learning_rate_at
-from tidemask.training.checkpoint_files import find_resume_point, plan_again
+from tidemask.training.checkpoint_files import find_resume_point, replan_checkpoint
 from tidemask.training.checkpoint_state import CheckpointState
 from tidemask.training.distributed import join_launched_processes, on_first_rank
 from tidemask.training.resume_checks import check_request
@@ -88,7 +88,7 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
         run = RunDirectory(aside)
         copied = run.checkpoint(state.step)
         shutil.copytree(checkpoint, copied)
-        plan_again(copied, state, longer.training, run_identity(longer))
+        replan_checkpoint(copied, state, longer.training, run_identity(longer))
         _write_first_line(run, last_line, longer)
         # The batch stays that of the processes the finished run was made for.
         processes = state.global_batch_size // longer.training.sequences_per_step(1)

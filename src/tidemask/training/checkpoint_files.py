@@ -72,7 +72,7 @@ def seal(directory: Path, step: int) -> None:
     sync_tree(directory)
 
 
-def plan_again(
+def replan_checkpoint(
     checkpoint: Path, state: CheckpointState, settings: TrainingSettings, identity: dict[str, Any]
 ) -> None:
     """Make a copy of a checkpoint one of a run with another plan, and seal it.

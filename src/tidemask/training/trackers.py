@@ -105,9 +105,7 @@ def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list
 def reportable(record: Mapping[str, MetricValue]) -> dict[str, float]:
     """The numbers of a line of metrics that a tracker can draw."""
     return {
-        name: value
-        for name, value in record.items()
-        if isinstance(value, int | float) and math.isfinite(value)
+        name: value for name, value in record.items() if value is not None and math.isfinite(value)
     }
 
 

@@ -158,7 +158,7 @@ def test_squad_data_names_a_missing_field(tmp_path, field):
     [
         ({"version": "v2.0"}, "has no list data"),
         ({"data": [{"paragraphs": [{"context": CONTEXT}]}]}, r"data\[0\].paragraphs\[0\] has no"),
-        ({"data": [{"paragraphs": ["x"]}]}, r"data\[0\].paragraphs\[0\]='x'"),
+        ({"data": [{"paragraphs": ["x"]}]}, r"data\[0\].paragraphs\[0\]=.x."),
         ({"data": []}, "empty split"),
         (nested([row(0, answers=answers("lantern", 10))]), r"qas\[0\], question q0: answer_start"),
     ],

@@ -15,15 +15,13 @@ from typing import Any
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.reading import parse_json
+from tidemask.reading import parse_json, shown_json
 from tidemask.tasks.data import Example, TaskData, file_endings
 
 _OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
 """What the names of the official files contain, by version."""
 
 _JSON = file_endings(".json")
-_SHOWN = 60
-"""Maximum number of characters of a text that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def _items(parent: Any, field: str, place: str) -> Iterator[tuple[Mapping[str, A
     for number, child in enumerate(children):
         at_child = f"{place}{separator}{field}[{number}]"
         if not isinstance(child, dict):
-            raise UserError(f"not an object: {at_child}={_shown(child)}. Expected an object.")
+            raise UserError(f"not an object: {at_child}={shown_json(child)}. Expected an object.")
         yield child, at_child
 
 
@@ -193,8 +191,8 @@ def _answers(example: Example) -> tuple[list[str], list[int]]:
     )
     if not is_whole:
         raise UserError(
-            f"answers of another form: {example.place}: answers={_shown(answers)}. Expected text, "
-            "a list of strings, and answer_start, a list of as many whole numbers. Fix the row."
+            f"answers of another form: {example.place}: answers={shown_json(answers)}. Expected "
+            "text, a list of strings, and answer_start, a list of as many whole numbers. Fix the row."
         )
     return texts, starts
 
@@ -206,11 +204,6 @@ def _check_span(text: str, start: int, context: str, place: str) -> None:
     nearest = context.find(text) if text.strip() else -1
     where = f"first occurs at {nearest}" if nearest >= 0 else "does not occur in it"
     raise UserError(
-        f"answer not in its context: {place}: answer_start={start} is {_shown(found)}, not "
-        f"{_shown(text)}, which {where}. Expected characters counted from 0. Fix the row."
+        f"answer not in its context: {place}: answer_start={start} is {shown_json(found)}, not "
+        f"{shown_json(text)}, which {where}. Expected characters counted from 0. Fix the row."
     )
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
