@@ -192,7 +192,8 @@ def _answers(example: Example) -> tuple[list[str], list[int]]:
     if not is_whole:
         raise UserError(
             f"answers of another form: {example.place}: answers={shown_json(answers)}. Expected "
-            "text, a list of strings, and answer_start, a list of as many whole numbers. Fix the row."
+            "text, a list of strings, and answer_start, a list of as many whole numbers. Fix the "
+            "row."
         )
     return texts, starts
 
