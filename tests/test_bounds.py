@@ -20,10 +20,11 @@ import tidemask as package
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained, warm_command
 from tidemask.corpus.prepare import PrepareSettings
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import _check_files, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.pretrained import from_pretrained
 from tidemask.settings import Settings
+from tidemask.tasks.model_under_test import ModelUnderTest
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -249,3 +250,14 @@ def test_bounds_of_reading_end_at_what_is_not_a_file(
     assert done.returncode == 2, done.stderr + done.stdout
     assert done.stderr
     assert not (root / "out").exists()
+
+
+def test_bounds_let_long_files_of_others_be_read(tmp_path: Path) -> None:
+    """An index of half a million weights, and a configuration with as many added tokens."""
+    long = {"metadata": {"note": "a" * 51_000_000}, "weight_map": {"head": "one.safetensors"}}
+    index = tmp_path / "model.safetensors.index.json"
+    for path in (index, tmp_path / "tokenizer_config.json"):
+        path.write_text(json.dumps(long))
+    model = ModelUnderTest(directory=tmp_path, tokenizer_directory=tmp_path)
+    assert model._weight_files() == [index]
+    _check_files(tmp_path)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
-from tidemask.reading import read_json
+from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
 
 _ADVICE = "Delete the file and evaluate the run again."
@@ -58,7 +58,12 @@ def read_evaluation(run: RunDirectory, path: Path) -> Evaluation:
             result that another file should hold.
     """
     found = read_json(
-        path, Evaluation, what="evaluation", advice=_ADVICE, max_bytes=None, may_be_infinite=True
+        path,
+        Evaluation,
+        what="evaluation",
+        advice=_ADVICE,
+        max_bytes=ANY_LENGTH,
+        may_be_infinite=True,
     )
     expected = run.result(found.task, found.checkpoint, found.seed).name
     if path.name != expected:

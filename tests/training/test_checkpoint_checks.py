@@ -22,7 +22,7 @@ from small_runs import records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
 from tidemask.files.claims import claimed_beside
-from tidemask.reading.typed_json import MAX_JSON_BYTES, read_json
+from tidemask.reading import MAX_SEAL_BYTES, read_json
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
@@ -362,7 +362,7 @@ def test_checkpoint_with_losses_of_a_large_vocabulary_is_read(broken: RunDirecto
     losses = LearnedLosses(class_names=names, loss_sum=numbers, count=numbers)
     state = replace(read_state(place), vocabulary_loss=losses)
     write_state(place, state)
-    assert (place / STATE_FILE).stat().st_size > MAX_JSON_BYTES
+    assert (place / STATE_FILE).stat().st_size > MAX_SEAL_BYTES
     assert read_state(place) == state
 
 

@@ -17,7 +17,7 @@ from tidemask.errors import UserError
 from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside, write_evaluation
 from tidemask.files.atomic import write_atomically
 from tidemask.files.claims import claimed_beside
-from tidemask.reading import read_json
+from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
 from tidemask.system_errors import why_refused
 from tidemask.tasks.task import Measured, Task
@@ -186,7 +186,9 @@ class ResultStore:
         path = self._trial(seed, learning_rate)
 
         def read() -> Measured | None:
-            found = read_json(path, _Trial, what="evaluation", max_bytes=None, may_be_infinite=True)
+            found = read_json(
+                path, _Trial, what="evaluation", max_bytes=ANY_LENGTH, may_be_infinite=True
+            )
             if not self._matches(found.settings, found.model):
                 return None
             return Measured(self._whole(path, found.metrics), found.notes)

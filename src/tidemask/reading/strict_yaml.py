@@ -16,10 +16,9 @@ from typing import Any, NoReturn
 import yaml
 
 from tidemask.errors import UserError, one_line
+from tidemask.reading.bounds import MAX_YAML_BYTES
 from tidemask.reading.text import MAX_SHOWN, place_in, read_text, shown_json
 
-MAX_YAML_BYTES = 250_000
-"""A longer document is refused: PyYAML takes seconds for it, and settings have a few thousand."""
 _MAX_DEPTH = 50
 
 

@@ -23,7 +23,10 @@ def read_text(path: Path, max_bytes: int | None, complaint: str) -> str:
     except FileNotFoundError:
         raise UserError(f"no such file: {path}.") from None
     if max_bytes is not None and len(content) > max_bytes:
-        raise UserError(f"{complaint}: {path} has more than {max_bytes:,} bytes.")
+        raise UserError(
+            f"{complaint}: {path} has more than {max_bytes:,} bytes. "
+            "Expected no more in such a file. Name the right one, or shorten it."
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -16,17 +16,14 @@ from tidemask.reading.text import MAX_SHOWN, read_text, shown_json
 
 _T = TypeVar("_T")
 
-MAX_JSON_BYTES = 50_000_000
-"""A longer file is refused, unless the caller expects one: it may be a user's."""
-
 
 def read_json(
     path: Path,
     kind: type[_T],
     *,
+    max_bytes: int | None,
     what: str = "file",
     advice: str = "",
-    max_bytes: int | None = MAX_JSON_BYTES,
     may_be_infinite: bool = False,
 ) -> _T:
     """The content of a JSON file, which has the given type.
@@ -35,9 +32,9 @@ def read_json(
         path: the file.
         kind: such as a dataclass, a `TypedDict` or `dict[str, float]`; checked strictly, so that
             neither `"1"` nor `true` is a number. Fields that it does not name are not looked at.
+        max_bytes: a longer file is refused; one of `reading/bounds.py`.
         what: what a message calls the file.
         advice: the end of a message, what to do.
-        max_bytes: a longer file is refused; `None` for what we write ourselves at any length.
         may_be_infinite: whether NaN and Infinity, which are not JSON, are read as numbers.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from tidemask.errors import UserError, one_line
-from tidemask.reading import read_json, read_yaml
+from tidemask.reading import ANY_LENGTH, MAX_INDEX_BYTES, read_json, read_yaml
 from tidemask.settings import shown
 
 _CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
@@ -164,9 +164,13 @@ class RunDirectory:
         if not self.environment.is_file():
             return {}
         read_json(
-            self.environment, _Environment, what="environment", advice="Delete it.", max_bytes=None
+            self.environment,
+            _Environment,
+            what="environment",
+            advice="Delete it.",
+            max_bytes=ANY_LENGTH,
         )
-        return read_json(self.environment, dict[str, Any], max_bytes=None)
+        return read_json(self.environment, dict[str, Any], max_bytes=ANY_LENGTH)
 
 
 def _problem_with_model(model: Path) -> str:
@@ -175,7 +179,7 @@ def _problem_with_model(model: Path) -> str:
         return " is not a directory"
     weights = sorted(model.glob("*.safetensors"))
     if index := sorted(model.glob("*.safetensors.index.json")):
-        names = read_json(index[0], dict[str, Any]).get("weight_map", {})
+        names = read_json(index[0], dict[str, Any], max_bytes=MAX_INDEX_BYTES).get("weight_map", {})
         weights = [model / name for name in sorted(set(names.values()))]
     for path in (model / "config.json", model / "tokenizer.json", *weights):
         if not path.is_file() or path.stat().st_size == 0:

@@ -26,7 +26,7 @@ from tidemask.modeling.configuration import FAILURES, first_sentence, num_positi
 from tidemask.modeling.loading import check_finite, encoder_is_absent, load_model, quietly
 from tidemask.modeling.wrapped_weights import how_to_resize, load_unwrapped
 from tidemask.pretrained import from_config, from_pretrained
-from tidemask.reading import read_json
+from tidemask.reading import MAX_INDEX_BYTES, read_json
 from tidemask.system_errors import raise_out_of_memory
 
 _INDEX = "*.index.json"
@@ -168,8 +168,11 @@ class ModelUnderTest:
         """The weights in the directory, and those in others that an index of it names."""
         files = sorted(path for kind in _WEIGHTS for path in self.directory.glob(kind))
         for index in sorted(self.directory.glob(_INDEX)):
-            named = read_json(index, _WeightIndex, what="index of weights").weight_map.values()
-            files += [self.directory / name for name in sorted(set(named)) if Path(name).parts[1:]]
+            listed = read_json(
+                index, _WeightIndex, max_bytes=MAX_INDEX_BYTES, what="index of weights"
+            )
+            named = sorted(set(listed.weight_map.values()))
+            files += [self.directory / name for name in named if Path(name).parts[1:]]
         return [path for path in files if path.is_file()]
 
     def masked_lm(self, *, seed: int = 0) -> PreTrainedModel:

@@ -19,7 +19,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_N
 from transformers.trainer_pt_utils import safe_globals
 
 from tidemask.errors import UserError, one_line
-from tidemask.reading import parse_json, read_json
+from tidemask.reading import MAX_SEAL_BYTES, parse_json, read_json
 from tidemask.system_errors import errno_of, naming_place, raise_out_of_memory
 from tidemask.training.checkpoint_state import STATE_FILE, CheckpointState, read_state
 
@@ -98,7 +98,7 @@ def raise_what_passes(error: Exception) -> None:
 def sealed_step(directory: Path) -> int | None:
     """The step that a checkpoint says it is of, unread otherwise; `None` if it does not say."""
     try:
-        return read_json(directory / SEAL_FILE, Seal).step
+        return read_json(directory / SEAL_FILE, Seal, max_bytes=MAX_SEAL_BYTES).step
     except (UserError, OSError) as error:
         raise_what_passes(error)
         return None
@@ -132,7 +132,7 @@ def state_or_problem(directory: Path, step: int) -> CheckpointState | str:
 def _problem_with_files(directory: Path, step: int) -> str | None:
     if not (directory / SEAL_FILE).is_file():
         return f"{SEAL_FILE} is missing"
-    seal = read_json(directory / SEAL_FILE, Seal, what=SEAL_FILE)
+    seal = read_json(directory / SEAL_FILE, Seal, max_bytes=MAX_SEAL_BYTES, what=SEAL_FILE)
     for name in _NEEDED:
         if name not in seal.files:
             return f"{SEAL_FILE} does not list {name}"

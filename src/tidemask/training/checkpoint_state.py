@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.masking.class_loss import ClassLossState
-from tidemask.reading import read_json
+from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.training.logging_window import LoggingWindow
 
 STATE_FILE = "tidemask_state.json"
@@ -88,4 +88,4 @@ def read_state(directory: Path) -> CheckpointState:
         UserError: it is missing or damaged, or a field of it is of another type.
     """
     what = "state of the checkpoint"
-    return read_json(directory / STATE_FILE, CheckpointState, what=what, max_bytes=None)
+    return read_json(directory / STATE_FILE, CheckpointState, what=what, max_bytes=ANY_LENGTH)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tidemask.corpus.sources.documents import TextSource
 from tidemask.errors import UserError
-from tidemask.reading import read_json
+from tidemask.reading import ANY_LENGTH, read_json
 
 FORMAT_VERSION = 1
 """Version of the layout of a prepared corpus; a corpus of another version is not opened."""
@@ -114,13 +114,15 @@ def read_manifest(path: Path) -> Manifest:
             f"not a prepared corpus: {root} has no {path.name}. Expected a directory made by "
             "`tidemask prepare`. Prepare the text first."
         )
-    version = read_json(path, _Version, what=_WHAT, advice=_ADVICE, max_bytes=None).format_version
+    version = read_json(
+        path, _Version, what=_WHAT, advice=_ADVICE, max_bytes=ANY_LENGTH
+    ).format_version
     if version != FORMAT_VERSION:
         raise UserError(
             f"prepared corpus of another format: {root}, format_version={version}. "
             f"Expected {FORMAT_VERSION}. Prepare it again with this version of tidemask."
         )
-    return read_json(path, Manifest, what=_WHAT, advice=_ADVICE, max_bytes=None)
+    return read_json(path, Manifest, what=_WHAT, advice=_ADVICE, max_bytes=ANY_LENGTH)
 
 
 @dataclass(frozen=True)

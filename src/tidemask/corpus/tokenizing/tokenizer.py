@@ -24,7 +24,7 @@ from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError, one_line
 from tidemask.hub import local_directory
-from tidemask.reading import read_json
+from tidemask.reading import MAX_TOKENIZER_BYTES, read_json
 from tidemask.settings import shown
 from tidemask.system_errors import raise_out_of_memory
 
@@ -268,7 +268,13 @@ def _check_files(directory: Path) -> None:
     """
     configuration, backend = directory / "tokenizer_config.json", directory / "tokenizer.json"
     if configuration.is_file():
-        read_json(configuration, _Configuration, what="tokenizer configuration", advice=_ADVICE)
+        read_json(
+            configuration,
+            _Configuration,
+            max_bytes=MAX_TOKENIZER_BYTES,
+            what="tokenizer configuration",
+            advice=_ADVICE,
+        )
     if backend.is_file():
         try:
             Tokenizer.from_file(str(backend))
