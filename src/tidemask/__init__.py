@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tidemask.runs.pretraining import pretrain as pretrain
     from tidemask.runs.pretraining import resume as resume
     from tidemask.runs.preview import preview as preview
-    from tidemask.training.arguments import TrainingSettings as TrainingSettings
+    from tidemask.training.settings import TrainingSettings as TrainingSettings
     from tidemask.training.signals import Interrupted as Interrupted
     from tidemask.training.signals import StopRequest as StopRequest
     from tidemask.training.stock_trainer import StockTrainerMasking as StockTrainerMasking
@@ -72,7 +72,7 @@ _HOMES = {
     "StepKey": "tidemask.masking.noise",
     "StockTrainerMasking": "tidemask.training.stock_trainer",
     "StopRequest": "tidemask.training.signals",
-    "TrainingSettings": "tidemask.training.arguments",
+    "TrainingSettings": "tidemask.training.settings",
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.corruption",
     "class_loss_sums": "tidemask.masking.class_loss",

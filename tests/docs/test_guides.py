@@ -16,7 +16,7 @@ from places import ROOT
 from tidemask.runs.config import Recipe, read_settings
 from tidemask.tasks.classification.task import TextTask
 from tidemask.tasks.table import USER_TASKS, TaskSettings, UserTask, user_task
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.settings import TrainingSettings
 
 GUIDES_FOLDER = ROOT / "docs" / "guides"
 GUIDES = {name: (GUIDES_FOLDER / name).read_text(encoding="utf-8") for name in

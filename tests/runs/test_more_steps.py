@@ -24,7 +24,8 @@ from tidemask.runs.config import load_recipe
 from tidemask.runs.creation import new_or_same_run
 from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.train import train
-from tidemask.training.arguments import TrainingSettings, learning_rate_at
+from tidemask.training.learning_rate import learning_rate_at
+from tidemask.training.settings import TrainingSettings
 
 FLAT = (
     "training.lr_schedule=constant",

@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 
 from small_runs import records, same_weights, started, trained, trainer_of
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.settings import TrainingSettings
 
 QUIET = ("evaluation.every_steps=0", "training.logging_steps=1")
 

@@ -12,7 +12,7 @@ from small_runs import records, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.runs.config import load_recipe
 from tidemask.runs.train import train
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.settings import TrainingSettings
 
 STEPS, WARMUP, DECAY, PEAK = 20, 4, 6, 2e-3
 

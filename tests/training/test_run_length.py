@@ -17,8 +17,8 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.creation import new_run
 from tidemask.runs.train import train
-from tidemask.training.arguments import LENGTHS
 from tidemask.training.run_length import planned
+from tidemask.training.settings import LENGTHS
 
 WITHOUT_LENGTH = [setting for setting in TINY if "max_steps" not in setting]
 

@@ -28,7 +28,7 @@ from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, sti
 from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
-from tidemask.training.arguments import MAX_COUNT, TrainingSettings
+from tidemask.training.settings import MAX_COUNT, TrainingSettings
 
 _T = TypeVar("_T")
 

@@ -21,9 +21,9 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByFrequency
 from tidemask.runs.config import RunConfig
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
-from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import all_sum, rank_and_size
 from tidemask.training.run_length import planned
+from tidemask.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

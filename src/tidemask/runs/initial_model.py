@@ -24,12 +24,9 @@ from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_length, check_vocabulary, separator_of, training_module
-from tidemask.training.arguments import (
-    WARM_START_LEARNING_RATE,
-    TrainingSettings,
-    usual_learning_rate,
-)
 from tidemask.training.distributed import on_first_rank
+from tidemask.training.learning_rate import WARM_START_LEARNING_RATE, usual_learning_rate
+from tidemask.training.settings import TrainingSettings
 
 _NAMED = 3
 """Weights that a note names; the others are counted."""

@@ -36,11 +36,12 @@ from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import run_environment
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, overridden_paths
 from tidemask.runs.settings_check import run_identity
-from tidemask.training.arguments import LENGTHS, learning_rate_at
 from tidemask.training.checkpoint_files import find_resume_point, replan_checkpoint
 from tidemask.training.checkpoint_state import CheckpointState
 from tidemask.training.distributed import join_launched_processes, on_first_rank
+from tidemask.training.learning_rate import learning_rate_at
 from tidemask.training.resume_checks import check_request
+from tidemask.training.settings import LENGTHS
 
 _MAY_CHANGE = {*LENGTHS, *CHANGEABLE_SETTINGS, *WRITING_SETTINGS}
 

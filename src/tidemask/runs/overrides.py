@@ -19,7 +19,7 @@ from tidemask.reading import parse_yaml
 from tidemask.reading.text import MAX_SHOWN
 from tidemask.runs.config_problems import CHOICES
 from tidemask.settings import shown
-from tidemask.training.arguments import LENGTHS
+from tidemask.training.settings import LENGTHS
 
 _MAX_SECTIONS = 10
 """Settings lie in fewer sections within sections."""

@@ -21,7 +21,6 @@ from tidemask.errors import UserError
 from tidemask.files.atomic import follow_umask, sync, sync_tree
 from tidemask.files.claims import clear_unheld
 from tidemask.run_record import RunDirectory
-from tidemask.training.arguments import TrainingSettings
 from tidemask.training.checkpoint_checks import (
     SEAL_FILE,
     Seal,
@@ -31,6 +30,7 @@ from tidemask.training.checkpoint_checks import (
 )
 from tidemask.training.checkpoint_state import CheckpointState, write_state
 from tidemask.training.resume_checks import check_identity, other_settings
+from tidemask.training.settings import TrainingSettings
 
 _PLAN = ("max_steps", "logging_steps", "save_steps")
 """What the Trainer's state says of the plan, by the names of our settings."""

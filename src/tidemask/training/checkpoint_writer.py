@@ -14,9 +14,9 @@ import torch
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, force_metrics
 from tidemask.system_errors import refusal_of_writing
-from tidemask.training.arguments import TrainingSettings
 from tidemask.training.checkpoint_files import prune, publish, seal, staging_directory
 from tidemask.training.distributed import all_sum, rank_and_size
+from tidemask.training.settings import TrainingSettings
 
 
 class CheckpointWriter:

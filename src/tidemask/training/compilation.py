@@ -13,7 +13,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.linear_cross_entropy import check_cut_cross_entropy, cut_cross_entropy
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.processes import without_stop_signals
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.settings import TrainingSettings
 from tidemask.training.signals import Interrupted, StopRequest
 
 

@@ -23,7 +23,7 @@ from tidemask.masking.batch import HEAD_MULTIPLE, IGNORE_INDEX, Batch, MaskedBat
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.token_classes import NO_CLASS
-from tidemask.training.arguments import TrainingSettings
+from tidemask.training.settings import TrainingSettings
 
 
 class TokenCounts(NamedTuple):

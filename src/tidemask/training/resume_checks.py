@@ -11,8 +11,8 @@ from typing import Any
 from tidemask.errors import UserError
 from tidemask.masking.noise import NOISE_VERSION
 from tidemask.run_record import CHANGEABLE_SETTINGS
-from tidemask.training.arguments import TrainingSettings
 from tidemask.training.distributed import rank_and_size
+from tidemask.training.settings import TrainingSettings
 
 
 def identity_of(**sections: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from tidemask.errors import UserError
-from tidemask.training.arguments import MAX_COUNT, TrainingSettings
+from tidemask.training.settings import MAX_COUNT, TrainingSettings
 
 
 def planned(
@@ -29,7 +29,7 @@ def planned(
         UserError: more steps than can be counted, or fewer than the warm-up of the learning rate.
 
     Example:
-        >>> from tidemask.training.arguments import TrainingSettings
+        >>> from tidemask.training.settings import TrainingSettings
         >>> from tidemask.training.run_length import planned
         >>> settings = TrainingSettings(max_epochs=1.5)
         >>> planned(settings, num_rows=100, num_tokens=3200, global_batch_size=8).max_steps

@@ -31,15 +31,17 @@ from tidemask.processes import leave_signals_to_parent
 from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.settings import shown
-from tidemask.training.arguments import TrainingSettings, trainer_arguments, usual_learning_rate
+from tidemask.training.arguments import trainer_arguments
 from tidemask.training.checkpoint_state import CheckpointState, read_state, write_state
 from tidemask.training.checkpoint_writer import CheckpointWriter
 from tidemask.training.compilation import mark_changing, set_up_passes
 from tidemask.training.distributed import all_sum, on_device, on_every_rank, rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.graceful_stop import GracefulStopCallback
+from tidemask.training.learning_rate import usual_learning_rate
 from tidemask.training.masked_step import StepMasking, weighted_sum
 from tidemask.training.metrics_log import MetricsLog, PeriodicEvaluation, StepEndCallback
+from tidemask.training.settings import TrainingSettings
 from tidemask.training.sharding import mark_layers
 from tidemask.training.sharding_trainer import ShardingTrainer
 from tidemask.training.signals import Interrupted, StopRequest
