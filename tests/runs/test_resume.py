@@ -18,7 +18,8 @@ from small_runs import TINY, command, records, run_command, same_weights, stoppe
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.train import resume_notes, train
+from tidemask.runs.resume_notes import resume_notes
+from tidemask.runs.train import train
 from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with
 from tidemask.training.checkpoint_files import find_resume_point
 

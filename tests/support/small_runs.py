@@ -26,7 +26,8 @@ from tidemask.runs.config import load_recipe, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
 from tidemask.runs.creation import new_run
 from tidemask.runs.in_run_evaluation import InRunEvaluation
-from tidemask.runs.train import _build_trainer, train
+from tidemask.runs.run_trainer import build_trainer
+from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import ResumePoint
 from tidemask.training.signals import StopRequest
 from tidemask.training.trainer import MaskedLMTrainer
@@ -73,7 +74,7 @@ def trainer_of(run: RunDirectory) -> MaskedLMTrainer:
         callbacks=RunCallbacks(),
         stop_request=StopRequest(),
     )
-    return _build_trainer(run, config, data, evaluation, ResumePoint(0, None))
+    return build_trainer(run, config, data, evaluation, ResumePoint(0, None))
 
 
 def records(run: RunDirectory) -> list[dict[str, Any]]:
