@@ -19,8 +19,8 @@ import pytest
 import tidemask as package
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained, warm_command
-from tidemask.corpus.prepare import PrepareSettings
-from tidemask.corpus.tokenizing.tokenizer import _check_files, load_tokenizer
+from tidemask.corpus.settings import PrepareSettings
+from tidemask.corpus.tokenizing.loading import _check_files, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.pretrained import from_pretrained
 from tidemask.settings import Settings

@@ -17,7 +17,7 @@ from places import ROOT
 from privileges import readable_by_all, without_privileges
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.files.atomic import follow_umask
 from tidemask.modeling.loading import load_model

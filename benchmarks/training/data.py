@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.text import synthetic_language, words_of
-from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.modeling.settings import MODEL_SIZES
 

@@ -18,7 +18,8 @@ import tidemask
 from child_processes import HUNG_SECONDS, ended
 from tidemask import progress
 from tidemask.corpus import encoding
-from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.shards import SplitWriter
@@ -437,7 +438,8 @@ def test_prepare_settings_are_checked(changes, start):
 SCRIPT = """
 import signal, sys
 from tidemask.corpus import encoding
-from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import TextFiles
 
 def stop(number, frame):

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import tidemask as library
-from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document, TextFiles
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import newest_model
 from tidemask.files.paths import check_utf8, given_path

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from small_runs import started
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.modeling import precision

@@ -28,7 +28,7 @@ from small_runs import (
 from tidemask.cli.app import main
 from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory

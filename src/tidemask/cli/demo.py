@@ -88,7 +88,8 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
         UserError: `out` holds something else, or runs of another length; a run failed.
     """
     from tidemask.corpus.demo_text.documents import demo_documents
-    from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+    from tidemask.corpus.prepare import prepare_corpus
+    from tidemask.corpus.settings import PrepareSettings
     from tidemask.runs.comparison import compare
 
     _check_place(out, steps)

@@ -11,13 +11,13 @@ import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemask.corpus.encoding import encode_documents
+from tidemask.corpus.planning import planned_corpus
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import TextFiles, TextSource
-from tidemask.corpus.sources.few_documents import for_few_documents
-from tidemask.corpus.sources.splitting import Documents, Split, SplitPlan, plan_split
+from tidemask.corpus.sources.splitting import Documents, Split, SplitPlan
 from tidemask.corpus.store.corpus import (
     HELD_OUT,
     MANIFEST,
@@ -30,71 +30,19 @@ from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
 from tidemask.corpus.store.packing import EncodedDocument, RowLayout
 from tidemask.corpus.store.shards import SplitWriter
 from tidemask.corpus.tagging.taggers import load_tagger
-from tidemask.corpus.tokenizing.letter_case import case_note
-from tidemask.corpus.tokenizing.tokenizer import MAX_VOCAB_SIZE, CorpusTokenizer, load_tokenizer
-from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.files.atomic import check_new_directory, new_directory
 from tidemask.files.paths import PATHS, given_path, one_or_several
-from tidemask.processes import available_cores, max_workers
+from tidemask.processes import available_cores
 from tidemask.progress import NoteCallback, ProgressCallback, ignore, reported
 from tidemask.progress.display import ProgressDisplay, displayed
-from tidemask.settings import check_integer, check_share_below_one, shown
 from tidemask.system_errors import named_causes
 
 logger = logging.getLogger(__name__)
 
-READING, LEARNING, ENCODING = "reading text", "training tokenizer", "tagging and tokenizing"
-"""Names of the stages for the progress callback; each counts documents."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareSettings:
-    """How text becomes a corpus.
-
-    Raises:
-        UserError: a setting is outside its range.
-    """
-
-    tokenizer: str | None = None
-    """Directory or hub name of a fast tokenizer with mask and pad token; `None` trains one."""
-
-    vocab_size: int = 8192
-    """Maximum entries of a tokenizer that is trained, in [64, `MAX_VOCAB_SIZE`]. The default suits
-    one to a hundred million words: few rare entries, and a tiny model is not mostly embeddings."""
-
-    lowercase: bool = True
-    """Whether a tokenizer that is trained drops case and accents, as bert-base-uncased does."""
-
-    tagger: str = "textblob"
-    """Where token classes come from: "none", "textblob" or "spacy:NAME_OR_PATH"."""
-
-    sequence_length: int = 128
-    """Tokens of a row, special ones included, in [8, 65536]."""
-
-    held_out: float = 0.05
-    """Share of the documents in the held-out split, in [0, 1)."""
-
-    workers: int = field(default_factory=available_cores)
-    """Processes that tag and tokenise, 1 to `max_workers`. By default as many as there are
-    cores."""
-
-    def __post_init__(self) -> None:
-        try:
-            check_integer("vocab_size", self.vocab_size, minimum=64, below=MAX_VOCAB_SIZE + 1)
-            check_integer("workers", self.workers, minimum=1, below=max_workers() + 1)
-            check_share_below_one("held_out", self.held_out)
-        except ValueError as error:
-            raise UserError(f"setting outside its range: {error}") from error
-        length = self.sequence_length
-        if not isinstance(length, int) or not 8 <= length <= 65536:
-            raise UserError(
-                f"setting outside its range: sequence_length={shown(length)}. "
-                "Expected a number of tokens in [8, 65536]. 128 is usual."
-            )
-        if not isinstance(self.tagger, str):
-            raise UserError(f"no such tagger: tagger={shown(self.tagger)}. Expected its name.")
-
+ENCODING = "tagging and tokenizing"
+"""Name of the last stage for the progress callback, which counts documents."""
 
 _TO_SAVE_MEMORY = "Use fewer workers (--workers) or, for a tokenizer that is trained, less text."
 
@@ -202,18 +150,11 @@ def prepare_corpus(
     with new_directory(place, last=MANIFEST) as staged, _one_thread_per_process():
         tagger = load_tagger(settings.tagger)
         class_names = () if tagger is None else tuple(tagger.class_names)
-        documents, plan, tokenizer, notes = _planned(documents, settings, on_progress)
+        documents, plan, tokenizer, notes = planned_corpus(documents, settings, on_progress)
         for note in notes:
             on_note(note)
         tokenizer.save(staged / TOKENIZER)
-        layout = RowLayout(
-            sequence_length=settings.sequence_length,
-            vocab_size=tokenizer.vocab_size,
-            begin_id=tokenizer.begin_id,
-            end_id=tokenizer.end_id,
-            separator_id=tokenizer.frame.document_end,
-            pad_id=tokenizer.pad_id,
-        )
+        layout = _row_layout(tokenizer, settings.sequence_length)
         train = SplitWriter(staged / TRAIN, layout, class_names)
         held_out = SplitWriter(staged / HELD_OUT, layout, class_names)
         kept = reported(plan.kept(documents()), on_progress, ENCODING, plan.num_kept)
@@ -248,39 +189,15 @@ def prepare_corpus(
     return open_corpus(place)
 
 
-def _planned(
-    documents: Documents, settings: PrepareSettings, on_progress: ProgressCallback
-) -> tuple[Documents, SplitPlan, CorpusTokenizer, list[str]]:
-    """The documents, or the passages of a single one; the split of each; a tokenizer; and notes.
-
-    The tokenizer is the one that is named, or trained on the training split: its letters are
-    counted in the pass that decides about the documents.
-    """
-    loaded = None if settings.tokenizer is None else load_tokenizer(settings.tokenizer)
-    trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
-    splits = bytearray()
-    stream = reported(documents(), on_progress, READING, None)
-    for text, split in plan_split(stream, settings.held_out):
-        splits.append(split)
-        if loaded is None and split is Split.TRAIN:
-            trainer.count_letters(text)
-    planned = SplitPlan(bytes(splits))
-    documents, plan, notes = for_few_documents(documents, planned, settings.held_out)
-    plan.check(settings.held_out)
-    if loaded is not None:
-        case = case_note(loaded.tokenizer, str(settings.tokenizer))
-        return documents, plan, loaded, [*notes, *loaded.frame.notes, *([case] if case else [])]
-    if plan is not planned:
-        trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
-        for text in _training_texts(documents, plan):
-            trainer.count_letters(text)
-    texts = _training_texts(documents, plan)
-    tokenizer = trainer.train(reported(texts, on_progress, LEARNING, plan.count(Split.TRAIN)))
-    return documents, plan, tokenizer, notes
-
-
-def _training_texts(documents: Documents, plan: SplitPlan) -> Iterator[str]:
-    return (text for text, split in plan.kept(documents()) if split is Split.TRAIN)
+def _row_layout(tokenizer: CorpusTokenizer, sequence_length: int) -> RowLayout:
+    return RowLayout(
+        sequence_length=sequence_length,
+        vocab_size=tokenizer.vocab_size,
+        begin_id=tokenizer.begin_id,
+        end_id=tokenizer.end_id,
+        separator_id=tokenizer.frame.document_end,
+        pad_id=tokenizer.pad_id,
+    )
 
 
 def _write_rows(

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
 from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_corpus
 from tidemask.corpus.store.split import CorpusSplit
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.masking.corruption import Vocabulary

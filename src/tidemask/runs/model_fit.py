@@ -6,7 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.modeling.configuration import missing_positions

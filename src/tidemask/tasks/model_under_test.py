@@ -20,7 +20,8 @@ from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel, PreT
 
 from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.corpus.tokenizing.letter_case import case_note
-from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
 from tidemask.modeling.loading import check_finite, encoder_is_absent, load_model, quietly

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prose import sentence
-from tidemask.corpus.prepare import PrepareSettings, prepare_corpus
+from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document, count_words
 from tidemask.corpus.sources.few_documents import (
     MIN_WORDS,
@@ -24,7 +25,7 @@ from tidemask.corpus.sources.few_documents import (
 )
 from tidemask.corpus.sources.splitting import Split, SplitPlan, plan_split
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 
 
 def _without_space(text: str) -> str:

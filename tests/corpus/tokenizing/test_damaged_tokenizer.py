@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tidemask.corpus.tokenizing.tokenizer import load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 
 OTHER_VALUES = [None, [], {}, "x", 3, 1e9, float("nan"), True, [{}], -1]

@@ -25,7 +25,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.tokenizing.wordpiece import SPECIAL_TOKENS
 from tidemask.errors import UserError
 from trained_tokenizer import train_tokenizer

@@ -16,7 +16,8 @@ import pyarrow as pa
 from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
 from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.store.split import CorpusSplit, check_file
-from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, load_tokenizer
+from tidemask.corpus.tokenizing.loading import load_tokenizer
+from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.files.notes import FileNote
 from tidemask.files.paths import check_plain_files, given_path

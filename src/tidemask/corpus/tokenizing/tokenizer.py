@@ -1,7 +1,7 @@
-"""Tokenizers: load one, save it; and texts to ids, character offsets and word starts.
+"""A tokenizer as preparation uses it, and texts to ids, character offsets and word starts.
 
-The only part of the corpus that knows `transformers`, which is imported where it is needed: worker
-processes encode with `tokenizers` alone. Training is in `wordpiece.py`.
+Worker processes encode with `tokenizers` alone, without `transformers`. Loading is in `loading.py`,
+training in `wordpiece.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +22,14 @@ from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.corpus.tokenizing.ordinary_text import ReservedIds
 from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
-from tidemask.errors import UserError, one_line
-from tidemask.hub import local_directory
-from tidemask.reading import MAX_TOKENIZER_BYTES, read_json
-from tidemask.settings import shown
-from tidemask.system_errors import raise_out_of_memory
+from tidemask.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_ADVICE = "Restore the file, or use another tokenizer."
-
 
 _NAMES = ("mask", "pad", "unk", "cls", "sep", "bos", "eos")
 """What transformers calls special tokens, each followed by `_token` in `tokenizer_config.json`."""
-
-MAX_VOCAB_SIZE = 1 << 22
-"""Entries of a tokenizer; four times as many as the largest that was published for an encoder."""
 
 
 @dataclass(frozen=True)
@@ -192,93 +183,3 @@ def _only(ids: tuple[int, ...], where: str) -> int | None:
             "the post_processor of its tokenizer.json."
         )
     return ids[0] if ids else None
-
-
-def load_tokenizer(name: str | Path) -> CorpusTokenizer:
-    """The tokenizer in a local directory, which a `Path` always is, or of a model on the hub.
-
-    Raises:
-        UserError: there is none, it is not a fast one, or it has no mask or no pad token.
-    """
-    tokenizer = _load(name)
-    if not getattr(tokenizer, "is_fast", False):
-        raise UserError(
-            f"not a fast tokenizer: {name} ({type(tokenizer).__name__}). Expected one with a "
-            "tokenizer.json, for character offsets. Convert it, or use another."
-        )
-    longest = tokenizer.model_max_length
-    if not isinstance(longest, int) or longest < 1:
-        raise UserError(
-            f"damaged tokenizer: {name}: model_max_length={shown(longest)} in its "
-            "tokenizer_config.json. Expected a number of tokens. " + _ADVICE
-        )
-    for kind in ("mask", "pad"):
-        if getattr(tokenizer, f"{kind}_token_id") is None:
-            raise UserError(
-                f"tokenizer without {kind} token: {name}. Expected a {kind}_token in its "
-                "tokenizer_config.json. Add one, or use the tokenizer of a masked language model."
-            )
-    loaded = CorpusTokenizer(tokenizer)
-    if loaded.vocab_size > MAX_VOCAB_SIZE:
-        raise UserError(
-            f"vocabulary too large: {name} has an entry of id {loaded.vocab_size - 1}. Expected "
-            f"ids below {MAX_VOCAB_SIZE}. Number its entries from 0, or use another."
-        )
-    return loaded
-
-
-def _load(name: str | Path) -> Any:  # whatever class the directory names
-    from transformers import AutoTokenizer
-
-    from tidemask.pretrained import from_pretrained
-
-    directory = name if isinstance(name, Path) else _named_directory(name)
-    try:
-        return from_pretrained(AutoTokenizer, directory or name)
-    except UserError:
-        raise
-    except Exception as error:  # that of tokenizers is no narrower; others follow from a wrong type
-        raise_out_of_memory(error)
-        if directory is not None:
-            _check_files(Path(directory))
-        raise UserError(
-            f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "
-            "tokenizer.json, or the name of a model on the hub. Check the spelling, or train one."
-        ) from error
-
-
-def _named_directory(name: str) -> Path | None:
-    return local_directory(name, expected="a tokenizer: a directory with a tokenizer.json")
-
-
-@dataclass(frozen=True)
-class _Configuration:
-    """What transformers takes for granted of a `tokenizer_config.json`."""
-
-    tokenizer_class: str | None = None
-    model_max_length: int | None = None
-    added_tokens_decoder: dict[str, Any] | None = None
-
-
-def _check_files(directory: Path) -> None:
-    """Name the file of a tokenizer that is damaged, and what is wrong in it.
-
-    Raises:
-        UserError: one is.
-    """
-    configuration, backend = directory / "tokenizer_config.json", directory / "tokenizer.json"
-    if configuration.is_file():
-        read_json(
-            configuration,
-            _Configuration,
-            max_bytes=MAX_TOKENIZER_BYTES,
-            what="tokenizer configuration",
-            advice=_ADVICE,
-        )
-    if backend.is_file():
-        try:
-            Tokenizer.from_file(str(backend))
-        except Exception as error:  # tokenizers raises no narrower one
-            raise UserError(
-                f"damaged tokenizer: {backend}: {one_line(error, longest=100)}. {_ADVICE}"
-            ) from error
