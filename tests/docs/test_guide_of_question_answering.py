@@ -11,7 +11,7 @@ import yaml
 
 from documented_commands import check_command
 from places import ROOT
-from tidemask.runs.config import load_settings
+from tidemask.runs.settings_reading import load_settings
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.squad.data import SquadData
 from tidemask.tasks.squad.score import score_v2

@@ -13,7 +13,8 @@ import yaml
 
 from documented_commands import check_command
 from places import ROOT
-from tidemask.runs.config import Recipe, read_settings
+from tidemask.runs.config import Recipe
+from tidemask.runs.settings_reading import read_settings
 from tidemask.tasks.classification.task import TextTask
 from tidemask.tasks.table import USER_TASKS, TaskSettings, UserTask, user_task
 from tidemask.training.settings import TrainingSettings

@@ -23,8 +23,9 @@ from child_processes import HUNG_SECONDS, ended, wait_until
 from prose import sentence
 from small_runs import command, trained
 from tidemask.errors import UserError
-from tidemask.evaluation.evaluate import _output_directories, evaluate
+from tidemask.evaluation.evaluate import evaluate
 from tidemask.evaluation.jobs import Job, JobResult, data_problem
+from tidemask.evaluation.planning import output_directories
 from tidemask.progress.display import ProgressDisplay
 from tidemask.run_record import RunDirectory
 from tidemask.tasks.table import TASKS, TaskDataLocations, TaskSettings
@@ -431,7 +432,7 @@ def test_evaluating_saves_results_of_a_model_within_out_whatever_its_path(
     (tmp_path / "first" / "inside").mkdir()
     shutil.copytree(run.model, tmp_path / "second")
     monkeypatch.chdir(tmp_path / "first" / "inside")
-    outs = _output_directories(["..", "../../second/."], tmp_path / "out")
+    outs = output_directories(["..", "../../second/."], tmp_path / "out")
     assert outs == {"..": tmp_path / "out/first", "../../second/.": tmp_path / "out/second"}
 
 

@@ -8,7 +8,8 @@ import shlex
 from typer.main import get_command
 
 from tidemask.cli import app as cli
-from tidemask.runs.config import load_recipe, load_settings
+from tidemask.runs.config import load_recipe
+from tidemask.runs.settings_reading import load_settings
 from tidemask.tasks.table import TaskSettings
 
 

@@ -6,45 +6,37 @@ lose the others, and what is finished is saved when the evaluation is interrupte
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from tidemask.errors import UserError, did_you_mean
-from tidemask.evaluation.held_out_tasks import CORPUS_TASKS, HeldOutText
+from tidemask.evaluation.held_out_tasks import CORPUS_TASKS
 from tidemask.evaluation.jobs import TO_SAVE_MEMORY, Job, JobResult, data_problem
 from tidemask.evaluation.parallel import run_jobs_in_parallel
+from tidemask.evaluation.planning import jobs_of, named_tasks, output_directories
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
-from tidemask.evaluation.targets import Target, target_of
-from tidemask.files.paths import PATHS, given_path, named, one_or_several
+from tidemask.evaluation.targets import target_of
+from tidemask.files.paths import PATHS, given_path, one_or_several
 from tidemask.modeling.precision import usual_device
-from tidemask.modeling.settings import ModelSettings
 from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
-from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
-from tidemask.runs.config import load_settings, read_settings
+from tidemask.run_record import HELD_OUT_TASK
 from tidemask.runs.overrides import Overrides
+from tidemask.runs.settings_reading import load_settings
 from tidemask.settings import check_integer, shown
 from tidemask.system_errors import named_causes
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
 from tidemask.tasks.table import (
     ALIASES,
     GROUPS,
     TASKS,
-    USER_TASKS,
     TaskDataLocations,
     TaskSettings,
     expanded,
-    is_file,
-    user_task,
 )
-from tidemask.tasks.task import Task, TaskWithData
-
-_NOT_OF_RANDOM = (HELD_OUT_TASK,)
-"""Tasks that random weights skip: their loss is about the logarithm of the vocabulary's size."""
+from tidemask.tasks.task import TaskWithData
 
 
 @named_causes(TO_SAVE_MEMORY)
@@ -106,10 +98,7 @@ def evaluate(
     if not isinstance(checkpoints, str):
         steps = one_or_several(checkpoints, "checkpoints", (int, str), "steps, `all` or `final`")
         checkpoints = ",".join(map(str, steps))
-    try:
-        jobs = check_integer("jobs", jobs, minimum=0, below=max_workers() + 1)
-    except ValueError as error:
-        raise UserError(f"number of processes outside its range: {error}") from error
+    num_processes = _num_processes(jobs)
     if not isinstance(task_data or {}, Mapping):
         raise UserError(f"no data of tasks: task_data={shown(task_data)}. Expected paths by task.")
     names = [str(target) for target in one_or_several(targets, "targets", PATHS, "runs or models")]
@@ -120,8 +109,8 @@ def evaluate(
     _check_arguments(names, locations)
     settings = load_settings(TaskSettings, overrides, "the settings of the tasks")
     task_names = expanded(tasks, locations, list(CORPUS_TASKS))
-    shared = _tasks(task_names, settings, locations)
-    outs = _output_directories(names, None if out is None else given_path(out, "out"))
+    shared = named_tasks(task_names, settings, locations)
+    outs = output_directories(names, None if out is None else given_path(out, "out"))
     resolved = [
         target_of(
             name,
@@ -135,7 +124,7 @@ def evaluate(
     planned = [shared.get(name) or name for name in task_names]
     corpus = None if data is None else given_path(data, "data")
     planned_jobs = [
-        job for target in resolved for job in _jobs(target, planned, corpus, settings, tasks)
+        job for target in resolved for job in jobs_of(target, planned, corpus, settings, tasks)
     ]
     if not planned_jobs:
         raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
@@ -146,7 +135,14 @@ def evaluate(
                 f"What is measured on the text of {corpus} is shown and not saved: results of "
                 f"{', '.join(own)} stay those on the corpus of the run."
             )
-        return _run(planned_jobs, shared.values(), jobs, display)
+        return _run(planned_jobs, shared.values(), num_processes, display)
+
+
+def _num_processes(jobs: object) -> int:
+    try:
+        return check_integer("jobs", jobs, minimum=0, below=max_workers() + 1)
+    except ValueError as error:
+        raise UserError(f"number of processes outside its range: {error}") from error
 
 
 def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> None:
@@ -206,106 +202,3 @@ def _run(
     if num_processes > 1:
         return run_jobs_in_parallel(jobs, num_processes, progress)
     return list(run_jobs(jobs, progress))
-
-
-def _jobs(
-    target: Target,
-    tasks: Sequence[Task | str],
-    corpus: Path | None,
-    settings: TaskSettings,
-    named: Sequence[str],
-) -> Iterator[Job]:
-    """The jobs of a target, task by task, so that models share what is made of a task's data.
-
-    A task on held-out text stands here as its name, for its text depends on the target.
-    """
-    for task_or_name in tasks:
-        record, task = target.record, task_or_name
-        if isinstance(task, str):
-            if target.config is None and corpus is None and task not in named:
-                continue  # `all` means what can be measured
-            task = _corpus_task(task, target, corpus, settings)
-            if corpus is not None and target.config is not None:
-                record = None  # the run's own result stays
-        for checkpoint, model_under_test in target.models:
-            if checkpoint != RANDOM or task.name not in _NOT_OF_RANDOM:
-                yield Job(
-                    target=target.name,
-                    record=record,
-                    checkpoint=checkpoint,
-                    model_under_test=model_under_test,
-                    task=task,
-                )
-
-
-def _tasks(
-    names: Sequence[str], settings: TaskSettings, locations: TaskDataLocations
-) -> dict[str, TaskWithData]:
-    """The tasks that need no corpus, by what the caller calls them.
-
-    Raises:
-        UserError: a file of one's own task is wrong, or two tasks have one name.
-    """
-    made: dict[str, TaskWithData] = {}
-    origins: dict[str, str] = {}
-    for name in names:
-        if name in CORPUS_TASKS:
-            continue
-        task = _task(name, settings, locations)
-        reserved = is_file(name) and (task.name in TASKS or task.name in CORPUS_TASKS)
-        if reserved or task.name in origins:
-            raise UserError(
-                f"name of another task: {name} calls its task {task.name}, as "
-                f"{origins.get(task.name, 'tidemask')} does. Give it a name of its own."
-            )
-        made[name], origins[task.name] = task, name
-    return made
-
-
-def _task(name: str, settings: TaskSettings, locations: TaskDataLocations) -> TaskWithData:
-    if not is_file(name):
-        return TASKS[name](name, settings, locations)
-    path = given_path(name, "tasks")
-    shared = {"fine_tuning": dataclasses.asdict(settings.fine_tuning)}
-    return user_task(read_settings(USER_TASKS, path, shared), path.parent)
-
-
-def _output_directories(targets: Sequence[str], out: Path | None) -> dict[str, Path]:
-    """Where results of models that are not runs are saved: in `out`, one directory each if several.
-
-    Raises:
-        UserError: two of them have the same last part of their names.
-    """
-    if out is None:
-        return {}
-    models = [
-        name for name in targets if not RunDirectory(given_path(name, "target")).config.is_file()
-    ]
-    if len(models) == 1:
-        return {models[0]: out}
-    directories = {name: out / named(given_path(name, "target")).name for name in models}
-    if len(set(directories.values())) < len(directories):
-        raise UserError(
-            f"models of one name: {', '.join(models)}. "
-            "Measure them one at a time, each with a directory `out` (--out) of its own."
-        )
-    return directories
-
-
-def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskSettings) -> Task:
-    config = target.config
-    held_out = HeldOutSettings() if config is None else config.evaluation
-    model = ModelSettings() if config is None else config.model
-    if corpus is not None:
-        text = HeldOutText(corpus=corpus, model=model)
-    elif config is not None:
-        own = config.corpus
-        text = HeldOutText(
-            corpus=given_path(own.path, "corpus.path"), model=model, fingerprint=own.fingerprint
-        )
-    else:
-        raise UserError(
-            f"no text to evaluate on: {target.name} is a model, not a run. "
-            "Name a prepared corpus as `data` (--data)."
-        )
-    return CORPUS_TASKS[name](text, held_out, settings)

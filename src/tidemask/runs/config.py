@@ -1,7 +1,7 @@
-"""The configuration of a run: the components' settings collected, loaded, overridden and checked.
+"""The configuration of a run and its recipe: the components' settings, collected.
 
 The settings have defaults; a recipe overrides them, and `section.field=value` overrides the
-recipe. All problems of a configuration are reported together, each with its dotted path.
+recipe.
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.files.paths import check_plain_files, given_path
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
-from tidemask.runs.config_problems import described
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, still_set
+from tidemask.runs.settings_reading import checked_settings
 from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
@@ -157,7 +154,7 @@ def _check_own_overrides(recipe: Recipe) -> None:
     """Refuse a recipe made in Python that lists overrides and does not have what they say."""
     raw = _plain(recipe)
     apply_overrides(Recipe, raw, recipe.overrides)
-    if _checked(Recipe, raw, f"recipe {recipe.name}") != recipe:
+    if checked_settings(Recipe, raw, f"recipe {recipe.name}") != recipe:
         raise UserError(
             f"recipe {recipe.name} has other settings than it lists: overrides="
             f"{shown(recipe.overrides)}. Give it to `load_recipe` with overrides, which applies "
@@ -173,7 +170,7 @@ def read_run_config(path: Path) -> RunConfig:
             the directory of the run is a pipe or a device.
     """
     check_plain_files(path.parent)
-    return _checked(RunConfig, read_yaml(path), str(path))
+    return checked_settings(RunConfig, read_yaml(path), str(path))
 
 
 def with_overrides(config: RunConfig, overrides: Overrides, origin: str) -> RunConfig:
@@ -188,50 +185,6 @@ def with_overrides(config: RunConfig, overrides: Overrides, origin: str) -> RunC
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
     return _overridden(RunConfig, _plain(config), overrides, origin)
-
-
-def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
-    """Settings of any kind, with overrides applied over their defaults.
-
-    Args:
-        kind: a dataclass of settings.
-        overrides: settings over the defaults.
-        origin: what a message calls them.
-
-    Raises:
-        UserError: unknown keys, wrong types or values outside their range, all named together.
-    """
-    raw: dict[str, Any] = {}
-    apply_overrides(kind, raw, as_settings(overrides))
-    return _checked(kind, raw, origin)
-
-
-def read_settings(
-    kinds: Mapping[str, type[_T]],
-    path: Path,
-    defaults: Mapping[str, Mapping[str, Any]] | None = None,
-) -> _T:
-    """Settings from a YAML file, of one of several kinds that its field `kind` tells apart.
-
-    Args:
-        kinds: by the value of that field; the first where it is missing.
-        path: the file.
-        defaults: by section, what its fields are where the file does not say.
-
-    Raises:
-        UserError: the file is missing, damaged, or holds settings that are wrong.
-    """
-    raw = read_yaml(path)
-    for section, fields in (defaults or {}).items():
-        own = raw.get(section)
-        if own is None or isinstance(own, dict):
-            raw[section] = {**fields, **(own or {})}
-    name = raw.get("kind", next(iter(kinds)))
-    if not isinstance(name, str) or name not in kinds:
-        raise UserError(
-            f"wrong configuration in {path}: kind={name}. Expected one of {', '.join(kinds)}."
-        )
-    return _checked(kinds[name], raw, str(path))
 
 
 def to_yaml(config: Recipe | RunConfig) -> str:
@@ -261,12 +214,6 @@ def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
     return {"name": name, **parse_yaml(text, f"recipe: {name}")}, f"recipe {name}"
 
 
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """The validator of a class of settings; building one takes longer than validating with it."""
-    return TypeAdapter(kind)
-
-
 def _overridden(kind: type[_T], raw: dict[str, Any], overrides: Overrides, origin: str) -> _T:
     """Settings with overrides over them, which lists these beside those of its own that hold."""
     settings, before = as_settings(overrides), copy.deepcopy(raw)
@@ -274,17 +221,4 @@ def _overridden(kind: type[_T], raw: dict[str, Any], overrides: Overrides, origi
     own = before.get("overrides", [])
     if own == _own_overrides(before):
         raw["overrides"] = [*still_set(kind, own, before, raw), *settings]
-    return _checked(kind, raw, origin)
-
-
-def _checked(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
-    try:
-        plain = json.dumps(raw, default=str)
-    except ValueError as error:
-        raise UserError(f"wrong configuration in {origin}: {error}.") from error
-    try:
-        checked: _T = _adapter(kind).validate_json(plain, strict=True)  # type: ignore[arg-type]
-    except ValidationError as error:
-        problems = " ".join(described(kind, raw, error.errors()))
-        raise UserError(f"wrong configuration in {origin}: {problems}") from error
-    return checked
+    return checked_settings(kind, raw, origin)

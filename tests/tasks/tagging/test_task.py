@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from places import ROOT
 from tidemask.errors import UserError
 from tidemask.progress import ignore
-from tidemask.runs.config import read_settings
+from tidemask.runs.settings_reading import read_settings
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.fine_tuning import FineTuneSettings
