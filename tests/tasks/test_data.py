@@ -13,7 +13,8 @@ import pytest
 from small_tasks import rows, write_rows
 from tidemask.errors import UserError
 from tidemask.tasks.classification.features import TextTaskSettings, label_number
-from tidemask.tasks.data import Example, TaskData, split_by_group
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.examples import Example, split_by_group
 
 
 def _data(directory: Path) -> TaskData:

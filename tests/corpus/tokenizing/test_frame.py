@@ -22,7 +22,7 @@ from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.tasks.classification.features import TextTaskSettings, text_features
-from tidemask.tasks.data import Example
+from tidemask.tasks.examples import Example
 from tidemask.tasks.squad.data import Question
 from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
 from tidemask.tasks.tagging.features import TaggingFeatures, WordTokenizer

@@ -22,7 +22,7 @@ from tidemask.progress import ignore
 from tidemask.run_record import GLUE_TASKS
 from tidemask.tasks.classification.features import TextTaskSettings, text_features
 from tidemask.tasks.classification.glue import GLUE
-from tidemask.tasks.data import Example, fixed_subset
+from tidemask.tasks.examples import Example, fixed_subset
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import predict

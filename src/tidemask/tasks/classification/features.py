@@ -13,7 +13,7 @@ from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.settings import Settings
-from tidemask.tasks.data import Example
+from tidemask.tasks.examples import Example
 from tidemask.tasks.metrics import CLASSIFICATION, REGRESSION, check_metrics
 from tidemask.tasks.predicting import Feature
 from tidemask.tasks.task import check_name

@@ -14,7 +14,8 @@ from tidemask.tasks.classification.features import (
     label_value,
     text_features,
 )
-from tidemask.tasks.data import Example, TaskData, fixed_subset, split_by_group
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.examples import Example, fixed_subset, split_by_group
 from tidemask.tasks.fine_tuned_task import METRIC_PREFIXES, FineTunedTask, TaskFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.metrics import compute_metrics

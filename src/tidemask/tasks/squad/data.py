@@ -16,7 +16,8 @@ from typing import Any
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
 from tidemask.reading import parse_json, shown_json
-from tidemask.tasks.data import Example, TaskData, file_endings
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.examples import Example, file_endings
 
 _OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
 """What the names of the official files contain, by version."""

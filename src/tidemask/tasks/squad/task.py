@@ -12,7 +12,8 @@ from typing import Any
 from transformers import AutoModelForQuestionAnswering
 
 from tidemask.settings import MAX_BATCH, Settings, check_integer
-from tidemask.tasks.data import TaskData, fixed_subset
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.examples import fixed_subset
 from tidemask.tasks.fine_tuned_task import FineTunedTask, TaskFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.settings import Settings
-from tidemask.tasks.data import COMPRESSED, TaskData, json_lines
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.examples import COMPRESSED, json_lines
 from tidemask.tasks.tagging.columns import COLUMN_ENDINGS, Column, read_columns
 from tidemask.tasks.tagging.records import read_records, tag_names
 from tidemask.tasks.tagging.sentences import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.tasks.data import Example
+from tidemask.tasks.examples import Example
 from tidemask.tasks.tagging.sentences import TaggedSentence, check_word
 
 TAG_FIELDS: tuple[str, ...] = ("ner_tags", "tags", "upos", "pos_tags", "labels")

@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from tidemask.errors import UserError
-from tidemask.tasks.data import TaskData, fixed_subset
+from tidemask.tasks.data import TaskData
+from tidemask.tasks.examples import fixed_subset
 from tidemask.tasks.fine_tuned_task import FineTunedTask, TaskFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest

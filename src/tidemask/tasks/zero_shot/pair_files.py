@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.tasks.data import JSON_LINES, json_lines
+from tidemask.tasks.examples import JSON_LINES, json_lines
 from tidemask.tasks.zero_shot.pair_tables import NAMES, TABLES, has_quotes, pair_columns, table_rows
 
 _PHENOMENA_OF_THE_PAPER = {"s-selection": "argument_structure"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tidemask.corpus.sources.decoding import read_lines
 from tidemask.errors import UserError
-from tidemask.tasks.data import file_endings
+from tidemask.tasks.examples import file_endings
 
 NAMES = ("sentence_good", "sentence_bad")
 """Names of the columns of a table without a heading."""
