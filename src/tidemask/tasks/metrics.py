@@ -59,7 +59,12 @@ def _of_classes(function: str, **options: Any) -> _Metric:
     """A function of scikit-learn, which is imported when it is called."""
 
     def metric(truth: Labels, predicted: Labels) -> float:
-        return float(getattr(_imported("sklearn.metrics"), function)(truth, predicted, **options))
+        try:
+            metrics = import_module("sklearn.metrics")
+        except ImportError as error:
+            what = "scoring a downstream task"
+            raise missing_package(what, "scikit-learn", extra="eval") from error
+        return float(getattr(metrics, function)(truth, predicted, **options))
 
     return metric
 
@@ -68,18 +73,10 @@ def _of_scores(function: str) -> _Metric:
     """A correlation of SciPy, which is imported when it is called."""
 
     def metric(truth: Labels, predicted: Labels) -> float:
-        correlation = getattr(_imported("scipy.stats"), function)
+        correlation = getattr(import_module("scipy.stats"), function)
         return float(correlation(truth.astype(np.float64), predicted).statistic)
 
     return metric
-
-
-def _imported(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        package = "scipy" if module.startswith("scipy") else "scikit-learn"
-        raise missing_package("scoring a downstream task", package, extra="eval") from error
 
 
 CLASSIFICATION: Mapping[str, _Metric] = {

@@ -1,0 +1,46 @@
+"""Intervals hold the truth as often as they say, where their assumptions hold: by simulation.
+
+`benchmarks/statistics/coverage.py` makes up the runs, and measures where they do not.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.statistics.coverage import normal, over_items, over_seeds, to_match
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "paired", "ratio"),
+    [((3, 3), True, 1.0), ((10, 10), True, 1.0), ((3, 5), False, 3.0), ((10, 10), False, 3.0)],
+)
+def test_coverage_of_the_t_interval(num_seeds: tuple[int, int], paired: bool, ratio: float) -> None:
+    rate = over_seeds(num_seeds, normal, paired=paired, ratio=ratio, trials=10_000)
+    assert 0.93 < rate < 0.97
+
+
+@pytest.mark.parametrize("spread", [(1.0, 1.0, 1.0), (1.0, 5.0, 5.0), (0.1, 5.0, 5.0)])
+@pytest.mark.parametrize("num_seeds", [3, 10])
+def test_coverage_of_the_interval_over_seeds_and_items(
+    num_seeds: int, spread: tuple[float, float, float]
+) -> None:
+    seeds, items, rest = spread
+    rate, _ = over_items(num_seeds, seeds=seeds, items=items, rest=rest, trials=2000, resampled=0)
+    assert 0.93 < rate < 0.97
+
+
+def test_coverage_of_the_multi_bootstrap_needs_many_seeds() -> None:
+    few, many = (
+        over_items(num, seeds=1, items=1, rest=1, trials=400, resampled=400)[1] for num in (3, 25)
+    )
+    assert few < 0.85
+    assert 0.93 < many < 0.97
+
+
+@pytest.mark.parametrize("num_seeds", [3, 10])
+@pytest.mark.parametrize("matched_at", [700.0, 950.0])
+def test_coverage_of_steps_to_match(num_seeds: int, matched_at: float) -> None:
+    rate, _, _ = to_match(num_seeds, matched_at=matched_at, noise=0.0, trials=700)
+    assert 0.93 < rate < 0.97
