@@ -8,23 +8,26 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from jaxtyping import install_import_hook
 
-from synthetic_runs import FOUR, MakeRun, SyntheticRun, write_four, write_run
-from tidemask.report.compare import Comparison, write_comparison
+if TYPE_CHECKING:  # the process that only hands out the tests imports nothing heavy
+    from synthetic_runs import MakeRun
+    from tidemask.report.compare import Comparison
 
+# Read where the libraries are imported, which is below. Many small tensor operations beside other
+# test processes: more threads only wait for each other.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
+# A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C, and
+# `nohup` the end of the terminal. Programs that are run do not inherit that a signal is caught.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# Many small tensor operations beside other test processes: more threads only wait for each other.
-torch.set_num_threads(1)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # Shapes and dtypes in signatures are checked at run time, under the tests alone.
 install_import_hook(
@@ -94,18 +97,23 @@ def tidemask(
 @pytest.fixture(scope="session")
 def four_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The runs of the demo; read only."""
+    from synthetic_runs import write_four
+
     return write_four(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="session")
 def comparison(four_runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """The comparison of the four; read only."""
+    from tidemask.report.compare import write_comparison
+
     return write_comparison(four_runs, out=tmp_path_factory.mktemp("comparison") / "out")
 
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
     """Makes a short run directory by name, with the given differences from a plain one."""
+    from synthetic_runs import FOUR, SyntheticRun, write_run
 
     def make(name: str, **differences: Any) -> Path:
         short: SyntheticRun = replace(FOUR[0], max_steps=100, last_step=100, held_out_every=2)

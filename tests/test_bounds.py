@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 import pytest
 
 import tidemask as package
+from cases import all_cases
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained, warm_command
 from tidemask.corpus.settings import PrepareSettings
@@ -56,8 +57,8 @@ def _integer_fields() -> list[tuple[type[Any], str]]:
     )
 
 
-@pytest.mark.parametrize("value", [1 << 53, 10**30, -(10**30)])
-@pytest.mark.parametrize(
+@all_cases("value", [1 << 53, 10**30, -(10**30)])
+@all_cases(
     ("kind", "name"), [pytest.param(*p, id=f"{p[0].__name__}.{p[1]}") for p in _integer_fields()]
 )
 def test_bounds_of_every_integer_setting(kind: type[Any], name: str, value: int) -> None:
@@ -71,7 +72,7 @@ def test_bounds_of_every_integer_setting(kind: type[Any], name: str, value: int)
         kind(**given, **{name: value})
 
 
-@pytest.mark.parametrize(
+@all_cases(
     "arguments",
     [
         "pretrain CORPUS --out out training.loader_workers=1000000",

@@ -8,6 +8,7 @@ import jaxtyping
 import pytest
 
 import tidemask
+from cases import all_cases
 from tidemask import UserError, load_recipe
 
 TINY = {"model.size": "bert-tiny", "training.max_steps": 4, "training.micro_batch_size": 4,
@@ -68,8 +69,8 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [None, 5, True], ids=str)
-@pytest.mark.parametrize("program", PROGRAMS)
+@all_cases("value", [None, 5, True], ids=str)
+@all_cases("program", PROGRAMS)
 def test_public_functions_refuse_what_is_not_a_path(program: str, value: object) -> None:
     with pytest.raises(UserError, match=f"={value}. Expected [^\n]+$"):
         getattr(tidemask, program)(value, **PROGRAMS[program])
@@ -92,7 +93,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("program", "name", "value"), ARGUMENTS)
+@all_cases(("program", "name", "value"), ARGUMENTS)
 def test_public_functions_refuse_arguments_that_cannot_be(
     program: str, name: str, value: object, corpus: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 import tidemask
+from cases import all_cases
 from tidemask import (
     Batch,
     ClassLoss,
@@ -222,7 +223,7 @@ OF_NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), OF_NAMES)
+@all_cases(("call", "message"), OF_NAMES)
 def test_public_values_that_cannot_be_are_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)) as refused:
         call()
@@ -283,9 +284,7 @@ FIELDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), sorted(FIELDS, key=str), ids=lambda v: getattr(v, "__name__", v)
-)
+@all_cases(("kind", "name"), sorted(FIELDS, key=str), ids=lambda v: getattr(v, "__name__", v))
 def test_public_settings_refuse_a_field_of_another_type(kind: type, name: str) -> None:
     given = REQUIRED.get(kind.__name__, {})
     kind(**given)

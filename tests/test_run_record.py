@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cases import all_cases
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, cut_metrics, read_metrics
 
@@ -26,8 +27,8 @@ def test_record_reads_lines_with_every_bit(tmp_path: Path) -> None:
     assert read_metrics(path) == [LINE, {**LINE, "step": 4, "loss": 1 / 3}]
 
 
-@pytest.mark.parametrize("value", OTHER_VALUES)
-@pytest.mark.parametrize("name", ["step", "loss", "tokens_seen", "held_out/loss_15"])
+@all_cases("value", OTHER_VALUES)
+@all_cases("name", ["step", "loss", "tokens_seen", "held_out/loss_15"])
 def test_record_refuses_a_line_with_a_value_of_another_type(
     name: str, value: object, tmp_path: Path
 ) -> None:
@@ -42,7 +43,7 @@ def test_record_refuses_a_line_with_a_value_of_another_type(
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
+@all_cases(
     "line", [b'{"step": 1}', b'{"step": 0}', b"[]", b"3", b"null", b"{}", b'{"step": null}',
              b'{"step": 1e9}', b'{"step": -1}',
              b'{"step": 2, "step": 3}', b'{"step": 2, "\xff": 2}', b"", b'{"step": 1',
@@ -55,8 +56,8 @@ def test_record_refuses_what_is_no_line_of_metrics(line: bytes, tmp_path: Path) 
         read_metrics(path)
 
 
-@pytest.mark.parametrize("value", ["x", 3, [], True, {"torch": 2}, float("nan")])
-@pytest.mark.parametrize("name", ["versions", "threads", "corpus", "engine", "device"])
+@all_cases("value", ["x", 3, [], True, {"torch": 2}, float("nan")])
+@all_cases("name", ["versions", "threads", "corpus", "engine", "device"])
 def test_record_refuses_an_environment_with_a_value_of_another_type(
     name: str, value: object, tmp_path: Path
 ) -> None:

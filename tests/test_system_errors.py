@@ -21,6 +21,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from cases import all_cases
 from small_runs import started
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
@@ -108,7 +109,7 @@ def test_system_error_names_path_cause_and_remedy(number: int, tmp_path: Path) -
     assert isinstance(caught.value.__cause__, OSError)
 
 
-@pytest.mark.parametrize("number", _WHAT_TO_DO, ids=errno.errorcode.get)
+@all_cases("number", _WHAT_TO_DO, ids=errno.errorcode.get)
 def test_system_error_of_every_number_is_a_sentence(number: int) -> None:
     assert refusal(OSError(number, "words", "place")) == (
         f"place: {os.strerror(number)}. {_WHAT_TO_DO[number]}"

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import all_cases
 from tidemask.batches.collation import Collation, hashed_content
 from tidemask.masking.corruption import Vocabulary
 from tidemask.token_classes import NO_CLASS
@@ -49,8 +50,8 @@ CONVERSIONS = {
 }
 
 
-@pytest.mark.parametrize("lengths", [[6, 6, 6], [9, 1, 4], [3]], ids=str)
-@pytest.mark.parametrize("form", CONVERSIONS)
+@all_cases("lengths", [[6, 6, 6], [9, 1, 4], [3]], ids=str)
+@all_cases("form", CONVERSIONS)
 def test_collation_equals_a_loop_over_positions(lengths: list[int], form: str) -> None:
     examples = examples_of(lengths)
     given = [{k: CONVERSIONS[form](v) for k, v in e.items()} for e in examples]
@@ -241,7 +242,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@all_cases("case", REFUSED)
 def test_collation_refuses(case: str) -> None:
     rows, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):

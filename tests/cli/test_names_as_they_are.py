@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from cases import all_cases
 from places import ROOT
 from prose import text
 from small_runs import TINY
@@ -47,8 +48,8 @@ WHERE_A_NAME_STANDS = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("arguments", WHERE_A_NAME_STANDS)
+@all_cases("name", NAMES)
+@all_cases("arguments", WHERE_A_NAME_STANDS)
 def test_names_stand_in_an_error_as_they_are(
     tidemask: Command,
     tmp_path: Path,
@@ -60,7 +61,7 @@ def test_names_stand_in_an_error_as_they_are(
     monkeypatch.setenv("COLUMNS", "300")
     Path("text.txt").write_text("A fox saw the grapes.\n", encoding="utf-8")
     for place in ("corpus", "model"):
-        Path(place).mkdir()
+        Path(place).mkdir(exist_ok=True)
         Path(place, "config.json").write_text("{}", encoding="utf-8")
     filled = [part.format(name=name, out="out") for part in arguments.split()]
     status, _, err = tidemask(*filled)

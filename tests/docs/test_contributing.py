@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
+from cases import all_cases
 from places import ROOT, SUPPORT
 from source_tree import shown_tree, source_tree
 
@@ -23,12 +22,12 @@ def test_contributing_tree_has_every_module_and_nothing_else() -> None:
     assert shown_tree() == source_tree(), "python tests/support/source_tree.py writes it again"
 
 
-@pytest.mark.parametrize("path", sorted({path for path in PATHS if "NAME" not in path}))
+@all_cases("path", sorted({path for path in PATHS if "NAME" not in path}))
 def test_contributing_paths_exist(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES)))
+@all_cases("name", sorted(set(NAMES)))
 def test_contributing_names_in_code_exist(name: str) -> None:
     assert re.search(rf"\b{name}\b", SOURCE)
 

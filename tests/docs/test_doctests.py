@@ -14,6 +14,7 @@ import jaxtyping
 import pytest
 
 import tidemask
+from cases import all_cases
 from places import ROOT
 
 FOLDERS = ("src", "docs", "examples", "benchmarks")
@@ -103,6 +104,6 @@ def test_doctests_are_found() -> None:
         assert sum(len(test.examples) for test in examples_of(path)) == len(lines), path
 
 
-@pytest.mark.parametrize("name", tidemask.__all__)
+@all_cases("name", tidemask.__all__)
 def test_doctests_every_public_name_has_one(name: str) -> None:
     assert ">>> " in (getattr(tidemask, name).__doc__ or "")

@@ -14,6 +14,7 @@ import torch
 import yaml
 from typer.main import get_command
 
+from cases import all_cases
 from documented_commands import check_command
 from places import ROOT
 from tidemask import MaskingSettings, load_recipe
@@ -62,7 +63,7 @@ def test_documentation_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
     assert load_recipe(path).masking == load_recipe("ptw-mrd").masking
 
 
-@pytest.mark.parametrize("card", CARDS)
+@all_cases("card", CARDS)
 def test_documentation_cards_have_the_same_parts(card: str) -> None:
     headings = re.findall(r"^## (.*)$", METHODS[card], flags=re.MULTILINE)
     assert [name for name in headings if name in HEADINGS] == HEADINGS
@@ -81,7 +82,7 @@ def test_documentation_python_in_the_cards(card: str) -> None:
 YAML_BLOCKS = [(card, block) for card in CARDS for block in _blocks("yaml", METHODS[card])]
 
 
-@pytest.mark.parametrize(("card", "block"), YAML_BLOCKS)
+@all_cases(("card", "block"), YAML_BLOCKS)
 def test_documentation_yaml_in_the_cards_is_a_recipe(card: str, block: str, tmp_path: Path) -> None:
     path = tmp_path / "card.yaml"
     path.write_text(block, encoding="utf-8")
@@ -98,7 +99,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("card", "line"), COMMANDS)
+@all_cases(("card", "line"), COMMANDS)
 def test_documentation_commands_in_the_cards(card: str, line: str) -> None:
     """Commands and options exist, and the settings fit their recipe."""
     check_command(line)
@@ -152,7 +153,7 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=dataclasses.asdict))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.card}:{row.setting}:{row.choice}")
+@all_cases("row", ROWS, ids=lambda row: f"{row.card}:{row.setting}:{row.choice}")
 def test_documentation_settings_of_the_cards_exist(row: Row) -> None:
     section, name = _documented(row)
     (field,) = [field for field in dataclasses.fields(section) if field.name == name]
@@ -171,7 +172,7 @@ def test_documentation_settings_of_the_cards_exist(row: Row) -> None:
 NEEDED: dict[str, dict[str, Any]] = {"ByTable": {"weights": {"NOUN": 1.0}}}
 
 
-@pytest.mark.parametrize(
+@all_cases(
     "row",
     [row for row in ROWS if re.match(r"[\[(]\d|at least \d|above \d", row.range)],
     ids=lambda row: f"{row.card}:{row.setting}:{row.choice}",
@@ -229,7 +230,7 @@ def test_documentation_index_of_methods_is_complete() -> None:
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} == set(recipe_names())
 
 
-@pytest.mark.parametrize("card", sorted(METHODS))
+@all_cases("card", sorted(METHODS))
 def test_documentation_links_and_tests_of_the_cards_exist(card: str) -> None:
     for name, anchor in re.findall(r"\]\(([\w-]+\.md)(?:#([\w-]+))?\)", METHODS[card]):
         assert name in METHODS

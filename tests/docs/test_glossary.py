@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-import pytest
-
+from cases import all_cases
 from places import ROOT
 
 PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -24,7 +23,7 @@ def source() -> str:
     return "\n".join(f"{path} {path.read_text(encoding='utf-8')}" for path in paths)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@all_cases("name", NAMES)
 def test_glossary_names_in_code_exist(name: str) -> None:
     parts = re.split(r"[/.]", name)
     assert all(re.search(rf"\b{part}(?:\b|(?<=_))", source()) for part in parts)
@@ -52,7 +51,7 @@ def everything() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("word", WRONG)
+@all_cases("word", WRONG)
 def test_glossary_words_that_are_ruled_out_occur_nowhere(word: str) -> None:
     """In any case, but for words with capitals, which are names."""
     end = "" if word.endswith("_") else "(?![a-zA-Z])"

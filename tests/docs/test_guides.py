@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cases import all_cases
 from documented_commands import check_command
 from places import ROOT
 from tidemask.runs.config import Recipe
@@ -50,7 +51,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("guide", "line"), COMMANDS)
+@all_cases(("guide", "line"), COMMANDS)
 def test_guides_commands_exist(guide: str, line: str) -> None:
     check_command(line)
 
@@ -62,7 +63,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("guide", "setting", "default"), ROWS)
+@all_cases(("guide", "setting", "default"), ROWS)
 def test_guides_settings_have_their_defaults(guide: str, setting: str, default: str) -> None:
     section, name = setting.split(".")
     owner = next(kind for kind in (Recipe(), TaskSettings()) if hasattr(kind, section))
@@ -91,7 +92,7 @@ def test_guides_name_every_test_that_they_rely_on() -> None:
         assert (ROOT / path).is_file(), path
 
 
-@pytest.mark.parametrize("path", sorted(GUIDES_FOLDER.glob("*.md")), ids=lambda path: path.name)
+@all_cases("path", sorted(GUIDES_FOLDER.glob("*.md")), ids=lambda path: path.name)
 def test_guides_name_settings_that_exist(path: Path) -> None:
     sections: dict[str, Any] = {"training": TrainingSettings}
     sections |= {name: type(value) for name, value in vars(TaskSettings()).items()}

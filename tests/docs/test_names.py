@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import tidemask
+from cases import all_cases
 from places import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"),
@@ -69,7 +70,7 @@ def test_names_of_files_in_docstrings_and_pages_are_those_of_files(folder: str) 
     assert missing == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@all_cases("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_in_links_are_those_of_files(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
@@ -87,7 +88,7 @@ def test_names_with_dots_in_docstrings_and_pages_exist() -> None:
 OUTSIDE = sorted((*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/**/*.py")))
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: str(path.relative_to(ROOT)))
+@all_cases("path", OUTSIDE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_that_programs_import_exist(path: Path) -> None:
     """Those of tidemask, in examples and benchmarks, which no type checker reads."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tidemask as library
+from cases import all_cases
 from tidemask.corpus.prepare import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document, TextFiles
@@ -61,7 +62,7 @@ def _names(directory: Path) -> list[Path]:
     return sorted(directory.iterdir())
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@all_cases("arguments", COMMANDS, ids=" ".join)
 def test_paths_that_are_empty_are_refused_by_every_command(
     tidemask: Command, plain_corpus: Path, directory: Path, arguments: list[str]
 ) -> None:
@@ -105,8 +106,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", FUNCTIONS.values(), ids=FUNCTIONS)
-@pytest.mark.parametrize("path", ["", "  ", "a\0b", "caf\udce9", "\ud800"], ids=ascii)
+@all_cases("call", FUNCTIONS.values(), ids=FUNCTIONS)
+@all_cases("path", ["", "  ", "a\0b", "caf\udce9", "\ud800"], ids=ascii)
 def test_paths_that_cannot_be_are_refused_by_every_function(
     directory: Path, call: Callable[[str], object], path: str
 ) -> None:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cases import all_cases
 from masking_texts import (
     CONTENTS,
     LATE,
@@ -192,9 +193,9 @@ def test_padding_at_the_end_does_not_matter(batch, policy, num_padding):
     assert not wide.corrupted[:, length:].any()
 
 
-@pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("unit", UNITS)
+@all_cases("budget", BUDGETS)
+@all_cases("content", CONTENTS)
+@all_cases("unit", UNITS)
 def test_key_decides_the_mask(unit, content, budget):
     batch = random_batch(np.random.default_rng(3), 4, 64)
     policy = {"content": CONTENTS[content], "budget": budget, "prediction": Constant(ratio=0.2)}
@@ -219,8 +220,8 @@ def test_ids_of_any_width_are_masked_alike(dtype):
     assert torch.equal(narrow.labels.long(), wide.labels)
 
 
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("name", ["input_ids", "maskable", "word_starts", "token_class"])
+@all_cases("unit", UNITS)
+@all_cases("name", ["input_ids", "maskable", "word_starts", "token_class"])
 def test_layout_of_a_tensor_in_memory_does_not_matter(name, unit):
     """A transposed view and a slice of something wider hold the same numbers."""
     batch = random_batch(np.random.default_rng(5), 3, 33)
@@ -231,9 +232,9 @@ def test_layout_of_a_tensor_in_memory_does_not_matter(name, unit):
         assert_same(masked_by(masker, replace(batch, **{name: view})), expected)
 
 
-@pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("unit", UNITS)
+@all_cases("budget", BUDGETS)
+@all_cases("content", CONTENTS)
+@all_cases("unit", UNITS)
 def test_sequence_without_maskable_token_passes_unchanged_among_others(unit, content, budget):
     batch = random_batch(np.random.default_rng(6), 3, 64)
     batch.maskable[1] = False

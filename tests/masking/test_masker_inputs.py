@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cases import all_cases
 from masking_texts import (
     CONTENTS,
     NAMES,
@@ -99,9 +100,9 @@ def test_progress_outside_the_run_is_refused(progress):
         masker_of(0.15)(batch_of(), progress=progress, key=StepKey(0, 0))
 
 
-@pytest.mark.parametrize("content", [ByClassLoss(), ByTable(weights={"NOUN": 1.0})])
+@all_cases("content", [ByClassLoss(), ByTable(weights={"NOUN": 1.0})])
 @units
-@pytest.mark.parametrize("wrong", [3, 7, 254])
+@all_cases("wrong", [3, 7, 254])
 def test_class_outside_the_table_is_refused(unit, content, wrong):
     batch = batch_of(maskable=1.0)
     batch.token_class[1, 3] = wrong
@@ -109,7 +110,7 @@ def test_class_outside_the_table_is_refused(unit, content, wrong):
         masked_by(masker_of(0.15, unit, content), batch)
 
 
-@pytest.mark.parametrize("shape", [(2, 7), (1, 8), (8,), (2, 8, 1)])
+@all_cases("shape", [(2, 7), (1, 8), (8,), (2, 8, 1)])
 @units
 def test_classes_of_another_shape_are_refused(unit, shape):
     batch = with_field(batch_of(), "token_class", torch.zeros(shape, dtype=torch.uint8))
@@ -123,8 +124,8 @@ def test_missing_classes_are_refused(unit):
         masked_by(masker_of(0.15, unit, ByClassLoss()), replace(batch_of(), token_class=None))
 
 
-@pytest.mark.parametrize("shape", [(2, 7), (1, 8), (8,)])
-@pytest.mark.parametrize("unit", ["word", "span of words"])
+@all_cases("shape", [(2, 7), (1, 8), (8,)])
+@all_cases("unit", ["word", "span of words"])
 @contents
 def test_word_starts_of_another_shape_are_refused(unit, content, shape):
     batch = with_field(batch_of(), "word_starts", torch.ones(shape, dtype=torch.bool))

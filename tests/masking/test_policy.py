@@ -2,6 +2,7 @@
 
 import pytest
 
+from cases import all_cases
 from tidemask.errors import UserError
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Linear
@@ -10,7 +11,7 @@ from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByT
 from tidemask.runs.config import load_recipe, recipe_names
 
 
-@pytest.mark.parametrize("recipe", recipe_names())
+@all_cases("recipe", recipe_names())
 def test_no_shipped_recipe_has_settings_without_effect(recipe):
     assert load_recipe(recipe).masking.ineffective_settings() == []
 
@@ -49,9 +50,9 @@ CONTENTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: content.weighting)
-@pytest.mark.parametrize("budget", ["expected", "fixed"])
-@pytest.mark.parametrize("unit", ["token", "word", "span"])
+@all_cases("content", CONTENTS, ids=lambda content: content.weighting)
+@all_cases("budget", ["expected", "fixed"])
+@all_cases("unit", ["token", "word", "span"])
 def test_inverse_ratio_with_weights_is_refused(unit, budget, content):
     """There the chance of a position is not the ratio: `test_loss_weight.py` has the law."""
     with pytest.raises(ValueError, match=f"content.weighting={content.weighting}"):

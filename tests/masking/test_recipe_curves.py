@@ -9,6 +9,7 @@ import math
 
 import pytest
 
+from cases import all_cases
 from tidemask import load_recipe
 from tidemask.masking.sequence_ratio import Same, UniformAround
 from tidemask.runs.config import recipe_names
@@ -83,14 +84,14 @@ def test_every_shipped_recipe_has_its_formula_here():
     assert set(SHIPPED) - set(CURVES) == set()
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@all_cases("name", SHIPPED)
 def test_curve_equals_the_formula_of_its_source(name):
     ratio = loaded(name).masking.ratio
     expected = [CURVES[name](s) for s in POINTS]
     assert [ratio(s) for s in POINTS] == pytest.approx(expected, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@all_cases("name", SHIPPED)
 def test_all_is_predicted_but_for_the_recipes_of_a_subset(name):
     prediction = loaded(name).masking.prediction
     if name not in PREDICTIONS:
@@ -100,7 +101,7 @@ def test_all_is_predicted_but_for_the_recipes_of_a_subset(name):
     assert [prediction(s) for s in POINTS] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@all_cases("name", SHIPPED)
 def test_sequences_share_a_ratio_but_for_masked_diffusion(name):
     masking = loaded(name).masking
     if name not in PER_SEQUENCE:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cases import all_cases
 from tidemask import load_recipe
 from tidemask.masking.schedule import (
     SCHEDULES,
@@ -129,7 +130,7 @@ def test_mean_ratio_equals_the_exact_integral(schedule, closed_form, corners, me
 
 
 @curves
-@pytest.mark.parametrize("s", [-1e-9, math.nextafter(1, 2), 2.0, math.inf, -math.inf, math.nan])
+@all_cases("s", [-1e-9, math.nextafter(1, 2), 2.0, math.inf, -math.inf, math.nan])
 def test_progress_outside_the_run_is_refused(schedule, closed_form, corners, mean, jump, s):
     with pytest.raises(ValueError, match=r"progress=.*Expected a number in \[0, 1\]"):
         schedule(s)
@@ -227,7 +228,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "wrong", "message"), WRONG)
+@all_cases(("schedule", "wrong", "message"), WRONG)
 def test_wrong_setting_is_refused_with_its_value(schedule, wrong, message):
     with pytest.raises(ValueError, match=message):
         schedule(**wrong)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cases import all_cases
 from masking_texts import slow_inclusion
 from tidemask.masking.selection import (
     Weights,
@@ -123,9 +124,9 @@ def test_ratios_zero_and_one_select_nothing_and_everything_whatever_is_drawn(sel
         np.testing.assert_array_equal(mask.numpy() != 0, case.maskable * bool(ratio))
 
 
-@pytest.mark.parametrize("select", ["expected", "to_budget"])
-@pytest.mark.parametrize("kind", ["by_class", "by_position"])
-@pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0])
+@all_cases("select", ["expected", "to_budget"])
+@all_cases("kind", ["by_class", "by_position"])
+@all_cases("ratio", [0.1, 0.5, 1.0])
 def test_weight_of_zero_is_never_selected_and_the_shortfall_is_counted(select, kind, ratio):
     case = Case(135, weights=[0.0, 0.85, 0.0, 0.02, 0.0])
     selection = getattr(case, select)(getattr(case, kind), ratio)
@@ -144,9 +145,9 @@ def test_there_is_no_shortfall_where_no_weight_is_zero(select, kind):
     assert getattr(case, select)(kind and getattr(case, kind), 0.3).shortfall is None
 
 
-@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (4, 0)])
-@pytest.mark.parametrize("select", ["expected", "to_budget"])
-@pytest.mark.parametrize("kind", [None, "by_class", "by_position"])
+@all_cases("shape", [(0, 0), (0, 5), (4, 0)])
+@all_cases("select", ["expected", "to_budget"])
+@all_cases("kind", [None, "by_class", "by_position"])
 def test_nothing_is_selected_from_nothing(select, kind, shape):
     case = Case(137, *shape)
     assert getattr(case, select)(kind and getattr(case, kind), 0.5).mask.shape == shape

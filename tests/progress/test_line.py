@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
-
+from cases import all_cases
 from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import Part, Stage, bar_line, duration, log_line, short
 from tidemask.runs.displayed_metrics import display_records, metrics_parts
@@ -70,8 +69,8 @@ def test_progress_line_keeps_the_newest_held_out_loss() -> None:
     assert "loss 4.50  held-out 4.92  ratio 0.100" in _shown(RECORD, later)
 
 
-@pytest.mark.parametrize("capped", [False, True])
-@pytest.mark.parametrize("width", [20, 40, 60, 79, 80, 100, 119, 120, 200])
+@all_cases("capped", [False, True])
+@all_cases("width", [20, 40, 60, 79, 80, 100, 119, 120, 200])
 def test_progress_line_fits_the_terminal(width: int, capped: bool) -> None:
     stage = _training(**({"masking/shortfall": 0.2} if capped else {}))
     line = bar_line(stage, 100.0, width=width, name_width=12)

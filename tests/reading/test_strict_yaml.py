@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cases import all_cases
 from places import ROOT
 from tidemask.errors import UserError
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
@@ -65,7 +66,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "place", "problem"), REFUSED)
+@all_cases(("text", "place", "problem"), REFUSED)
 def test_strict_yaml_refuses_with_line_and_column(
     text: str, place: tuple[int, int], problem: str
 ) -> None:
@@ -91,7 +92,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "value"), VALUES)
+@all_cases(("text", "value"), VALUES)
 def test_strict_yaml_reads_what_has_one_meaning(text: str, value: object) -> None:
     found = parse_yaml(text, "file: x.yaml")
     assert found == value

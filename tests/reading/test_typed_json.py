@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cases import all_cases
 from tidemask.errors import UserError
 from tidemask.reading import ANY_LENGTH, parse_json, read_json
 
@@ -46,7 +47,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "problem"), WRONG)
+@all_cases(("changes", "problem"), WRONG)
 def test_typed_json_names_field_and_value(
     changes: dict[str, object], problem: str, tmp_path: Path
 ) -> None:
@@ -81,7 +82,7 @@ NOT_JSON = [
 ]
 
 
-@pytest.mark.parametrize(("text", "problem"), NOT_JSON)
+@all_cases(("text", "problem"), NOT_JSON)
 def test_typed_json_refuses_what_is_damaged(text: str, problem: str) -> None:
     with pytest.raises(UserError, match=problem) as caught:
         parse_json(text, Counts, "manifest: m.json")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cases import all_cases
 from tidemask import load_recipe
 from tidemask.errors import UserError
 from tidemask.masking.schedule import Linear, mean_ratio
@@ -26,7 +27,7 @@ def test_config_ships_every_recipe_that_the_parts_allow() -> None:
     assert set(recipe_names()) >= REQUIRED
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@all_cases("name", recipe_names())
 def test_config_every_recipe_says_what_it_is(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
@@ -136,7 +137,7 @@ PROBLEMS = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "message"), PROBLEMS)
+@all_cases(("overrides", "message"), PROBLEMS)
 def test_config_names_what_is_wrong(overrides: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         load_recipe("mrd-cosine", overrides)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import all_cases
 from small_runs import TINY, records, run_command
 from tidemask import TrainingSettings, load_recipe, open_corpus
 from tidemask.batches.stream import ShuffledOrder
@@ -92,8 +93,8 @@ def test_a_length_replaces_that_of_the_recipe(tmp_path: Path) -> None:
     assert load_recipe(load_recipe(own), "training.max_tokens=null").training.max_steps == 2000
 
 
-@pytest.mark.parametrize("value", ["0", "-1", ".inf", ".nan", "true", "many"])
-@pytest.mark.parametrize("name", ["max_epochs", "max_tokens", "max_steps"])
+@all_cases("value", ["0", "-1", ".inf", ".nan", "true", "many"])
+@all_cases("name", ["max_epochs", "max_tokens", "max_steps"])
 def test_a_length_that_cannot_be_is_refused(name: str, value: str) -> None:
     with pytest.raises(UserError, match=f"training.{name}=.*Expected"):
         load_recipe("bert", f"training.{name}={value}")

@@ -8,6 +8,7 @@ import datasets
 import numpy as np
 import pytest
 
+from cases import all_cases
 from privileges import readable_by_all, without_privileges
 from tidemask.corpus.store import shards
 from tidemask.corpus.store.corpus import open_corpus
@@ -254,18 +255,18 @@ def test_store_refuses_a_damaged_manifest(tmp_path, content):
     assert complaint(root).startswith(f"damaged corpus manifest: {root / 'manifest.json'}: ")
 
 
-@pytest.mark.parametrize("value", ["3", None, [], {}, 1e9, float("nan"), True, -1])
-@pytest.mark.parametrize("name", ["sequence_length", "vocab_size", "train", "class_names"])
+@all_cases("value", ["3", None, [], {}, 1e9, float("nan"), True, -1])
+@all_cases("name", ["sequence_length", "vocab_size", "train", "class_names"])
 def test_store_refuses_a_manifest_with_values_of_another_type(tmp_path, name, value):
     """A field that is a number may be no text, and so on; the message names it."""
-    root = tmp_path / "corpus"
-    make_corpus(root)
     if name == "class_names" and value == []:
         return  # a corpus without classes
+    root = tmp_path / f"{name} {value}"
+    make_corpus(root)
     change_manifest(root, **{name: value})
     said = complaint(root)
     assert said.startswith(f"damaged corpus manifest: {root / 'manifest.json'}: ")
-    assert name in said or value != value  # the JSON itself has no NaN
+    assert name in said.partition("manifest.json: ")[2] or value != value  # JSON has no NaN
     assert said.endswith("Prepare the corpus again.")
 
 

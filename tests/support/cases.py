@@ -1,0 +1,62 @@
+"""One test item for all cases of one law: setting up an item costs more than a small check."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import pytest
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def all_cases(
+    names: str | Sequence[str],
+    values: Iterable[Any],
+    ids: Callable[[Any], object] | Iterable[str] = repr,
+) -> Callable[[Test], Test]:
+    """What `pytest.mark.parametrize` is, in one item: every case is checked, each failure named.
+
+    For checks of milliseconds that skip nothing and leave nothing behind: the fixtures, `tmp_path`
+    and `monkeypatch` too, are those of the item and so shared by its cases.
+
+    Args:
+        names: of the arguments that are given by case, as for `parametrize`.
+        values: one for each case, a tuple where there are several names, or a `pytest.param`.
+        ids: names of the cases, or how a value is shown in the name of one without an `id`.
+    """
+    arguments = names.replace(",", " ").split() if isinstance(names, str) else [*names]
+    show = ids if callable(ids) else repr
+    cases = [_case(value, len(arguments), show) for value in values]
+    if not callable(ids):
+        cases = [(name, given) for name, (_, given) in zip(ids, cases, strict=True)]
+
+    def of_all(test: Test) -> Test:
+        @functools.wraps(test)
+        def run(**fixtures: Any) -> None:
+            failures: list[BaseException] = []
+            for name, given in cases:
+                try:
+                    test(**fixtures, **dict(zip(arguments, given, strict=True)))
+                except (Exception, pytest.fail.Exception, pytest.skip.Exception) as failure:
+                    failure.add_note(f"case: {name}")
+                    failures.append(failure)
+            if failures:
+                raise BaseExceptionGroup(f"{len(failures)} of {len(cases)} cases", failures)
+
+        signature = inspect.signature(test)
+        left = [p for name, p in signature.parameters.items() if name not in arguments]
+        run.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+        return run  # type: ignore[return-value]
+
+    return of_all
+
+
+def _case(value: Any, number: int, show: Callable[[Any], object]) -> tuple[str, Sequence[Any]]:
+    """Its name, and a value for each argument."""
+    own, given = None, value if number > 1 else (value,)
+    if isinstance(value, type(pytest.param())):
+        own, given = value.id, value.values
+    return own or ", ".join(str(show(part)) for part in given), given
