@@ -29,17 +29,17 @@ def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_reliability_twenty_kills_leave_no_trace() -> None:
+def test_reliability_kills_of_every_kind_leave_no_trace() -> None:
     """A new seed each time; several of the kills hit a checkpoint that is being written."""
     seed = random.SystemRandom().randrange(1 << 32)
-    done = _script("kills.py", "--kills", "20", f"--seed={seed}")
+    done = _script("kills.py", "--kills", "12", f"--seed={seed}")
     assert done.returncode == 0, (seed, done.stdout, done.stderr)
     lines = done.stdout.splitlines()
-    assert lines[-1] == "20 kills: the same to the last bit"
+    assert lines[-1] == "12 kills: the same to the last bit"
     kills = [line for line in lines if line.startswith("kill ")]
-    assert len(kills) == 20
+    assert len(kills) == 12
     hit = [line for line in kills if "half-written: .checkpoint-" in line]
-    assert len(hit) >= 4, done.stdout
+    assert len(hit) >= 2, done.stdout
 
 
 @pytest.mark.slow
@@ -51,11 +51,12 @@ def test_reliability_kills_at_uniform_moments_leave_no_trace() -> None:
 
 
 def test_reliability_kills_are_of_every_kind() -> None:
-    kinds = kinds_of(20, random.Random(0))
-    assert len(kinds) == 20
-    assert kinds[-2:] == ["last evaluation", "final model"]
-    assert kinds.count("checkpoint") >= 20 // 4
-    assert {"start", "step", "deletion"} <= set(kinds)
+    for number in (12, 20):
+        kinds = kinds_of(number, random.Random(0))
+        assert len(kinds) == number
+        assert kinds[-2:] == ["last evaluation", "final model"]
+        assert kinds.count("checkpoint") >= number // 4
+        assert {"start", "step", "deletion"} <= set(kinds)
 
 
 def test_reliability_slope_is_that_of_the_steps_after_the_warm_up() -> None:

@@ -49,16 +49,22 @@ EARLY = ("tidemask.cli", "typer", "rich", "tidemask.cli.app", "tidemask.cli.inte
 """What is imported before a command begins, in the first third of a second."""
 
 
-@pytest.mark.parametrize("module", EARLY)
+SENT = (
+    (signal.SIGINT, ("prepare", "text.txt", "--out=out"), 130),
+    (signal.SIGTERM, ("pretrain", "corpus", "--out=out"), 0),
+    (signal.SIGTERM, ("prepare", "text.txt", "--out=out"), 143),
+    (signal.SIGINT, ("pretrain", "corpus", "--out=out"), 130),
+    (signal.SIGHUP, ("pretrain", "corpus", "--out=out"), 0),
+    (signal.SIGUSR1, ("resume", "run"), 0),
+)
+"""A signal, a command, and the exit status."""
+
+
 @pytest.mark.parametrize(
-    ("number", "arguments", "status"),
+    ("number", "arguments", "status", "module"),
     [
-        (signal.SIGINT, ("prepare", "text.txt", "--out=out"), 130),
-        (signal.SIGTERM, ("prepare", "text.txt", "--out=out"), 143),
-        (signal.SIGINT, ("pretrain", "corpus", "--out=out"), 130),
-        (signal.SIGTERM, ("pretrain", "corpus", "--out=out"), 0),
-        (signal.SIGHUP, ("pretrain", "corpus", "--out=out"), 0),
-        (signal.SIGUSR1, ("resume", "run"), 0),
+        *((*sent, module) for module in EARLY for sent in SENT[:2]),
+        *((*sent, "rich") for sent in SENT[2:]),
     ],
 )
 def test_interrupted_before_a_command_begins_is_one_line(

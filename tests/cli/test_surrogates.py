@@ -110,6 +110,7 @@ def test_surrogates_in_the_present_directory_give_one_line(tmp_path: Path) -> No
     assert [path.name for path in place.iterdir()] == ["text.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_surrogates_and_what_an_encoding_lacks_are_printed_as_escapes(
     model: Path, encoding: str

@@ -21,7 +21,7 @@ _XLM = {
     "vocab_size": VOCAB, "emb_dim": 32, "n_layers": 2, "n_heads": 2, "dropout": 0.0,
     "attention_dropout": 0.0, "pad_index": SEP, "n_langs": 1,
 }  # fmt: skip
-_ALIKE = """big_bird convbert data2vec-text ernie eurobert fnet gte ibert jina_embeddings_v3 luke
+_ALIKE = """big_bird convbert data2vec-text ernie eurobert fnet gte ibert jina_embeddings_v3
 megatron-bert mpnet mra nomic_bert nystromformer rembert roberta-prelayernorm roformer
 xlm-roberta-xl yoso""".split()
 _OTHERS: dict[str, dict[str, Any]] = {
@@ -30,6 +30,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
     "esm": {**_USUAL, "mask_token_id": 4, "position_embedding_type": "absolute"},
     "flaubert": _XLM,
     "longformer": {**_USUAL, "attention_window": 8},
+    "luke": {**_USUAL, "entity_vocab_size": 10, "entity_emb_size": 8},
     "xlm": _XLM,
     "xmod": {**_USUAL, "languages": ["en_XX"], "default_language": "en_XX"},
 }

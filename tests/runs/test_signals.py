@@ -28,10 +28,12 @@ LONG = (
 """Some seconds after its start: long enough to be hit, short enough to be finished."""
 
 
-def _begun(arguments: Sequence[str], *, processes: int = 1) -> subprocess.Popen[str]:
+def _begun(
+    arguments: Sequence[str], *, processes: int = 1, warm: bool = False
+) -> subprocess.Popen[str]:
     """The command as the leader of a process group of its own."""
     return subprocess.Popen(
-        command(arguments, processes=processes),
+        command(arguments, processes=processes, warm=warm),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -249,7 +251,7 @@ def test_signals_under_torchrun_stop_every_rank_at_the_same_step(
     assert whole.returncode == 0, whole.stderr
     request = _request(corpus, run, *settings)
     for to_launcher, step in ((False, 20), (True, 90)):
-        process = _begun(request, processes=2)
+        process = _begun(request, processes=2, warm=True)
         with ended(process):
             _wait_for_step(run, step, process)
             os.kill(process.pid if to_launcher else _ranks(process.pid)[1], signal.SIGTERM)

@@ -8,7 +8,8 @@ import os
 import pickle
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
+from cases import all_cases
 from small_runs import records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
@@ -102,42 +104,61 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
 """The file that is named, and what is done to it before the checkpoint is sealed again."""
 
 
+def _bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
 def _text(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@contextmanager
+def _sealed_again(checkpoint: Path, name: str, spoil: Callable[[Path], None]) -> Iterator[None]:
+    """A file of it is spoilt and its list made once more; all is as it was after the block."""
+    kept = {file: (checkpoint / file).read_bytes() for file in (name, SEAL_FILE)}
+    spoil(checkpoint / name)
+    (checkpoint / SEAL_FILE).unlink()
+    seal(checkpoint, 3)
+    yield
+    for file, content in kept.items():
+        (checkpoint / file).write_bytes(content)
+
+
+@all_cases("damage", DAMAGES)
 def test_checkpoint_with_something_else_inside_is_passed_over(
     damage: str, broken: RunDirectory
 ) -> None:
     """Its list is made once more, so that only what is in the file can tell."""
     newest = broken.checkpoint(3)
     name, spoil = DAMAGES[damage]
-    spoil(newest / name)
-    (newest / SEAL_FILE).unlink()
-    seal(newest, 3)
-    before = _files(broken)
-    point = find_resume_point(broken)
+    with _sealed_again(newest, name, spoil):
+        before = _files(broken)
+        point = find_resume_point(broken)
+        assert _files(broken) == before
     assert point.step == 2
     ((path, problem),) = point.passed_over
     assert path == newest
     assert problem.startswith("is damaged (")
     assert name in problem
     assert "\n" not in problem
-    assert _files(broken) == before
+    assert find_resume_point(broken).step == 3
 
 
-@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
 def test_checkpoint_with_a_pickle_for_tensors_runs_nothing(
-    name: str, broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
+    broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
     newest, trace = broken.checkpoint(3), tmp_path / "trace"
-    (newest / name).write_bytes(pickle.dumps({"state": _Payload(trace)}))
+    payload = pickle.dumps({"state": _Payload(trace)})
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        with _sealed_again(newest, name, lambda path: _bytes(path, payload)):
+            assert f"is damaged ({name} holds no tensors" in (problem_with(newest, 3) or "")
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        (newest / name).write_bytes(payload)
     (newest / SEAL_FILE).unlink()
     seal(newest, 3)
     notes: list[str] = []
     assert train(broken, RunCallbacks(on_note=notes.append)).step == 2
-    assert f"checkpoint-3 is damaged ({name} holds no tensors" in notes[0]
+    assert "checkpoint-3 is damaged (" in notes[0]
     assert not trace.exists()
     assert same_weights(broken, unbroken)
     assert repr(records(broken)) == repr(records(unbroken))
@@ -190,19 +211,32 @@ def test_checkpoint_place_taken_while_the_run_goes_on_is_cleared(
     assert (broken.root / ".damaged-checkpoint-4").read_text() == "mine"
 
 
-@pytest.mark.parametrize(
-    "number", ["\N{SUPERSCRIPT TWO}", "\N{FULLWIDTH DIGIT NINE}", "007", "", "3 (copy)", "9" * 200]
-)
-def test_checkpoint_of_no_number_is_left_alone(number: str, broken: RunDirectory) -> None:
-    name = f"checkpoint-{number}"
-    shutil.copytree(broken.checkpoint(3), broken.root / name)
+NO_NUMBERS = (
+    "\N{SUPERSCRIPT TWO}", "\N{FULLWIDTH DIGIT NINE}", "007", "", "3 (copy)", "9" * 200,
+)  # fmt: skip
+
+
+def test_checkpoint_of_no_number_is_left_alone(broken: RunDirectory) -> None:
+    names = sorted(f"checkpoint-{number}" for number in NO_NUMBERS)
+    for name in names:
+        shutil.copytree(broken.checkpoint(3), broken.root / name)
     notes: list[str] = []
     assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
-    assert notes[0] == f"{name} is not a checkpoint, for no step is written so; it is left alone."
-    assert (broken.root / name).is_dir()
+    assert sorted(notes[: len(names)]) == [
+        f"{name} is not a checkpoint, for no step is written so; it is left alone."
+        for name in names
+    ]
+    assert all((broken.root / name).is_dir() for name in names)
 
 
-@pytest.mark.parametrize("setting", ["training.seed=7", "model.dropout=0.2", "masking.unit=token"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "masking.unit=token",
+        pytest.param("training.seed=7", marks=pytest.mark.slow),
+        pytest.param("model.dropout=0.2", marks=pytest.mark.slow),
+    ],
+)
 def test_checkpoint_of_another_run_is_passed_over(
     setting: str, corpus: Path, broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -216,6 +250,7 @@ def test_checkpoint_of_another_run_is_passed_over(
     assert repr(records(broken)) == repr(records(unbroken))
 
 
+@pytest.mark.slow
 def test_checkpoint_on_another_corpus_is_passed_over(
     plain_corpus: Path, corpus: Path, tmp_path: Path
 ) -> None:
@@ -338,19 +373,34 @@ class _Best(TrainerCallback, ExportableState):
         return {"args": {"best": self.best}, "attributes": {}}
 
 
-@pytest.mark.parametrize(
-    "best", [(math.inf,), (math.nan,), (1.0, 2.0), (10**70,)], ids=["inf", "nan", "two", "large"]
-)
+class _Infinite(_Best):
+    """Another class: numbers of one class become a list."""
+
+
+class _NotANumber(_Best):
+    """Another class."""
+
+
+class _Large(_Best):
+    """Another class."""
+
+
 def test_checkpoint_with_what_callbacks_keep_is_sound(
-    best: tuple[float, ...], corpus: Path, tmp_path: Path, unbroken: RunDirectory
+    corpus: Path, tmp_path: Path, unbroken: RunDirectory
 ) -> None:
     """Transformers writes numbers that are not finite, and a list for two of one class."""
+
+    def kept() -> RunCallbacks:
+        values = (_Infinite(math.inf), _NotANumber(math.nan), _Large(10**70), _Best(1), _Best(2))
+        return RunCallbacks(trainer_callbacks=values)
+
     run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
-    train(run, RunCallbacks(trainer_callbacks=tuple(_Best(value) for value in best)))
+    train(run, kept())
     assert problem_with(run.checkpoint(3), 3) is None
+    state = (run.checkpoint(3) / "trainer_state.json").read_text()
+    assert all(name in state for name in ("_Best", "_Infinite", "_NotANumber", "_Large"))
     broken = stopped_at(run, 3, tmp_path / "broken")
-    kept = RunCallbacks(trainer_callbacks=tuple(_Best(value) for value in best))
-    assert train(broken, kept).step == 3
+    assert train(broken, kept()).step == 3
     assert same_weights(broken, unbroken)
 
 

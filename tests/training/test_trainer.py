@@ -116,15 +116,16 @@ def test_trainer_loss_is_the_mean_over_selected_positions(corpus: Path, tmp_path
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_trainer_every_recipe_trains_two_steps(recipe: str, corpus: Path, tmp_path: Path) -> None:
-    run = trained(
+    run = started(
         corpus, tmp_path / "run", recipe, "training.max_steps=2", "training.logging_steps=1"
     )
+    trainer_of(run).train_from(None)
     lines = records(run)
     assert [line["step"] for line in lines] == [1, 2]
     assert all(math.isfinite(line["loss"]) for line in lines)
     ratio = load_recipe(recipe).masking.ratio
     assert [line["masking/ratio"] for line in lines] == pytest.approx([ratio(0.0), ratio(0.5)])
-    assert (run.model / "model.safetensors").is_file()
+    assert (run.checkpoint(2) / "model.safetensors").is_file()
 
 
 def test_trainer_empty_step_has_loss_zero_and_leaves_class_losses(
