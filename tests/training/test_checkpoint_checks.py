@@ -141,7 +141,6 @@ def test_checkpoint_with_something_else_inside_is_passed_over(
     assert problem.startswith("is damaged (")
     assert name in problem
     assert "\n" not in problem
-    assert find_resume_point(broken).step == 3
 
 
 def test_checkpoint_with_a_pickle_for_tensors_runs_nothing(
