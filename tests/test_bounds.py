@@ -18,6 +18,7 @@ import pytest
 
 import tidemask as package
 from cases import all_cases
+from child_processes import HUNG_SECONDS
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained, warm_command
 from tidemask.corpus.settings import PrepareSettings
@@ -244,7 +245,7 @@ def test_bounds_of_reading_end_at_what_is_not_a_file(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=600,  # a command that reads on would never end
+        timeout=HUNG_SECONDS,  # a command that reads on would never end
         check=False,
     )
     assert "Traceback" not in done.stderr

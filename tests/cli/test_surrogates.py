@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from child_processes import HUNG_SECONDS
 from scored_material import model_for, wordpiece
 from small_runs import warm_command
 
@@ -28,7 +29,11 @@ def _run(*arguments: str | bytes | Path, **environment: str) -> tuple[int, str, 
     """A real process; its streams must hold nothing but UTF-8."""
     command = [*warm_command("tidemask"), *arguments]
     done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, timeout=300, check=False
+        command,
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=HUNG_SECONDS,
+        check=False,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -102,7 +107,7 @@ def test_surrogates_in_the_present_directory_give_one_line(tmp_path: Path) -> No
         [*warm_command("tidemask"), "prepare", "text.txt", "--out", "corpus"],
         cwd=place,
         capture_output=True,
-        timeout=300,
+        timeout=HUNG_SECONDS,
         check=False,
     )
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
@@ -119,7 +124,7 @@ def test_surrogates_and_what_an_encoding_lacks_are_printed_as_escapes(
         [sys.executable, "-m", "tidemask", "score", model, "The ☃ paints."],
         env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
         capture_output=True,
-        timeout=300,
+        timeout=HUNG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

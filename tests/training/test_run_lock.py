@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from child_processes import HUNG_SECONDS
 from small_runs import TINY
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
@@ -81,7 +82,7 @@ def test_lock_that_the_system_refuses_lets_training_go_on(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HUNG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
