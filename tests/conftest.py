@@ -22,6 +22,14 @@ if TYPE_CHECKING:  # the process that only hands out the tests imports nothing h
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+
+def _fsync(descriptor: int) -> None:
+    """A wait for the disk that does not wait: a tiny training has twenty, of milliseconds each."""
+    os.fstat(descriptor)
+
+
+os.fsync = _fsync
+
 # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C, and
 # `nohup` the end of the terminal. Programs that are run do not inherit that a signal is caught.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
