@@ -6,7 +6,8 @@
 One run is never touched. Another is killed at random moments: while it starts, at a step, while a
 checkpoint is written, renamed or an old one deleted, and in the end during the last evaluation and
 while the final model is saved. After each kill it is continued. Then weights, metrics (but times),
-evaluation and the names of all files must be the same to the last bit; the exit status says so.
+checkpoints, evaluation and the names of all files must be the same to the last bit; the exit status
+says so.
 
 With `--uniform` every kill hits a run of its own, at a moment uniform from the start of its process
 to its end, last evaluation and final model included; each is continued and compared.
@@ -24,6 +25,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -35,6 +37,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.command import OneLineParser
 
 _TIMEOUT_SECONDS = 120.0
+_MARGIN = 1.3
+"""Moments are drawn from so many times the longest run that was seen to its end."""
 _FORK = multiprocessing.get_context("fork")
 
 Trigger = Callable[[], bool]
@@ -193,7 +197,9 @@ def _differences(found: Path, expected: Path) -> list[str]:
 def kill_uniformly(directory: Path, *, num_kills: int, seed: int) -> list[str]:
     """Kill one run after another at a uniform moment, continue each; return what differs.
 
-    A process that ends before its moment is not counted; its run is tried again.
+    Moments are uniform over longer than any run has taken. A process that ends before its moment
+    is not counted and its run is tried again, so that those that count are uniform over all that
+    the process does, however busy the machine is.
 
     Args:
         directory: empty; the corpus and all runs are made in it.
@@ -204,32 +210,43 @@ def kill_uniformly(directory: Path, *, num_kills: int, seed: int) -> list[str]:
 
     rng = random.Random(seed)
     _run_to_completion(_prepare, directory, 12, ("unbroken", "new"))
-    shutil.copytree(directory / "new", directory / "timed")
-    _run_to_completion(
-        _train, directory / "unbroken"
-    )  # the first reads what later ones have cached
     began = time.monotonic()
-    _run_to_completion(_train, directory / "timed")
-    duration = time.monotonic() - began
+    _run_to_completion(_train, directory / "unbroken")
+    longest = time.monotonic() - began
     different: list[str] = []
-    number = 0
-    while number < num_kills:
-        killed = ObservedRun(directory / "killed")
+    hit: Counter[str] = Counter()
+    killed = ObservedRun(directory / "killed")
+    while hit.total() < num_kills:
         shutil.copytree(directory / "new", killed.root)
-        moment = rng.random() * duration
+        moment = rng.random() * _MARGIN * longest
+        began = time.monotonic()
         process = _in_process(_train, killed.root)
         process.join(moment)
         process.kill()
         process.join()
         if process.exitcode == -signal.SIGKILL:
-            number += 1
-            where = _where(killed)
+            stage, where = _stage(killed), _where(killed)
+            hit[stage] += 1
             _run_to_completion(_train, killed.root)
             parts = _differences(killed.root, directory / "unbroken")
-            different += [f"kill {number}: {part}" for part in parts]
-            print(f"kill {number} at {moment:.2f} of {duration:.2f} s; {where}", flush=True)
+            different += [f"kill {hit.total()}: {part}" for part in parts]
+            print(f"kill {hit.total()} after {moment:.2f} s, {stage}; {where}", flush=True)
+        else:
+            longest = max(longest, time.monotonic() - began)
         shutil.rmtree(killed.root)
+    print(f"kills hit: {', '.join(f'{stage} {number}' for stage, number in hit.items())}")
     return different
+
+
+def _stage(run: ObservedRun) -> str:
+    """What a run does, by what it has written."""
+    if (run.root / "model").exists() or ".model.tmp" in run.unfinished():
+        return "final model"
+    if run.last_step() == _planned_steps(run):
+        return "last evaluation"
+    if any(name.startswith(".checkpoint-") for name in run.unfinished()):
+        return "checkpoint"
+    return "steps" if run.last_line() else "start"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -59,7 +59,18 @@ def outcome(run: Path) -> dict[str, Any]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {
         "weights": (run / "model" / "model.safetensors").read_bytes(),
+        "checkpoints": {path.name: _state(path) for path in run.glob("checkpoint-*")},
         "metrics": [[(k, v) for k, v in line.items() if k not in _TIMES] for line in lines],
         "evaluation": (run / "evaluation" / "held-out--final.json").read_bytes(),
         "directory": sorted(path.name for path in run.iterdir()),
     }
+
+
+def _state(checkpoint: Path) -> dict[str, Any]:
+    """Size and hash of every file of a checkpoint; of our state, which has times, the losses."""
+    state, files = (
+        json.loads((checkpoint / name).read_text())
+        for name in ("tidemask_state.json", "checkpoint.json")
+    )
+    del files["files"]["tidemask_state.json"]
+    return {**files, "class_loss": state["class_loss"]}
