@@ -1,58 +1,23 @@
-"""One of every file that the program reads, small, and the commands that read it."""
+"""A small world: one of every file that the program reads, sound, as the program writes them."""
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
+import lzma
 import random
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import ROOT
-from benchmarks.fuzzing import mutations
-from benchmarks.fuzzing.mutations import Mutation
 from benchmarks.reliability import small_run
 
+CLAIM = ".made.00000000.claim.tmp"
+"""What a process leaves that was killed while it wrote `made`."""
+
 _STEPS = ("training.max_steps=4", "training.save_steps=2", "training.logging_steps=1")
-_QUICK = (
-    "fine_tuning.epochs=1", "fine_tuning.num_seeds=1", "fine_tuning.learning_rates=[1e-3]",
-    "fine_tuning.max_length=24",
-)  # fmt: skip
-
-
-_READ_BY_COMPARE = tuple(
-    f"run/{name}"
-    for name in ("run.yaml", "environment.json", "metrics.jsonl", "evaluation/held-out--final.json")
-)
-
-
-Outcome = Callable[[Path, str], object]
-"""What a command leaves, of the world and of what it printed."""
-
-
-@dataclass(frozen=True)
-class FuzzedFile:
-    """A file, who reads it, and what must be true if that ends with status 0.
-
-    Attributes:
-        file: path below the world.
-        arguments: of the command that reads it; paths are relative to the world.
-        mutations: what may happen to it.
-        outcome: files that the command leaves, or its output, to compare with those of the
-            file as it was; `None` where another content is another input.
-    """
-
-    file: str
-    arguments: tuple[str, ...]
-    mutations: tuple[Mutation, ...]
-    outcome: Outcome | None = None
-
-    @property
-    def name(self) -> str:
-        """What it is called on the command line of the fuzzer."""
-        return f"{self.arguments[0]}:{self.file}"
 
 
 def _text(num_documents: int) -> str:
@@ -68,34 +33,78 @@ def _write_lines(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def _write_tasks(root: Path) -> None:
-    rng = random.Random(0)
     sentences = [line for line in _text(2).replace(". ", ".\n").split("\n") if line][:24]
     for split in ("train", "dev"):
-        rows = [{"sentence": text, "label": int("river" in text)} for text in sentences]
-        _write_lines(root / "sst2" / f"{split}.jsonl", rows)
-        tagged = [
-            "".join(f"{word}\t{rng.choice(('O', 'B-PER', 'I-PER'))}\n" for word in text.split())
-            for text in sentences
+        rows: list[dict[str, object]] = [
+            {"sentence": text, "label": int("river" in text)} for text in sentences
         ]
-        (root / "ner").mkdir(exist_ok=True)
-        (root / "ner" / f"{split}.tsv").write_text("\n".join(tagged), encoding="utf-8")
-        questions = []
-        for number, text in enumerate(sentences):
-            answer = text.split()[1]
-            answers = {"text": [answer], "answer_start": [text.index(answer)]}
-            questions.append(
-                {"id": str(number), "question": "Who?", "context": text, "answers": answers}
-            )
-        _write_lines(root / "squad" / f"{split}.jsonl", questions)
-    pairs = [{"good": text, "bad": " ".join(reversed(text.split()))} for text in sentences]
-    _write_lines(root / "pairs.jsonl", pairs)
-    table = "".join(f"{row['good']}\t{row['bad']}\n" for row in pairs)
-    (root / "pairs.tsv").write_text(table, encoding="utf-8")
-    (root / "own.yaml").write_text(
-        "name: own\nkind: entities\ndata: ner\nfine_tuning: {epochs: 1, num_seeds: 1, "
-        "learning_rates: [0.001]}\n",
-        encoding="utf-8",
-    )
+        _write_lines(root / "sst2" / f"{split}.jsonl", rows)
+        _write_tagged(root, split, sentences)
+        _write_questions(root, split, sentences)
+    _save_data_set(root / "saved", rows)
+    _write_pairs(root, [(text, " ".join(reversed(text.split()))) for text in sentences])
+    for name, kind, data in (("own", "entities", "ner"), ("speech", "words", "pos")):
+        (root / f"{name}.yaml").write_text(
+            f"name: {name}\nkind: {kind}\ndata: {data}\nfine_tuning: {{epochs: 1, "
+            "num_seeds: 1, learning_rates: [0.001]}\n",
+            encoding="utf-8",
+        )
+
+
+def _write_tagged(root: Path, split: str, sentences: list[str]) -> None:
+    """The sentences with entities, in CoNLL columns, and with parts of speech, in CoNLL-U."""
+    rng = random.Random(split)
+    columns, conllu = [], []
+    for text in sentences:
+        words = text.split()
+        columns.append(
+            "".join(f"{word}\t{rng.choice(('O', 'B-PER', 'I-PER'))}\n" for word in words)
+        )
+        numbered = [
+            "\t".join((str(n), word, "_", rng.choice(("NOUN", "VERB")), *("_" * 6)))
+            for n, word in enumerate(words, start=1)
+        ]
+        conllu.append("\n".join((f"# text = {text}", *numbered, "")))
+    for path, blocks in (
+        (root / "ner" / f"{split}.tsv", columns),
+        (root / "pos" / f"{split}.conllu", conllu),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def _write_questions(root: Path, split: str, sentences: list[str]) -> None:
+    """A question on each sentence, as rows and in the nested layout of the official files."""
+    rows: list[dict[str, object]] = []
+    paragraphs = []
+    for number, text in enumerate(sentences):
+        answer = text.split()[1]
+        begin = text.index(answer)
+        asked = {"id": str(number), "question": "Who?"}
+        answers = {"text": [answer], "answer_start": [begin]}
+        rows.append({**asked, "context": text, "answers": answers})
+        nested = {**asked, "answers": [{"text": answer, "answer_start": begin}]}
+        paragraphs.append({"context": text, "qas": [nested]})
+    _write_lines(root / "squad" / f"{split}.jsonl", rows)
+    official = root / "official" / f"{split}-v1.1.json"
+    official.parent.mkdir(exist_ok=True)
+    articles = {"version": "1.1", "data": [{"title": "All", "paragraphs": paragraphs}]}
+    official.write_text(json.dumps(articles), encoding="utf-8")
+
+
+def _save_data_set(root: Path, rows: list[dict[str, object]]) -> None:
+    from datasets import Dataset, DatasetDict, disable_progress_bars
+
+    disable_progress_bars()
+    splits = {name: Dataset.from_list(rows) for name in ("train", "validation")}
+    DatasetDict(splits).save_to_disk(str(root))
+
+
+def _write_pairs(root: Path, pairs: list[tuple[str, str]]) -> None:
+    _write_lines(root / "pairs.jsonl", [{"good": good, "bad": bad} for good, bad in pairs])
+    for ending, mark in (("tsv", "\t"), ("csv", ",")):
+        with (root / f"pairs.{ending}").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=mark).writerows(pairs)
 
 
 def build_world(root: Path) -> None:
@@ -119,109 +128,21 @@ def build_world(root: Path) -> None:
         encoding="utf-8",
     )
     _write_tasks(root / "tasks")
-    (root / "text.txt").write_text(_text(12), encoding="utf-8")
+    text = _text(12).encode()
+    (root / "text.txt").write_bytes(text)
+    (root / "zipped.txt.gz").write_bytes(gzip.compress(text))
+    (root / "zipped.txt.xz").write_bytes(lzma.compress(text))
     pairs = root / "tasks" / "pairs.jsonl"
     evaluate(root / "evaluated", tasks="pairs", task_data={"pairs": pairs}, progress=False)
     (root / "lines.txt").write_text("The river paints a stone.\nShe leaves it.\n", encoding="utf-8")
+    (root / CLAIM).write_text("", encoding="utf-8")
+    _save_in_shards(root / "model", root / "sharded")
 
 
-def _run_left(name: str) -> Outcome:
-    return lambda world, _: small_run.outcome(world / name)
+def _save_in_shards(model: Path, directory: Path) -> None:
+    """Save a model as large ones are: several files of weights, and an index of them."""
+    from transformers import AutoModelForMaskedLM
 
-
-def _files(root: Path, directory: str) -> list[str]:
-    """Files below a directory that have content and are not for people alone."""
-    found = [path for path in (root / directory).rglob("*") if path.is_file()]
-    read = [path for path in found if path.suffix != ".md" and path.stat().st_size]
-    return sorted(str(path.relative_to(root)) for path in read)
-
-
-_TRAIN = (
-    "pretrain", "corpus", "--out", "new", "--recipe", "ptw-mrd", *small_run.SETTINGS,
-    "training.max_steps=2", "training.report_to=none",
-)  # fmt: skip
-_PREPARE = ("prepare", "text.txt", "--out", "made", "--workers", "1")
-_WITH_TOKENIZER = (*_PREPARE, "--tokenizer", "corpus/tokenizer")
-_EVALUATE = ("evaluate", "model", *_QUICK, "--out", "results", "--no-random")
-
-
-def _task(name: str, data: str) -> tuple[str, ...]:
-    return (*_EVALUATE, "--tasks", name, "--task-data", f"{name}=tasks/{data}")
-
-
-def _readers(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | None]]:
-    """Commands, the files that each reads, and what it leaves."""
-    corpus, model = _files(root, "corpus"), _files(root, "model")
-    measured = ["run/run.yaml", *_files(root, "run/model")]
-    pairs = ("--tasks", "pairs", "--task-data", "pairs=tasks/pairs.jsonl")
-    return [
-        (_TRAIN, corpus, _run_left("new")),
-        (("preview", "corpus"), corpus, None),
-        (("resume", "stopped"), _files(root, "stopped"), _run_left("stopped")),
-        (("compare", "run", "other", "--out", "report"), list(_READ_BY_COMPARE), None),
-        (("evaluate", "run", *pairs), measured, None),
-        (("evaluate", "evaluated", *pairs), ["evaluated/evaluation/pairs--final.json"], None),
-        (("score", "model", "The river paints a stone."), model, None),
-        (("fill", "model", "The [MASK] paints."), model, None),
-        (("preview", "corpus", "--recipe", "recipe.yaml"), ["recipe.yaml"], None),
-        (("recipes", "recipe.yaml"), ["recipe.yaml"], None),
-        ((*_PREPARE, "--vocab-size", "200"), ["text.txt"], None),
-        (_WITH_TOKENIZER, ["text.txt", *_files(root, "corpus/tokenizer")], None),
-        (("score", "model", "--file", "lines.txt"), ["lines.txt"], None),
-        (_task("sst2", "sst2"), _files(root, "tasks/sst2"), None),
-        (_task("conll2003", "ner"), _files(root, "tasks/ner"), None),
-        (_task("squad", "squad"), _files(root, "tasks/squad"), None),
-        (_task("pairs", "pairs.jsonl"), ["tasks/pairs.jsonl"], None),
-        (_task("pairs", "pairs.tsv"), ["tasks/pairs.tsv"], None),
-        ((*_EVALUATE, "--tasks", "tasks/own.yaml"), ["tasks/own.yaml"], None),
-    ]
-
-
-def fuzzed_files(root: Path) -> list[FuzzedFile]:
-    """Every file of a world with each command that reads it."""
-    text = (*mutations.BYTES, *mutations.LINES, *mutations.PLACES)
-    of_ending = {
-        ".json": (*text, *(mutations.json_value,) * 5),
-        ".jsonl": (*text, *(mutations.json_lines_value,) * 5),
-        ".yaml": (*text, *(mutations.yaml_value,) * 5),
-        ".tsv": (*text, *(mutations.column_changed,) * 3),
-        ".txt": text,
-    }
-    binary = (*mutations.BYTES, *mutations.PLACES)
-    return [
-        FuzzedFile(file, arguments, of_ending.get(Path(file).suffix, binary), outcome)
-        for arguments, files, outcome in _readers(root)
-        for file in files
-    ]
-
-
-@dataclass(frozen=True)
-class FuzzedName:
-    """A path below the world that a command reads or makes, and which may have another name."""
-
-    path: str
-    arguments: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """What it is called on the command line of the fuzzer."""
-        return f"names:{self.arguments[0]}:{self.path}"
-
-
-FUZZED_NAMES = (
-    FuzzedName("text.txt", _WITH_TOKENIZER),
-    FuzzedName("made", _WITH_TOKENIZER),
-    FuzzedName("corpus", ("preview", "corpus")),
-    FuzzedName("new", _TRAIN),
-    FuzzedName("stopped", ("resume", "stopped")),
-    FuzzedName("other", ("compare", "run", "other", "--out", "report")),
-    FuzzedName("report", ("compare", "run", "other", "--out", "report")),
-    FuzzedName("model", ("score", "model", "The river paints a stone.")),
-    FuzzedName("lines.txt", ("score", "model", "--file", "lines.txt")),
-    FuzzedName("evaluated", ("evaluate", "evaluated", "--tasks", "held-out")),
-    FuzzedName("recipe.yaml", ("preview", "corpus", "--recipe", "recipe.yaml")),
-    FuzzedName(
-        "tasks", ("evaluate", "run", "--tasks", "pairs", "--task-data", "pairs=tasks/pairs.tsv")
-    ),
-)
-"""What a user names."""
+    AutoModelForMaskedLM.from_pretrained(model).save_pretrained(directory, max_shard_size="1MB")
+    for path in model.glob("tokenizer*.json"):
+        shutil.copy2(path, directory)

@@ -19,9 +19,9 @@ CONTENT = '{"a": {"b": [1, 2.5, "three"]}, "c": null}\n'
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_fuzzing_finds_no_fault() -> None:
-    """The same mutations each time; `benchmarks/fuzzing/fuzz.py` tries more and others."""
+    """One mutation of each file; `benchmarks/fuzzing/fuzz.py` tries more and others."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks/fuzzing/fuzz.py"), "--mutations=3", "--seed=1"],
+        [sys.executable, str(ROOT / "benchmarks/fuzzing/fuzz.py"), "--mutations=1", "--seed=1"],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

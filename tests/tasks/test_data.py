@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import re
 from pathlib import Path
 
 import datasets
@@ -36,6 +37,24 @@ def test_task_data_reads_compressed_and_plain_files_alike(tmp_path: Path) -> Non
         assert data.split("test") is None
     assert [e.fields for e in _data(plain).split("dev") or []] == examples[:2]
     assert _data(compressed).split("dev")[4].place.endswith("dev.jsonl.gz, line 5")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("dataset_dict.json", '{"splits": [3]}'),
+        ("train/dataset_info.json", "{}}"),
+        ("train/state.json", "\xff"),
+        ("train/data-00000-of-00001.arrow", "ARROW1"),
+    ],
+)
+def test_task_data_names_the_directory_of_a_damaged_saved_data_set(
+    file: str, content: str, tmp_path: Path
+) -> None:
+    datasets.DatasetDict(train=datasets.Dataset.from_list(rows(4))).save_to_disk(tmp_path)
+    (tmp_path / file).write_text(content, encoding="latin-1")
+    with pytest.raises(UserError, match=rf"damaged data of task river: {re.escape(str(tmp_path))}"):
+        _data(tmp_path).split("train")
 
 
 def test_task_data_reads_what_datasets_saved_and_what_a_hub_holds(tmp_path: Path) -> None:

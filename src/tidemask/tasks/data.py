@@ -105,13 +105,17 @@ class TaskData:
 
     @cached_property
     def saved(self) -> Mapping[str, Any] | None:
-        """The splits as `datasets` returns them; `None` if the directory has text files instead."""
+        """The splits as `datasets` returns them; `None` if the directory has text files instead.
+
+        Raises:
+            UserError: there is no such data, or it is damaged.
+        """
         if self.directory is not None:
             if not (self.directory / "dataset_dict.json").is_file():
                 return None
             check_plain_files(self.directory)
             datasets = _datasets_library(self.task)
-            with _without_bars(datasets):
+            with self._naming_damage(), _without_bars(datasets):
                 return dict(datasets.load_from_disk(str(self.directory)))
         if not self.hub:
             self._checked_directory()
@@ -140,12 +144,31 @@ class TaskData:
         return next((name for name in names if name in (self.saved or {})), None)
 
     def saved_rows(self, name: str) -> Iterator[Example]:
-        """The rows of a split of `saved`, by its name there."""
+        """The rows of a split of `saved`, by its name there.
+
+        Raises:
+            UserError: a file of the split is damaged.
+        """
         rows = (self.saved or {})[name]
         features = getattr(rows, "features", None) or {}
         names = {key: kind.names for key, kind in features.items() if hasattr(kind, "names")}
-        for number, row in enumerate(rows):
-            yield Example(dict(row), f"{self.source}, {name}, row {number}", names)
+        with self._naming_damage():
+            for number, row in enumerate(rows):
+                yield Example(dict(row), f"{self.source}, {name}, row {number}", names)
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        """Whatever `datasets` says of its files becomes an error that names their directory."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # those of JSON, Arrow and the system, and of wrong types
+            raise_out_of_memory(error)
+            raise UserError(
+                f"damaged data of task {self.task}: {self.source} ({one_line(error)}). "
+                "Expected what `save_to_disk` of datasets writes. Write it again."
+            ) from error
 
 
 def _from_hub(datasets: Any, hub: Sequence[str]) -> Any:
