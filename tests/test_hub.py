@@ -1,9 +1,14 @@
 """Names of directories and names on the hub are distinguished without asking the hub."""
 
 import pytest
+from huggingface_hub.errors import (
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 
 from tidemask.errors import UserError
-from tidemask.hub import local_directory
+from tidemask.hub import local_directory, why_not_downloaded
 
 
 def test_hub_names_may_be_on_the_hub(tmp_path, monkeypatch):
@@ -42,3 +47,14 @@ def test_hub_hint_names_a_directory_nearby(tmp_path):
     (tmp_path / "corpus").mkdir()
     with pytest.raises(UserError, match=f"Did you mean {tmp_path}/corpus[?]"):
         local_directory(f"{tmp_path}/corpsu", expected="a corpus")
+
+
+def test_hub_failures_are_said_in_plain_words():
+    outer = OSError("We couldn't connect to 'https://huggingface.co'")
+    outer.__cause__ = LocalEntryNotFoundError("An error happened")
+    reason = "the hub cannot be reached, and no copy of it is on this machine"
+    assert why_not_downloaded(outer) == reason
+    outer.__cause__.__cause__ = OfflineModeIsEnabled("offline")
+    assert why_not_downloaded(outer).startswith("HF_HUB_OFFLINE is set")
+    assert why_not_downloaded(HFValidationError("a b")).startswith("it is not a name")
+    assert why_not_downloaded(OSError("disk")) is None

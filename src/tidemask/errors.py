@@ -24,8 +24,15 @@ class UserError(ValueError):
 
 
 def one_line(error: BaseException, *, longest: int = 200) -> str:
-    """What another library's error says, in one line of at most `longest` characters."""
-    return " ".join(str(error).split())[:longest] or type(error).__name__
+    """What another library's error says, in one line of about `longest` characters at most.
+
+    It has no full stop at its end, since it stands within a message; where it is cut, at a space,
+    it ends in dots.
+    """
+    text = " ".join(str(error).split())
+    if len(text) > longest:
+        return f"{text[:longest].rpartition(' ')[0] or text[:longest]} ..."
+    return text.removesuffix(".") or type(error).__name__
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -2,10 +2,58 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.files.paths import check_plain_files, given_path
+
+_REASONS = {
+    "GatedRepoError": "its owner has to admit you: ask on its page, then log in to the hub",
+    "RepositoryNotFoundError": "there is none of this name there, or it is private",
+    "DatasetNotFoundError": "there is none of this name there, or it is private",
+    "RevisionNotFoundError": "it has no such revision",
+    "RemoteEntryNotFoundError": "it lacks a file that is needed",
+    "HFValidationError": "it is not a name that the hub can have, such as OWNER/NAME",
+    "OfflineModeIsEnabled": "HF_HUB_OFFLINE is set, and no copy of it is on this machine",
+    "LocalEntryNotFoundError": "the hub cannot be reached, and no copy of it is on this machine",
+    "ConnectionError": "the hub cannot be reached, and no copy of it is on this machine",
+    "TransportError": "the hub cannot be reached, and no copy of it is on this machine",
+}
+"""By the errors of the hub's libraries, none of which is imported here; the first that fits."""
+
+
+def why_not_downloaded(error: BaseException) -> str | None:
+    """Why the hub did not give what was asked for, in plain words; `None` if it is not known.
+
+    Args:
+        error: of a library, which may have been raised because of one of the hub's.
+
+    Example:
+        >>> why_not_downloaded(ConnectionError("HTTPSConnectionPool(host=...)"))
+        'the hub cannot be reached, and no copy of it is on this machine'
+        >>> why_not_downloaded(ValueError("of something else"))
+    """
+    kinds: set[str] = set()
+    cause: BaseException | None = error
+    while cause is not None:
+        kinds.update(kind.__name__ for kind in type(cause).__mro__)
+        cause = cause.__cause__ or cause.__context__
+    return next((reason for name, reason in _REASONS.items() if name in kinds), None)
+
+
+@contextmanager
+def quiet_retries() -> Iterator[None]:
+    """Leave out the lines about every attempt to reach the hub; the error at the end says it."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def local_directory(name: str, *, setting: str = "", expected: str) -> Path | None:

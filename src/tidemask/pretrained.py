@@ -16,6 +16,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.files.paths import check_plain_files, check_readable_files
+from tidemask.hub import quiet_retries
 
 _FILES = ("config.json", "tokenizer_config.json")
 """Where a directory names its own classes, under `auto_map`."""
@@ -47,7 +48,7 @@ def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
     if path.exists():
         options["local_files_only"] = True
     try:
-        with _refusing_own_code(place):
+        with _refusing_own_code(place), quiet_retries():
             loaded = auto_class.from_pretrained(str(place), trust_remote_code=False, **options)
     except UserError:
         raise

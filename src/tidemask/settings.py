@@ -111,7 +111,7 @@ def check_integer(
     """
     integer = _as_integer(value)
     if integer is None or integer < minimum or (below is not None and integer >= below):
-        allowed = f"of at least {minimum}" if below is None else f"in [{minimum}, {_power(below)})"
+        allowed = f"of at least {minimum}" if below is None else f"from {minimum} to {_last(below)}"
         raise ValueError(f"{name}={shown(value)}. Expected {what} {allowed}.")
     return integer
 
@@ -123,7 +123,7 @@ def check_share(name: str, value: float) -> None:
         ValueError: `value` is not a number in [0, 1]; the message names the field.
     """
     if not (is_number(value) and 0.0 <= value <= 1.0):
-        raise ValueError(f"{name}={shown(value)}. Expected a number in [0, 1].{_meant(value)}")
+        raise ValueError(f"{name}={shown(value)}. Expected a number from 0 to 1.{_meant(value)}")
 
 
 def check_at_least(name: str, value: float, minimum: float) -> None:
@@ -143,7 +143,9 @@ def check_share_below_one(name: str, value: float) -> None:
         ValueError: `value` is not a number in [0, 1).
     """
     if not (is_number(value) and 0.0 <= value < 1.0):
-        raise ValueError(f"{name}={shown(value)}. Expected a number in [0, 1).{_meant(value)}")
+        raise ValueError(
+            f"{name}={shown(value)}. Expected a number from 0 to below 1.{_meant(value)}"
+        )
 
 
 def _meant(value: object) -> str:
@@ -153,9 +155,11 @@ def _meant(value: object) -> str:
     return f" Did you mean {value / (10 if value < 10 and value % 1 else 100):g}?"
 
 
-def _power(bound: int) -> str:
+def _last(bound: int) -> str:
+    """The largest integer below a bound, as a message writes it."""
     exponent = bound.bit_length() - 1
-    return f"2**{exponent}" if exponent > 20 and bound == 1 << exponent else str(bound)
+    is_long = exponent > 20 and bound == 1 << exponent
+    return f"2**{exponent} - 1" if is_long else str(bound - 1)
 
 
 def _as_integer(value: Any) -> int | None:

@@ -226,7 +226,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
         [{**ROW, "attention_mask": [[1] * 3] * 3}],
         r"attention_mask of example 0 has shape \(3, 3\)",
     ),
-    "an id outside": ([{"input_ids": [9, V]}], r"input_ids=300. Expected ids in \[0, 300\)"),
+    "an id outside": ([{"input_ids": [9, V]}], r"input_ids=300. Expected ids from 0 to 299"),
     "an id below 0": ([{"input_ids": [9, -1]}], "input_ids=-1"),
     "ids of floats": ([{"input_ids": [9.0, 8.5]}], "input_ids has the type float64. Expected int"),
     "ids of text": ([{"input_ids": ["a", "b"]}], "input_ids has the type <U1"),

@@ -208,7 +208,7 @@ def test_cli_bad_corpus_and_recipe(
         ([other], "99"),
         ([corpus, "--recipe", "ptw-mdr"], "Did you mean ptw-mrd?"),
         ([corpus, "masking.ratio.ratoi=0.2"], "Did you mean ratio?"),
-        ([corpus, "masking.ratio.ratio=1.5"], "Expected a number in [0, 1]"),
+        ([corpus, "masking.ratio.ratio=1.5"], "Expected a number from 0 to 1"),
         ([plain_corpus, "--recipe", "ptw"], "Prepare the corpus with a tagger"),
     ]
     for arguments, message in cases:

@@ -305,8 +305,9 @@ def complaint(tmp_path, documents, error=UserError, **changes):
 def test_prepare_refuses_empty_splits(tmp_path):
     one = [Document("A single text.", "x")]
     assert complaint(tmp_path, one).startswith(
-        "held-out split is empty: 1 documents and held_out=0.2. Expected at least one document. "
+        "held-out split is empty: 1 document and held_out=0.2. Expected at least one document. "
     )
+    assert complaint(tmp_path, one).endswith(" or set held_out=0 (--held-out 0).")
     assert complaint(tmp_path, one, held_out=0.999999).startswith("training split is empty: ")
     assert complaint(tmp_path, []).startswith("training split is empty: 0 documents ")
     corpus = prepare(tmp_path, one, held_out=0)
@@ -417,9 +418,9 @@ def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
     [
         (
             {"vocab_size": 63},
-            "setting outside its range: vocab_size=63. Expected an integer in [64, ",
+            "setting outside its range: vocab_size=63. Expected an integer from 64 to ",
         ),
-        ({"workers": 0}, "setting outside its range: workers=0. Expected an integer in [1, "),
+        ({"workers": 0}, "setting outside its range: workers=0. Expected an integer from 1 to "),
         ({"sequence_length": 7}, "setting outside its range: sequence_length=7."),
         ({"held_out": 1.0}, "setting outside its range: held_out=1."),
         ({"held_out": -0.1}, "setting outside its range: held_out=-0.1."),

@@ -15,7 +15,7 @@ from tidemask.corpus.sources.documents import Document, TextFiles
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import newest_model
-from tidemask.files.paths import check_utf8, given_path
+from tidemask.files.paths import CONVERT_TEXT, check_utf8, given_path
 from tidemask.tasks.zero_shot.pll import read_texts
 
 Command = Callable[..., tuple[int, str, str]]
@@ -138,4 +138,6 @@ def test_paths_check_utf8_shows_the_place_and_not_the_whole_text() -> None:
     with pytest.raises(UserError, match=r"text='a{20}\\ud83db{20}', character 500\.") as caught:
         check_utf8("a" * 500 + "\ud83d" + "b" * 500, "text")
     assert len(str(caught.value)) < 250
+    with pytest.raises(UserError, match=r"in UTF-8\. Convert the text to UTF-8\.$"):
+        check_utf8("\udcff", "text", CONVERT_TEXT)
     check_utf8("\N{GRINNING FACE} caf\N{LATIN SMALL LETTER E WITH ACUTE}", "text")

@@ -163,7 +163,7 @@ def test_seed_or_step_that_is_no_integer_is_refused(place):
     key = StepKey(0, 0)
     for name, value in zip(("seed", "step"), place, strict=True):
         object.__setattr__(key, name, value)
-    with pytest.raises(ValueError, match=r"Expected an integer in \[0, 2\*\*"):
+    with pytest.raises(ValueError, match=r"Expected an integer from 0 to 2\*\*"):
         key.__post_init__()
 
 

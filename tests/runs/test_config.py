@@ -83,16 +83,19 @@ def test_config_written_out_is_read_back_the_same(tmp_path: Path) -> None:
 
 PROBLEMS = [
     (["masking.ratio.strat=0.3"], r"unknown key masking\.ratio\.strat\. Did you mean start\?"),
+    (["max_steps=3"], r"unknown key max_steps\. Did you mean training\.max_steps\?"),
+    (["model.max_steps=3"], r"key model\.max_steps\. Did you mean training\.max_steps\?"),
+    (["drop_out=0"], r"unknown key drop_out\. Did you mean model\.dropout\?"),
     (["trainin.max_steps=3"], r"unknown key trainin\. Did you mean training\?"),
-    (["masking.ratio.start=1.3"], r"masking\.ratio\.start=1\.3\. Expected a number in \[0, 1\]"),
+    (["masking.ratio.start=1.3"], r"masking\.ratio\.start=1\.3\. Expected a number from 0 to 1"),
     (["masking.ratio.end=30"], r"masking\.ratio\.end=30\..*Did you mean 0\.3\?"),
     (["masking.ratio.schedule=cosin"], r"ratio\.schedule=cosin\..*Did you mean cosine\?"),
     (["masking.ratio={start: 0.3}"], r"masking\.ratio\.schedule is missing"),
     (["masking.content.weighting=loss"], r"content\.weighting=loss\. Expected one of uniform"),
     (["model.size=bert-tny"], r"model\.size=bert-tny\. Expected one of bert-tiny"),
-    (["training.max_steps=0"], r"training\.max_steps=0\. Expected an integer in"),
+    (["training.max_steps=0"], r"training\.max_steps=0\. Expected an integer from"),
     (["training.max_steps=9999999999999999999"], r"max_steps=9999999999999999999\."),
-    (["training.max_steps=3000000000"], r"max_steps=3000000000\. Expected an integer in"),
+    (["training.max_steps=3000000000"], r"max_steps=3000000000\. Expected an integer from"),
     (["model.size=bert-tiyn"], r"Did you mean bert-tiny\?"),
     (["training.max_steps=2.5"], r"training\.max_steps=2\.5\. Expected a valid integer"),
     (["training.max_steps=true"], r"training\.max_steps=true\. Expected a valid integer"),
@@ -114,7 +117,7 @@ PROBLEMS = [
     (["masking.content=class_loss"], r"Expected a section, such as \{weighting: class_loss\}"),
     (["masking.per_sequence=3"], r"per_sequence=3\. .* such as \{distribution: uniform\}"),
     (["masking.ratio.schedule=[1]"], r"ratio\.schedule=\[1\]\. Expected one of constant"),
-    (["training.adam_beta1=1.0"], r"adam_beta1=1\. Expected a number in \[0, 1\)"),
+    (["training.adam_beta1=1.0"], r"adam_beta1=1\. Expected a number from 0 to below 1"),
     (["training.adam_epsilon=-1"], r"adam_epsilon=-1\."),
     (["training.learning_rate=.inf"], r"learning_rate"),
     (["model.dropout=1"], r"model\.dropout=1\."),
@@ -149,6 +152,25 @@ def test_config_reports_all_problems_together() -> None:
         load_recipe("bert", ["model.dropout=2", "training.nonsense=1", "masking.ratio.ratio=-1"])
     for path in ("model.dropout=2", "training.nonsense", "masking.ratio.ratio=-1"):
         assert path in str(caught.value)
+
+
+def test_config_says_whether_the_overrides_or_the_file_are_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("model: {size: bert-tiny, dropout: 2}\n")
+    with pytest.raises(UserError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(f"wrong configuration in {path}: model.dropout=2")
+    given = "wrong setting on the command line (`overrides` in Python): "
+    with pytest.raises(UserError) as caught:
+        load_recipe(path, ["training.seed=1", "training={max_stps: 5}"])
+    assert str(caught.value).startswith(f"{given}training={{max_stps: 5}}: unknown key training.")
+    assert f"Besides, in {path}: model.dropout=2" in str(caught.value)
+    with pytest.raises(UserError) as caught:
+        load_recipe("bert", ["training.max_steps=0"])
+    assert str(caught.value).startswith(f"{given}training.max_steps=0. Expected")
+    path.write_text("overrides: [training]\n")
+    with pytest.raises(UserError, match=r"wrong overrides in .*own\.yaml: unreadable setting"):
+        load_recipe(path)
 
 
 def test_config_schedule_within_itself_is_refused() -> None:

@@ -65,8 +65,13 @@ def test_overrides_that_do_not_fit_each_other_are_refused(
             load_recipe("bert", list(ordered))
 
 
-def test_overrides_for_one_field_end_with_the_last() -> None:
-    assert load_recipe("bert", ["training.seed=2", "training.seed=3"]).training.seed == 3
+def test_overrides_for_one_field_end_with_the_last_which_alone_is_listed() -> None:
+    recipe = load_recipe(
+        "bert", ["training.seed=2", "training={seed: 4, max_steps: 9}", "training.seed=3"]
+    )
+    assert recipe.training.seed == 3
+    assert recipe.overrides == ("training.max_steps=9", "training.seed=3")
+    assert load_recipe("bert", ["training.seed=3"] * 2).overrides == ("training.seed=3",)
 
 
 def test_overrides_by_a_mapping_leave_the_other_fields_of_a_section() -> None:

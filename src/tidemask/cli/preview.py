@@ -131,6 +131,6 @@ def _progresses(text: str) -> list[float]:
         values = [-1.0]
     if not all(0.0 <= value <= 1.0 for value in values):
         raise UserError(
-            f"progress outside its range: --progress={text}. Expected numbers in [0, 1]."
+            f"progress outside its range: --progress={text}. Expected numbers from 0 to 1."
         )
     return values

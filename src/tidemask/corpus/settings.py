@@ -52,7 +52,7 @@ class PrepareSettings:
         if not isinstance(length, int) or not 8 <= length <= 65536:
             raise UserError(
                 f"setting outside its range: sequence_length={shown(length)}. "
-                "Expected a number of tokens in [8, 65536]. 128 is usual."
+                "Expected from 8 to 65,536 tokens. 128 is usual."
             )
         if not isinstance(self.tagger, str):
             raise UserError(f"no such tagger: tagger={shown(self.tagger)}. Expected its name.")

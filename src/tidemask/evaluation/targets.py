@@ -8,9 +8,9 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from tidemask.errors import UserError, did_you_mean
+from tidemask.errors import UserError, did_you_mean, one_line
 from tidemask.files.paths import given_path
-from tidemask.hub import local_directory
+from tidemask.hub import local_directory, why_not_downloaded
 from tidemask.modeling.precision import usual_device
 from tidemask.run_record import FINAL, RANDOM, START, RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
@@ -157,6 +157,7 @@ def _model_directory(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=list(_FILES)))
     except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
         raise UserError(
-            f"no such directory: {name}. Expected a run, a model, or the name of one on the hub, "
-            f"from which it cannot be downloaded ({type(error).__name__})."
+            f"no such directory: {name}, nor a model on the hub: "
+            f"{why_not_downloaded(error) or one_line(error)}. Expected a run, a model directory, "
+            "or the name of a model on the hub. Check the spelling."
         ) from error

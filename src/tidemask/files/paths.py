@@ -19,6 +19,9 @@ from tidemask.system_errors import why_refused
 PATHS = (str, os.PathLike)
 """Types of a path."""
 
+CONVERT_TEXT = "Convert the text to UTF-8."
+"""What to do with a text that is not UTF-8."""
+
 _KINDS = {
     stat.S_IFIFO: "a pipe (FIFO)",
     stat.S_IFSOCK: "a socket",
@@ -106,11 +109,16 @@ def named(path: Path) -> Path:
     return path.resolve() if path.name in ("", "..") else path
 
 
-def check_utf8(text: str, argument: str) -> None:
+def check_utf8(text: str, argument: str, advice: str = "Rename the file.") -> None:
     r"""Refuse text that cannot be written as UTF-8.
 
     What was not UTF-8 on a command line or in a directory stands in Python as lone surrogates, as
     does half of a pair in JSON.
+
+    Args:
+        text: a path or a text.
+        argument: what the message calls it.
+        advice: what to do; that for a path if left out.
 
     Raises:
         UserError: it has a lone surrogate.
@@ -127,7 +135,7 @@ def check_utf8(text: str, argument: str) -> None:
         shown = ascii(text[begin : error.end + 20])
         raise UserError(
             f"not UTF-8: {argument}={shown}, character {error.start}. Expected text in UTF-8. "
-            "Rename the file, or convert the text."
+            f"{advice}"
         ) from error
 
 

@@ -206,7 +206,7 @@ def check_in_vocabulary(input_ids: Any, vocab_size: int) -> None:
     if lowest < 0 or highest >= vocab_size:
         worst = highest if highest >= vocab_size else lowest
         raise ValueError(
-            f"input_ids={worst}. Expected ids in [0, {vocab_size}), those of the vocabulary."
+            f"input_ids={worst}. Expected ids from 0 to {vocab_size - 1}, those of the vocabulary."
         )
 
 

@@ -197,7 +197,7 @@ def check_ids(name: str, ids: Any, size: int) -> list[int]:
         ValueError: one is no integer or outside the vocabulary; the message names it.
     """
     if isinstance(ids, str) or not isinstance(ids, Iterable):
-        raise ValueError(f"{name}={shown(ids)}. Expected ids in [0, {size}).")
+        raise ValueError(f"{name}={shown(ids)}. Expected ids from 0 to {size - 1}.")
     return [check_integer(name, i, minimum=0, below=size, what="an id") for i in ids]
 
 

@@ -92,7 +92,7 @@ class StepKey:
         True
         >>> StepKey(seed=0, step=-1)
         Traceback (most recent call last):
-        ValueError: step=-1. Expected an integer in [0, 2**32).
+        ValueError: step=-1. Expected an integer from 0 to 2**32 - 1.
     """
 
     seed: int

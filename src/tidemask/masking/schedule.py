@@ -30,7 +30,7 @@ class _ScheduleBase(Settings, ABC):
     def __call__(self, progress: float) -> float:
         """The ratio at `progress` in [0, 1]."""
         if not 0.0 <= progress <= 1.0:
-            raise ValueError(f"progress={progress:g}. Expected a number in [0, 1].")
+            raise ValueError(f"progress={progress:g}. Expected a number from 0 to 1.")
         return self._at(progress)
 
     @abstractmethod
@@ -132,8 +132,8 @@ class WarmupLinear(_ScheduleBase):
         super().__post_init__()
         if not 0.0 < self.warmup < 1.0:
             raise ValueError(
-                f"warmup={self.warmup:g}. Expected a share of the run in (0, 1): what it leaves is "
-                "the decay."
+                f"warmup={self.warmup:g}. Expected a share of the run between 0 and 1: what it "
+                "leaves is the decay."
             )
 
     def _at(self, s: float) -> float:
@@ -178,9 +178,7 @@ class Phases(_ScheduleBase):
         ends = [phase.until for phase in self.phases]
         ascending = all(a < b for a, b in pairwise([0.0, *ends]))
         if not ends or not ascending or ends[-1] != 1.0:
-            raise ValueError(
-                f"phases end at {ends}. Expected ascending ends in (0, 1], the last 1."
-            )
+            raise ValueError(f"phases end at {ends}. Expected ascending ends above 0, the last 1.")
 
     def _at(self, s: float) -> float:
         """Ratio of the phase in which the progress falls; at 1, the end of the last."""

@@ -45,7 +45,9 @@ class UniformAround(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 < self.half_width <= 0.5:
-            raise ValueError(f"half_width={self.half_width:g}. Expected a number in (0, 0.5].")
+            raise ValueError(
+                f"half_width={self.half_width:g}. Expected a number above 0, at most 0.5."
+            )
 
     def interval(self, ratio: float) -> tuple[float, float]:
         """Its ends where the schedule gives `ratio`; the lower one is not included."""

@@ -186,7 +186,8 @@ def checked_classes(batch: Batch, num_classes: int) -> UInt8[Tensor, "B L"]:
     if classes.numel() and not classes.is_cuda and int((classes + 1).max()) > num_classes:
         worst = int(classes[classes != NO_CLASS].max())
         raise ValueError(
-            f"token_class={worst}. Expected a class in [0, {num_classes}), or {NO_CLASS} for none."
+            f"token_class={worst}. Expected a class from 0 to {num_classes - 1}, or {NO_CLASS} for "
+            "none."
         )
     return classes.clamp(max=num_classes)
 

@@ -56,7 +56,7 @@ class SpanLengths(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 < self.p <= 1.0:
-            raise ValueError(f"p={self.p:g}. Expected a number in (0, 1].")
+            raise ValueError(f"p={self.p:g}. Expected a number above 0, at most 1.")
         check_integer("longest", self.longest, minimum=1, below=_MAX_SPAN + 1)
 
     @cached_property

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.utils import logging as hub_logging
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from tidemask.errors import UserError
-from tidemask.hub import local_directory
+from tidemask.hub import local_directory, quiet_retries, why_not_downloaded
 from tidemask.modeling.configuration import (
     FAILURES,
     check_masked_lm,
@@ -35,15 +34,14 @@ from tidemask.system_errors import raise_out_of_memory
 @contextmanager
 def quietly() -> Iterator[None]:
     """Silence the progress bars and reports of transformers; what matters is in our own errors."""
-    before = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
+    before = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with quiet_retries():
+            yield
     finally:
-        transformers_logging.set_verbosity(before[0])
-        hub_logging.set_verbosity(before[1])
+        transformers_logging.set_verbosity(before)
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,11 @@ def load_starting_weights(
     except FAILURES as error:
         raise_out_of_memory(error)
         not_here = "" if directory else " (no directory here)"
+        reason = None if directory else why_not_downloaded(error)
         raise UserError(
             f"model not loadable: model.warm_start={name}{not_here}: "
-            f"{first_sentence(error)} Expected a directory of transformers, or the name of a "
-            "masked language model on the hub."
+            f"{f'{reason}.' if reason else first_sentence(error)} Expected a directory of "
+            "transformers, or the name of a masked language model on the hub."
         ) from error
     _check_sizes(name, report["mismatched_keys"])
     absent = tuple(sorted(report["missing_keys"]))

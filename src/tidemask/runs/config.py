@@ -21,7 +21,7 @@ from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, still_set
-from tidemask.runs.settings_reading import checked_settings
+from tidemask.runs.settings_reading import checked_overrides, checked_settings
 from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.evaluator import HeldOutSettings
@@ -140,7 +140,7 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Overrides = ()) -> Recip
     else:
         raw, origin = _read_recipe(str(recipe))
         if own := _own_overrides(raw):
-            apply_overrides(Recipe, raw, own)
+            _apply_own_overrides(raw, own, origin)
     return _overridden(Recipe, raw, overrides, origin)
 
 
@@ -148,6 +148,14 @@ def _own_overrides(raw: Mapping[str, Any]) -> list[str]:
     """Those that a recipe has itself; none if they are of a wrong type, which is refused later."""
     own = raw.get("overrides")
     return own if isinstance(own, list) and all(isinstance(each, str) for each in own) else []
+
+
+def _apply_own_overrides(raw: dict[str, Any], own: list[str], origin: str) -> None:
+    """Apply those that a recipe has itself; what is wrong with one names the recipe."""
+    try:
+        apply_overrides(Recipe, raw, own)
+    except UserError as error:
+        raise UserError(f"wrong overrides in {origin}: {error}") from error
 
 
 def _check_own_overrides(recipe: Recipe) -> None:
@@ -215,10 +223,11 @@ def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
 
 
 def _overridden(kind: type[_T], raw: dict[str, Any], overrides: Overrides, origin: str) -> _T:
-    """Settings with overrides over them, which lists these beside those of its own that hold."""
+    """Settings with overrides over them, which lists those of both that hold."""
     settings, before = as_settings(overrides), copy.deepcopy(raw)
     apply_overrides(kind, raw, settings)
     own = before.get("overrides", [])
     if own == _own_overrides(before):
-        raw["overrides"] = [*still_set(kind, own, before, raw), *settings]
-    return checked_settings(kind, raw, origin)
+        holding = still_set(kind, list(dict.fromkeys(settings)), raw)
+        raw["overrides"] = [*still_set(kind, own, raw, before), *holding]
+    return checked_overrides(kind, raw, before, settings, origin)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_type_hints
 
 from pydantic_core import ErrorDetails
@@ -53,8 +54,7 @@ def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -
         if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             owner = _type_at(kind, raw, location[:-1])
             known = [f.name for f in dataclasses.fields(owner)]
-            hint = did_you_mean(location[-1], known) or _one_of(known)
-            found[f"unknown key {path}.{hint}"] = []
+            found[f"unknown key {path}.{_nearest(kind, str(location[-1]), known)}"] = []
         elif error["type"] == "value_error":
             message = str(context.get("error", error["msg"]))
             found[f"{path}.{message}" if path else message] = []
@@ -77,6 +77,35 @@ def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -
 
 def _sentence(seen: str, expected: Sequence[str]) -> str:
     return f"{seen} Expected {' or '.join(dict.fromkeys(expected))}." if expected else seen
+
+
+def _nearest(kind: type, name: str, known: Sequence[str]) -> str:
+    """A hint at the end of a message on an unknown key: where it belongs, or what is like it.
+
+    Args:
+        kind: the settings that were expected.
+        name: the key.
+        known: what could stand in its place.
+    """
+    by_name: dict[str, list[str]] = {}
+    for path in _fields_of_sections(kind):
+        by_name.setdefault(path.rpartition(".")[2], []).append(path)
+    if name not in by_name:
+        if hint := did_you_mean(name, known):
+            return hint
+        like_it = difflib.get_close_matches(name, by_name, n=1)
+        if not like_it:
+            return _one_of(known)
+        (name,) = like_it
+    return f" Did you mean {' or '.join(by_name[name])}?"
+
+
+def _fields_of_sections(kind: type) -> Iterator[str]:
+    """The dotted paths of the fields of a kind's sections, those within sections included."""
+    for section, inner in get_type_hints(kind).items():
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            yield from (f"{section}.{field.name}" for field in dataclasses.fields(inner))
+            yield from (f"{section}.{path}" for path in _fields_of_sections(inner))
 
 
 def _one_of(known: Sequence[str]) -> str:

@@ -175,20 +175,25 @@ def _chooses(node: Any, choice: str, value: Any) -> bool:
 
 
 def still_set(
-    kind: type, own: Sequence[str], before: dict[str, Any], after: dict[str, Any]
+    kind: type,
+    overrides: Sequence[str],
+    after: dict[str, Any],
+    before: dict[str, Any] | None = None,
 ) -> list[str]:
-    """The overrides among `own` that further ones left in place; of a mapping, its fields.
+    """Those overrides that later ones left in place; of a mapping, its fields.
 
     Args:
         kind: the settings that `before` and `after` are checked against.
-        own: overrides that are in `before`.
-        before: settings as nested mappings.
-        after: the same with further overrides.
+        overrides: as `section.field=value`.
+        after: settings as nested mappings, with them and with later ones.
+        before: the same without the later ones; `None` where these are among `overrides`, of which
+            each then holds if its own value does.
     """
     kept = []
-    for override in own:
+    for override in overrides:
         settings = list(_settings(kind, override))
-        held = [each for each in settings if _is_kept(_at(before, each), _at(after, each))]
+        old = [each.value if before is None else _at(before, each) for each in settings]
+        held = [s for s, value in zip(settings, old, strict=True) if _is_kept(value, _at(after, s))]
         if held == settings:
             kept.append(override)
         else:

@@ -95,7 +95,7 @@ def preview(
     given = list(progress) if np.iterable(progress) else [progress]
     if not all(is_number(share) and 0.0 <= share <= 1.0 for share in given):
         raise UserError(
-            f"progress outside its range: {shown(progress)}. Expected numbers in [0, 1]."
+            f"progress outside its range: {shown(progress)}. Expected numbers from 0 to 1."
         )
     shares = [float(share) for share in given]
     opened = open_corpus(corpus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,9 +29,9 @@ def load_settings(kind: type[_T], overrides: Overrides, origin: str) -> _T:
     Raises:
         UserError: unknown keys, wrong types or values outside their range, all named together.
     """
-    raw: dict[str, Any] = {}
-    apply_overrides(kind, raw, as_settings(overrides))
-    return checked_settings(kind, raw, origin)
+    settings, raw = as_settings(overrides), dict[str, Any]()
+    apply_overrides(kind, raw, settings)
+    return checked_overrides(kind, raw, {}, settings, origin)
 
 
 def read_settings(
@@ -76,13 +76,73 @@ def checked_settings(kind: type[_T], raw: dict[str, Any], origin: str) -> _T:
     try:
         plain = json.dumps(raw, default=str)
     except ValueError as error:
-        raise UserError(f"wrong configuration in {origin}: {error}.") from error
+        raise _WrongConfigurationError(origin, [f"{error}."]) from error
     try:
         checked: _T = _adapter(kind).validate_json(plain, strict=True)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = " ".join(described(kind, raw, error.errors()))
-        raise UserError(f"wrong configuration in {origin}: {problems}") from error
+        raise _WrongConfigurationError(origin, described(kind, raw, error.errors())) from error
     return checked
+
+
+def checked_overrides(
+    kind: type[_T],
+    raw: dict[str, Any],
+    before: dict[str, Any],
+    overrides: Sequence[str],
+    origin: str,
+) -> _T:
+    """Settings with overrides over them; what was right without these is said to be wrong in them.
+
+    Args:
+        kind: a dataclass of settings.
+        raw: plain values, with the overrides.
+        before: the same without them.
+        overrides: as `section.field=value`.
+        origin: what a message calls the settings without them.
+
+    Raises:
+        UserError: as `checked_settings`; names the overrides, and `origin` for what was wrong
+            without them.
+    """
+    try:
+        return checked_settings(kind, raw, origin)
+    except _WrongConfigurationError as error:
+        inherited = _problems(kind, before)
+        given = [problem for problem in error.problems if problem not in inherited]
+        if not given or not overrides:
+            raise
+        others = [problem for problem in error.problems if problem in inherited]
+        besides = f" Besides, in {origin}: {' '.join(others)}" if others else ""
+        raise UserError(
+            "wrong setting on the command line (`overrides` in Python): "
+            f"{_concerned(overrides, given)}{' '.join(given)}{besides}"
+        ) from error
+
+
+def _concerned(overrides: Sequence[str], problems: Sequence[str]) -> str:
+    """The overrides that problems are about, in front of them, where they do not show them."""
+    text = " ".join(problems)
+    paths = {override: override.partition("=")[0].strip() for override in overrides}
+    concerned = [override for override, path in paths.items() if path in text] or overrides
+    named = [override for override in concerned if f"{paths[override]}=" not in text]
+    return f"{' '.join(named)}: " if named else ""
+
+
+class _WrongConfigurationError(UserError):
+    """What is wrong with a configuration, a sentence or two for each problem."""
+
+    def __init__(self, origin: str, problems: Sequence[str]) -> None:
+        super().__init__(f"wrong configuration in {origin}: {' '.join(problems)}")
+        self.problems = problems
+
+
+def _problems(kind: type, raw: dict[str, Any]) -> Sequence[str]:
+    """What is wrong with settings; nothing if they can be used."""
+    try:
+        checked_settings(kind, raw, "")
+    except _WrongConfigurationError as error:
+        return error.problems
+    return []
 
 
 @cache

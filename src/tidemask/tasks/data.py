@@ -19,6 +19,7 @@ from typing import Any
 
 from tidemask.errors import UserError, missing_package, one_line
 from tidemask.files.paths import check_plain_files
+from tidemask.hub import quiet_retries, why_not_downloaded
 from tidemask.system_errors import raise_out_of_memory
 from tidemask.tasks.examples import JSON_LINES, Example, json_lines
 
@@ -121,13 +122,14 @@ class TaskData:
             self._checked_directory()
         datasets = _datasets_library(self.task)
         try:
-            with _without_bars(datasets):
+            with _without_bars(datasets), quiet_retries():
                 return dict(_from_hub(datasets, self.hub))
         except Exception as error:  # without network, each library raises errors of its own
             raise_out_of_memory(error)
             raise UserError(
                 f"no data for task {self.task}: {' '.join(self.hub)} cannot be loaded from the hub "
-                f"({one_line(error)}). Name a local directory as `tasks_from` (--tasks-from)."
+                f"({why_not_downloaded(error) or one_line(error)}). Name a local directory as "
+                "`tasks_from` (--tasks-from)."
             ) from error
 
     def _of_datasets(self, name: str) -> list[Example] | None:

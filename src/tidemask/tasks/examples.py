@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tidemask.corpus.sources.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_records
 from tidemask.errors import UserError
 from tidemask.reading import parse_json
 
@@ -76,7 +76,7 @@ def json_lines(path: Path) -> Iterator[Example]:
         UserError: a line is not a JSON object, has a key twice, half of a surrogate pair or a
             number that is not finite, or the file cannot be read.
     """
-    for number, line in enumerate(read_lines(path, max_characters=None), start=1):
+    for number, line in enumerate(read_records(path), start=1):
         if not line.strip():
             continue
         place = f"{path}, line {number}"

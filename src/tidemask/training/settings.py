@@ -131,7 +131,7 @@ class TrainingSettings(Settings):
         self._check_learning_rate()
         named_trackers(self.report_to)
         if not 0 <= self.seed < 1 << 32:
-            raise ValueError(f"seed={self.seed}. Expected an integer in [0, 2**32).")
+            raise ValueError(f"seed={self.seed}. Expected an integer from 0 to 2**32 - 1.")
 
     def _check_length(self) -> None:
         stated = {n: getattr(self, n) for n in LENGTHS if getattr(self, n) is not None}

@@ -8,6 +8,7 @@ import pytest
 from privileges import readable_by_all, without_privileges
 from tidemask.corpus.sources import decoding
 from tidemask.corpus.sources import documents as text
+from tidemask.corpus.sources.decoding import MAX_RECORD_CHARACTERS, read_records
 from tidemask.corpus.sources.documents import TextFiles
 from tidemask.errors import UserError
 
@@ -254,3 +255,14 @@ def test_text_in_a_directory_without_permission_is_not_left_out(pattern):
         assert str(caught.value).startswith(said)
         with without_privileges():
             assert TextFiles.find([root / "op*"]).paths == (root / "open" / "two.txt",)
+
+
+def test_records_longer_than_their_bound_are_refused_and_others_are_whole(tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text("ab\n" + "x" * 9 + "\r\nc")
+    assert list(read_records(path, max_characters=10)) == ["ab", "x" * 9, "c"]
+    with pytest.raises(UserError, match=r"too long: .*records\.jsonl, line 2 has more than 8 "):
+        list(read_records(path, max_characters=8))
+    path.write_text("a\n" + "x" * MAX_RECORD_CHARACTERS * 2)
+    with pytest.raises(UserError, match="line 2 has more than 16,777,216 characters"):
+        list(read_records(path))

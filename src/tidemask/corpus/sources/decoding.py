@@ -1,8 +1,8 @@
 r"""The lines of a text file, decompressed and decoded, and errors for files that are not text.
 
 Only one chunk of a file and one line are held at a time. A byte-order mark is dropped, `\r\n` is
-read as `\n`, and a line longer than `MAX_LINE_CHARACTERS` is cut at a space; nothing else is
-changed.
+read as `\n`, and a line longer than `MAX_LINE_CHARACTERS` is cut at a space, or refused far above
+it where lines are records; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,44 @@ from tidemask.system_errors import why_refused
 MAX_LINE_CHARACTERS = 1 << 16
 """Characters above which a line is cut, about 11,000 English words."""
 
+MAX_RECORD_CHARACTERS = 1 << 24
+"""Characters above which a line that is a record or a text of its own is refused: 16,777,216."""
+
 _CHUNK_BYTES = 1 << 20
 
 
-def read_lines(path: Path, *, max_characters: int | None = MAX_LINE_CHARACTERS) -> Iterator[str]:
-    """Stream the lines of a UTF-8 file, decompressed by its ending, without their ends.
+def read_records(path: Path, *, max_characters: int = MAX_RECORD_CHARACTERS) -> Iterator[str]:
+    """Stream the lines of a UTF-8 file, as `read_lines`, none of which is cut.
 
     Args:
         path: the file.
-        max_characters: characters above which a line is cut; `None` cuts none.
+        max_characters: characters of a line at most, so that memory is bounded.
+
+    Raises:
+        UserError: as for `read_lines`; or a line is longer.
+    """
+    rest, number = "", 1
+    for characters in _decoded(path):
+        *lines, rest = (rest + characters).split("\n")
+        for line in lines:
+            _check_length(line, path, number, max_characters)
+            number += 1
+            yield line.removesuffix("\r")
+        _check_length(rest, path, number, max_characters)
+    yield rest.removesuffix("\r")
+
+
+def _check_length(line: str, path: Path, number: int, max_characters: int) -> None:
+    if len(line) > max_characters:
+        raise UserError(
+            f"line too long: {path}, line {number} has more than {max_characters:,} "
+            f"characters and begins with {line[:40]!r}. Expected shorter lines, each a text or a "
+            "record of its own. Break the line, or leave it out."
+        )
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Stream the lines of a UTF-8 file, decompressed by its ending, without their ends.
 
     Raises:
         UserError: the file is binary or not UTF-8 (with the byte offset within the decompressed
@@ -40,19 +69,19 @@ def read_lines(path: Path, *, max_characters: int | None = MAX_LINE_CHARACTERS) 
     for characters in _decoded(path):
         *lines, rest = (rest + characters).split("\n")
         for line in lines:
-            *pieces, last = _cut_line(line, max_characters)
+            *pieces, last = _cut_line(line)
             yield from pieces
             yield last.removesuffix("\r")
-        *pieces, rest = _cut_line(rest, max_characters)
+        *pieces, rest = _cut_line(rest)
         yield from pieces
     yield rest.removesuffix("\r")
 
 
-def _cut_line(line: str, max_characters: int | None) -> Iterator[str]:
+def _cut_line(line: str) -> Iterator[str]:
     """The line in pieces that are short enough, cut at spaces where it has some."""
-    while max_characters is not None and len(line) > max_characters:
-        space = line.rfind(" ", 1, max_characters)
-        cut = max_characters if space < 0 else space
+    while len(line) > MAX_LINE_CHARACTERS:
+        space = line.rfind(" ", 1, MAX_LINE_CHARACTERS)
+        cut = MAX_LINE_CHARACTERS if space < 0 else space
         yield line[:cut]
         line = line[cut:] if space < 0 else line[cut + 1 :]
     yield line

@@ -13,7 +13,7 @@ from enum import IntEnum
 from tidemask.corpus.sources.deduplication import NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
 from tidemask.errors import UserError
-from tidemask.files.paths import check_utf8
+from tidemask.files.paths import CONVERT_TEXT, check_utf8
 
 Documents = Callable[[], Iterable[Document]]
 """Yields the same documents, in the same order, each time it is called."""
@@ -71,15 +71,17 @@ class SplitPlan:
         Raises:
             UserError: one is empty.
         """
-        dropped = self.count(Split.DUPLICATE)
-        besides = f" ({dropped} near-duplicates dropped)" if dropped else ""
-        found = f"{self.num_kept} documents{besides} and held_out={held_out_share}"
+        dropped, kept = self.count(Split.DUPLICATE), self.num_kept
+        besides = f" ({_counted(dropped, 'near-duplicate')} dropped)" if dropped else ""
         splits = [("training", Split.TRAIN), ("held-out", Split.HELD_OUT)]
         for name, split in splits if held_out_share else splits[:1]:
             if not self.count(split):
+                without = ", or set held_out=0 (--held-out 0)" if split == Split.HELD_OUT else ""
                 raise UserError(
-                    f"{name} split is empty: {found}. Expected at least one document. "
-                    "Give more documents (blank lines separate them), or another share."
+                    f"{name} split is empty: {_counted(kept, 'document')}{besides} and "
+                    f"held_out={held_out_share}. Expected at least one document. "
+                    "Give more documents (blank lines separate them), or one of a hundred words "
+                    f"or more, which is cut into passages{without}."
                 )
 
 
@@ -94,8 +96,12 @@ def plan_split(documents: Iterable[Document], held_out_share: float) -> Iterator
     """
     duplicates = NearDuplicateFilter()
     for document in documents:
-        check_utf8(document.text, f"text of {document.source}")
+        check_utf8(document.text, f"text of {document.source}", CONVERT_TEXT)
         yield document.text, _split_of(document, held_out_share, duplicates)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _split_of(document: Document, held_out_share: float, duplicates: NearDuplicateFilter) -> Split:

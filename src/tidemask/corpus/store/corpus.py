@@ -18,7 +18,7 @@ from tidemask.corpus.store.shards import RowHash, Shard
 from tidemask.corpus.store.split import CorpusSplit, check_file
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError
 from tidemask.files.notes import FileNote
 from tidemask.files.paths import check_plain_files, given_path
 from tidemask.system_errors import named_causes, raise_out_of_memory, refusal, why_refused
@@ -166,7 +166,9 @@ def _open_shard(path: Path, sequence_length: int) -> Shard:
         raise_out_of_memory(error)
         if (refused := refusal(error, path)) and not isinstance(error, FileNotFoundError):
             raise UserError(f"cannot read: {refused}, then give the command again.") from error
-        raise _incomplete(root, f"{name} is damaged or missing: {one_line(error)}") from error
+        if isinstance(error, FileNotFoundError):
+            raise _incomplete(root, f"{name} is missing") from error
+        raise _incomplete(root, f"{name} is damaged: it does not hold rows any more") from error
     if shard.sequence_length != sequence_length:
         raise _incomplete(
             root, f"{name} has rows of {shard.sequence_length} tokens, not {sequence_length}"
@@ -184,5 +186,5 @@ def _row_hash(split: CorpusSplit) -> str:
 def _incomplete(root: Path, reason: str) -> UserError:
     return UserError(
         f"incomplete corpus: {root}: {reason}. Expected what `tidemask prepare` wrote. "
-        "Prepare it again."
+        "Restore the file, or prepare the text again."
     )

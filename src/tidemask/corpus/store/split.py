@@ -72,7 +72,7 @@ class CorpusSplit:
         outside = (wanted < 0) | (wanted >= len(self))
         if outside.any():
             raise IndexError(
-                f"no such row: {wanted[outside][0]}. Expected a number in [0, {len(self)})."
+                f"no such row: {wanted[outside][0]}. Expected a number from 0 to {len(self) - 1}."
             )
         if not self._is_held:
             return self._read(wanted)

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError, one_line
-from tidemask.hub import local_directory
+from tidemask.hub import local_directory, why_not_downloaded
 from tidemask.reading import MAX_TOKENIZER_BYTES, read_json
 from tidemask.settings import shown
 from tidemask.system_errors import raise_out_of_memory
@@ -72,8 +72,9 @@ def _load(name: str | Path) -> Any:  # whatever class the directory names
         if directory is not None:
             _check_files(Path(directory))
         raise UserError(
-            f"no tokenizer there: {name} ({one_line(error)}). Expected a directory with a "
-            "tokenizer.json, or the name of a model on the hub. Check the spelling, or train one."
+            f"no tokenizer there: {name} ({why_not_downloaded(error) or one_line(error)}). "
+            "Expected a directory with a tokenizer.json, or the name of a model on the hub. "
+            "Check the spelling, or train one."
         ) from error
 
 

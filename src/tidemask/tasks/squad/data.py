@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.sources.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_records
 from tidemask.errors import UserError
 from tidemask.reading import parse_json, shown_json
 from tidemask.tasks.data import TaskData
@@ -23,6 +23,9 @@ _OFFICIAL = {1: "-v1.1", 2: "-v2.0"}
 """What the names of the official files contain, by version."""
 
 _JSON = file_endings(".json")
+
+_MAX_FILE_CHARACTERS = 1 << 27
+"""Of an official file, which is a single line."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class SquadData:
 
 def _nested_rows(path: Path) -> Iterator[Example]:
     """The rows of an official file: articles under `data`, each with `paragraphs` with `qas`."""
-    text = "\n".join(read_lines(path, max_characters=None))
+    text = "\n".join(read_records(path, max_characters=_MAX_FILE_CHARACTERS))
     articles = parse_json(text, dict[str, Any], f"questions: {path}", advice="Expected JSON.")
     empty = True
     for article, at_article in _items(articles, "data", str(path)):

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from tidemask.corpus.sources.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_records
 from tidemask.errors import UserError
 from tidemask.tasks.tagging.sentences import TaggedSentence, check_word
 
@@ -68,7 +68,7 @@ def read_conllu(
 
 def blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
     """Runs of lines that are not blank, each line with its number from 1."""
-    lines = enumerate(read_lines(path, max_characters=None), start=1)
+    lines = enumerate(read_records(path), start=1)
     for is_text, block in groupby(lines, key=lambda line: bool(line[1].strip())):
         if is_text:
             yield list(block)

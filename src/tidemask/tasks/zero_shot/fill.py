@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.tokenizing.frame import Frame
 from tidemask.errors import UserError
-from tidemask.files.paths import check_utf8
+from tidemask.files.paths import CONVERT_TEXT, check_utf8
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.padding_id import unpadded
 from tidemask.tasks.zero_shot.masked_text import masked_text_ids
@@ -59,8 +59,8 @@ def fill_masks(
     """
     vocab_size = int(model.config.vocab_size)
     if not 1 <= top <= vocab_size:
-        raise UserError(f"top={top}. Expected a number in [1, {vocab_size}].")
-    check_utf8(text, "text")
+        raise UserError(f"top={top}. Expected a number from 1 to {vocab_size}.")
+    check_utf8(text, "text", CONVERT_TEXT)
     frame = Frame.of(tokenizer)
     for note in frame.notes:
         logger.warning(note)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tidemask.corpus.sources.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_records
 from tidemask.errors import UserError
 from tidemask.tasks.examples import file_endings
 
@@ -94,7 +94,7 @@ def pair_columns(names: Sequence[str]) -> tuple[str, str] | None:
 
 def has_quotes(path: Path) -> bool:
     """Whether cells of a table are quoted, as the `csv` module quotes them."""
-    return _is_quoted(path, "\n".join(read_lines(path, max_characters=None)))
+    return _is_quoted(path, "\n".join(read_records(path)))
 
 
 def _word(name: str) -> str:
@@ -142,7 +142,7 @@ def _listed(cells: Sequence[str]) -> str:
 
 def _rows(path: Path) -> Iterator[tuple[list[str], str]]:
     """The cells of every row, and its place."""
-    lines = list(read_lines(path, max_characters=None))
+    lines = list(read_records(path))
     text = "\n".join(lines)
     if not _is_quoted(path, text):
         for number, line in enumerate(lines, start=1):

@@ -19,9 +19,9 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tidemask.corpus.sources.decoding import read_lines
+from tidemask.corpus.sources.decoding import read_records
 from tidemask.errors import UserError
-from tidemask.files.paths import check_plain_file, check_utf8, given_path
+from tidemask.files.paths import CONVERT_TEXT, check_plain_file, check_utf8, given_path
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.tasks.zero_shot.scoring import Floats, Scorer, ScoringSettings
 from tidemask.tasks.zero_shot.text_tokens import Ids, TextTokens
@@ -107,7 +107,7 @@ def score_texts(
             another model.
     """
     for text in texts:
-        check_utf8(text, "text")
+        check_utf8(text, "text", CONVERT_TEXT)
     scorer = Scorer(model, tokenizer, settings)
     for note in scorer.tokenizer.frame.notes:
         logger.warning(note)
@@ -137,7 +137,7 @@ def read_texts(path: str | Path, unit: TextUnit = "line") -> list[str]:
     check_plain_file(path)
     if not path.is_file():
         raise UserError(f"no such file: {path}. Expected a text file. Check the spelling.")
-    lines = [line.strip() for line in read_lines(path, max_characters=None)]
+    lines = [line.strip() for line in read_records(path)]
     if unit == "line":
         texts = [line for line in lines if line]
     else:
