@@ -27,15 +27,19 @@ quartiles in brackets.
 - **tidemask**: `tidemask pretrain` as users run it, with its defaults; `ptw-mrd` masks words by
   class loss, and 32 % of the tokens in these first steps of its schedule, so it predicts twice as
   many.
-- **attention_dropout 0**, **dropout 0**: the same with `model.attention_dropout=0` or
-  `model.dropout=0`.
-
+{dropout}
 `times` is against the stock Trainer in its usual form, the first line of each table. `model FLOP/s`
 counts the products that the step needs with the head at the masked positions alone, forward and
 backward, whatever a contestant computes beyond them: on a GPU with its share of what the maker
 states for bfloat16 (model FLOP utilisation), on a CPU in float32 with its share of what a product
 of 1,024 x 1,024 matrices reached on one core between the turns. `masking` and `loading` are shares
 of the step, as `metrics.jsonl` has them.
+"""
+
+
+_DROPOUT = """\
+- **attention_dropout 0**, **dropout 0**: the same with `model.attention_dropout=0` or
+  `model.dropout=0`.
 """
 
 
@@ -46,8 +50,15 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
         result: what `speed.py` keeps of a run on a CPU.
         gpu: the same of a run on a GPU, if there was one.
     """
+    rows = [*result["rows"], *(gpu["rows"] if gpu else [])]
+    has_dropout = any("dropout" in row["group"] for row in rows)
+    introduction = _INTRODUCTION.format(
+        source="benchmarks/results/training-cpu.json",
+        entries="32,000",
+        dropout=_DROPOUT if has_dropout else "",
+    )
     parts = [
-        _INTRODUCTION.format(source="benchmarks/results/training-cpu.json", entries="32,000"),
+        introduction,
         f"## On one core\n\n{_machine(result)}\n",
         *_tables(result["rows"]),
     ]

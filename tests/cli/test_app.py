@@ -12,6 +12,7 @@ import pytest
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from small_runs import TINY, RunDirectory, trained
+from tidemask.cli.tables import print_table
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -269,3 +270,30 @@ def test_cli_tokenizer_without_mask_token(tidemask: Command, tmp_path: Path) -> 
     assert (status, err.count("\n")) == (2, 1), err
     assert "mask token" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_cli_bad_arguments_are_one_line_with_the_value_seen(tidemask: Command) -> None:
+    cases = {
+        ("demo", "--steps", "abc"): "--steps=abc. Expected an integer.",
+        ("demo", "--steps", "3"): "--steps=3. Expected a number greater than or equal to 20.",
+        ("prepare", "x", "--out", "y", "--held-out", "z"): "--held-out=z. Expected a number.",
+        ("score", "m", "t", "--unit", "page"): "--unit=page. Expected one of 'line', 'document'.",
+    }
+    for arguments, message in cases.items():
+        assert tidemask(*arguments) == (2, "", f"tidemask: wrong value: {message}\n")
+
+
+def test_cli_help_breaks_paragraphs_and_not_sentences(tidemask: Command) -> None:
+    for command in ("resume", "evaluate", "score"):
+        lines = tidemask(command, "--help")[1].split("\u256d")[0].splitlines()
+        blank = [number for number, line in enumerate(lines) if not line.strip()]
+        text = [line for line in lines[blank[1] :] if line.strip()]  # after the usage
+        assert text
+        assert all(len(line.split()) > 1 for line in text), text
+
+
+def test_cli_tables_never_cut_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["text", "PLL"], [["words " * 30, "-1,234,567.891"]])
+    printed = capsys.readouterr().out
+    assert "-1,234,567.891" in printed
+    assert printed.count("words") == 30

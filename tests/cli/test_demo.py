@@ -29,7 +29,10 @@ def test_demo_leaves_directories_of_others_alone(
     before = _files(tmp_path)
     status, _, errors = tidemask("demo", "--out", str(tmp_path), "--steps=20")
     assert (status, errors.count("\n")) == (2, 1)
-    assert f"{tmp_path} holds {Path(name).parts[0]}, which no demonstration made" in errors
+    assert (
+        f"{tmp_path} holds {Path(name).parts[0]}, which no demonstration of this version made"
+        in errors
+    )
     assert _files(tmp_path) == before
 
 

@@ -425,7 +425,7 @@ def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
         ({"held_out": 1.0}, "setting outside its range: held_out=1."),
         ({"held_out": -0.1}, "setting outside its range: held_out=-0.1."),
         ({"held_out": float("nan")}, "setting outside its range: held_out=nan."),
-        ({"held_out": 5}, "setting outside its range: held_out=5. Expected a number in "),
+        ({"held_out": 5}, "setting outside its range: held_out=5. Expected a number from "),
     ],
 )
 def test_prepare_settings_are_checked(changes, start):

@@ -195,5 +195,5 @@ def test_building_takes_one_source_of_a_model() -> None:
         ModelSettings(size="bert-mini", warm_start="here")
     with pytest.raises(ValueError, match=r"warm_start=' '. Expected a name"):
         ModelSettings(warm_start=" ")
-    with pytest.raises(ValueError, match=r"dropout=1. Expected a number in"):
+    with pytest.raises(ValueError, match=r"dropout=1. Expected a number from"):
         ModelSettings(dropout=1.0)

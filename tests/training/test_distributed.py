@@ -238,6 +238,9 @@ def test_distributed_batch_that_does_not_divide_is_one_line(
     assert done.returncode != 0
     assert "global batch does not divide: 16 sequences a step on 2 processes" in done.stderr
     assert "Use a number of processes that divides it." in done.stderr
+    done = run_command(["resume", str(alone.root), "training.max_steps=99"], processes=2)
+    assert "global batch does not divide: 16 sequences a step on 2 processes" in done.stderr
+    assert not alone.root.with_name(f"{alone.root.name}-99-steps").exists()
 
 
 @pytest.mark.slow

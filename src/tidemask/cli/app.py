@@ -7,11 +7,13 @@ line on stderr and exit status 2.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from tidemask import __version__
 from tidemask.cli.compare import compare_command
@@ -57,6 +59,42 @@ def _options(
 ) -> None: ...
 
 
+class _Command(TyperCommand):
+    """A command whose arguments are refused in one line that shows the value seen."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments.
+
+        Raises:
+            UserError: a value is of another type or outside its range.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if not hasattr(error.__cause__, "errors") or error.param is None:
+                raise
+            raise _wrong_value(error.param.opts[0], error.__cause__) from error
+
+
+def _wrong_value(name: str, problem: Any) -> UserError:
+    """What pydantic found wrong with an argument, in one line."""
+    first = problem.errors()[0]
+    expected = str(first["msg"]).removeprefix("Input should be ").partition(", unable to")[0]
+    expected = (
+        expected.rpartition(" is not ")[2].rstrip(".").replace("a valid integer", "an integer")
+    )
+    bound = "a number " if expected.startswith(("greater", "less")) else ""
+    return UserError(
+        f"wrong value: {name}={first['input']}. Expected {bound}{expected.replace('a valid', 'a')}."
+    )
+
+
+def _help(command: Any) -> str:
+    """The help of a command: its docstring, whose paragraphs the terminal breaks into lines."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 _AGAIN = "Nothing was written; give the command again."
 
 for _command, _kept in (
@@ -69,9 +107,11 @@ for _command, _kept in (
     (preview_command, _AGAIN),
     (recipes_command, _AGAIN),
 ):
-    app.command(_command.__name__.removesuffix("_command"))(ending_in_order(_kept)(_command))
+    _name = _command.__name__.removesuffix("_command")
+    app.command(_name, cls=_Command, help=_help(_command))(ending_in_order(_kept)(_command))
 for _training in (pretrain_command, resume_command):  # they stop where nothing is lost
-    app.command(_training.__name__.removesuffix("_command"))(_training)
+    _name = _training.__name__.removesuffix("_command")
+    app.command(_name, cls=_Command, help=_help(_training))(_training)
 
 
 _FIRST_RANK_SECONDS = 5.0

@@ -154,8 +154,10 @@ def _check_only(directory: Path, known: set[str]) -> None:
     others = sorted(path.name for path in directory.glob("[!.]*") if path.name not in known)
     if others:
         raise UserError(
-            f"output exists: {directory} holds {others[0]}, which no demonstration made. Expected "
-            "a new directory, or one that `tidemask demo` began. Name another with --out."
+            f"output exists: {directory} holds {others[0]}, which no demonstration of this version "
+            "made. Expected a new directory, or one that `tidemask demo` began, with "
+            f"{MARKER} in it. Name another with --out; or delete this one if it is of an earlier "
+            "version, which made no such file."
         )
 
 

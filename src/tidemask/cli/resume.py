@@ -36,7 +36,7 @@ def resume_command(
         ),
     ] = None,
 ) -> None:
-    """Continue an interrupted run from its last checkpoint, as if it had never stopped.
+    """Continue an interrupted run from its last checkpoint as if it never stopped.
 
     With a length a finished run goes on in a new run of so many steps, those that are done
     included, from its last checkpoint. All schedules are those of a run of so many steps.

@@ -50,7 +50,7 @@ def score_command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score texts by pseudo-log-likelihood: each token predicted with it alone masked."""
+    """Score texts by pseudo-log-likelihood: each token in turn, masked alone."""
     from tidemask.evaluation.targets import newest_model
     from tidemask.modeling.precision import emulation_note
     from tidemask.tasks.zero_shot.pll import read_texts, score_texts

@@ -17,7 +17,10 @@ from tidemask.progress.line import printable
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", text_columns: int = 1
 ) -> None:
-    """Print a table of results; all but the first `text_columns` columns are aligned right."""
+    """Print a table of results; all but the first `text_columns` columns are aligned right.
+
+    Numbers are never cut: where the terminal is too narrow, the texts take several lines.
+    """
     table = Table(
         title=Text(printable(title), style="table.title") if title else None,
         title_justify="left",
@@ -31,7 +34,8 @@ def print_table(
         table.add_column(
             _text(column),
             justify="left" if is_text else "right",
-            no_wrap=number == 0 or not is_text,
+            overflow="fold",
+            no_wrap=not is_text or (number == 0 and text_columns > 1),
         )
     for row in rows:
         table.add_row(*map(_text, row))

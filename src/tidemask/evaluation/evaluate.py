@@ -135,6 +135,11 @@ def evaluate(
                 f"What is measured on the text of {corpus} is shown and not saved: results of "
                 f"{', '.join(own)} stay those on the corpus of the run."
             )
+        if unsaved := [target.name for target in resolved if target.record is None]:
+            display.on_note(
+                f"Results of {', '.join(unsaved)} are shown and not saved. Name a directory as "
+                "`out` (--out) to keep them."
+            )
         return _run(planned_jobs, shared.values(), num_processes, display)
 
 
@@ -155,7 +160,17 @@ def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> No
     if repeated:
         raise UserError(f"named twice: {', '.join(repeated)}. Name each run once.")
     if locations.root is not None and not locations.root.is_dir():
-        raise UserError(f"no such directory: tasks_from={locations.root} (--tasks-from).")
+        is_file = locations.root.exists()
+        raise UserError(
+            f"{'not a directory' if is_file else 'no such directory'}: tasks_from="
+            f"{locations.root} (--tasks-from){' is a file' if is_file else ''}. Expected a "
+            "directory with one directory for each task, such as cola. "
+            + (
+                "Name the file of one task as task_data (--task-data TASK=PATH)."
+                if is_file
+                else "Check the spelling."
+            )
+        )
     for task, path in locations.named.items():
         if task in TASKS:
             continue
@@ -196,7 +211,9 @@ def _run(
         progress.show(f"{task.name}: looking at its data")
         if problem := data_problem(task):
             problems[task.name] = problem
-            display.on_note(f"{task.name} will not be measured: {problem}")
+    if any(job.task.name not in problems for job in jobs):  # else the end says the same at once
+        for name, problem in problems.items():
+            display.on_note(f"{name} will not be measured: {problem}")
     jobs = [replace(job, problem=problems.get(job.task.name, "")) for job in jobs]
     num_processes = min(num_processes or max(1, torch.cuda.device_count()), len(jobs))
     if num_processes > 1:

@@ -18,7 +18,7 @@ from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside
 from tidemask.files.atomic import write_atomically
 from tidemask.files.claims import claimed_beside
 from tidemask.reading import ANY_LENGTH, read_json
-from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
+from tidemask.run_record import START, MetricValue, RunDirectory, finite_or_null
 from tidemask.system_errors import why_refused
 from tidemask.tasks.task import Measured, Task
 
@@ -123,7 +123,7 @@ class ResultStore:
             return SeedResult(
                 seed=seed,
                 metrics=self._whole(path, found.metrics),
-                notes=found.notes,
+                notes=(*found.notes, *self._unnamed(path, found.model)),
                 learning_rate=found.learning_rate,
                 is_reused=True,
             )
@@ -218,6 +218,15 @@ class ResultStore:
         """Whether a result was made in this way; earlier versions say less of a model."""
         is_same = all(model.get(name, value) == value for name, value in self.model.items())
         return is_same and settings == self.settings
+
+    def _unnamed(self, path: Path, model: Mapping[str, str]) -> tuple[str, ...]:
+        """A note on a result of an earlier version, which does not say what was measured."""
+        if "fingerprint" in model or self.checkpoint == START:
+            return ()
+        return (
+            f"{path} is of an earlier version and does not say which weights it was measured on. "
+            "If they may have changed, delete it and give the command again.",
+        )
 
     def _whole(self, path: Path, metrics: Mapping[str, MetricValue]) -> Mapping[str, float]:
         """The metrics of a file, if they are finite and the main metric is among them.

@@ -86,10 +86,11 @@ def emulation_note(setting: str, precision: PrecisionChoice, device_type: str) -
     """
     if precision != "bf16" or has_bf16(device_type):
         return None
+    slowdown = float(f"{bf16_slowdown(device_type):.2g}")  # a few products give no more digits
     name = "this GPU" if device_type == "cuda" else f"this CPU ({instruction_set()})"
     return (
         f"{setting}=bf16 is emulated: {name} has no instructions for it, and a product of matrices "
-        f"takes {bf16_slowdown(device_type):.1f} times as long as in float32. "
+        f"takes about {slowdown:g} times as long as in float32. "
         f"{setting}=auto chooses what is quick."
     )
 

@@ -40,7 +40,7 @@ from tidemask.training.checkpoint_files import find_resume_point, replan_checkpo
 from tidemask.training.checkpoint_state import CheckpointState
 from tidemask.training.distributed import join_launched_processes, on_first_rank
 from tidemask.training.learning_rate import learning_rate_at
-from tidemask.training.resume_checks import check_request
+from tidemask.training.resume_checks import check_request, with_global_batch
 from tidemask.training.settings import LENGTHS
 
 _MAY_CHANGE = {*LENGTHS, *CHANGEABLE_SETTINGS, *WRITING_SETTINGS}
@@ -61,7 +61,8 @@ def run_with_more_steps(
 
     Raises:
         UserError: the run is not finished, or its last checkpoint or line of metrics is gone; no
-            length, one that is not longer, or another setting is given; its corpus changed; `out`
+            length, one that is not longer, or another setting is given; its corpus changed; its
+            global batch cannot be divided among the processes; `out`
             is not empty, and is not that run; or that run is finished. Nothing is written then.
     """
     join_launched_processes()
@@ -78,6 +79,8 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
             "ask for more steps."
         )
     checkpoint, state = _last_checkpoint(finished, config)
+    # Before anything is made: the processes must divide the global batch.
+    with_global_batch(config.training, state.global_batch_size)
     longer = _planned(finished, config, overrides, state.global_batch_size)
     root = out or named(finished.root).with_name(
         f"{finished.root.resolve().name}-{longer.training.num_steps}-steps"

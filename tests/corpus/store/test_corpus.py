@@ -129,7 +129,7 @@ def test_store_rows_are_copies(tmp_path):
 def test_store_refuses_rows_that_do_not_exist(tmp_path, index):
     make_corpus(tmp_path / "corpus")
     split = open_corpus(tmp_path / "corpus").train
-    with pytest.raises(IndexError, match=f"no such row: {index}. Expected a number in .0, "):
+    with pytest.raises(IndexError, match=f"no such row: {index}. Expected a number from 0 to "):
         split.rows([0, index])
     with pytest.raises(IndexError):
         split.rows([len(split)])

@@ -61,7 +61,7 @@ def test_fill_shows_an_id_without_a_token_by_its_number() -> None:
     [
         ("The river.", 5, r"no mask in the text: 'The river\.'\. Expected \[MASK\]"),
         ("[MASK] " + "winter " * 70, 5, "text too long: 73 tokens, and the model takes 64"),
-        ("[MASK]", 0, "top=0. Expected a number in"),
+        ("[MASK]", 0, "top=0. Expected a number from"),
     ],
 )
 def test_fill_refuses_in_one_line(text: str, top: int, message: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
 from tidemask.tasks.zero_shot.pair_files import read_pairs
-from tidemask.tasks.zero_shot.pair_tables import table_rows
+from tidemask.tasks.zero_shot.pair_tables import first_row_note, table_rows
 
 SPOKEN = [
     ('She said "no".', 'She say "no".'),
@@ -152,3 +152,14 @@ def test_pair_tables_are_described_as_before_unless_read_in_another_way(tmp_path
     described = MinimalPairsTask(path=path, columns=("a", "b")).describe("bert")
     assert described["data"]["quoted"] is True
     assert described["settings"]["columns"] == ["a", "b"]
+
+
+def test_pair_tables_say_what_their_first_row_was_read_as(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("ok sentence,wrong one\nHe runs.,He run.\n")
+    assert first_row_note(path) == (
+        f"{path}, line 1 ('ok sentence', 'wrong one') was read as the first pair, for it is no "
+        "heading that is known."
+    )
+    path.write_text("good,bad\nHe runs.,He run.\n")
+    assert str(first_row_note(path)).endswith("('good', 'bad') was read as the heading.")

@@ -27,6 +27,7 @@ from tidemask.tasks.zero_shot.pair_files import (
     Pair,
     are_quoted,
     fingerprint_of_pairs,
+    notes_on_tables,
     pair_files,
     read_pairs,
 )
@@ -222,6 +223,7 @@ class MinimalPairsTask:
         slow = emulation_note("scoring.precision", self.settings.precision, model.device.type)
         notes = [slow] if slow else []
         notes += [limited] if self.limit else []
+        notes += notes_on_tables(pair_files(self.path), self.columns)
         return Measured(scores.metrics(), (*notes, *scores.notes(), *model_under_test.frame.notes))
 
     def _pairs(self) -> list[Pair]:

@@ -22,7 +22,17 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.tasks.examples import JSON_LINES, json_lines
-from tidemask.tasks.zero_shot.pair_tables import NAMES, TABLES, has_quotes, pair_columns, table_rows
+from tidemask.tasks.zero_shot.pair_tables import (
+    NAMES,
+    TABLES,
+    first_row_note,
+    has_quotes,
+    pair_columns,
+    table_rows,
+)
+
+_MAX_NOTED_TABLES = 3
+"""Of more tables than these nothing is said of the first row."""
 
 _PHENOMENA_OF_THE_PAPER = {"s-selection": "argument_structure"}
 _FIELDS_OF_THE_PAPER = {
@@ -89,6 +99,20 @@ def fingerprint_of_pairs(paths: Sequence[Path]) -> str:
 def are_quoted(paths: Sequence[Path]) -> bool:
     """Whether some of the files are tables with quoted cells."""
     return any(has_quotes(path) for path in paths if path.name.lower().endswith(TABLES))
+
+
+def notes_on_tables(
+    paths: Sequence[Path], columns: tuple[str, str] | None = None
+) -> tuple[str, ...]:
+    """What the first row of each table was read as; of many tables the first ones are named.
+
+    Args:
+        paths: of the files, as `pair_files` gives them.
+        columns: as for `read_pairs`.
+    """
+    tables = [path for path in paths if path.name.lower().endswith(TABLES)]
+    notes = (first_row_note(path, columns) for path in tables[:_MAX_NOTED_TABLES])
+    return tuple(note for note in notes if note)
 
 
 def read_pairs(

@@ -71,6 +71,25 @@ def table_rows(
         yield dict(zip(expected, cells, strict=True)), row_place
 
 
+def first_row_note(path: Path, chosen: tuple[str, str] | None = None) -> str | None:
+    """What the first row of a table was read as, a sentence; `None` if it has no row.
+
+    Args:
+        path: of the table.
+        chosen: as for `table_rows`.
+
+    Raises:
+        UserError: as for `table_rows`, of the first row.
+    """
+    first = next(((cells, place) for cells, place in _rows(path) if any(cells)), None)
+    if first is None:
+        return None
+    cells, place = first
+    is_heading = _heading(cells, place, chosen) is not None
+    role = "heading" if is_heading else "first pair, for it is no heading that is known"
+    return f"{place} ({_listed(cells)}) was read as the {role}."
+
+
 def pair_columns(names: Sequence[str]) -> tuple[str, str] | None:
     """The columns of the acceptable sentence and of the other one, of a heading or a record.
 
