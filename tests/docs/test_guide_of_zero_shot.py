@@ -49,7 +49,7 @@ def test_guide_of_zero_shot_python_runs(
     Path("pairs.tsv").write_text("The river\triver The\nit finds\tfinds it\n", encoding="utf-8")
     (block,) = _blocks("python")
     exec(compile(block, "zero-shot.md", "exec"), {})
-    assert re.fullmatch(r"(0\.0|0\.5|1\.0) \(\)\n", capsys.readouterr().out)
+    assert re.fullmatch(r"(0\.0|0\.5|1\.0) \(.*as the first pair.*\)\n", capsys.readouterr().out)
 
 
 def test_guide_of_zero_shot_names_the_sample() -> None:
