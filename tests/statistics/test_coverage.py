@@ -31,12 +31,12 @@ def test_coverage_of_the_interval_over_seeds_and_items(
     assert 0.93 < rate < 0.97
 
 
-def test_coverage_of_the_multi_bootstrap_needs_many_seeds() -> None:
-    few, many = (
-        over_items(num, seeds=1, items=1, rest=1, trials=400, resampled=400)[1] for num in (3, 25)
-    )
-    assert few < 0.85
-    assert 0.93 < many < 0.97
+def test_coverage_of_the_multi_bootstrap() -> None:
+    """As it says with ten seeds that matter little; far less with three that matter."""
+    _, right = over_items(10, seeds=1, items=5, rest=5, trials=700, resampled=700)
+    _, narrow = over_items(3, seeds=1, items=1, rest=1, trials=300, resampled=300)
+    assert 0.93 < right < 0.97
+    assert narrow < 0.85
 
 
 @pytest.mark.parametrize("num_seeds", [3, 10])

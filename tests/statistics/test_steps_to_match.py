@@ -120,13 +120,16 @@ def test_steps_to_match_without_spread_have_no_interval() -> None:
     assert (found.interval, found.at) == (None, {"steps": 250, "tokens": 10 * (4e4 + 0.5 * 5e4)})
 
 
-def test_steps_to_match_take_a_start_that_all_seeds_share() -> None:
-    """Seeds that do not vary at one step, here at the start, do at others."""
+@pytest.mark.parametrize("first_seed", [0, 10], ids=["paired", "Welch"])
+def test_steps_to_match_take_a_start_that_all_seeds_share(first_seed: int) -> None:
+    """There the interval of the gap is the gap itself."""
     base = {seed: _curve(9, 7, 5, 4, 3) for seed in range(3)}
-    found = steps_to_match(ARM, base, direction="lower").interval
+    arm = {first_seed + seed: _curve(9, 2.9 + 0.1 * seed) for seed in range(3)}
+    found = steps_to_match(arm, base, direction="lower").interval
+    low = stats.ttest_1samp([-0.1, 0.0, 0.1], 0).confidence_interval().low
     assert found is not None
     assert found.low is not None
-    assert 100 < found.low["steps"] < 250
+    assert found.low["steps"] == pytest.approx(100 * 6 / (6 - low))
 
 
 @pytest.mark.parametrize(

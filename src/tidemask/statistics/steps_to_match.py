@@ -128,9 +128,7 @@ def _interval(
     if not any(has_spread(samples, values, baseline[:, 0]) for values in arm.T):
         return None
     targets = np.broadcast_to(baseline, (len(baseline), arm.shape[1]))
-    ends = t_test(samples, arm, targets).confidence_interval(CONFIDENCE)
-    mean = arm.mean(0) - baseline.mean()  # the interval of a logged step without spread
-    low, high = (np.where(np.isnan(end), mean, end) for end in ends)
+    low, high = t_test(samples, arm, targets).confidence_interval(CONFIDENCE)
     return MatchInterval(low=_place(_first(low), axes), high=_place(_last(high), axes))
 
 
