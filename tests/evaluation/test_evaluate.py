@@ -445,3 +445,17 @@ def test_evaluating_a_run_on_another_corpus_says_that_nothing_is_saved(
     assert status == 0
     assert f"measured on the text of {corpus} is shown and not saved" in err
     assert sorted(run.root.rglob("*")) == before
+    status, _, err = tidemask("evaluate", run.model, "--data", corpus, "--no-random")
+    assert status == 0
+    assert f"Results of {run.model} are shown and not saved. Name a directory as `out`" in err
+
+
+def test_evaluating_with_a_file_for_the_directory_of_tasks_says_what_it_is(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    place = tmp_path / "cola.jsonl"
+    place.write_text("{}")
+    with pytest.raises(
+        UserError, match=r"^not a directory: tasks_from=.*cola\.jsonl .* is a file\."
+    ):
+        evaluate(run.root, tasks="cola", tasks_from=place)

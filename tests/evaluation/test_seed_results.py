@@ -17,8 +17,9 @@ from tidemask.errors import UserError
 from tidemask.evaluation import result_store
 from tidemask.evaluation.result_store import ResultStore
 from tidemask.evaluation.seed_results import best_rate, seed_results
+from tidemask.evaluation_files import write_evaluation
 from tidemask.progress import ProgressCallback, ignore
-from tidemask.run_record import RunDirectory
+from tidemask.run_record import FINAL, START, RunDirectory
 from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.fine_tuning import FineTuneSettings
@@ -289,3 +290,24 @@ def test_seed_results_are_there_when_the_disk_became_full(
 
 def _full(descriptor: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_results_that_do_not_name_their_model_say_so(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+
+    def notes(details: dict[str, Any], checkpoint: str) -> tuple[str, ...]:
+        store = ResultStore(
+            run=run, task="t", main_metric="m", checkpoint=checkpoint,
+            settings={}, model={"fingerprint": "f"}, versions={},
+        )  # fmt: skip
+        write_evaluation(
+            run, task="t", checkpoint=checkpoint, metrics={"m": 1.0}, settings={}, details=details
+        )
+        found = store.load(None)
+        assert found is not None
+        return found.notes
+
+    (note,) = notes({}, FINAL)
+    assert note.startswith(f"{run.result('t', FINAL)} is of an earlier version")
+    assert notes({"model": {"fingerprint": "f"}}, FINAL) == ()
+    assert notes({}, START) == ()
