@@ -21,7 +21,6 @@ from cases import all_cases
 from child_processes import HUNG_SECONDS
 from scored_material import model_for, wordpiece
 from small_runs import TINY, trained, warm_command
-from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.tokenizing.loading import _check_files, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.pretrained import from_pretrained
@@ -42,7 +41,6 @@ def _kinds() -> Iterator[type[Any]]:
         waiting += kind.__subclasses__()
         if dataclasses.is_dataclass(kind):
             yield kind
-    yield PrepareSettings
 
 
 def _integer_fields() -> list[tuple[type[Any], str]]:

@@ -37,7 +37,9 @@ from tidemask import (
     class_loss_sums,
     load_recipe,
 )
+from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.store.split import as_indices
+from tidemask.files.paths import one_or_several
 from tidemask.masking.weighting import ByFrequency, ByFunction
 from tidemask.runs.config import RunConfig
 from tidemask.settings import Settings
@@ -242,6 +244,28 @@ def test_public_values_of_other_libraries_are_numbers() -> None:
     assert masked(progress=half).labels.shape == IDS.shape
 
 
+@pytest.mark.parametrize(
+    "of", [lambda v: np.asarray(v)[()], np.asarray, torch.tensor], ids=["scalar", "array", "tensor"]
+)
+def test_public_settings_have_scalars_of_other_libraries_as_python_writes_them(of: Any) -> None:
+    given = {"max_steps": of(3), "weight_decay": of(0.5), "gradient_checkpointing": of(True)}
+    written = {f"training.{name}": value for name, value in given.items()}
+    for made in (TrainingSettings(**given), load_recipe("bert", written).training):
+        values = [getattr(made, name) for name in given]
+        assert [repr(value) for value in values] == ["3", "0.5", "True"]
+    prepared = PrepareSettings(vocab_size=of(64), sequence_length=of(16), held_out=of(0.5))
+    assert repr((prepared.vocab_size, prepared.sequence_length, prepared.held_out)) == (
+        "(64, 16, 0.5)"
+    )
+    assert repr(one_or_several([of(3)], "steps", (int, str), "steps")) == "[3]"
+    assert repr(class_loss(horizon_steps=of(5)).horizon_steps) == "5.0"
+    collator(evaluation_ratio=of(0.5))
+    wrong = {"max_steps": of(True), "weight_decay": of(True), "gradient_checkpointing": of(1)}
+    for name, value in wrong.items():
+        with pytest.raises(ValueError, match=f"^{name}="):
+            TrainingSettings(**{name: value})
+
+
 ELSEWHERE = {
     "MaskedLMTrainer": "tests/training/test_trainer.py",
     "compare": "tests/test_public_arguments.py",
@@ -289,7 +313,7 @@ def test_public_settings_refuse_a_field_of_another_type(kind: type, name: str) -
     given = REQUIRED.get(kind.__name__, {})
     kind(**given)
     for value in (object(), {"a": object()}, [object()]):
-        with pytest.raises(ValueError, match=f"^{name}=.* Expected [^\n]+$"):
+        with pytest.raises(ValueError, match=f"^([a-z ]+: )?{name}=.* Expected [^\n]+$"):
             kind(**{**given, name: value})
 
 

@@ -2,6 +2,7 @@
 
 A configuration file is checked by pydantic before settings are made from it. Settings and arguments
 that are written in Python are checked here, with the same outcome: a `ValueError` of one line.
+Numbers, truth values and texts of NumPy and torch are Python's own from here on.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class Settings:
     component that owns settings need not import it.
 
     Raises:
-        ValueError: a field of another type than it declares, or a giant integer. A number of
-            another library becomes Python's own, and a list becomes a tuple, so that settings can
-            be written and hashed.
+        ValueError: a field of another type than it declares, or a giant integer. A value of
+            another library becomes Python's own (`python_value`), and a list becomes a tuple, so
+            that settings can be written and hashed.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -81,9 +82,26 @@ def shown(value: object) -> str:
     return str(value) if isinstance(value, int) else " ".join(reprlib.repr(value).split())
 
 
+def python_value(value: Any) -> Any:
+    """A scalar of NumPy or torch as Python's own number, truth value or text; others as they are.
+
+    An array without dimensions is a scalar, one with a single element is none.
+
+    Example:
+        >>> import numpy as np
+        >>> python_value(np.float32(0.5)), python_value(np.array(3)), python_value(np.True_)
+        (0.5, 3, True)
+        >>> python_value(np.array([3]))
+        array([3])
+    """
+    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_scalar else value
+
+
 def is_number(value: object) -> bool:
     """Whether a value is a real number, of whatever library; true and false are none."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = python_value(value)
+    return isinstance(number, numbers.Real) and not isinstance(number, bool)
 
 
 def check_integer(
@@ -116,28 +134,30 @@ def check_integer(
     return integer
 
 
-def check_share(name: str, value: float) -> None:
-    """Refuse a share outside [0, 1].
+def check_share(name: str, value: float) -> float:
+    """Refuse a share outside [0, 1]; as Python's own number it is returned.
 
     Raises:
         ValueError: `value` is not a number in [0, 1]; the message names the field.
     """
     if not (is_number(value) and 0.0 <= value <= 1.0):
         raise ValueError(f"{name}={shown(value)}. Expected a number from 0 to 1.{_meant(value)}")
+    return float(value)
 
 
-def check_at_least(name: str, value: float, minimum: float) -> None:
-    """Refuse a number below `minimum`, and an infinite one.
+def check_at_least(name: str, value: float, minimum: float) -> float:
+    """Refuse a number below `minimum`, and an infinite one; as Python's own it is returned.
 
     Raises:
         ValueError: `value` is smaller than `minimum`, infinite or not a number.
     """
     if not (is_number(value) and minimum <= value < math.inf):
         raise ValueError(f"{name}={shown(value)}. Expected a number of at least {minimum:g}.")
+    return float(value)
 
 
-def check_share_below_one(name: str, value: float) -> None:
-    """Refuse a number outside [0, 1).
+def check_share_below_one(name: str, value: float) -> float:
+    """Refuse a number outside [0, 1); as Python's own it is returned.
 
     Raises:
         ValueError: `value` is not a number in [0, 1).
@@ -146,6 +166,7 @@ def check_share_below_one(name: str, value: float) -> None:
         raise ValueError(
             f"{name}={shown(value)}. Expected a number from 0 to below 1.{_meant(value)}"
         )
+    return float(value)
 
 
 def _meant(value: object) -> str:
@@ -164,6 +185,7 @@ def _last(bound: int) -> str:
 
 def _as_integer(value: Any) -> int | None:
     """`None` for what is no integer: true, 1.0, "1", a tensor of several."""
+    value = python_value(value)
     if isinstance(value, bool) or bool(getattr(value, "ndim", 0)):
         return None
     try:
@@ -187,6 +209,7 @@ def _field_types(settings: Any) -> dict[str, Any]:
 
 def _fitted(value: Any, kind: Any) -> Any:
     """The value as one of a type that settings use, or `_UNFIT`."""
+    value = python_value(value)
     origin, members = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         fitting = (_fitted(value, member) for member in members)

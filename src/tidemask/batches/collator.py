@@ -122,7 +122,7 @@ class MaskingCollator:
             self.masker.new_class_loss() if settings.uses_class_loss else None
         )
         check_integer("loss_lag_steps", loss_lag_steps, minimum=0)
-        check_share("evaluation_ratio", evaluation_ratio)
+        evaluation_ratio = check_share("evaluation_ratio", evaluation_ratio)
         self._losses: SharedLosses | None = None
         if self.class_loss is not None:
             self._losses = SharedLosses(self.class_loss, lag_steps=loss_lag_steps)

@@ -96,7 +96,7 @@ def prepare(
             f"vocab_size={vocab_size}. Give one of them."
         )
     settings = PrepareSettings(
-        tokenizer=None if tokenizer is None else str(tokenizer),
+        tokenizer=str(tokenizer) if isinstance(tokenizer, Path) else tokenizer,
         vocab_size=PrepareSettings.vocab_size if vocab_size is None else vocab_size,
         tagger="none" if tagger is None else tagger,
         sequence_length=sequence_length,

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from tidemask.corpus.tokenizing.loading import MAX_VOCAB_SIZE
 from tidemask.errors import UserError
 from tidemask.processes import available_cores, max_workers
-from tidemask.settings import check_integer, check_share_below_one, shown
+from tidemask.settings import MAX_BATCH, Settings, check_integer, check_share_below_one
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSettings:
+class PrepareSettings(Settings):
     """How text becomes a corpus.
 
     Raises:
-        UserError: a setting is outside its range.
+        UserError: a setting is of another type, or outside its range.
     """
 
     tokenizer: str | None = None
@@ -43,16 +43,10 @@ class PrepareSettings:
 
     def __post_init__(self) -> None:
         try:
+            super().__post_init__()
             check_integer("vocab_size", self.vocab_size, minimum=64, below=MAX_VOCAB_SIZE + 1)
+            check_integer("sequence_length", self.sequence_length, minimum=8, below=MAX_BATCH + 1)
             check_integer("workers", self.workers, minimum=1, below=max_workers() + 1)
             check_share_below_one("held_out", self.held_out)
         except ValueError as error:
             raise UserError(f"setting outside its range: {error}") from error
-        length = self.sequence_length
-        if not isinstance(length, int) or not 8 <= length <= 65536:
-            raise UserError(
-                f"setting outside its range: sequence_length={shown(length)}. "
-                "Expected from 8 to 65,536 tokens. 128 is usual."
-            )
-        if not isinstance(self.tagger, str):
-            raise UserError(f"no such tagger: tagger={shown(self.tagger)}. Expected its name.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.settings import shown
+from tidemask.settings import python_value, shown
 from tidemask.system_errors import why_refused
 
 PATHS = (str, os.PathLike)
@@ -47,9 +47,10 @@ def one_or_several(value: Any, argument: str, kinds: tuple[type, ...], expected:
         >>> one_or_several("runs/first", "runs", (str,), "paths")
         ['runs/first']
     """
+    value = python_value(value)
     given = [value] if isinstance(value, kinds) else value
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
-        listed = list(given)
+        listed = list(map(python_value, given))
         if all(isinstance(each, kinds) and not isinstance(each, bool) for each in listed):
             return listed
         given = next(each for each in listed if not isinstance(each, kinds) or each is True)

@@ -65,12 +65,11 @@ class ClassLoss:
         horizon_steps: float,
         estimator: Estimator = "decayed_sums",
     ) -> None:
-        check_at_least("horizon_steps", horizon_steps, 1)
         if estimator not in get_args(Estimator):
             known = " or ".join(get_args(Estimator))
             raise ValueError(f"estimator={shown(estimator)}. Expected {known}.")
         self.class_names = check_class_names(class_names)
-        self.horizon_steps = horizon_steps
+        self.horizon_steps = check_at_least("horizon_steps", horizon_steps, 1)
         self.estimator = estimator
         self._loss_sum = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")
         self._count = torch.zeros(len(self.class_names), dtype=torch.float64, device="cpu")

@@ -182,7 +182,7 @@ class Masker:
                 of classes; weights that are negative or not finite.
         """
         check_batch(batch, self.vocabulary.size)
-        check_share("progress", progress)
+        progress = check_share("progress", progress)
         if not isinstance(key, StepKey):
             raise ValueError(f"key={shown(key)}. Expected a StepKey(seed=..., step=...).")
         with torch.no_grad(), torch.autocast(batch.input_ids.device.type, enabled=False):

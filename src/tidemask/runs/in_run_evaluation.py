@@ -19,6 +19,7 @@ from tidemask.evaluation_files import (
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.run_record import FINAL, HELD_OUT_TASK, START, RunDirectory, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
+from tidemask.settings import python_value
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.graceful_stop import leave_if_asked
@@ -74,7 +75,7 @@ class InRunEvaluation:
         was_training = model.training
         model.eval()
         for measure in self.callbacks.measures:
-            metrics.update(measure(model))
+            metrics |= {name: python_value(value) for name, value in measure(model).items()}
         model.train(was_training)
         return metrics
 

@@ -18,7 +18,7 @@ from tidemask.errors import UserError
 from tidemask.reading import parse_yaml
 from tidemask.reading.text import MAX_SHOWN
 from tidemask.runs.config_problems import CHOICES
-from tidemask.settings import shown
+from tidemask.settings import python_value, shown
 from tidemask.training.settings import LENGTHS
 
 _MAX_SECTIONS = 10
@@ -56,10 +56,9 @@ def as_settings(overrides: Overrides) -> list[str]:
 
 
 def _written(name: object, value: object) -> str:
-    """A value in YAML; numbers of NumPy and torch are numbers."""
-    item = getattr(value, "item", None)
-    try:
-        return json.dumps(item() if callable(item) else value, ensure_ascii=False)
+    """A value in YAML; scalars of NumPy and torch are Python's own."""
+    try:  # what is no scalar comes back as it was, which json refuses
+        return json.dumps(value, default=python_value, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"unreadable value: {name}={shown(value)}. Expected what YAML can write: numbers, "

@@ -26,7 +26,7 @@ from tidemask.runs.displayed_metrics import display_records
 from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.overrides import Overrides
 from tidemask.runs.train import train
-from tidemask.settings import shown
+from tidemask.settings import python_value, shown
 from tidemask.system_errors import named_causes
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import StopRequest
@@ -102,6 +102,7 @@ def pretrain(
         ('model', True)
     """
     _check_types(callbacks, progress, stop_request)
+    resume = python_value(resume)
     if resume not in ("never", "auto", True, False):
         raise UserError(f'unknown choice: resume={resume!r}. Expected "never" or "auto".')
     with _listening(stop_request) as request, displayed(is_first_rank() and progress) as display:
