@@ -15,6 +15,7 @@ from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerFast
 
 import tidemask
 from tidemask import Batch, Masker, MaskingCollator, MaskingSettings, StepKey, Vocabulary
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant
 from tidemask.runs.corpus_inputs import CorpusInputs
@@ -74,6 +75,20 @@ def test_vocabulary_without_holes_is_what_its_numbers_say() -> None:
     backend = Tokenizer(models.WordLevel(ids, unk_token="[PAD]"))
     made = PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]", pad_token="[PAD]")
     assert Vocabulary.of_tokenizer(made) == Vocabulary.of(5, 1, [0])
+
+
+def test_vocabulary_with_holes_refuses_an_added_token_that_shares_an_id(tmp_path: Path) -> None:
+    """The library numbers it 4, the entries before it, which is that of a word."""
+    ids = {"[PAD]": 0, "[UNK]": 1, "winter": 3, "river": 4}
+    backend = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=backend, mask_token="[MASK]", pad_token="[PAD]", unk_token="[UNK]"
+    )
+    assert made.mask_token_id == made.convert_tokens_to_ids("river")
+    made.save_pretrained(tmp_path)
+    for read in (lambda: Vocabulary.of_tokenizer(made), lambda: load_tokenizer(tmp_path)):
+        with pytest.raises(ValueError, match=r"'\[MASK\]' and 'river' have the id 4\. Expected "):
+            read()
 
 
 def test_random_tokens_of_the_masker_are_uniform_over_what_text_can_have(

@@ -20,6 +20,7 @@ from tidemask.masking.bitmask import as_bool, below, where_mask
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams, positions_of
 from tidemask.masking.schedule import Schedule, ratio_at
 from tidemask.settings import Settings, check_integer, check_share, shown
+from tidemask.token_ids import num_ids
 
 _CHECKED_POINTS = 100
 
@@ -159,14 +160,14 @@ class Vocabulary:
         Added tokens are special if they were added as such, named or not, and ordinary otherwise.
 
         Raises:
-            ValueError: it has no mask token.
+            ValueError: it has no mask token, or two tokens of one id.
         """
         if tokenizer.mask_token_id is None:
             raise ValueError("mask_token_id=None. Expected the tokenizer of a masked model.")
         added = getattr(tokenizer, "added_tokens_decoder", {}).items()
         special = {*tokenizer.all_special_ids, *(i for i, token in added if token.special)}
         tokens = tokenizer.get_vocab()
-        size = _checked_size(max(tokens.values()) + 1)
+        size = _checked_size(num_ids(tokens))
         filling = {i for token, i in tokens.items() if _UNUSED_TOKEN.fullmatch(token)}
         holes = set(range(size)) - set(tokens.values())
         return cls.of(size, tokenizer.mask_token_id, special, filling | holes)

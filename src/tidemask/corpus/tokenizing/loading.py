@@ -28,7 +28,8 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
     """The tokenizer in a local directory, which a `Path` always is, or of a model on the hub.
 
     Raises:
-        UserError: there is none, it is not a fast one, or it has no mask or no pad token.
+        UserError: there is none, it is not a fast one, it has no mask or no pad token, or two of
+            its tokens have one id.
     """
     tokenizer = _load(name)
     if not getattr(tokenizer, "is_fast", False):
@@ -49,9 +50,13 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
                 "tokenizer_config.json. Add one, or use the tokenizer of a masked language model."
             )
     loaded = CorpusTokenizer(tokenizer)
-    if loaded.vocab_size > MAX_VOCAB_SIZE:
+    try:
+        size = loaded.vocab_size
+    except ValueError as error:
+        raise UserError(f"unusable vocabulary: {name}: {error}") from error
+    if size > MAX_VOCAB_SIZE:
         raise UserError(
-            f"vocabulary too large: {name} has an entry of id {loaded.vocab_size - 1}. Expected "
+            f"vocabulary too large: {name} has an entry of id {size - 1}. Expected "
             f"ids below {MAX_VOCAB_SIZE}. Number its entries from 0, or use another."
         )
     return loaded

@@ -23,6 +23,7 @@ from tidemask.corpus.tokenizing.ordinary_text import ReservedIds
 from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.corpus.tokenizing.word_starts import find_word_starts
 from tidemask.errors import UserError
+from tidemask.token_ids import num_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -98,8 +99,12 @@ class CorpusTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """One more than the largest id, added tokens included."""
-        return max(self.tokenizer.get_vocab().values()) + 1
+        """One more than the largest id, added tokens included.
+
+        Raises:
+            ValueError: two tokens have one id.
+        """
+        return num_ids(self.tokenizer.get_vocab())
 
     @property
     def fingerprint(self) -> str:
