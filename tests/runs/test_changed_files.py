@@ -9,12 +9,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from places import ROOT
 from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
-from tidemask.corpus.store.corpus import open_corpus, verify_corpus
+from tidemask.corpus.prepare import prepare
+from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory
@@ -144,16 +147,36 @@ def test_changed_mask_token_of_the_corpus_is_refused_wherever_it_is_read(
 
 
 def test_changed_mask_token_is_not_noticed_in_a_corpus_that_does_not_say_it(
-    copy: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    """Corpora of earlier versions open as they did; their fingerprint is the same."""
-    earlier = Path(shutil.copytree(copy, tmp_path / "earlier"))
-    manifest = json.loads((earlier / "manifest.json").read_text())
-    assert manifest.pop("special_ids")["mask_token"] == [4]
-    (earlier / "manifest.json").write_text(json.dumps(manifest))
+    """Corpora of earlier versions open as they did; their fingerprint does not cover it."""
+    earlier = Path(
+        shutil.copytree(ROOT / "tests" / "earlier_version" / "corpus", tmp_path / "earlier")
+    )
     with _mask_token(earlier / "tokenizer", "[UNK]"):
         verify_corpus(open_corpus(earlier))
-    assert open_corpus(earlier).manifest.fingerprint == open_corpus(copy).manifest.fingerprint
+
+
+def test_changed_mask_token_gives_the_corpus_that_is_prepared_again_another_fingerprint(
+    copy: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.txt").write_text("The fox saw the grapes.\n\nA dog sat by the sea.\n")
+
+    def prepared(name: str) -> PreparedCorpus:
+        return prepare(
+            tmp_path / "text.txt", out=tmp_path / name, tokenizer=copy / "tokenizer",
+            tagger=None, held_out=0, workers=1, progress=False,
+        )  # fmt: skip
+
+    first, again = prepared("first"), prepared("again")
+    with _mask_token(copy / "tokenizer", "[UNK]"):
+        other = prepared("other")
+    rows = [corpus.train.rows([0]).input_ids.tolist() for corpus in (first, other)]
+    assert rows[0] == rows[1]
+    assert first.manifest.fingerprint == again.manifest.fingerprint != other.manifest.fingerprint
+    verify_corpus(other)
+    before = replace(first.manifest, special_ids=None).with_fingerprint("a", "b")
+    assert replace(before, special_ids=first.manifest.special_ids).is_of("a", "b")
 
 
 def test_changed_mask_token_of_a_model_is_measured_again_and_fits_no_corpus(

@@ -103,7 +103,7 @@ def verify_corpus(corpus: PreparedCorpus) -> None:
         UserError: rows or tokenizer are not what was written.
     """
     hashes = [_row_hash(split) for split in (corpus.train, corpus.held_out)]
-    if corpus.manifest.with_fingerprint(*hashes).fingerprint != corpus.manifest.fingerprint:
+    if not corpus.manifest.is_of(*hashes):
         raise UserError(
             f"corpus changed: the rows in {corpus.root} are not those that its manifest was "
             "written for. Restore it, or prepare it again."

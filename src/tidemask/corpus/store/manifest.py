@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -58,7 +59,8 @@ class Manifest:
         num_duplicates_dropped: documents left out as near-duplicates.
         sources: the files that the text came from.
         fingerprint: SHA-256 over the rows and what gives them their meaning (format, length,
-            tokenizer, tagger's behaviour, classes); not over paths or the number of workers.
+            tokenizer, its special tokens, tagger's behaviour, classes); not over paths or the
+            number of workers. That of earlier versions did not cover the special tokens.
         notes: what was unusual in its preparation, one sentence each.
         special_ids: the ids of the tokenizer's special tokens, by their names, as
             `CorpusTokenizer.named_special_ids`; `None` in corpora of earlier versions.
@@ -86,7 +88,15 @@ class Manifest:
 
     def with_fingerprint(self, *row_hashes: str) -> Manifest:
         """The same, with the fingerprint of these rows."""
-        meaning = [
+        return replace(self, fingerprint=self._digest(row_hashes, self.special_ids))
+
+    def is_of(self, *row_hashes: str) -> bool:
+        """Whether the fingerprint is that of these rows, as this or an earlier version takes it."""
+        known = (self._digest(row_hashes, special) for special in (self.special_ids, None))
+        return self.fingerprint in known
+
+    def _digest(self, row_hashes: Sequence[str], special_ids: dict[str, list[int]] | None) -> str:
+        meaning: list[object] = [
             self.format_version,
             self.sequence_length,
             self.vocab_size,
@@ -95,7 +105,9 @@ class Manifest:
             self.class_names,
             row_hashes,
         ]
-        return replace(self, fingerprint=hashlib.sha256(json.dumps(meaning).encode()).hexdigest())
+        if special_ids is not None:
+            meaning.append(sorted(special_ids.items()))
+        return hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
