@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from child_processes import ended, send_and_wait
+from child_processes import compute_on, ended, send_and_wait
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a mutex and /proc of Linux")
 
@@ -46,10 +46,25 @@ def operate():
 """One operation that ends when its process ends it."""
 
 
+HOLDING_OPERATIONS = """
+import select, sys
+from tidemask import presses
+
+presses.ONE_PRESS_SECONDS = 0.01
+
+def operate():
+    '''Hold Python's lock in C, for some tenths of a second at a time, until a line comes.'''
+    print("under way", flush=True)
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        sum(range(2 * 10**7))
+"""
+"""Operations within which no other thread runs, so that presses are read after them."""
+
+
 @contextmanager
-def _operating(program: str) -> Iterator[subprocess.Popen[str]]:
+def _operating(program: str, operation: str = LONG_OPERATION) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", LONG_OPERATION + program],
+        [sys.executable, "-c", operation + program],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with ended(process):
@@ -74,6 +89,16 @@ except KeyboardInterrupt:
 def test_presses_within_one_operation_are_counted(times: int, said: str) -> None:
     with _operating(IN_TRAINING) as process:
         for _ in range(times):
+            send_and_wait(process, signal.SIGINT)
+        out, errors = process.communicate("go on\n")
+    assert (process.returncode, out, errors) == (0, f"{said}\n", "")
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "went on SIGINT"), (2, "ended")])
+def test_presses_are_counted_while_no_thread_can_read_them(times: int, said: str) -> None:
+    with _operating(IN_TRAINING, HOLDING_OPERATIONS) as process:
+        for _ in range(times):
+            compute_on(process, 0.05)
             send_and_wait(process, signal.SIGINT)
         out, errors = process.communicate("go on\n")
     assert (process.returncode, out, errors) == (0, f"{said}\n", "")

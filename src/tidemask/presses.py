@@ -3,25 +3,33 @@
 Python runs the handler of a signal between two operations of the main thread, once for all that
 came during one operation. The system's own handler writes a byte for each at once, and a thread
 that reads them can count, and end a process whose main thread is in an operation of minutes, or
-waits for another process.
+waits for another process. While an operation holds Python's lock the thread cannot read either, so
+the system notes when each byte came: two presses that are read at one time are not one.
+
+Two signals are one where the system itself keeps one: while it does not interrupt the process,
+which waits for a disk or is stopped, the second finds the first pending and is dropped.
 """
 
 from __future__ import annotations
 
-import os
 import select
 import signal
+import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 ONE_PRESS_SECONDS = 1.0
 """Two SIGINT within this time are one: a terminal and a launcher both pass Ctrl-C on."""
 
 REACTION_SECONDS = 2.0
 """How long the main thread has to end by itself after the second press, or to run a handler."""
+
+_SO_TIMESTAMPNS = 35
+"""Linux's option for the time of each message of a socket, for which `socket` has no name."""
 
 
 class Presses:
@@ -47,7 +55,7 @@ class Presses:
         self._on_unhandled = on_unhandled
         self._waiting: dict[int, float] = {}
         self._first: float | None = None
-        self._arrivals: int | None = None
+        self._arrivals: _Arrivals | None = None
         self._lock = threading.RLock()  # a handler may interrupt another in the main thread
 
     @contextmanager
@@ -56,23 +64,21 @@ class Presses:
         if sys.platform == "win32":
             yield
             return
-        self._arrivals, send = os.pipe()
-        os.set_blocking(self._arrivals, False)
-        os.set_blocking(send, False)
+        arrivals = self._arrivals = _Arrivals()
         over = threading.Event()
-        thread = threading.Thread(target=self._count_until, args=(over,), daemon=True)
+        thread = threading.Thread(target=self._count_until, args=(over, arrivals), daemon=True)
         thread.start()
-        before = signal.set_wakeup_fd(send, warn_on_full_buffer=False)
+        before = signal.set_wakeup_fd(arrivals.sender.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
             signal.set_wakeup_fd(before)
             over.set()
-            os.write(send, b"\0")
+            with suppress(BlockingIOError):  # full: the thread is awake
+                arrivals.sender.send(b"\0")
             thread.join()
-            os.close(send)
-            os.close(self._arrivals)
             self._arrivals = None
+            arrivals.close()
 
     def note(self, number: int) -> None:
         """Count what has arrived; handlers call it with their signal before they ask."""
@@ -83,25 +89,20 @@ class Presses:
     def _read(self, number: int) -> None:
         """Count what has arrived, and since when it waits for its handler."""
         with self._lock:
-            arrived = bytes([number])
-            if self._arrivals is not None:
-                try:
-                    arrived = os.read(self._arrivals, 4096)
-                except BlockingIOError:  # the other thread counted it
-                    return
             now = time.monotonic()
-            for other in filter(None, arrived):
-                self._waiting.setdefault(other, now)
-            for _ in range(arrived.count(signal.SIGINT)):
+            arrived = [(number, now)] if self._arrivals is None else self._arrivals.read()
+            for other, when in arrived:
+                self._waiting.setdefault(other, now)  # the main thread may be free only now
+                if other != signal.SIGINT:
+                    continue
                 if self._first is None:
-                    self._first = now
-                elif now - self._first >= ONE_PRESS_SECONDS:
+                    self._first = when
+                elif when - self._first >= ONE_PRESS_SECONDS:
                     self.is_second = True
 
-    def _count_until(self, over: threading.Event) -> None:
-        assert self._arrivals is not None
+    def _count_until(self, over: threading.Event, arrivals: _Arrivals) -> None:
         while not over.is_set():
-            select.select([self._arrivals], [], [], REACTION_SECONDS if self._waiting else None)
+            select.select([arrivals.receiver], [], [], REACTION_SECONDS if self._waiting else None)
             self._read(0)
             if self.is_second and self._on_second is not None and not over.wait(REACTION_SECONDS):
                 self._on_second()
@@ -117,3 +118,40 @@ class Presses:
         for number in unhandled:
             if self._on_unhandled is not None:
                 self._on_unhandled(signal.Signals(number))
+
+
+class _Arrivals:
+    """Signals and when each came, however late they are read; outside Linux, when they are read.
+
+    Attributes:
+        sender: takes a byte for each, the number of the signal; 0 only wakes a reader.
+        receiver: can be waited for.
+    """
+
+    def __init__(self) -> None:
+        self.receiver, self.sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.receiver.setblocking(False)
+        self.sender.setblocking(False)
+        if sys.platform == "linux":
+            with suppress(OSError):  # a kernel in a sandbox may not know it
+                self.receiver.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+
+    def read(self) -> list[tuple[int, float]]:
+        """The signals since the last call, each with the time of `time.monotonic`, in seconds."""
+        now, clock = time.monotonic(), time.time()
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                byte, notes, _, _ = self.receiver.recvmsg(1, socket.CMSG_SPACE(16))
+                came = clock
+                for _, kind, content in notes:
+                    if kind == _SO_TIMESTAMPNS:
+                        seconds, nanoseconds = struct.unpack("@ll", content)
+                        came = seconds + nanoseconds / 1e9
+                if byte != b"\0":
+                    found.append((byte[0], now - (clock - came)))
+        return found
+
+    def close(self) -> None:
+        self.sender.close()
+        self.receiver.close()

@@ -50,3 +50,15 @@ def send_and_wait(process: subprocess.Popen[Any], number: signal.Signals) -> Non
         for line in status.read_text().splitlines()
     ):
         sleep(0.001)
+
+
+def compute_on(process: subprocess.Popen[Any], seconds: float) -> None:
+    """Wait until the process has used so much more time of the processor, or ends."""
+
+    def used() -> float:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # utime, stime
+
+    begun = used()
+    while process.poll() is None and used() < begun + seconds:
+        sleep(0.001)
