@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
+from tidemask.corpus.store.open_files import check_file
 from tidemask.corpus.store.shards import RowHash, Shard
-from tidemask.corpus.store.split import CorpusSplit, check_file
+from tidemask.corpus.store.split import CorpusSplit
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError

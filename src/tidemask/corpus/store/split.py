@@ -1,37 +1,32 @@
 """The rows of one split by number, read from its files.
 
-They are read and not mapped into memory: a file that is cut while it is mapped ends the process by
-SIGBUS, without a word. The rows of a small split are read once and kept. Each time rows are taken,
-their files are compared with what they were when they were opened, so that rows which were
+A call of the system for each column of each row takes longer than a copy,
+so small columns, which are all those of a small split, are read once and kept. Each time rows are
+taken, their files are compared with what they were when they were opened, so that rows which were
 written later are never used.
 """
 
 from __future__ import annotations
 
-import os
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemask.corpus.store.open_files import OpenFiles
 from tidemask.corpus.store.packing import Rows
 from tidemask.corpus.store.shards import Shard
-from tidemask.errors import UserError
 from tidemask.files.notes import FileNote
 from tidemask.settings import shown
-from tidemask.system_errors import refusal
-
-MAX_OPEN_FILES = 128
-"""Files of a split that stay open at a time; systems allow a process about a thousand."""
 
 MAX_HELD_BYTES = 1 << 25
-"""Size of the files of a split up to which its rows stay in memory, in each process that reads
-them: a call of the system for each column of each row takes several times as long as a copy."""
+"""Bytes of columns of a split that stay in memory, in each process that reads it, whole columns and
+the smallest first. Lengths and word starts are a twentieth of the rows, and half of the calls."""
+
+_IDS, _WORD_STARTS, _CLASSES, _LENGTHS = range(4)
+"""Columns, in the order of `Rows`."""
 
 _Integers = NDArray[np.int64]
 
@@ -48,10 +43,9 @@ class CorpusSplit:
         self._shards = tuple(shards)
         self._ends = np.cumsum([shard.num_rows for shard in shards])
         self._offsets = np.array([shard.offsets for shard in shards])
-        self._files = _OpenFiles()
-        num_bytes = sum(shard.note.num_bytes for shard in shards)
-        self._is_held = num_bytes <= MAX_HELD_BYTES
-        self._held: Rows | None = None
+        self._files = OpenFiles()
+        self._held_columns = self._small_columns()
+        self._held: dict[int, NDArray[Any]] | None = None
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -74,15 +68,14 @@ class CorpusSplit:
             raise IndexError(
                 f"no such row: {wanted[outside][0]}. Expected a number from 0 to {len(self) - 1}."
             )
-        if not self._is_held:
-            return self._read(wanted)
         if self._held is None:
-            self._held = self._read(np.arange(len(self)))
-        else:
-            self._files.check(
-                [self._shards[number] for number in np.unique(self._shard_of(wanted))]
-            )
-        return self._held[wanted]
+            self._held = self._read_held()
+        found = {column: values[wanted] for column, values in self._held.items()}
+        if _WORD_STARTS in found:
+            found[_WORD_STARTS] = _unpacked(found[_WORD_STARTS], self._shards[0].sequence_length)
+        others = [column for column in range(4) if column not in found]
+        found.update(zip(others, self._read(wanted, others), strict=True))
+        return Rows(*(found[column] for column in range(4)))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_held": None}
@@ -90,9 +83,30 @@ class CorpusSplit:
     def _shard_of(self, wanted: _Integers) -> _Integers:
         return np.searchsorted(self._ends, wanted, side="right")
 
-    def _read(self, wanted: _Integers) -> Rows:
-        """The rows of these numbers, from the files."""
+    def _small_columns(self) -> list[int]:
+        """The columns that stay in memory."""
+        shard = self._shards[0]
+        length = shard.sequence_length
+        row_bytes = (length * shard.id_type.itemsize, (length + 7) // 8, length, 4)
+        smallest_first = sorted(range(4), key=lambda column: row_bytes[column])
+        together = np.cumsum([len(self) * row_bytes[column] for column in smallest_first])
+        return smallest_first[: int(np.sum(together <= MAX_HELD_BYTES))]
+
+    def _read_held(self) -> dict[int, NDArray[Any]]:
+        """The columns that stay in memory, of all rows; word starts as bits."""
+        blocks: dict[int, list[NDArray[Any]]] = {column: [] for column in self._held_columns}
+        for shard, end in zip(self._shards, self._ends, strict=True) if blocks else ():
+            rows = np.arange(end - shard.num_rows, end)
+            for column, values in zip(blocks, self._read(rows, self._held_columns), strict=True):
+                blocks[column].append(_packed(values) if column == _WORD_STARTS else values)
+        return {column: np.concatenate(parts) for column, parts in blocks.items()}
+
+    def _read(self, wanted: _Integers, columns: Sequence[int]) -> list[NDArray[Any]]:
+        """Columns of the rows of these numbers, from the files, which are compared in any case."""
         shard_of = self._shard_of(wanted)
+        if not columns:
+            self._files.check([self._shards[number] for number in np.unique(shard_of)])
+            return []
         # Rows that follow one another in a file are read at once.
         first = np.flatnonzero(
             (np.diff(wanted, prepend=-2) != 1) | (np.diff(shard_of, prepend=-1) != 0)
@@ -100,35 +114,53 @@ class CorpusSplit:
         counts = np.diff(first, append=len(wanted))
         shards = shard_of[first]
         begin = wanted[first] - (self._ends - np.diff(self._ends, prepend=0))[shards]
-        return self._read_stretches(shards, begin, counts)
+        return self._read_stretches(shards, begin, counts, columns)
 
-    def _read_stretches(self, shards: _Integers, begin: _Integers, counts: _Integers) -> Rows:
-        """The rows of stretches: each begins at a row of a file and has a number of them."""
+    def _read_stretches(
+        self, shards: _Integers, begin: _Integers, counts: _Integers, columns: Sequence[int]
+    ) -> list[NDArray[Any]]:
+        """Columns of stretches: each begins at a row of a file and has a number of rows."""
         length, id_type = self._shards[0].sequence_length, self._shards[0].id_type
         row_bytes = length * id_type.itemsize
         # Word starts are bits, of which whole bytes are read: a row may begin within one.
         first_byte = begin * length // 8
         num_bytes = ((begin + counts) * length + 7) // 8 - first_byte
-        first_bit = 8 * (np.cumsum(num_bytes) - num_bytes) + begin * length % 8
-        number_in_stretch = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        row_bits = np.repeat(first_bit, counts) + number_in_stretch * length
         at = self._offsets[shards].T
-        ids, starts, classes, lengths = self._files.read(
+        places = {
+            _IDS: (at[_IDS] + begin * row_bytes, counts * row_bytes),
+            _WORD_STARTS: (at[_WORD_STARTS] + first_byte, num_bytes),
+            _CLASSES: (at[_CLASSES] + begin * length, counts * length),
+            _LENGTHS: (at[_LENGTHS] + begin * 4, counts * 4),
+        }
+        found = self._files.read(
             [self._shards[number] for number in shards.tolist()],
-            [
-                (at[0] + begin * row_bytes, counts * row_bytes),
-                (at[1] + first_byte, num_bytes),
-                (at[2] + begin * length, counts * length),
-                (at[3] + begin * 4, counts * 4),
-            ],
+            [places[column] for column in columns],
         )
-        bits = np.unpackbits(np.frombuffer(starts, np.uint8), bitorder="little")
-        return Rows(
-            np.frombuffer(ids, id_type).reshape(-1, length),
-            bits[row_bits[:, None] + np.arange(length)].view(np.bool_),
-            np.frombuffer(classes, np.uint8).reshape(-1, length),
-            np.frombuffer(lengths, np.int32),
-        )
+
+        def rows_of(column: int, values: bytearray) -> NDArray[Any]:
+            if column == _LENGTHS:
+                return np.frombuffer(values, np.int32)
+            if column != _WORD_STARTS:
+                kind = id_type if column == _IDS else np.uint8
+                return np.frombuffer(values, kind).reshape(-1, length)
+            first_bit = 8 * (np.cumsum(num_bytes) - num_bytes) + begin * length % 8
+            in_stretch = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            row_bits = np.repeat(first_bit, counts) + in_stretch * length
+            bits = np.unpackbits(np.frombuffer(values, np.uint8), bitorder="little").view(np.bool_)
+            of_rows: NDArray[np.bool_] = bits[row_bits[:, None] + np.arange(length)]
+            return of_rows
+
+        return [rows_of(*each) for each in zip(columns, found, strict=True)]
+
+
+def _packed(word_starts: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A row of bytes for each row of bits, [n, L] to [n, ceil(L / 8)]."""
+    return np.packbits(word_starts, axis=1)
+
+
+def _unpacked(bits: NDArray[np.uint8], length: int) -> NDArray[np.bool_]:
+    """What `_packed` has packed."""
+    return np.unpackbits(bits, axis=1, count=length).view(np.bool_)
 
 
 def as_indices(indices: Any) -> NDArray[np.int64]:
@@ -141,109 +173,3 @@ def as_indices(indices: Any) -> NDArray[np.int64]:
     if given.size and given.dtype.kind not in "iu":
         raise ValueError(f"indices={shown(indices)}. Expected integers.")
     return given.astype(np.int64, copy=False)
-
-
-def check_file(path: Path, note: FileNote, file: Path | int) -> None:
-    """Compare a file of a corpus with what was noted of it.
-
-    Args:
-        path: what a message calls it.
-        note: how it was.
-        file: its path, or its descriptor where it is open.
-
-    Raises:
-        UserError: it is gone, or is not as it was.
-    """
-    if difference := note.difference(file):
-        raise _changed(path, difference)
-
-
-def _changed(path: Path, difference: str) -> UserError:
-    return UserError(
-        f"corpus changed while it was in use: {path} {difference}. Restore it, then give the "
-        "command again; `tidemask resume` continues a run from its last checkpoint."
-    )
-
-
-class _OpenFiles:
-    """The files that were read last, open to be read again; a pickle of it has none."""
-
-    def __init__(self) -> None:
-        self._opened = lru_cache(maxsize=MAX_OPEN_FILES)(_OpenFile)
-
-    def read(
-        self, shards: Sequence[Shard], columns: Sequence[tuple[_Integers, _Integers]]
-    ) -> list[bytearray]:
-        """What stands in files at offsets, in numbers of bytes; one after another, by column.
-
-        Raises:
-            UserError: a file is not as it was, or cannot be read.
-        """
-        with _named_refusals():
-            opened = {shard: self._opened(shard) for shard in dict.fromkeys(shards)}
-            readers = [opened[shard].read for shard in shards]
-            found = []
-            for offsets, counts in columns:
-                places = zip(readers, counts.tolist(), offsets.tolist(), strict=True)
-                parts = [read(count, offset) for read, count, offset in places]
-                found.append(bytearray().join(parts))
-        for file in opened.values():
-            file.check()
-        return found
-
-    def check(self, shards: Iterable[Shard]) -> None:
-        """Compare files with what they were, without reading them.
-
-        Raises:
-            UserError: a file is not as it was, or cannot be opened any more.
-        """
-        with _named_refusals():
-            for shard in shards:
-                self._opened(shard).check()
-
-    def __reduce__(self) -> tuple[type[_OpenFiles], tuple[()]]:
-        return _OpenFiles, ()
-
-
-@contextmanager
-def _named_refusals() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if (refused := refusal(error)) is None:
-            raise
-        raise UserError(f"cannot read: {refused}, then give the command again.") from error
-
-
-class _OpenFile:
-    """The file of a shard, which is closed when nobody needs it."""
-
-    def __init__(self, shard: Shard) -> None:
-        self._shard = shard
-        self._number = os.open(shard.path, os.O_RDONLY)
-        # Not by `__del__`, for which nothing of a module may be left when Python ends.
-        weakref.finalize(self, os.close, self._number).atexit = False
-
-    def check(self) -> None:
-        """Compare it with what it was."""
-        check_file(self._shard.path, self._shard.note, self._number)
-
-    def read(self, count: int, offset: int) -> bytes:
-        """As many bytes from an offset; the system may give less at a time.
-
-        Raises:
-            OSError: it cannot be read; with its path.
-            UserError: it ends before.
-        """
-        found = b""
-        while len(found) < count:
-            try:
-                part = os.pread(self._number, count - len(found), offset + len(found))
-            except OSError as error:
-                error.filename = str(self._shard.path)
-                raise
-            if not part:
-                self.check()
-                raise _changed(self._shard.path, f"ends at byte {offset + len(found):,}")
-            found += part
-        return found
