@@ -11,6 +11,7 @@ import pytest
 
 import tidemask
 from places import ROOT as PROJECT
+from synthetic_runs import write_four
 
 ROOT = Path(tidemask.__file__).parent
 
@@ -36,6 +37,25 @@ def test_imports_of_the_heart_are_torch_and_the_standard_library(path: Path) -> 
 def test_imports_of_light_modules_load_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+COMPARE = """
+import sys
+from tidemask.cli.app import app
+try:
+    app()
+except SystemExit as end:
+    print("loaded", sorted({"torch", "transformers"} & {*sys.modules}), end.code)
+"""
+
+
+@pytest.mark.slow
+def test_imports_of_compare_are_neither_torch_nor_transformers(tmp_path: Path) -> None:
+    runs = write_four(tmp_path)[:2]
+    command = [sys.executable, "-c", COMPARE, "compare", *runs, "--out", tmp_path / "report"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("loaded [] 0\n")
+    assert (tmp_path / "report" / "index.html").is_file()
 
 
 def test_imports_run_one_way_through_the_layers() -> None:

@@ -15,7 +15,7 @@ from tidemask import Batch, Masker, MaskingCollator, MaskingSettings, StepKey
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant
 from tidemask.masking.sequence_ratio import BetaAround, UniformAround
-from tidemask.masking.units import SpanLengths
+from tidemask.masking.spans import SpanLengths
 from tidemask.masking.weighting import (
     ByClassLoss,
     ByFrequency,

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tidemask.masking.batch import MaskedBatch as MaskedBatch
     from tidemask.masking.class_loss import ClassLoss as ClassLoss
     from tidemask.masking.class_loss import class_loss_sums as class_loss_sums
-    from tidemask.masking.corruption import Vocabulary as Vocabulary
     from tidemask.masking.masker import Masker as Masker
     from tidemask.masking.noise import StepKey as StepKey
     from tidemask.masking.policy import MaskingSettings as MaskingSettings
+    from tidemask.masking.vocabulary import Vocabulary as Vocabulary
     from tidemask.modeling.selected_positions import SelectedPositionsLM as SelectedPositionsLM
     from tidemask.progress.display import ProgressDisplay as ProgressDisplay
     from tidemask.report.compare import Comparison as Comparison
@@ -74,7 +74,7 @@ _HOMES = {
     "StopRequest": "tidemask.training.signals",
     "TrainingSettings": "tidemask.training.settings",
     "UserError": "tidemask.errors",
-    "Vocabulary": "tidemask.masking.corruption",
+    "Vocabulary": "tidemask.masking.vocabulary",
     "class_loss_sums": "tidemask.masking.class_loss",
     "compare": "tidemask.runs.comparison",
     "evaluate": "tidemask.evaluation.evaluate",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cases import all_cases
 from tidemask.batches.collation import Collation, hashed_content
-from tidemask.masking.corruption import Vocabulary
+from tidemask.masking.vocabulary import Vocabulary
 from tidemask.token_classes import NO_CLASS
 
 V, PAD = 300, 1

@@ -11,9 +11,11 @@ from scipy import stats
 
 from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.bitmask import as_mask
-from tidemask.masking.corruption import Corruption, Shares, Vocabulary, corrupt
+from tidemask.masking.corruption import Corruption, Shares
 from tidemask.masking.noise import Purpose, StepKey, Streams
+from tidemask.masking.replacement import corrupt
 from tidemask.masking.schedule import Constant, Cosine, Linear, Phase, Phases
+from tidemask.masking.vocabulary import Vocabulary
 
 LEVEL = 1e-4
 SPECIAL = frozenset({0, 1, 2, 3, 17, 40})

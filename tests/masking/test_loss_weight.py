@@ -25,7 +25,8 @@ from masking_texts import (
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Constant
-from tidemask.masking.sequence_ratio import BetaAround, Same, UniformAround, ratio_of_sequences
+from tidemask.masking.sequence_draws import ratio_of_sequences
+from tidemask.masking.sequence_ratio import BetaAround, Same, UniformAround
 
 LEVEL = 1e-4
 NUM_REPEATS = 1500

@@ -9,11 +9,12 @@ import torch
 
 from tidemask.masking.batch import Batch
 from tidemask.masking.class_loss import ClassLoss
-from tidemask.masking.corruption import Corruption, Vocabulary
+from tidemask.masking.corruption import Corruption
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Phase, Phases
+from tidemask.masking.vocabulary import Vocabulary
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction
 
 VOCABULARY = Vocabulary.of(50, 4, range(5))

@@ -6,7 +6,7 @@ from cases import all_cases
 from tidemask.errors import UserError
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Linear
-from tidemask.masking.units import SpanLengths
+from tidemask.masking.spans import SpanLengths
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable
 from tidemask.runs.config import load_recipe, recipe_names
 

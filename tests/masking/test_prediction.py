@@ -12,7 +12,8 @@ from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Constant, Linear
-from tidemask.masking.sequence_ratio import UniformAround, ratio_of_sequences
+from tidemask.masking.sequence_draws import ratio_of_sequences
+from tidemask.masking.sequence_ratio import UniformAround
 
 LEVEL = 1e-4
 ALL_MASK = Corruption(mask=1.0, random=0.0, keep=0.0)

@@ -10,13 +10,8 @@ from scipy import stats
 from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Linear
-from tidemask.masking.sequence_ratio import (
-    DISTRIBUTIONS,
-    BetaAround,
-    Same,
-    UniformAround,
-    ratio_of_sequences,
-)
+from tidemask.masking.sequence_draws import ratio_of_sequences
+from tidemask.masking.sequence_ratio import DISTRIBUTIONS, BetaAround, Same, UniformAround
 
 LEVEL = 1e-4
 NUM_SEQUENCES = 20_000

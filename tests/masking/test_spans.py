@@ -21,7 +21,8 @@ from masking_texts import (
     slow_words,
 )
 from tidemask.masking.noise import Purpose, StepKey, Streams
-from tidemask.masking.units import SpanLengths, starts_of_spans
+from tidemask.masking.spans import SpanLengths
+from tidemask.masking.units import starts_of_spans
 
 LEVEL = 1e-4
 KEY = StepKey(3, LATE)

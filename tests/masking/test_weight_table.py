@@ -10,7 +10,8 @@ from masking_texts import HIGH, LATE, LOSSES, MAX_STEPS, NAMES, TOKEN_COUNTS, TO
 from tidemask.masking.schedule import Linear
 from tidemask.masking.token_weights import TokenWeights
 from tidemask.masking.weight_table import scaled_table
-from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByTable, frequency_weights
+from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByTable
+from tidemask.masking.weights import frequency_weights
 
 RISING = Linear(start=0.0, end=1.0)
 TABLE = ByTable(weights={"NOUN": 3.0, "DET": 0.2})

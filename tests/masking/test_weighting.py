@@ -11,17 +11,14 @@ from hypothesis import strategies as st
 
 from tidemask.masking.schedule import Linear
 from tidemask.masking.weighting import (
-    NEUTRAL_WEIGHT,
     WEIGHTINGS,
     ByClassLoss,
     ByFrequency,
     ByTable,
     Uniform,
     blend_at,
-    blended,
-    class_loss_weights,
-    frequency_weights,
 )
+from tidemask.masking.weights import NEUTRAL_WEIGHT, blended, class_loss_weights, frequency_weights
 from tidemask.token_classes import UPOS
 
 losses = st.floats(0.01, 12).map(lambda x: round(x, 3))

@@ -22,7 +22,7 @@ from tidemask.runs.comparison import compare
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import preview
 from tidemask.runs.train import train
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
+from tidemask.tasks.held_out.settings import HeldOutSettings
 
 AT_START = (
     "evaluation.at_start=true", "training.save_steps=5", "training.logging_steps=1",

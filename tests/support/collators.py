@@ -14,7 +14,7 @@ from tidemask import Batch, Masker, MaskingCollator, MaskingSettings, StepKey, V
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.sequence_ratio import UniformAround
-from tidemask.masking.units import SpanLengths
+from tidemask.masking.spans import SpanLengths
 from tidemask.masking.weighting import ByClassLoss
 from tidemask.token_classes import NO_CLASS
 

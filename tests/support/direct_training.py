@@ -24,7 +24,7 @@ from tidemask import (
     open_corpus,
 )
 from tidemask.processes import ending_early
-from tidemask.training.sharding import Sharding
+from tidemask.training.settings import Sharding
 
 
 def train_directly(

@@ -13,12 +13,12 @@ import torch
 from scipy import optimize
 
 from tidemask.masking.batch import Batch
-from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
-from tidemask.masking.units import SpanLengths
+from tidemask.masking.spans import SpanLengths
+from tidemask.masking.vocabulary import Vocabulary
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable, Uniform
 from tidemask.token_classes import NO_CLASS
 

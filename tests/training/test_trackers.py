@@ -20,7 +20,7 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe
 from tidemask.runs.creation import new_run
 from tidemask.runs.train import train
-from tidemask.training.trackers import named_trackers
+from tidemask.training.tracker_names import named_trackers
 
 
 def _drawn(run: RunDirectory) -> dict[str, list[tuple[int, float]]]:

@@ -29,12 +29,13 @@ from tidemask.batches.collation import (
 from tidemask.batches.shared_losses import SharedLosses
 from tidemask.batches.step_clock import StepClock
 from tidemask.masking.batch import Batch, MaskedBatch
-from tidemask.masking.corruption import Corruption, Tokenizer, Vocabulary
+from tidemask.masking.corruption import Corruption
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
 from tidemask.masking.token_weights import WeightOf
+from tidemask.masking.vocabulary import Tokenizer, Vocabulary
 from tidemask.settings import check_integer, check_share
 
 LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"

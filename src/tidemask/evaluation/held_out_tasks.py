@@ -15,7 +15,7 @@ from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, held_out_loss
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
 from tidemask.runs.model_fit import check_vocabulary, training_module
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
+from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
 from tidemask.tasks.task import Measured, Task

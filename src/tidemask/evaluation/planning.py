@@ -14,7 +14,7 @@ from tidemask.files.paths import given_path, named
 from tidemask.modeling.settings import ModelSettings
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, RunDirectory
 from tidemask.runs.settings_reading import read_settings
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
+from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.table import (
     TASKS,
     USER_TASKS,

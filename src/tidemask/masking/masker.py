@@ -15,9 +15,9 @@ from torch import Tensor
 from tidemask.masking.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
 from tidemask.masking.bitmask import as_bool, below, where_mask
 from tidemask.masking.class_loss import ClassLoss, check_class_names
-from tidemask.masking.corruption import Vocabulary, corrupt
 from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
 from tidemask.masking.policy import MaskingSettings
+from tidemask.masking.replacement import corrupt
 from tidemask.masking.selection import (
     Ratio,
     Selection,
@@ -25,9 +25,11 @@ from tidemask.masking.selection import (
     select_expected,
     select_to_budget,
 )
-from tidemask.masking.sequence_ratio import Same, ratio_of_sequences
+from tidemask.masking.sequence_draws import ratio_of_sequences
+from tidemask.masking.sequence_ratio import Same
 from tidemask.masking.token_weights import TokenWeights, WeightOf
 from tidemask.masking.units import starts_of_spans, starts_of_words
+from tidemask.masking.vocabulary import Vocabulary
 from tidemask.masking.weighting import ByClassLoss
 from tidemask.processes import keep_freed_memory
 from tidemask.settings import check_integer, check_share, shown

@@ -39,8 +39,6 @@ from tidemask.settings import check_integer
 DRAW_BITS = 31
 """Width of one draw: an integer in [0, 2**31), so that it is never negative as an int32."""
 
-NOISE_VERSION = 2
-"""Version of the map from keys to draws. Under another one a resumed run draws other masks."""
 
 _WORD = 0xFFFFFFFF
 _MULTIPLIER_0 = 0xD2511F53

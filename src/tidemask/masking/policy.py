@@ -8,9 +8,12 @@ from typing import Literal
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Constant, Schedule
 from tidemask.masking.sequence_ratio import PerSequence, Same
-from tidemask.masking.units import MaskingUnit, SpanLengths
+from tidemask.masking.spans import MaskingUnit, SpanLengths
 from tidemask.masking.weighting import ByClassLoss, ByTable, Uniform, Weighting
 from tidemask.settings import Settings, is_number, shown
+
+NOISE_VERSION = 2
+"""Version of the map from keys to draws. Under another one a resumed run draws other masks."""
 
 _POINTS = 100
 

@@ -16,16 +16,14 @@ from tidemask.masking.batch import Batch
 from tidemask.masking.selection import Weights, looked_up
 from tidemask.masking.weight_table import check_losses, fixed_table, scaled_table
 from tidemask.masking.weighting import (
-    NEUTRAL_WEIGHT,
     ByClassLoss,
     ByFunction,
     ByTable,
     Uniform,
     Weighting,
     blend_at,
-    blended,
-    class_loss_weights,
 )
+from tidemask.masking.weights import NEUTRAL_WEIGHT, blended, class_loss_weights
 from tidemask.settings import shown
 from tidemask.token_classes import NO_CLASS
 

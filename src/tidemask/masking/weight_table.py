@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tidemask.masking.inclusion import MODERATE_SPREAD
-from tidemask.masking.weighting import ByFrequency, ByTable, Weighting, frequency_weights
+from tidemask.masking.weighting import ByFrequency, ByTable, Weighting
+from tidemask.masking.weights import frequency_weights
 from tidemask.settings import shown
 
 

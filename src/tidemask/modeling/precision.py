@@ -8,14 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from statistics import median
-from typing import Literal
 
 import torch
 
 from tidemask.errors import UserError
-
-Precision = Literal["float32", "bf16"]
-PrecisionChoice = Literal["auto", "float32", "bf16"]
+from tidemask.modeling.settings import Precision, PrecisionChoice
 
 ONLY_FLOAT32 = ("deberta",)
 """Architectures that fail under autocast: DeBERTa's first version, not its second and third."""

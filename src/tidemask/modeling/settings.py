@@ -9,6 +9,9 @@ from typing import Any, Literal
 from tidemask.errors import did_you_mean
 from tidemask.settings import Settings, check_share_below_one
 
+Precision = Literal["float32", "bf16"]
+PrecisionChoice = Literal["auto", "float32", "bf16"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelShape:

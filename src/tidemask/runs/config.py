@@ -24,7 +24,7 @@ from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, sti
 from tidemask.runs.settings_reading import checked_overrides, checked_settings
 from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
+from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.training.settings import MAX_COUNT, TrainingSettings
 
 _T = TypeVar("_T")

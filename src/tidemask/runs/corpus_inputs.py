@@ -15,12 +15,13 @@ from tidemask.corpus.store.split import CorpusSplit
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
-from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
+from tidemask.masking.vocabulary import Vocabulary
 from tidemask.masking.weighting import ByFrequency
 from tidemask.runs.config import RunConfig
-from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
+from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
+from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.training.distributed import all_sum, rank_and_size
 from tidemask.training.run_length import planned
 from tidemask.training.settings import TrainingSettings

@@ -14,13 +14,8 @@ from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
-from tidemask.modeling.precision import (
-    ONLY_FLOAT32,
-    Precision,
-    resolved_precision,
-    usual_device,
-)
-from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
+from tidemask.modeling.precision import ONLY_FLOAT32, resolved_precision, usual_device
+from tidemask.modeling.settings import MODEL_SIZES, ModelSettings, Precision
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_length, check_vocabulary, separator_of, training_module

@@ -8,7 +8,7 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.training.checkpoint_state import read_state
-from tidemask.training.resume_checks import identity_of, other_settings
+from tidemask.training.identity import identity_of, other_settings
 
 
 def run_identity(config: RunConfig) -> dict[str, Any]:

@@ -29,12 +29,12 @@ from transformers import (
 
 from tidemask.modeling.loading import quietly
 from tidemask.modeling.precision import (
-    PrecisionChoice,
     check_precision,
     resolved_precision,
     tf32_products,
     usual_device,
 )
+from tidemask.modeling.settings import PrecisionChoice
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import (
     MAX_BATCH,

@@ -29,7 +29,8 @@ from tidemask.training.checkpoint_checks import (
     state_or_problem,
 )
 from tidemask.training.checkpoint_state import CheckpointState, write_state
-from tidemask.training.resume_checks import check_identity, other_settings
+from tidemask.training.identity import other_settings
+from tidemask.training.resume_checks import check_identity
 from tidemask.training.settings import TrainingSettings
 
 _PLAN = ("max_steps", "logging_steps", "save_steps")

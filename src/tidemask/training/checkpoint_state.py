@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tidemask.masking.class_loss import ClassLossState
 from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.training.logging_window import LoggingWindow
+
+if TYPE_CHECKING:
+    from tidemask.masking.class_loss import ClassLossState
 
 STATE_FILE = "tidemask_state.json"
 """Its name in a checkpoint."""

@@ -7,6 +7,7 @@ if the run had not been broken.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidemask.run_record import (
     LOADING_SHARE,
@@ -19,7 +20,9 @@ from tidemask.run_record import (
     TOKENS_SEEN,
     WALL_SECONDS,
 )
-from tidemask.training.step_sums import StepTotals
+
+if TYPE_CHECKING:
+    from tidemask.training.step_sums import StepTotals
 
 
 @dataclass

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
-from tidemask.masking.noise import NOISE_VERSION
-from tidemask.run_record import CHANGEABLE_SETTINGS
+from tidemask.masking.policy import NOISE_VERSION
 from tidemask.training.distributed import rank_and_size
+from tidemask.training.identity import differences_of, other_settings
 from tidemask.training.settings import TrainingSettings
-
-
-def identity_of(**sections: Any) -> dict[str, Any]:
-    """What must not change when a run continues, as plain nested mappings."""
-    plain = {name: json.loads(json.dumps(dataclasses.asdict(s))) for name, s in sections.items()}
-    plain["noise"] = {"version": NOISE_VERSION}
-    plain["training"] = {k: v for k, v in plain["training"].items() if k not in CHANGEABLE_SETTINGS}
-    return plain
-
-
-def other_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """In what a checkpoint is not of this run, as a predicate; `None` if it is.
-
-    Checkpoints of earlier versions do not say which corpus they were trained on.
-    """
-    asked = {name: value for name, value in now.items() if name != "corpus" or name in saved}
-    differences = "; ".join(_differences(saved, asked, ()))
-    return f"is of a run with other settings ({differences})" if differences else None
 
 
 def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Path) -> None:
@@ -65,7 +46,7 @@ def check_request(existing: Mapping[str, Any], asked: Mapping[str, Any], where: 
     Raises:
         UserError: names each setting that differs, with both values.
     """
-    differences = list(_differences(existing, asked, ()))
+    differences = list(differences_of(existing, asked, ()))
     if differences:
         raise UserError(
             f"run with other settings: {'; '.join(differences)} (asked for, against {where}). "
@@ -88,15 +69,3 @@ def with_global_batch(settings: TrainingSettings, global_batch_size: int) -> Tra
             "processes that divides it."
         )
     return dataclasses.replace(settings, gradient_accumulation_steps=global_batch_size // at_once)
-
-
-def _differences(
-    saved: Mapping[str, Any], now: Mapping[str, Any], path: tuple[str, ...]
-) -> Iterator[str]:
-    for name in {**saved, **now}:
-        here = (*path, name)
-        old, new = saved.get(name), now.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(old, new, here)
-        elif old != new:
-            yield f"{'.'.join(here)}={new} against {old}"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tidemask.modeling.precision import Precision, PrecisionChoice
+from tidemask.modeling.settings import Precision, PrecisionChoice
 from tidemask.settings import (
     MAX_BATCH,
     Settings,
@@ -14,8 +14,10 @@ from tidemask.settings import (
     check_integer,
     check_share_below_one,
 )
-from tidemask.training.sharding import Sharding
-from tidemask.training.trackers import AUTO, named_trackers
+from tidemask.training.tracker_names import AUTO, check_tracker_names
+
+Sharding = Literal["none", "fsdp2"]
+"""Whether every process holds all parameters, or a shard of them."""
 
 MAX_COUNT = 2**31 - 1
 """Largest count of steps or sequences; noise is keyed by 32-bit steps."""
@@ -129,7 +131,7 @@ class TrainingSettings(Settings):
                 "type of its kernels."
             )
         self._check_learning_rate()
-        named_trackers(self.report_to)
+        check_tracker_names(self.report_to)
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed={self.seed}. Expected an integer from 0 to 2**32 - 1.")
 

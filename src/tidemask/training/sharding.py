@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -19,13 +19,11 @@ from tidemask.errors import UserError
 from tidemask.processes import is_launched
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
+from tidemask.training.settings import Sharding
 from tidemask.training.signals import Interrupted, StopRequest
 
 _LOST = re.compile(r"Connection (closed|reset|refused)|Broken pipe|Timed out waiting")
 """What the errors of gloo contain when another process has ended."""
-
-Sharding = Literal["none", "fsdp2"]
-"""Whether every process holds all parameters, or a shard of them."""
 
 
 def sharding_arguments(sharding: Sharding) -> dict[str, Any]:

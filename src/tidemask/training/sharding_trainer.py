@@ -29,7 +29,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from tidemask.errors import UserError
 from tidemask.modeling.loading import load_model
 from tidemask.training.distributed import rank_and_size
-from tidemask.training.sharding import Sharding
+from tidemask.training.settings import Sharding
 
 _INNER = "language_model."
 """What the names of weights begin with in the module that is trained."""

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
-    get_available_reporting_integrations,
 )
 
-from tidemask.errors import UserError, did_you_mean, one_line
+from tidemask.errors import UserError, one_line
 from tidemask.run_record import MetricValue, RunDirectory
 from tidemask.system_errors import raise_out_of_memory
+from tidemask.training.tracker_names import TENSORBOARD, available_trackers, named_trackers
 
 if TYPE_CHECKING:
     from tidemask.training.event_files import EventFile
 
-AUTO, TENSORBOARD = "auto", "tensorboard"
 
 _PACKAGES = {
     TENSORBOARD: "'tidemask[tracking]'",
@@ -33,30 +31,6 @@ _PACKAGES = {
     "flyte": "flytekit flytekitplugins-deck-standard",
 }
 """What pip installs for a tracker, where it is not called as the tracker is."""
-
-_NEVER_LISTED = {"flyte"}
-"""Trackers that transformers has a callback for but never lists as available."""
-
-
-def named_trackers(report_to: str | Sequence[str]) -> list[str]:
-    """Trackers of the setting `training.report_to`; `auto` is TensorBoard where it is installed.
-
-    Raises:
-        ValueError: a name that transformers does not know, or `auto` or `none` beside others.
-    """
-    names = [report_to] if isinstance(report_to, str) else list(report_to)
-    if names == ["none"]:
-        return []
-    if names == [AUTO]:
-        return [TENSORBOARD] if TENSORBOARD in _available() else []
-    for name in names:
-        if name not in INTEGRATION_TO_CALLBACK:
-            raise ValueError(
-                f"report_to={name}. Expected auto, none or names among "
-                f"{', '.join(sorted(INTEGRATION_TO_CALLBACK))}."
-                f"{did_you_mean(name, INTEGRATION_TO_CALLBACK)}"
-            )
-    return list(dict.fromkeys(names))
 
 
 def check_trackers(report_to: str | Sequence[str]) -> list[str]:
@@ -67,20 +41,13 @@ def check_trackers(report_to: str | Sequence[str]) -> list[str]:
     """
     names = named_trackers(report_to)
     for name in names:
-        if name not in _available():
+        if name not in available_trackers():
             package = _PACKAGES.get(name, name)
             raise UserError(
                 f"tracker not installed: training.report_to={name}. "
                 f"`pip install {package}`, or choose another; training.report_to=none for none."
             )
     return names
-
-
-def _available() -> set[str]:
-    listed = set(get_available_reporting_integrations())  # type: ignore[no-untyped-call]
-    if find_spec(TENSORBOARD) is None:  # transformers takes tensorboardX for it
-        listed.discard(TENSORBOARD)
-    return listed | _NEVER_LISTED
 
 
 def tracker_callbacks(report_to: str | Sequence[str], run: RunDirectory) -> list[TrainerCallback]:

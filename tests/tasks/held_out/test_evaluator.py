@@ -18,8 +18,9 @@ from tidemask.modeling.building import build_model
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.tasks.held_out.evaluator import HeldOutEvaluator, HeldOutSettings
+from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
 from tidemask.tasks.held_out.loss import fixed_maskings, unigram_entropy
+from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.token_classes import NO_CLASS
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from held_out_by_hand import measured_by_hand, rough_model
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.tasks.held_out.evaluator import HeldOutSettings
+from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.held_out.sums import frequency_bands
 
 NAMES = ["0-50", "50-75", "75-90", "90-99", "99-100"]

@@ -19,9 +19,9 @@ from torch import Tensor
 from tidemask.batches.stream import BatchDataset
 from tidemask.masking.batch import HEAD_MULTIPLE, Batch
 from tidemask.masking.bitmask import as_bool
-from tidemask.masking.corruption import Vocabulary
 from tidemask.masking.noise import Purpose, StepKey, Streams, positions_of
 from tidemask.masking.selection import select_expected
+from tidemask.masking.vocabulary import Vocabulary
 from tidemask.modeling.precision import tf32_products
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.tasks.held_out.sums import MaskedTokens

@@ -30,7 +30,8 @@ from tidemask.errors import UserError
 from tidemask.modeling.configuration import num_positions
 from tidemask.modeling.heads import HEADS
 from tidemask.modeling.padding_id import unpadded
-from tidemask.modeling.precision import PrecisionChoice, check_precision, resolved_precision
+from tidemask.modeling.precision import check_precision, resolved_precision
+from tidemask.modeling.settings import PrecisionChoice
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
 from tidemask.tasks.zero_shot.one_position import encode_at, is_like_bert
