@@ -15,7 +15,7 @@ from places import ROOT
 PAGE = ROOT / "CONTRIBUTING.md"
 PACKAGE = ROOT / "src" / "tidemask"
 _PATH_OF_THE_DATA = ("corpus", "masking", "batches", "modeling", "training", "tasks", "runs",
-                     "evaluation", "statistics", "report", "cli")  # fmt: skip
+                     "evaluation", "statistics", "studies", "report", "cli")  # fmt: skip
 _BLOCK = re.compile(r"(?<=```text\n).*?(?=```)", re.DOTALL)
 
 

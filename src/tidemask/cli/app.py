@@ -27,6 +27,7 @@ from tidemask.cli.preview import preview_command
 from tidemask.cli.recipes import recipes_command
 from tidemask.cli.resume import resume_command
 from tidemask.cli.score import score_command
+from tidemask.cli.study import study_app
 from tidemask.cli.terminal import escape_what_cannot_be_encoded, print_error, print_line
 from tidemask.errors import UserError
 from tidemask.processes import ending_early, is_first_rank, launch_problem
@@ -112,6 +113,8 @@ for _command, _kept in (
 for _training in (pretrain_command, resume_command):  # they stop where nothing is lost
     _name = _training.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_training))(_training)
+
+app.add_typer(study_app, name="study")
 
 
 _FIRST_RANK_SECONDS = 5.0

@@ -95,6 +95,24 @@ def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
         raise typer.Exit(stop.status) from None
 
 
+@contextmanager
+def stopping_study_at_signals() -> Iterator[StopRequest]:
+    """Receive the signals that ask a study to stop; once its runs have, say so and exit."""
+    from tidemask.training.signals import Interrupted, StopRequest
+
+    kept = "every run has saved its state. Give the command again to continue."
+    stop_request = StopRequest()
+    try:
+        with stop_request.listening(lambda: _leave_at_once(f"interrupted. {kept}")):
+            yield stop_request
+    except KeyboardInterrupt:
+        print_error("interrupted. The runs save their state. Give the command again to continue.")
+        raise typer.Exit(130) from None
+    except Interrupted as stop:
+        print_note(f"Stopped by {stop.by.name}: {kept}")
+        raise typer.Exit(stop.status) from None
+
+
 def _leave_at_once(line: str, status: int = 130) -> NoReturn:
     """Leave from a thread, while the main one is in an operation that cannot be interrupted."""
     if sys.stderr.isatty():

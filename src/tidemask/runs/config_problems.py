@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic_core import ErrorDetails
 
@@ -153,6 +153,8 @@ def _type_at(kind: Any, raw: Any, location: Sequence[int | str]) -> Any:
             expected = get_args(expected)[0]
         elif dataclasses.is_dataclass(expected):
             expected = get_type_hints(expected).get(part)
+        elif get_origin(expected) is dict:
+            expected = get_args(expected)[1]
         node = _inside(node, part)
         for tag, known in CHOICES.items():
             chosen = node.get(tag) if isinstance(node, dict) else None

@@ -1,0 +1,169 @@
+"""`tidemask study`: many runs that answer one question, and how far they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
+from tidemask.cli.tables import print_table
+from tidemask.cli.terminal import print_line, print_note, progress_display
+
+if TYPE_CHECKING:
+    from tidemask.studies.study import StudyForecast, StudyStatus
+
+
+class _RunsByDefault(TyperGroup):
+    """Takes `tidemask study FILE` for `tidemask study run FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+study_app = typer.Typer(
+    cls=_RunsByDefault,
+    help="Train several policies on several seeds, measure them, and say which is better.\n\n"
+    "`tidemask study STUDY.yaml --out DIR` plans, runs, continues and refreshes.",
+    no_args_is_help=True,
+)
+
+_Directory = Annotated[str, typer.Argument(metavar="DIR", help="Directory of a study.")]
+
+
+@study_app.command("run")
+def run_command(
+    file: Annotated[str, typer.Argument(metavar="STUDY.yaml", help="The definition of the study.")],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Directory, made or continued.")],
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", help="Runs at once; GPUs or the cores are divided among them."),
+    ] = 1,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="local, or ray for the machines of a cluster."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Of the Ray cluster; this machine if left out."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the runs, and how long and large they will be."),
+    ] = False,
+) -> None:
+    """Train and measure what is not finished, and write the page."""
+    from tidemask.studies.study import plan_study, run_study
+
+    if dry_run:
+        with ending_in_order("Nothing was written; give the command again."):
+            _show_plan(plan_study(file, out=out, jobs=jobs))
+        return
+    with stopping_study_at_signals() as stop_request, progress_display() as display:
+        status = run_study(
+            file,
+            out=out,
+            jobs=jobs,
+            engine=engine,
+            address=address,
+            progress=display,
+            stop_request=stop_request,
+        )
+    _show(status)
+
+
+@study_app.command("status")
+def status_command(directory: _Directory) -> None:
+    """Show how far a study is: its arms, and the runs that need a look."""
+    from tidemask.studies.study import study_status
+
+    with ending_in_order("Nothing was changed."):
+        _show(study_status(directory))
+
+
+@study_app.command("list")
+def list_command(directory: _Directory) -> None:
+    """Show every run of a study, in the order in which they are trained."""
+    from tidemask.studies.study import study_status
+
+    with ending_in_order("Nothing was changed."):
+        status = study_status(directory)
+    rows = [
+        [one.run.name, one.state, f"{one.step:,}", f"{one.run.num_steps:,}", str(one.num_attempts)]
+        for one in status.states
+    ]
+    print_table(["run", "state", "step", "of", "begun"], rows, text_columns=2)
+
+
+@study_app.command("rm")
+def rm_command(
+    directory: _Directory,
+    arms: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARM]...", help="Delete the runs of these alone.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete the runs of some arms, or the whole study."""
+    from tidemask.studies.study import remove_runs
+
+    what = f"the runs of {', '.join(arms)} in {directory}" if arms else f"all of {directory}"
+    if not yes:
+        typer.confirm(f"Delete {what}?", abort=True)
+    with ending_in_order("What was deleted is gone; give the command again for the rest."):
+        for path in remove_runs(directory, arms or ()):
+            print_line(f"Deleted: {path}")
+
+
+def _show(status: StudyStatus) -> None:
+    """Print a row for each arm, and a line for each run that needs a look."""
+    from tidemask.studies.directory import State
+
+    arms: dict[str, list[Any]] = {}
+    for one in status.states:
+        arms.setdefault(str(one.run.place.parent.relative_to("runs")), []).append(one)
+    shown = [state for state in State if any(one.state is state for one in status.states)]
+    rows = [
+        [arm, *(str(sum(one.state is state for one in states)) for state in shown)]
+        for arm, states in arms.items()
+    ]
+    print_table(["arm", *shown], rows)
+    for note in status.notes:
+        print_note(note)
+    for one in status.states:
+        if one.state in (State.FAILED, State.DEAD):
+            print_note(f"{one.run.name} {one.state}: {one.message or 'its process is gone'}")
+
+
+def _show_plan(forecast: StudyForecast) -> None:
+    """Print what a study will take, arm by arm."""
+    from tidemask.progress.line import duration
+    from tidemask.studies.directory import State
+
+    status = forecast.status
+    arms: dict[str, list[Any]] = {}
+    for one in status.states:
+        arms.setdefault(str(one.run.place.parent.relative_to("runs")), []).append(one)
+    rows = []
+    for arm, states in arms.items():
+        cost = forecast.costs[states[0].run.corpus_name, states[0].run.arm]
+        left = [one for one in states if one.state is not State.FINISHED]
+        seconds = sum(map(forecast.seconds_of, states))
+        rows.append(
+            [
+                arm,
+                f"{len(left)} of {len(states)}",
+                f"{states[0].run.num_steps:,}",
+                f"{1000 * cost.seconds:.0f}",
+                duration(seconds),
+            ]
+        )
+    print_table(["arm", "runs left", "steps", "ms a step", "training"], rows)
+    print_line(
+        f"Training what is left takes about {duration(forecast.seconds)} with --jobs "
+        f"{forecast.jobs}, measuring comes to it; {forecast.num_bytes / 1e6:,.0f} MB on the disk."
+    )
+    for note in status.notes:
+        print_note(note)

@@ -1,0 +1,172 @@
+"""The attempts at a run of a study: when a process began to work on it, and how that ended.
+
+One JSON object per line. The process holds a lock on the file and touches it while it lives. Where
+another machine may hold the lock unseen, or the file system has none, the time of the file counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tidemask.errors import UserError
+from tidemask.files.locks import NoLocksError, try_lock
+from tidemask.reading import parse_json
+
+_HEARTBEAT_SECONDS = 5.0
+_SILENT_SECONDS = 60.0
+"""After which a process is taken for dead where there are no locks."""
+
+Outcome = Literal["finished", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A line: an attempt began, or it ended.
+
+    Attributes:
+        event: which of the two.
+        at: seconds since 1970.
+        host: name of the machine.
+        process: its number there.
+        threads: that its arithmetic may use on a CPU.
+        jobs: runs that shared the machine at that time, this one included.
+        outcome: how it ended; empty where it began.
+        message: why, in one line, where it failed.
+        measured: fingerprint of what was measured of the run, where it finished.
+    """
+
+    event: Literal["begin", "end"]
+    at: float
+    host: str = ""
+    process: int = 0
+    threads: int = 0
+    jobs: int = 1
+    outcome: Outcome | Literal[""] = ""
+    message: str = ""
+    measured: str = ""
+
+
+def read_attempts(path: Path) -> list[Attempt]:
+    """The lines of a file, none if it does not exist; a last line that is cut is left out.
+
+    Raises:
+        UserError: it cannot be read, or a line is damaged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"attempts cannot be read: {path}: {error}. Delete the file.") from error
+    whole = text.rpartition("\n")[0]
+    return [
+        parse_json(line, Attempt, f"attempts: {path}, line {number}", advice="Delete the line.")
+        for number, line in enumerate(whole.splitlines(), start=1)
+    ]
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process that lives works on the run of a file of attempts."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    except NoLocksError:
+        return time.time() - os.fstat(descriptor).st_mtime < _SILENT_SECONDS
+    finally:
+        os.close(descriptor)
+
+
+class RunAttempt:
+    """One attempt, by this process.
+
+    Args:
+        path: the file; its directory is made.
+        jobs: runs that share the machine.
+
+    Raises:
+        UserError: another process works on the run.
+    """
+
+    def __init__(self, path: Path, jobs: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            is_ours = _lock_soon(self._descriptor)
+        except NoLocksError:
+            is_ours = True  # the run itself has a lock, and says so
+        if not is_ours:
+            os.close(self._descriptor)
+            raise UserError(f"another process works on this run: {path} is locked. Wait for it.")
+        _complete_last_line(path, self._descriptor)
+        host, threads = socket.gethostname(), int(os.environ.get("OMP_NUM_THREADS") or 0)
+        self._write(
+            Attempt(
+                event="begin",
+                at=time.time(),
+                host=host,
+                process=os.getpid(),
+                threads=threads,
+                jobs=jobs,
+            )
+        )
+
+    def end(self, outcome: Outcome, *, message: str = "", measured: str = "") -> None:
+        """Write how it ended, and let others begin one."""
+        self._write(
+            Attempt(
+                event="end", at=time.time(), outcome=outcome, message=message, measured=measured
+            )
+        )
+        os.close(self._descriptor)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Touch the file every few seconds while the block lasts."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(_HEARTBEAT_SECONDS):
+                with suppress(OSError):
+                    os.utime(self._descriptor)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _write(self, attempt: Attempt) -> None:
+        line = json.dumps(dataclasses.asdict(attempt)) + "\n"
+        os.write(self._descriptor, line.encode())
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Take a lock that a command which looks at it may hold for a moment."""
+    for _ in range(20):
+        if try_lock(descriptor):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _complete_last_line(path: Path, descriptor: int) -> None:
+    """End a line that a process which was killed has not; the part of it is no line."""
+    content = path.read_bytes()
+    whole = content.rpartition(b"\n")[0]
+    if not content.endswith(b"\n"):
+        os.ftruncate(descriptor, len(whole) + bool(whole))

@@ -1,0 +1,144 @@
+"""From the definition of a study to its runs, in the order in which they are trained.
+
+Runs go seed by seed, and within a seed arm by arm, the baseline first: whenever a study is stopped,
+the seeds that are whole are a fair comparison.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidemask.errors import UserError
+from tidemask.runs.config import Recipe, load_recipe
+from tidemask.settings import shown
+from tidemask.studies.definition import StudyDefinition
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One run of a study.
+
+    Attributes:
+        corpus_name: of several corpora; empty if there is one.
+        arm: its policy.
+        seed: of weights, data order and dropout.
+        corpus: the prepared corpus.
+        recipe: the policy with all of its settings, the seed among them.
+        place: directory of the run within that of the study.
+        with_random: whether the architecture with random weights is measured beside it.
+    """
+
+    corpus_name: str
+    arm: str
+    seed: int
+    corpus: Path
+    recipe: Recipe
+    place: Path
+    with_random: bool = False
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+    @property
+    def num_steps(self) -> int:
+        """Its optimizer steps."""
+        return self.recipe.training.num_steps
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.place.parent.relative_to('runs')} seed {self.seed}"
+
+
+def arm_recipes(study: StudyDefinition) -> dict[str, Recipe]:
+    """The recipe of every arm, with the settings of the study and its own over it.
+
+    Raises:
+        UserError: a recipe does not exist, a setting is wrong, two arms have equal settings, or
+            settings name a seed.
+    """
+    recipes = {}
+    for name, arm in study.arms.items():
+        overrides = [*study.settings, *arm.overrides]
+        if seeds := [
+            each for each in overrides if each.partition("=")[0].strip() == "training.seed"
+        ]:
+            raise UserError(
+                f"seed in the settings of arm {name}: {seeds[0]}. Expected seeds in `seeds` alone, "
+                "which gives every arm the same."
+            )
+        try:
+            recipes[name] = load_recipe(arm.recipe, overrides)
+        except UserError as error:
+            raise UserError(f"arm {name}: {error}") from error
+    _refuse_equal(recipes)
+    return recipes
+
+
+def _refuse_equal(recipes: Mapping[str, Recipe]) -> None:
+    seen: dict[str, str] = {}
+    for name, recipe in recipes.items():
+        content = repr([recipe.masking, recipe.model, recipe.training, recipe.evaluation])
+        if content in seen:
+            raise UserError(
+                f"arms with equal settings: {seen[content]} and {name}. Expected policies that "
+                "differ; leave one out, or correct its recipe or overrides."
+            )
+        seen[content] = name
+
+
+def planned_runs(
+    study: StudyDefinition, recipes: Mapping[str, Recipe], steps: Mapping[tuple[str, str], int]
+) -> list[PlannedRun]:
+    """The runs of a study, in their order.
+
+    Args:
+        study: with absolute paths.
+        recipes: by arm.
+        steps: length of the runs by name of the corpus and arm, in optimizer steps.
+    """
+    return list(_planned(study, recipes, steps))
+
+
+def _planned(
+    study: StudyDefinition, recipes: Mapping[str, Recipe], steps: Mapping[tuple[str, str], int]
+) -> Iterator[PlannedRun]:
+    arms = sorted(study.arms, key=lambda name: name != study.baseline)  # stable: the baseline first
+    measured: set[str] = set()
+    for seed in study.seeds:
+        for corpus_name, corpus in study.corpora.items():
+            for arm in arms:
+                recipe = recipes[arm]
+                overrides = [f"training.seed={seed}"]
+                if recipe.training.max_steps != steps[corpus_name, arm]:
+                    overrides.append(f"training.max_steps={steps[corpus_name, arm]}")
+                architecture = f"{corpus_name} {recipe.model}"
+                yield PlannedRun(
+                    corpus_name=corpus_name,
+                    arm=arm,
+                    seed=seed,
+                    corpus=Path(corpus),
+                    recipe=load_recipe(recipe, overrides),
+                    place=Path("runs", corpus_name, arm, f"seed-{seed}"),
+                    with_random=bool(study.evaluation.tasks) and architecture not in measured,
+                )
+                measured.add(architecture)
+
+
+def unequal_settings(recipes: Mapping[str, Recipe], baseline: str) -> list[str]:
+    """Settings beside the masking in which an arm differs from the baseline, one sentence each."""
+    sentences = []
+    for name, recipe in recipes.items():
+        for section in ("model", "training", "evaluation"):
+            own, other = (getattr(r, section) for r in (recipe, recipes[baseline]))
+            for field in dataclasses.fields(own):
+                value, usual = getattr(own, field.name), getattr(other, field.name)
+                if value != usual:
+                    sentences.append(
+                        f"Arm {name} differs from {baseline} in {section}.{field.name}="
+                        f"{shown(value)} against {shown(usual)}, beside its masking."
+                    )
+    return sentences

@@ -1,0 +1,109 @@
+"""Runs of a study on the machines of a Ray cluster, or on a Ray of this machine.
+
+Every machine must see the directory of the study and its corpora under the same paths. Each run is
+a task that starts the same worker process as without Ray, with as many threads: the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tidemask.errors import UserError, missing_package, one_line
+from tidemask.studies.launching import run_worker
+from tidemask.studies.worker import RunJob
+
+LOST = 255
+"""Exit status of a run whose machine or Ray worker was lost."""
+
+_CONNECTION_SECONDS = "20"
+
+
+class RayEngine:
+    """Tasks of Ray.
+
+    Args:
+        ray: the module, connected.
+        jobs: how many run at once; the CPUs of the cluster are divided by it.
+        processes: of one run, each on a GPU of its own where there are GPUs.
+    """
+
+    def __init__(self, ray: Any, jobs: int, processes: int = 1) -> None:
+        resources = ray.cluster_resources()
+        self.threads = max(1, int(resources.get("CPU", 1)) // (jobs * processes))
+        self._ray = ray
+        self._task = ray.remote(
+            num_cpus=self.threads * processes,
+            num_gpus=processes if resources.get("GPU") else 0,
+            max_retries=0,
+        )(_run)
+        self._running: list[Any] = []
+
+    def submit(self, job: RunJob, log: Path) -> Future[int]:
+        """Begin a job where the cluster has room."""
+        reference = self._task.remote(job, str(log), self.threads)
+        self._running.append(reference)
+        status: Future[int] = Future()
+
+        def take(finished: Future[Any]) -> None:
+            error = finished.exception()
+            if error is None:
+                status.set_result(finished.result())
+            else:
+                logging.getLogger(__name__).info("a run was lost: %s", one_line(error))
+                status.set_result(LOST)
+
+        reference.future().add_done_callback(take)
+        return status
+
+    def stop(self) -> None:
+        """Ask every task to stop, by the exception that Ray raises in it."""
+        for reference in self._running:
+            with suppress(Exception):  # it has ended
+                self._ray.cancel(reference)
+
+
+def _run(job: RunJob, log: str, threads: int) -> int:
+    """A task: a worker process on the machine where Ray runs this."""
+    environment = {"OMP_NUM_THREADS": str(threads)}
+    try:
+        return run_worker(job, Path(log), environment, is_stopping=lambda: False)
+    except KeyboardInterrupt:  # Ray's way to cancel; the process has stopped in order by then
+        return 0
+
+
+@contextmanager
+def ray_engine(address: str | None, jobs: int, processes: int) -> Iterator[RayEngine]:
+    """Connect to a cluster, or start Ray on this machine; leave it at the end.
+
+    Args:
+        address: such as `ray://head:10001` or `auto`; `None` starts Ray here.
+        jobs: how many run at once.
+        processes: of one run.
+
+    Raises:
+        UserError: Ray is not installed, or nobody answers at the address.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise missing_package("--engine ray", "ray", extra="ray") from None
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", _CONNECTION_SECONDS)
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray has a kind of error for each way to fail
+        raise UserError(
+            f"no Ray cluster: {address or 'local'} does not answer ({one_line(error)}). Start one "
+            "with `ray start --head`, or leave out --engine."
+        ) from error
+    try:
+        engine = RayEngine(ray, jobs, processes)
+        yield engine
+        engine.stop()
+    finally:
+        ray.shutdown()
