@@ -35,7 +35,8 @@ def record_of(recipe: str, corpus: Path, out: Path) -> dict[str, list[Any]]:
     names = {"loss": "loss", "grad_norm": "grad_norm", "predicted_tokens": "predicted_tokens",
              "realised_ratio": "masking/realised_ratio"}  # fmt: skip
     record = {name: [line[key] for line in lines] for name, key in names.items()}
-    return {**record, "held_out": [final[f"held_out/loss_{percent}"] for percent in (5, 15, 30)]}
+    names = [f"{unit}loss_{percent}" for unit in ("", "word_") for percent in (5, 15, 30)]
+    return {**record, "held_out": [final[f"held_out/{name}"] for name in names]}
 
 
 @pytest.mark.slow

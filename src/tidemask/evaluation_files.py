@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
+from tidemask.files.arrays import Arrays, read_arrays, write_arrays
 from tidemask.files.atomic import write_atomically
 from tidemask.reading import ANY_LENGTH, read_json
-from tidemask.run_record import MetricValue, RunDirectory, finite_or_null
+from tidemask.run_record import (
+    FINAL,
+    HELD_OUT_TASK,
+    MetricValue,
+    RunDirectory,
+    SequenceSums,
+    finite_or_null,
+)
 
 _ADVICE = "Delete the file and evaluate the run again."
 
@@ -35,6 +43,7 @@ class Evaluation:
         model: the fingerprint of the model, where it is known.
         notes: what a reader should know of the metrics, one sentence each.
         seconds: how long it took.
+        arrays_sha256: of the file of arrays beside this one; `None` where there is none.
     """
 
     task: str
@@ -48,6 +57,7 @@ class Evaluation:
     model: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float | None = None
+    arrays_sha256: str | None = None
 
 
 def read_evaluation(run: RunDirectory, path: Path) -> Evaluation:
@@ -94,7 +104,33 @@ def set_aside(path: Path) -> None:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     replaced = path.parent / "replaced" / f"{path.stem}--{digest}.json"
     replaced.parent.mkdir(exist_ok=True)
+    if arrays_beside(path).is_file():
+        arrays_beside(path).replace(arrays_beside(replaced))
     path.replace(replaced)
+
+
+def arrays_beside(result: Path) -> Path:
+    """The file of a result's arrays: sums by sequence, or predictions of single examples."""
+    return result.with_suffix(".npz")
+
+
+def read_sequence_sums(run: RunDirectory, checkpoint: str = FINAL) -> SequenceSums | None:
+    """The held-out losses of a model sequence by sequence; `None` where they were not kept.
+
+    Raises:
+        UserError: a file is damaged, or missing beside a result that names it.
+    """
+    path = run.result(HELD_OUT_TASK, checkpoint)
+    if not path.is_file():
+        return None
+    digest = read_evaluation(run, path).arrays_sha256
+    if digest is None:
+        return None
+    arrays = read_arrays(arrays_beside(path), digest, advice=_ADVICE)
+    try:
+        return SequenceSums.from_arrays(arrays)
+    except ValueError as error:
+        raise UserError(f"damaged arrays: {arrays_beside(path)}: {error}. {_ADVICE}") from error
 
 
 def set_aside_results(run: RunDirectory, is_stale: Callable[[Evaluation], bool]) -> int:
@@ -147,6 +183,7 @@ def write_evaluation(
     settings: Mapping[str, Any],
     seed: int | None = None,
     details: Mapping[str, Any] | None = None,
+    arrays: Arrays | None = None,
     then: str = "give the command again",
 ) -> Path:
     """Write one evaluation result; returns its path.
@@ -160,16 +197,21 @@ def write_evaluation(
         settings: what was evaluated how; enough to do it again.
         seed: of fine-tuning, where the task has several.
         details: further fields of the file, such as `main_metric`, `versions` and `notes`.
+        arrays: kept in a file beside it, which is written first; the result names its digest.
         then: how to go on once there is room for it, where it could not be written.
     """
     run.evaluation.mkdir(parents=True, exist_ok=True)
     path = run.result(task, checkpoint, seed)
+    named = {}
+    if arrays:
+        named = {"arrays_sha256": write_arrays(arrays_beside(path), arrays, then=then)}
     content = {
         "task": task,
         "checkpoint": checkpoint,
         **({} if seed is None else {"seed": seed}),
         "metrics": finite_or_null(metrics),
         "settings": dict(settings),
+        **named,
         **(details or {}),
     }
     write_atomically(path, json.dumps(content, indent=2) + "\n", what="result", then=then)

@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from small_runs import TINY, RunDirectory, trained
 from tidemask.cli.tables import print_table
+from tidemask.evaluation_files import read_sequence_sums
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -41,7 +42,7 @@ def test_cli_the_main_job_end_to_end(tidemask: Command, tmp_path: Path) -> None:
             "pretrain", corpus, "--out", tmp_path / recipe, "--recipe", recipe, *TINY
         )
         assert status == 0
-        assert "loss at 15 %" in out
+        assert "15 % in whole words" in out
         assert out.endswith(f"Model: {tmp_path / recipe / 'model'}\n")
         assert "training: 8 of 8" in err
     status, out, _ = tidemask("evaluate", tmp_path / "bert", "--checkpoints", "all")
@@ -65,7 +66,7 @@ def test_cli_run_directory_holds_what_others_rely_on(run: RunDirectory) -> None:
         "masking/realised_ratio", "tokens_per_second", "class_loss/NOUN", "class_weight/NOUN",
         "class_share/NOUN",
     }  # fmt: skip
-    evaluated = {"held_out/loss_5", "held_out/loss_15", "held_out/loss_30"}
+    evaluated = {"held_out/loss", "held_out/loss_30", "held_out/word_loss_5"}
     for line in lines:
         assert always <= line.keys()
         assert (evaluated <= line.keys()) == (line["step"] % 4 == 0)
@@ -74,7 +75,12 @@ def test_cli_run_directory_holds_what_others_rely_on(run: RunDirectory) -> None:
         assert sum(shares) == pytest.approx(1.0, abs=0.02)  # the rest has no class
     result = json.loads((run.evaluation / "held-out--final.json").read_text())
     assert {"task", "checkpoint", "metrics", "settings"} <= result.keys()
-    assert result["metrics"]["unigram_entropy"] > 0
+    found = result["metrics"]
+    assert found["unigram_cross_entropy"] > found["unigram_entropy"] > 0
+    sums = read_sequence_sums(run)
+    assert sums is not None
+    for name in ("loss", "loss_5", "word_loss_30", "own_loss"):
+        assert sums.mean(f"held_out/{name}") == pytest.approx(found[f"held_out/{name}"], rel=1e-6)
 
 
 def test_cli_model_loads_with_transformers(run: RunDirectory) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+import tidemask
 from cases import all_cases
 from documented_commands import check_command
 from places import ROOT
@@ -24,6 +25,8 @@ GUIDES_FOLDER = ROOT / "docs" / "guides"
 GUIDES = {name: (GUIDES_FOLDER / name).read_text(encoding="utf-8") for name in
           ("comparing.md", "distributed.md", "evaluation.md", "question-answering.md", "tagging.md",
            "watching.md", "zero-shot.md")}  # fmt: skip
+
+SMALL = ["model.size=bert-tiny", "training.max_steps=4", "training.micro_batch_size=8"]
 
 
 def _blocks(language: str, text: str) -> list[str]:
@@ -40,6 +43,22 @@ def test_guides_python_of_watching_runs(
     lines = (tmp_path / "runs/watched/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 4]
     assert all("own/embedding_norm" in json.loads(line) for line in lines)
+
+
+@pytest.mark.slow
+def test_guides_python_of_sums_by_sequence_pairs_two_runs(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    losses = [
+        tidemask.pretrain(corpus, out=f"runs/{name}", overrides=settings, progress=False).metrics
+        for name, settings in (("bert", SMALL), ("ptw", [*SMALL, "training.seed=3"]))
+    ]
+    (block,) = (b for b in _blocks("python", GUIDES["evaluation.md"]) if "sequence_sums" in b)
+    exec(compile(block, "evaluation.md", "exec"), {})
+    difference = losses[1]["held_out/loss"] - losses[0]["held_out/loss"]
+    assert capsys.readouterr().out.startswith(f"{difference:+.3f} ± 0.")
 
 
 COMMANDS = [

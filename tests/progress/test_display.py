@@ -26,7 +26,7 @@ with progress_display() as display:
             on_record({
                 "step": step, "loss": 10.5 - step / 10, "masking/ratio": 0.15,
                 "masking/realised_ratio": 0.12, "masking/shortfall": 0.2,
-                "tokens_per_second": 123456.0, "held_out/loss_15": 9.87,
+                "tokens_per_second": 123456.0, "held_out/loss": 9.87,
             })
         display.on_progress("training", step, 40)
         if step == 20:

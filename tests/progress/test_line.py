@@ -11,7 +11,7 @@ from tidemask.runs.displayed_metrics import display_records, metrics_parts
 
 RECORD = {
     "loss": 4.8712,
-    "held_out/loss_15": 4.923,
+    "held_out/loss": 4.923,
     "masking/ratio": 0.15,
     "masking/realised_ratio": 0.1213,
     "tokens_per_second": 12345.6,

@@ -60,7 +60,9 @@ def test_compare_writes_page_figures_and_tables(comparison: Comparison) -> None:
 def test_compare_summary_is_what_a_terminal_shows(comparison: Comparison) -> None:
     titles = [column.name for column in comparison.summary.shown_columns]
     assert titles[:2] == ["run", "mean_ratio"]
-    assert {"loss_5", "loss_15", "loss_30", "unigram_entropy", "wall_seconds"} <= set(titles)
+    assert {"loss", "gain", "unigram_cross_entropy", "unigram_entropy", "wall_seconds"} <= set(
+        titles
+    )
     text = (comparison.directory / "tables" / "scores.txt").read_text()
     assert text == comparison.summary.to_text()
     assert comparison.warnings == ()

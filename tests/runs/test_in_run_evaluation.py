@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
+from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
-from tidemask.evaluation_files import write_evaluation
+from tidemask.evaluation_files import arrays_beside, read_sequence_sums, write_evaluation
 from tidemask.modeling.loading import load_model
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.comparison import compare
 from tidemask.runs.config import load_recipe
+from tidemask.runs.plateau import plateau_note
 from tidemask.runs.preview import preview
 from tidemask.runs.train import train
 from tidemask.tasks.held_out.settings import HeldOutSettings
@@ -62,7 +65,9 @@ def test_in_run_the_start_is_the_untrained_model_and_changes_nothing_else(
     assert first["held_out/loss_15"] == pytest.approx(math.log(vocabulary), rel=0.05)
     start, final = _evaluation(run, "start"), _evaluation(run, "final")
     assert start["settings"] == final["settings"]
-    assert start["metrics"].keys() == final["metrics"].keys()
+    own = {name for name in final["metrics"] if name.startswith("held_out/own_")}
+    assert "held_out/own_loss" in own  # the policy's end is not there at the start
+    assert start["metrics"].keys() == final["metrics"].keys() - own
     assert start["metrics"]["held_out/loss_15"] > final["metrics"]["held_out/loss_15"]
     assert not (plain.evaluation / "held-out--start.json").exists()
 
@@ -135,11 +140,8 @@ def test_in_run_two_processes_measure_the_start_as_one_and_print_a_table(
     start = _evaluation(other, "start")["metrics"]
     assert start == pytest.approx(_evaluation(run, "start")["metrics"], rel=1e-6)
     assert [line["step"] for line in records(other)] == [line["step"] for line in records(run)]
-    assert "loss at 15 %" in done.stdout
-    rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
-    assert [row for row in rows if row in ("start", "final", "difference")] == [
-        "start", "final", "difference",
-    ]  # fmt: skip
+    assert re.search(r"masked +start +final +difference", done.stdout)
+    assert "15 % in whole words" in done.stdout
 
 
 def test_in_run_before_within_and_after_are_measured_alike_in_bf16(
@@ -177,8 +179,9 @@ def test_in_run_the_result_of_the_end_is_of_those_weights_alone(
     assert copy.result("held-out", "final").read_bytes() == before
     shutil.copy(other.model / "model.safetensors", copy.model)
     assert loss() == pytest.approx(_evaluation(other, "final")["metrics"]["held_out/loss_15"])
-    (replaced,) = (copy.evaluation / "replaced").iterdir()
+    replaced, arrays = sorted((copy.evaluation / "replaced").iterdir())
     assert replaced.read_bytes() == before
+    assert arrays == arrays_beside(replaced)
 
 
 @pytest.mark.parametrize("step", [0, 5, 8])
@@ -212,3 +215,58 @@ def test_in_run_results_of_another_final_model_are_set_aside(
     train(broken)
     assert broken.result("one", "final").is_file()
     assert not broken.result("two", "final").is_file()
+
+
+def test_in_run_sums_by_sequence_go_with_their_result(run: RunDirectory, tmp_path: Path) -> None:
+    sums, start = read_sequence_sums(run), read_sequence_sums(run, "start")
+    assert sums is not None
+    assert start is not None
+    # The same tokens were predicted before and after, so the losses are paired.
+    assert (sums.counts[:6] == start.counts).all()
+    final = _evaluation(run, "final")["metrics"]
+    for loss in (*sums.losses, "held_out/loss"):
+        assert sums.mean(loss) == pytest.approx(final[loss], rel=1e-6)
+    copy = RunDirectory(Path(shutil.copytree(run.root, tmp_path / "copy")))
+    arrays = arrays_beside(copy.result("held-out", "final"))
+    shutil.copy(arrays_beside(copy.result("held-out", "start")), arrays)
+    with pytest.raises(UserError, match="arrays of another result"):
+        read_sequence_sums(copy)
+    arrays.unlink()
+    with pytest.raises(UserError, match="arrays are missing"):
+        read_sequence_sums(copy)
+
+
+def test_in_run_a_policy_that_learns_is_measured_by_its_last_checkpoint(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    """The evaluation of the saved model finds the same loss; without the checkpoint, none."""
+    copy = RunDirectory(Path(shutil.copytree(run.root, tmp_path / "copy")))
+    before = _evaluation(copy, "final")["metrics"]
+    copy.result("held-out", "final").unlink()
+    evaluate(copy.root, tasks="held-out", with_random=False, progress=False)
+    assert _evaluation(copy, "final")["metrics"] == pytest.approx(before, rel=1e-6)
+    copy.result("held-out", "final").unlink()
+    shutil.rmtree(copy.checkpoint(8))
+    evaluate(copy.root, tasks="held-out", with_random=False, progress=False)
+    left = _evaluation(copy, "final")
+    assert "held_out/own_loss" not in left["metrics"]
+    assert any("own_loss is not measured" in note for note in left["notes"])
+
+
+def test_in_run_a_plateau_is_noted_once() -> None:
+    def lines(*losses: float | None) -> list[dict[str, float]]:
+        line = {"unigram_cross_entropy": 6.4}
+        return [line if loss is None else {**line, "held_out/loss": loss} for loss in losses]
+
+    def noted(*losses: float | None) -> bool:
+        *before, last = lines(*losses)
+        return plateau_note(before, last) is not None
+
+    assert noted(6.45, None, 6.38)
+    assert noted(7.0, 6.45, 6.38)
+    assert not noted(6.4)
+    assert not noted(8.0, 6.4)
+    assert not noted(6.4, 6.4, 6.4)  # it was said
+    assert not noted(6.4, 6.4, 6.51, 6.4, 6.4)
+    assert not noted(6.4, 6.2)
+    assert plateau_note([{"held_out/loss_15": 6.4}], {"held_out/loss_15": 6.4}) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import NamedTuple
 
 import torch
@@ -10,8 +9,9 @@ import torch
 from tidemask.modeling.building import build_model
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
+from tidemask.run_record import HELD_OUT_CELLS
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.tasks.held_out.loss import fixed_maskings
+from tidemask.tasks.held_out.maskings import Masking, fixed_masking
 
 
 class Token(NamedTuple):
@@ -37,22 +37,31 @@ def rough_model(data: CorpusInputs) -> SelectedPositionsLM:
 
 def measured_by_hand(
     model: SelectedPositionsLM, data: CorpusInputs, *, num_draws: int
-) -> dict[int, list[Token]]:
-    """Every selected token of the held-out split per ratio."""
-    found = defaultdict(list)
+) -> dict[str, list[Token]]:
+    """Every selected token of the held-out split in each cell, by the name of its loss."""
+    return {
+        cell.loss: selected_tokens(model, data, fixed_masking(cell, data.vocabulary), num_draws)
+        for cell in HELD_OUT_CELLS
+    }
+
+
+def selected_tokens(
+    model: SelectedPositionsLM, data: CorpusInputs, masking: Masking, num_draws: int
+) -> list[Token]:
+    """Every token of the held-out split that a masking selects."""
+    found = []
     dataset = data.held_out_set()
     model.eval()
     for row in range(len(dataset.split)):
         batch = dataset.__getitems__([row])
         mask = None if batch.attention_mask is None else batch.attention_mask.long()
-        for percent in (5, 15, 30):
-            for inputs, selected in fixed_maskings(batch, data.vocabulary, percent, num_draws):
-                with torch.no_grad():
-                    output = model.language_model(input_ids=inputs, attention_mask=mask)
-                surprisal = -output.logits.double().log_softmax(-1)[0]
-                for position in selected[0].nonzero().flatten().tolist():
-                    entry = int(batch.input_ids[0, position])
-                    kind = int(batch.token_class[0, position])
-                    loss = float(surprisal[position, entry])
-                    found[percent].append(Token(row, kind, entry, loss))
+        for draw in range(num_draws):
+            inputs, selected = masking(batch, draw)
+            with torch.no_grad():
+                output = model.language_model(input_ids=inputs, attention_mask=mask)
+            surprisal = -output.logits.double().log_softmax(-1)[0]
+            for position in selected[0].nonzero().flatten().tolist():
+                entry = int(batch.input_ids[0, position])
+                kind = int(batch.token_class[0, position])
+                found.append(Token(row, kind, entry, float(surprisal[position, entry])))
     return found

@@ -61,6 +61,7 @@ BANDS = {"0-50": -2.5, "50-75": 0.4, "75-90": 2.0, "90-99": 3.5, "99-100": 5.0}
 """How much more is lost on the entries of a band than on all, nats."""
 
 UNIGRAM_ENTROPY = 6.213
+UNIGRAM_CROSS_ENTROPY = 6.471
 VERSIONS = {"python": "3.11.9", "tidemask": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"}
 
 
@@ -216,8 +217,8 @@ def _records(made: SyntheticRun, rng: np.random.Generator) -> list[dict[str, Any
             record |= _class_metrics(made, progress, selected, number, rng)
         if made.held_out_every and number % made.held_out_every == 0:
             record |= {
-                f"held_out/loss_{percent}": value + 0.01 * rng.standard_normal()
-                for percent, value in _held_out_losses(made, progress).items()
+                name: value + 0.01 * rng.standard_normal()
+                for name, value in _held_out_losses(made, progress).items()
             }
         records.append(record)
     return records
@@ -240,19 +241,33 @@ def _class_metrics(
     return metrics
 
 
-def _held_out_losses(made: SyntheticRun, progress: float) -> dict[int, float]:
-    last = {5: 4.95, 15: 5.2, 30: 5.55}
-    return {p: 7.4 - (7.4 - low) * _learned(made, progress) for p, low in last.items()}
+def _held_out_losses(made: SyntheticRun, progress: float) -> dict[str, float]:
+    last = {"loss_5": 4.95, "loss_15": 5.2, "loss_30": 5.55}
+    last |= {f"word_{name}": value + 0.4 for name, value in last.items()}
+    learned = {
+        f"held_out/{name}": 7.4 - (7.4 - low) * _learned(made, progress)
+        for name, low in last.items()
+    }
+    return {"held_out/loss": sum(learned.values()) / 6, **learned}
 
 
 def _held_out(made: SyntheticRun, rng: np.random.Generator) -> dict[str, Any]:
-    metrics: dict[str, Any] = {"unigram_entropy": UNIGRAM_ENTROPY, "num_tokens": 20000}
-    for percent, value in _held_out_losses(made, made.last_step / made.max_steps).items():
-        metrics[f"held_out/loss_{percent}"] = value
-        metrics[f"held_out/loss_{percent}_standard_error"] = 0.03 / math.sqrt(percent / 5)
+    metrics: dict[str, Any] = {
+        "unigram_cross_entropy": UNIGRAM_CROSS_ENTROPY,
+        "unigram_entropy": UNIGRAM_ENTROPY,
+        "num_tokens": 20000,
+    }
+    progress = made.last_step / made.max_steps
+    for name, value in _held_out_losses(made, progress).items():
+        metrics[name] = value
+        metrics[f"{name}_standard_error"] = 0.02
+        if name == "held_out/loss":
+            continue
         for band, more in BANDS.items():
-            metrics[f"held_out/loss_{percent}/frequency/{band}"] = value + more
+            metrics[f"{name}/frequency/{band}"] = value + more
         if made.classes:
-            for name, loss in FINAL_LOSS.items():
-                metrics[f"held_out/loss_{percent}/{name}"] = loss + 0.05 * rng.standard_normal()
+            for kind, loss in FINAL_LOSS.items():
+                metrics[f"{name}/{kind}"] = loss + 0.05 * rng.standard_normal()
+    metrics["held_out/own_loss"] = 5.0 + 0.1 * rng.standard_normal()
+    metrics["held_out/own_loss_standard_error"] = 0.02
     return metrics

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from tidemask.cli.tables import blocks_that_fit, print_table
 from tidemask.cli.terminal import print_line
-from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, UNIGRAM_ENTROPY, WALL_SECONDS
+from tidemask.run_record import (
+    HELD_OUT,
+    HELD_OUT_CELLS,
+    OWN_LOSS,
+    PREDICTED_TOKENS,
+    UNIGRAM_CROSS_ENTROPY,
+    WALL_SECONDS,
+)
 
 if TYPE_CHECKING:
     from tidemask.report.compare import Comparison
@@ -25,16 +32,20 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def _show_held_out(summary: Table) -> None:
-    losses = [f"loss_{percent}" for percent in HELD_OUT_PERCENTS]
-    names = ["run", "mean_ratio", PREDICTED_TOKENS, WALL_SECONDS, *losses]
-    table = summary.select([*names, UNIGRAM_ENTROPY])
-    headings = ["run", "ratio", "predicted", "min:s"]
-    headings += [f"{percent} %" for percent in HELD_OUT_PERCENTS] + ["entropy"]
+    cost = ["run", "mean_ratio", PREDICTED_TOKENS, WALL_SECONDS]
+    table = summary.select([*cost, "loss", UNIGRAM_CROSS_ENTROPY, "gain"])
+    headings = ["run", "ratio", "predicted", "min:s", "loss", "frequencies", "below"]
     rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
     for row, seconds in zip(rows, table.values(WALL_SECONDS), strict=True):
         if isinstance(seconds, float | int):
             row[3] = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    print_table(headings, rows, title="Held-out loss at 5, 15 and 30 % masked, nats per token")
+    title = "Held-out loss, mean over six maskings, nats per token; word frequencies alone"
+    print_table(headings, rows, title=title)
+    losses = [*(cell.loss for cell in HELD_OUT_CELLS), OWN_LOSS]
+    cells = summary.select(["run", *(loss.removeprefix(HELD_OUT) for loss in losses)])
+    headings = ["run", *(f"{cell.percent} %\n{cell.unit}s" for cell in HELD_OUT_CELLS)]
+    rows = [[cell.split(" ± ")[0] for cell in row] for row in cells.shown_rows()]
+    print_table([*headings, "own\npolicy"], rows, title="The same under each masking")
 
 
 def _show_downstream(table: Table) -> None:
@@ -44,7 +55,7 @@ def _show_downstream(table: Table) -> None:
     lines = [
         [_narrow(column.title), *cells]
         for column, cells in list(columns)[1:]
-        if not column.name.startswith("loss_")
+        if column.name != "loss"
     ]
     gap = 3
     widths = [

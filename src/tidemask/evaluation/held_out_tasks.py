@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.modeling.settings import ModelSettings
 from tidemask.progress import ProgressCallback
-from tidemask.run_record import HELD_OUT_TASK, held_out_loss
+from tidemask.run_record import HELD_OUT_TASK, MEAN_LOSS, OWN_LOSS, RunDirectory
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
 from tidemask.runs.model_fit import check_vocabulary, training_module
+from tidemask.runs.own_masking import own_masking_of
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
@@ -31,11 +32,13 @@ class HeldOutText:
         model: settings that say whether the documents of a row are kept apart.
         fingerprint: of the corpus, where the models come from a run on it; `None` for models from
             elsewhere, whose tokenizers are compared with that of the corpus.
+        run: the run on it, whose policy is a measure too; `None` for models from elsewhere.
     """
 
     corpus: Path
     model: ModelSettings
     fingerprint: str | None = None
+    run: RunDirectory | None = None
 
     @cached_property
     def data(self) -> CorpusInputs:
@@ -85,10 +88,10 @@ class HeldOutText:
 
 
 class HeldOutTask:
-    """Held-out loss at fixed maskings on the whole split; see `tasks/held_out/evaluator.py`."""
+    """Held-out loss under fixed maskings on the whole split; see `tasks/held_out/evaluator.py`."""
 
     name = HELD_OUT_TASK
-    main_metric = held_out_loss(15)
+    main_metric = MEAN_LOSS
 
     def __init__(self, text: HeldOutText, settings: HeldOutSettings) -> None:
         self._text, self._settings = text, settings
@@ -106,8 +109,14 @@ class HeldOutTask:
         data = self._text.data
         notes = self._text.notes_on(model_under_test)
         model = training_module(model_under_test.masked_lm(), self._text.model, data)
-        evaluator = data.held_out_evaluator(self._settings)
-        return Measured(evaluator.final(model, on_progress), notes)
+        own = None if self._text.run is None else own_masking_of(self._text.run, data)
+        if self._text.run is not None and own is None:
+            notes += (
+                f"{OWN_LOSS} is not measured: the weights of the policy at its end are in the "
+                "last checkpoint of the run, which is not there.",
+            )
+        measured = data.held_out_evaluator(self._settings).final(model, on_progress, own)
+        return replace(measured, notes=notes)
 
 
 class HeldOutPerplexityTask:

@@ -37,7 +37,7 @@ class JobResult:
         >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
         >>> [result] = tidemask.evaluate("run", with_random=False)
         >>> result.main_metric, result.main_metric in result.results[0].metrics, result.problem
-        ('held_out/loss_15', True, '')
+        ('held_out/loss', True, '')
     """
 
     target: str

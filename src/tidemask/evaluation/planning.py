@@ -132,7 +132,10 @@ def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskS
     elif config is not None:
         own = config.corpus
         text = HeldOutText(
-            corpus=given_path(own.path, "corpus.path"), model=model, fingerprint=own.fingerprint
+            corpus=given_path(own.path, "corpus.path"),
+            model=model,
+            fingerprint=own.fingerprint,
+            run=target.record,
         )
     else:
         raise UserError(

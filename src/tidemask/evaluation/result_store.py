@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tidemask.errors import UserError
 from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside, write_evaluation
+from tidemask.files.arrays import Arrays
 from tidemask.files.atomic import write_atomically
 from tidemask.files.claims import claimed_beside
 from tidemask.reading import ANY_LENGTH, read_json
@@ -40,6 +41,7 @@ class SeedResult:
         notes: what a reader should know of the metrics, one sentence each.
         learning_rate: learning rate of fine-tuning; `None` for a task without fine-tuning.
         is_reused: whether the result was read from a file instead of measured.
+        arrays: what the metrics are computed from, example by example; empty where it was read.
     """
 
     seed: int | None
@@ -47,6 +49,7 @@ class SeedResult:
     notes: tuple[str, ...] = ()
     learning_rate: float | None = None
     is_reused: bool = False
+    arrays: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +170,7 @@ class ResultStore:
             metrics=result.metrics,
             settings=self.settings,
             seed=result.seed,
+            arrays=result.arrays,
             details={
                 **details,
                 "model": dict(self.model),

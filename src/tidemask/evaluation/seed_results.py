@@ -46,7 +46,9 @@ def seed_results(
     store.check_can_save()
     begun = time.perf_counter()
     measured = _with_notes(task.measure(model_under_test, on_progress), model_under_test)
-    result = SeedResult(seed=None, metrics=measured.metrics, notes=measured.notes)
+    result = SeedResult(
+        seed=None, metrics=measured.metrics, notes=measured.notes, arrays=measured.arrays
+    )
     yield from _saved(store, result, begun, {})
 
 
@@ -120,6 +122,7 @@ def _one_seed(
         metrics=trials[best].metrics,
         notes=(*trials[best].notes, *notes),
         learning_rate=best,
+        arrays=trials[best].arrays,
     )
     return result, trials
 

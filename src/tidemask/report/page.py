@@ -25,13 +25,14 @@ from tidemask.report.figures.palette import run_colour, style_sheet
 from tidemask.report.figures.rendering import panel_svgs
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import downstream_notes
+from tidemask.report.tables.final_scores import CELLS, loss_column
 from tidemask.report.tables.typed_table import MISSING, Table
 from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
+    MEAN_LOSS,
     PREDICTED_TOKENS,
+    UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
     WALL_SECONDS,
-    held_out_loss,
 )
 
 _SCORE_COLUMNS = (
@@ -41,9 +42,10 @@ _SCORE_COLUMNS = (
     "last_step",
     PREDICTED_TOKENS,
     WALL_SECONDS,
-    *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
+    loss_column(MEAN_LOSS),
+    "gain",
+    UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
-    *(f"gain_{percent}" for percent in HELD_OUT_PERCENTS),
 )
 
 
@@ -74,12 +76,13 @@ def render_page(
         on_equal_terms=terms_statement(runs),
         seeds=seeds_statement(runs),
         scores=tables["scores"].select(_SCORE_COLUMNS),
+        cells=tables["scores"].select(CELLS),
         run_swatches=[run_colour(run.index).variable for run in runs],
         downstream=tables["downstream_scores"],
         downstream_medians=tables["downstream_medians"],
         downstream_notes=downstream_notes(runs),
-        held_out_frequency=tables["held_out_frequency"],
-        held_out_class=_at_15_percent(tables["held_out_class"]),
+        held_out_frequency=_of_the_mean(tables["held_out_frequency"]),
+        held_out_class=_of_the_mean(tables["held_out_class"]),
         settings=_compared_settings(tables["settings"]),
         tables=list(tables.values()),
         missing=MISSING,
@@ -131,18 +134,18 @@ def _described(run: ComparedRun) -> dict[str, Any]:
     return {"run": run, "colour": run_colour(run.index).variable, "config": config, "facts": facts}
 
 
-def _at_15_percent(table: Table) -> Table:
-    """The class losses at 15 % alone, under the labels of the runs."""
-    ending = f"/{held_out_loss(15).rpartition('/')[2]}"
+def _of_the_mean(table: Table) -> Table:
+    """The mean losses of classes or bands over the cells alone, under the labels of the runs."""
+    ending = f"/{loss_column(MEAN_LOSS)}"
     names = [column.name for column in table.columns if column.name.endswith(ending)]
-    selected = table.select(["class", *names])
+    selected = table.select([table.columns[0].name, *names])
     columns = tuple(
         replace(column, title=column.name.removesuffix(ending), unit="")
         if column.name in names
         else column
         for column in selected.columns
     )
-    return replace(selected, columns=columns)
+    return replace(selected, columns=columns, rows=selected.rows if names else ())
 
 
 def _compared_settings(table: Table) -> Table:

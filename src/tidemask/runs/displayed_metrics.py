@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tidemask.progress.line import Part, short
-from tidemask.run_record import RATIO, REALISED_RATIO, SHORTFALL, TOKENS_PER_SECOND, held_out_loss
+from tidemask.run_record import MEAN_LOSS, RATIO, REALISED_RATIO, SHORTFALL, TOKENS_PER_SECOND
 
 if TYPE_CHECKING:
     from tidemask.progress.display import ProgressDisplay
@@ -27,11 +27,11 @@ def display_records(display: ProgressDisplay, stage: str = "training") -> Record
 
 
 def metrics_parts(record: Mapping[str, object]) -> list[Part]:
-    """Loss, held-out loss at 15 %, ratio and speed of a line of metrics, as far as it has them."""
+    """Loss, mean held-out loss, ratio and speed of a line of metrics, as far as it has them."""
     parts = []
     if (loss := _number(record.get("loss"), 2)) is not None:
         parts.append(Part(7, f"loss {loss}", f"loss {loss}"))
-    if (held_out := _number(record.get(held_out_loss(15)), 2)) is not None:
+    if (held_out := _number(record.get(MEAN_LOSS), 2)) is not None:
         parts.append(Part(5, f"held-out {held_out}", f"held {held_out}"))
     if (ratio := _number(record.get(RATIO), 3)) is not None:
         realised = _number(record.get(REALISED_RATIO), 3) if SHORTFALL in record else None

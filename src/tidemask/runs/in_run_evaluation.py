@@ -19,8 +19,10 @@ from tidemask.evaluation_files import (
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.run_record import FINAL, HELD_OUT_TASK, START, RunDirectory, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
+from tidemask.runs.plateau import plateau_note
 from tidemask.settings import python_value
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
+from tidemask.tasks.held_out.maskings import Masking
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.graceful_stop import leave_if_asked
 from tidemask.training.signals import StopRequest
@@ -72,6 +74,7 @@ class InRunEvaluation:
         metrics: dict[str, float] = {}
         if self.held_out.has_text:
             metrics = self.held_out.during_training(model, self._stop_if_asked)
+            self._note_plateau(metrics)
         was_training = model.training
         model.eval()
         for measure in self.callbacks.measures:
@@ -79,21 +82,30 @@ class InRunEvaluation:
         model.train(was_training)
         return metrics
 
-    def final(self, model: SelectedPositionsLM, name: str = FINAL) -> None:
-        """Measure a model as after training, and write the result into the run under a name."""
+    def final(
+        self, model: SelectedPositionsLM, name: str = FINAL, own: Masking | None = None
+    ) -> None:
+        """Measure a model as after training, and write the result into the run under a name.
+
+        Args:
+            model: it is moved to the GPU, if there is one.
+            name: of the checkpoint, `START` or `FINAL`.
+            own: masks as the run's policy does at its end; see `HeldOutEvaluator.final`.
+        """
 
         def on_progress(stage: str, done: int, total: int | None) -> None:
             self.callbacks.on_progress(stage, done, total)
             self._stop_if_asked()
 
-        metrics = self.held_out.final(model, on_progress)
-        if metrics and self.held_out.rank == 0:
+        measured = self.held_out.final(model, on_progress, own)
+        if measured.metrics and self.held_out.rank == 0:
             write_evaluation(
                 self.run,
                 task=HELD_OUT_TASK,
                 checkpoint=name,
-                metrics=metrics,
+                metrics=measured.metrics,
                 settings=self.held_out.describe(),
+                arrays=measured.arrays,
                 then=f"continue with `tidemask resume {self.run.root}`",
             )
 
@@ -115,7 +127,7 @@ class InRunEvaluation:
                 checkpoint=found.checkpoint,
                 metrics=found.metrics,
                 settings=found.settings,
-                details={"model": model},
+                details={"arrays_sha256": found.arrays_sha256, "model": model},
                 then=f"continue with `tidemask resume {self.run.root}`",
             )
 
@@ -143,6 +155,12 @@ class InRunEvaluation:
                 f"{number} {results} of models that were trained again moved into "
                 f"{self.run.evaluation / 'replaced'}."
             )
+
+    def _note_plateau(self, metrics: dict[str, float]) -> None:
+        if self.held_out.rank == 0 and self.run.metrics.is_file():
+            note = plateau_note(read_metrics(self.run.metrics), metrics)
+            if note is not None:
+                self.callbacks.on_note(note)
 
     def _has_start(self) -> bool:
         """Whether there is a whole result of the starting model."""

@@ -18,21 +18,29 @@ from tidemask.evaluation_files import read_metrics_of
 from tidemask.masking.schedule import mean_ratio
 from tidemask.run_record import (
     FINAL,
-    HELD_OUT_PERCENTS,
+    HELD_OUT_CELLS,
     HELD_OUT_TASK,
+    MEAN_LOSS,
+    OWN_LOSS,
     PREDICTED_TOKENS,
     REALISED_RATIO,
     START,
     TOKENS_SEEN,
+    UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
     RunDirectory,
-    held_out_loss,
     read_metrics,
+    standard_error_of,
 )
 from tidemask.runs.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
 from tidemask.runs.more_steps import continuation_note
 
 _VERSION = metadata.version("tidemask")
+_LOSSES = {
+    MEAN_LOSS: "mean of the six",
+    **{cell.loss: cell.title for cell in HELD_OUT_CELLS},
+    OWN_LOSS: "as its recipe masks at the end",
+}
 _BIBTEX = f"""@software{{tidemask,
   title = {{tidemask: masked-language-model pre-training whose masking changes over training}},
   author = {{{{The tidemask developers}}}},
@@ -86,11 +94,11 @@ def _front_matter(config: RunConfig, corpus: Manifest, scores: Mapping[str, Any]
             dataset_type=f"tidemask-{corpus.fingerprint[:12]}",
             dataset_name="held-out split of the prepared corpus",
             metric_type="loss",
-            metric_name=f"nats per masked token at {percent} % masked",
-            metric_value=round(scores[held_out_loss(percent)], 4),
+            metric_name=f"nats per masked token, {title}",
+            metric_value=round(scores[loss], 4),
         )
-        for percent in HELD_OUT_PERCENTS
-        if held_out_loss(percent) in scores
+        for loss, title in _LOSSES.items()
+        if loss in scores
     ]
     return ModelCardData(
         library_name="transformers",
@@ -182,22 +190,25 @@ def _data(corpus: Manifest) -> list[str]:
 def _scores(scores: Mapping[str, Mapping[str, Any]]) -> str:
     if FINAL not in scores:
         return "None: the corpus holds no held-out text."
-    head = " | ".join(f"{percent} % masked" for percent in HELD_OUT_PERCENTS)
-    rows = [f"| model | {head} |", "|---|" + "---|" * len(HELD_OUT_PERCENTS)]
-    for name in (START, FINAL):
-        if name in scores:
-            cells = " | ".join(_score(scores[name], percent) for percent in HELD_OUT_PERCENTS)
-            rows.append(f"| {name} | {cells} |")
+    names = [name for name in (START, FINAL) if name in scores]
+    rows = ["| masked | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
+    for loss, title in _LOSSES.items():
+        if loss in scores[FINAL]:
+            cells = " | ".join(_score(scores[name], loss) for name in names)
+            rows.append(f"| {title} | {cells} |")
+    final = scores[FINAL]
     return (
-        "Held-out loss in nats per masked token (± standard error), every selected token shown as "
-        f"the mask token. The unigram entropy of the text is "
-        f"{scores[FINAL][UNIGRAM_ENTROPY]:.3f}.\n\n" + "\n".join(rows)
+        "Held-out loss in nats per masked token (± standard error); in the six cells of ratio and "
+        "unit, every selected token is shown as the mask token. The token frequencies of the "
+        f"training text alone give {final[UNIGRAM_CROSS_ENTROPY]:.3f}; the unigram entropy of the "
+        f"held-out text is {final[UNIGRAM_ENTROPY]:.3f}.\n\n" + "\n".join(rows)
     )
 
 
-def _score(metrics: Mapping[str, Any], percent: int) -> str:
-    name = held_out_loss(percent)
-    return f"{metrics[name]:.3f} ± {metrics[f'{name}_standard_error']:.3f}"
+def _score(metrics: Mapping[str, Any], loss: str) -> str:
+    if loss not in metrics:
+        return "-"
+    return f"{metrics[loss]:.3f} ± {metrics[standard_error_of(loss)]:.3f}"
 
 
 def _limits(config: RunConfig, corpus: Manifest) -> str:

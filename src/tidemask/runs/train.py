@@ -24,6 +24,7 @@ from tidemask.runs.final_model import save_final_model
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.model_fit import training_module
 from tidemask.runs.more_steps import continuation_note
+from tidemask.runs.own_masking import own_masking_of
 from tidemask.runs.resume_notes import last_logged_step, resume_notes
 from tidemask.runs.run_trainer import build_trainer
 from tidemask.runs.settings_check import run_identity
@@ -128,7 +129,7 @@ def _train(
         trainer.refuse_diverged_weights()
         last = load_model(run.checkpoint(config.training.num_steps))
         final = training_module(last, config.model, data)
-        evaluation.final(final)
+        evaluation.final(final, own=own_masking_of(run, data))
         trainer.refuse_changed_files()
         save_final_model(run, final, data, evaluation)
     return point

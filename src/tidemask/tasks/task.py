@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from tidemask.errors import UserError
+from tidemask.files.arrays import Arrays
 from tidemask.progress import ProgressCallback
 from tidemask.tasks.model_under_test import ModelUnderTest
 
@@ -23,10 +24,12 @@ class Measured:
     Attributes:
         metrics: scalars by name. Shares and scores are fractions, losses are in nats.
         notes: what a reader should know of how they came about, one sentence each.
+        arrays: what the metrics are computed from, example by example; kept beside them.
     """
 
     metrics: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    arrays: Arrays = field(default_factory=dict)
 
 
 class Task(Protocol):

@@ -51,28 +51,32 @@ def test_ratio_chart_draws_what_was_logged(four_runs: list[Path]) -> None:
     ("place", "name", "size"),
     [(0, "step", 1.0), (1, "predicted_tokens", 1e3), (2, "wall_seconds", 1.0)],
 )
-def test_held_out_charts_draw_all_three_maskings(
+def test_held_out_charts_draw_the_mean_and_against_steps_every_masking(
     four_runs: list[Path], place: int, name: str, size: float
 ) -> None:
     runs = read_runs(four_runs)
     chart = held_out_charts(runs)[place]
-    assert [panel.title[:4].strip() for panel in chart.panels] == ["5 %", "15 %", "30 %"]
-    for number, percent in enumerate((5, 15, 30)):
+    losses = ["loss"]
+    if name == "step":
+        losses += [f"{unit}loss_{percent}" for unit in ("", "word_") for percent in (5, 15, 30)]
+        assert chart.panels[5].title == "15 % in whole words masked"
+    assert len(chart.panels) == len(losses)
+    for number, measure in enumerate(losses):
         axes = drawn(chart, number)
         for run in runs:
             ((x, y),) = lines_of(axes, run.index)
-            loss = run.series(f"held_out/loss_{percent}")
+            loss = run.series(f"held_out/{measure}")
             known = ~np.isnan(loss)
             assert y == loss[known].tolist()
             assert x == pytest.approx(run.series(name)[known] / size)
 
 
-def test_held_out_charts_draw_the_unigram_entropy_once(four_runs: list[Path]) -> None:
+def test_held_out_charts_draw_the_word_frequencies_once(four_runs: list[Path]) -> None:
     axes = drawn(held_out_charts(read_runs(four_runs))[0], 1)
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["unigram entropy 6.21"]
+    assert texts == ["word frequencies alone 6.47"]
     low, high = axes.get_ylim()
-    assert low < 6.213 < high
+    assert low < 6.471 < high
 
 
 def test_relative_shares_show_function_words_masked_less(four_runs: list[Path]) -> None:

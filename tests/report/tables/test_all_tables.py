@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from synthetic_runs import BANDS, CORPUS_SHARE, UNIGRAM_ENTROPY, MakeRun
+from synthetic_runs import BANDS, CORPUS_SHARE, UNIGRAM_CROSS_ENTROPY, UNIGRAM_ENTROPY, MakeRun
 from tidemask.report.compare import Comparison
 from tidemask.report.results.read_runs import read_runs
 from tidemask.report.tables.all_tables import all_tables, held_out_table
+
+CELLS = tuple(f"{unit}loss_{percent}" for unit in ("", "word_") for percent in (5, 15, 30))
 
 
 def logged(run: Path) -> list[dict[str, Any]]:
@@ -41,12 +43,13 @@ def test_scores_equal_the_files(four_runs: list[Path], comparison: Comparison) -
         assert int(row["predicted_tokens"]) == records[-1]["predicted_tokens"]
         assert float(row["wall_seconds"]) == records[-1]["wall_seconds"]
         assert float(row["unigram_entropy"]) == UNIGRAM_ENTROPY
-        for percent in (5, 15, 30):
-            loss = metrics[f"held_out/loss_{percent}"]
-            error = metrics[f"held_out/loss_{percent}_standard_error"]
-            assert float(row[f"loss_{percent}"]) == loss
-            assert float(row[f"loss_{percent}_standard_error"]) == error
-            assert float(row[f"gain_{percent}"]) == pytest.approx(UNIGRAM_ENTROPY - loss)
+        assert float(row["unigram_cross_entropy"]) == UNIGRAM_CROSS_ENTROPY
+        for name in ("loss", *CELLS, "own_loss"):
+            assert float(row[name]) == metrics[f"held_out/{name}"]
+            error = metrics[f"held_out/{name}_standard_error"]
+            assert float(row[f"{name}_standard_error"]) == error
+        gain = UNIGRAM_CROSS_ENTROPY - metrics["held_out/loss"]
+        assert float(row["gain"]) == pytest.approx(gain)
 
 
 def test_scores_mean_ratio_and_deviation(four_runs: list[Path], comparison: Comparison) -> None:
@@ -74,13 +77,13 @@ def test_held_out_has_the_evaluated_steps_alone(
     four_runs: list[Path], comparison: Comparison
 ) -> None:
     expected = [
-        (run.name, record["step"], *(record[f"held_out/loss_{p}"] for p in (5, 15, 30)))
+        (run.name, record["step"], *(record[f"held_out/{name}"] for name in ("loss", *CELLS)))
         for run in four_runs
         for record in logged(run)
         if "held_out/loss_5" in record
     ]
     found = [
-        (row["run"], int(row["step"]), *(float(row[f"held_out/loss_{p}"]) for p in (5, 15, 30)))
+        (row["run"], int(row["step"]), *(float(row[f"held_out/{n}"]) for n in ("loss", *CELLS)))
         for row in rows_of(comparison, "held_out")
     ]
     assert found == expected
@@ -117,9 +120,9 @@ def test_held_out_per_class_equals_the_evaluation(
     for run in four_runs:
         metrics = evaluated(run)
         for row in rows:
-            for percent in (5, 15, 30):
-                value = float(row[f"{run.name}/loss_{percent}"])
-                assert value == metrics[f"held_out/loss_{percent}/{row['class']}"]
+            losses = [metrics[f"held_out/{name}/{row['class']}"] for name in CELLS]
+            assert [float(row[f"{run.name}/{name}"]) for name in CELLS] == losses
+            assert float(row[f"{run.name}/loss"]) == pytest.approx(sum(losses) / 6)
 
 
 def test_held_out_per_frequency_equals_the_evaluation(
@@ -131,9 +134,9 @@ def test_held_out_per_frequency_equals_the_evaluation(
     for run in four_runs:
         metrics = evaluated(run)
         for row, band in zip(rows, BANDS, strict=True):
-            for percent in (5, 15, 30):
-                value = float(row[f"{run.name}/loss_{percent}"])
-                assert value == metrics[f"held_out/loss_{percent}/frequency/{band}"]
+            losses = [metrics[f"held_out/{name}/frequency/{band}"] for name in CELLS]
+            assert [float(row[f"{run.name}/{name}"]) for name in CELLS] == losses
+            assert float(row[f"{run.name}/loss"]) == pytest.approx(sum(losses) / 6)
 
 
 def test_held_out_bands_are_not_classes(four_runs: list[Path]) -> None:
@@ -154,8 +157,8 @@ def test_tables_without_classes_or_evaluation_are_empty_there(make_run: MakeRun)
     tables = {table.name: table for table in all_tables(runs)}
     for name in ("held_out", "held_out_class", "held_out_frequency", "class_loss", "class_share"):
         assert tables[name].rows == ()
-    assert tables["scores"].values("loss_15") == [None]
-    assert tables["scores"].values("gain_15") == [None]
+    assert tables["scores"].values("loss") == [None]
+    assert tables["scores"].values("gain") == [None]
 
 
 def test_tables_of_runs_with_different_steps(make_run: MakeRun) -> None:

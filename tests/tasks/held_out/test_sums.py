@@ -61,14 +61,14 @@ def test_frequency_bands_losses_are_those_by_hand(corpus: Path) -> None:
     train = data.training_set(seed=1).__getitems__(range(len(data.corpus.train)))
     counts = Counter(train.input_ids[train.maskable].tolist())
     band_of = bands_of([counts[entry] for entry in range(data.vocabulary.size)])
-    metrics = data.held_out_evaluator(HeldOutSettings(final_draws=1, batch_size=7)).final(model)
-    found = {name: value for name, value in metrics.items() if "/frequency/" in name}
+    measured = data.held_out_evaluator(HeldOutSettings(final_draws=1, batch_size=7)).final(model)
+    found = {name: value for name, value in measured.metrics.items() if "/frequency/" in name}
     expected = {}
-    for percent, tokens in measured_by_hand(model, data, num_draws=1).items():
+    for loss, tokens in measured_by_hand(model, data, num_draws=1).items():
         losses = defaultdict(list)
         for token in tokens:
             losses[NAMES[band_of[token.entry]]].append(token.loss)
         assert len(losses) >= 4
         for name, here in losses.items():
-            expected[f"held_out/loss_{percent}/frequency/{name}"] = sum(here) / len(here)
+            expected[f"{loss}/frequency/{name}"] = sum(here) / len(here)
     assert found == pytest.approx(expected, rel=1e-5)

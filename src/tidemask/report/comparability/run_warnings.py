@@ -50,7 +50,7 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
         *_unfinished(runs),
         *_unevaluated(runs),
         *_downstream_remarks(runs),
-        *_above_entropy(runs),
+        *_above_frequencies(runs),
     ]
 
 
@@ -68,13 +68,13 @@ def off_plan(runs: Sequence[ComparedRun]) -> list[str]:
     ]
 
 
-def _above_entropy(runs: Sequence[ComparedRun]) -> list[str]:
+def _above_frequencies(runs: Sequence[ComparedRun]) -> list[str]:
     """Runs whose final loss is above that of a model which only knows token frequencies."""
     return [
-        f"{run.label} ended above the unigram entropy at 15\u00a0%: it has not learned to "
-        "use context yet, and its losses say little."
+        f"{run.label} ended above the loss of the training text's word frequencies alone: it has "
+        "not learned to use context yet, and its losses say little."
         for run in runs
-        if (run.held_out.gain(15) or 0.0) < 0
+        if (run.held_out.gain or 0.0) < 0
     ]
 
 

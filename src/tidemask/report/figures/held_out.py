@@ -1,6 +1,6 @@
 """Held-out losses: curves against three measures of cost, and the final ones with their errors.
 
-Always at all three fixed maskings: one alone would favour the recipe that trains at that ratio.
+The mean over the fixed maskings leads: one alone favours the recipe that trains as it measures.
 """
 
 from __future__ import annotations
@@ -27,19 +27,23 @@ from tidemask.report.figures.curves import (
 )
 from tidemask.report.figures.palette import GRID, run_colour
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.run_record import HELD_OUT_PERCENTS, PREDICTED_TOKENS, WALL_SECONDS, held_out_loss
+from tidemask.run_record import HELD_OUT_CELLS, MEAN_LOSS, PREDICTED_TOKENS, WALL_SECONDS
 
-_NAMES = tuple(held_out_loss(percent) for percent in HELD_OUT_PERCENTS)
+_TITLES = {
+    MEAN_LOSS: "Mean over the six maskings",
+    **{cell.loss: f"{cell.title} masked" for cell in HELD_OUT_CELLS},
+}
 
-_SAME_ENTROPY = 5e-4
-"""Unigram entropies closer than this (nats) are one line: they are shown with two digits."""
+_SAME_LINE = 5e-4
+"""Unigram cross-entropies closer than this (nats) are one line: they are shown with two digits."""
 
 
 _COSTS = {
     "step": (
         "steps",
-        "Mean loss on held-out text under the same fixed maskings for every run (uniform tokens, "
-        "all shown as the mask token). The dashed line is the unigram entropy of that text: the "
+        "Mean loss on held-out text under the same fixed maskings for every run: 5, 15 and 30 % of "
+        "the tokens, drawn uniformly as single tokens and as whole words, all shown as the mask "
+        "token. The dashed line is what the token frequencies of the training text give there: the "
         "loss of a model that knows how frequent each token is, and no context.",
     ),
     PREDICTED_TOKENS: (
@@ -56,11 +60,15 @@ _COSTS = {
 
 
 def held_out_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
-    """Held-out loss at three fixed maskings against steps, predicted tokens and training time."""
-    return [_held_out_chart(runs, name) for name in _COSTS]
+    """Held-out loss against steps under every masking; against other costs, the mean alone."""
+    measured = [loss for loss in _TITLES if any(any_known(run.series(loss)) for run in runs)]
+    # What earlier versions measured has no mean; without any measurement a panel says so.
+    losses = measured or [MEAN_LOSS]
+    leading = [MEAN_LOSS] if MEAN_LOSS in losses else losses
+    return [_held_out_chart(runs, name, losses if name == "step" else leading) for name in _COSTS]
 
 
-def _held_out_chart(runs: Sequence[ComparedRun], name: str) -> Chart:
+def _held_out_chart(runs: Sequence[ComparedRun], name: str, losses: Sequence[str]) -> Chart:
     cost, caption = _COSTS[name]
     scale = ("", 1.0) if name == "step" else scale_of(runs, name)
     return Chart(
@@ -69,21 +77,21 @@ def _held_out_chart(runs: Sequence[ComparedRun], name: str) -> Chart:
         caption=caption,
         panels=[
             Panel(
-                title=f"{percent} % of the tokens masked",
+                title=_TITLES[loss],
                 x_label="step" if name == "step" else with_unit(cost, scale),
                 y_label="held-out loss, nats per token",
                 draw=partial(_draw_curves, runs, name, scale, loss),
                 missing=None
                 if any(any_known(run.series(loss) + run.series(name)) for run in runs)
-                else f"No run measured its held-out loss at {percent} % while it was training.",
+                else "No run measured its held-out loss while it was training.",
             )
-            for percent, loss in zip(HELD_OUT_PERCENTS, _NAMES, strict=True)
+            for loss in losses
         ],
         legend=run_legend(runs),
         notes=[
             f"{run.label}: no held-out loss was measured while it was training."
             for run in runs
-            if not any_known(*(run.series(metric) for metric in _NAMES))
+            if not any_known(*(run.series(loss) for loss in _TITLES))
         ],
     )
 
@@ -93,32 +101,33 @@ def _draw_curves(
 ) -> None:
     for run in runs:
         draw_curve(axes, run, run.series(name) / scale[1], run.series(loss), marked=True)
-    for entropy in _entropies(runs):
-        draw_reference(axes, entropy, f"unigram entropy {entropy:.2f}")
+    for line in _unigram_lines(runs):
+        draw_reference(axes, line, f"word frequencies alone {line:.2f}")
     axes.set_ylim(*_loss_range(runs))
     from_zero(axes, highest(runs, name) / scale[1])
 
 
-def _entropies(runs: Sequence[ComparedRun]) -> list[float]:
-    """The different unigram entropies of the runs."""
+def _unigram_lines(runs: Sequence[ComparedRun]) -> list[float]:
+    """The different unigram cross-entropies of the runs."""
     distinct: list[float] = []
     for run in runs:
-        entropy = run.held_out.unigram_entropy
-        if entropy is not None and all(abs(entropy - e) > _SAME_ENTROPY for e in distinct):
-            distinct.append(entropy)
+        line = run.unigram_cross_entropy
+        if line is not None and all(abs(line - other) > _SAME_LINE for other in distinct):
+            distinct.append(line)
     return distinct
 
 
 def _loss_range(runs: Sequence[ComparedRun]) -> tuple[float, float]:
     """One range for all panels, so that they can be compared; it contains every line."""
-    losses = np.concatenate([run.series(name) for run in runs for name in _NAMES])
-    values = np.append(losses[~np.isnan(losses)], _entropies(runs))
+    losses = np.concatenate([run.series(name) for run in runs for name in _TITLES])
+    values = np.append(losses[~np.isnan(losses)], _unigram_lines(runs))
     room = 0.06 * (values.max() - values.min()) or 0.5
     return float(values.min() - room), float(values.max() + 1.6 * room)
 
 
 def final_chart(runs: Sequence[ComparedRun]) -> Chart:
-    """Final held-out loss of every run with its standard error, at three fixed maskings."""
+    """Final held-out loss of every run with its standard error, the mean and each masking."""
+    known = [loss for loss in _TITLES if any(run.held_out.loss(loss) is not None for run in runs)]
     return Chart(
         name="final_held_out",
         title="Final held-out loss",
@@ -130,25 +139,23 @@ def final_chart(runs: Sequence[ComparedRun]) -> Chart:
         ),
         panels=[
             Panel(
-                title=f"{percent} % of the tokens masked",
+                title=_TITLES[loss],
                 x_label="nats per token",
                 y_label="held-out loss and its standard error",
-                draw=partial(_draw_final, runs, percent),
-                missing=None
-                if any(run.held_out.loss(percent) is not None for run in runs)
-                else f"No run has a held-out evaluation at {percent} %.",
+                draw=partial(_draw_final, runs, loss),
+                missing=None if known else "No run has a held-out evaluation.",
             )
-            for percent in HELD_OUT_PERCENTS
+            for loss in known or [MEAN_LOSS]
         ],
         notes=[f"{run.label}: not evaluated." for run in runs if run.held_out.checkpoint is None],
         size=(3.3, 1.05 + 0.4 * len(runs)),
     )
 
 
-def _draw_final(runs: Sequence[ComparedRun], percent: int, axes: Axes) -> None:
+def _draw_final(runs: Sequence[ComparedRun], name: str, axes: Axes) -> None:
     """One line per run: its name and loss above, the point with its error on it."""
     for place, run in enumerate(runs):
-        loss, error = run.held_out.loss(percent), run.held_out.standard_error(percent)
+        loss, error = run.held_out.loss(name), run.held_out.standard_error(name)
         text = "not evaluated" if loss is None else f"{loss:.3f}"
         text_above(axes, place, run.label, at_left=True, points=6)
         text_above(axes, place, text, points=6)

@@ -7,7 +7,7 @@ missing is NaN or `None`: a run may still be training, or may never have been ev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemask.report.results.downstream import DownstreamResult, finite_number
-from tidemask.run_record import UNIGRAM_ENTROPY, held_out_band_loss, held_out_loss
+from tidemask.run_record import (
+    HELD_OUT_CELLS,
+    MEAN_LOSS,
+    UNIGRAM_CROSS_ENTROPY,
+    UNIGRAM_ENTROPY,
+    loss_of_band,
+    loss_of_class,
+    standard_error_of,
+)
 from tidemask.token_classes import UPOS
 
 Series = NDArray[np.float64]
@@ -34,27 +42,43 @@ class HeldOut:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def loss(self, percent: int, class_name: str | None = None) -> float | None:
-        """Mean loss under a fixed masking of `percent` per cent, over all tokens or one class."""
-        suffix = f"/{class_name}" if class_name else ""
-        return finite_number(self.metrics.get(held_out_loss(percent) + suffix))
+    def loss(self, name: str) -> float | None:
+        """A mean loss by its name: `MEAN_LOSS`, that of a cell, or `OWN_LOSS`."""
+        return finite_number(self.metrics.get(name))
 
-    def band_loss(self, percent: int, band: tuple[int, int]) -> float | None:
-        """The same loss on the vocabulary entries of one of `FREQUENCY_BANDS`."""
-        return finite_number(self.metrics.get(held_out_band_loss(percent, band)))
+    def class_loss(self, name: str, class_name: str) -> float | None:
+        """The same on the tokens of one class; of `MEAN_LOSS` the mean over the cells."""
+        return self._of_group(name, lambda loss: loss_of_class(loss, class_name))
 
-    def standard_error(self, percent: int) -> float | None:
-        """Standard error of `loss(percent)` over the fixed draws and sequences."""
-        return finite_number(self.metrics.get(f"{held_out_loss(percent)}_standard_error"))
+    def band_loss(self, name: str, band: tuple[int, int]) -> float | None:
+        """The same on the vocabulary entries of one of `FREQUENCY_BANDS`."""
+        return self._of_group(name, lambda loss: loss_of_band(loss, band))
+
+    def _of_group(self, name: str, of_group: Callable[[str], str]) -> float | None:
+        if name != MEAN_LOSS:
+            return self.loss(of_group(name))
+        losses = [self.loss(of_group(cell.loss)) for cell in HELD_OUT_CELLS]
+        known = [loss for loss in losses if loss is not None]
+        return sum(known) / len(known) if len(known) == len(losses) else None
+
+    def standard_error(self, name: str) -> float | None:
+        """Standard error of a loss over the held-out sequences."""
+        return finite_number(self.metrics.get(standard_error_of(name)))
+
+    @property
+    def unigram_cross_entropy(self) -> float | None:
+        """Loss of the training split's token frequencies: of a model that uses no context."""
+        return finite_number(self.metrics.get(UNIGRAM_CROSS_ENTROPY))
 
     @property
     def unigram_entropy(self) -> float | None:
-        """Entropy of the token frequencies, the loss of a model that knows no context."""
+        """Entropy of the held-out text's own token frequencies, which no model can know."""
         return finite_number(self.metrics.get(UNIGRAM_ENTROPY))
 
-    def gain(self, percent: int) -> float | None:
-        """How far `loss(percent)` is below the unigram entropy; negative above it."""
-        return difference(self.unigram_entropy, self.loss(percent))
+    @property
+    def gain(self) -> float | None:
+        """How far the mean loss is below the unigram cross-entropy; negative above it."""
+        return difference(self.unigram_cross_entropy, self.loss(MEAN_LOSS))
 
     @property
     def classes(self) -> list[str]:
@@ -109,6 +133,12 @@ class ComparedRun:
     def setting(self, path: str) -> Any:
         """The setting with a dotted path, of whatever type; `None` if the run has none."""
         return _at(self.config, path)
+
+    @property
+    def unigram_cross_entropy(self) -> float | None:
+        """That of the evaluation, or of a measurement while the run goes on."""
+        evaluated = self.held_out.unigram_cross_entropy
+        return self.last(UNIGRAM_CROSS_ENTROPY) if evaluated is None else evaluated
 
     @property
     def steps(self) -> Series:

@@ -12,21 +12,22 @@ from tidemask.report.comparability.differences import flat_settings
 from tidemask.report.results.compared_run import ComparedRun, HeldOut, in_usual_order
 from tidemask.report.results.downstream import finite_number
 from tidemask.report.tables.downstream import downstream_tables
-from tidemask.report.tables.final_scores import COST, RUN, scores_table
+from tidemask.report.tables.final_scores import COST, LOSSES, RUN, loss_column, scores_table
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
     FREQUENCY_BANDS,
-    HELD_OUT_PERCENTS,
+    HELD_OUT_CELLS,
+    MEAN_LOSS,
     RATIO,
     REALISED_RATIO,
     TOKENS_PER_SECOND,
-    held_out_loss,
 )
 
 _STEP = Column("step", "step", kind="count")
 _CLASS = Column("class", "class")
+_MEASURED = (MEAN_LOSS, *(cell.loss for cell in HELD_OUT_CELLS))
 _PROGRESS = (Column("progress", "progress", kind="real"), *COST)
 
 
@@ -61,10 +62,7 @@ def steps_table(runs: Sequence[ComparedRun]) -> Table:
 
 def held_out_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run and step at which held-out loss was measured during the run."""
-    measured = [
-        Column(held_out_loss(percent), f"held-out loss at {percent} %", unit="nats", kind="real")
-        for percent in HELD_OUT_PERCENTS
-    ]
+    measured = [Column(name, LOSSES[name], unit="nats", kind="real") for name in _MEASURED]
     columns = (RUN, _STEP, *_PROGRESS, *measured)
     rows = tuple(
         row
@@ -76,13 +74,13 @@ def held_out_table(runs: Sequence[ComparedRun]) -> Table:
 
 
 def held_out_class_table(runs: Sequence[ComparedRun]) -> Table:
-    """One row per class: the final held-out loss of every run at every percentage."""
+    """One row per class: the final held-out loss of every run in every cell, and their mean."""
     names = in_usual_order({name for run in runs for name in run.held_out.classes})
     return _final_losses(
         runs,
         name="held_out_class",
         first=_CLASS,
-        groups={name: partial(HeldOut.loss, class_name=name) for name in names},
+        groups={name: partial(HeldOut.class_loss, class_name=name) for name in names},
     )
 
 
@@ -105,21 +103,21 @@ def _final_losses(
     *,
     name: str,
     first: Column,
-    groups: Mapping[str, Callable[[HeldOut, int], float | None]],
+    groups: Mapping[str, Callable[[HeldOut, str], float | None]],
 ) -> Table:
-    """One row per group that has a loss anywhere, one column per percentage and run."""
+    """One row per group that has a loss anywhere, one column per masking and run."""
     measured = [
-        (run.label, percent, run.held_out)
-        for percent in HELD_OUT_PERCENTS
+        (run.label, masking, run.held_out)
+        for masking in _MEASURED
         for run in runs
-        if any(loss(run.held_out, percent) for loss in groups.values())
+        if any(loss(run.held_out, masking) for loss in groups.values())
     ]
     columns = (
-        Column(f"{run}/loss_{p}", f"{run} at {p} %", unit="nats", kind="real")
-        for run, p, _ in measured
+        Column(f"{run}/{loss_column(name)}", f"{run}, {LOSSES[name]}", unit="nats", kind="real")
+        for run, name, _ in measured
     )
     rows = (
-        (group, *(loss(held_out, percent) for _, percent, held_out in measured))
+        (group, *(loss(held_out, masking) for _, masking, held_out in measured))
         for group, loss in groups.items()
     )
     known = tuple(row for row in rows if any(cell is not None for cell in row[1:]))

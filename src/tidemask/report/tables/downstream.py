@@ -20,9 +20,9 @@ from tidemask.report.results.score_rows import (
     splits_of,
     tasks_of,
 )
-from tidemask.report.tables.final_scores import RUN
+from tidemask.report.tables.final_scores import LOSSES, RUN, loss_column
 from tidemask.report.tables.typed_table import Cell, Column, Table
-from tidemask.run_record import GLUE_TASKS, HELD_OUT_PERCENTS, LEARNING_RATE
+from tidemask.run_record import GLUE_TASKS, LEARNING_RATE, MEAN_LOSS
 
 _TASK = Column("task", "task")
 _CHECKPOINT = Column("checkpoint", "checkpoint")
@@ -46,10 +46,8 @@ def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
     rows = [*run_rows(runs), *random_weights_rows(runs)]
     averaged = averaged_tasks(rows)
     scored = [(task, split) for task in tasks_of(rows) for split in splits_of(rows, task)]
-    columns = [RUN]
-    for percent in HELD_OUT_PERCENTS:
-        title = f"held-out loss at {percent} %"
-        columns.append(Column(f"loss_{percent}", title, unit="nats", kind="real"))
+    held_out = Column(loss_column(MEAN_LOSS), LOSSES[MEAN_LOSS], unit="nats", kind="real")
+    columns = [RUN, held_out]
     columns += (column for task, split in scored for column in _score_columns(rows, task, split))
     if averaged:
         columns.append(_average_column(averaged))
@@ -92,7 +90,7 @@ def _score_columns(rows: Sequence[ScoreRow], task: str, split: str) -> tuple[Col
 def _scores(
     row: ScoreRow, scored: Sequence[tuple[str, str]], averaged: Sequence[str]
 ) -> tuple[Cell, ...]:
-    cells: list[Cell] = [row.label, *map(row.held_out.loss, HELD_OUT_PERCENTS)]
+    cells: list[Cell] = [row.label, row.held_out.loss(MEAN_LOSS)]
     for task, split in scored:
         score = row.score(task, split)
         if score is None:

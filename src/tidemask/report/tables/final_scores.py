@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from tidemask.report.results.compared_run import ComparedRun, difference
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
-    HELD_OUT_PERCENTS,
+    HELD_OUT,
+    HELD_OUT_CELLS,
+    MEAN_LOSS,
+    OWN_LOSS,
     PREDICTED_TOKENS,
     RATIO,
     REALISED_RATIO,
     TOKENS_SEEN,
+    UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
     WALL_SECONDS,
+    standard_error_of,
 )
 
 RUN = Column("run", "run")
@@ -23,35 +28,48 @@ COST = (
     Column(WALL_SECONDS, "training time", kind="seconds"),
 )
 
+LOSSES = {
+    MEAN_LOSS: "held-out loss",
+    **{cell.loss: cell.title for cell in HELD_OUT_CELLS},
+    OWN_LOSS: "as its own policy masks",
+}
+"""Every held-out loss by its name in metrics, and its title: the mean over the cells, then each."""
+
+
+def loss_column(name: str) -> str:
+    """Name of a held-out loss as a column."""
+    return name.removeprefix(HELD_OUT)
+
+
 SUMMARY = (
     "run",
     "mean_ratio",
     "last_step",
     PREDICTED_TOKENS,
     WALL_SECONDS,
-    *(f"loss_{percent}" for percent in HELD_OUT_PERCENTS),
+    loss_column(MEAN_LOSS),
+    UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
-    "gain_15",
+    "gain",
 )
-"""Columns of the final scores that fit on a terminal."""
+"""Columns of the final scores that stand for a run: its cost, and the mean over the cells."""
+CELLS = ("run", *(loss_column(name) for name in LOSSES if name != MEAN_LOSS))
+"""Columns that say what each run loses under which masking: trained under, measured under."""
 
 
 def scores_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run: what it cost and its final held-out losses.
 
     `mean_ratio` is the mean scheduled ratio over the optimizer steps, `ratio_deviation` the mean
-    realised ratio less it, `gain_p` the unigram entropy less the held-out loss at `p` per cent.
+    realised ratio less it, `gain` the unigram cross-entropy less the mean held-out loss.
     """
-    losses, gains = [], []
-    for percent in HELD_OUT_PERCENTS:
-        error = f"loss_{percent}_standard_error"
-        title = f"held-out loss at {percent}\u00a0%"
+    losses = []
+    for name, title in LOSSES.items():
+        error = loss_column(standard_error_of(name))
         losses += [
-            Column(f"loss_{percent}", title, unit="nats", kind="real", error=error),
+            Column(loss_column(name), title, unit="nats", kind="real", error=error),
             Column(error, "standard error", kind="real", shown=False),
         ]
-        title = f"below entropy at {percent}\u00a0%"
-        gains.append(Column(f"gain_{percent}", title, unit="nats", kind="real", signed=True))
     hidden = ("recipe", "directory", "seed", "status", "evaluated")
     columns = (
         RUN,
@@ -61,15 +79,16 @@ def scores_table(runs: Sequence[ComparedRun]) -> Table:
         Column("last_step", "steps", kind="count"),
         *COST,
         *losses,
+        Column(UNIGRAM_CROSS_ENTROPY, "word frequencies alone", unit="nats", kind="real"),
         Column(UNIGRAM_ENTROPY, "unigram entropy", unit="nats", kind="real"),
-        *gains,
+        Column("gain", "below word frequencies", unit="nats", kind="real", signed=True),
     )
     return Table(name="scores", columns=columns, rows=tuple(map(_scores, runs)))
 
 
 def _scores(run: ComparedRun) -> tuple[Cell, ...]:
     held_out, seed = run.held_out, run.setting("training.seed")
-    losses = [(held_out.loss(p), held_out.standard_error(p)) for p in HELD_OUT_PERCENTS]
+    losses = [(held_out.loss(name), held_out.standard_error(name)) for name in LOSSES]
     scheduled, realised = run.mean_over_steps(RATIO), run.mean_over_steps(REALISED_RATIO)
     return (
         run.label,
@@ -85,8 +104,9 @@ def _scores(run: ComparedRun) -> tuple[Cell, ...]:
         _integer(run.last(PREDICTED_TOKENS)),
         run.last(WALL_SECONDS),
         *(cell for pair in losses for cell in pair),
+        held_out.unigram_cross_entropy,
         held_out.unigram_entropy,
-        *(held_out.gain(percent) for percent in HELD_OUT_PERCENTS),
+        held_out.gain,
     )
 
 

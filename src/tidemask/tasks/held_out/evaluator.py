@@ -1,7 +1,8 @@
 """Held-out loss of a model: one evaluator for training, for the end of a run and for evaluations.
 
-The same text and the same masked positions for every recipe. A loss at one of the masking ratios
-alone favours the recipe that trained at it, so all of them are always measured.
+The same text and the same masked positions for every recipe. A loss under one masking alone favours
+the recipe that trained under it, so all cells of ratio and unit are always measured, and their mean
+is what stands for the model.
 
 Dimension: `V` vocabulary entries.
 """
@@ -9,10 +10,12 @@ Dimension: `V` vocabulary entries.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -22,15 +25,28 @@ from tidemask.errors import UserError
 from tidemask.masking.vocabulary import Vocabulary
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ProgressCallback, ignore
-from tidemask.run_record import FREQUENCY_BANDS, HELD_OUT_PERCENTS, UNIGRAM_ENTROPY, held_out_loss
-from tidemask.tasks.held_out.loss import (
-    evaluation_mode,
-    fixed_maskings,
-    masked_tokens,
-    unigram_entropy,
+from tidemask.run_record import (
+    FREQUENCY_BANDS,
+    HELD_OUT_CELLS,
+    MEAN_LOSS,
+    OWN_LOSS,
+    UNIGRAM_CROSS_ENTROPY,
+    UNIGRAM_ENTROPY,
+    SequenceSums,
+    standard_error_of,
 )
+from tidemask.tasks.held_out.loss import evaluation_mode, masked_tokens
+from tidemask.tasks.held_out.maskings import Masking, fixed_masking
 from tidemask.tasks.held_out.settings import HeldOutSettings
-from tidemask.tasks.held_out.sums import HeldOutSums, MaskedTokens, Reduce, frequency_bands
+from tidemask.tasks.held_out.sums import (
+    HeldOutSums,
+    Reduce,
+    frequency_bands,
+    mean_loss,
+    reduced,
+)
+from tidemask.tasks.held_out.unigrams import unigram_cross_entropy, unigram_entropy
+from tidemask.tasks.task import Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +59,7 @@ class HeldOutEvaluator:
     Attributes:
         dataset: the held-out split in stored order; may be empty.
         training_counts: gives how often each vocabulary entry occurs among the maskable training
-            tokens, int64 [V]; called by `final` alone.
+            tokens, int64 [V].
         vocabulary: holds the id of the mask token.
         class_names: names of the token classes; may be empty.
         corpus_fingerprint: of the corpus that both splits belong to.
@@ -79,51 +95,68 @@ class HeldOutEvaluator:
                 that it raises ends the measurement.
 
         Returns:
-            `held_out/loss_5`, `_15`, `_30` and their standard errors (`_standard_error`), nats per
-            token; empty without held-out text.
-
-        Raises:
-            UserError: a loss is infinite or NaN.
-        """
-        names = [held_out_loss(percent) for percent in HELD_OUT_PERCENTS]
-        names += [f"{name}_standard_error" for name in names]
-        sequences, draws = self.settings.sequences, self.settings.draws
-        metrics = self._measure(model, sequences, draws, None, on_progress)
-        return {name: value for name, value in metrics.items() if name in names}
-
-    def final(
-        self, model: SelectedPositionsLM, on_progress: ProgressCallback = ignore
-    ) -> dict[str, float]:
-        """Held-out loss as it is measured after training.
-
-        Args:
-            model: it is moved to the GPU, if there is one.
-            on_progress: as in `during_training`.
-
-        Returns:
-            Beside those of `during_training`, in nats per token: `held_out/loss_15/NOUN` for each
-            token class that occurs, `held_out/loss_15/frequency/0-50` for each band of vocabulary
-            entries that does, and so on; `held_out/num_predicted_15`; `unigram_entropy`, the best
-            loss without context; `num_sequences` read. Empty without held-out text.
+            `held_out/loss`, the mean over the cells; `held_out/loss_5`, `_15`, `_30` for single
+            tokens and `held_out/word_loss_5` and so on for whole words; their standard errors
+            (`_standard_error`), nats per token; and `unigram_cross_entropy`, what token frequencies
+            alone give. Empty without held-out text.
 
         Raises:
             UserError: a loss is infinite or NaN.
         """
         if not self.has_text:
             return {}
+        sequences, draws = self.settings.sequences, self.settings.draws
+        sums = self._measure(model, self._cells, sequences, draws, None, on_progress)
+        metrics = self._metrics(sums)
+        losses = [MEAN_LOSS, *self._cells]
+        names = {*losses, *map(standard_error_of, losses)}
+        found = {name: value for name, value in metrics.items() if name in names}
+        return {**found, UNIGRAM_CROSS_ENTROPY: self._unigrams[UNIGRAM_CROSS_ENTROPY]}
+
+    def final(
+        self,
+        model: SelectedPositionsLM,
+        on_progress: ProgressCallback = ignore,
+        own: Masking | None = None,
+    ) -> Measured:
+        """Held-out loss as it is measured after training.
+
+        Args:
+            model: it is moved to the GPU, if there is one.
+            on_progress: as in `during_training`.
+            own: masks as the model's own policy does at its end; not measured if left out.
+
+        Returns:
+            Beside the metrics of `during_training`, in nats per token: `held_out/loss_15/NOUN` for
+            each token class that occurs, `held_out/loss_15/frequency/0-50` for each band of
+            vocabulary entries that does, and so on; `held_out/own_loss`; `unigram_entropy`, what
+            the text's own frequencies give; `held_out/num_predicted_15` and so on; `num_sequences`
+            read. The arrays are those of `SequenceSums`. Empty without held-out text.
+
+        Raises:
+            UserError: a loss is infinite or NaN.
+        """
+        if not self.has_text:
+            return Measured({})
         settings = self.settings
-        metrics = self._measure(
+        sums = self._measure(
             model.to("cuda" if torch.cuda.is_available() else "cpu"),
+            self._cells if own is None else {**self._cells, OWN_LOSS: own},
             settings.final_sequences,
             settings.final_draws,
             frequency_bands(self.training_counts()),
             on_progress,
         )
-        return {
-            **metrics,
-            UNIGRAM_ENTROPY: unigram_entropy(self.dataset),
-            "num_sequences": len(self._rows(settings.final_sequences)),
-        }
+        rows = self._rows(settings.final_sequences)
+        metrics = {**self._metrics(sums), **self._unigrams, "num_sequences": len(rows)}
+        by_sequence = torch.stack([of_masking.by_sequence for of_masking in sums.values()])
+        kept = SequenceSums(
+            losses=tuple(sums),
+            rows=np.array(rows),
+            sums=by_sequence[:, 0].float().numpy(),
+            counts=by_sequence[:, 1].int().numpy(),
+        )
+        return Measured(metrics, arrays=kept.arrays())
 
     def describe(self) -> dict[str, Any]:
         """What decides the result of `final` beside the model."""
@@ -131,21 +164,39 @@ class HeldOutEvaluator:
             "sequences": self.settings.final_sequences,
             "draws": self.settings.final_draws,
             "corpus_fingerprint": self.corpus_fingerprint,
+            "cells": [cell.loss for cell in HELD_OUT_CELLS],
             "frequency_bands": [list(band) for band in FREQUENCY_BANDS],
+        }
+
+    @property
+    def _cells(self) -> dict[str, Masking]:
+        """The masking of each cell, by the name of its loss."""
+        return {cell.loss: fixed_masking(cell, self.vocabulary) for cell in HELD_OUT_CELLS}
+
+    @cached_property
+    def _unigrams(self) -> dict[str, float]:
+        """What token frequencies alone give on the whole split; all training text is read once."""
+        counts = self.dataset.token_counts()
+        special = self.dataset.is_special
+        return {
+            UNIGRAM_CROSS_ENTROPY: unigram_cross_entropy(counts, self.training_counts(), special),
+            UNIGRAM_ENTROPY: unigram_entropy(counts),
         }
 
     @torch.no_grad()
     def _measure(
         self,
         model: SelectedPositionsLM,
+        maskings: Mapping[str, Masking],
         num_sequences: int,
         num_draws: int,
         bands: Int[Tensor, "V"] | None,
         on_progress: ProgressCallback,
-    ) -> dict[str, float]:
+    ) -> dict[str, HeldOutSums]:
+        """The sums of all ranks under each masking, by the name of its loss."""
         rows, size = self._rows(num_sequences), self.settings.batch_size
         chunks = [rows[begin : begin + size] for begin in range(0, len(rows), size)]
-        sums = {percent: HeldOutSums.zeros(len(self.class_names)) for percent in HELD_OUT_PERCENTS}
+        sums = {name: HeldOutSums.zeros(len(self.class_names), len(rows)) for name in maskings}
         device = next(model.parameters()).device
         num_rounds = -(-len(chunks) // self.num_ranks)
         with evaluation_mode(model):
@@ -154,16 +205,26 @@ class HeldOutEvaluator:
                 # in the last round repeat the last one, uncounted.
                 number = done * self.num_ranks + self.rank
                 batch = self.dataset.__getitems__(chunks[min(number, len(chunks) - 1)]).to(device)
-                for percent, of_ratio in sums.items():
-                    maskings = fixed_maskings(batch, self.vocabulary, percent, num_draws)
-                    draws = [masked_tokens(model, batch, bands, *masking) for masking in maskings]
-                    if number < len(chunks):
-                        of_ratio.add(MaskedTokens.joined(draws), len(batch.sample_ids))
+                for name, masking in maskings.items():
+                    for draw in range(num_draws):
+                        tokens = masked_tokens(model, batch, bands, *masking(batch, draw))
+                        if number < len(chunks):
+                            sums[name].add(tokens, first_sequence=number * size)
                 on_progress("held-out loss", done + 1, num_rounds)
+        return dict(zip(sums, reduced(list(sums.values()), self.reduce), strict=True))
+
+    def _metrics(self, sums: Mapping[str, HeldOutSums]) -> dict[str, float]:
+        """All losses by name, the mean over the cells first.
+
+        Raises:
+            UserError: a loss is infinite or NaN.
+        """
         metrics: dict[str, float] = {}
-        for percent, of_ratio in sums.items():
-            metrics |= of_ratio.reduced(self.reduce).metrics(percent, self.class_names)
-        for name in map(held_out_loss, HELD_OUT_PERCENTS):
+        if mean := mean_loss([sums[name] for name in self._cells]):
+            metrics = {MEAN_LOSS: mean[0], standard_error_of(MEAN_LOSS): mean[1]}
+        for name, of_masking in sums.items():
+            metrics |= of_masking.metrics(name, self.class_names)
+        for name in (*sums, MEAN_LOSS):
             if name in metrics and not math.isfinite(metrics[name]):
                 raise UserError(
                     f"{name} is not finite: {metrics[name]}. The model has diverged: start again "

@@ -1,7 +1,4 @@
-"""Losses of the fixed maskings of a batch, whatever the recipe.
-
-Tokens are masked uniformly and independently at a fixed ratio, every selected position shows the
-mask token, and the draws are fixed by a seed of their own.
+"""Losses of a model on the masked tokens of a batch.
 
 Dimensions: `B` sequences, `L` positions, `V` vocabulary entries.
 """
@@ -11,36 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from tidemask.batches.stream import BatchDataset
 from tidemask.masking.batch import HEAD_MULTIPLE, Batch
-from tidemask.masking.bitmask import as_bool
-from tidemask.masking.noise import Purpose, StepKey, Streams, positions_of
-from tidemask.masking.selection import select_expected
-from tidemask.masking.vocabulary import Vocabulary
 from tidemask.modeling.precision import tf32_products
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.tasks.held_out.sums import MaskedTokens
 from tidemask.token_classes import NO_CLASS
-
-_SEED = 20230710
-"""Seed of the fixed draws; never the seed of a run."""
-
-
-def fixed_maskings(
-    batch: Batch, vocabulary: Vocabulary, percent: int, num_draws: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Corrupted ids [B, L] and selected positions, bool [B, L], of each fixed draw."""
-    positions = positions_of(batch.input_ids)
-    for draw in range(num_draws):
-        streams = Streams(StepKey(_SEED, draw), batch.sample_ids, [Purpose.HELD_OUT])
-        draws = streams.draws(Purpose.HELD_OUT, positions)
-        selected = as_bool(select_expected(draws, batch.maskable, None, percent / 100).mask)
-        yield batch.input_ids.masked_fill(selected, vocabulary.mask_id), selected
 
 
 def masked_tokens(
@@ -96,10 +72,3 @@ def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
         if autocast_forward is not None:
             model.__dict__["forward"] = autocast_forward
         model.train(was_training)
-
-
-def unigram_entropy(dataset: BatchDataset) -> float:
-    """Entropy of the maskable tokens of the whole split, nats: the best loss without context."""
-    counts = dataset.token_counts().numpy()
-    share = counts[counts > 0] / max(1, counts.sum())
-    return float(-(share * np.log(share)).sum())

@@ -1,4 +1,4 @@
-"""Settings of the held-out loss: how much is read, and when."""
+"""How held-out loss is measured: how much text, how many draws, how often in a run."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class HeldOutSettings(Settings):
     sequences: int = 256
     """Sequences read by each measurement during training, evenly spaced; 0 reads all."""
     draws: int = 1
-    """Fixed maskings per ratio during training, 1 to 1000."""
+    """Fixed maskings per ratio and unit during training, 1 to 1000."""
     final_sequences: int = 0
     """Sequences read by the measurement after training; 0 reads all."""
     final_draws: int = 4
-    """Fixed maskings per ratio after training, 1 to 1000."""
+    """Fixed maskings per ratio and unit after training, 1 to 1000."""
     batch_size: int = 64
     """Sequences in one forward pass."""
     at_start: bool | Literal["auto"] = "auto"

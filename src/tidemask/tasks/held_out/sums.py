@@ -1,29 +1,30 @@
 """Sums over masked tokens, added up over batches and processes, and the held-out losses from them.
 
-Losses are summed by class of token, and by band of vocabulary entry: frequent entries are learned
-early and rare ones late or never, whatever their part of speech, so a recipe may gain on the former
-and lose on the latter. The bands follow from the corpus by a fixed rule, so that runs on the same
-corpus are measured on the same bands.
+Losses are summed by sequence, so that two models can be compared sequence by sequence; by class of
+token; and by band of vocabulary entry: frequent entries are learned early and rare ones late or
+never, whatever their part of speech, so a recipe may gain on the former and lose on the latter. The
+bands follow from the corpus by a fixed rule, so that runs on the same corpus are measured on the
+same bands.
 
-Dimensions: `N` masked tokens, `K` classes (`K1` is `K + 1`, the last for none), `F` bands, `V`
-vocabulary entries.
+Dimensions: `N` masked tokens, `S` sequences, `K` classes (`K1` is `K + 1`, the last for none), `F`
+bands, `V` vocabulary entries.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from tidemask.run_record import (
     FREQUENCY_BANDS,
-    HELD_OUT,
-    held_out_band_loss,
-    held_out_loss,
+    loss_of_band,
+    loss_of_class,
+    num_predicted_of,
+    standard_error_of,
 )
 from tidemask.token_classes import NO_CLASS
 
@@ -40,78 +41,92 @@ class MaskedTokens:
     band: Tensor | None  # [N] int64, index into `FREQUENCY_BANDS`
     sequence: Tensor  # [N] int64, row in the batch
 
-    @classmethod
-    def joined(cls, draws: Sequence[MaskedTokens]) -> MaskedTokens:
-        """The tokens of several maskings of one batch."""
-        bands = [draw.band for draw in draws if draw.band is not None]
-        return cls(
-            loss=torch.cat([draw.loss for draw in draws]),
-            token_class=torch.cat([draw.token_class for draw in draws]),
-            band=torch.cat(bands) if bands else None,
-            sequence=torch.cat([draw.sequence for draw in draws]),
-        )
-
 
 @dataclass(frozen=True)
 class HeldOutSums:
-    """Sums at one masking ratio. Standard errors take sequences as the units of sampling."""
+    """Sums under one masking. Standard errors take sequences as the units of sampling."""
 
     by_class: Tensor  # [2, K1]: loss and number of tokens of each class, float64
     by_band: Tensor  # [2, F]: the same of each band
-    moments: Tensor  # [3]: sums over sequences of l^2, l c, c^2; l their loss, c their tokens
+    by_sequence: Tensor  # [2, S]: the same of each sequence
 
     @classmethod
-    def zeros(cls, num_classes: int) -> HeldOutSums:
-        """Start with no token, for a number of classes."""
-        sizes = (2, num_classes + 1), (2, len(FREQUENCY_BANDS)), (3,)
-        return cls(*(torch.zeros(size, dtype=torch.float64) for size in sizes))
+    def zeros(cls, num_classes: int, num_sequences: int) -> HeldOutSums:
+        """Start with no token, for numbers of classes and of sequences of all processes."""
+        sizes = num_classes + 1, len(FREQUENCY_BANDS), num_sequences
+        return cls(*(torch.zeros(2, size, dtype=torch.float64) for size in sizes))
 
-    def add(self, tokens: MaskedTokens, num_sequences: int) -> None:
-        """Add the masked tokens of a batch of `num_sequences` sequences."""
+    def add(self, tokens: MaskedTokens, first_sequence: int) -> None:
+        """Add the masked tokens of a batch whose first row is the sequence of that number."""
         no_class = self.by_class.shape[1] - 1
         classes = torch.where(tokens.token_class == NO_CLASS, no_class, tokens.token_class)
-        self.by_class.add_(torch.stack(_totals(tokens.loss, classes, no_class + 1)))
-        if tokens.band is not None:
-            num_bands = len(FREQUENCY_BANDS)
-            self.by_band.add_(torch.stack(_totals(tokens.loss, tokens.band, num_bands)))
-        losses, counts = _totals(tokens.loss, tokens.sequence, num_sequences)
-        self.moments.add_(torch.stack([losses @ losses, losses @ counts, counts @ counts]))
+        sequences = first_sequence + tokens.sequence
+        for sums, groups in (
+            (self.by_class, classes),
+            (self.by_band, tokens.band),
+            (self.by_sequence, sequences),
+        ):
+            if groups is not None:
+                sums[0].index_add_(0, groups, tokens.loss)
+                sums[1] += torch.bincount(groups, minlength=sums.shape[1])
 
-    def reduced(self, reduce: Reduce) -> HeldOutSums:
-        """The sums over all ranks."""
-        parts = [self.by_class, self.by_band, self.moments]
-        whole = reduce(torch.cat([part.flatten() for part in parts]))
-        summed = torch.split(whole, [part.numel() for part in parts])
-        return HeldOutSums(*(new.view_as(old) for new, old in zip(summed, parts, strict=True)))
+    def parts(self) -> list[Tensor]:
+        """All sums, each a tensor that `reduced` replaces."""
+        return [self.by_class, self.by_band, self.by_sequence]
 
-    def metrics(self, percent: int, class_names: Sequence[str]) -> dict[str, float]:
-        """Losses by name, nats per token; empty where no token was masked."""
-        loss, total = (float(row.sum()) for row in self.by_class)
+    def metrics(self, name: str, class_names: Sequence[str]) -> dict[str, float]:
+        """Losses, nats per token, where `name` is that of all tokens; empty where none was masked.
+
+        Groups of no token are left out.
+        """
+        loss, total = self.by_sequence.sum(1).tolist()
         if not total > 0:
             return {}
-        name = held_out_loss(percent)
-        bands = (held_out_band_loss(percent, band) for band in FREQUENCY_BANDS)
+        classes = (loss_of_class(name, class_name) for class_name in class_names)
+        bands = (loss_of_band(name, band) for band in FREQUENCY_BANDS)
         return {
             name: loss / total,
-            f"{name}_standard_error": self._standard_error(loss / total, total),
-            **_means(self.by_class, (f"{name}/{class_name}" for class_name in class_names)),
+            standard_error_of(name): float(self.influence().norm()),
+            **_means(self.by_class, classes),
             **_means(self.by_band, bands),
-            f"{HELD_OUT}num_predicted_{percent}": int(total),
+            num_predicted_of(name): int(total),
         }
 
-    def _standard_error(self, mean: float, total: float) -> float:
-        """Standard error of the mean loss, nats."""
-        # The mean r is a quotient of two sums over sequences, of losses l and of counts c. To first
-        # order its error is that of the sum of l - r c, whose squares the moments give.
-        squares, products, counts = self.moments.tolist()
-        return math.sqrt(max(0.0, squares - 2.0 * mean * products + mean * mean * counts)) / total
+    def influence(self) -> Float64[Tensor, "S"]:
+        """What each sequence adds to the error of the mean loss, nats, to first order.
+
+        The mean r is a quotient of two sums over sequences, of losses l and of counts c; its error
+        is that of the sum of (l - r c) / sum of c, so the standard error is the root of the sum of
+        squares (Cochran, "Sampling Techniques", 3rd edition 1977, section 6.3, for a population
+        without end). That of a mean of such means follows from the mean of their influences.
+        """
+        loss, count = self.by_sequence
+        influence: Tensor = (loss - loss.sum() / count.sum() * count) / count.sum()
+        return influence
 
 
-def _totals(loss: Tensor, group: Tensor, num_groups: int) -> tuple[Tensor, Tensor]:
-    """Summed loss and number of the tokens of each group, float64 [num_groups]."""
-    # `bincount` with weights would return integers if there are no values.
-    losses = torch.zeros(num_groups, dtype=torch.float64).index_add_(0, group, loss)
-    return losses, torch.bincount(group, minlength=num_groups).double()
+def reduced(sums: Sequence[HeldOutSums], reduce: Reduce) -> list[HeldOutSums]:
+    """The same sums over all ranks, in one reduction."""
+    parts = [part for of_masking in sums for part in of_masking.parts()]
+    whole = reduce(torch.cat([part.flatten() for part in parts]))
+    summed = iter(torch.split(whole, [part.numel() for part in parts]))
+    return [
+        HeldOutSums(*(next(summed).view_as(part) for part in of_masking.parts()))
+        for of_masking in sums
+    ]
+
+
+def mean_loss(sums: Sequence[HeldOutSums]) -> tuple[float, float] | None:
+    """Mean over maskings of their mean losses, with its standard error, nats.
+
+    The maskings share the sequences, so their errors are added sequence by sequence. `None` where a
+    masking has no token.
+    """
+    if not all(of_masking.by_sequence[1].sum() > 0 for of_masking in sums):
+        return None
+    losses = [of_masking.by_sequence.sum(1) for of_masking in sums]
+    error = torch.stack([of_masking.influence() for of_masking in sums]).mean(0).norm()
+    return sum(float(loss / count) for loss, count in losses) / len(sums), float(error)
 
 
 def _means(sums: Tensor, names: Iterable[str]) -> dict[str, float]:
