@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 EARLIER = Path(__file__).with_name("earlier_version")
 PLACE = "/tmp/fix/corpus"
 """Where the corpus lay."""
-TIMES = {"wall_seconds", "tokens_per_second", "loading_share", "masking_share"}
+TIMES = {"wall_seconds", "device_seconds", "tokens_per_second", "loading_share", "masking_share"}
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -55,6 +55,8 @@ def test_earlier_version_resumes_to_the_same_end(run: Path, tidemask: Command) -
         {name: line[name] for name in then} for line, then in zip(lines(run), before, strict=True)
     ]
     assert found == [pytest.approx(line, rel=1e-5, nan_ok=True) for line in before]
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["device_seconds"] == last["wall_seconds"]  # its checkpoint did not count them
     ours = load_file(run / "model" / "model.safetensors")
     theirs = load_file(EARLIER / "run" / "model" / "model.safetensors")
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)

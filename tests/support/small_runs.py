@@ -49,7 +49,7 @@ TINY = (
 )
 """A run of a second; intervals of saving, logging and evaluation do not divide each other."""
 
-TIMES = ("wall_seconds", "tokens_per_second", "loading_share", "masking_share")
+TIMES = ("wall_seconds", "device_seconds", "tokens_per_second", "loading_share", "masking_share")
 
 
 def started(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirectory:

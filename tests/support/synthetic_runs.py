@@ -206,6 +206,8 @@ def _records(made: SyntheticRun, rng: np.random.Generator) -> list[dict[str, Any
             "tokens_seen": 1024 * step,
             "predicted_tokens": predicted,
             "wall_seconds": wall,
+            "device_seconds": 2 * wall,
+            "flops": 6e6 * 1024 * step + 2e6 * predicted,
             "loss": 8.3 - 3 * _learned(made, progress) + 0.1 * rng.standard_normal(),
             "learning_rate": 2e-3 * (1 - progress),
             "grad_norm": 1.2 + 0.1 * rng.standard_normal(),

@@ -114,6 +114,9 @@ def test_window_state_survives_json_to_the_last_bit() -> None:
         state.add(_step(9), ratio=0.2)
     assert copy == window
     window = window.following()
+    window.add_seconds(0.5, num_devices=4)
+    assert window.metrics()["wall_seconds"] == pytest.approx(0.8)
+    assert window.metrics()["device_seconds"] == pytest.approx(0.3 + 4 * 0.5)
     assert window.num_steps == 0
     assert window.total_selected == 40
     assert window.class_shares() == []

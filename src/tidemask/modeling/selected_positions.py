@@ -77,6 +77,11 @@ class SelectedPositionsLM(nn.Module):
             )
             self._takes_mask = "attention_mask" in inspect.signature(model.forward).parameters
 
+    @property
+    def runs_full_head(self) -> bool:
+        """Whether the head runs at all positions, as the table has none for the architecture."""
+        return self._head is None
+
     def forward(
         self,
         input_ids: Int[Tensor, "B L"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 TOKENS_SEEN = "tokens_seen"
 PREDICTED_TOKENS = "predicted_tokens"
 WALL_SECONDS = "wall_seconds"
+DEVICE_SECONDS = "device_seconds"
+FLOPS = "flops"
 TOKENS_PER_SECOND = "tokens_per_second"
 LOADING_SHARE = "loading_share"
 MASKING_SHARE = "masking_share"

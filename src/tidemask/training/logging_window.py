@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tidemask.run_record import (
+    DEVICE_SECONDS,
     LOADING_SHARE,
     MASKING_SHARE,
     PREDICTED_TOKENS,
@@ -49,6 +50,7 @@ class LoggingWindow:
     total_tokens: float = 0.0
     total_selected: float = 0.0
     total_seconds: float = 0.0
+    total_device_seconds: float = 0.0
 
     def add(self, step: StepTotals, *, ratio: float) -> None:
         """Add one optimizer step, already reduced over ranks."""
@@ -63,11 +65,14 @@ class LoggingWindow:
         self.total_tokens += float(step.counts.tokens)
         self.total_selected += float(step.counts.selected)
 
-    def add_seconds(self, seconds: float, *, loading: float = 0.0, masking: float = 0.0) -> None:
+    def add_seconds(
+        self, seconds: float, *, num_devices: int = 1, loading: float = 0.0, masking: float = 0.0
+    ) -> None:
         """Count time spent on training: not on evaluation, nor on saving.
 
         Args:
             seconds: of a whole step.
+            num_devices: that trained together, one for each process.
             loading: part of it in which the host fetched batches.
             masking: part of it in which the host masked them.
         """
@@ -75,6 +80,7 @@ class LoggingWindow:
         self.masking_seconds += masking
         self.seconds += seconds
         self.total_seconds += seconds
+        self.total_device_seconds += seconds * num_devices
 
     def metrics(self) -> dict[str, float]:
         """Means over the window and totals of the run, by their names in `metrics.jsonl`."""
@@ -83,6 +89,7 @@ class LoggingWindow:
             TOKENS_SEEN: int(self.total_tokens),
             PREDICTED_TOKENS: int(self.total_selected),
             WALL_SECONDS: self.total_seconds,
+            DEVICE_SECONDS: self.total_device_seconds,
             "loss": self.loss / max(1.0, self.normaliser),
             RATIO: self.ratio / max(1, self.num_steps),
             REALISED_RATIO: self.corrupted / max(1.0, self.maskable),
@@ -102,4 +109,5 @@ class LoggingWindow:
             total_tokens=self.total_tokens,
             total_selected=self.total_selected,
             total_seconds=self.total_seconds,
+            total_device_seconds=self.total_device_seconds,
         )

@@ -9,11 +9,14 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.training_flops import TrainingFlops
 from tidemask.progress import NoteCallback
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
     CLASS_WEIGHT,
+    DEVICE_SECONDS,
+    FLOPS,
     PREDICTED_TOKENS,
     TOKENS_SEEN,
     WALL_SECONDS,
@@ -51,6 +54,7 @@ class MetricsLog(TrainerCallback):
         accounting: the sums.
         evaluation: what is measured beside training.
         max_steps: planned optimizer steps.
+        flops: what training takes for each token.
         measured_model: returns the model that is measured.
         on_step_end: called on the first rank.
         on_log: called on every rank with each line that is written.
@@ -70,6 +74,7 @@ class MetricsLog(TrainerCallback):
         *,
         evaluation: PeriodicEvaluation,
         max_steps: int,
+        flops: TrainingFlops,
         measured_model: Callable[[], SelectedPositionsLM],
         on_step_end: StepEndCallback,
         on_log: Callable[[Mapping[str, MetricValue]], None],
@@ -81,6 +86,7 @@ class MetricsLog(TrainerCallback):
         self._accounting = accounting
         self._evaluation = evaluation
         self._max_steps = max_steps
+        self._flops = flops
         self._measured_model = measured_model
         self._on_step_end = on_step_end
         self._on_log = on_log
@@ -94,9 +100,9 @@ class MetricsLog(TrainerCallback):
         self.file.open()
         if self._evaluation.at_start is not None and state.global_step == 0:
             metrics = self._evaluation.at_start(self._measured_model())
-            so_far = {"progress": 0.0, TOKENS_SEEN: 0, PREDICTED_TOKENS: 0, WALL_SECONDS: 0.0}
+            nothing = {TOKENS_SEEN: 0, PREDICTED_TOKENS: 0, WALL_SECONDS: 0.0, DEVICE_SECONDS: 0.0}
             if metrics:
-                self._write(0, {"step": 0, **so_far, **metrics})
+                self._write(0, {"step": 0, "progress": 0.0, **nothing, FLOPS: 0.0, **metrics})
         if self.unlogged is not None:
             self.log_step(state.global_step, self.unlogged)
 
@@ -127,6 +133,7 @@ class MetricsLog(TrainerCallback):
             "step": step,
             "progress": step / self._max_steps,
             **window.metrics(),
+            FLOPS: self._flops.total(int(window.total_tokens), int(window.total_selected)),
             **optimisation,
             **self._class_metrics(step),
         }

@@ -21,6 +21,7 @@ from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.masker import Masker
 from tidemask.training.async_copy import AsyncCopy
 from tidemask.training.checkpoint_state import AccountingState, LearnedLosses
+from tidemask.training.distributed import rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.logging_window import LoggingWindow
 from tidemask.training.masked_step import MaskedStep
@@ -108,6 +109,7 @@ class StepAccounting:
         assert masked is not None, "a step is opened before it ends"
         self.window.add_seconds(
             time.perf_counter() - self._started,
+            num_devices=rank_and_size()[1],
             loading=masked.loading_seconds,
             masking=masked.masking_seconds,
         )
@@ -154,6 +156,10 @@ class StepAccounting:
             ValueError: it is of another policy.
         """
         self.window = state.window
+        if self.window.total_device_seconds < self.window.total_seconds:
+            # A checkpoint of an earlier version did not count them: as if by these processes.
+            num_devices = rank_and_size()[1]
+            self.window.total_device_seconds = num_devices * self.window.total_seconds
         pairs = (
             (self.class_loss, state.class_loss),
             (self.vocabulary_loss, state.vocabulary_loss),

@@ -27,6 +27,7 @@ from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
 from tidemask.modeling.precision import resolved_precision, tf32_products, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
+from tidemask.modeling.training_flops import training_flops
 from tidemask.processes import leave_signals_to_parent
 from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
@@ -138,6 +139,7 @@ class MaskedLMTrainer(ShardingTrainer):
         self._resumed: CheckpointState | None = None
         self._check_files = check_files
         arguments = trainer_arguments(settings, run.root)
+        flops = training_flops(model, dataset.split.rows([0]).input_ids.shape[1])
         set_up_passes(model, settings, arguments.device)
         mark_layers(model)
         trackers = tracker_callbacks(settings.report_to, run) if rank_and_size()[0] == 0 else []
@@ -159,6 +161,7 @@ class MaskedLMTrainer(ShardingTrainer):
             self.accounting,
             evaluation=evaluation or PeriodicEvaluation(),
             max_steps=settings.num_steps,
+            flops=flops,
             measured_model=lambda: self.accelerator.unwrap_model(self.model),
             on_step_end=on_step_end,
             on_log=self._call_on_log,

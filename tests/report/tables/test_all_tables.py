@@ -41,7 +41,8 @@ def test_scores_equal_the_files(four_runs: list[Path], comparison: Comparison) -
         assert int(row["last_step"]) == 1000
         assert int(row["tokens_seen"]) == 1_024_000
         assert int(row["predicted_tokens"]) == records[-1]["predicted_tokens"]
-        assert float(row["wall_seconds"]) == records[-1]["wall_seconds"]
+        for name in ("wall_seconds", "device_seconds", "flops"):
+            assert float(row[name]) == records[-1][name]
         assert float(row["unigram_entropy"]) == UNIGRAM_ENTROPY
         assert float(row["unigram_cross_entropy"]) == UNIGRAM_CROSS_ENTROPY
         for name in ("loss", *CELLS, "own_loss"):

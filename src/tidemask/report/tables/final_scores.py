@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from tidemask.report.results.compared_run import ComparedRun, difference
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
+    DEVICE_SECONDS,
+    FLOPS,
     HELD_OUT,
     HELD_OUT_CELLS,
     MEAN_LOSS,
@@ -26,6 +28,8 @@ COST = (
     Column(TOKENS_SEEN, "tokens seen", kind="quantity"),
     Column(PREDICTED_TOKENS, "predicted tokens", kind="quantity"),
     Column(WALL_SECONDS, "training time", kind="seconds"),
+    Column(DEVICE_SECONDS, "device time", kind="seconds", shown=False),
+    Column(FLOPS, "floating-point operations", kind="quantity", shown=False),
 )
 
 LOSSES = {
@@ -103,6 +107,8 @@ def _scores(run: ComparedRun) -> tuple[Cell, ...]:
         _integer(run.last(TOKENS_SEEN)),
         _integer(run.last(PREDICTED_TOKENS)),
         run.last(WALL_SECONDS),
+        run.last(DEVICE_SECONDS),
+        run.last(FLOPS),
         *(cell for pair in losses for cell in pair),
         held_out.unigram_cross_entropy,
         held_out.unigram_entropy,

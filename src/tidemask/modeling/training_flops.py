@@ -1,0 +1,79 @@
+"""How many floating-point operations training takes: a formula of the model's shape.
+
+Dimensions: `L` positions of a row, `H` hidden size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from tidemask.modeling.selected_positions import SelectedPositionsLM
+
+_FORWARD_AND_BACKWARD = 3
+"""The backward pass multiplies twice where the forward pass does once."""
+
+
+@dataclass(frozen=True)
+class TrainingFlops:
+    """Floating-point operations of training, by the tokens that they are for."""
+
+    per_seen: int
+    """Of the layers, for each token that the model reads."""
+    per_predicted: int
+    """Of the head, for each position that is predicted."""
+
+    def total(self, seen: int, predicted: int) -> float:
+        """Operations for so many tokens; a float, as a long run has more than 64 bits count."""
+        return float(self.per_seen * seen + self.per_predicted * predicted)
+
+
+def training_flops(model: SelectedPositionsLM, sequence_length: int) -> TrainingFlops:
+    """Operations that training takes for each token, in the forward and the backward pass.
+
+    A product of matrices takes 2 operations for each of its multiplications, and the backward pass
+    takes twice those of the forward pass:
+
+        seen:       3 (2 P + 4 n L H),  P weights of the layers' linear maps, n layers
+        predicted:  3 (2 Q),            Q weights of the head with the output embeddings
+
+    The term of attention is that of scores and values over all `L` positions of a row, also where a
+    window or the documents of the row hide some of them. Left out are what is not a product of
+    matrices (embeddings, norms, softmax), what relative positions add in DeBERTa, padding, the
+    optimizer, and what is computed twice to save memory. A model whose head runs at all positions
+    (see `SelectedPositionsLM`) takes it for every token that it reads.
+
+    Args:
+        model: before its weights are sharded.
+        sequence_length: `L`.
+
+    References:
+        Kaplan et al., "Scaling Laws for Neural Language Models" (2020), section 2.1, table 1;
+        Chowdhery et al., "PaLM" (2022), appendix B. Deviation: the head is counted where it runs.
+    """
+    language_model: Any = model.language_model
+    config = language_model.config
+    encoder, everything = map(_weights, (language_model.base_model, language_model))
+    if language_model.get_output_embeddings() is None:
+        everything += language_model.get_input_embeddings().weight.numel()
+    layers = int(getattr(config, "num_hidden_layers", 0))
+    if config.model_type == "albert":  # the layers share their weights
+        shared = _weights(language_model.base_model.encoder.albert_layer_groups)
+        encoder += shared * layers // config.num_hidden_groups - shared
+        everything += shared * layers // config.num_hidden_groups - shared
+    hidden = int(getattr(config, "hidden_size", 0))
+    per_seen = 2 * encoder + 4 * layers * sequence_length * hidden
+    per_predicted = 2 * (everything - encoder)
+    if model.runs_full_head:
+        per_seen, per_predicted = per_seen + per_predicted, 0
+    return TrainingFlops(
+        per_seen=_FORWARD_AND_BACKWARD * per_seen,
+        per_predicted=_FORWARD_AND_BACKWARD * per_predicted,
+    )
+
+
+def _weights(module: nn.Module) -> int:
+    """Weights of all linear maps of a module, biases left out."""
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear))
