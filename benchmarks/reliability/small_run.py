@@ -67,10 +67,17 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:
-    """Size and hash of every file of a checkpoint; of our state, which has times, the losses."""
-    state, files = (
+    """Hash of every file of a checkpoint but the tokenizer's, which are the corpus's.
+
+    Of our own state, which has times in it, the class losses.
+    """
+    state, listed = (
         json.loads((checkpoint / name).read_text())
         for name in ("tidemask_state.json", "checkpoint.json")
     )
-    del files["files"]["tidemask_state.json"]
+    files = {
+        name: entry["sha256"]
+        for name, entry in listed["files"].items()
+        if name != "tidemask_state.json" and not name.startswith("tokenizer")
+    }
     return {**files, "class_loss": state["class_loss"]}

@@ -316,6 +316,8 @@ class MaskedLMTrainer(ShardingTrainer):
         """Save what continues a run besides weights, optimizer and generators, as plain numbers."""
         if not self.args.should_save:
             return
+        # The Trainer counts from where this process began; there is one epoch, the whole run.
+        self.state.epoch = self.state.global_step / self.state.max_steps
         self.state.save_to_json(str(Path(output_dir) / "trainer_state.json"))
         state = CheckpointState(
             step=self.state.global_step,
