@@ -3,7 +3,8 @@
 What is written aside lies beside its place, on the same file system, under a hidden name; what a
 process left that was killed is removed by the next that writes to the same place. A directory that
 exists is never replaced, since it may be a link, a mount point, or where the user's shell is: what
-is written aside lies in it then, and its parts are moved one by one at the end.
+is written aside lies in it then, and its parts are moved one by one at the end. A process that is
+killed between two such moves leaves the rest to the next that writes there, which moves it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.files.claims import claimed_beside, clear_abandoned, is_of_claim
+from tidemask.files.moves import move_parts
 from tidemask.files.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
 
@@ -78,9 +80,13 @@ def append_whole(path: Path, content: bytes) -> None:
 def check_new_directory(path: Path) -> None:
     """Check that `path` does not exist, or is an empty directory.
 
+    What processes that were killed left within it is moved into its place or removed before.
+
     Raises:
         UserError: something is there.
     """
+    if path.is_dir():
+        clear_abandoned(path / _WITHIN)
     if path.is_dir() and not all(is_of_claim(entry, _WITHIN) for entry in path.iterdir()):
         raise UserError(
             f"output directory is not empty: {path}. Expected a new or an empty one. "
@@ -116,8 +122,6 @@ def new_directory(path: Path, *, last: str = "") -> Iterator[Path]:
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() follows links
     check_utf8(str(path), "out")  # libraries that write into it take nothing else
-    if path.is_dir():
-        clear_abandoned(path / _WITHIN)
     check_new_directory(path)
     missing = [parent for parent in path.parents if not parent.exists()]
     try:
@@ -134,30 +138,15 @@ def new_directory(path: Path, *, last: str = "") -> Iterator[Path]:
             with _named_outside(aside, path):
                 yield aside
                 follow_umask(aside)
-            check_new_directory(path)
-            if aside.parent == path:
-                _move_parts(aside, path, last)
-            else:
-                aside.rename(path)
+                check_new_directory(path)
+                if aside.parent == path:
+                    move_parts(aside, last)
+                else:
+                    aside.rename(path)
     except BaseException:
         for parent in missing:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
-        raise
-
-
-def _move_parts(aside: Path, path: Path, last: str) -> None:
-    """Move what is in `aside` into `path`, one part after the other; all of it or none."""
-    names = sorted((part.name for part in aside.iterdir()), key=lambda name: (name == last, name))
-    moved: list[str] = []
-    try:
-        for name in names:
-            moved.append(name)
-            (aside / name).rename(path / name)
-    except BaseException:
-        for name in reversed(moved):
-            if not (aside / name).exists():
-                (path / name).rename(aside / name)
         raise
 
 

@@ -2,7 +2,8 @@
 
 What is written aside by a process that was killed would stay for ever. Its claim has no holder any
 more, whatever process has its number by then, so the next one that writes to the same place takes
-both away. Where the system or the file system has no locks, nothing is taken away.
+both away; of a directory whose parts were being moved into place, it moves the rest. Where the
+system or the file system has no locks, nothing is taken away or moved.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tidemask.files.locks import NoLocksError, try_lock
+from tidemask.files.moves import finish_moves
 
 CLAIM, ASIDE = ".claim.tmp", ".tmp"
 """Endings of the name of a claim, and of what is written aside under it."""
@@ -54,7 +56,7 @@ def clear_unheld(directory: Path) -> None:
 
 
 def clear_abandoned(path: Path) -> None:
-    """Remove what processes that are gone have left beside `path`."""
+    """Remove what processes that are gone have left beside `path`, or finish what they moved."""
     for claim in path.parent.glob(f".{glob.escape(path.name)}.*{CLAIM}"):
         try:
             descriptor = os.open(claim, os.O_RDWR)
@@ -63,6 +65,7 @@ def clear_abandoned(path: Path) -> None:
         try:
             with suppress(NoLocksError):
                 if try_lock(descriptor):
+                    finish_moves(_aside_of(claim))
                     _remove(_aside_of(claim))
                     claim.unlink(missing_ok=True)
         finally:
