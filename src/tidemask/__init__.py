@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from tidemask.report.compare import Comparison as Comparison
     from tidemask.run_record import RunDirectory as RunDirectory
     from tidemask.runs.callbacks import RunCallbacks as RunCallbacks
-    from tidemask.runs.comparison import compare as compare
     from tidemask.runs.config import Recipe as Recipe
     from tidemask.runs.config import load_recipe as load_recipe
     from tidemask.runs.pretraining import PretrainedRun as PretrainedRun
     from tidemask.runs.pretraining import pretrain as pretrain
     from tidemask.runs.pretraining import resume as resume
     from tidemask.runs.preview import preview as preview
+    from tidemask.studies.comparison import compare as compare
     from tidemask.training.settings import TrainingSettings as TrainingSettings
     from tidemask.training.signals import Interrupted as Interrupted
     from tidemask.training.signals import StopRequest as StopRequest
@@ -76,7 +76,7 @@ _HOMES = {
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.vocabulary",
     "class_loss_sums": "tidemask.masking.class_loss",
-    "compare": "tidemask.runs.comparison",
+    "compare": "tidemask.studies.comparison",
     "evaluate": "tidemask.evaluation.evaluate",
     "load_recipe": "tidemask.runs.config",
     "open_corpus": "tidemask.corpus.store.corpus",

@@ -43,13 +43,17 @@ def test_comparison_text_fits_80_columns_and_shows_every_run(printed, num_runs: 
     labels = [f"constant-matched (runs/seed-{seed})" for seed in range(num_runs - 1)]
     tasks = ["pseudo-perplexity", "sst2"]
     lines = printed(downstream([*labels, "random weights"], tasks))
-    tables = [line for line in lines if not line.startswith(("One seed", "Report"))]
+    tables = [
+        line
+        for line in lines
+        if not line.startswith(("One seed", "Report")) and "with one seed" not in line
+    ]
     assert max(map(len, tables)) <= 80
     assert "…" not in "".join(tables)
     text = "\n".join(tables)
     assert text.count("84.2 (83.5 to 85.2)") == 2 * num_runs
     assert [f"seed-{seed}" in text for seed in range(num_runs - 1)] == [True] * len(labels)
-    assert "5 %" in tables[2]
+    assert "loss" in tables[2]
 
 
 def test_comparison_text_of_runs_without_downstream_scores(printed) -> None:

@@ -20,7 +20,7 @@ from places import ROOT
 FOLDERS = ("src", "docs", "examples", "benchmarks")
 TRAINING = (
     "report/compare.py",
-    "runs/comparison.py",
+    "studies/comparison.py",
     "runs/pretraining.py",
     "evaluation/evaluate.py",
 )

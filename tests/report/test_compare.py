@@ -15,6 +15,7 @@ from tidemask.report import compare as module
 from tidemask.report.compare import Comparison, write_comparison
 
 FIGURES = {
+    "difference",
     "class_loss",
     "class_share",
     "class_share_groups",
@@ -37,9 +38,10 @@ def words_of(page: str) -> str:
 
 def test_compare_writes_page_figures_and_tables(comparison: Comparison) -> None:
     assert comparison.page.is_file()
-    pictures = {f"{name}.{ending}" for name in FIGURES for ending in ("png", "svg")}
-    assert {path.name for path in comparison.figures} == pictures
-    assert {path.name for path in comparison.tables} == {
+    assert {path.name for path in comparison.figures} == {f"{name}.svg" for name in FIGURES}
+    names = {path.name for path in comparison.tables}
+    assert {name for name in names if name.endswith(".csv")} == {
+        "arms.csv",
         "class_loss.csv",
         "class_share.csv",
         "downstream.csv",
@@ -49,11 +51,14 @@ def test_compare_writes_page_figures_and_tables(comparison: Comparison) -> None:
         "held_out.csv",
         "held_out_class.csv",
         "held_out_frequency.csv",
+        "measures.csv",
         "scores.csv",
-        "scores.txt",
         "settings.csv",
         "steps.csv",
+        "steps_to_match.csv",
+        "trained_under.csv",
     }
+    assert {"arms.json", "arms.md", "arms.tex", "scores.txt"} <= names
     assert all(path.stat().st_size for path in (*comparison.figures, *comparison.tables))
 
 
@@ -76,6 +81,7 @@ def test_page_is_well_formed_and_names_every_run(comparison: Comparison) -> None
     for label in ("bert", "constant-matched", "mrd-cosine", "ptw-mrd"):
         assert f"All settings of {label}" in words
     assert "One seed supports no claim" in words
+    assert "with one seed: no interval" in words
     assert "On equal terms" in words
     assert "Remarks before reading" not in words
     assert "horizon_steps: auto" in words
@@ -87,7 +93,7 @@ def test_page_loads_nothing_from_outside(comparison: Comparison) -> None:
         assert element.tag.rpartition("}")[2] not in {"script", "link", "img", "iframe", "object"}
         for name, value in element.attrib.items():
             if name.rpartition("}")[2] in {"src", "href", "data", "srcset"}:
-                assert value.startswith("#")
+                assert value.startswith(("#", "tables/"))
     style = "".join(element.text or "" for element in tree.iter("style"))
     assert "@import" not in style
     assert "url(" not in style
@@ -103,8 +109,7 @@ def test_page_shows_the_scores(comparison: Comparison) -> None:
 def test_compare_shows_downstream_scores(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "to_png", lambda chart: b"")
-    monkeypatch.setattr(module, "to_svg", lambda chart: "")
+    monkeypatch.setattr(module, "rendered", lambda chart, formats: {"svg": b""})
     made = SyntheticResults(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
     run = write_results(make_run("one"), made)
     for path in list((run / "evaluation").glob("blimp*")):
@@ -135,7 +140,7 @@ def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_
     runs = [make_run("one"), make_run("two", recipe="ptw", seed=18, last_step=50)]
     words = words_of(page_of(write_comparison(runs, out=tmp_path / "out").directory))
     assert "The runs are not on equal terms" in words
-    assert "training.seed differs: 17 in bert; 18 in ptw." in words
+    assert "the sets of seeds differ: 17 in bert; 18 in ptw." in words
     assert "ptw is unfinished: step 50 of 100" in words
 
 
@@ -210,10 +215,10 @@ def test_compare_leaves_nothing_behind_bad_input(make_run: MakeRun, tmp_path: Pa
 def test_compare_leaves_nothing_half_written(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(chart: object) -> bytes:
+    def broken(chart: object, formats: object) -> dict[str, bytes]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "to_png", broken)
+    monkeypatch.setattr(module, "rendered", broken)
     place = tmp_path / "reports"
     with pytest.raises(KeyboardInterrupt):
         write_comparison([make_run("run")], out=place / "out")

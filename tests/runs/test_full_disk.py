@@ -24,8 +24,8 @@ from tidemask.corpus.prepare import prepare
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.comparison import compare
 from tidemask.runs.train import train
+from tidemask.studies.comparison import compare
 from tidemask.training.checkpoint_checks import problem_with
 from tidemask.training.event_files import EventFile
 

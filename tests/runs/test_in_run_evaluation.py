@@ -20,11 +20,11 @@ from tidemask.modeling.loading import load_model
 from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
-from tidemask.runs.comparison import compare
 from tidemask.runs.config import load_recipe
 from tidemask.runs.plateau import plateau_note
 from tidemask.runs.preview import preview
 from tidemask.runs.train import train
+from tidemask.studies.comparison import compare
 from tidemask.tasks.held_out.settings import HeldOutSettings
 
 AT_START = (

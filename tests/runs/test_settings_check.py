@@ -12,9 +12,9 @@ import pytest
 from small_runs import started, trained
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-from tidemask.runs.comparison import compare
 from tidemask.runs.config import read_run_config
 from tidemask.runs.settings_check import check_run_settings
+from tidemask.studies.comparison import compare
 
 Change = Callable[[str], str]
 

@@ -1,4 +1,4 @@
-"""`tidemask compare`: a report of runs."""
+"""`tidemask compare`: runs and studies, arm against arm, on a page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from tidemask.cli.comparison_tables import show_comparison
 
 
 def compare_command(
-    runs: Annotated[list[str], typer.Argument(help="Run directories; one is allowed.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Directories of runs and of studies; one is allowed.")
+    ],
     out: Annotated[
         str,
-        typer.Option("--out", metavar="PATH", help="Directory to be made for the report."),
+        typer.Option(
+            "--out", metavar="PATH", help="Directory of the report, made or written again."
+        ),
     ],
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="ARM", help="That of the study, else the first arm."),
+    ] = None,
+    png: Annotated[bool, typer.Option("--png", help="Write the figures as PNG, too.")] = False,
 ) -> None:
-    """Put runs side by side: one HTML page, figures as PNG and SVG, tables as CSV."""
-    from tidemask.runs.comparison import compare
+    """Compare arms with their baseline: one HTML page, figures as SVG, every table as files."""
+    from tidemask.studies.comparison import compare
 
-    show_comparison(compare(runs, out=out))
+    show_comparison(compare(runs, out=out, baseline=baseline, png=png))

@@ -26,7 +26,7 @@ def show_comparison(comparison: Comparison) -> None:
     _show_held_out(comparison.summary)
     if comparison.downstream.rows:
         _show_downstream(comparison.downstream)
-    for sentence in (*comparison.warnings, comparison.seeds):
+    for sentence in (*comparison.warnings, comparison.seeds, *comparison.verdicts):
         print_line(sentence)
     print_line(f"Report: {comparison.page}")
 

@@ -90,7 +90,7 @@ def run_demo(out: Path, *, steps: int, display: ProgressDisplay) -> Comparison:
     from tidemask.corpus.demo_text.documents import demo_documents
     from tidemask.corpus.prepare import prepare_corpus
     from tidemask.corpus.settings import PrepareSettings
-    from tidemask.runs.comparison import compare
+    from tidemask.studies.comparison import compare
 
     _check_place(out, steps)
     out.mkdir(parents=True, exist_ok=True)

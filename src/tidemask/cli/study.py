@@ -50,6 +50,10 @@ def run_command(
         str | None,
         typer.Option("--address", help="Of the Ray cluster; this machine if left out."),
     ] = None,
+    live: Annotated[
+        float | None,
+        typer.Option("--live", metavar="MINUTES", help="Write the page also while runs go on."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show the runs, and how long and large they will be."),
@@ -69,6 +73,7 @@ def run_command(
             jobs=jobs,
             engine=engine,
             address=address,
+            live=live,
             progress=display,
             stop_request=stop_request,
         )
@@ -135,6 +140,10 @@ def _show(status: StudyStatus) -> None:
     for one in status.states:
         if one.state in (State.FAILED, State.DEAD):
             print_note(f"{one.run.name} {one.state}: {one.message or 'its process is gone'}")
+    for sentence in status.verdicts:
+        print_line(sentence)
+    if status.page is not None:
+        print_line(f"Page: {status.page}")
 
 
 def _show_plan(forecast: StudyForecast) -> None:

@@ -1,8 +1,4 @@
-"""The comparison of runs: reads them, and writes page, figures and tables into one directory.
-
-It tests no hypothesis: it shows the numbers of the runs beside each other, and what differs in how
-they were made.
-"""
+"""The comparison of runs: reads them, and writes page, figures and tables into one directory."""
 
 from __future__ import annotations
 
@@ -10,20 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemask.files.atomic import check_new_directory, new_directory
+from tidemask.files.rewriting import check_own_or_new, own_directory
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.figures.all_charts import chart_groups
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.downstream import task_charts
-from tidemask.report.figures.rendering import to_png, to_svg
+from tidemask.report.figures.rendering import Format, rendered
 from tidemask.report.page import render_page
+from tidemask.report.results.answers import exploratory_answers, primary_answers
+from tidemask.report.results.arms import arms_of
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.read_runs import read_runs
+from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.report.tables.all_tables import all_tables
-from tidemask.report.tables.final_scores import SUMMARY
+from tidemask.report.tables.final_scores import SUMMARY, scores_table
+from tidemask.report.tables.table_files import write_table
 from tidemask.report.tables.typed_table import Table
 
 PAGE = "index.html"
 """The file with the page."""
+
+MARKER = ".tidemask-comparison"
+"""In a directory that a comparison wrote: it lists what may be written again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +37,22 @@ class Comparison:
     Attributes:
         directory: holds everything below.
         page: the HTML page; needs none of the other files.
-        figures: PNG and SVG files.
-        tables: CSV files.
-        summary: the final scores; its shown columns fit on a terminal.
-        downstream: the downstream scores, one row per run and for random weights; none if nothing
+        figures: SVG files, and PNG files where asked for.
+        tables: each as CSV, JSON, Markdown and LaTeX.
+        summary: the final scores, one row per arm; its shown columns fit on a terminal.
+        downstream: the downstream scores, one row per arm and for random weights; none if nothing
             was measured downstream.
+        arms: each arm against the baseline, on the measure that decides.
+        verdicts: on each arm, in words; none where nothing is compared.
         warnings: what to know before comparing; one sentence each.
-        seeds: the seeds of each recipe, and which claims so many seeds support.
+        seeds: the seeds of each recipe, and what so many support.
 
     Example:
         >>> import tidemask
         >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
         >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
         >>> comparison = tidemask.compare("run", out="report")
-        >>> {path.suffix for path in comparison.figures} == {".png", ".svg"}
+        >>> {path.suffix for path in comparison.figures} == {".svg"}
         True
     """
 
@@ -56,6 +62,8 @@ class Comparison:
     tables: tuple[Path, ...]
     summary: Table
     downstream: Table
+    arms: Table
+    verdicts: tuple[str, ...]
     warnings: tuple[str, ...]
     seeds: str
 
@@ -65,42 +73,65 @@ def write_comparison(directories: Sequence[Path], *, out: Path) -> Comparison:
 
     Args:
         directories: of the runs.
-        out: directory to be made; may exist if it is empty.
+        out: directory to be made, or written again where an earlier comparison made it.
 
     Raises:
         UserError: no run, a run twice, a directory that is not a run or has no logged step, a
-            damaged file, or `out` exists and is not an empty directory.
+            damaged file, or something else is at `out`.
     """
-    check_new_directory(out)
-    read = read_runs(directories)
-    tables = {table.name: table for table in all_tables(read)}
-    charts = chart_groups(read)
-    page = render_page(read, tables, charts)
-    drawn = [chart for group in charts.values() for chart in group] + task_charts(read)
-    with new_directory(out, last=PAGE) as aside:
-        _write(aside, page, tables, drawn)
+    check_own_or_new(out, MARKER)
+    return write_page(read_runs(directories), ComparisonQuestion(), out=out)
+
+
+def write_page(
+    runs: Sequence[ComparedRun], question: ComparisonQuestion, *, out: Path, png: bool = False
+) -> Comparison:
+    """Write the comparison of runs that were read.
+
+    Args:
+        runs: arm by arm.
+        question: what they are to answer.
+        out: directory to be made, or written again where an earlier comparison made it.
+        png: whether figures are written as PNG, too.
+
+    Raises:
+        UserError: the question does not fit the runs, or something else is at `out`.
+    """
+    arms = arms_of(runs)
+    answers = primary_answers(runs, question)
+    found = all_tables(runs, answers, exploratory_answers(runs, question))
+    tables = {table.name: table for table in found}
+    charts = chart_groups(arms, answers)
+    page = render_page(arms, question, answers, tables, charts)
+    means = [arm.mean for arm in arms]
+    summary = scores_table(means).select(SUMMARY)
+    drawn = [chart for group in charts.values() for chart in group] + task_charts(means)
+    with own_directory(out, marker=MARKER, last=PAGE) as aside:
+        _write(aside, page, tables, drawn, png=png)
+        (aside / "tables" / "scores.txt").write_text(summary.to_text(), encoding="utf-8")
     return Comparison(
         directory=out,
         page=out / PAGE,
         figures=tuple(sorted((out / "figures").iterdir())),
         tables=tuple(sorted((out / "tables").iterdir())),
-        summary=tables["scores"].select(SUMMARY),
+        summary=summary,
         downstream=tables["downstream_scores"],
-        warnings=tuple(warnings_for(read)),
-        seeds=seeds_statement(read),
+        arms=tables["arms"],
+        verdicts=tuple(sentence for answer in answers for sentence in answer.sentences),
+        warnings=tuple(warnings_for(runs)),
+        seeds=seeds_statement(runs),
     )
 
 
-def _write(root: Path, page: str, tables: Mapping[str, Table], charts: Sequence[Chart]) -> None:
+def _write(
+    root: Path, page: str, tables: Mapping[str, Table], charts: Sequence[Chart], *, png: bool
+) -> None:
     (root / PAGE).write_text(page, encoding="utf-8")
     (root / "tables").mkdir()
     for table in tables.values():
-        (root / "tables" / f"{table.name}.csv").write_text(table.to_csv(), encoding="utf-8")
-    (root / "tables" / "scores.txt").write_text(
-        tables["scores"].select(SUMMARY).to_text(),
-        encoding="utf-8",
-    )
+        write_table(table, root / "tables")
     (root / "figures").mkdir()
+    formats: list[Format] = ["svg", "png"] if png else ["svg"]
     for chart in charts:
-        (root / "figures" / f"{chart.name}.png").write_bytes(to_png(chart))
-        (root / "figures" / f"{chart.name}.svg").write_text(to_svg(chart), encoding="utf-8")
+        for ending, content in rendered(chart, formats).items():
+            (root / "figures" / f"{chart.name}.{ending}").write_bytes(content)

@@ -23,9 +23,13 @@ from tidemask.report.comparability.run_warnings import (
 from tidemask.report.figures.all_charts import ChartGroups
 from tidemask.report.figures.palette import run_colour, style_sheet
 from tidemask.report.figures.rendering import panel_svgs
+from tidemask.report.results.answers import Answer
+from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import downstream_notes
-from tidemask.report.tables.final_scores import CELLS, loss_column
+from tidemask.report.results.sources import ComparisonQuestion
+from tidemask.report.results.terms import why_no_times
+from tidemask.report.tables.final_scores import loss_column
 from tidemask.report.tables.typed_table import MISSING, Table
 from tidemask.run_record import (
     MEAN_LOSS,
@@ -34,6 +38,7 @@ from tidemask.run_record import (
     UNIGRAM_ENTROPY,
     WALL_SECONDS,
 )
+from tidemask.statistics import ArmComparison
 
 _SCORE_COLUMNS = (
     "run",
@@ -50,12 +55,18 @@ _SCORE_COLUMNS = (
 
 
 def render_page(
-    runs: Sequence[ComparedRun], tables: Mapping[str, Table], charts: ChartGroups
+    arms: Sequence[ComparedArm],
+    question: ComparisonQuestion,
+    answers: Sequence[Answer],
+    tables: Mapping[str, Table],
+    charts: ChartGroups,
 ) -> str:
     """The whole page as HTML.
 
     Args:
-        runs: in the order in which they are named.
+        arms: in the order in which they are named.
+        question: what is to be answered.
+        answers: of the measure that decides.
         tables: every table of the comparison by its name.
         charts: by section of the page, as `all_charts.chart_groups` gives them.
     """
@@ -68,22 +79,39 @@ def render_page(
         keep_trailing_newline=True,
     )
     source, _, _ = PackageLoader("tidemask", "report").get_source(environment, "page.css")
+    runs = [run for arm in arms for run in arm.runs]
+    colours = {arm.name: run_colour(arm.index).variable for arm in arms}
     return environment.get_template("page.html.jinja").render(
         style=Markup(style_sheet() + source),  # our own files, nothing from the runs
-        title=f"Comparison of {len(runs)} runs" if len(runs) > 1 else f"Run {runs[0].label}",
+        title=_title(arms, question),
+        asked=question.text,
+        verdicts=[(one.verdict.finding, one.verdict.sentence) for one in _compared(answers)],
+        no_verdict=why_no_verdict(arms, question, answers),
+        answer=tables["arms"],
+        measures=tables["measures"],
+        matches=tables["steps_to_match"],
+        primary=answers[0].measure.title if answers else question.primary,
+        is_declared=question.is_declared,
+        notes=question.notes,
         runs=[_described(run) for run in runs],
+        configurations=[
+            (arm.name, colours[arm.name], dump_yaml(dict(arm.runs[0].config))) for arm in arms
+        ],
+        has_seeds=len(runs) > len(arms),
         warnings=warnings_for(runs),
         on_equal_terms=terms_statement(runs),
         seeds=seeds_statement(runs),
         scores=tables["scores"].select(_SCORE_COLUMNS),
-        cells=tables["scores"].select(CELLS),
-        run_swatches=[run_colour(run.index).variable for run in runs],
+        cells=tables["trained_under"],
+        colours=colours | {run.label: colours[run.arm] for run in runs},
+        no_times=why_no_times(arms),
         downstream=tables["downstream_scores"],
         downstream_medians=tables["downstream_medians"],
         downstream_notes=downstream_notes(runs),
         held_out_frequency=_of_the_mean(tables["held_out_frequency"]),
         held_out_class=_of_the_mean(tables["held_out_class"]),
         settings=_compared_settings(tables["settings"]),
+        all_settings=tables["settings"],
         tables=list(tables.values()),
         missing=MISSING,
         **{
@@ -91,6 +119,37 @@ def render_page(
             f"{section}_charts": [(chart, list(map(Markup, panel_svgs(chart)))) for chart in group]
             for section, group in charts.items()
         },
+    )
+
+
+def _title(arms: Sequence[ComparedArm], question: ComparisonQuestion) -> str:
+    if question.text:
+        return question.text
+    if len(arms) > 1:
+        return f"Comparison of {len(arms)} arms"
+    return f"Run {arms[0].name}" if len(arms[0].runs) == 1 else f"Runs of {arms[0].name}"
+
+
+def _compared(answers: Sequence[Answer]) -> list[ArmComparison]:
+    """What was found of each arm, the most certain first."""
+    found = [one for answer in answers if answer.found for one in answer.found.arms]
+    return sorted(found, key=lambda one: 1.0 if one.p is None else one.p)
+
+
+def why_no_verdict(
+    arms: Sequence[ComparedArm], question: ComparisonQuestion, answers: Sequence[Answer]
+) -> str:
+    """Why nothing is compared, or which arms are not; empty where all are."""
+    if len(arms) == 1:
+        return "One arm alone: nothing is compared."
+    groups = [answer for answer in answers if answer.found is not None]
+    missing = [arm.name for arm in arms if not any(arm.name in answer.values for answer in groups)]
+    if not missing:
+        return ""
+    return (
+        f"Not compared: {listed(missing)}. An arm is compared by its finished runs whose final "
+        f"model was measured ({question.primary}), with the baseline on the same corpus and "
+        "measured alike."
     )
 
 
@@ -102,25 +161,28 @@ def terms_statement(runs: Sequence[ComparedRun]) -> str:
         return "The runs are not on equal terms: see the remarks."
     if any(run.fingerprint is None for run in runs):
         return (
-            "No difference was found in model, training settings, seed or batch. Whether the "
+            "No difference was found in model, training settings, seeds or batch. Whether the "
             "corpus is the same is not known: its fingerprint is missing."
         )
     if others := off_plan(runs):
         return (
             "No difference was found in corpus (by its fingerprint), model, training settings, "
-            f"seed or batch; but the numbers of {listed(others)} are not those of the planned "
+            f"seeds or batch; but the numbers of {listed(others)} are not those of the planned "
             "number of steps: see the remarks."
         )
     return (
-        "On equal terms: same corpus (by its fingerprint), model, training settings, seed and so "
+        "On equal terms: same corpus (by its fingerprint), model, training settings, seeds and so "
         "data order, number of steps and batch. Only the masking differs."
     )
 
 
 def _described(run: ComparedRun) -> dict[str, Any]:
-    """A run with its colour, its configuration as YAML, and facts by their titles."""
+    """A run with its colour, and facts by their titles."""
     facts = {
         "recipe": run.recipe,
+        "had its machine alone": {True: "yes", False: "no", None: "not known"}[
+            run.had_machine_alone
+        ],
         "directory": str(run.directory),
         "seed": str(run.setting("training.seed")),
         "status": run.status,
@@ -130,8 +192,7 @@ def _described(run: ComparedRun) -> dict[str, Any]:
         "device": run.recorded("device") or MISSING,
         "versions": run.recorded("versions") or MISSING,
     }
-    config = dump_yaml(dict(run.config))
-    return {"run": run, "colour": run_colour(run.index).variable, "config": config, "facts": facts}
+    return {"run": run, "colour": run_colour(run.index).variable, "facts": facts}
 
 
 def _of_the_mean(table: Table) -> Table:
@@ -149,10 +210,6 @@ def _of_the_mean(table: Table) -> Table:
 
 
 def _compared_settings(table: Table) -> Table:
-    """Settings of the masking, and whatever else is not the same in all runs."""
-    rows = tuple(
-        row
-        for row in table.rows
-        if str(row[0]).startswith("masking.") or any(cell != row[1] for cell in row[2:])
-    )
+    """The settings that are not the same in all arms."""
+    rows = tuple(row for row in table.rows if any(cell != row[1] for cell in row[2:]))
     return replace(table, rows=rows)

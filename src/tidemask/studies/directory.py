@@ -1,6 +1,6 @@
 """The directory of a study, and what is known of each of its runs.
 
-study.yaml              the definition, with absolute paths
+definition.yaml         the definition, with absolute paths
 runs/ARM/seed-N/        run directories (runs/CORPUS/ARM/seed-N/ for several corpora)
 attempts/ARM/           seed-N.jsonl, when a run was begun and how that ended; seed-N.log
 report/                 the page, rewritten after every run
@@ -84,14 +84,23 @@ class StudyDirectory:
         """The page with its figures and tables."""
         return self.root / "report"
 
+    @property
+    def page(self) -> Path:
+        """The page itself."""
+        return self.report / "index.html"
+
     def run(self, planned: PlannedRun) -> RunDirectory:
         """The run directory of a planned run."""
         return RunDirectory(self.root / planned.place)
 
     def attempts(self, planned: PlannedRun) -> Path:
         """When a run was begun and how that ended, one JSON object per line."""
-        place = Path("attempts", *planned.place.parts[1:])
-        return self.root / place.with_name(f"{place.name}.jsonl")
+        return self.attempts_at(planned.place)
+
+    def attempts_at(self, place: Path) -> Path:
+        """The same of the run at a place within the directory of the study."""
+        own = Path("attempts", *place.parts[1:])
+        return self.root / own.with_name(f"{own.name}.jsonl")
 
     def log(self, planned: PlannedRun) -> Path:
         """What the processes of a run printed."""

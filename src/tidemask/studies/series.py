@@ -31,7 +31,8 @@ class Series:
         jobs: how many at once.
         display: shows the progress of the whole series.
         stop_request: says when to stop.
-        on_finished: called after each run that ended, for better or worse.
+        on_finished: called after runs have ended, for better or worse, and others have begun.
+        on_waiting: called a few times a second while runs go on.
     """
 
     study: StudyDefinition
@@ -43,7 +44,9 @@ class Series:
     display: ProgressDisplay
     stop_request: StopRequest
     on_finished: Callable[[], None]
+    on_waiting: Callable[[], None]
     _steps: dict[PlannedRun, int] = field(default_factory=dict)
+    _has_news: bool = False
     _running: dict[Future[int], PlannedRun] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -68,6 +71,7 @@ class Series:
             while waiting and len(self._running) < self.jobs:
                 planned = waiting.popleft()
                 self._running[self._submit(planned)] = planned
+            self._refresh(is_stopping)
             for planned in self._ended():
                 state = self.directory.state_of(planned, self.measured)
                 if state.state is State.DEAD and retries[planned] and not is_stopping:
@@ -76,11 +80,19 @@ class Series:
                     waiting.appendleft(planned)
                     continue
                 self._tell(state)
-                if not is_stopping:
-                    self.on_finished()
+                self._has_news = True
             self._show()
         if self.stop_request.received is not None:
             raise Interrupted(self.stop_request.received)
+
+    def _refresh(self, is_stopping: bool) -> None:
+        """Let the page be written, with all processes at work."""
+        if is_stopping:
+            return
+        if self._has_news:
+            self.on_finished()
+        self._has_news = False
+        self.on_waiting()
 
     def _submit(self, planned: PlannedRun) -> Future[int]:
         job = RunJob(

@@ -27,6 +27,7 @@ from tidemask.studies.definition import StudyDefinition, read_study, resolved_pa
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.engines import Engine, local_engine
 from tidemask.studies.lengths import StepCost, equal_lengths, measured_cost, own_lengths
+from tidemask.studies.page import StudyPage, last_verdicts
 from tidemask.studies.planning import PlannedRun, arm_recipes, planned_runs, unequal_settings
 from tidemask.studies.ray_engine import ray_engine
 from tidemask.studies.series import Series
@@ -45,12 +46,16 @@ class StudyStatus:
         directory: where it is.
         states: of its runs, in their order.
         notes: what a user should know of it, one sentence each.
+        verdicts: of the page as it was last written, on each arm, in words.
+        page: the HTML page; `None` if it was never written.
     """
 
     definition: StudyDefinition
     directory: Path
     states: tuple[RunState, ...]
     notes: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    page: Path | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -107,11 +112,14 @@ class _Plan:
     step_seconds: Mapping[str, float]
 
     def status(self) -> StudyStatus:
+        page = self.directory.page
         return StudyStatus(
             definition=self.study,
             directory=self.directory.root,
             states=tuple(self.directory.states(self.runs, self.measured)),
             notes=self.notes,
+            verdicts=last_verdicts(self.directory),
+            page=page if page.is_file() else None,
         )
 
 
@@ -123,6 +131,7 @@ def run_study(
     jobs: int = 1,
     engine: EngineName = "local",
     address: str | None = None,
+    live: float | None = None,
     progress: bool | ProgressDisplay = True,
     stop_request: StopRequest | None = None,
 ) -> StudyStatus:
@@ -136,6 +145,8 @@ def run_study(
         jobs: runs at once; on a CPU its threads are divided among them.
         engine: `local`, or `ray` for the machines of a cluster.
         address: of the Ray cluster; `None` starts Ray on this machine.
+        live: minutes after which the page is written again while runs go on; `None` leaves it to
+            the ends of runs.
         progress: whether to show progress in a terminal or notebook; or where to show it.
         stop_request: when to stop; signals are received in this call if left out.
 
@@ -145,6 +156,8 @@ def run_study(
             or runs with other settings; another process runs the study.
     """
     jobs = _checked_jobs(jobs)
+    if live is not None and not live > 0:
+        raise UserError(f"live={live}. Expected minutes above 0 (--live).")
     directory = StudyDirectory(given_path(out, "out"))
     origin = given_path(file, "study")
     study = resolved_paths(read_study(origin), origin.absolute().parent)
@@ -158,6 +171,7 @@ def run_study(
         check_runs(directory, plan.runs)
         for note in plan.notes:
             display.on_note(note)
+        page = StudyPage(directory, display, live_seconds=None if live is None else 60 * live)
         series = Series(
             study=study,
             directory=directory,
@@ -167,7 +181,8 @@ def run_study(
             jobs=jobs,
             display=display,
             stop_request=request,
-            on_finished=lambda: None,
+            on_finished=page.after_run,
+            on_waiting=page.while_running,
         )
         listening = request.listening() if stop_request is None else _nothing()
         with _locked(directory, study), listening, request.deferred():
@@ -176,6 +191,7 @@ def run_study(
                 seconds = json.dumps(plan.step_seconds, indent=2)
                 write_atomically(directory.step_seconds, f"{seconds}\n")
             series.run()
+            page.write()
     return plan.status()
 
 

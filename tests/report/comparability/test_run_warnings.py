@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from synthetic_runs import MakeRun
-from tidemask.report.comparability.differences import flat_settings
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.page import terms_statement
+from tidemask.report.results.flat_settings import flat_settings
 from tidemask.report.results.read_runs import read_runs
 
 
@@ -29,7 +29,7 @@ def test_equal_terms_has_no_warning_for_the_four(four_runs: list[Path]) -> None:
     ("section", "values", "named"),
     [
         ("training", {"max_steps": 90}, "training.max_steps differs: 100 in bert; 90 in ptw."),
-        ("training", {"seed": 18}, "training.seed differs: 17 in bert; 18 in ptw."),
+        ("training", {"seed": 18}, "the sets of seeds differ: 17 in bert; 18 in ptw."),
         ("training", {"learning_rate": 0.1}, "training.learning_rate differs"),
         ("training", {"micro_batch_size": 32}, "the batch (sequences per step) differs: 16 in"),
         ("model", {"size": "other"}, "model.size differs"),
@@ -119,20 +119,22 @@ def test_equal_terms_names_unfinished_and_unevaluated(make_run: MakeRun) -> None
 
 def test_equal_terms_one_seed_supports_no_claim(four_runs: list[Path]) -> None:
     statement = seeds_statement(read_runs(four_runs))
-    assert "One seed per recipe (seed 17)" in statement
+    assert "One seed per arm (seed 17)" in statement
     assert "no claim" in statement
 
 
-def test_equal_terms_few_seeds_support_no_claim(make_run: MakeRun) -> None:
-    runs = read_runs([make_run(f"run-{seed}", seed=seed) for seed in (1, 2, 3)])
-    statement = seeds_statement(runs)
-    assert "bert: 1, 2, 3" in statement
-    assert "Fewer than 5 seeds support no claim" in statement
-
-
-def test_equal_terms_enough_seeds_still_need_a_test(make_run: MakeRun) -> None:
-    runs = read_runs([make_run(f"run-{seed}", seed=seed) for seed in range(5)])
-    assert "paired differences" in seeds_statement(runs)
+def test_equal_terms_take_a_difference_of_seeds_for_the_design(make_run: MakeRun) -> None:
+    runs = read_runs(
+        [
+            make_run(f"{recipe}-{seed}", recipe=recipe, seed=seed)
+            for recipe in ("bert", "ptw")
+            for seed in (1, 2, 3)
+        ]
+    )
+    assert warnings_for(runs) == []
+    assert seeds_statement(runs) == "Seeds of every arm: 1, 2, 3."
+    (warning,) = warnings_for(runs[:5])
+    assert "the sets of seeds differ: 1, 2, 3 in bert; 1, 2 in ptw." in warning
 
 
 def test_equal_terms_flattens_settings() -> None:

@@ -16,8 +16,9 @@ from tidemask.report.figures.all_charts import chart_groups, cost_chart, ratio_c
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.class_charts import relative_share_chart
 from tidemask.report.figures.held_out import final_chart, held_out_charts
-from tidemask.report.figures.palette import RUNS, run_colour, run_dashes, with_variables
-from tidemask.report.figures.rendering import panel_svgs, to_png, to_svg
+from tidemask.report.figures.palette import RUNS, run_colour, run_dashes, run_marker, with_variables
+from tidemask.report.figures.rendering import panel_svgs, rendered
+from tidemask.report.results.arms import arms_of
 from tidemask.report.results.read_runs import read_runs
 
 
@@ -55,7 +56,7 @@ def test_held_out_charts_draw_the_mean_and_against_steps_every_masking(
     four_runs: list[Path], place: int, name: str, size: float
 ) -> None:
     runs = read_runs(four_runs)
-    chart = held_out_charts(runs)[place]
+    chart = held_out_charts(arms_of(runs))[place]
     losses = ["loss"]
     if name == "step":
         losses += [f"{unit}loss_{percent}" for unit in ("", "word_") for percent in (5, 15, 30)]
@@ -72,9 +73,10 @@ def test_held_out_charts_draw_the_mean_and_against_steps_every_masking(
 
 
 def test_held_out_charts_draw_the_word_frequencies_once(four_runs: list[Path]) -> None:
-    axes = drawn(held_out_charts(read_runs(four_runs))[0], 1)
+    axes = drawn(held_out_charts(arms_of(read_runs(four_runs)))[0], 1)
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["word frequencies alone 6.47"]
+    assert [text for text in texts if "frequencies" in text] == ["word frequencies alone 6.47"]
+    assert set(texts[1:]) == {"bert", "constant-matched", "mrd-cosine", "ptw-mrd"}
     low, high = axes.get_ylim()
     assert low < 6.471 < high
 
@@ -87,46 +89,48 @@ def test_relative_shares_show_function_words_masked_less(four_runs: list[Path]) 
     assert "SYM" not in names
 
 
-def test_cost_chart_dashes_a_curve_that_would_hide_another(four_runs: list[Path]) -> None:
+def test_cost_chart_draws_neighbours_so_that_grey_tells_them_apart(four_runs: list[Path]) -> None:
     axes = drawn(cost_chart(read_runs(four_runs)), 0)
-    assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "-", "--"]
+    assert len({(line.get_marker(), line.get_color()) for line in axes.lines}) == 4
+    assert len({line.get_marker() for line in axes.lines}) == 4
 
 
 def test_charts_of_a_bare_run_name_what_is_missing(make_run: MakeRun) -> None:
     runs = read_runs([make_run("bare", classes=False, evaluated=False, held_out_every=0)])
-    groups = chart_groups(runs)
+    groups = chart_groups(arms_of(runs))
     assert groups["classes"] == []
     assert all(panel.missing for chart in groups["held_out"] for panel in chart.panels)
-    assert all(panel.missing for panel in final_chart(runs).panels)
+    assert all(panel.missing for panel in final_chart(arms_of(runs)).panels)
     for charts in groups.values():
         for chart in charts:
-            assert to_svg(chart).startswith("<?xml")
+            assert rendered(chart, ["svg"])["svg"].startswith(b"<?xml")
 
 
 def test_charts_of_a_single_logged_step(make_run: MakeRun) -> None:
     runs = read_runs([make_run("run", max_steps=25, last_step=25, held_out_every=1)])
-    for charts in chart_groups(runs).values():
+    for charts in chart_groups(arms_of(runs)).values():
         for chart in charts:
             assert len(panel_svgs(chart)) == len(chart.panels)
 
 
-def test_charts_keep_a_colour_per_run_and_dash_when_they_are_used_up() -> None:
+def test_charts_keep_a_colour_per_arm_and_differ_when_colours_are_used_up() -> None:
+    styles = {(run_colour(i), run_dashes(i), run_marker(i)) for i in range(28)}
+    assert len(styles) == 28
     assert run_colour(2) == run_colour(2 + len(RUNS))
-    assert run_dashes(2) != run_dashes(2 + len(RUNS))
 
 
 @pytest.mark.slow
 def test_rendering_is_the_same_again_whatever_the_users_settings(four_runs: list[Path]) -> None:
     chart = ratio_chart(read_runs(four_runs))
-    first = to_svg(chart), to_png(chart), panel_svgs(chart)
+    first = rendered(chart, ["svg", "png"]), panel_svgs(chart)
     with mpl.rc_context({"font.size": 30, "axes.grid": False, "lines.linewidth": 9}):
         mine = dict(mpl.rcParams)
-        assert (to_svg(chart), to_png(chart), panel_svgs(chart)) == first
+        assert (rendered(chart, ["svg", "png"]), panel_svgs(chart)) == first
         assert dict(mpl.rcParams) == mine
 
 
 def test_rendering_writes_no_date_and_no_program(four_runs: list[Path]) -> None:
-    svg = to_svg(ratio_chart(read_runs(four_runs)))
+    svg = rendered(ratio_chart(read_runs(four_runs)), ["svg"])["svg"].decode()
     assert "<metadata" not in svg
     assert "Matplotlib" not in svg
 
@@ -148,7 +152,7 @@ def test_rendering_takes_any_name(make_run: MakeRun) -> None:
     for svg in panel_svgs(ratio_chart([odd])):
         assert "<b>" not in svg
         assert "$x_1$ &lt;b&gt;" in svg
-    assert to_png(ratio_chart([odd])).startswith(b"\x89PNG")
+    assert rendered(ratio_chart([odd]), ["png"])["png"].startswith(b"\x89PNG")
 
 
 def test_palette_leaves_unknown_colours() -> None:

@@ -16,6 +16,7 @@ from synthetic_results import METRICS, SyntheticResults, write_results
 from synthetic_runs import MakeRun
 from tidemask.errors import UserError
 from tidemask.report.comparability.run_warnings import warnings_for
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.downstream import DownstreamResult, summarise
 from tidemask.report.results.read_runs import read_runs
 from tidemask.report.results.score_rows import (
@@ -27,6 +28,10 @@ from tidemask.report.results.score_rows import (
 from tidemask.report.tables.downstream import downstream_scores_table, downstream_tables
 from tidemask.report.tables.typed_table import Table
 from tidemask.run_record import GLUE_TASKS
+
+
+def tables_from(runs: list[ComparedRun]) -> list[Table]:
+    return [downstream_scores_table(runs), *downstream_tables(runs)]
 
 
 def result(score: float | None, seed: int | None, **differences: Any) -> DownstreamResult:
@@ -120,7 +125,7 @@ def test_downstream_scores_show_their_range_behind_them(make_run: MakeRun) -> No
 def test_downstream_tables_hold_every_result(make_run: MakeRun) -> None:
     made = SyntheticResults(tasks=("blimp", "sst2"), seeds=(0, 1, 2, 3, 4))
     path = write_results(make_run("a"), made)
-    tables = {table.name: table for table in downstream_tables(read_runs([path]))}
+    tables = {table.name: table for table in tables_from(read_runs([path]))}
     rows = tables["downstream"].rows
     assert len(rows) == 4 * (1 + 5)
     assert [row[2:5] for row in rows if row[1] == "blimp"] == [
@@ -160,7 +165,7 @@ def test_downstream_tables_show_other_splits_beside_dev(make_run: MakeRun) -> No
             content = json.loads(file.read_text())
             content["metrics"][f"{split}/{METRICS[task]}"] = content["metrics"][METRICS[task]] / 2
             file.write_text(json.dumps(content))
-    tables = {table.name: table for table in downstream_tables(read_runs([path]))}
+    tables = {table.name: table for table in tables_from(read_runs([path]))}
     scores = tables["downstream_scores"]
     assert [column.heading for column in scores.shown_columns][2:] == [
         "blimp, accuracy × 100",
@@ -183,7 +188,7 @@ def test_downstream_tables_show_other_splits_beside_dev(make_run: MakeRun) -> No
 
 def test_downstream_without_results_has_no_rows(make_run: MakeRun) -> None:
     runs = read_runs([make_run("a")])
-    assert all(table.rows == () for table in downstream_tables(runs))
+    assert all(table.rows == () for table in tables_from(runs))
     assert warnings_for(runs) == []
 
 

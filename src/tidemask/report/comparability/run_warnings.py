@@ -11,31 +11,26 @@ from collections.abc import Callable, Sequence
 
 from tidemask.report.comparability.differences import (
     difference,
-    flat_settings,
     listed,
     setting_differences,
 )
+from tidemask.report.results.arms import arms_of
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
-from tidemask.run_record import (
-    BATCH_SETTINGS,
-    CHANGEABLE_SETTINGS,
-    FINAL,
-    UNPLANNED_LENGTHS,
-    WRITING_SETTINGS,
+from tidemask.report.results.terms import (
+    batch,
+    beginning,
+    held_out_settings,
+    is_compared,
+    starting_model,
 )
+from tidemask.run_record import FINAL
 
-_NOT_COMPARED = frozenset(
-    f"training.{name}"
-    for name in CHANGEABLE_SETTINGS | WRITING_SETTINGS | BATCH_SETTINGS | UNPLANNED_LENGTHS
-)
-"""Settings that change no number, and those of the batch, which are compared by their product."""
+_LONGEST_LIST = 5
+"""On runs that have the same remark."""
 
 _NUM_SEEDS = frozenset({"num_seeds", "seeds"})
 """Settings that decide how many results there are, not what each of them is."""
-
-_MIN_SEEDS = 5
-"""Seeds per recipe below which no claim about recipes is supported."""
 
 
 def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
@@ -69,19 +64,19 @@ def off_plan(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _above_frequencies(runs: Sequence[ComparedRun]) -> list[str]:
-    """Runs whose final loss is above that of a model which only knows token frequencies."""
+    """Arms whose final loss is above that of a model which only knows token frequencies."""
     return [
-        f"{run.label} ended above the loss of the training text's word frequencies alone: it has "
+        f"{arm.name} ended above the loss of the training text's word frequencies alone: it has "
         "not learned to use context yet, and its losses say little."
-        for run in runs
-        if (run.held_out.gain or 0.0) < 0
+        for arm in arms_of(runs)
+        if (arm.mean.held_out.gain or 0.0) < 0
     ]
 
 
 def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
-    """Runs that overrode the masking of their recipe."""
+    """Arms that overrode the masking of their recipe."""
     sentences = []
-    for run in runs:
+    for run in (arm.runs[0] for arm in arms_of(runs)):
         overrides = run.setting("overrides") or []
         masking = [
             o
@@ -89,93 +84,68 @@ def _overridden(runs: Sequence[ComparedRun]) -> list[str]:
             if isinstance(o, str) and o.lstrip().startswith(("masking.", "masking="))
         ]
         if masking:
-            sentences.append(f"{run.label} is not the recipe as it is: {', '.join(masking)}.")
+            sentences.append(f"{run.arm} is not the recipe as it is: {', '.join(masking)}.")
     return sentences
 
 
 def seeds_statement(runs: Sequence[ComparedRun]) -> str:
-    """The seeds of each recipe, and which claims so many seeds support."""
-    seeds: dict[str, list[str]] = {}
-    for run in runs:
-        seed = run.setting("training.seed")
-        seeds.setdefault(run.recipe, []).append("unknown" if seed is None else str(seed))
-    distinct = {recipe: sorted(set(found)) for recipe, found in seeds.items()}
-    if all(len(found) == 1 for found in distinct.values()):
-        values = sorted({found[0] for found in distinct.values()})
-        which = f"seed {values[0]}" if len(values) == 1 else f"seeds {', '.join(values)}"
+    """The seeds of each arm, and what so many support."""
+    arms = arms_of(runs)
+    seeds = {arm.name: ", ".join(map(str, arm.seeds)) for arm in arms}
+    same = len(set(seeds.values())) == 1
+    if all(len(arm.runs) == 1 for arm in arms):
+        of = "; ".join(f"{arm}: {found}" for arm, found in seeds.items())
+        which = f"seed {next(iter(seeds.values()))}" if same else of
         return (
-            f"One seed per recipe ({which}). One seed supports no claim about which recipe is "
-            "better: this page shows what happened in these runs, and no more."
+            f"One seed per arm ({which}). One seed supports no claim about which is better: this "
+            "page shows what happened in these runs, and no more."
         )
-    named = "; ".join(f"{recipe}: {', '.join(found)}" for recipe, found in distinct.items())
-    if min(map(len, distinct.values())) < _MIN_SEEDS:
-        return (
-            f"Seeds per recipe: {named}. Fewer than {_MIN_SEEDS} seeds support no claim "
-            "about which recipe is better: this page shows what happened in these runs."
-        )
-    return (
-        f"Seeds per recipe: {named}. This page shows each run; it makes no test over the seeds. "
-        "A claim needs paired differences and their interval."
-    )
+    if same:
+        return f"Seeds of every arm: {next(iter(seeds.values()))}."
+    return f"Seeds: {'; '.join(f'{arm}: {found}' for arm, found in seeds.items())}."
+
+
+def _unequal_seeds(runs: Sequence[ComparedRun]) -> list[str]:
+    """A sentence where not all arms have the same seeds: the others have no partner."""
+    arms = arms_of(runs)
+    if len({arm.seeds for arm in arms}) < 2:
+        return []
+    listed_seeds = "; ".join(f"{', '.join(map(str, arm.seeds))} in {arm.name}" for arm in arms)
+    return [
+        f"Not on equal terms: the sets of seeds differ: {listed_seeds}. Where two arms share two "
+        "seeds or more, those are compared and the others left out; else all, without pairs."
+    ]
 
 
 def _differences(runs: Sequence[ComparedRun]) -> list[str]:
     def of(what: str, value_of: Callable[[ComparedRun], str | None]) -> list[str]:
-        return difference(what, [(run.label, value_of(run)) for run in runs])
+        return difference(what, [(run.arm, value_of(run)) for run in runs])
 
     return [
         *of("the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
-        *setting_differences([(run.label, run.config) for run in runs], _is_compared),
-        *of("the starting model (its fingerprint)", _starting_model),
-        *of("where it begins", _beginning),
-        *of("the batch (sequences per step)", _batch),
+        *setting_differences([(run.arm, run.config) for run in runs], is_compared),
+        *of("the starting model (its fingerprint)", starting_model),
+        *of("where it begins", beginning),
+        *of("the batch (sequences per step)", batch),
         *of("the device", lambda run: run.recorded("device")),
         *of("the number of threads", lambda run: run.recorded("threads")),
+        *_unequal_seeds(runs),
         *of("the versions", lambda run: run.recorded("versions")),
-        *of("how the held-out loss was measured", _held_out_settings),
+        *of("how the held-out loss was measured", held_out_settings),
     ]
 
 
-def _is_compared(path: str) -> bool:
-    return path.startswith(("model.", "training.")) and path not in _NOT_COMPARED
-
-
-def _starting_model(run: ComparedRun) -> str | None:
-    """The fingerprint of what a run began from; `None` for a size, and where it is not known."""
-    fingerprint = run.setting("model_fingerprint")
-    return None if fingerprint is None else str(fingerprint)
-
-
-def _beginning(run: ComparedRun) -> str:
-    step = run.setting("continued_from.step")
-    if step is None:
-        return "its own first step"
-    return f"step {step} of {run.setting('continued_from.run')}"
-
-
-def _batch(run: ComparedRun) -> str | None:
-    """Sequences per step of all processes together.
-
-    A run that goes on with other processes keeps the batch of those it was made for.
-    """
-    sizes = [run.setting(f"training.{name}") for name in sorted(BATCH_SETTINGS)]
-    if not all(isinstance(size, int) for size in sizes):
-        return None
-    return str(sizes[0] * sizes[1] * (run.environment.get("processes") or 1))
-
-
-def _held_out_settings(run: ComparedRun) -> str | None:
-    if run.held_out.checkpoint is None:
-        return None
-    settings = flat_settings(run.held_out.settings)
-    return ", ".join(f"{path}={text}" for path, text in settings.items())
-
-
 def _unfinished(runs: Sequence[ComparedRun]) -> list[str]:
+    unfinished = [run for run in runs if not run.is_finished]
+    if len(unfinished) > _LONGEST_LIST:
+        some = ", ".join(run.label for run in unfinished[:_LONGEST_LIST])
+        more = len(unfinished) - _LONGEST_LIST
+        return [
+            f"{len(unfinished)} runs are unfinished, and are in no verdict: {some} and {more} more."
+        ]
     return [
         f"{run.label} is {run.status}. Its numbers are those of an unfinished run."
-        for run in runs
-        if not run.is_finished
+        for run in unfinished
     ]
 
 

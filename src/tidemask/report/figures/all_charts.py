@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
@@ -23,9 +22,13 @@ from tidemask.report.figures.curves import (
     with_unit,
 )
 from tidemask.report.figures.downstream import downstream_charts
+from tidemask.report.figures.forest import forest_chart
 from tidemask.report.figures.held_out import final_chart, held_out_charts
 from tidemask.report.figures.palette import INK, MUTED, run_colour
+from tidemask.report.results.answers import Answer
+from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.terms import why_no_times
 from tidemask.run_record import (
     PREDICTED_TOKENS,
     RATIO,
@@ -38,24 +41,27 @@ ChartGroups = dict[str, list[Chart]]
 """Charts by the section of the page they belong to."""
 
 
-def chart_groups(runs: Sequence[ComparedRun]) -> ChartGroups:
-    """Every chart of a comparison, by section of the page."""
+def chart_groups(arms: Sequence[ComparedArm], answers: Sequence[Answer] = ()) -> ChartGroups:
+    """Every chart of a comparison, by section of the page; nothing grows with the seeds."""
+    means = [arm.mean for arm in arms]
+    forest = forest_chart(answers)
     return {
-        "scores": [final_chart(runs)],
-        "downstream": downstream_charts(runs),
-        "held_out": held_out_charts(runs),
-        "ratio": [ratio_chart(runs)],
-        "cost": [cost_chart(runs)],
-        "classes": class_charts(runs),
+        "answer": [] if forest is None else [forest],
+        "scores": [final_chart(arms)],
+        "downstream": downstream_charts(means),
+        "held_out": held_out_charts(arms),
+        "ratio": [ratio_chart(means)],
+        "cost": [cost_chart(means, why_no_times(arms))],
+        "classes": class_charts(means),
     }
 
 
 def ratio_chart(runs: Sequence[ComparedRun]) -> Chart:
-    """Scheduled and realised masking ratio against step, one panel per run."""
+    """Scheduled and realised masking ratio against step, one panel per arm, means over seeds."""
     top = highest(runs, RATIO, REALISED_RATIO)
     legend = (
         LegendEntry(label="scheduled", colour=MUTED, width=5.0, opacity=0.35),
-        LegendEntry(label="realised, in the run's colour", colour=INK, width=1.3),
+        LegendEntry(label="realised, in the arm's colour", colour=INK, width=1.3),
     )
     return Chart(
         name="ratio",
@@ -91,34 +97,38 @@ def _ratio_panel(run: ComparedRun, top: float) -> Panel:
     )
 
 
-def cost_chart(runs: Sequence[ComparedRun]) -> Chart:
-    """Predicted tokens, training time and speed against step."""
+def cost_chart(runs: Sequence[ComparedRun], no_times: str | None = None) -> Chart:
+    """Predicted tokens, training time and speed against step.
+
+    Args:
+        runs: means of the arms.
+        no_times: why times are not shown.
+    """
     return Chart(
         name="cost",
         title="What the runs cost",
         caption=(
             "Predicted tokens are the masked positions on which the loss was computed: a schedule "
             "with another mean ratio predicts another number of them in as many steps. Training "
-            "time leaves out evaluation and depends on what else the machine did. Where two runs "
-            "coincide, the later one is dashed."
+            "time leaves out evaluation."
         ),
         panels=[
-            _cost_panel(runs, PREDICTED_TOKENS, "Predicted tokens", "tokens"),
-            _cost_panel(runs, WALL_SECONDS, "Training time", ""),
-            _cost_panel(runs, TOKENS_PER_SECOND, "Speed", "tokens per second"),
+            _cost_panel(runs, PREDICTED_TOKENS, "Predicted tokens", "tokens", None),
+            _cost_panel(runs, WALL_SECONDS, "Training time", "", no_times),
+            _cost_panel(runs, TOKENS_PER_SECOND, "Speed", "tokens per second", no_times),
         ],
         legend=run_legend(runs),
     )
 
 
-def _cost_panel(runs: Sequence[ComparedRun], name: str, title: str, what: str) -> Panel:
+def _cost_panel(
+    runs: Sequence[ComparedRun], name: str, title: str, what: str, hidden: str | None
+) -> Panel:
     scale = scale_of(runs, name)
 
     def draw(axes: Axes) -> None:
-        for place, run in enumerate(runs):
-            hidden = any(_coincide(run, other, name) for other in runs[:place])
-            values = run.series(name) / scale[1]
-            draw_curve(axes, run, run.steps, values, marked=False, gaps=hidden)
+        for run in runs:
+            draw_curve(axes, run, run.steps, run.series(name) / scale[1], marked=True)
         from_zero(axes, max(run.last_step for run in runs))
         axes.set_ylim(0, highest(runs, name) / scale[1] * 1.06 or 1)
 
@@ -127,13 +137,5 @@ def _cost_panel(runs: Sequence[ComparedRun], name: str, title: str, what: str) -
         x_label="step",
         y_label=with_unit(what, scale) if what else scale[0],
         draw=draw,
-        missing=None if highest(runs, name) > 0 else "Not logged by any of the runs.",
+        missing=hidden if highest(runs, name) > 0 else "Not logged by any of the runs.",
     )
-
-
-def _coincide(run: ComparedRun, other: ComparedRun, name: str) -> bool:
-    """Whether the curves of two runs would hide each other: within 2 % of the highest value."""
-    if not np.array_equal(run.steps, other.steps):
-        return False
-    apart = np.abs(run.series(name) - other.series(name))
-    return any_known(apart) and bool(np.nanmax(apart) < 0.02 * highest([run, other], name))

@@ -34,6 +34,7 @@ class LegendEntry:
     label: str
     colour: Colour
     dashes: Any = "solid"
+    marker: str = ""
     width: float = 1.8
     opacity: float = 1.0
 
@@ -49,6 +50,7 @@ class Panel:
         draw: puts the data on the axes.
         swatch: colour of the run that the panel belongs to, if it belongs to one.
         missing: why there is nothing to draw; shown in place of the axes.
+        alternative: what it shows, for who cannot see it; empty for the title.
     """
 
     title: str
@@ -57,6 +59,7 @@ class Panel:
     draw: Callable[[Axes], None]
     swatch: Colour | None = None
     missing: str | None = None
+    alternative: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +190,8 @@ def _draw_legend(figure: Figure, entries: Sequence[LegendEntry], y: float) -> No
             [y / height, y / height],
             color=entry.colour.light,
             linestyle=entry.dashes,
+            marker=entry.marker,
+            markersize=4.5,
             linewidth=entry.width,
             alpha=entry.opacity,
         )

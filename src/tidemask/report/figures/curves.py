@@ -1,4 +1,4 @@
-"""Curves in one pair of axes: colours, units, ranges, lines to compare with, names at the ends."""
+"""Curves in one pair of axes: colours, bands, units, ranges, reference lines, names at the ends."""
 
 from __future__ import annotations
 
@@ -7,16 +7,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy import stats
 
 from tidemask.report.figures.chart import LegendEntry
-from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour, run_dashes
+from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour, run_dashes, run_marker
+from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun, Series
 from tidemask.run_record import WALL_SECONDS
+from tidemask.statistics import CONFIDENCE
 
 REFERENCE_DASHES = (0, (3.5, 2.5))
 
-_MAX_MARKERS = 30
-"""Points of a curve up to which each is marked."""
+_MAX_MARKERS = 12
+"""Marks on a curve: each point has one up to this number, and every n-th where there are more."""
+
+_MIN_SEEDS_FOR_INTERVAL = 5
+"""Seeds from which on a band is an interval; of fewer it shows where they lie."""
+
+BANDS = (
+    f"Where an arm has several seeds the curve is their mean; the band is the 95 % t-interval of "
+    f"the mean from {_MIN_SEEDS_FOR_INTERVAL} seeds on, and reaches from the lowest to the highest "
+    "seed with fewer."
+)
+"""What captions say of bands."""
+
+_LONGEST_NAME = 20
 
 _LABEL_GAP_POINTS = 9.2
 
@@ -27,14 +42,17 @@ Scale = tuple[str, float]
 def run_legend(runs: Sequence[ComparedRun]) -> list[LegendEntry]:
     """One entry per run, in its colour, marked where the run is unfinished."""
     return [
-        LegendEntry(label=run.legend, colour=run_colour(run.index), dashes=run_dashes(run.index))
+        LegendEntry(
+            label=run.legend,
+            colour=run_colour(run.index),
+            dashes=run_dashes(run.index),
+            marker=run_marker(run.index),
+        )
         for run in runs
     ]
 
 
-def draw_curve(
-    axes: Axes, run: ComparedRun, x: Series, y: Series, *, marked: bool, gaps: bool = False
-) -> None:
+def draw_curve(axes: Axes, run: ComparedRun, x: Series, y: Series, *, marked: bool) -> None:
     """A run's values in its colour, without those that are NaN.
 
     Args:
@@ -42,21 +60,54 @@ def draw_curve(
         run: decides colour and line style.
         x: horizontal values.
         y: vertical values, as many.
-        marked: whether single points are marked, unless there are many.
-        gaps: whether a curve below this one is to be visible through it.
+        marked: whether points are marked: each, or some where there are many.
     """
     known = ~(np.isnan(x) | np.isnan(y))
     axes.plot(
         x[known],
         y[known],
         color=run_colour(run.index).light,
-        linestyle=(0, (4.0, 4.0)) if gaps else run_dashes(run.index),
+        linestyle=run_dashes(run.index),
         linewidth=1.6,
-        marker="o" if marked and known.sum() <= _MAX_MARKERS else "",
-        markersize=3.2,
+        marker=run_marker(run.index) if marked else "",
+        markevery=-(-int(known.sum()) // _MAX_MARKERS) or 1,
+        markersize=3.6,
         markeredgewidth=0,
         dash_capstyle="butt",
     )
+
+
+def draw_arm(
+    axes: Axes, arm: ComparedArm, across: str, name: str, divisor: float = 1.0
+) -> CurveEnd | None:
+    """An arm's mean of a metric against that of another, with its band; `None` if it has neither.
+
+    Args:
+        axes: where to draw.
+        arm: decides colour, line style and mark.
+        across: metric on the horizontal axis.
+        name: metric on the vertical axis.
+        divisor: of the horizontal values.
+    """
+    x, y = arm.mean.series(across) / divisor, arm.mean.series(name)
+    known = ~(np.isnan(x) | np.isnan(y))
+    if not known.any():
+        return None
+    if len(arm.drawn) > 1:
+        low, high = _band(arm.series(name)[:, known])
+        colour = run_colour(arm.index).light
+        axes.fill_between(x[known], low, high, color=colour, alpha=0.16, linewidth=0)
+    draw_curve(axes, arm.mean, x, y, marked=True)
+    colour_at_end = run_colour(arm.index)
+    return CurveEnd(_short(arm.name), float(x[known][-1]), float(y[known][-1]), colour_at_end)
+
+
+def _band(values: Series) -> tuple[Series, Series]:
+    """Lower and upper edge of the band of several seeds, each [T]; float64 [S, T]."""
+    if len(values) < _MIN_SEEDS_FOR_INTERVAL:
+        return values.min(0), values.max(0)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values, axis=0)
+    return values.mean(0) - half, values.mean(0) + half
 
 
 def draw_reference(axes: Axes, height: float, text: str = "") -> None:
@@ -133,11 +184,15 @@ def name_ends(axes: Axes, ends: Sequence[CurveEnd]) -> None:
     left, right = axes.get_xlim()
     beside = max((end.x for end in ends), default=right) + 0.05 * (right - left)
     for end, place in zip(ends, places, strict=True):
-        colour = end.colour.light
-        (line,) = axes.plot([end.x, beside], [end.y, place], color=colour, clip_on=False)
+        (line,) = axes.plot([end.x, beside], [end.y, place], color=MUTED.light, clip_on=False)
         line.set(linewidth=0.5, alpha=0.6)
         x = beside + 0.01 * (right - left)
-        axes.text(x, place, end.name, color=colour, size=7.5, va="center_baseline")
+        axes.text(x, place, end.name, color=end.colour.light, size=7.5, va="center_baseline")
+
+
+def _short(name: str) -> str:
+    """A name that has room beside the axes; the legend has the whole."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:

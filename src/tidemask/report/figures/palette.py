@@ -51,19 +51,26 @@ _ALL = (SURFACE, INK, MUTED, GRID, AXIS, FUNCTION, *RUNS)
 
 _DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "solid",
-    (0, (4.0, 1.6)),
+    (0, (5.0, 1.6)),
     (0, (1.2, 1.4)),
+    (0, (6.0, 1.6, 1.2, 1.6)),
 )
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def run_colour(index: int) -> Colour:
-    """Colour of the run with this place in the comparison, counted from 0."""
+    """Colour of the arm with this place in the comparison, counted from 0."""
     return RUNS[index % len(RUNS)]
 
 
 def run_dashes(index: int) -> str | tuple[int, tuple[float, ...]]:
-    """Line style of a run: solid until the colours are used up, dashed when they come again."""
-    return _DASHES[index // len(RUNS) % len(_DASHES)]
+    """Line style of an arm: neighbours differ, so that they can be told apart in grey."""
+    return _DASHES[index % len(_DASHES)]
+
+
+def run_marker(index: int) -> str:
+    """Mark of an arm, by the same rule."""
+    return _MARKERS[index % len(_MARKERS)]
 
 
 def style_sheet() -> str:

@@ -15,7 +15,7 @@ from tidemask.files.atomic import write_atomically
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.curves import CurveEnd, name_ends
 from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour
-from tidemask.report.figures.rendering import to_png, to_svg
+from tidemask.report.figures.rendering import Format, rendered
 from tidemask.report.results.compared_run import Series
 from tidemask.system_errors import why_refused
 
@@ -59,7 +59,8 @@ def write_ratio_curves(curves: Sequence[RatioCurve], path: Path) -> None:
             f"unknown kind of figure: {path}. Expected a name that ends in .png or .svg."
         )
     chart = ratio_curves_chart(curves)
-    content = to_png(chart) if path.suffix.lower() == ".png" else to_svg(chart)
+    ending: Format = "png" if path.suffix.lower() == ".png" else "svg"
+    content = rendered(chart, [ending])[ending]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 
 from tidemask.report.figures.chart import Chart, draw_chart, draw_panel
 from tidemask.report.figures.palette import AXIS, GRID, INK, MUTED, with_variables
+
+Format = Literal["svg", "png"]
 
 _DPI = 160
 # Keys are `Any` because matplotlib 3.11 types them as literals and 3.9 as texts.
@@ -47,16 +49,20 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def to_png(chart: Chart) -> bytes:
-    """The whole chart with heading and legend, on white."""
+def rendered(chart: Chart, formats: Sequence[Format]) -> dict[Format, bytes]:
+    """The whole chart with heading and legend, on white, in some formats; it is drawn once.
+
+    Texts of an SVG file stay texts.
+    """
     with _style(chart.name):
-        return _saved(draw_chart(chart), format="png", dpi=_DPI, metadata={"Software": None})
+        figure = draw_chart(chart)
+        return {name: _in_format(figure, name) for name in formats}
 
 
-def to_svg(chart: Chart) -> str:
-    """The whole chart as a file of its own, on white; texts stay texts."""
-    with _style(chart.name):
-        return _saved_svg(draw_chart(chart))
+def _in_format(figure: Figure, name: Format) -> bytes:
+    if name == "png":
+        return _saved(figure, format="png", dpi=_DPI, metadata={"Software": None})
+    return _saved_svg(figure).encode()
 
 
 def panel_svgs(chart: Chart) -> list[str]:
@@ -67,7 +73,11 @@ def panel_svgs(chart: Chart) -> list[str]:
             figure = Figure(figsize=chart.size, facecolor="none")
             FigureCanvasAgg(figure)
             draw_panel(figure, chart, panel, left=0.0, top=chart.size[1])
-            inline.append(_inlined(_saved_svg(figure), f"{chart.name}-{number}", panel.title))
+            inline.append(
+                _inlined(
+                    _saved_svg(figure), f"{chart.name}-{number}", panel.alternative or panel.title
+                )
+            )
     return inline
 
 

@@ -93,16 +93,23 @@ class ComparedRun:
 
     Attributes:
         label: what the run is called in every table and figure; unique in the comparison.
-        index: its place in the comparison, from 0; decides its colour.
+        arm: name of its arm, which all runs have that differ from it in their seed alone.
+        policy: the name that the arm has on every corpus.
+        index: place of its arm in the comparison, from 0; decides its colour.
         directory: where it was read from.
         config: its resolved settings, nested.
         environment: versions, device and corpus; empty if it was not recorded.
         records: its logged steps in order; at least one.
         held_out: the evaluation its scores are taken from.
         downstream: its results of downstream tasks, those of random weights among them.
+        corpus: name of its corpus, where a study trains its arms on several.
+        had_machine_alone: whether no other run of its study shared the machine; `None` where that
+            is not known.
     """
 
     label: str
+    arm: str
+    policy: str
     index: int
     directory: Path
     config: Mapping[str, Any]
@@ -110,6 +117,8 @@ class ComparedRun:
     records: Sequence[Mapping[str, Any]]
     held_out: HeldOut
     downstream: Sequence[DownstreamResult] = ()
+    corpus: str | None = None
+    had_machine_alone: bool | None = None
 
     def series(self, name: str) -> Series:
         """The metric `name` at every logged step."""
@@ -154,6 +163,12 @@ class ComparedRun:
     def last_step(self) -> int:
         """The newest logged step."""
         return int(self.steps[-1])
+
+    @property
+    def seed(self) -> int:
+        """That of weights, data order and dropout; 0 if the run does not record it."""
+        seed = self.setting("training.seed")
+        return seed if isinstance(seed, int) else 0
 
     @property
     def recipe(self) -> str:

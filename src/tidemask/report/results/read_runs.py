@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tidemask.errors import UserError
@@ -16,39 +15,35 @@ from tidemask.report.results.downstream import (
     checkpoint_order,
     downstream_result,
 )
+from tidemask.report.results.naming import in_arms
+from tidemask.report.results.sources import RunSource
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, START, RunDirectory, read_metrics
 
 
 def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
-    """Read the runs of a comparison, in the order in which they are named.
+    """Read runs of which nothing is known but their directories; errors as of `read_sources`."""
+    return read_sources([RunSource(directory=directory) for directory in directories])
+
+
+def read_sources(sources: Sequence[RunSource]) -> list[ComparedRun]:
+    """Read the runs of a comparison: arm by arm, in the order in which the arms are named.
 
     Raises:
         UserError: no directory, one named twice, one that is not a run or has no logged step, or
             a damaged file.
     """
-    if not directories:
+    if not sources:
         raise UserError("nothing to compare: 0 run directories. Name at least one.")
-    _refuse_repeated(directories)
-    runs = [_read(index, RunDirectory(path)) for index, path in enumerate(directories)]
-    recipes = Counter(run.recipe for run in runs)
-    same = [run for run in runs if recipes[run.recipe] > 1]
-    labels = {run.index: run.recipe for run in runs}
-    for run, name in zip(same, distinct_names(same), strict=True):
-        labels[run.index] = f"{run.recipe} ({name})"
-    return [replace(run, label=labels[run.index]) for run in runs]
+    refuse_repeated([source.directory for source in sources])
+    return in_arms([read_run(source) for source in sources])
 
 
-def distinct_names(runs: Sequence[ComparedRun]) -> list[str]:
-    """The shortest ends of the paths of the runs' directories that are all different."""
-    parts = [run.directory.resolve().parts for run in runs]
-    for depth in range(1, max(map(len, parts), default=0) + 1):
-        names = [str(Path(*part[-depth:])) for part in parts]
-        if len(set(names)) == len(names):
-            return names
-    return [str(run.directory) for run in runs]
+def refuse_repeated(directories: Sequence[Path]) -> None:
+    """Refuse a directory that is named twice.
 
-
-def _refuse_repeated(directories: Sequence[Path]) -> None:
+    Raises:
+        UserError: names it.
+    """
     counts = Counter(path.resolve() for path in directories)
     for path in directories:
         if counts[path.resolve()] > 1:
@@ -57,7 +52,13 @@ def _refuse_repeated(directories: Sequence[Path]) -> None:
             )
 
 
-def _read(index: int, directory: RunDirectory) -> ComparedRun:
+def read_run(source: RunSource) -> ComparedRun:
+    """Read one run, which has no place among others yet.
+
+    Raises:
+        UserError: it is not a run, has no logged step, or a file is damaged.
+    """
+    directory = RunDirectory(source.directory)
     config = directory.read_config()
     records = read_metrics(directory.metrics)
     if not records:
@@ -68,13 +69,17 @@ def _read(index: int, directory: RunDirectory) -> ComparedRun:
     evaluations = read_evaluations(directory)
     return ComparedRun(
         label="",
-        index=index,
+        arm="",
+        policy=source.policy or "",
+        index=0,
         directory=directory.root,
         config=config,
         environment=directory.read_environment(),
         records=records,
         held_out=_newest_held_out(evaluations),
         downstream=_downstream(directory, evaluations),
+        corpus=source.corpus,
+        had_machine_alone=source.had_machine_alone,
     )
 
 

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from tidemask.report.comparability.differences import flat_settings
+from tidemask.report.results.answers import Answer
+from tidemask.report.results.arms import ComparedArm, arms_of
 from tidemask.report.results.compared_run import ComparedRun, HeldOut, in_usual_order
 from tidemask.report.results.downstream import finite_number
-from tidemask.report.tables.downstream import downstream_tables
-from tidemask.report.tables.final_scores import COST, LOSSES, RUN, loss_column, scores_table
+from tidemask.report.results.flat_settings import flat_settings
+from tidemask.report.results.measures import LOSSES
+from tidemask.report.results.terms import SEED
+from tidemask.report.tables.arms import answer_table, measures_table, steps_to_match_table
+from tidemask.report.tables.downstream import downstream_scores_table, downstream_tables
+from tidemask.report.tables.final_scores import COST, RUN, cells_table, loss_column, scores_table
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
     CLASS_LOSS,
@@ -31,18 +36,35 @@ _MEASURED = (MEAN_LOSS, *(cell.loss for cell in HELD_OUT_CELLS))
 _PROGRESS = (Column("progress", "progress", kind="real"), *COST)
 
 
-def all_tables(runs: Sequence[ComparedRun]) -> list[Table]:
-    """Every table of a comparison, in the order of their files."""
+def all_tables(
+    runs: Sequence[ComparedRun],
+    answers: Sequence[Answer] = (),
+    exploratory: Sequence[Answer] = (),
+) -> list[Table]:
+    """Every table of a comparison, in the order of their files.
+
+    Args:
+        runs: arm by arm.
+        answers: of the measure that decides.
+        exploratory: of all other measures.
+    """
+    arms = arms_of(runs)
+    means = [arm.mean for arm in arms]
     return [
+        answer_table(answers),
+        steps_to_match_table(answers),
+        measures_table(exploratory),
+        cells_table(means),
         scores_table(runs),
         steps_table(runs),
         held_out_table(runs),
-        held_out_class_table(runs),
-        held_out_frequency_table(runs),
+        held_out_class_table(means),
+        held_out_frequency_table(means),
+        downstream_scores_table(means),
         *downstream_tables(runs),
         class_loss_table(runs),
         class_share_table(runs),
-        settings_table(runs),
+        settings_table(arms),
     ]
 
 
@@ -157,13 +179,16 @@ def class_share_table(runs: Sequence[ComparedRun]) -> Table:
     return Table(name="class_share", columns=columns, rows=rows)
 
 
-def settings_table(runs: Sequence[ComparedRun]) -> Table:
-    """One row per setting of any run, by its dotted path; a run without it has no cell."""
-    settings = [flat_settings(run.config) for run in runs]
+def settings_table(arms: Sequence[ComparedArm]) -> Table:
+    """One row per setting of any arm, by its dotted path; an arm without it has no cell."""
+    settings = [flat_settings(arm.runs[0].config) for arm in arms]
+    for arm, flat in zip(arms, settings, strict=True):
+        if SEED in flat:
+            flat[SEED] = ", ".join(map(str, arm.seeds))
     paths = dict.fromkeys(path for flat in settings for path in flat)
     columns = (
         Column("setting", "setting"),
-        *(Column(run.label, run.label) for run in runs),
+        *(Column(arm.name, arm.name) for arm in arms),
     )
     rows = tuple((path, *(flat.get(path) for flat in settings)) for path in sorted(paths))
     return Table(name="settings", columns=columns, rows=rows)

@@ -11,6 +11,7 @@ from tidemask.report.results.downstream import (
     display_scale,
     metric_label,
 )
+from tidemask.report.results.measures import LOSSES
 from tidemask.report.results.score_rows import (
     ScoreRow,
     averaged_tasks,
@@ -20,7 +21,7 @@ from tidemask.report.results.score_rows import (
     splits_of,
     tasks_of,
 )
-from tidemask.report.tables.final_scores import LOSSES, RUN, loss_column
+from tidemask.report.tables.final_scores import RUN, loss_column
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import GLUE_TASKS, LEARNING_RATE, MEAN_LOSS
 
@@ -32,9 +33,8 @@ _METRIC = Column("metric", "metric")
 
 
 def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
-    """Every table of downstream scores, in the order of their files."""
+    """The tables of single runs and results, in the order of their files."""
     return [
-        downstream_scores_table(runs),
         downstream_medians_table(runs),
         downstream_table(runs),
         downstream_metrics_table(runs),
@@ -42,7 +42,11 @@ def downstream_tables(runs: Sequence[ComparedRun]) -> list[Table]:
 
 
 def downstream_scores_table(runs: Sequence[ComparedRun]) -> Table:
-    """One row per run and for random weights; no row if nothing was measured downstream."""
+    """One row per arm and for random weights; no row if nothing was measured downstream.
+
+    Args:
+        runs: means of the arms, with the results of all their seeds.
+    """
     rows = [*run_rows(runs), *random_weights_rows(runs)]
     averaged = averaged_tasks(rows)
     scored = [(task, split) for task in tasks_of(rows) for split in splits_of(rows, task)]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemask.report.results.compared_run import ComparedRun, difference
+from tidemask.report.results.measures import LOSSES
 from tidemask.report.tables.typed_table import Cell, Column, Table
 from tidemask.run_record import (
     DEVICE_SECONDS,
     FLOPS,
     HELD_OUT,
-    HELD_OUT_CELLS,
     MEAN_LOSS,
-    OWN_LOSS,
     PREDICTED_TOKENS,
     RATIO,
     REALISED_RATIO,
@@ -32,13 +31,6 @@ COST = (
     Column(FLOPS, "floating-point operations", kind="quantity", shown=False),
 )
 
-LOSSES = {
-    MEAN_LOSS: "held-out loss",
-    **{cell.loss: cell.title for cell in HELD_OUT_CELLS},
-    OWN_LOSS: "as its own policy masks",
-}
-"""Every held-out loss by its name in metrics, and its title: the mean over the cells, then each."""
-
 
 def loss_column(name: str) -> str:
     """Name of a held-out loss as a column."""
@@ -57,8 +49,17 @@ SUMMARY = (
     "gain",
 )
 """Columns of the final scores that stand for a run: its cost, and the mean over the cells."""
-CELLS = ("run", *(loss_column(name) for name in LOSSES if name != MEAN_LOSS))
-"""Columns that say what each run loses under which masking: trained under, measured under."""
+
+
+def cells_table(arms: Sequence[ComparedRun]) -> Table:
+    """One row per arm: what it loses under which masking, means over its seeds, nats per token."""
+    shown = {name: title for name, title in LOSSES.items() if name != MEAN_LOSS}
+    columns = (
+        Column("arm", "trained under"),
+        *(Column(loss_column(name), title, kind="real") for name, title in shown.items()),
+    )
+    rows = tuple((arm.label, *map(arm.held_out.loss, shown)) for arm in arms)
+    return Table(name="trained_under", columns=columns, rows=rows)
 
 
 def scores_table(runs: Sequence[ComparedRun]) -> Table:

@@ -15,11 +15,12 @@ from typing import Literal
 Cell = str | int | float | None
 """A value of a table; `None` where there is nothing to show."""
 
-Kind = Literal["text", "count", "quantity", "seconds", "real"]
+Kind = Literal["text", "count", "quantity", "seconds", "real", "p"]
 """What a column holds.
 
 `text`; `count`, whole numbers shown in full; `quantity`, large whole numbers shown rounded, such as
-1.23 M; `seconds`, shown as a duration; `real`, shown with a fixed number of digits.
+1.23 M; `seconds`, shown as a duration; `real`, shown with a fixed number of digits; `p`, a
+probability of a test, shown with three digits or as below the least of these.
 """
 
 MISSING = "–"
@@ -80,6 +81,8 @@ class Column:
                 return _duration(value)
             case "real":
                 return _fixed(value, self.digits, signed=self.signed)
+            case "p":
+                return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,78 @@
+"""The files of a table: CSV and JSON of all its columns, Markdown and LaTeX of what is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tidemask.report.tables.typed_table import Table
+
+MAX_TYPESET_ROWS = 500
+"""Rows up to which a table is also written for texts: nobody prints logs."""
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "–": "--",
+    "<": "$<$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def write_table(table: Table, directory: Path) -> None:
+    """Write a table as `NAME.csv`, `.json`, and, unless it is long, `.md` and `.tex`."""
+    files = {"csv": table.to_csv(), "json": to_json(table)}
+    if len(table.rows) <= MAX_TYPESET_ROWS:
+        files |= {"md": to_markdown(table), "tex": to_latex(table)}
+    for ending, content in files.items():
+        (directory / f"{table.name}.{ending}").write_text(content, encoding="utf-8")
+
+
+def to_json(table: Table) -> str:
+    """Columns with their titles and units, and rows as lists; numbers keep every bit."""
+    columns = [
+        {"name": column.name, "title": column.title, "unit": column.unit, "kind": column.kind}
+        for column in table.columns
+    ]
+    head = json.dumps({"name": table.name, "columns": columns}, ensure_ascii=False)[:-1]
+    rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in table.rows)
+    return f'{head}, "rows": [\n{rows}\n]}}\n'
+
+
+def to_markdown(table: Table) -> str:
+    """The shown columns as a table of GitHub's Markdown."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+    columns = table.shown_columns
+    rules = ["---:" if column.is_number else "---" for column in columns]
+    head = line([column.heading for column in columns]) + line(rules)
+    return head + "".join(map(line, table.shown_rows()))
+
+
+def to_latex(table: Table) -> str:
+    """The shown columns as a `tabular` with the rules of `booktabs`."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"{' & '.join(map(_latex, cells))} \\\\\n"
+
+    columns = table.shown_columns
+    places = "".join("r" if column.is_number else "l" for column in columns)
+    body = "".join(map(line, table.shown_rows()))
+    head = line([column.heading for column in columns])
+    return (
+        f"% \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{places}}}\n\\toprule\n{head}\\midrule\n"
+        f"{body}\\bottomrule\n\\end{{tabular}}\n"
+    )
+
+
+def _latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)

@@ -1,0 +1,64 @@
+"""The page of a study: written again while the study goes on, and its last verdicts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidemask.errors import UserError
+from tidemask.progress.display import ProgressDisplay
+from tidemask.reading import ANY_LENGTH, read_json
+from tidemask.studies.directory import StudyDirectory
+
+_SHARE = 0.05
+"""Of the time of a study that its page may take before the end."""
+
+
+@dataclass
+class StudyPage:
+    """Writes the page of a study; what keeps it from being written is a note, and no more.
+
+    Attributes:
+        directory: of the study.
+        display: shows what went wrong.
+        live_seconds: how often the page is written while runs go on; `None` for never.
+    """
+
+    directory: StudyDirectory
+    display: ProgressDisplay
+    live_seconds: float | None = None
+    _not_before: float = field(default_factory=time.monotonic)
+    _written: float = field(default_factory=time.monotonic)
+
+    def write(self) -> None:
+        """Write the page from what the runs have recorded."""
+        from tidemask.studies.comparison import compare
+
+        begun = time.monotonic()
+        try:
+            compare(self.directory.root, out=self.directory.report)
+        except (UserError, OSError) as error:
+            self.display.on_note(f"The page was not written: {error}")
+        self._written = time.monotonic()
+        self._not_before = self._written + (self._written - begun) / _SHARE
+
+    def after_run(self) -> None:
+        """Write it after a run has ended, unless that would take too much of the time."""
+        if time.monotonic() >= self._not_before:
+            self.write()
+
+    def while_running(self) -> None:
+        """Write it if it is old enough."""
+        if self.live_seconds is not None and time.monotonic() >= self._written + self.live_seconds:
+            self.after_run()
+
+
+def last_verdicts(directory: StudyDirectory) -> tuple[str, ...]:
+    """The verdicts of the page as it was last written, in words; none without a page."""
+    path = directory.report / "tables" / "arms.json"
+    if not path.is_file():
+        return ()
+    table = read_json(path, dict[str, Any], what="table", max_bytes=ANY_LENGTH)
+    place = [column["name"] for column in table["columns"]].index("sentence")
+    return tuple(row[place] for row in table["rows"] if row[place])

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tidemask.errors import UserError
+from tidemask.files.rewriting import own_directory
+
+MARKER = ".mine"
+
+
+def write(path: Path, **files: str) -> None:
+    with own_directory(path, marker=MARKER, last="index.html") as aside:
+        for name, content in files.items():
+            place = aside / name.replace("__", "/")
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(content)
+
+
+def content(path: Path) -> dict[str, str]:
+    files = (file for file in path.rglob("*") if file.is_file() and file.name != MARKER)
+    return {str(file.relative_to(path)): file.read_text() for file in files}
+
+
+def test_own_directory_replaces_its_files_and_leaves_those_of_others(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, index="1", tables__a="1", tables__b="1")
+    (out / "tables" / "notes").write_text("a user's")
+    write(out, index="2", tables__a="2", figures__c="2")
+    expected = {"index": "2", "tables/a": "2", "figures/c": "2", "tables/notes": "a user's"}
+    assert content(out) == expected
+    write(out, index="3")
+    assert content(out) == {"index": "3", "tables/notes": "a user's"}
+    assert {path.name for path in out.iterdir()} >= {MARKER, "index", "tables"}
+
+
+def test_own_directory_is_as_it_was_after_a_failure(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, index="1", tables__a="1")
+    with pytest.raises(UnicodeEncodeError):
+        write(out, index="2", tables__a="\udcff")
+    assert content(out) == {"index": "1", "tables/a": "1"}
+
+
+def test_own_directory_goes_on_after_a_kill_while_files_were_moved(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, index="1", tables__a="1")
+    (out / f"{MARKER}.new" / "tables").mkdir(parents=True)
+    (out / f"{MARKER}.new" / "tables" / "a").write_text("2")
+    write(out, index="3")
+    assert content(out) == {"index": "3"}
+
+
+def test_own_directory_refuses_what_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("keep")
+    with pytest.raises(UserError, match="output directory is not empty"):
+        write(tmp_path, index="1")
+    (tmp_path / MARKER).write_text("../mine\n")
+    with pytest.raises(UserError, match=r"damaged list of files: .*\.\./mine"):
+        write(tmp_path, index="1")
+    assert (tmp_path / "mine").read_text() == "keep"

@@ -1,0 +1,88 @@
+"""A comparison of a study: its definition says what is compared; what cannot be read is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from synthetic_runs import SyntheticRun, write_run
+from tidemask.errors import UserError
+from tidemask.progress.display import ProgressDisplay
+from tidemask.report import compare as report
+from tidemask.studies.comparison import compare
+from tidemask.studies.directory import StudyDirectory
+from tidemask.studies.page import StudyPage, last_verdicts
+
+DEFINITION = """
+question: Does a ratio that decays pay?
+corpus: /data/corpus
+arms: {decay: {recipe: mrd-cosine}, constant: {recipe: bert}}
+baseline: constant
+seeds: [0, 1, 2, 3]
+primary: held_out/loss_15
+margin: 0.001
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three seeds of four are trained; nothing is drawn."""
+    monkeypatch.setattr(report, "rendered", lambda chart, formats: {"svg": b""})
+    monkeypatch.setattr("tidemask.report.page.panel_svgs", lambda chart: [""] * len(chart.panels))
+    root = tmp_path / "study"
+    root.mkdir()
+    (root / "definition.yaml").write_text(DEFINITION)
+    for arm, schedule, gain in (
+        ("constant", ("constant", 0.15, 0.15), 1.0),
+        ("decay", ("cosine", 0.3, 0.1), 1.1),
+    ):
+        for seed in (0, 1, 2):
+            place = root / "runs" / arm / f"seed-{seed}"
+            made = SyntheticRun(
+                schedule=schedule, seed=seed, max_steps=100, last_step=100, gain=gain + 0.02 * seed
+            )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_run(place, made)
+    return root
+
+
+def test_comparison_of_a_study_answers_its_question(study: Path) -> None:
+    place = StudyDirectory(study)
+    with ProgressDisplay() as display:
+        StudyPage(place, display).write()
+    page = place.page.read_text()
+    assert "<h1>Does a ratio that decays pay?</h1>" in page
+    assert "2 runs of the study have not logged a step yet." in page
+    (sentence,) = last_verdicts(place)
+    assert sentence.startswith("decay is better than constant: −")
+    assert sentence in page
+    table = json.loads((place.report / "tables" / "arms.json").read_text())
+    names = [column["name"] for column in table["columns"]]
+    assert [dict(zip(names, row, strict=True))["arm"] for row in table["rows"]] == [
+        "decay", "constant",
+    ]  # fmt: skip
+
+
+def test_comparison_of_a_study_leaves_a_damaged_run_out_by_name(study: Path) -> None:
+    with (study / "runs" / "decay" / "seed-1" / "metrics.jsonl").open("a") as file:
+        file.write("rubbish\n")
+    found = compare(study, out=study / "report")
+    assert found.arms.values("seeds") == ["0, 2", "0, 1, 2"]
+    page = found.page.read_text()
+    assert "Left out: decay/seed-1, which cannot be read: damaged metrics" in page
+
+
+def test_comparison_takes_another_baseline_and_its_own_place(study: Path) -> None:
+    compare(study, out=study / "report")
+    found = compare([study], out=study / "report", baseline="decay")
+    assert found.verdicts[0].startswith("constant is worse than decay")
+
+
+def test_comparison_refuses_studies_that_are_decided_otherwise(study: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "definition.yaml").write_text(DEFINITION.replace("0.001", "0.002"))
+    with pytest.raises(UserError, match=r"different questions: margin=0\.002 in .*other, 0\.001"):
+        compare([study, other], out=tmp_path / "out")
