@@ -143,6 +143,9 @@ def _save_in_shards(model: Path, directory: Path) -> None:
     """Save a model as large ones are: several files of weights, and an index of them."""
     from transformers import AutoModelForMaskedLM
 
-    AutoModelForMaskedLM.from_pretrained(model).save_pretrained(directory, max_shard_size="1MB")
+    from tidemask.pretrained import from_pretrained
+
+    loaded = from_pretrained(AutoModelForMaskedLM, model)
+    loaded.save_pretrained(directory, max_shard_size="1MB")
     for path in model.glob("tokenizer*.json"):
         shutil.copy2(path, directory)
