@@ -100,16 +100,17 @@ def stopping_study_at_signals() -> Iterator[StopRequest]:
     """Receive the signals that ask a study to stop; once its runs have, say so and exit."""
     from tidemask.training.signals import Interrupted, StopRequest
 
-    kept = "every run has saved its state. Give the command again to continue."
+    again = "Give the command again to continue."
+    at_once = f"interrupted. The runs save their state. {again}"
     stop_request = StopRequest()
     try:
-        with stop_request.listening(lambda: _leave_at_once(f"interrupted. {kept}")):
+        with stop_request.listening(lambda: _leave_at_once(at_once)):
             yield stop_request
     except KeyboardInterrupt:
-        print_error("interrupted. The runs save their state. Give the command again to continue.")
+        print_error(at_once)
         raise typer.Exit(130) from None
     except Interrupted as stop:
-        print_note(f"Stopped by {stop.by.name}: {kept}")
+        print_note(f"Stopped by {stop.by.name}: every run has saved its state. {again}")
         raise typer.Exit(stop.status) from None
 
 

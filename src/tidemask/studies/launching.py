@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -54,6 +55,7 @@ def run_worker(
     except BrokenPipeError:
         pass  # it died at once; the status says how
     finally:
-        process.stdin.close()  # if this is an error or a signal, it stops by that
+        with suppress(BrokenPipeError):  # what it did not read is flushed here
+            process.stdin.close()  # if this is an error or a signal, it stops by that
         process.wait()
     return process.returncode
