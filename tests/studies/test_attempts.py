@@ -10,12 +10,12 @@ import pytest
 
 from child_processes import ended, wait_until
 from tidemask.errors import UserError
-from tidemask.studies.attempts import RunAttempt, is_held, read_attempts
+from tidemask.studies.attempts import RunAttempt, is_alive, read_attempts
 
 WORK = (
     "import sys, time; from pathlib import Path\n"
     "from tidemask.studies.attempts import RunAttempt\n"
-    "RunAttempt(Path(sys.argv[1]), jobs=2)\n"
+    "RunAttempt(Path(sys.argv[1]), jobs=2, is_new=True)\n"
     "time.sleep(600)"
 )
 
@@ -26,21 +26,21 @@ def test_a_process_that_was_killed_leaves_a_beginning_without_end(tmp_path: Path
     worker = subprocess.Popen([sys.executable, "-c", WORK, str(path)], stderr=subprocess.PIPE)
     with ended(worker):
         wait_until(lambda: bool(read_attempts(path)), worker)
-        assert is_held(path)
+        assert is_alive(path, read_attempts(path)[-1])
         with pytest.raises(UserError, match="another process works on this run"):
-            RunAttempt(path, jobs=1)
-    assert not is_held(path)
+            RunAttempt(path, jobs=1, is_new=False)
     (begin,) = read_attempts(path)
+    assert not is_alive(path, begin)
     assert (begin.event, begin.process, begin.jobs) == ("begin", worker.pid, 2)
 
 
 def test_an_attempt_after_a_torn_line_keeps_what_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "seed-0.jsonl"
-    RunAttempt(path, jobs=1).end("failed", message="no room")
+    RunAttempt(path, jobs=1, is_new=False).end("failed", message="no room")
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event": "beg')
     assert [one.event for one in read_attempts(path)] == ["begin", "end"]
-    RunAttempt(path, jobs=1).end("finished", measured="abc")
+    RunAttempt(path, jobs=1, is_new=False).end("finished", measured=("abc",))
     assert path.read_bytes().startswith(whole)
     assert [one.outcome for one in read_attempts(path)] == ["", "failed", "", "finished"]
     path.write_text('{"event": "begin", "at": "now"}\n')

@@ -53,7 +53,8 @@ def _client(path: str, arguments: list[str]) -> int:
         signal.signal(number, lambda received, _: os.kill(worker, received))
     status = int(answers.readline() or 1)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:  # which is never caught
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 

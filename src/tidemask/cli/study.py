@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -9,17 +10,20 @@ from typer.core import TyperGroup
 
 from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
 from tidemask.cli.tables import print_table
-from tidemask.cli.terminal import print_line, print_note, progress_display
+from tidemask.cli.terminal import print_error, print_line, print_note, progress_display
 
 if TYPE_CHECKING:
-    from tidemask.studies.study import StudyForecast, StudyStatus
+    from tidemask.studies.directory import RunState
+    from tidemask.studies.status import StudyForecast, StudyStatus
+
+_HELP = ("-h", "--help")
 
 
 class _RunsByDefault(TyperGroup):
-    """Takes `tidemask study FILE` for `tidemask study run FILE`."""
+    """Takes `tidemask study FILE ...` for `tidemask study run FILE ...`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        if args and args[0] not in (*self.commands, *_HELP):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -27,7 +31,9 @@ class _RunsByDefault(TyperGroup):
 study_app = typer.Typer(
     cls=_RunsByDefault,
     help="Train several policies on several seeds, measure them, and say which is better.\n\n"
-    "`tidemask study STUDY.yaml --out DIR` plans, runs, continues and refreshes.",
+    "`tidemask study STUDY.yaml --out DIR` plans, runs, continues and refreshes: give the same "
+    "command again after an interruption or an edit. `tidemask study run --help` has its options.",
+    subcommand_metavar="STUDY.yaml --out DIR | COMMAND DIR",
     no_args_is_help=True,
 )
 
@@ -59,7 +65,7 @@ def run_command(
         typer.Option("--dry-run", help="Show the runs, and how long and large they will be."),
     ] = False,
 ) -> None:
-    """Train and measure what is not finished, and write the page."""
+    """Train and measure what is not finished; the word `run` may be left out."""
     from tidemask.studies.study import plan_study, run_study
 
     if dry_run:
@@ -77,7 +83,9 @@ def run_command(
             progress=display,
             stop_request=stop_request,
         )
-    _show(status)
+    _show(status, with_notes=False)
+    if not status.is_finished:
+        raise typer.Exit(2)
 
 
 @study_app.command("status")
@@ -112,7 +120,7 @@ def rm_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete the runs of some arms, or the whole study."""
-    from tidemask.studies.study import remove_runs
+    from tidemask.studies.removal import remove_runs
 
     what = f"the runs of {', '.join(arms)} in {directory}" if arms else f"all of {directory}"
     if not yes:
@@ -122,24 +130,35 @@ def rm_command(
             print_line(f"Deleted: {path}")
 
 
-def _show(status: StudyStatus) -> None:
-    """Print a row for each arm, and a line for each run that needs a look."""
+def _by_arm(states: Sequence[RunState]) -> dict[str, list[RunState]]:
+    arms: dict[str, list[RunState]] = {}
+    for one in states:
+        arms.setdefault(str(one.run.place.parent.relative_to("runs")), []).append(one)
+    return arms
+
+
+def _show(status: StudyStatus, *, with_notes: bool = True) -> None:
+    """Print a row for each arm, and a line for each run that needs a look.
+
+    Args:
+        status: of the study.
+        with_notes: whether what a user should know of it was not printed before.
+    """
     from tidemask.studies.directory import State
 
-    arms: dict[str, list[Any]] = {}
-    for one in status.states:
-        arms.setdefault(str(one.run.place.parent.relative_to("runs")), []).append(one)
     shown = [state for state in State if any(one.state is state for one in status.states)]
     rows = [
         [arm, *(str(sum(one.state is state for one in states)) for state in shown)]
-        for arm, states in arms.items()
+        for arm, states in _by_arm(status.states).items()
     ]
     print_table(["arm", *shown], rows)
-    for note in status.notes:
+    for note in status.notes if with_notes else ():
         print_note(note)
     for one in status.states:
-        if one.state in (State.FAILED, State.DEAD):
-            print_note(f"{one.run.name} {one.state}: {one.message or 'its process is gone'}")
+        if one.state is State.FAILED:
+            print_error(f"{one.run.name} failed: {one.message}")
+        elif one.state is State.DEAD:
+            print_error(f"{one.run.name} is dead: its process is gone. Give the command again.")
     for sentence in status.verdicts:
         print_line(sentence)
     if status.page is not None:
@@ -152,27 +171,23 @@ def _show_plan(forecast: StudyForecast) -> None:
     from tidemask.studies.directory import State
 
     status = forecast.status
-    arms: dict[str, list[Any]] = {}
-    for one in status.states:
-        arms.setdefault(str(one.run.place.parent.relative_to("runs")), []).append(one)
     rows = []
-    for arm, states in arms.items():
-        cost = forecast.costs[states[0].run.corpus_name, states[0].run.arm]
+    for arm, states in _by_arm(status.states).items():
         left = [one for one in states if one.state is not State.FINISHED]
-        seconds = sum(map(forecast.seconds_of, states))
         rows.append(
             [
                 arm,
                 f"{len(left)} of {len(states)}",
                 f"{states[0].run.num_steps:,}",
-                f"{1000 * cost.seconds:.0f}",
-                duration(seconds),
+                f"{1000 * forecast.step_of(states[0]).seconds:.0f}",
+                duration(sum(map(forecast.seconds_of, states))),
             ]
         )
     print_table(["arm", "runs left", "steps", "ms a step", "training"], rows)
     print_line(
         f"Training what is left takes about {duration(forecast.seconds)} with --jobs "
-        f"{forecast.jobs}, measuring comes to it; {forecast.num_bytes / 1e6:,.0f} MB on the disk."
+        f"{forecast.jobs}, and the study {forecast.num_bytes / 1e6:,.0f} MB on the disk. "
+        "Measuring comes to it."
     )
     for note in status.notes:
         print_note(note)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tidemask.errors import did_you_mean
+from tidemask.files.paths import given_path
 from tidemask.settings import Settings, check_share_below_one
 
 Precision = Literal["float32", "bf16"]
@@ -131,3 +132,19 @@ class ModelSettings(Settings):
     def name(self) -> str:
         """What reports call it: the size, or where the configuration or the weights came from."""
         return str(self.size or self.warm_start or self.config)
+
+
+def with_absolute_paths(
+    settings: ModelSettings, recorded: ModelSettings | None = None
+) -> ModelSettings:
+    """The same with absolute paths, so that a run may be continued from another directory.
+
+    A name without a file stays as it is, unless an existing run has `recorded` it as a path.
+    """
+    found = {}
+    for name in ("config", "warm_start"):
+        value = getattr(settings, name)
+        absolute = given_path(value, f"model.{name}").resolve() if value is not None else None
+        if absolute and (absolute.exists() or str(absolute) == getattr(recorded, name, None)):
+            found[name] = str(absolute)
+    return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field

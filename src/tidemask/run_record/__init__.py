@@ -27,6 +27,7 @@ from tidemask.run_record.metrics import (
     cut_metrics,
     finite_or_null,
     force_metrics,
+    last_step,
     read_metrics,
 )
 from tidemask.run_record.names import (
@@ -100,6 +101,7 @@ __all__ = [
     "cut_metrics",
     "finite_or_null",
     "force_metrics",
+    "last_step",
     "loss_of_band",
     "loss_of_class",
     "num_predicted_of",

@@ -42,6 +42,19 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def last_step(path: Path) -> int:
+    """The step of the last whole line of a `metrics.jsonl`, read from its end; 0 if it has none.
+
+    Raises:
+        UserError: that line is damaged.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _MAX_LINE_BYTES))
+        *lines, _torn = file.read().split(b"\n")
+    return int(_record(lines[-1], f"metrics: {path}, last line")["step"]) if lines else 0
+
+
+_MAX_LINE_BYTES = 1 << 20
 _WRONG_LINE = "Delete the line that is wrong."
 _MAX_INTEGER = 1 << 63
 _ALWAYS_NUMBERS = ("progress", TOKENS_SEEN, PREDICTED_TOKENS, WALL_SECONDS)

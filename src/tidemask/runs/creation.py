@@ -14,14 +14,11 @@ import torch
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
 from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
+from tidemask.modeling.settings import with_absolute_paths
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
-from tidemask.runs.initial_model import (
-    plan_initial_model,
-    recorded_plan,
-    with_absolute_paths,
-)
+from tidemask.runs.initial_model import plan_initial_model, recorded_plan
 from tidemask.system_errors import why_refused
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from tidemask.errors import UserError
-from tidemask.files.paths import given_path
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
 from tidemask.modeling.precision import ONLY_FLOAT32, resolved_precision, usual_device
@@ -145,22 +144,6 @@ def recorded_plan(settings: ModelSettings, existing: RunConfig) -> Plan:
     if settings.config is None or known == "auto":  # of a file, the width may not be known any more
         known = _learning_rate(settings, MODEL_SIZES[settings.size].hidden if settings.size else 0)
     return Plan(existing.model_fingerprint, known, precision)
-
-
-def with_absolute_paths(
-    settings: ModelSettings, recorded: ModelSettings | None = None
-) -> ModelSettings:
-    """The same with absolute paths, so that a run may be continued from another directory.
-
-    A name without a file stays as it is, unless an existing run has `recorded` it as a path.
-    """
-    found = {}
-    for name in ("config", "warm_start"):
-        value = getattr(settings, name)
-        absolute = given_path(value, f"model.{name}").resolve() if value is not None else None
-        if absolute and (absolute.exists() or str(absolute) == getattr(recorded, name, None)):
-            found[name] = str(absolute)
-    return replace(settings, **found)  # type: ignore[arg-type]  # mypy sees str for every field
 
 
 def _warm_start(name: str, settings: ModelSettings, data: CorpusInputs, seed: int) -> InitialModel:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from tidemask.errors import UserError
+from tidemask.files.locks import NoLocksError, try_lock
+from tidemask.modeling.settings import with_absolute_paths
 from tidemask.reading import dump_yaml
 from tidemask.run_record import CHANGEABLE_SETTINGS, UNPLANNED_LENGTHS
 from tidemask.runs.config import RunConfig, read_run_config
-from tidemask.runs.initial_model import with_absolute_paths
 from tidemask.settings import shown
 from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import StudyDirectory
+from tidemask.studies.lengths import manifests_of
 from tidemask.studies.planning import PlannedRun
+from tidemask.system_errors import why_refused
 
 _SECTIONS = ("masking", "model", "training", "evaluation")
+_DECLARED = ("baseline", "primary", "margin", "equal", "processes")
+"""What decides and what is equal, which is declared before the first run."""
 _LONGEST_LIST = 5
+_DIGITS = 12
 
 
 def to_yaml(study: StudyDefinition) -> str:
@@ -33,7 +40,7 @@ def check_directory(directory: StudyDirectory, study: StudyDefinition) -> None:
 
     Raises:
         UserError: the directory holds files but no study; another study; or the same with another
-            primary measure or budget.
+            baseline, primary measure, margin or budget.
     """
     root = directory.root
     if not directory.definition.is_file():
@@ -51,14 +58,33 @@ def check_directory(directory: StudyDirectory, study: StudyDefinition) -> None:
         )
     if not (root / "runs").is_dir():
         return
-    for name in ("primary", "equal", "processes"):
+    for name in _DECLARED:
         old, new = getattr(before, name), getattr(study, name)
         if old != new:
             raise UserError(
-                f"study changed after its first run: {name}={new}, and {directory.definition} has "
-                f"{old}. What decides, and what is equal, is declared before; set it back, or name "
-                "a new directory as --out (what the runs show is in the page, as exploratory)."
+                f"study changed after its first run: {name}={shown(new)}, and "
+                f"{directory.definition} has {shown(old)}. What decides, and what is equal, is "
+                "declared before; set it back, or name a new directory as --out (what the runs "
+                "show is in the page, as exploratory)."
             )
+
+
+def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
+    """Refuse a corpus that is not the one of the runs that were trained on it by this name.
+
+    Raises:
+        UserError: names both, and how the runs are kept.
+    """
+    for name, manifest in manifests_of(study).items():
+        for path in sorted((directory.root / "runs" / name).glob("*/seed-*/run.yaml")):
+            trained_on = read_run_config(path).corpus
+            if trained_on.fingerprint != manifest.fingerprint:
+                raise UserError(
+                    f"another corpus: {study.corpora[name]} has the fingerprint "
+                    f"{manifest.fingerprint[:_DIGITS]}, and {path.parent} was trained on "
+                    f"{trained_on.path} with {trained_on.fingerprint[:_DIGITS]}. Restore the "
+                    "corpus, or name a new directory as --out."
+                )
 
 
 def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:
@@ -114,8 +140,42 @@ def _unequal(
             yield ".".join((*place, name)), wanted, found
 
 
-def leftover_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> list[Path]:
-    """Run directories that the study does not ask for any more; they stay."""
+def leftover_note(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> list[str]:
+    """A sentence on run directories that the study does not ask for any more, if there are any."""
     asked = {directory.root / planned.place for planned in runs}
     found = sorted((directory.root / "runs").glob("**/seed-*/run.yaml"))
-    return [path.parent for path in found if path.parent not in asked]
+    left = [str(path.parent.relative_to(directory.root)) for path in found
+            if path.parent not in asked]  # fmt: skip
+    if not left:
+        return []
+    kept = "it stays, and is" if len(left) == 1 else "they stay, and are"
+    return [f"Not of the study any more: {_shortened(left)}; {kept} left out of the page."]
+
+
+@contextmanager
+def locked(directory: StudyDirectory, study: StudyDefinition) -> Iterator[None]:
+    """Keep a second command from running the study; its directory is made.
+
+    Raises:
+        UserError: another process runs it, or the directory holds something else.
+    """
+    check_directory(directory, study)
+    try:
+        directory.root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        refused = why_refused(error, directory.root)
+        raise UserError(f"study cannot be made or changed: {refused}.") from error
+    try:
+        try:
+            is_ours = try_lock(descriptor)
+        except NoLocksError:
+            is_ours = True
+        if not is_ours:
+            raise UserError(
+                f"study is being run: another process works on {directory.root}. Look at it with "
+                f"`tidemask study status {directory.root}`."
+            )
+        yield
+    finally:
+        os.close(descriptor)

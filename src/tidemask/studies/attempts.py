@@ -1,7 +1,8 @@
 """The attempts at a run of a study: when a process began to work on it, and how that ended.
 
-One JSON object per line. The process holds a lock on the file and touches it while it lives. Where
-another machine may hold the lock unseen, or the file system has none, the time of the file counts.
+One JSON object per line. The process holds a lock on the file and touches it while it lives. A lock
+says more than a time, but that of another machine may be unseen here, and some file systems have
+none: there the time of the file counts.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tidemask.errors import UserError
+from tidemask.files.atomic import append_whole
 from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.reading import parse_json
+from tidemask.system_errors import why_refused
 
 _HEARTBEAT_SECONDS = 5.0
 _SILENT_SECONDS = 60.0
-"""After which a process is taken for dead where there are no locks."""
+"""After which a process is taken for dead where its lock would not be seen."""
 
 Outcome = Literal["finished", "interrupted", "failed"]
 
@@ -40,9 +43,10 @@ class Attempt:
         process: its number there.
         threads: that its arithmetic may use on a CPU.
         jobs: runs that shared the machine at that time, this one included.
+        is_new: whether there was nothing of the run yet, so that earlier attempts are of another.
         outcome: how it ended; empty where it began.
         message: why, in one line, where it failed.
-        measured: fingerprint of what was measured of the run, where it finished.
+        measured: marks of what was measured of the run, where it finished.
     """
 
     event: Literal["begin", "end"]
@@ -51,9 +55,10 @@ class Attempt:
     process: int = 0
     threads: int = 0
     jobs: int = 1
+    is_new: bool = False
     outcome: Outcome | Literal[""] = ""
     message: str = ""
-    measured: str = ""
+    measured: tuple[str, ...] = ()
 
 
 def read_attempts(path: Path) -> list[Attempt]:
@@ -75,16 +80,43 @@ def read_attempts(path: Path) -> list[Attempt]:
     ]
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process that lives works on the run of a file of attempts."""
+def measured_marks(attempts: Sequence[Attempt]) -> set[str] | None:
+    """Marks of what was measured of the run that is there now; `None` if it never finished."""
+    finished: list[Attempt] | None = None
+    for attempt in attempts:
+        if attempt.is_new:
+            finished = None
+        elif attempt.outcome == "finished":
+            finished = [*(finished or ()), attempt]
+    return None if finished is None else {mark for one in finished for mark in one.measured}
+
+
+def is_alive(path: Path, begun: Attempt) -> bool:
+    """Whether the process that began an attempt still works on the run.
+
+    Args:
+        path: the file of attempts.
+        begun: its last line.
+    """
+    is_locked = _is_locked(path)
+    if is_locked is not None and (is_locked or begun.host == socket.gethostname()):
+        return is_locked
+    try:
+        return time.time() - path.stat().st_mtime < _SILENT_SECONDS
+    except OSError:
+        return False
+
+
+def _is_locked(path: Path) -> bool | None:
+    """Whether a process is seen to hold the lock of a file; `None` where that cannot be known."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:
-        return False
+        return None
     try:
         return not try_lock(descriptor)
-    except NoLocksError:
-        return time.time() - os.fstat(descriptor).st_mtime < _SILENT_SECONDS
+    except OSError:  # there are no locks here
+        return None
     finally:
         os.close(descriptor)
 
@@ -95,14 +127,19 @@ class RunAttempt:
     Args:
         path: the file; its directory is made.
         jobs: runs that share the machine.
+        is_new: whether there is nothing of the run yet.
 
     Raises:
-        UserError: another process works on the run.
+        UserError: another process works on the run, or the file cannot be written.
     """
 
-    def __init__(self, path: Path, jobs: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    def __init__(self, path: Path, *, jobs: int, is_new: bool) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise UserError(f"run not begun: {why_refused(error, path)}.") from error
         try:
             is_ours = _lock_soon(self._descriptor)
         except NoLocksError:
@@ -120,11 +157,16 @@ class RunAttempt:
                 process=os.getpid(),
                 threads=threads,
                 jobs=jobs,
+                is_new=is_new,
             )
         )
 
-    def end(self, outcome: Outcome, *, message: str = "", measured: str = "") -> None:
-        """Write how it ended, and let others begin one."""
+    def end(self, outcome: Outcome, *, message: str = "", measured: tuple[str, ...] = ()) -> None:
+        """Write how it ended, and let others begin one.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
         self._write(
             Attempt(
                 event="end", at=time.time(), outcome=outcome, message=message, measured=measured
@@ -152,7 +194,11 @@ class RunAttempt:
 
     def _write(self, attempt: Attempt) -> None:
         line = json.dumps(dataclasses.asdict(attempt)) + "\n"
-        os.write(self._descriptor, line.encode())
+        try:
+            append_whole(self._path, line.encode())
+        except OSError as error:
+            os.close(self._descriptor)
+            raise UserError(f"attempt not recorded: {why_refused(error, self._path)}.") from error
 
 
 def _lock_soon(descriptor: int) -> bool:

@@ -3,18 +3,20 @@
 definition.yaml         the definition, with absolute paths
 runs/ARM/seed-N/        run directories (runs/CORPUS/ARM/seed-N/ for several corpora)
 attempts/ARM/           seed-N.jsonl, when a run was begun and how that ended; seed-N.log
+step_costs.json         what a step of each arm costs, where not all have equal steps
 report/                 the page, rewritten after every run
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tidemask.run_record import RunDirectory, read_metrics
-from tidemask.studies.attempts import is_held, read_attempts
+from tidemask.errors import UserError
+from tidemask.run_record import RunDirectory, last_step
+from tidemask.studies.attempts import Attempt, is_alive, measured_marks, read_attempts
 from tidemask.studies.planning import PlannedRun
 
 
@@ -22,11 +24,11 @@ class State(StrEnum):
     """How far a run of a study is."""
 
     WAITING = "waiting"
-    """It was never begun."""
+    """It was never begun, or its directory was deleted."""
     RUNNING = "running"
     """A process works on it."""
     INTERRUPTED = "interrupted"
-    """It was stopped in order."""
+    """It was stopped in order, or more is to be measured of it."""
     DEAD = "dead"
     """The process that trained it is gone without a word."""
     FAILED = "failed"
@@ -44,7 +46,7 @@ class RunState:
         state: how far it is.
         step: optimizer steps that were logged.
         num_attempts: how often it was begun.
-        message: of its last end, where that was an error.
+        message: why it failed, or which of its files is damaged.
     """
 
     run: PlannedRun
@@ -75,9 +77,9 @@ class StudyDirectory:
         return self.root / ".lock"
 
     @property
-    def step_seconds(self) -> Path:
-        """Seconds that a step of each arm was measured to take."""
-        return self.root / "step_seconds.json"
+    def step_costs(self) -> Path:
+        """What a step of each arm costs, where the arms do not have equal steps."""
+        return self.root / "step_costs.json"
 
     @property
     def report(self) -> Path:
@@ -106,38 +108,55 @@ class StudyDirectory:
         """What the processes of a run printed."""
         return self.attempts(planned).with_suffix(".log")
 
-    def state_of(self, planned: PlannedRun, measured: str) -> RunState:
-        """How far a run is.
+    def state_of(self, planned: PlannedRun, marks: Collection[str]) -> RunState:
+        """How far a run is; a file of it that is damaged is named in the message.
 
         Args:
             planned: the run.
-            measured: fingerprint of what the study asks to be measured.
-
-        Raises:
-            UserError: a file of it is damaged.
+            marks: of what the study asks to be measured, see `measurement_marks`.
         """
-        attempts = read_attempts(self.attempts(planned))
-        last = attempts[-1] if attempts else None
-        step = self.step_of(planned)
-        state, message = State.WAITING, ""
-        if last is None:
-            state = State.WAITING if step == 0 else State.INTERRUPTED
-        elif last.event == "begin":
-            state = State.RUNNING if is_held(self.attempts(planned)) else State.DEAD
-        elif last.outcome == "finished":
-            is_complete = last.measured == measured and self.run(planned).metrics.is_file()
-            state = State.FINISHED if is_complete else State.INTERRUPTED
-        else:
-            state, message = State(last.outcome), last.message
-        begun = sum(one.event == "begin" for one in attempts)
-        return RunState(run=planned, state=state, step=step, num_attempts=begun, message=message)
+        try:
+            attempts, step = read_attempts(self.attempts(planned)), self.step_of(planned)
+        except UserError as error:
+            return RunState(
+                run=planned, state=State.FAILED, step=0, num_attempts=0, message=str(error)
+            )
+        state = self._state(planned, attempts, step, marks)
+        return RunState(
+            run=planned,
+            state=state,
+            step=step,
+            num_attempts=sum(one.event == "begin" for one in attempts),
+            message=attempts[-1].message if state is State.FAILED else "",
+        )
+
+    def _state(
+        self, planned: PlannedRun, attempts: Sequence[Attempt], step: int, marks: Collection[str]
+    ) -> State:
+        if not attempts:
+            return State.WAITING if step == 0 else State.INTERRUPTED
+        last = attempts[-1]
+        if last.event == "begin":
+            is_running = is_alive(self.attempts(planned), last)
+            return State.RUNNING if is_running else State.DEAD
+        if last.outcome == "failed":
+            return State.FAILED
+        if not self.run(planned).config.is_file():
+            return State.WAITING
+        measured = measured_marks(attempts)
+        if measured is None or step < planned.num_steps or not measured.issuperset(marks):
+            return State.INTERRUPTED
+        return State.FINISHED
 
     def step_of(self, planned: PlannedRun) -> int:
-        """Optimizer steps of a run that were logged."""
-        run = self.run(planned)
-        lines = read_metrics(run.metrics) if run.metrics.is_file() else []
-        return int(lines[-1]["step"]) if lines else 0
+        """Optimizer steps of a run that were logged; 0 before the first.
 
-    def states(self, runs: Sequence[PlannedRun], measured: str) -> list[RunState]:
+        Raises:
+            UserError: the last line of its metrics is damaged.
+        """
+        metrics = self.run(planned).metrics
+        return last_step(metrics) if metrics.is_file() else 0
+
+    def states(self, runs: Sequence[PlannedRun], marks: Collection[str]) -> list[RunState]:
         """How far each of some runs is."""
-        return [self.state_of(planned, measured) for planned in runs]
+        return [self.state_of(planned, marks) for planned in runs]

@@ -18,6 +18,11 @@ from tidemask.studies.worker import RunJob
 _POLL_SECONDS = 0.1
 
 
+def worker_command() -> list[str]:
+    """The program that does a job."""
+    return [sys.executable, "-m", "tidemask.studies.worker"]
+
+
 def run_worker(
     job: RunJob, log: Path, environment: Mapping[str, str], is_stopping: Callable[[], bool]
 ) -> int:
@@ -35,7 +40,7 @@ def run_worker(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tidemask.studies.worker"],
+            worker_command(),
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=output,

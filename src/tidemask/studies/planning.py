@@ -15,6 +15,7 @@ from tidemask.errors import UserError
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.settings import shown
 from tidemask.studies.definition import StudyDefinition
+from tidemask.studies.lengths import length_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ def _planned(
                 recipe = recipes[arm]
                 overrides = [f"training.seed={seed}"]
                 if recipe.training.max_steps != steps[corpus_name, arm]:
-                    overrides.append(f"training.max_steps={steps[corpus_name, arm]}")
+                    overrides += length_of(steps[corpus_name, arm])
                 architecture = f"{corpus_name} {recipe.model}"
                 yield PlannedRun(
                     corpus_name=corpus_name,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tidemask.errors import UserError
 from tidemask.progress.display import ProgressDisplay
+from tidemask.progress.line import Part
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.engines import Engine
@@ -16,6 +22,8 @@ from tidemask.studies.worker import RunJob
 from tidemask.training.signals import Interrupted, StopRequest
 
 _LOOK_SECONDS = 0.5
+_STAGE = "study"
+_LAST_BYTES = 1 << 12
 
 
 @dataclass
@@ -26,7 +34,7 @@ class Series:
         study: its definition.
         directory: where it is.
         runs: in their order.
-        measured: fingerprint of what is measured of each.
+        marks: of what is measured of each.
         engine: where runs are trained.
         jobs: how many at once.
         display: shows the progress of the whole series.
@@ -38,91 +46,156 @@ class Series:
     study: StudyDefinition
     directory: StudyDirectory
     runs: Sequence[PlannedRun]
-    measured: str
+    marks: Collection[str]
     engine: Engine
     jobs: int
     display: ProgressDisplay
     stop_request: StopRequest
     on_finished: Callable[[], None]
     on_waiting: Callable[[], None]
+    _waiting: deque[PlannedRun] = field(default_factory=deque)
+    _running: dict[Future[int], PlannedRun] = field(default_factory=dict)
+    _over: set[PlannedRun] = field(default_factory=set)
+    _held: set[PlannedRun] = field(default_factory=set)
+    _retries: dict[PlannedRun, int] = field(default_factory=dict)
     _steps: dict[PlannedRun, int] = field(default_factory=dict)
     _has_news: bool = False
-    _running: dict[Future[int], PlannedRun] = field(default_factory=dict)
 
     def run(self) -> None:
         """Train all that is not finished; a run that fails does not stop the others.
 
         Raises:
             Interrupted: it was asked to stop, and every run has saved its state.
+            OSError: a process could not be started, or its log not be written.
         """
-        states = self.directory.states(self.runs, self.measured)
-        self._steps = {s.run: s.step for s in states}
-        waiting = deque(s.run for s in states if s.state not in (State.FINISHED, State.RUNNING))
-        for state in states:
-            if state.state is State.RUNNING:
-                self.display.on_note(f"{state.run.name} is trained by another process; left to it.")
-        retries = dict.fromkeys(self.runs, self.study.retries)
-        is_stopping = False
-        while waiting or self._running:
-            if self.stop_request.received is not None and not is_stopping:
+        states = self.directory.states(self.runs, self.marks)
+        self._steps = {one.run: one.step for one in states}
+        self._over = {one.run for one in states if one.state is State.FINISHED}
+        self._waiting.extend(one.run for one in states if one.run not in self._over)
+        self._retries = dict.fromkeys(self.runs, self.study.retries)
+        while self._waiting or self._running:
+            if self.stop_request.received is not None:
                 self.engine.stop()
-                waiting.clear()
-                is_stopping = True
-            while waiting and len(self._running) < self.jobs:
-                planned = waiting.popleft()
-                self._running[self._submit(planned)] = planned
-            self._refresh(is_stopping)
-            for planned in self._ended():
-                state = self.directory.state_of(planned, self.measured)
-                if state.state is State.DEAD and retries[planned] and not is_stopping:
-                    retries[planned] -= 1
-                    self.display.on_note(f"{planned.name} died; it is begun again.")
-                    waiting.appendleft(planned)
-                    continue
-                self._tell(state)
-                self._has_news = True
+                self._waiting.clear()
+            self._begin()
+            self._refresh()
+            for planned, status in self._ended():
+                self._take(planned, status)
             self._show()
-        if self.stop_request.received is not None:
+        if self.stop_request.received is not None and len(self._over) < len(self.runs):
             raise Interrupted(self.stop_request.received)
 
-    def _refresh(self, is_stopping: bool) -> None:
+    def _refresh(self) -> None:
         """Let the page be written, with all processes at work."""
-        if is_stopping:
+        if self.stop_request.received is not None:
             return
         if self._has_news:
             self.on_finished()
         self._has_news = False
         self.on_waiting()
 
-    def _submit(self, planned: PlannedRun) -> Future[int]:
-        job = RunJob(
+    def _begin(self) -> None:
+        """Begin as many as there is room for, in their order.
+
+        What a process of an earlier command still saves is waited for; others go before it.
+        """
+        for planned in list(self._waiting):
+            if len(self._running) >= self.jobs:
+                return
+            if self.directory.state_of(planned, self.marks).state is State.RUNNING:
+                if planned not in self._held:
+                    self.display.on_note(
+                        f"{planned.name} is still worked on by another process; it is waited for."
+                    )
+                self._held.add(planned)
+                continue
+            self._waiting.remove(planned)
+            self._running[self.engine.submit(self._job(planned), self.directory.log(planned))] = (
+                planned
+            )
+
+    def _job(self, planned: PlannedRun) -> RunJob:
+        return RunJob(
             corpus=str(planned.corpus),
             recipe=planned.recipe,
             out=str(self.directory.run(planned).root),
             attempts=str(self.directory.attempts(planned)),
             evaluation=self.study.evaluation,
-            measured=self.measured,
             with_random=planned.with_random,
             processes=self.study.processes,
             jobs=self.jobs,
         )
-        return self.engine.submit(job, self.directory.log(planned))
 
-    def _ended(self) -> list[PlannedRun]:
+    def _ended(self) -> list[tuple[PlannedRun, int]]:
+        if not self._running:  # all that is left is held by others
+            time.sleep(_LOOK_SECONDS)
         done, _ = wait(self._running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        return [self._running.pop(future) for future in done]
+        return [(self._running.pop(future), future.result()) for future in done]
 
-    def _tell(self, state: RunState) -> None:
-        """Say what a user should know of a run that ended."""
-        if state.state is State.FAILED:
-            self.display.on_note(f"{state.run.name} failed: {state.message}")
-        elif state.state is State.DEAD:
-            log = self.directory.log(state.run)
-            self.display.on_note(f"{state.run.name} died without a word; see the end of {log}.")
+    def _take(self, planned: PlannedRun, status: int) -> None:
+        """Decide what becomes of a run whose process has ended.
+
+        Args:
+            planned: the run.
+            status: exit status of the process; negative for a signal.
+        """
+        is_stopping = self.stop_request.received is not None
+        self._look_at(planned)
+        state = self.directory.state_of(planned, self.marks)
+        if state.state is State.RUNNING:
+            if not is_stopping:
+                self._waiting.appendleft(planned)
+            return
+        if state.state not in (State.FINISHED, State.FAILED):
+            if is_stopping:
+                return
+            self.display.on_note(f"{planned.name} ended early: {self._why(state, status)}")
+            if self._retries[planned]:
+                self._retries[planned] -= 1
+                self._waiting.appendleft(planned)
+                return
+        elif state.state is State.FAILED:
+            self.display.on_note(f"{planned.name} failed: {state.message}")
+        self._over.add(planned)
+        self._has_news = True
+
+    def _why(self, state: RunState, status: int) -> str:
+        """How a process ended that did not finish its run, and what becomes of it."""
+        then = "it is begun again" if self._retries[state.run] else "it is left as it is"
+        if status < 0:
+            return f"{signal.strsignal(-status)} (signal {-status}); {then}."
+        if state.state is State.INTERRUPTED:
+            return f"it was asked to stop, though the study was not; {then}."
+        said = _last_line(self.directory.log(state.run)) or f"status {status}"
+        return f"{said.rstrip('.')}; {then}."
 
     def _show(self) -> None:
-        """One line for the whole series, in optimizer steps."""
+        """One line for the whole series, in optimizer steps; what failed is not counted as left."""
         for planned in self._running.values():
-            self._steps[planned] = self.directory.step_of(planned)
-        total = sum(planned.num_steps for planned in self.runs)
-        self.display.on_progress("study", sum(self._steps.values()), total)
+            self._look_at(planned)
+        current = [f"{run.name} at {self._steps[run]:,}" for run in self._running.values()]
+        counted = f"{len(self._over)} of {len(self.runs)} runs"
+        details = [Part(7, counted, counted.removesuffix(" runs").replace(" of ", "/"))]
+        if current:
+            brief = current[0] if len(current) == 1 else f"{len(current)} at once"
+            details.append(Part(5, ", ".join(current), brief))
+        self.display.on_detail(_STAGE, details)
+        total = sum(self._steps[run] if run in self._over else run.num_steps for run in self.runs)
+        done = sum(self._steps.values())
+        is_over = len(self._over) == len(self.runs)  # after the last step a run is measured
+        self.display.on_progress(_STAGE, done if is_over else min(done, total - 1), total)
+
+    def _look_at(self, planned: PlannedRun) -> None:
+        """Note its step; what is done twice after a kill does not count down."""
+        with suppress(UserError):  # a damaged file, of which the run itself will say so
+            step = self.directory.step_of(planned)
+            self._steps[planned] = max(self._steps[planned], step)
+
+
+def _last_line(log: Path) -> str:
+    """The last line that a process printed."""
+    try:
+        said = log.read_bytes()[-_LAST_BYTES:].decode(errors="replace").strip()
+    except OSError:
+        return ""
+    return said.splitlines()[-1] if said else ""

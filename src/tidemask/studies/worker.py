@@ -22,8 +22,9 @@ from tidemask.progress.display import ProgressDisplay
 from tidemask.reading import parse_json
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import Recipe, to_yaml
-from tidemask.studies.attempts import Outcome, RunAttempt
+from tidemask.studies.attempts import Outcome, RunAttempt, measured_marks, read_attempts
 from tidemask.studies.definition import StudyEvaluation
+from tidemask.studies.measuring import measured_steps, measurement_marks
 from tidemask.training.signals import Interrupted, StopRequest
 
 
@@ -37,7 +38,6 @@ class RunJob:
         out: run directory, made or continued.
         attempts: the file of the run's attempts.
         evaluation: what is measured at the end.
-        measured: its fingerprint.
         with_random: whether the architecture with random weights is measured too.
         processes: of the run; more than one are started by torchrun.
         jobs: runs that share this machine, this one included.
@@ -48,7 +48,6 @@ class RunJob:
     out: str
     attempts: str
     evaluation: StudyEvaluation = field(default_factory=StudyEvaluation)
-    measured: str = ""
     with_random: bool = False
     processes: int = 1
     jobs: int = 1
@@ -59,8 +58,10 @@ def work(job: RunJob, stop_request: StopRequest) -> None:
 
     Raises:
         Interrupted: it was asked to stop; what it did is saved.
-        UserError: it cannot be trained or measured.
+        UserError: it cannot be trained or measured; or it is finished without its weights, and a
+            task was added.
     """
+    _check_weights(job)
     with ProgressDisplay(logs=True) as display:
         if job.processes > 1:
             _train_launched(job)
@@ -77,6 +78,20 @@ def work(job: RunJob, stop_request: StopRequest) -> None:
             )
         _measure(job, display)
     _prune(RunDirectory(Path(job.out)), job.evaluation)
+
+
+def _check_weights(job: RunJob) -> None:
+    """Refuse to train a finished run again only because what it measured came without weights."""
+    run, measured = RunDirectory(Path(job.out)), measured_marks(read_attempts(Path(job.attempts)))
+    if measured is None or not run.config.is_file() or run.model.exists():
+        return
+    marks = measurement_marks(job.evaluation)
+    added = ", ".join(task for task, mark in marks.items() if mark not in measured)
+    raise UserError(
+        f"weights are gone: {run.model} does not exist, and {added or 'the run'} was not measured "
+        "before. Put them back, leave the task out of the study, or delete the run to train it "
+        f"again: {run.root}."
+    )
 
 
 def _train_launched(job: RunJob) -> None:
@@ -131,9 +146,9 @@ def _prune(run: RunDirectory, evaluation: StudyEvaluation) -> None:
     """
     if evaluation.checkpoints == "all":
         return
-    kept = {part.strip() for part in evaluation.checkpoints.split(",")}
+    kept = measured_steps(evaluation)
     for step, path in run.checkpoints():
-        if str(step) not in kept:
+        if step not in kept:
             shutil.rmtree(path)
 
 
@@ -142,18 +157,23 @@ def main() -> None:
     job = parse_json(sys.stdin.readline(), RunJob, "job of a worker")
     request = StopRequest()
     with request.listening():
-        status = _attempt(job, request)
+        try:
+            status = _attempt(job, request)
+        except UserError as error:  # its end could not be recorded
+            status = _failed(str(error))
     sys.exit(status)
 
 
 def _attempt(job: RunJob, stop_request: StopRequest) -> int:
     """Work on a run and write how that ended; returns the exit status."""
-    outcome: Outcome = "failed"
-    message, status = "", 2
+    is_new = not RunDirectory(Path(job.out)).config.is_file()
     try:
-        attempt = RunAttempt(Path(job.attempts), job.jobs)
+        with stop_request.deferred():
+            attempt = RunAttempt(Path(job.attempts), jobs=job.jobs, is_new=is_new)
     except UserError as error:
         return _failed(str(error))
+    outcome: Outcome = "failed"
+    message, status = "", 2
     try:
         with attempt.beating():
             _stop_with_input()
@@ -168,8 +188,8 @@ def _attempt(job: RunJob, stop_request: StopRequest) -> int:
         raise
     finally:
         with stop_request.deferred():
-            measured = job.measured if outcome == "finished" else ""
-            attempt.end(outcome, message=message, measured=measured)
+            marks = measurement_marks(job.evaluation) if outcome == "finished" else {}
+            attempt.end(outcome, message=message, measured=tuple(marks.values()))
     return status
 
 

@@ -1,0 +1,65 @@
+"""What is measured of the finished runs of a study: marks, by which it is known to be done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from tidemask.errors import UserError
+from tidemask.runs.config import Recipe
+from tidemask.studies.definition import StudyEvaluation
+
+_DIGITS = 12
+
+
+def measurement_marks(evaluation: StudyEvaluation) -> dict[str, str]:
+    """A mark for each task, by its name; it changes with what the result depends on.
+
+    That is the settings, the models and the content of one's own file of a task, but no path: what
+    was measured on one machine is measured on all.
+    """
+    return {_name(task): f"{_name(task)} {_digest(task, evaluation)}" for task in evaluation.tasks}
+
+
+def _name(task: str) -> str:
+    return Path(task).stem if task.endswith((".yaml", ".yml")) else task
+
+
+def _digest(task: str, evaluation: StudyEvaluation) -> str:
+    file = Path(task)
+    content = file.read_text(encoding="utf-8") if file.is_file() else ""
+    plain = [content, sorted(evaluation.settings), evaluation.checkpoints]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:_DIGITS]
+
+
+def measured_steps(evaluation: StudyEvaluation) -> set[int]:
+    """The steps of checkpoints that are measured, and so kept; none for `last` and `all`."""
+    parts = (part.strip() for part in evaluation.checkpoints.split(","))
+    return {int(part) for part in parts if part.isdigit()}
+
+
+def check_checkpoints(evaluation: StudyEvaluation, arm: str, recipe: Recipe) -> None:
+    """Make sure that training leaves the checkpoints that are measured at its end.
+
+    Raises:
+        UserError: one is never saved, or deleted before.
+    """
+    training, wanted = recipe.training, measured_steps(evaluation)
+    if not evaluation.tasks or not wanted:
+        return
+    every, last = training.save_steps, training.num_steps
+    saved = [*range(every, last, every), last]
+    if never := sorted(wanted - set(saved)):
+        raise UserError(
+            f"checkpoint that is never saved: evaluation.checkpoints={evaluation.checkpoints}, and "
+            f"arm {arm} has none of step {never[0]}: it saves one every {every} of {last:,} steps "
+            "(training.save_steps) and the last."
+        )
+    if gone := sorted(wanted - set(saved[-training.keep_checkpoints :])):
+        raise UserError(
+            f"checkpoint that is deleted before it is measured: evaluation.checkpoints="
+            f"{evaluation.checkpoints}, and arm {arm} keeps the newest "
+            f"{training.keep_checkpoints}, not that of step {gone[0]}. Set "
+            "training.keep_checkpoints=0; what is not measured is deleted at the end."
+        )

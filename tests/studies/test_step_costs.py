@@ -1,0 +1,81 @@
+"""What a step costs: as training itself counts it, and kept for as long as the study goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from small_runs import TINY, trained
+from tidemask.errors import UserError
+from tidemask.run_record import FLOPS, PREDICTED_TOKENS, read_metrics
+from tidemask.studies.definition import Arm, StudyDefinition
+from tidemask.studies.lengths import equal_lengths, own_lengths
+from tidemask.studies.planning import arm_recipes
+from tidemask.studies.step_costs import cost_key, step_costs
+
+ARMS = {
+    "constant": Arm(recipe="bert"),
+    "decay": Arm(recipe="mrd-cosine"),
+    "many": Arm(recipe="wettig-40", overrides=("training.micro_batch_size=16",)),
+}
+
+
+def study(corpus: Path, equal: str, *settings: str) -> StudyDefinition:
+    return StudyDefinition(
+        corpus=str(corpus),
+        arms=ARMS,
+        baseline="constant",
+        seeds=(0,),
+        settings=(*TINY, *settings),
+        equal=equal,  # type: ignore[arg-type]
+    )
+
+
+def unmeasured(_corpus: str, _arm: str) -> float:
+    raise AssertionError("nothing is to be timed")
+
+
+@pytest.mark.slow
+def test_counted_costs_are_what_training_logs(corpus: Path, tmp_path: Path) -> None:
+    for equal, name in (("flops", FLOPS), ("predicted_tokens", PREDICTED_TOKENS)):
+        asked = study(corpus, equal, "training.max_steps=20")
+        recipes = arm_recipes(asked)
+        costs = step_costs(asked, recipes, {}, unmeasured)
+        for arm, recipe in recipes.items():
+            if not (tmp_path / arm).exists():
+                trained(corpus, tmp_path / arm, ARMS[arm].recipe, "training.max_steps=20",
+                        *ARMS[arm].overrides)  # fmt: skip
+            last = read_metrics(tmp_path / arm / "metrics.jsonl")[-1]
+            # 5 standard errors of Bernoulli draws over 20 steps of at least 8 rows of 30 tokens
+            assert 20 * costs[cost_key(asked, "", arm, recipe)] == pytest.approx(
+                last[name], rel=0.16 if name == PREDICTED_TOKENS else 0.05
+            )
+
+
+def test_costs_that_are_known_hold_until_the_settings_of_the_arm_change(corpus: Path) -> None:
+    asked = study(corpus, "predicted_tokens")
+    costs = step_costs(asked, arm_recipes(asked), {}, unmeasured)
+    kept = {key: 2.0 * cost for key, cost in costs.items()}
+    assert step_costs(asked, arm_recipes(asked), kept, unmeasured) == kept
+    edited = study(corpus, "predicted_tokens", "masking.unit=word")
+    again = step_costs(edited, arm_recipes(edited), kept, unmeasured)
+    assert list(again.values()) == pytest.approx(list(costs.values()))
+    assert not again.keys() & kept.keys()
+
+
+def test_lengths_spend_the_budget_of_the_baseline_or_say_that_none_does(corpus: Path) -> None:
+    asked = study(corpus, "predicted_tokens", "training.max_steps=100")
+    recipes = arm_recipes(asked)
+    costs = step_costs(asked, recipes, {}, unmeasured)
+    by_arm = {("", arm): costs[cost_key(asked, "", arm, one)] for arm, one in recipes.items()}
+    lengths = equal_lengths(asked, own_lengths(asked, recipes), by_arm)
+    assert lengths["", "constant"] == 100
+    assert lengths["", "decay"] == round(100 * 0.15 / 0.17)
+    assert lengths["", "many"] == round(100 * 0.15 / 0.4 / 2)
+    short = study(corpus, "predicted_tokens", "training.max_steps=1")
+    with pytest.raises(UserError, match="budget that no run can meet: arm many would have 0 steps"):
+        equal_lengths(short, own_lengths(short, arm_recipes(short)), by_arm)
+    epochs = study(corpus, "steps", "training.max_steps=null", "training.max_epochs=2")
+    with pytest.raises(UserError, match="arms of other lengths: many has"):
+        equal_lengths(epochs, own_lengths(epochs, arm_recipes(epochs)), by_arm)
