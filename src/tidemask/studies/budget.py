@@ -22,6 +22,7 @@ def predicted_share(masking: MaskingSettings) -> float:
     10,000 points of progress, in the middle of as many equal parts.
 
     Example:
+        >>> from tidemask.masking.policy import MaskingSettings
         >>> from tidemask.masking.schedule import Linear
         >>> round(predicted_share(MaskingSettings(ratio=Linear(start=0.3, end=0.1))), 6)
         0.2

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.progress.display import ProgressDisplay
-from tidemask.reading import ANY_LENGTH, read_json
+from tidemask.report.tables.table_files import read_table
 from tidemask.studies.directory import StudyDirectory
 
 _SHARE = 0.05
@@ -59,6 +58,4 @@ def last_verdicts(directory: StudyDirectory) -> tuple[str, ...]:
     path = directory.report / "tables" / "arms.json"
     if not path.is_file():
         return ()
-    table = read_json(path, dict[str, Any], what="table", max_bytes=ANY_LENGTH)
-    place = [column["name"] for column in table["columns"]].index("sentence")
-    return tuple(row[place] for row in table["rows"] if row[place])
+    return tuple(str(cell) for cell in read_table(path).values("sentence") if cell)

@@ -65,11 +65,12 @@ def off_plan(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _above_frequencies(runs: Sequence[ComparedRun]) -> list[str]:
     """Arms whose final loss is above that of a model which only knows token frequencies."""
+    above = [arm.name for arm in arms_of(runs) if (arm.mean.held_out.gain or 0.0) < 0]
+    if not above:
+        return []
     return [
-        f"{arm.name} ended above the loss of the training text's word frequencies alone: it has "
-        "not learned to use context yet, and its losses say little."
-        for arm in arms_of(runs)
-        if (arm.mean.held_out.gain or 0.0) < 0
+        f"{listed(above)} ended above the loss of the training text's word frequencies alone: "
+        "context is not used yet, and such losses say little."
     ]
 
 

@@ -13,7 +13,7 @@ from tidemask.report.figures.chart import LegendEntry
 from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour, run_dashes, run_marker
 from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun, Series
-from tidemask.run_record import WALL_SECONDS
+from tidemask.run_record import FLOPS, WALL_SECONDS
 from tidemask.statistics import CONFIDENCE
 
 REFERENCE_DASHES = (0, (3.5, 2.5))
@@ -154,6 +154,8 @@ def scale_of(runs: Sequence[ComparedRun], name: str) -> Scale:
     top = highest(runs, name)
     if name == WALL_SECONDS:
         units = (("hours", 3600.0, 3.0), ("minutes", 60.0, 3.0), ("seconds", 1.0, 0.0))
+    elif name == FLOPS:
+        units = (("EFLOPs", 1e18, 2.0), ("PFLOPs", 1e15, 2.0), ("TFLOPs", 1e12, 2.0))
     else:
         units = (("billions", 1e9, 2.0), ("millions", 1e6, 2.0), ("thousands", 1e3, 2.0))
     return next(((unit, size) for unit, size, minimum in units if top >= minimum * size), ("", 1.0))

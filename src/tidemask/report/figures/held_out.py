@@ -31,7 +31,7 @@ from tidemask.report.figures.palette import GRID, run_colour, run_marker
 from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.terms import why_no_times
-from tidemask.run_record import HELD_OUT_CELLS, MEAN_LOSS, PREDICTED_TOKENS, WALL_SECONDS
+from tidemask.run_record import FLOPS, HELD_OUT_CELLS, MEAN_LOSS, PREDICTED_TOKENS, WALL_SECONDS
 
 _TITLES = {
     MEAN_LOSS: "Mean over the six maskings",
@@ -54,6 +54,11 @@ _COSTS = {
         "predicted tokens",
         "The same losses against the masked positions that the run had learned from by then.",
     ),
+    FLOPS: (
+        "FLOPs",
+        "The same losses against floating-point operations of forward and backward pass, by "
+        "formula: layers, attention, and the head at the positions that are predicted.",
+    ),
     WALL_SECONDS: (
         "training time",
         "The same losses against the time spent on training, evaluation left out. Each run had its "
@@ -69,8 +74,9 @@ def held_out_charts(arms: Sequence[ComparedArm]) -> list[Chart]:
     measured = [loss for loss in _TITLES if any(any_known(run.series(loss)) for run in runs)]
     # What earlier versions measured has no mean; without any measurement a panel says so.
     losses = measured or [MEAN_LOSS]
+    costs = [name for name in _COSTS if name != FLOPS or any_known(*(r.series(name) for r in runs))]
     leading = [MEAN_LOSS] if MEAN_LOSS in losses else losses
-    return [_held_out_chart(arms, name, losses if name == "step" else leading) for name in _COSTS]
+    return [_held_out_chart(arms, name, losses if name == "step" else leading) for name in costs]
 
 
 def _held_out_chart(arms: Sequence[ComparedArm], name: str, losses: Sequence[str]) -> Chart:

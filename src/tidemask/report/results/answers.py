@@ -15,6 +15,7 @@ from tidemask.report.results.measures import Measure, measure_named, measures_of
 from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.report.results.terms import held_out_settings
 from tidemask.run_record import (
+    FLOPS,
     HELD_OUT,
     HELD_OUT_CELLS,
     MEAN_LOSS,
@@ -30,6 +31,7 @@ AXES = {
     "step": "steps",
     TOKENS_SEEN: "tokens",
     PREDICTED_TOKENS: "predicted tokens",
+    FLOPS: "FLOPs",
     WALL_SECONDS: "seconds",
 }
 """What can be spent, by metric, and what tables call it."""

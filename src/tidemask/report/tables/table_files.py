@@ -1,12 +1,18 @@
-"""The files of a table: CSV and JSON of all its columns, Markdown and LaTeX of what is shown."""
+"""The files of a table: CSV and JSON of all its columns, Markdown and LaTeX of what is shown.
+
+The JSON file is read again where its numbers are needed without the runs.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tidemask.errors import UserError
+from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.report.tables.typed_table import Table
 
 MAX_TYPESET_ROWS = 500
@@ -23,6 +29,48 @@ _LATEX = {
     "<": "$<$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
+
+
+@dataclass(frozen=True)
+class WrittenColumn:
+    """A column in the JSON file of a table."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class WrittenTable:
+    """A table as its JSON file has it.
+
+    Attributes:
+        columns: all of them.
+        rows: cells in the order of the columns; `None` where there is nothing.
+    """
+
+    columns: list[WrittenColumn]
+    rows: list[list[str | int | float | None]]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return [column.name for column in self.columns]
+
+    def values(self, name: str) -> list[str | int | float | None]:
+        """The cells of a column, none where there is no such column."""
+        return [row[self.names.index(name)] for row in self.rows if name in self.names]
+
+
+def read_table(path: Path) -> WrittenTable:
+    """Read a table from its JSON file.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    advice = "Compare again."
+    table = read_json(path, WrittenTable, what="table", advice=advice, max_bytes=ANY_LENGTH)
+    if any(len(row) != len(table.columns) for row in table.rows):
+        raise UserError(f"damaged table: {path}: a row has another length. {advice}")
+    return table
 
 
 def write_table(table: Table, directory: Path) -> None:
