@@ -86,3 +86,26 @@ def test_comparison_refuses_studies_that_are_decided_otherwise(study: Path, tmp_
     (other / "definition.yaml").write_text(DEFINITION.replace("0.001", "0.002"))
     with pytest.raises(UserError, match=r"different questions: margin=0\.002 in .*other, 0\.001"):
         compare([study, other], out=tmp_path / "out")
+
+
+def test_page_of_a_study_is_written_as_often_as_it_is_worth(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("tidemask.studies.page.time.monotonic", lambda: now[0])
+    written: list[float] = []
+
+    def write(*_: object, **__: object) -> None:
+        written.append(now[0])
+        now[0] += 2.0  # what it takes
+
+    monkeypatch.setattr("tidemask.studies.comparison.compare", write)
+    with ProgressDisplay() as display:
+        page = StudyPage(StudyDirectory(study), display, live_seconds=60.0)
+        for second in range(0, 200, 10):
+            now[0] = max(now[0], float(second))
+            page.while_running()
+            if second == 20:
+                page.after_run()
+                page.after_run()  # at once: 2 of 40 seconds are enough
+    assert written == [20.0, 90.0, 160.0]

@@ -72,6 +72,8 @@ def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study that was never stopped."""
     root = tmp_path_factory.mktemp("study")
     status = run_study(written(root, corpus), out=root / "out", jobs=2, progress=False)
+    assert status.page is not None
+    assert status.verdicts
     assert status.is_finished
     return root / "out"
 

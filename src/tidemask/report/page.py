@@ -38,7 +38,6 @@ from tidemask.run_record import (
     UNIGRAM_ENTROPY,
     WALL_SECONDS,
 )
-from tidemask.statistics import ArmComparison
 
 _SCORE_COLUMNS = (
     "run",
@@ -85,7 +84,7 @@ def render_page(
         style=Markup(style_sheet() + source),  # our own files, nothing from the runs
         title=_title(arms, question),
         asked=question.text,
-        verdicts=[(one.verdict.finding, one.verdict.sentence) for one in _compared(answers)],
+        verdicts=[one.verdict for answer in answers for one in answer.compared],
         no_verdict=why_no_verdict(arms, question, answers),
         answer=tables["arms"],
         measures=tables["measures"],
@@ -130,12 +129,6 @@ def _title(arms: Sequence[ComparedArm], question: ComparisonQuestion) -> str:
     return f"Run {arms[0].name}" if len(arms[0].runs) == 1 else f"Runs of {arms[0].name}"
 
 
-def _compared(answers: Sequence[Answer]) -> list[ArmComparison]:
-    """What was found of each arm, the most certain first."""
-    found = [one for answer in answers if answer.found for one in answer.found.arms]
-    return sorted(found, key=lambda one: 1.0 if one.p is None else one.p)
-
-
 def why_no_verdict(
     arms: Sequence[ComparedArm], question: ComparisonQuestion, answers: Sequence[Answer]
 ) -> str:
@@ -170,7 +163,8 @@ def terms_statement(runs: Sequence[ComparedRun]) -> str:
             f"seeds or batch; but the numbers of {listed(others)} are not those of the planned "
             "number of steps: see the remarks."
         )
-    return (
+    on_each = "On each corpus: " if len({run.corpus for run in runs}) > 1 else ""
+    return on_each + (
         "On equal terms: same corpus (by its fingerprint), model, training settings, seeds and so "
         "data order, number of steps and batch. Only the masking differs."
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tidemask.errors import UserError
 from tidemask.progress.display import ProgressDisplay
@@ -27,8 +28,8 @@ class StudyPage:
     directory: StudyDirectory
     display: ProgressDisplay
     live_seconds: float | None = None
-    _not_before: float = field(default_factory=time.monotonic)
-    _written: float = field(default_factory=time.monotonic)
+    _not_before: float = -math.inf
+    _written: float | None = None
 
     def write(self) -> None:
         """Write the page from what the runs have recorded."""
@@ -49,7 +50,11 @@ class StudyPage:
 
     def while_running(self) -> None:
         """Write it if it is old enough."""
-        if self.live_seconds is not None and time.monotonic() >= self._written + self.live_seconds:
+        if self.live_seconds is None:
+            return
+        if self._written is None:
+            self._written = time.monotonic()  # when waiting began
+        elif time.monotonic() >= self._written + self.live_seconds:
             self.after_run()
 
 

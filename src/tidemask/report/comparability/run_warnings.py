@@ -50,8 +50,19 @@ def warnings_for(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def differences_in_terms(runs: Sequence[ComparedRun]) -> list[str]:
-    """What differs beside the masking, a sentence each; empty if nothing was found."""
-    return [*_differences(runs), *_downstream_differences(runs)]
+    """What differs beside the masking, a sentence each; empty if nothing was found.
+
+    Runs on several corpora of a study differ in these by design, and are looked at one by one.
+    """
+    groups: dict[str | None, list[ComparedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.corpus, []).append(run)
+    sentences = [
+        sentence
+        for found in groups.values()
+        for sentence in (*_differences(found), *_downstream_differences(found))
+    ]
+    return list(dict.fromkeys(sentences))
 
 
 def off_plan(runs: Sequence[ComparedRun]) -> list[str]:

@@ -57,8 +57,7 @@ def _deciding(one: ArmComparison) -> Estimate | None:
 def _draw(answer: Answer, axes: Axes) -> None:
     """A row for each arm, the best first: name and numbers above, dots and interval on it."""
     assert answer.found is not None
-    sign = 1 if answer.measure.direction == "lower" else -1
-    rows = sorted(answer.found.arms, key=lambda one: sign * one.difference.mean)
+    rows = answer.compared
     if (margin := answer.found.rules.margin) is not None:
         axes.axvspan(-margin, margin, color=GRID.light, linewidth=0, zorder=0)
     axes.axvline(0.0, color=INK.light, linewidth=1.0, zorder=1)

@@ -25,7 +25,7 @@ from tidemask.run_record import (
     RunDirectory,
     SequenceSums,
 )
-from tidemask.statistics import Items, MeasureComparison, MeasuredCurve, compare_arms
+from tidemask.statistics import ArmComparison, Items, MeasureComparison, MeasuredCurve, compare_arms
 
 AXES = {
     "step": "steps",
@@ -62,9 +62,16 @@ class Answer:
         return float(np.mean(list(self.values[arm].values())))
 
     @property
+    def compared(self) -> list[ArmComparison]:
+        """What was found of the other arms, the best difference first; none with one arm."""
+        sign = 1 if self.measure.direction == "lower" else -1
+        found = self.found.arms if self.found else ()
+        return sorted(found, key=lambda one: sign * one.difference.mean)
+
+    @property
     def sentences(self) -> list[str]:
-        """The verdicts in words; none with one arm."""
-        return [one.verdict.sentence for one in self.found.arms] if self.found else []
+        """The verdicts in words, in that order."""
+        return [one.verdict.sentence for one in self.compared]
 
 
 def primary_answers(runs: Sequence[ComparedRun], question: ComparisonQuestion) -> list[Answer]:
