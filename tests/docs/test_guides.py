@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,6 +16,9 @@ import tidemask
 from cases import all_cases
 from documented_commands import check_command
 from places import ROOT
+from tidemask.evaluation_files import write_evaluation
+from tidemask.run_record import RunDirectory
+from tidemask.run_record.predictions import LabelPredictions, of_split
 from tidemask.runs.config import Recipe
 from tidemask.runs.settings_reading import read_settings
 from tidemask.tasks.classification.task import TextTask
@@ -59,6 +63,22 @@ def test_guides_python_of_sums_by_sequence_pairs_two_runs(
     exec(compile(block, "evaluation.md", "exec"), {})
     difference = losses[1]["held_out/loss"] - losses[0]["held_out/loss"]
     assert capsys.readouterr().out.startswith(f"{difference:+.3f} ± 0.")
+
+
+def test_guides_python_of_predictions_compares_two_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, predicted in (("bert", [0, 1, 0, 1]), ("ptw", [1, 0, 0, 0])):
+        kept = LabelPredictions(predicted=np.array(predicted), labels=np.array([1, 0, 0, 1]))
+        write_evaluation(
+            RunDirectory(Path("runs", name)), task="sst2", checkpoint="final", seed=0,
+            metrics={"accuracy": kept.is_right.mean()}, settings={}, arrays=of_split("dev", kept),
+        )  # fmt: skip
+    (block,) = (b for b in _blocks("python", GUIDES["evaluation.md"]) if "predictions" in b)
+    exec(compile(block, "evaluation.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert out == "of 4 sentences, right by the second alone: 2, by the first alone: 1\n"
 
 
 COMMANDS = [

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tidemask.errors import UserError
 from tidemask.evaluation import result_store
 from tidemask.evaluation.result_store import ResultStore
 from tidemask.evaluation.seed_results import best_rate, seed_results
-from tidemask.evaluation_files import write_evaluation
+from tidemask.evaluation_files import arrays_beside, read_predictions, write_evaluation
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.run_record import FINAL, START, RunDirectory
+from tidemask.run_record.predictions import NumberPredictions, of_split
 from tidemask.tasks.classification.features import TextTaskSettings
 from tidemask.tasks.fine_tuned_task import FineTunedTask
 from tidemask.tasks.fine_tuning import FineTuneSettings
@@ -56,7 +58,9 @@ class Peak(FineTunedTask[Any]):
         self.trials.append((seed, learning_rate))
         if learning_rate in self.diverged:
             raise DivergedError("no numbers")
-        return Measured({"score": 1 - abs(learning_rate - 2) / 10 + seed / 100}, ("a note",))
+        score = 1 - abs(learning_rate - 2) / 10 + seed / 100
+        kept = NumberPredictions(predicted=np.float32([learning_rate]), labels=np.float64([seed]))
+        return Measured({"score": score}, ("a note",), of_split("dev", kept))
 
     check = make_features = split_scores = None  # a trial needs none of them
 
@@ -123,6 +127,10 @@ def test_seed_results_goes_on_after_an_interruption_at_any_trial(
     assert [(r.seed, r.metrics, r.learning_rate) for r in results] == [
         (r.seed, r.metrics, r.learning_rate) for r in whole
     ]
+    for seed in range(3):
+        (kept,) = read_predictions(RunDirectory(tmp_path), "peak", "checkpoint-5", seed).values()
+        assert isinstance(kept, NumberPredictions)
+        assert (kept.predicted.item(), kept.labels.item()) == (2.0, seed)
     assert len(task.trials) == moment
     assert sorted([*task.trials, *again.trials]) == [
         (0, 1.0), (0, 2.0), (0, 3.0), (1, 2.0), (2, 2.0),
@@ -141,7 +149,7 @@ def test_seed_results_sets_results_of_other_data_or_weights_aside(
     task = Peak(seeds=1, data=change.get("data", "a"))
     _results(tmp_path, task, change.get("model", "m"))
     assert len(task.trials) == 3
-    (replaced,) = (tmp_path / "evaluation" / "replaced").iterdir()
+    (replaced,) = (tmp_path / "evaluation" / "replaced").glob("*.json")
     assert replaced.read_bytes() == before != path.read_bytes()
 
 
@@ -181,7 +189,7 @@ def test_seed_results_names_a_damaged_result_and_makes_it_again(
     assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
     assert f"damaged evaluation: {path}: " in caplog.text
     assert re.search(message, caplog.text)
-    assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
+    assert len(list((tmp_path / "evaluation" / "replaced").glob("*.json"))) == 1
     assert all(result.is_reused for result in _results(tmp_path, Peak(seeds=2)))
 
 
@@ -196,7 +204,7 @@ def test_seed_results_makes_a_cut_result_again(
     assert len(_results(tmp_path, task)) == 2
     assert task.trials == [(0, 1.0), (0, 2.0), (0, 3.0)]
     assert f"damaged evaluation: {path}" in caplog.text
-    assert len(list((tmp_path / "evaluation" / "replaced").iterdir())) == 1
+    assert len(list((tmp_path / "evaluation" / "replaced").glob("*.json"))) == 1
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
@@ -212,21 +220,29 @@ def test_seed_results_measures_nothing_that_it_cannot_save(
     assert task.trials == []
 
 
+@pytest.mark.parametrize("what", ["score", "predictions"])
 def test_seed_results_makes_a_damaged_trial_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     task = Peak(seeds=1)
     task.interrupted_after = 2
     with pytest.raises(KeyboardInterrupt):
         _results(tmp_path, task)
-    first, _ = sorted((tmp_path / "evaluation" / "trials").iterdir())
-    content = json.loads(first.read_text())
-    content["metrics"]["score"] = math.nan
-    first.write_text(json.dumps(content))
+    first, _ = sorted((tmp_path / "evaluation" / "trials").glob("*.json"))
+    if what == "predictions":
+        arrays_beside(first).write_bytes(b"")
+    else:
+        content = json.loads(first.read_text())
+        content["metrics"]["score"] = math.nan
+        first.write_text(json.dumps(content))
     again = Peak(seeds=1)
     _results(tmp_path, again)
     assert again.trials == [(0, 1.0), (0, 3.0)]
-    assert f"damaged evaluation: {first}: metrics.score=NaN" in caplog.text
+    message = {
+        "score": f"damaged evaluation: {first}: metrics.score=NaN",
+        "predictions": f"arrays of another result: {arrays_beside(first)}",
+    }
+    assert message[what] in caplog.text
 
 
 def test_seed_results_keeps_nothing_where_there_is_no_place() -> None:
@@ -284,7 +300,7 @@ def test_seed_results_are_there_when_the_disk_became_full(
 
     monkeypatch.setattr(result_store, "write_evaluation", write_to_a_full_disk)
     assert next(results).metrics["score"] == 1.01
-    with pytest.raises(UserError, match=r"^result not written: .*Make room, then give the com"):
+    with pytest.raises(UserError, match=r"^arrays not written: .*Make room, then give the com"):
         next(results)
 
 

@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tidemask.errors import UserError
-from tidemask.evaluation_files import finite_metrics, read_evaluation, set_aside, write_evaluation
-from tidemask.files.arrays import Arrays
+from tidemask.evaluation_files import (
+    arrays_beside,
+    finite_metrics,
+    kept_arrays,
+    read_evaluation,
+    set_aside,
+    write_evaluation,
+)
+from tidemask.files.arrays import Arrays, write_arrays
 from tidemask.files.atomic import write_atomically
 from tidemask.files.claims import claimed_beside
 from tidemask.reading import ANY_LENGTH, read_json
@@ -27,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_RESULT_BYTES = 1 << 15
-"""About the size of the largest result."""
+_RESULT_BYTES = 1 << 19
+"""About the size of the largest result, that of all of BLiMP with its arrays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +56,7 @@ class SeedResult:
     notes: tuple[str, ...] = ()
     learning_rate: float | None = None
     is_reused: bool = False
-    arrays: Arrays = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +188,9 @@ class ResultStore:
             },
         )
         for rate in trials:
-            self._trial(result.seed, rate).unlink(missing_ok=True)
+            path = self._trial(result.seed, rate)
+            path.unlink(missing_ok=True)
+            arrays_beside(path).unlink(missing_ok=True)
 
     def load_trial(self, seed: int, learning_rate: float) -> Measured | None:
         """The saved score of one learning rate of a grid that was interrupted, or `None`."""
@@ -195,21 +204,24 @@ class ResultStore:
             )
             if not self._matches(found.settings, found.model):
                 return None
-            return Measured(self._whole(path, found.metrics), found.notes)
+            arrays = kept_arrays(path, found.arrays_sha256)
+            return Measured(self._whole(path, found.metrics), found.notes, arrays)
 
         return _unless_damaged(path, read)
 
     def save_trial(self, seed: int, learning_rate: float, measured: Measured) -> None:
-        """Save the score of one learning rate until the whole grid is measured."""
+        """Save one learning rate's score and predictions until the whole grid is measured."""
         if self.run is None:
             return
         path = self._trial(seed, learning_rate)
         path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = measured.arrays
         content = {
             "metrics": finite_or_null(measured.metrics),
             "notes": list(measured.notes),
             "settings": self.settings,
             "model": dict(self.model),
+            "arrays_sha256": write_arrays(arrays_beside(path), arrays) if arrays else None,
         }
         write_atomically(path, json.dumps(content, indent=2) + "\n", what="result")
 
@@ -251,6 +263,7 @@ class _Trial:
     notes: tuple[str, ...]
     settings: dict[str, Any]
     model: dict[str, str]
+    arrays_sha256: str | None = None
 
 
 def _unless_damaged(path: Path, read: Callable[[], _T]) -> _T | None:

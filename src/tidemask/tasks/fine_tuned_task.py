@@ -15,10 +15,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
+from numpy.typing import NDArray
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from tidemask.modeling.precision import emulation_note
 from tidemask.progress import ProgressCallback
+from tidemask.run_record.predictions import Predictions, of_split
 from tidemask.settings import Settings
 from tidemask.tasks.fine_tuning import FineTuneSettings, fine_tune
 from tidemask.tasks.model_under_test import ModelUnderTest
@@ -29,6 +31,21 @@ METRIC_PREFIXES: Mapping[str, str] = {"dev": "", "dev_mismatched": "mismatched/"
 """The splits that can be scored, in order, and what the names of their metrics begin with."""
 
 SplitT = TypeVar("SplitT", bound=Sequence[Any])
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """A fine-tuned model's scores on a split.
+
+    Attributes:
+        metrics: scalars by name.
+        kept: what they are computed from, example by example.
+        notes: on this model's predictions, one sentence each.
+    """
+
+    metrics: Mapping[str, float]
+    kept: Predictions
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +115,7 @@ class FineTunedTask(ABC, Generic[SplitT]):
         """
 
     @abstractmethod
-    def split_scores(self, split: str, features: SplitT, outputs: Outputs) -> Measured:
+    def split_scores(self, split: str, features: SplitT, outputs: Outputs) -> SplitScores:
         """Score the outputs of a fine-tuned model.
 
         Args:
@@ -107,7 +124,7 @@ class FineTunedTask(ABC, Generic[SplitT]):
             outputs: one array per feature, by the names in `outputs`; see `predict`.
 
         Returns:
-            Metrics without the prefix of the split, and notes on this model's predictions.
+            Metrics without the prefix of the split, and the predictions behind them.
         """
 
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Collator:
@@ -149,6 +166,7 @@ class FineTunedTask(ABC, Generic[SplitT]):
             on_progress=on_progress,
         )
         metrics: dict[str, float] = {}
+        arrays: dict[str, NDArray[Any]] = {}
         device, asked = model.device.type, self.fine_tuning.precision
         slow = emulation_note("fine_tuning.precision", asked, device)
         notes = [*model_under_test.frame.notes, *features.notes, *([slow] if slow else [])]
@@ -161,8 +179,9 @@ class FineTunedTask(ABC, Generic[SplitT]):
             )
             measured = self.split_scores(split, rows, outputs)
             metrics |= {prefix + name: value for name, value in measured.metrics.items()}
+            arrays |= of_split(split, measured.kept)
             notes += measured.notes
-        return Measured(metrics, tuple(notes))
+        return Measured(metrics, tuple(notes), arrays)
 
     def features(self, model_under_test: ModelUnderTest) -> TaskFeatures[SplitT]:
         """The features of a model: those of the last model if both read the data alike."""

@@ -29,7 +29,7 @@ class Measured:
 
     metrics: Mapping[str, float]
     notes: tuple[str, ...] = ()
-    arrays: Arrays = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict, compare=False)
 
 
 class Task(Protocol):

@@ -8,6 +8,7 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification
 
 from tidemask.errors import UserError
+from tidemask.run_record.predictions import MAX_LOGITS, LabelPredictions, NumberPredictions
 from tidemask.tasks.classification.features import (
     TextTaskSettings,
     check_examples,
@@ -16,12 +17,16 @@ from tidemask.tasks.classification.features import (
 )
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.examples import Example, fixed_subset, split_by_group
-from tidemask.tasks.fine_tuned_task import METRIC_PREFIXES, FineTunedTask, TaskFeatures
+from tidemask.tasks.fine_tuned_task import (
+    METRIC_PREFIXES,
+    FineTunedTask,
+    SplitScores,
+    TaskFeatures,
+)
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.metrics import compute_metrics
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Feature, Outputs
-from tidemask.tasks.task import Measured
 
 _DEV_SHARE = 0.2
 """Share of a dev split that is scored where the split has to serve for training too."""
@@ -95,19 +100,31 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
         head = {"num_labels": max(1, len(labels)), "problem_type": problem}
         return TaskFeatures(train=train_features, scored=features, head=head, notes=tuple(notes))
 
-    def split_scores(self, split: str, features: Sequence[Feature], outputs: Outputs) -> Measured:
+    def split_scores(
+        self, split: str, features: Sequence[Feature], outputs: Outputs
+    ) -> SplitScores:
         """The task's metrics, and a note if every dev example got the same label."""
         logits = np.stack(outputs["logits"])
         labels = [feature["labels"] for feature in features]
+        names = self.settings.metrics
         if self._is_regression:
             truth, predicted = np.array(labels, np.float64), logits[:, 0]
-        else:
-            truth, predicted = np.array(labels, np.int64), logits.argmax(axis=1)
-        metrics = compute_metrics(self.settings.metrics, truth, predicted)
-        is_constant = split == "dev" and len(set(predicted.tolist())) == 1
-        if is_constant and not self._is_regression:
-            return Measured(metrics, ("With some seed every dev example got the same label.",))
-        return Measured(metrics)
+            numbers = NumberPredictions(predicted=predicted, labels=truth)
+            return SplitScores(compute_metrics(names, truth, predicted), numbers)
+        gold, classes = np.array(labels, np.int64), logits.argmax(axis=1)
+        notes = []
+        if split == "dev" and len(set(classes.tolist())) == 1:
+            notes.append("With some seed every dev example got the same label.")
+        if logits.size > MAX_LOGITS:
+            notes.append(
+                f"{split}: the predicted label of each of {len(logits):,} examples is kept and not "
+                f"its {logits.shape[1]:,} logits."
+            )
+        return SplitScores(
+            compute_metrics(names, gold, classes),
+            LabelPredictions.of(logits, gold),
+            tuple(notes),
+        )
 
     def _examples(self) -> tuple[dict[str, list[Example]], list[str]]:
         """The splits that are used, by name, and what a reader should know of them."""

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -84,7 +84,7 @@ def score_v1(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> di
 def score_v2(
     predictions: Sequence[str],
     answers: Sequence[Sequence[str]],
-    no_answer_difference: Sequence[float],
+    no_answer_difference: ArrayLike,
 ) -> dict[str, float]:
     """The scores of `evaluate-v2.0.py`, as fractions.
 

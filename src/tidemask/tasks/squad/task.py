@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from transformers import AutoModelForQuestionAnswering
 
+from tidemask.run_record.predictions import AnswerPredictions
 from tidemask.settings import MAX_BATCH, Settings, check_integer
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.examples import fixed_subset
-from tidemask.tasks.fine_tuned_task import FineTunedTask, TaskFeatures
+from tidemask.tasks.fine_tuned_task import FineTunedTask, SplitScores, TaskFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Outputs
@@ -22,7 +24,6 @@ from tidemask.tasks.squad.answers import extract_answers
 from tidemask.tasks.squad.data import SquadData
 from tidemask.tasks.squad.score import score_v1, score_v2
 from tidemask.tasks.squad.windows import AnswerWindows, WindowLimits
-from tidemask.tasks.task import Measured
 
 VERSIONS: Mapping[str, int] = {"squad": 1, "squad_v2": 2}
 """The tasks, and the version of SQuAD that each is."""
@@ -122,7 +123,7 @@ class SquadTask(FineTunedTask[AnswerWindows]):
             notes=self._notes(train_windows, dev_windows, limits),
         )
 
-    def split_scores(self, split: str, features: AnswerWindows, outputs: Outputs) -> Measured:  # noqa: ARG002
+    def split_scores(self, split: str, features: AnswerWindows, outputs: Outputs) -> SplitScores:  # noqa: ARG002
         """The scores of the evaluation script of the task's version."""
         answers = extract_answers(
             features,
@@ -134,8 +135,10 @@ class SquadTask(FineTunedTask[AnswerWindows]):
         texts = [answer.text for answer in answers]
         gold = [question.answers for question in features.questions]
         if self.data.version == 1:
-            return Measured(score_v1(texts, gold))
-        return Measured(score_v2(texts, gold, [answer.no_answer_difference for answer in answers]))
+            return SplitScores(score_v1(texts, gold), AnswerPredictions(answers=tuple(texts)))
+        differences = np.array([answer.no_answer_difference for answer in answers])
+        kept = AnswerPredictions(answers=tuple(texts), no_answer_difference=differences)
+        return SplitScores(score_v2(texts, gold, differences), kept)
 
     def _notes(
         self, train: AnswerWindows, dev: AnswerWindows, limits: WindowLimits

@@ -19,9 +19,10 @@ from transformers import (
 )
 
 from tidemask.errors import UserError
+from tidemask.run_record.predictions import TagPredictions
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.examples import fixed_subset
-from tidemask.tasks.fine_tuned_task import FineTunedTask, TaskFeatures
+from tidemask.tasks.fine_tuned_task import FineTunedTask, SplitScores, TaskFeatures
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Collator, Outputs
@@ -29,7 +30,6 @@ from tidemask.tasks.tagging.data import TaggingData, TaggingTaskSettings, load_t
 from tidemask.tasks.tagging.features import TaggingFeatures, WordTokenizer
 from tidemask.tasks.tagging.scores import entity_scores, word_scores
 from tidemask.tasks.tagging.sentences import OUTSIDE, TaggedSentence
-from tidemask.tasks.task import Measured
 from tidemask.token_classes import UPOS
 
 CONLL2003 = TaggingTaskSettings(
@@ -124,18 +124,19 @@ class TaggingTask(FineTunedTask[TaggingFeatures]):
             notes=tuple(notes),
         )
 
-    def split_scores(self, split: str, features: TaggingFeatures, outputs: Outputs) -> Measured:
+    def split_scores(self, split: str, features: TaggingFeatures, outputs: Outputs) -> SplitScores:
         """Scores of the best tag of each word."""
         tag_counts = Counter(tag for sentence in self._train for tag in sentence.tags)
         fallback = OUTSIDE if self._has_entities else tag_counts.most_common(1)[0][0]
         predicted = features.predicted_tags(outputs["logits"], self._loaded.tags, fallback)
         sentences = self._loaded.splits[split]
         gold = [sentence.tags for sentence in sentences]
+        kept = TagPredictions.of(gold, predicted, self._loaded.tags)
         if self._has_entities:
-            return Measured(entity_scores(gold, predicted))
+            return SplitScores(entity_scores(gold, predicted), kept)
         words = [sentence.words for sentence in sentences]
         known_words = {word for sentence in self._train for word in sentence.words}
-        return Measured(word_scores(gold, predicted, words, known_words))
+        return SplitScores(word_scores(gold, predicted, words, known_words), kept)
 
     @cached_property
     def _loaded(self) -> TaggingData:

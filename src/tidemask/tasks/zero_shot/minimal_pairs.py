@@ -21,6 +21,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.modeling.precision import emulation_note, resolved_precision, usual_device
 from tidemask.progress import ProgressCallback, ignore
+from tidemask.run_record.kept_arrays import compact
+from tidemask.run_record.predictions import PairPredictions, of_split
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.task import Measured
 from tidemask.tasks.zero_shot.pair_files import (
@@ -97,6 +99,18 @@ class PairScores:
             f"the first is {self.pairs[int(rows.argmax())].place}."
             for rows, what in kinds
             if rows.any()
+        )
+
+    def predictions(self) -> PairPredictions:
+        """What is kept beside the metrics."""
+        paradigms = self._rows("paradigm")
+        number_of = {name: number for number, name in enumerate(paradigms)}
+        return PairPredictions(
+            good=self.good.astype(np.float32),
+            bad=self.bad.astype(np.float32),
+            is_right=self.is_right,
+            paradigm=compact([number_of[pair.paradigm] for pair in self.pairs]),
+            paradigms=tuple(paradigms),
         )
 
     def _rows(self, kind: str) -> dict[str, list[int]]:
@@ -224,7 +238,11 @@ class MinimalPairsTask:
         notes = [slow] if slow else []
         notes += [limited] if self.limit else []
         notes += notes_on_tables(pair_files(self.path), self.columns)
-        return Measured(scores.metrics(), (*notes, *scores.notes(), *model_under_test.frame.notes))
+        return Measured(
+            scores.metrics(),
+            (*notes, *scores.notes(), *model_under_test.frame.notes),
+            of_split("pairs", scores.predictions()),
+        )
 
     def _pairs(self) -> list[Pair]:
         return read_pairs(pair_files(self.path), self.limit, self.columns)
