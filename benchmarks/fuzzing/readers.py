@@ -77,8 +77,7 @@ _COMPARE = ("compare", "run", "other", "--out", "report")
 
 SLOW: Mapping[str, Mapping[str, object]] = {
     "compare": {
-        "tidemask.report.compare.to_png": b"",
-        "tidemask.report.compare.to_svg": "",
+        "tidemask.report.compare.rendered": {"svg": b""},
         "tidemask.report.page.panel_svgs": ("",) * 9,
     }
 }

@@ -60,3 +60,15 @@ def test_own_directory_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"damaged list of files: .*\.\./mine"):
         write(tmp_path, index="1")
     assert (tmp_path / "mine").read_text() == "keep"
+
+
+def test_own_directory_names_what_the_system_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, index="1")
+    (out / "tables").write_text("a user's file where a directory has to be")
+    with pytest.raises(UserError, match=rf"output not written: {out}"):
+        write(out, index="2", tables__a="2")
+    assert (out / "tables").is_file()
+    (out / "tables").unlink()
+    write(out, index="3", tables__a="3")
+    assert content(out) == {"index": "3", "tables/a": "3"}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.files.atomic import check_new_directory, new_directory, write_atomically
+from tidemask.system_errors import refusal
 
 
 def is_own(path: Path, marker: str) -> bool:
@@ -55,9 +56,14 @@ def own_directory(path: Path, *, marker: str, last: str) -> Iterator[Path]:
         yield aside
     written = _files(path / f"{marker}.new")
     write_atomically(path / marker, _listing([*written, *before]))
-    _replace(path / f"{marker}.new", path, sorted(written, key=lambda name: name == last))
-    for name in set(before) - set(written):
-        (path / name).unlink(missing_ok=True)
+    try:
+        _replace(path / f"{marker}.new", path, sorted(written, key=lambda name: name == last))
+        for name in set(before) - set(written):
+            (path / name).unlink(missing_ok=True)
+    except OSError as error:
+        if (refused := refusal(error, path)) is None:
+            raise
+        raise UserError(f"output not written: {refused}, then give the command again.") from error
     write_atomically(path / marker, _listing(written))
 
 

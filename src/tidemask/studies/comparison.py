@@ -10,6 +10,7 @@ from tidemask.errors import UserError
 from tidemask.files.paths import PATHS, given_path, one_or_several
 from tidemask.files.rewriting import check_own_or_new
 from tidemask.report.compare import MARKER, Comparison, write_page
+from tidemask.report.results.answers import check_baseline
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.naming import in_arms
 from tidemask.report.results.read_runs import read_run, refuse_repeated
@@ -78,9 +79,11 @@ def compare(
     if not found:
         raise UserError("nothing to compare: no run has logged a step. Wait until one has.")
     question = question or ComparisonQuestion()
+    named_arms = in_arms(found)
     if baseline is not None:
+        check_baseline(named_arms, baseline)
         question = replace(question, baseline=baseline)
-    return write_page(in_arms(found), question, out=out, png=png)
+    return write_page(named_arms, question, out=out, png=png)
 
 
 def _question(study: StudyDefinition, notes: Sequence[str]) -> ComparisonQuestion:

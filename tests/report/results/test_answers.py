@@ -10,7 +10,7 @@ import pytest
 from synthetic_runs import MakeRun
 from tidemask.errors import UserError
 from tidemask.evaluation_files import write_evaluation
-from tidemask.report.results.answers import exploratory_answers, primary_answers
+from tidemask.report.results.answers import check_baseline, exploratory_answers, primary_answers
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.read_runs import read_runs
 from tidemask.report.results.sources import ComparisonQuestion
@@ -49,7 +49,7 @@ def test_answer_is_that_of_the_statistics(six: list[Path]) -> None:
     assert answer.sentences == [expected.arms[0].verdict.sentence]
     match = answer.found.arms[0].match
     assert match is not None
-    assert set(match.budget) == {"steps", "tokens", "predicted tokens"}  # no one knows of seconds
+    assert list(match.budget) == ["steps", "tokens", "predicted tokens", "FLOPs"]  # no seconds
 
 
 def test_answer_leaves_out_unfinished_runs_and_other_corpora(
@@ -69,7 +69,9 @@ def test_answer_knows_the_baseline_by_name(six: list[Path]) -> None:
     (answer,) = primary_answers(runs, ComparisonQuestion(baseline="ptw"))
     assert answer.baseline == "ptw"
     with pytest.raises(UserError, match=r"baseline=ptv\. Expected one of the arms: bert, ptw"):
-        primary_answers(runs, ComparisonQuestion(baseline="ptv"))
+        check_baseline(runs, "ptv")
+    (answer,) = primary_answers(runs, ComparisonQuestion(baseline="not trained yet"))
+    assert answer.found is None
 
 
 def test_answer_pairs_sequences_where_every_run_kept_them(six: list[Path]) -> None:

@@ -45,7 +45,7 @@ class Answer:
 
     Attributes:
         measure: that was measured.
-        baseline: name of the arm that others are compared with.
+        baseline: name of the arm that others are compared with; empty where it has no value yet.
         arms: those with a value, the baseline among them, in their order.
         values: of the measure, by names of arms and seeds.
         found: the statistics; `None` where no other arm has a value.
@@ -78,9 +78,8 @@ def primary_answers(runs: Sequence[ComparedRun], question: ComparisonQuestion) -
     """What the measure that decides says: one answer for each corpus, none if nothing has it.
 
     Raises:
-        UserError: there is no such baseline, or no such measure.
+        UserError: there is no such measure.
     """
-    _check_baseline(runs, question)
     measure = measure_named(question.primary, runs)
     if measure is None:
         return []
@@ -98,12 +97,17 @@ def exploratory_answers(runs: Sequence[ComparedRun], question: ComparisonQuestio
     return [answer for answer in found if answer.found is not None]
 
 
-def _check_baseline(runs: Sequence[ComparedRun], question: ComparisonQuestion) -> None:
+def check_baseline(runs: Sequence[ComparedRun], baseline: str) -> None:
+    """Check that a baseline which was asked for is one of the arms.
+
+    Raises:
+        UserError: it is none.
+    """
     names = dict.fromkeys(name for run in runs for name in (run.policy, run.arm))
-    if question.baseline is not None and question.baseline not in names:
+    if baseline not in names:
         raise UserError(
-            f"baseline={question.baseline}. Expected one of the arms: {', '.join(names)}."
-            f"{did_you_mean(question.baseline, names)}"
+            f"baseline={baseline}. Expected one of the arms: {', '.join(names)}."
+            f"{did_you_mean(baseline, names)}"
         )
 
 
@@ -121,23 +125,30 @@ def _answer(
     arms: Sequence[ComparedArm], measure: Measure, question: ComparisonQuestion, *, primary: bool
 ) -> Answer:
     asked = [arm for arm in arms if question.baseline in (arm.policy, arm.name)]
-    baseline = (asked or list(arms))[0].name
+    # A baseline without a value yet is not replaced by another arm.
+    baseline = next(iter(asked if question.baseline is not None else arms), None)
     values: _Values = {}
     for arm in arms:
         known = {run.seed: measure.value(run) for run in arm.runs}
         values[arm.name] = {seed: value for seed, value in known.items() if value is not None}
     found = None
-    if len(arms) > 1:
+    if len(arms) > 1 and baseline is not None:
         found = compare_arms(
             values,
-            baseline=baseline,
+            baseline=baseline.name,
             direction=measure.direction,
             margin=question.margin if primary else None,
             primary=primary,
             items=_items(arms, measure) if primary else None,
             curves=_curves(arms, measure) if primary else None,
         )
-    return Answer(measure=measure, baseline=baseline, arms=tuple(arms), values=values, found=found)
+    return Answer(
+        measure=measure,
+        baseline=baseline.name if baseline else "",
+        arms=tuple(arms),
+        values=values,
+        found=found,
+    )
 
 
 def _items(arms: Sequence[ComparedArm], measure: Measure) -> Items | None:

@@ -71,7 +71,8 @@ def _row(answer: Answer, arm: str, one: ArmComparison | None) -> tuple[Cell, ...
     seeds = ", ".join(map(str, answer.values[arm]))
     mean = answer.mean(arm)
     if one is None:
-        return (arm, mean, *[None] * 4, MISSING, "baseline", corpus, seeds, *[None] * 7)
+        role = "baseline" if arm == answer.baseline else MISSING
+        return (arm, mean, *[None] * 4, MISSING, role, corpus, seeds, *[None] * 7)
     return (
         arm,
         mean,
