@@ -43,6 +43,7 @@ from tidemask.files.paths import one_or_several
 from tidemask.masking.weighting import ByFrequency, ByFunction
 from tidemask.runs.config import RunConfig
 from tidemask.settings import Settings
+from tidemask.studies.definition import Arm
 from tidemask.tasks.table import TaskSettings, UserTaggingTask, UserTask
 
 VOCABULARY = Vocabulary.of(50, 4, range(5))
@@ -275,6 +276,8 @@ ELSEWHERE = {
     "pretrain": "tests/test_public_arguments.py",
     "preview": "tests/test_public_arguments.py",
     "resume": "tests/test_public_arguments.py",
+    "run_study": "tests/studies/test_study.py",
+    "study_status": "tests/studies/test_study.py",
     "word_starts_of": "tests/corpus/tokenizing/test_word_starts.py",
 }
 """Names whose arguments are files, runs and models; and where their tests are."""
@@ -291,7 +294,12 @@ REQUIRED = {
     "TaggingTaskSettings": {"name": "t"},
     "UserTask": {"name": "t", "data": "d"},
     "UserTaggingTask": {"name": "t", "data": "d"},
-}
+    "Arm": {"recipe": "bert"},
+    "StudyDefinition": {
+        "corpus": "c", "baseline": "a", "seeds": (0,),
+        "arms": {"a": Arm(recipe="bert"), "b": Arm(recipe="ettin")},
+    },
+}  # fmt: skip
 
 
 def all_settings(kind: type = Settings) -> Iterator[Any]:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from tidemask.runs.pretraining import resume as resume
     from tidemask.runs.preview import preview as preview
     from tidemask.studies.comparison import compare as compare
+    from tidemask.studies.study import run_study as run_study
+    from tidemask.studies.study import study_status as study_status
     from tidemask.training.settings import TrainingSettings as TrainingSettings
     from tidemask.training.signals import Interrupted as Interrupted
     from tidemask.training.signals import StopRequest as StopRequest
@@ -84,6 +86,8 @@ _HOMES = {
     "pretrain": "tidemask.runs.pretraining",
     "preview": "tidemask.runs.preview",
     "resume": "tidemask.runs.pretraining",
+    "run_study": "tidemask.studies.study",
+    "study_status": "tidemask.studies.study",
     "word_starts_of": "tidemask.corpus.tokenizing.word_starts",
 }
 """The module of each public name; the imports for type checkers above are the same."""

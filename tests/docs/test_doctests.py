@@ -21,6 +21,7 @@ FOLDERS = ("src", "docs", "examples", "benchmarks")
 TRAINING = (
     "report/compare.py",
     "studies/comparison.py",
+    "studies/study.py",
     "runs/pretraining.py",
     "evaluation/evaluate.py",
 )

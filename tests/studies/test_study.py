@@ -269,5 +269,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         assert status == 2, arguments
         assert expected in errors, (arguments, errors)
         assert errors.count("\n") == 1, errors
+    for call in (
+        lambda: run_study(3, out=out),  # type: ignore[arg-type]
+        lambda: run_study(file, out=3),  # type: ignore[arg-type]
+        lambda: run_study(file, out=out, jobs="two"),  # type: ignore[arg-type]
+        lambda: study_status(3),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(UserError, match="Expected"):
+            call()
     assert not out.exists()
     assert [path.name for path in full.iterdir()] == ["notes.txt"]

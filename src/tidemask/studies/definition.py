@@ -10,8 +10,9 @@ from typing import Literal
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.files.paths import given_path
+from tidemask.run_record import HELD_OUT, HELD_OUT_CELLS, MEAN_LOSS, OWN_LOSS
 from tidemask.runs.settings_reading import read_settings
-from tidemask.settings import Settings, check_at_least, check_integer
+from tidemask.settings import Settings, check_at_least, check_integer, shown
 
 Equal = Literal["steps", "predicted_tokens", "flops", "seconds"]
 
@@ -98,16 +99,29 @@ class StudyDefinition(Settings):
         if self.margin is not None:
             check_at_least("margin", self.margin, 0.0)
             if self.margin == 0.0 or math.isinf(self.margin):
-                raise ValueError("margin=0. Expected a number above 0, or null.")
+                raise ValueError(f"margin={self.margin:g}. Expected a number above 0, or null.")
+        self._check_primary()
         check_integer("retries", self.retries, minimum=0, below=MAX_RETRIES + 1)
         check_integer("processes", self.processes, minimum=1, below=MAX_RANKS + 1)
+
+    def _check_primary(self) -> None:
+        """A held-out loss by a name that there is; a metric of a task may have any."""
+        losses = [MEAN_LOSS, OWN_LOSS, *(cell.loss for cell in HELD_OUT_CELLS)]
+        is_of_task = not self.primary.startswith(HELD_OUT) and bool(self.evaluation.tasks)
+        if self.primary not in losses and not is_of_task:
+            raise ValueError(
+                f"primary={shown(self.primary)}. Expected one of {', '.join(losses)}, or a metric "
+                f"of a task in evaluation.tasks.{did_you_mean(self.primary, losses)}"
+            )
 
     def _check_names(self) -> None:
         """Arms and corpora are directories of the study, so that their names are plain."""
         if len(self.arms) < 2:
             raise ValueError(f"arms: {len(self.arms)}. Expected two or more, one the baseline.")
-        if not self.corpora:
-            raise ValueError("corpus={}. Expected a prepared corpus, or several by name.")
+        if not self.corpora or (isinstance(self.corpus, dict) and "" in self.corpus):
+            raise ValueError(
+                f"corpus={shown(self.corpus)}. Expected a prepared corpus, or several by name."
+            )
         for kind, names in (("arms", self.arms), ("corpus", self.corpora)):
             for name in names:
                 if name and not _NAME.fullmatch(name):

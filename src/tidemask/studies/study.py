@@ -109,6 +109,17 @@ def run_study(
         Interrupted: it was asked to stop, and every run has saved its state.
         UserError: the file, a recipe, a corpus or a setting is wrong; `out` holds another study,
             or runs with other settings; another process runs the study.
+
+    Example:
+        >>> import json, tidemask
+        >>> from pathlib import Path
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> arms = {"constant": {"recipe": "bert"}, "decay": {"recipe": "mrd-cosine"}}
+        >>> study = {"corpus": "corpus", "arms": arms, "baseline": "constant", "seeds": [0]}
+        >>> _ = Path("study.yaml").write_text(json.dumps({**study, "settings": tiny}))
+        >>> status = tidemask.run_study("study.yaml", out="study", progress=False)
+        >>> status.is_finished, status.verdicts[0], status.page.name
+        (True, 'decay differs from constant by ...', 'index.html')
     """
     directory, study = _asked(file, out)
     jobs = _checked_jobs(jobs)
@@ -171,6 +182,12 @@ def study_status(directory: str | Path) -> StudyStatus:
 
     Raises:
         UserError: it is not the directory of a study, or a file of it is damaged.
+
+    Example:
+        >>> import tidemask
+        >>> tidemask.study_status("corpus")
+        Traceback (most recent call last):
+        tidemask.errors.UserError: not a study: corpus has no definition.yaml. Name one that has.
     """
     place = StudyDirectory(given_path(directory, "directory"))
     if not place.definition.is_file():
