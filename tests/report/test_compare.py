@@ -21,6 +21,7 @@ FIGURES = {
     "class_share_groups",
     "cost",
     "final_held_out",
+    "held_out_by_flops",
     "held_out_by_predicted_tokens",
     "held_out_by_step",
     "held_out_by_wall_seconds",

@@ -50,7 +50,7 @@ def test_ratio_chart_draws_what_was_logged(four_runs: list[Path]) -> None:
 
 @pytest.mark.parametrize(
     ("place", "name", "size"),
-    [(0, "step", 1.0), (1, "predicted_tokens", 1e3), (2, "wall_seconds", 1.0)],
+    [(0, "step", 1.0), (1, "predicted_tokens", 1e3), (3, "wall_seconds", 1.0)],
 )
 def test_held_out_charts_draw_the_mean_and_against_steps_every_masking(
     four_runs: list[Path], place: int, name: str, size: float
