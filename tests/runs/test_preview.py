@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 from scipy import stats
 
 from tidemask.cli.preview import length_line, passage
+from tidemask.corpus.store.shards import Shard
 from tidemask.errors import UserError
+from tidemask.evaluation.held_out_tasks import HeldOutText
+from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.config import load_recipe
 from tidemask.runs.preview import LONGEST, SHARE_SEQUENCES, PreviewStep, preview
 
@@ -89,3 +93,24 @@ def test_preview_masks_only_the_named_classes(corpus: Path) -> None:
 def test_preview_says_the_shares_by_length() -> None:
     line = length_line({"1": 0.15, "4+": 0.149})
     assert line == "masked, by the word's length in tokens: 1: 15.0 %  4+: 14.9 %"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [(0, 255, "input_ids=255"), (2, 200, "token_class=200. Expected classes in \\[0, 17\\)")],
+    ids=["id", "class"],
+)
+def test_preview_names_a_corpus_with_damaged_rows(
+    column: int, value: int, problem: str, corpus: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(corpus, tmp_path / "corpus"))
+    (path,) = (copy / "held_out").iterdir()
+    shard = Shard.open(path)
+    width = shard.id_type if column == 0 else np.dtype(np.uint8)
+    with path.open("r+b") as file:
+        file.seek(shard.offsets[column] + width.itemsize)  # of the second token
+        file.write(np.array([value], width).tobytes())
+    with pytest.raises(UserError, match=f"damaged corpus: the rows in {copy}: {problem}"):
+        preview(copy)
+    with pytest.raises(UserError, match="corpus changed"):
+        _ = HeldOutText(corpus=copy, model=ModelSettings()).data

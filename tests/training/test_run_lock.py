@@ -42,6 +42,13 @@ def test_lock_keeps_a_second_process_out(tmp_path: Path) -> None:
         pass
 
 
+def test_lock_makes_no_file_at_the_end_of_a_link(tmp_path: Path) -> None:
+    (tmp_path / ".lock").symlink_to("elsewhere")
+    with pytest.raises(OSError, match=r"\.lock"), run_lock(RunDirectory(tmp_path)):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @pytest.mark.parametrize("name", ["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
 def test_lock_of_a_file_system_without_locks_is_a_note(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.store.corpus import open_corpus
+from tidemask.corpus.store.corpus import open_corpus, verify_corpus
 from tidemask.errors import UserError
 from tidemask.modeling.settings import ModelSettings
 from tidemask.progress import ProgressCallback
@@ -50,6 +50,7 @@ class HeldOutText:
         corpus = open_corpus(self.corpus)
         if self.fingerprint is not None:
             check_corpus(corpus, self.fingerprint)
+        verify_corpus(corpus)
         if len(corpus.held_out) == 0:
             raise UserError(
                 f"no held-out text: {corpus.root} was prepared without. "

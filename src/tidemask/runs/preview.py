@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tidemask.corpus.store.corpus import open_corpus
+from tidemask.batches.stream import BatchDataset
+from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
-from tidemask.masking.batch import MaskedBatch
+from tidemask.masking.batch import Batch, MaskedBatch
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.units import starts_of_words
@@ -108,7 +109,7 @@ def preview(
     except ValueError as error:
         raise UserError(f"no such sequence: {error}") from error
     ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
-    batch = dataset.__getitems__(ids)
+    batch = _read(dataset, ids, opened)
     starts = starts_of_words(batch)[0]
     counted = slice(1, None)  # all but the sequence that is shown
     steps = []
@@ -130,6 +131,22 @@ def preview(
         )
         steps.append(step)
     return steps
+
+
+def _read(dataset: BatchDataset, ids: Sequence[int], corpus: PreparedCorpus) -> Batch:
+    """The sequences, of which alone is known whether they are damaged."""
+    names = corpus.manifest.class_names
+    try:
+        batch = dataset.__getitems__(ids)
+        if names and batch.token_class is not None:
+            known = batch.token_class[batch.token_class != NO_CLASS]
+            if len(known) and (highest := int(known.max())) >= len(names):
+                raise ValueError(f"token_class={highest}. Expected classes in [0, {len(names)}).")
+    except ValueError as error:
+        raise UserError(
+            f"damaged corpus: the rows in {corpus.root}: {error} Restore it, or prepare it again."
+        ) from error
+    return batch
 
 
 def _shares(

@@ -12,6 +12,9 @@ from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
 
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+"""No file is made where a link leads; Windows has no such flag."""
+
 
 class RunLock:
     """Keeps a second process from training a run; a process that was killed holds no lock.
@@ -40,7 +43,7 @@ class RunLock:
             UserError: another process trains this run.
         """
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._path, _FLAGS, 0o666)
             try:
                 is_ours = try_lock(descriptor)
             except NoLocksError as error:

@@ -56,6 +56,7 @@ def test_tokenizer_with_any_field_of_another_type_is_one_line_or_loads(
         ("tokenizer_config.json", "model_max_length", 1e9),
         ("tokenizer_config.json", "model_max_length", -1),
         ("tokenizer_config.json", "tokenizer_class", 3),
+        ("tokenizer_config.json", "unk_token", ""),
         ("tokenizer.json", "version", 3),
     ],
 )
@@ -70,3 +71,13 @@ def test_tokenizer_with_a_field_of_another_type_is_named(
     assert "\n" not in said
     assert name in said
     assert field in said or name == "tokenizer.json"
+
+
+def test_tokenizer_whose_post_processor_names_an_unknown_token_is_named(directory: Path) -> None:
+    """The Rust library panics at its first text, with lines of its own on stderr."""
+    path = directory / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["post_processor"]["pair"][0]["SpecialToken"]["id"] = "[GONE]"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"damaged tokenizer: .* names \[GONE\] without ids"):
+        _ = load_tokenizer(str(directory)).frame

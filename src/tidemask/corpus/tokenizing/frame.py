@@ -10,7 +10,9 @@ though it puts some around a single text, is joined in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 from tokenizers import Encoding, Tokenizer
 
 from tidemask.corpus.tokenizing.ordinary_text import plain_backend
+from tidemask.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -142,12 +145,47 @@ def _added_by_post_processor(
     # An example shows it: tokens of neither text are special, and the texts separate those before,
     # between and after them. It is the first word that has a token.
     backend = plain_backend(tokenizer)
+    if unknown := _unknown_names(backend):
+        raise _damaged(tokenizer, f"names {', '.join(unknown)} without ids")
     for word in ("a", *backend.get_vocab()):
         if _has_token(backend, word):
-            (before, _, after), _ = _parts(backend.encode(word), 1)
-            (left, _, middle, _, right), types = _parts(backend.encode(word, word), 2)
+            with _naming_damage(tokenizer):
+                (before, _, after), _ = _parts(backend.encode(word), 1)
+                (left, _, middle, _, right), types = _parts(backend.encode(word, word), 2)
             return (before, after), PairFrame(left, middle, right, types)
     return ((), ()), None
+
+
+@contextmanager
+def _naming_damage(tokenizer: PreTrainedTokenizerBase) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        # A panic of the library in Rust is no `Exception`, and its class has no public name.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(tokenizer, f"fails ({one_line(error)})") from error
+
+
+def _damaged(tokenizer: PreTrainedTokenizerBase, what: str) -> UserError:
+    return UserError(
+        f"damaged tokenizer: {tokenizer.name_or_path}: the post_processor of its tokenizer.json "
+        f"{what}. Restore the file, or use another tokenizer."
+    )
+
+
+def _unknown_names(backend: Tokenizer) -> list[str]:
+    """Special tokens that templates of the post-processor name and give no ids: a panic in Rust."""
+    if backend.post_processor is None:
+        return []
+    processor = json.loads(backend.post_processor.__getstate__())
+    templates = [one for one in (processor, *processor.get("processors", ())) if "single" in one]
+    return sorted(
+        piece["SpecialToken"]["id"]
+        for template in templates
+        for piece in (*template["single"], *template["pair"])
+        if piece.get("SpecialToken", {}).get("id", "") not in {"", *template["special_tokens"]}
+    )
 
 
 def _has_token(backend: Tokenizer, word: str) -> bool:

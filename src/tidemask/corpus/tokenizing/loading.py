@@ -28,8 +28,8 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
     """The tokenizer in a local directory, which a `Path` always is, or of a model on the hub.
 
     Raises:
-        UserError: there is none, it is not a fast one, it has no mask or no pad token, or two of
-            its tokens have one id.
+        UserError: there is none, it is not a fast one, it has no mask or no pad token, a special
+            token that its vocabulary lacks, or two tokens of one id.
     """
     tokenizer = _load(name)
     if not getattr(tokenizer, "is_fast", False):
@@ -43,6 +43,13 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
             f"damaged tokenizer: {name}: model_max_length={shown(longest)} in its "
             "tokenizer_config.json. Expected a number of tokens. " + _ADVICE
         )
+    vocabulary = tokenizer.get_vocab()
+    for kind, token in tokenizer.special_tokens_map.items():
+        if isinstance(token, str) and token not in vocabulary:
+            raise UserError(
+                f"damaged tokenizer: {name}: {kind}={shown(token)} in its tokenizer_config.json. "
+                "Expected a token of its vocabulary. " + _ADVICE
+            )
     for kind in ("mask", "pad"):
         if getattr(tokenizer, f"{kind}_token_id") is None:
             raise UserError(
