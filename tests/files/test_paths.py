@@ -129,6 +129,16 @@ def test_paths_given_path_refuses_what_is_not_a_path(value: object) -> None:
         given_path(value, "out")  # type: ignore[arg-type]
 
 
+def test_paths_given_path_may_be_called_as_a_home_where_it_says_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`./~` is what shells call it; read twice, as by a command and then a function, it stays."""
+    monkeypatch.chdir(tmp_path)
+    once = given_path("./~", "out")
+    assert given_path(once, "out") == once == tmp_path / "~"
+    assert given_path("~", "out") == Path.home()
+
+
 def test_paths_given_path_names_a_home_that_does_not_exist() -> None:
     with pytest.raises(UserError, match=r"^no home directory: out=~no-such-user-here/x"):
         given_path("~no-such-user-here/x", "out")

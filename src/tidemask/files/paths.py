@@ -88,8 +88,11 @@ def given_path(value: str | os.PathLike[str], argument: str) -> Path:
     check_utf8(text, argument)
     if "\0" in text:
         raise UserError(f"not a path: {argument}={text!r}. Expected a name without a NUL in it.")
+    path = Path(text)
+    if str(path).startswith("~") and not text.startswith("~"):
+        return path.absolute()  # `./~` is a file of that name, but pathlib forgets the `./`
     try:
-        return Path(text).expanduser()
+        return path.expanduser()
     except RuntimeError as error:
         raise UserError(
             f"no home directory: {argument}={text}: {error} Write the path in full."
