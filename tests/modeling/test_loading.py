@@ -104,6 +104,7 @@ def _damage(directory: Path, kind: str) -> None:
         "other shape": {"hidden_size": 64},
         "other architecture": {"model_type": "roberta"},
         "decoder": {"is_decoder": True},
+        "no dtype": {"dtype": [None]},
     }
     if kind in changes:
         _changed(directory, **changes[kind])
@@ -127,6 +128,7 @@ def _damage(directory: Path, kind: str) -> None:
     ("kind", "message"),
     [
         ("no weights", "no file named model.safetensors"),
+        ("no dtype", "model not loadable: .*: list index out of range"),
         ("damaged", "Error while deserializing"),
         (
             "inf",
