@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import random
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fuzzing import mutations
+from benchmarks.fuzzing.readers import SLOW
 from places import ROOT
 
 CONTENT = '{"a": {"b": [1, 2.5, "three"]}, "c": null}\n'
@@ -30,6 +32,11 @@ def test_fuzzing_finds_no_fault() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("faults: 0\n")
+
+
+def test_fuzzing_leaves_out_functions_that_are_there() -> None:
+    for replaced in SLOW.values():
+        assert all(callable(pkgutil.resolve_name(name)) for name in replaced)
 
 
 @pytest.mark.parametrize("mutate", [*mutations.BYTES, *mutations.LINES, mutations.json_value])
