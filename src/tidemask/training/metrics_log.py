@@ -54,7 +54,7 @@ class MetricsLog(TrainerCallback):
         accounting: the sums.
         evaluation: what is measured beside training.
         max_steps: planned optimizer steps.
-        flops: what training takes for each token.
+        flops: what training takes for each token; with `None` the lines do not say.
         measured_model: returns the model that is measured.
         on_step_end: called on the first rank.
         on_log: called on every rank with each line that is written.
@@ -74,7 +74,7 @@ class MetricsLog(TrainerCallback):
         *,
         evaluation: PeriodicEvaluation,
         max_steps: int,
-        flops: TrainingFlops,
+        flops: TrainingFlops | None,
         measured_model: Callable[[], SelectedPositionsLM],
         on_step_end: StepEndCallback,
         on_log: Callable[[Mapping[str, MetricValue]], None],
@@ -102,7 +102,8 @@ class MetricsLog(TrainerCallback):
             metrics = self._evaluation.at_start(self._measured_model())
             nothing = {TOKENS_SEEN: 0, PREDICTED_TOKENS: 0, WALL_SECONDS: 0.0, DEVICE_SECONDS: 0.0}
             if metrics:
-                self._write(0, {"step": 0, "progress": 0.0, **nothing, FLOPS: 0.0, **metrics})
+                nothing |= self._flops_of(0, 0)
+                self._write(0, {"step": 0, "progress": 0.0, **nothing, **metrics})
         if self.unlogged is not None:
             self.log_step(state.global_step, self.unlogged)
 
@@ -133,7 +134,7 @@ class MetricsLog(TrainerCallback):
             "step": step,
             "progress": step / self._max_steps,
             **window.metrics(),
-            FLOPS: self._flops.total(int(window.total_tokens), int(window.total_selected)),
+            **self._flops_of(int(window.total_tokens), int(window.total_selected)),
             **optimisation,
             **self._class_metrics(step),
         }
@@ -149,6 +150,9 @@ class MetricsLog(TrainerCallback):
             self.file.append(record)
             self._on_step_end(step, record)
         self._on_log(record)
+
+    def _flops_of(self, seen: int, predicted: int) -> dict[str, float]:
+        return {} if self._flops is None else {FLOPS: self._flops.total(seen, predicted)}
 
     def _evaluates_after(self, step: int) -> bool:
         every = self._evaluation.every_steps
