@@ -77,8 +77,9 @@ def over_items(
         assert found is not None
         hits[0] += found.low <= EFFECT <= found.high
         if trial < resampled:
-            low, high = multi_bootstrap([side], counts, rng, resamples=1000)
-            hits[1] += low <= EFFECT <= high
+            ends = multi_bootstrap([side], counts, rng, resamples=1000)
+            assert ends is not None, "every item counts"
+            hits[1] += ends[0] <= EFFECT <= ends[1]
     return float(hits[0] / trials), float(hits[1] / max(resampled, 1))
 
 

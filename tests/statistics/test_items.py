@@ -129,6 +129,16 @@ def test_multi_bootstrap_has_the_quantiles_of_a_plain_loop(arm: str) -> None:
     assert found == pytest.approx(tuple(ends), abs=0.2 * np.std(drawn))
 
 
+def test_multi_bootstrap_leaves_out_draws_of_items_that_do_not_count() -> None:
+    """One item of three counts, in one cell of two: each draw that has it has its quotient."""
+    counts = np.array([[2.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    side = np.array([[[6.0, 5.0], [0.0, 5.0], [0.0, 5.0]]])
+    found = multi_bootstrap([side], counts, np.random.default_rng(0))
+    assert found == pytest.approx((4.0, 4.0))
+    each_its_own = np.eye(60)
+    assert multi_bootstrap([each_its_own[None]], each_its_own, np.random.default_rng(0)) is None
+
+
 def test_item_difference_of_one_seed_has_no_interval() -> None:
     one = Samples.of({0: None}, {0: None})
     found = item_difference(Items(sums=SUMS, counts=COUNTS), "arm", "base", one)

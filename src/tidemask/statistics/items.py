@@ -142,12 +142,12 @@ def item_difference(
             item_variance=0.0,
         )
     estimate, item_variance = crossed(sides, counts)
-    low, high = multi_bootstrap(sides, counts, np.random.default_rng(draws_seed))
+    ends = multi_bootstrap(sides, counts, np.random.default_rng(draws_seed))
     return ItemDifference(
         num_items=num_items,
         estimate=estimate,
-        bootstrap_low=low,
-        bootstrap_high=high,
+        bootstrap_low=None if ends is None else ends[0],
+        bootstrap_high=None if ends is None else ends[1],
         item_variance=item_variance,
     )
 
@@ -210,10 +210,12 @@ def _influence(side: Floats, counts: Floats) -> Floats:
 
 def multi_bootstrap(
     sides: Sequence[Floats], counts: Floats, rng: np.random.Generator, *, resamples: int = RESAMPLES
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """Percentile interval of draws of seeds and of items, both with replacement.
 
     Arguments as of `crossed`; each side draws its seeds by itself, and all have the same items.
+    A draw whose items count nothing in some cell has no measure and is left out: the interval is
+    that of the others, `None` where there are none.
 
     References:
         Sellam et al., The MultiBERTs: BERT reproductions for robustness analysis, 2022, section 3.
@@ -228,7 +230,12 @@ def multi_bootstrap(
             share = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), _CHUNK)
             by_seed = np.tensordot(times, side, (1, 1))  # [draws, S, C]
             sums += (share[:, :, None] / num_seeds * by_seed).sum(1)
-        drawn.append((sums / (times @ counts)).mean(1))
+        totals = times @ counts
+        has_all = (totals > 0).all(1)
+        drawn.append((sums[has_all] / totals[has_all]).mean(1))
+    measures = np.concatenate(drawn)
+    if not measures.size:
+        return None
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
+    low, high = np.quantile(measures, [tail, 1 - tail])
     return float(low), float(high)
