@@ -117,7 +117,7 @@ class HeldOutTask:
                 "last checkpoint of the run, which is not there.",
             )
         measured = data.held_out_evaluator(self._settings).final(model, on_progress, own)
-        return replace(measured, notes=notes)
+        return replace(measured, notes=(*notes, *measured.notes))
 
 
 class HeldOutPerplexityTask:

@@ -99,6 +99,8 @@ class InRunEvaluation:
 
         measured = self.held_out.final(model, on_progress, own)
         if measured.metrics and self.held_out.rank == 0:
+            for note in measured.notes:
+                self.callbacks.on_note(note)
             write_evaluation(
                 self.run,
                 task=HELD_OUT_TASK,

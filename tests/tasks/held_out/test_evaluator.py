@@ -174,6 +174,21 @@ def test_held_out_under_a_policy_is_the_loss_on_its_masks_at_the_end(
     assert SequenceSums.from_arrays(measured.arrays).losses[-1] == "held_out/own_loss"
 
 
+def test_held_out_policy_that_ends_at_ratio_0_has_no_loss_of_its_own_and_says_so(
+    model: SelectedPositionsLM, data: CorpusInputs
+) -> None:
+    policy = MaskingSettings(unit="token", ratio=Linear(start=0.9, end=0.0))
+    masking = own_masking(Masker(policy, data.vocabulary, max_steps=10), None)
+    measured = _evaluator(data).final(model, own=masking)
+    assert "held_out/own_loss" not in measured.metrics
+    assert measured.notes == (
+        "held_out/own_loss is not measured: the policy masks no token of the text at its end.",
+    )
+    found = SequenceSums.from_arrays(measured.arrays)
+    assert found.losses == tuple(cell.loss for cell in HELD_OUT_CELLS)
+    assert (found.counts.sum(1) > 0).all()
+
+
 def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(
     data: CorpusInputs,
 ) -> None:

@@ -164,17 +164,14 @@ def _items(arms: Sequence[ComparedArm], measure: Measure) -> Items | None:
                 return None
             sums.setdefault(arm.name, {})[run.seed] = found
     kept = [one for by_seed in sums.values() for one in by_seed.values()]
-    counts = _cells(kept[0], kept[0].counts, cells)
-    for one in kept[1:]:
-        same_rows = np.array_equal(one.rows, kept[0].rows)
-        if not same_rows or not np.array_equal(_cells(one, one.counts, cells), counts):
-            return None
+    if not all(one.has_tokens_of(kept[0], measure.name) for one in kept[1:]):
+        return None
     return Items(
         sums={
             arm: {seed: _cells(one, one.sums, cells) for seed, one in by_seed.items()}
             for arm, by_seed in sums.items()
         },
-        counts=counts,
+        counts=_cells(kept[0], kept[0].counts, cells),
     )
 
 

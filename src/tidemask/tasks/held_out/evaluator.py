@@ -124,14 +124,16 @@ class HeldOutEvaluator:
         Args:
             model: it is moved to the GPU, if there is one.
             on_progress: as in `during_training`.
-            own: masks as the model's own policy does at its end; not measured if left out.
+            own: masks as the model's own policy does at its end; not measured if left out. One that
+                masks no token there has no loss, and a note says so.
 
         Returns:
             Beside the metrics of `during_training`, in nats per token: `held_out/loss_15/NOUN` for
             each token class that occurs, `held_out/loss_15/frequency/0-50` for each band of
             vocabulary entries that does, and so on; `held_out/own_loss`; `unigram_entropy`, what
             the text's own frequencies give; `held_out/num_predicted_15` and so on; `num_sequences`
-            read. The arrays are those of `SequenceSums`. Empty without held-out text.
+            read. The arrays are those of `SequenceSums`, of the losses that have a token. Empty
+            without held-out text.
 
         Raises:
             UserError: a loss is infinite or NaN.
@@ -150,13 +152,19 @@ class HeldOutEvaluator:
         rows = self._rows(settings.final_sequences)
         metrics = {**self._metrics(sums), **self._unigrams, "num_sequences": len(rows)}
         by_sequence = torch.stack([of_masking.by_sequence for of_masking in sums.values()])
+        has_tokens = by_sequence[:, 1].sum(1) > 0
         kept = SequenceSums(
-            losses=tuple(sums),
+            losses=tuple(name for name, has in zip(sums, has_tokens, strict=True) if has),
             rows=np.array(rows),
-            sums=by_sequence[:, 0].float().numpy(),
-            counts=by_sequence[:, 1].int().numpy(),
+            sums=by_sequence[has_tokens, 0].float().numpy(),
+            counts=by_sequence[has_tokens, 1].int().numpy(),
         )
-        return Measured(metrics, arrays=kept.arrays())
+        notes = (
+            (f"{OWN_LOSS} is not measured: the policy masks no token of the text at its end.",)
+            if own is not None and OWN_LOSS not in metrics
+            else ()
+        )
+        return Measured(metrics, notes, kept.arrays())
 
     def describe(self) -> dict[str, Any]:
         """What decides the result of `final` beside the model."""
