@@ -79,13 +79,19 @@ def shown(value: object) -> str:
     """A value in a message: in one line, and cut where it is long."""
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value) if isinstance(value, int) else " ".join(reprlib.repr(value).split())
+    if isinstance(value, int):
+        is_short = abs(value) < 1 << 128  # Python refuses to write thousands of digits
+        return (
+            str(value) if is_short else f"about {'-' * (value < 0)}1e{int(math.log10(abs(value)))}"
+        )
+    return " ".join(reprlib.repr(value).split())
 
 
 def python_value(value: Any) -> Any:
     """A scalar of NumPy or torch as Python's own number, truth value or text; others as they are.
 
-    An array without dimensions is a scalar, one with a single element is none.
+    An array without dimensions is a scalar, one with a single element is none, and neither is one
+    without a value: masked, or on torch's device `meta`. A float of more digits is rounded.
 
     Example:
         >>> import numpy as np
@@ -95,7 +101,14 @@ def python_value(value: Any) -> Any:
         array([3])
     """
     is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
-    return value.item() if is_scalar else value
+    if not is_scalar or getattr(value, "mask", False):
+        return value
+    try:
+        own = value.item()
+    except RuntimeError:  # torch's, of a tensor without a value
+        return value
+    is_longer = hasattr(own, "dtype") and isinstance(own, numbers.Real)  # `np.longdouble`
+    return float(own) if is_longer else own
 
 
 def is_number(value: object) -> bool:
@@ -140,9 +153,10 @@ def check_share(name: str, value: float) -> float:
     Raises:
         ValueError: `value` is not a number in [0, 1]; the message names the field.
     """
-    if not (is_number(value) and 0.0 <= value <= 1.0):
+    number = _as_float(value)
+    if not 0.0 <= number <= 1.0:
         raise ValueError(f"{name}={shown(value)}. Expected a number from 0 to 1.{_meant(value)}")
-    return float(value)
+    return number
 
 
 def check_at_least(name: str, value: float, minimum: float) -> float:
@@ -151,9 +165,13 @@ def check_at_least(name: str, value: float, minimum: float) -> float:
     Raises:
         ValueError: `value` is smaller than `minimum`, infinite or not a number.
     """
-    if not (is_number(value) and minimum <= value < math.inf):
-        raise ValueError(f"{name}={shown(value)}. Expected a number of at least {minimum:g}.")
-    return float(value)
+    number = _as_float(value)
+    if not minimum <= number < math.inf:
+        limit = ", not infinite" if number == math.inf else ""
+        raise ValueError(
+            f"{name}={shown(value)}. Expected a number of at least {minimum:g}{limit}."
+        )
+    return number
 
 
 def check_share_below_one(name: str, value: float) -> float:
@@ -162,11 +180,12 @@ def check_share_below_one(name: str, value: float) -> float:
     Raises:
         ValueError: `value` is not a number in [0, 1).
     """
-    if not (is_number(value) and 0.0 <= value < 1.0):
+    number = _as_float(value)
+    if not 0.0 <= number < 1.0:
         raise ValueError(
             f"{name}={shown(value)}. Expected a number from 0 to below 1.{_meant(value)}"
         )
-    return float(value)
+    return number
 
 
 def _meant(value: object) -> str:
@@ -183,10 +202,21 @@ def _last(bound: int) -> str:
     return f"2**{exponent} - 1" if is_long else str(bound - 1)
 
 
+def _as_float(value: Any) -> float:
+    """NaN for what is no number; infinite where it is too large for a float."""
+    if not is_number(value):
+        return math.nan
+    number = python_value(value)
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def _as_integer(value: Any) -> int | None:
     """`None` for what is no integer: true, 1.0, "1", a tensor of several."""
     value = python_value(value)
-    if isinstance(value, bool) or bool(getattr(value, "ndim", 0)):
+    if isinstance(value, bool) or hasattr(value, "ndim"):
         return None
     try:
         return operator.index(value)
@@ -224,7 +254,7 @@ def _fitted(value: Any, kind: Any) -> Any:
         integer = _as_integer(value)
         return _UNFIT if integer is None else integer
     if kind is float:
-        return float(value) if is_number(value) else _UNFIT
+        return _as_float(value) if is_number(value) else _UNFIT
     return value if kind is Any or isinstance(value, kind) else _UNFIT
 
 
