@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from child_processes import compute_on, ended, send_and_wait
+from tidemask.presses import Presses
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a mutex and /proc of Linux")
 
@@ -102,6 +105,25 @@ def test_presses_are_counted_while_no_thread_can_read_them(times: int, said: str
             send_and_wait(process, signal.SIGINT)
         out, errors = process.communicate("go on\n")
     assert (process.returncode, out, errors) == (0, f"{said}\n", "")
+
+
+def test_presses_interrupted_at_their_end_leave_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    join = threading.Thread.join
+
+    def interrupted(thread: threading.Thread) -> None:
+        join(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    before = len(list(Path("/dev/fd").iterdir()))
+    presses = Presses()
+    with pytest.raises(KeyboardInterrupt), presses.counted():
+        pass
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    presses.note(signal.SIGINT)
+    assert not presses.is_second
 
 
 IN_A_COMMAND = """

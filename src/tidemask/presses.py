@@ -74,11 +74,14 @@ class Presses:
         finally:
             signal.set_wakeup_fd(before)
             over.set()
-            with suppress(BlockingIOError):  # full: the thread is awake
-                arrivals.sender.send(b"\0")
-            thread.join()
-            self._arrivals = None
-            arrivals.close()
+            try:
+                with suppress(BlockingIOError):  # full: the thread is awake
+                    arrivals.sender.send(b"\0")
+                thread.join()
+            finally:  # an interrupt may end the wait
+                with self._lock:
+                    self._arrivals = None
+                    arrivals.close()
 
     def note(self, number: int) -> None:
         """Count what has arrived; handlers call it with their signal before they ask."""

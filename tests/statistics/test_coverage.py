@@ -40,7 +40,7 @@ def test_coverage_of_the_multi_bootstrap() -> None:
 
 
 @pytest.mark.parametrize("num_seeds", [3, 10])
-@pytest.mark.parametrize("matched_at", [700.0, 950.0])
-def test_coverage_of_steps_to_match(num_seeds: int, matched_at: float) -> None:
-    rate, _, _ = to_match(num_seeds, matched_at=matched_at, noise=0.0, trials=700)
+def test_coverage_of_steps_to_match(num_seeds: int) -> None:
+    """Where the curves have no noise, wherever they match: a step later is a loss lower."""
+    rate, _, _ = to_match(num_seeds, matched_at=950.0, noise=0.0, trials=700)
     assert 0.93 < rate < 0.97

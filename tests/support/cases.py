@@ -26,12 +26,18 @@ def all_cases(
         names: of the arguments that are given by case, as for `parametrize`.
         values: one for each case, a tuple where there are several names, or a `pytest.param`.
         ids: names of the cases, or how a value is shown in the name of one without an `id`.
+
+    Raises:
+        ValueError: there is no case, or one has marks, which hold for an item alone.
     """
     arguments = names.replace(",", " ").split() if isinstance(names, str) else [*names]
     show = ids if callable(ids) else repr
     cases = [_case(value, len(arguments), show) for value in values]
     if not callable(ids):
         cases = [(name, given) for name, (_, given) in zip(ids, cases, strict=True)]
+
+    if not cases:
+        raise ValueError(f"no cases of {', '.join(arguments)}. Expected at least one.")
 
     def of_all(test: Test) -> Test:
         @functools.wraps(test)
@@ -58,5 +64,7 @@ def _case(value: Any, number: int, show: Callable[[Any], object]) -> tuple[str, 
     """Its name, and a value for each argument."""
     own, given = None, value if number > 1 else (value,)
     if isinstance(value, type(pytest.param())):
+        if value.marks:
+            raise ValueError(f"marks of a case: {value.marks}. Use pytest.mark.parametrize.")
         own, given = value.id, value.values
     return own or ", ".join(str(show(part)) for part in given), given

@@ -16,8 +16,11 @@ _FORWARD_AND_BACKWARD = 3
 """The backward pass multiplies twice where the forward pass does once."""
 
 _ARCHITECTURES = frozenset(
-    "albert bert camembert distilbert electra modernbert mpnet roberta xlm-roberta".split()
-)
+    {
+        "albert", "bert", "camembert", "distilbert", "electra", "modernbert", "mpnet", "roberta",
+        "xlm-roberta",
+    }
+)  # fmt: skip
 """Every `model_type` known to have linear maps and attention over all positions, nothing else.
 
 `tests/modeling/test_training_flops.py` holds the formula to PyTorch's counter for each. Others
@@ -50,9 +53,9 @@ def training_flops(model: SelectedPositionsLM, sequence_length: int) -> Training
 
     The term of attention is that of scores and values over all `L` positions of a row, also where a
     window or the documents of the row hide some of them. Left out are what is not a product of
-    matrices (embeddings, norms, softmax), padding, the optimizer, and what is computed twice to save
-    memory. A model whose head runs at all positions (see `SelectedPositionsLM`) takes it for every
-    token that it reads.
+    matrices (embeddings, norms, softmax), padding, the optimizer, and what is computed twice to
+    save memory. A model whose head runs at all positions (see `SelectedPositionsLM`) takes it for
+    every token that it reads.
 
     Args:
         model: before its weights are sharded.

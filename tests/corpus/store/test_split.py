@@ -6,6 +6,8 @@ import errno
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,6 +161,26 @@ def test_split_reads_on_where_the_system_gives_less_at_a_time(
     rows = open_corpus(copy).train.rows([0, 1, 5])
     for one, other in zip(rows.columns(), expected.columns(), strict=True):
         assert np.array_equal(one, other)
+
+
+AT_THE_END = """
+import atexit, sys
+atexit.register(lambda: print(len(split.rows([0]).input_ids)))  # runs last, as it came first
+from pathlib import Path
+from tidemask.corpus.store import split as split_module
+from tidemask.corpus.store.corpus import open_corpus
+split_module.MAX_HELD_BYTES = 0
+split = open_corpus(Path(sys.argv[1])).train
+split.rows([1])
+"""
+
+
+@pytest.mark.slow
+def test_split_is_read_until_python_has_ended_and_says_nothing(corpus: Path) -> None:
+    """What others do at the end, such as threads that read ahead, finds its files open."""
+    command = [sys.executable, "-c", AT_THE_END, str(corpus)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
 def test_split_names_the_file_that_fails_or_ends(

@@ -42,8 +42,12 @@ class ReservedIds:
         reserved = {*special, *tokenizer.all_special_ids, *frame_ids} - {unknown}
         return cls(tuple(sorted(reserved)), unknown)
 
-    def text_ids(self, encoding: Encoding) -> NDArray[np.uint32]:
+    def text_ids(self, text: str, encoding: Encoding) -> NDArray[np.uint32]:
         """The ids of a text that was encoded without special tokens, shape [N].
+
+        Args:
+            text: what a message shows the beginning of.
+            encoding: of the text.
 
         Raises:
             UserError: it spells a special token, and the tokenizer has no unknown one.
@@ -55,8 +59,9 @@ class ReservedIds:
         elif is_reserved.any():
             spelled = encoding.tokens[int(is_reserved.argmax())]
             raise UserError(
-                f"text spells a special token: {spelled!r}, and the tokenizer has no unknown token "
-                "to put in its place. Expected ordinary text. Remove it, or use another tokenizer."
+                f"text spells a special token: {spelled!r} in {text[:60]!r}, and the tokenizer has "
+                "no unknown token to put in its place. Expected ordinary text. Remove it, or use "
+                "another tokenizer."
             )
         return ids
 

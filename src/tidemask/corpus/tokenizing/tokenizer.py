@@ -73,7 +73,7 @@ class PlainTextEncoder:
         return [self._as_arrays(*pair, marks) for pair in zip(texts, encodings, strict=True)]
 
     def _as_arrays(self, text: str, encoding: Encoding, marks: NDArray[np.uint8]) -> EncodedText:
-        ids = self.reserved.text_ids(encoding)
+        ids = self.reserved.text_ids(text, encoding)
         pairs = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
         starts, ends = claimed_spans(text, pairs[::2].copy(), pairs[1::2].copy(), marks[ids])
         word_ids = np.array([-1 if word is None else word for word in encoding.word_ids], np.int32)

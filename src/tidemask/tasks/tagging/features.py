@@ -65,8 +65,9 @@ class WordTokenizer:
         texts = [[*words[:1], *(self.space + word for word in words[1:])] for words in sentences]
         encodings = self.backend.encode_batch(texts, is_pretokenized=True, add_special_tokens=False)
         ids: list[list[list[int]]] = [[[] for _ in sentence] for sentence in sentences]
-        for words, encoding in zip(ids, encodings, strict=True):
-            pairs = zip(encoding.word_ids, self.reserved.text_ids(encoding).tolist(), strict=True)
+        for sentence, words, encoding in zip(sentences, ids, encodings, strict=True):
+            text_ids = self.reserved.text_ids(" ".join(sentence), encoding).tolist()
+            pairs = zip(encoding.word_ids, text_ids, strict=True)
             for word, group in groupby(pairs, key=lambda pair: pair[0]):
                 words[word].extend(token for _, token in group)
         return ids

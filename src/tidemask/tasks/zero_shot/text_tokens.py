@@ -154,7 +154,7 @@ class ScoringTokenizer:
         return encoded
 
     def _tokens(self, text: str, encoding: Encoding) -> TextTokens:
-        inside = self._reserved.text_ids(encoding).astype(np.int32)
+        inside = self._reserved.text_ids(text, encoding).astype(np.int32)
         offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
         starts, _ = claimed_spans(text, offsets[:, 0], offsets[:, 1], self._marks[inside])
         first = len(self._before)
