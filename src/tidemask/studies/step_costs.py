@@ -103,7 +103,11 @@ def _counted(study: StudyDefinition, corpus: str, manifest: Manifest, recipe: Re
 
 @functools.cache
 def _flops(settings: ModelSettings, corpus: Path) -> TrainingFlops:
-    """Of a token, seen and predicted, by the model that is trained on a corpus."""
+    """Of a token, seen and predicted, by the model that is trained on a corpus.
+
+    Raises:
+        UserError: the formula does not hold for its architecture.
+    """
     from tidemask.corpus.store.corpus import open_corpus
     from tidemask.modeling.training_flops import training_flops
     from tidemask.runs.corpus_inputs import CorpusInputs
@@ -112,7 +116,13 @@ def _flops(settings: ModelSettings, corpus: Path) -> TrainingFlops:
 
     data = CorpusInputs.of(open_corpus(corpus))
     model = training_module(load_initial_model(settings, data, seed=0).model, settings, data)
-    return training_flops(model, data.corpus.manifest.sequence_length)
+    flops = training_flops(model, data.corpus.manifest.sequence_length)
+    if flops is None:
+        raise UserError(
+            f"FLOPs are not known: of the architecture {model.language_model.config.model_type}, "
+            "with equal=flops. Compare at equal steps, predicted_tokens or seconds."
+        )
+    return flops
 
 
 def measured_step(
