@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,11 @@ def test_lengths_spend_the_budget_of_the_baseline_or_say_that_none_does(corpus: 
     epochs = study(corpus, "steps", "training.max_steps=null", "training.max_epochs=2")
     with pytest.raises(UserError, match="arms of other lengths: many has"):
         equal_lengths(epochs, own_lengths(epochs, arm_recipes(epochs)), by_arm)
+
+
+def test_flops_that_are_not_known_are_refused(corpus: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_type": "fnet", "hidden_size": 16, "num_hidden_layers": 1}))
+    asked = study(corpus, "flops", "model.size=null", f"model.config={config}")
+    with pytest.raises(UserError, match=r"^FLOPs are not known: of the architecture fnet, "):
+        step_costs(asked, arm_recipes(asked), {}, unmeasured)
