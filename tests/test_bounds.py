@@ -25,6 +25,7 @@ from tidemask.corpus.tokenizing.loading import _check_files, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.pretrained import from_pretrained
 from tidemask.settings import Settings
+from tidemask.studies.definition import Arm
 from tidemask.tasks.model_under_test import ModelUnderTest
 
 Command = Callable[..., tuple[int, str, str]]
@@ -41,6 +42,15 @@ def _kinds() -> Iterator[type[Any]]:
         waiting += kind.__subclasses__()
         if dataclasses.is_dataclass(kind):
             yield kind
+
+
+_REQUIRED: dict[str, Any] = {
+    **dict.fromkeys(("name", "data", "run", "corpus"), "x"),
+    "arms": {"x": Arm(recipe="bert"), "y": Arm(recipe="mrd-linear")},
+    "baseline": "x",
+    "seeds": (0,),
+}
+"""What settings without a default are here."""
 
 
 def _integer_fields() -> list[tuple[type[Any], str]]:
@@ -61,11 +71,11 @@ def _integer_fields() -> list[tuple[type[Any], str]]:
     ("kind", "name"), [pytest.param(*p, id=f"{p[0].__name__}.{p[1]}") for p in _integer_fields()]
 )
 def test_bounds_of_every_integer_setting(kind: type[Any], name: str, value: int) -> None:
-    texts = ("name", "data", "run")
+    missing = dataclasses.MISSING
     given = {
-        field.name: "x"
+        field.name: _REQUIRED[field.name]
         for field in dataclasses.fields(kind)
-        if field.name in texts and field.default is dataclasses.MISSING
+        if field.default is missing is field.default_factory and field.name != name
     }
     with pytest.raises(ValueError, match=f"{name}=.*Expected"):
         kind(**given, **{name: value})
