@@ -203,7 +203,7 @@ def _last(bound: int) -> str:
 
 
 def _as_float(value: Any) -> float:
-    """NaN for what is no number; infinite where it is too large for a float."""
+    """As a float: NaN for what is not a number, infinite for what no float holds."""
     if not is_number(value):
         return math.nan
     number = python_value(value)

@@ -82,7 +82,7 @@ BEGUN = {
     "evaluate": ("torch", "evaluate", "run"),
     "fill": ("torch", "fill", "run", "a [MASK]"),
     "score": ("torch", "score", "run", "a word"),
-    "compare": ("torch", "compare", "run", "--out=out"),
+    "compare": ("tidemask.studies.comparison", "compare", "run", "--out=out"),
     "preview": ("torch", "preview", "corpus"),
     "recipes": ("tidemask.runs.config", "recipes"),
 }

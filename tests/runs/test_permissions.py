@@ -25,7 +25,7 @@ def test_permissions_of_all_that_is_written_follow_the_umask(tmp_path: Path, uma
         run = tmp_path / "run"
         tidemask.pretrain(tmp_path / "corpus", out=run, overrides=settings, progress=False)
         tidemask.evaluate(run, tasks="pseudo-perplexity", progress=False)
-        tidemask.compare(run, out=tmp_path / "report")
+        tidemask.compare(run, out=tmp_path / "report", png=True)
     finally:
         os.umask(before)
     modes = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_paths_are_relative_to_the_file_and_names_of_recipes_stay(tmp_path: Path
     assert study.corpus == str(tmp_path / "corpus")
     assert study.arms["constant"] == Arm(recipe="bert")
     assert study.arms["decay"].recipe == str(tmp_path / "own.yaml")
+    (tmp_path / "model").mkdir()
+    settings = ["model.warm_start=./model", "model.size=bert-tiny"]
+    on_hub = Arm(recipe="bert", overrides=["model.warm_start=someone/model"])
+    arms = {**study.arms, "warm": on_hub}
+    warm = resolved_paths(replace(study, settings=settings, arms=arms), tmp_path)
+    assert warm.settings == (f"model.warm_start={tmp_path / 'model'}", "model.size=bert-tiny")
+    assert warm.arms["warm"] == on_hub
 
 
 def test_damaged_files_are_named_by_key_value_and_what_is_expected(tmp_path: Path) -> None:

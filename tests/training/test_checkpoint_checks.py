@@ -433,7 +433,10 @@ def test_checkpoint_that_fails_to_load_changes_nothing(broken: RunDirectory) -> 
 def test_resume_reads_the_state_of_a_checkpoint_twice(
     broken: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be large: a run reads it once to choose a checkpoint, the trainer to continue."""
+    """It may be large: a run reads it once to choose a checkpoint, the trainer to continue.
+
+    At its end the class losses of the last one are read, for the loss under its own masking.
+    """
     read: list[Path] = []
 
     def noted(path: Path, *arguments: Any, **named: Any) -> Any:
@@ -442,7 +445,8 @@ def test_resume_reads_the_state_of_a_checkpoint_twice(
 
     monkeypatch.setattr("tidemask.training.checkpoint_state.read_json", noted)
     train(broken)
-    assert read == [broken.checkpoint(3) / STATE_FILE] * 2
+    assert read[:2] == [broken.checkpoint(3) / STATE_FILE] * 2
+    assert read[2:] == [broken.checkpoint(4) / STATE_FILE]
 
 
 def test_resume_leaves_what_others_are_writing(broken: RunDirectory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,9 @@ Equal = Literal["steps", "predicted_tokens", "flops", "seconds"]
 MAX_SEEDS = 1_000
 MAX_RETRIES = 10
 MAX_RANKS = 1 << 16
+
+_MODEL_PATHS = ("model.config", "model.warm_start")
+"""Settings that may be paths; what is no path here is a name on the hub."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
@@ -169,7 +173,11 @@ def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
     """
     corpora = {name: _absolute(path, origin) for name, path in study.corpora.items()}
     arms = {
-        name: replace(arm, recipe=_absolute_file(arm.recipe, origin))
+        name: replace(
+            arm,
+            recipe=_absolute_file(arm.recipe, origin),
+            overrides=_absolute_settings(arm.overrides, origin),
+        )
         for name, arm in study.arms.items()
     }
     wanted = study.evaluation
@@ -180,7 +188,18 @@ def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
         task_data={name: _absolute(path, origin) for name, path in wanted.task_data.items()},
     )
     corpus = corpora[""] if isinstance(study.corpus, str) else corpora
-    return replace(study, corpus=corpus, arms=arms, evaluation=evaluation)
+    settings = _absolute_settings(study.settings, origin)
+    return replace(study, corpus=corpus, arms=arms, settings=settings, evaluation=evaluation)
+
+
+def _absolute_settings(overrides: Sequence[str], origin: Path) -> tuple[str, ...]:
+    """Settings over others, with absolute paths to the models that lie beside the file."""
+    found = []
+    for override in overrides:
+        name, _, value = override.partition("=")
+        is_here = name.strip() in _MODEL_PATHS and (origin / value.strip()).exists()
+        found.append(f"{name}={_absolute(value.strip(), origin)}" if is_here else override)
+    return tuple(found)
 
 
 def _absolute_file(name: str, origin: Path) -> str:

@@ -10,7 +10,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,13 +32,14 @@ class RayEngine:
 
     Args:
         ray: the module, connected.
-        jobs: how many run at once; the CPUs of the cluster are divided by it.
+        jobs: how many run at once; the CPUs of the cluster are divided among them.
         processes: of one run, each on a GPU of its own where there are GPUs.
     """
 
     def __init__(self, ray: Any, jobs: int, processes: int = 1) -> None:
         resources = ray.cluster_resources()
-        self.threads = max(1, int(resources.get("CPU", 1)) // (jobs * processes))
+        machines = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        self.threads = threads_of_each([cpus for cpus in machines if cpus], jobs, processes)
         self._ray = ray
         self._task = ray.remote(
             num_cpus=self.threads * processes,
@@ -69,6 +70,22 @@ class RayEngine:
         for reference in self._running:
             with suppress(Exception):  # it has ended
                 self._ray.cancel(reference)
+
+
+def threads_of_each(machines: Sequence[int], jobs: int, processes: int) -> int:
+    """Threads of every process of a run, so that each run has room on any one machine.
+
+    Args:
+        machines: CPUs of each.
+        jobs: runs at once.
+        processes: of one run, all on one machine.
+
+    Example:
+        >>> threads_of_each([8, 8], jobs=1, processes=1)  # not 16, which no machine has
+        8
+    """
+    shared = sum(machines) // (jobs * processes)
+    return max(1, min(shared, min(machines, default=1) // processes))
 
 
 def _run(job: RunJob, log: str, threads: int) -> int:
