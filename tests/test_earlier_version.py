@@ -16,10 +16,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tidemask.run_record import TIME_METRICS
+
 EARLIER = Path(__file__).with_name("earlier_version")
 PLACE = "/tmp/fix/corpus"
 """Where the corpus lay."""
-TIMES = {"wall_seconds", "device_seconds", "tokens_per_second", "loading_share", "masking_share"}
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -38,7 +39,11 @@ def lines(run: Path) -> list[dict[str, Any]]:
     """The metrics without times; null is NaN."""
     text = (run / "metrics.jsonl").read_text()
     return [
-        {k: math.nan if v is None else v for k, v in json.loads(line).items() if k not in TIMES}
+        {
+            k: math.nan if v is None else v
+            for k, v in json.loads(line).items()
+            if k not in TIME_METRICS
+        }
         for line in text.splitlines()
     ]
 

@@ -22,8 +22,6 @@ SETTINGS = (
 )
 """Over the recipe `ptw-mrd`, whose masks depend on all earlier losses."""
 
-_TIMES = ("wall_seconds", "tokens_per_second", "loading_share", "masking_share")
-
 
 def write_small_corpus(directory: Path) -> Path:
     """Prepare some hundred sequences of 32 tokens; return their directory."""
@@ -56,11 +54,13 @@ def new_small_run(corpus: Path, out: Path, *settings: str) -> Path:
 
 def outcome(run: Path) -> dict[str, Any]:
     """Return all that a finished run leaves, but the times, in a form that can be compared."""
+    from tidemask.run_record import TIME_METRICS
+
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {
         "weights": (run / "model" / "model.safetensors").read_bytes(),
         "checkpoints": {path.name: _state(path) for path in run.glob("checkpoint-*")},
-        "metrics": [[(k, v) for k, v in line.items() if k not in _TIMES] for line in lines],
+        "metrics": [[(k, v) for k, v in line.items() if k not in TIME_METRICS] for line in lines],
         "evaluation": (run / "evaluation" / "held-out--final.json").read_bytes(),
         "directory": sorted(path.name for path in run.iterdir()),
     }

@@ -106,7 +106,7 @@ def _assert_continues_as(run: RunDirectory, unbroken: RunDirectory) -> None:
             "held-out loss",
             1,
             0,
-            r"result not written: .*held-out--final.json: No sp.*`tidemask resume",
+            r"result not written: .*held-out--final.npz: No sp.*`tidemask resume",
             [6, 12],
             12,
         ),

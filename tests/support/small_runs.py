@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from child_processes import HUNG_SECONDS
-from tidemask.run_record import RunDirectory
+from tidemask.run_record import TIME_METRICS, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
@@ -49,7 +49,7 @@ TINY = (
 )
 """A run of a second; intervals of saving, logging and evaluation do not divide each other."""
 
-TIMES = ("wall_seconds", "device_seconds", "tokens_per_second", "loading_share", "masking_share")
+TIMES = TIME_METRICS
 
 
 def started(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirectory:

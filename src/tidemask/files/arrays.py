@@ -36,7 +36,7 @@ def write_arrays(path: Path, arrays: Arrays, *, then: str = "give the command ag
     plain: dict[str, Any] = dict(arrays)
     np.savez_compressed(file, allow_pickle=False, **plain)
     content = file.getvalue()
-    write_atomically(path, content, what="arrays", then=then)
+    write_atomically(path, content, what="result", then=then)
     return hashlib.sha256(content).hexdigest()
 
 

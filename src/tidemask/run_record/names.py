@@ -10,6 +10,10 @@ FLOPS = "flops"
 TOKENS_PER_SECOND = "tokens_per_second"
 LOADING_SHARE = "loading_share"
 MASKING_SHARE = "masking_share"
+TIME_METRICS = frozenset(
+    {WALL_SECONDS, DEVICE_SECONDS, TOKENS_PER_SECOND, LOADING_SHARE, MASKING_SHARE}
+)
+"""Metrics that depend on the machine and on what else it does: equal runs differ in them alone."""
 LEARNING_RATE = "learning_rate"
 CONTINUED_FROM = "continued_from_step"
 """In the first line of a run with more steps: the last step of the run that it goes on from, which
