@@ -113,7 +113,7 @@ def four_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def comparison(four_runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """The comparison of the four; read only."""
-    from tidemask.report.compare import write_comparison
+    from synthetic_runs import write_comparison
 
     return write_comparison(four_runs, out=tmp_path_factory.mktemp("comparison") / "out")
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from synthetic_results import SyntheticResults, write_results
-from synthetic_runs import MakeRun, write_four
+from synthetic_runs import MakeRun, write_comparison, write_four
 from tidemask.errors import UserError
 from tidemask.report import compare as module
-from tidemask.report.compare import Comparison, write_comparison
+from tidemask.report.compare import Comparison
 
 FIGURES = {
     "difference",

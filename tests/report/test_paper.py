@@ -64,7 +64,7 @@ def test_check_takes_what_is_the_table_at_the_digits_written(report: Path, text:
         ("1 <!-- tidemask: arm decay difference -->", "no table arm. Did you mean arms?"),
         ("1 <!-- tidemask: arms dekay p -->", "0 rows dekay. Did you mean decay?"),
         ("1 <!-- tidemask: arms decay q -->", "no column q."),
-        ('1 <!-- tidemask: arms "whole words" p -->', "is None, no number"),
+        ('1 <!-- tidemask: arms "whole words" p -->', "is None. Mark a cell with a number"),
     ],
 )
 def test_check_names_what_is_not_the_table(report: Path, text: str, problem: str) -> None:
@@ -76,7 +76,7 @@ def test_check_names_what_is_not_the_table(report: Path, text: str, problem: str
     ("text", "message"),
     [
         ("nothing", "no marked number"),
-        ("word <!-- tidemask: arms decay p -->", "no number before the mark"),
+        ("word <!-- tidemask: arms decay p -->", "mark without a number"),
         ("1 <!-- tidemask: arms decay -->", "Expected table, row and column"),
         ('1 <!-- tidemask: arms "decay p -->', "mark not understood"),
     ],

@@ -13,11 +13,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
+from synthetic_runs import read_runs
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.evaluation_files import arrays_beside, read_sequence_sums, write_evaluation
 from tidemask.modeling.loading import load_model
-from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe

@@ -15,9 +15,9 @@ import pytest
 
 import tidemask as package
 from small_runs import records, run_command, same_weights, stopped_at, trained
+from synthetic_runs import read_runs
 from tidemask.errors import UserError
 from tidemask.report.comparability.run_warnings import warnings_for
-from tidemask.report.results.read_runs import read_runs
 from tidemask.run_record import RunDirectory, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe

@@ -75,7 +75,7 @@ def test_settings_check_of_run_yaml_cut_after_any_line(run: RunDirectory) -> Non
 
 
 def test_settings_check_takes_what_may_change(run: RunDirectory) -> None:
-    """Settings that change no number, a run without checkpoints, and one that has not trained."""
+    """Settings that change no result, a run without checkpoints, and one that has not trained."""
     text = run.config.read_text()
     run.config.write_text(text.replace("keep_checkpoints: 3", "keep_checkpoints: 7"))
     assert run.config.read_text() != text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from small_runs import TINY, trained
 from tidemask.errors import UserError
 from tidemask.run_record import FLOPS, PREDICTED_TOKENS, read_metrics
+from tidemask.studies.agreement import to_yaml
 from tidemask.studies.definition import Arm, StudyDefinition
 from tidemask.studies.lengths import equal_lengths, own_lengths
-from tidemask.studies.planning import arm_recipes
+from tidemask.studies.planning import arm_recipes, planned_runs
 from tidemask.studies.step_costs import cost_key, step_costs
+from tidemask.studies.study import plan_study
 
 ARMS = {
     "constant": Arm(recipe="bert"),
@@ -88,3 +91,36 @@ def test_flops_that_are_not_known_are_refused(corpus: Path, tmp_path: Path) -> N
     asked = study(corpus, "flops", "model.size=null", f"model.config={config}")
     with pytest.raises(UserError, match=r"^FLOPs are not known: of the architecture fnet, "):
         step_costs(asked, arm_recipes(asked), {}, unmeasured)
+
+
+def test_a_length_that_another_setting_does_not_fit_is_said_of_the_arm(corpus: Path) -> None:
+    asked = study(
+        corpus, "predicted_tokens", "training.max_steps=100", "training.lr_warmup_steps=50"
+    )
+    recipes = arm_recipes(asked)
+    lengths = {("", "constant"): 100, ("", "decay"): 88, ("", "many"): 19}
+    with pytest.raises(
+        UserError, match=r"^budget that an arm cannot meet: many would have 19 steps"
+    ):
+        planned_runs(asked, recipes, lengths)
+
+
+@pytest.mark.slow
+def test_forecast_counts_what_lies_on_the_disk(corpus: Path, tmp_path: Path) -> None:
+    """A measured checkpoint is there to be weighed, and all are counted where all are kept."""
+    asked = study(corpus, "steps", "training.keep_checkpoints=0", "training.save_steps=3")
+    asked = replace(asked, arms={name: ARMS[name] for name in ("constant", "decay")})
+    file = tmp_path / "study.yaml"
+    file.write_text(to_yaml(asked))
+    forecast = plan_study(file, out=tmp_path / "out")
+    run = trained(corpus, tmp_path / "run", "bert", "training.keep_checkpoints=0",
+                  "training.save_steps=3")  # fmt: skip
+    sizes = [_size(path) for _, path in run.checkpoints()]
+    assert len(sizes) == 3
+    expected = 2 * _size(run.model) + sum(sizes)
+    assert forecast.num_bytes == pytest.approx(expected, rel=0.02)
+    assert not (tmp_path / "out").exists()
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

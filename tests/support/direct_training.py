@@ -50,7 +50,7 @@ def train_directly(
         save_steps=2,
         logging_steps=1,
         sharding=sharding,
-        precision="float32",  # on a CPU with bfloat16 `auto` is that, where sums depend on the ranks
+        precision="float32",  # bfloat16, which some CPUs have, sums otherwise on two ranks
         report_to="tensorboard",
     )
     order = ShuffledOrder(len(corpus.train), seed=0)

@@ -28,6 +28,7 @@ from tidemask.runs.creation import new_run
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.run_trainer import build_trainer
 from tidemask.runs.train import train
+from tidemask.training.checkpoint_checks import state_or_problem
 from tidemask.training.checkpoint_files import ResumePoint
 from tidemask.training.signals import StopRequest
 from tidemask.training.trainer import MaskedLMTrainer
@@ -95,6 +96,12 @@ def same_weights(a: RunDirectory, b: RunDirectory) -> bool:
     """Whether two final models agree to the last bit."""
     first, second = weights(a), weights(b)
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def problem_with(checkpoint: Path, step: int) -> str | None:
+    """What is wrong with a checkpoint, as a predicate; `None` if nothing is."""
+    found = state_or_problem(checkpoint, step)
+    return found if isinstance(found, str) else None
 
 
 def stopped_at(run: RunDirectory, step: int, out: Path) -> RunDirectory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,11 @@ import numpy as np
 import yaml
 
 from tidemask.evaluation_files import write_evaluation
+from tidemask.report.compare import Comparison, write_page
+from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.naming import in_arms
+from tidemask.report.results.read_runs import read_run
+from tidemask.report.results.sources import ComparisonQuestion, RunSource
 from tidemask.run_record import RunDirectory, append_metrics
 from tidemask.runs.config import load_recipe
 
@@ -273,3 +278,13 @@ def _held_out(made: SyntheticRun, rng: np.random.Generator) -> dict[str, Any]:
     metrics["held_out/own_loss"] = 5.0 + 0.1 * rng.standard_normal()
     metrics["held_out/own_loss_standard_error"] = 0.02
     return metrics
+
+
+def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
+    """The runs of a comparison, without a look at whether run.yaml is a real one."""
+    return in_arms([read_run(RunSource(directory=directory)) for directory in directories])
+
+
+def write_comparison(directories: Sequence[Path], *, out: Path) -> Comparison:
+    """The page of such runs."""
+    return write_page(read_runs(directories), ComparisonQuestion(), out=out)

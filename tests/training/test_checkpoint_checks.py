@@ -20,7 +20,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from cases import all_cases
-from small_runs import records, same_weights, started, stopped_at, trained
+from small_runs import problem_with, records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
 from tidemask.files.claims import claimed_beside
@@ -29,7 +29,7 @@ from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.system_errors import is_out_of_memory
-from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with, sealed_step
+from tidemask.training.checkpoint_checks import SEAL_FILE, sealed_step
 from tidemask.training.checkpoint_files import (
     find_resume_point,
     prune,

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from small_runs import (
     TINY,
+    problem_with,
     records,
     run_command,
     same_weights,
@@ -22,7 +23,6 @@ from small_runs import (
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.train import train
-from tidemask.training.checkpoint_checks import problem_with
 from tidemask.training.run_lock import run_lock
 
 

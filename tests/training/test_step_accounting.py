@@ -1,4 +1,4 @@
-"""Step accounting: when the losses of a step are waited for, and that it changes no number."""
+"""Step accounting: when the losses of a step are waited for, and that it changes no result."""
 
 from __future__ import annotations
 

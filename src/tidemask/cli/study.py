@@ -62,7 +62,7 @@ def run_command(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show the runs, and how long and large they will be."),
+        typer.Option("--dry-run", help="Show the runs, and how long they would take here."),
     ] = False,
 ) -> None:
     """Train and measure what is not finished; the word `run` may be left out."""

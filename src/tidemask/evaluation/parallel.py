@@ -111,14 +111,14 @@ def _begin_worker(devices: multiprocessing.Queue[int], has_begun: Event, threads
     leave_signals_to_parent()
     end_with_parent()
     torch.set_num_threads(threads)
-    visible = _visible_devices()
+    visible = visible_devices()
     if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[devices.get() % len(visible)]
     else:
         keep_freed_memory()
 
 
-def _visible_devices() -> list[str]:
+def visible_devices() -> list[str]:
     """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:

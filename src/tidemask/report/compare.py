@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemask.files.rewriting import check_own_or_new, own_directory
+from tidemask.files.rewriting import own_directory
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.figures.all_charts import chart_groups
 from tidemask.report.figures.chart import Chart
@@ -16,7 +16,6 @@ from tidemask.report.page import render_page
 from tidemask.report.results.answers import exploratory_answers, primary_answers
 from tidemask.report.results.arms import arms_of
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.report.results.read_runs import read_runs
 from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.report.tables.all_tables import all_tables
 from tidemask.report.tables.final_scores import SUMMARY, scores_table
@@ -66,21 +65,6 @@ class Comparison:
     verdicts: tuple[str, ...]
     warnings: tuple[str, ...]
     seeds: str
-
-
-def write_comparison(directories: Sequence[Path], *, out: Path) -> Comparison:
-    """Write the comparison of some runs; settings are shown as they stand in their run.yaml.
-
-    Args:
-        directories: of the runs.
-        out: directory to be made, or written again where an earlier comparison made it.
-
-    Raises:
-        UserError: no run, a run twice, a directory that is not a run or has no logged step, a
-            damaged file, or something else is at `out`.
-    """
-    check_own_or_new(out, MARKER)
-    return write_page(read_runs(directories), ComparisonQuestion(), out=out)
 
 
 def write_page(

@@ -109,7 +109,7 @@ def _marked(paper: Path, text: str) -> Iterator[MarkedNumber]:
             )
         before = _NUMBER.search(text[max(0, match.start() - _NEAR) : match.start()])
         if before is None:
-            raise UserError(f"no number before the mark: {where}. Put the mark right behind it.")
+            raise UserError(f"mark without a number: {where}. Put it right behind one.")
         table, row, column = parts
         yield MarkedNumber(
             where=where, written=before["number"], table=table, row=row, column=column
@@ -134,5 +134,5 @@ def _problem(one: MarkedNumber, tables: Path) -> str | None:
     cell = rows[0][names.index(one.column)]
     place = f"{one.table}, {one.row}, {one.column}"
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        return f"{one.where}: {one.written}, but {place} is {cell!r}, no number."
+        return f"{one.where}: {one.written}, but {place} is {cell!r}. Mark a cell with a number."
     return None if one.agrees(cell) else f"{one.where}: {one.written}, but {place} is {cell!r}."

@@ -32,9 +32,9 @@ START, FINAL, RANDOM = "start", "final", "random"
 weights, where others name a checkpoint."""
 
 CHANGEABLE_SETTINGS = frozenset({"keep_checkpoints", "loader_workers", "report_to", "sharding"})
-"""Settings of training that change no number: a run may continue with other values of them."""
+"""Settings of training that change no result: a run may continue with other values of them."""
 WRITING_SETTINGS = frozenset({"logging_steps", "save_steps"})
-"""Settings of training that change when something is written, and no number of a step."""
+"""Settings of training that change when something is written, and no result of a step."""
 UNPLANNED_LENGTHS = frozenset({"max_epochs", "max_tokens"})
 """Settings of training that are planned into `max_steps`; in run.yaml none of them is set."""
 BATCH_SETTINGS = frozenset({"micro_batch_size", "gradient_accumulation_steps"})

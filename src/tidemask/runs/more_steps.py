@@ -108,7 +108,7 @@ def _check_overrides(finished: RunDirectory, overrides: list[str]) -> None:
     if others := sorted(paths - {f"training.{name}" for name in _MAY_CHANGE}):
         raise UserError(
             f"not a setting that may change when a run goes on: {others[0]}. Expected its length "
-            f"({', '.join(LENGTHS)}), or what changes no number of a step "
+            f"({', '.join(LENGTHS)}), or what changes no result of a step "
             f"({', '.join(sorted(CHANGEABLE_SETTINGS | WRITING_SETTINGS))}), in `training`. For "
             f"others begin a new run from its weights, with model.warm_start={finished.model}."
         )

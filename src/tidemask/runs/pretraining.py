@@ -136,7 +136,7 @@ def resume(
 
     Args:
         run: an interrupted run; or a finished one, with a length.
-        overrides: the length of the new run, and settings that change no number of a step.
+        overrides: the length of the new run, and settings that change no result of a step.
         out: directory of the new run; beside `run`, named after it and its steps, if left out.
         callbacks: called while the run trains.
         progress: whether to show progress in a terminal or notebook; or where to show it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -80,20 +79,12 @@ def _threads(number: int) -> dict[str, str]:
     return {"OMP_NUM_THREADS": str(number)}
 
 
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [device for device in named.split(",") if device.strip()]
-    return [str(number) for number in range(torch.cuda.device_count())]
-
-
 @contextmanager
 def local_engine(jobs: int, processes: int) -> Iterator[LocalEngine]:
     """Processes of this machine; at the end of the block they are asked to stop and waited for."""
-    engine = LocalEngine(jobs, visible_gpus(), processes)
+    from tidemask.evaluation.parallel import visible_devices
+
+    engine = LocalEngine(jobs, visible_devices(), processes)
     try:
         yield engine
     finally:

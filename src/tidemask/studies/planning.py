@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.runs.config import Recipe, load_recipe
+from tidemask.runs.overrides import overridden_paths
 from tidemask.settings import shown
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.lengths import length_of
@@ -64,12 +65,10 @@ def arm_recipes(study: StudyDefinition) -> dict[str, Recipe]:
     recipes = {}
     for name, arm in study.arms.items():
         overrides = [*study.settings, *arm.overrides]
-        if seeds := [
-            each for each in overrides if each.partition("=")[0].strip() == "training.seed"
-        ]:
+        if "training.seed" in overridden_paths(overrides):
             raise UserError(
-                f"seed in the settings of arm {name}: {seeds[0]}. Expected seeds in `seeds` alone, "
-                "which gives every arm the same."
+                f"seed in the settings of arm {name}: training.seed. Expected seeds in `seeds` "
+                "alone, which gives every arm the same."
             )
         try:
             recipes[name] = load_recipe(arm.recipe, overrides)
@@ -112,21 +111,35 @@ def _planned(
     for seed in study.seeds:
         for corpus_name, corpus in study.corpora.items():
             for arm in arms:
-                recipe = recipes[arm]
-                overrides = [f"training.seed={seed}"]
-                if recipe.training.max_steps != steps[corpus_name, arm]:
-                    overrides += length_of(steps[corpus_name, arm])
+                recipe = _of_length(arm, recipes[arm], steps[corpus_name, arm])
                 architecture = f"{corpus_name} {recipe.model}"
                 yield PlannedRun(
                     corpus_name=corpus_name,
                     arm=arm,
                     seed=seed,
                     corpus=Path(corpus),
-                    recipe=load_recipe(recipe, overrides),
+                    recipe=load_recipe(recipe, [f"training.seed={seed}"]),
                     place=Path("runs", corpus_name, arm, f"seed-{seed}"),
                     with_random=bool(study.evaluation.tasks) and architecture not in measured,
                 )
                 measured.add(architecture)
+
+
+def _of_length(arm: str, recipe: Recipe, num_steps: int) -> Recipe:
+    """The recipe of an arm with so many steps.
+
+    Raises:
+        UserError: another of its settings does not fit them, such as a longer warm-up.
+    """
+    if recipe.training.max_steps == num_steps:
+        return recipe
+    try:
+        return load_recipe(recipe, length_of(num_steps))
+    except UserError as error:
+        raise UserError(
+            f"budget that an arm cannot meet: {arm} would have {num_steps:,} steps to spend what "
+            f"the baseline does: {error}"
+        ) from error
 
 
 def unequal_settings(recipes: Mapping[str, Recipe], baseline: str) -> list[str]:

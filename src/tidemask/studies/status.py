@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.directory import RunState, State
+from tidemask.studies.planning import PlannedRun
 
 if TYPE_CHECKING:
     from tidemask.studies.step_costs import MeasuredStep
@@ -70,7 +71,7 @@ class StudyForecast:
         """On the disk while the study goes on: all final models, and checkpoints of what runs."""
         kept = sum(self.step_of(state).model_bytes for state in self.status.states)
         largest = max(
-            self.step_of(state).checkpoint_bytes * (state.run.recipe.training.keep_checkpoints + 1)
+            self.step_of(state).checkpoint_bytes * _num_checkpoints(state.run)
             for state in self.status.states
         )
         return kept + self.jobs * largest
@@ -78,3 +79,10 @@ class StudyForecast:
     def step_of(self, state: RunState) -> MeasuredStep:
         """What was measured of the arm of a run."""
         return self.measured[state.run.corpus_name, state.run.arm]
+
+
+def _num_checkpoints(run: PlannedRun) -> int:
+    """How many checkpoints lie on the disk at a time: those that are kept, and one more."""
+    training = run.recipe.training
+    saved = -(-training.num_steps // training.save_steps)
+    return min(saved, training.keep_checkpoints + 1) if training.keep_checkpoints else saved

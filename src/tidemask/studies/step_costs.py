@@ -19,7 +19,7 @@ from tidemask.modeling.settings import ModelSettings
 from tidemask.run_record import RunDirectory, read_metrics
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.studies.budget import predicted_share
-from tidemask.studies.definition import StudyDefinition
+from tidemask.studies.definition import StudyDefinition, StudyEvaluation
 from tidemask.studies.launching import run_worker
 from tidemask.studies.lengths import length_of, manifests_of
 from tidemask.studies.worker import RunJob
@@ -155,6 +155,7 @@ def measured_step(
             recipe=short,
             out=str(place / "run"),
             attempts=str(place / "attempts.jsonl"),
+            evaluation=StudyEvaluation(checkpoints="all"),  # so that the checkpoint stays
             processes=study.processes,
         )
         status = run_worker(

@@ -104,12 +104,6 @@ def sealed_step(directory: Path) -> int | None:
         return None
 
 
-def problem_with(directory: Path, step: int) -> str | None:
-    """What `state_or_problem` finds wrong with a checkpoint; `None` if nothing is."""
-    found = state_or_problem(directory, step)
-    return found if isinstance(found, str) else None
-
-
 def state_or_problem(directory: Path, step: int) -> CheckpointState | str:
     """Our state of the checkpoint after `step` steps; or what is wrong with it, as a predicate.
 

@@ -6,6 +6,9 @@ of the step are reduced over ranks and decide the weights of the next. The metho
 are overridden here; the work is that of `masked_step` (masking), `step_accounting` (losses),
 `metrics_log` (metrics.jsonl), `checkpoint_writer` and `sharding_trainer` (checkpoints).
 
+The file is long, as one class overrides what the Trainer calls, and a reader checks it against the
+Trainer's order of calls as a whole.
+
 Dimensions: `S` selected positions, `K` classes.
 """
 

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.page import terms_statement
 from tidemask.report.results.flat_settings import flat_settings
-from tidemask.report.results.read_runs import read_runs
 
 
 def with_setting(run: Path, section: str, **values: Any) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.report.compare import Comparison
 from tidemask.report.figures.all_charts import chart_groups, cost_chart, ratio_chart
 from tidemask.report.figures.chart import Chart
@@ -19,7 +19,6 @@ from tidemask.report.figures.held_out import final_chart, held_out_charts
 from tidemask.report.figures.palette import RUNS, run_colour, run_dashes, run_marker, with_variables
 from tidemask.report.figures.rendering import panel_svgs, rendered
 from tidemask.report.results.arms import arms_of
-from tidemask.report.results.read_runs import read_runs
 
 
 def drawn(chart: Chart, panel: int) -> Axes:

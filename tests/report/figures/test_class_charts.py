@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.report.figures.class_charts import MAX_POINTS, group_colour, pooled
 from tidemask.report.figures.palette import FUNCTION, INK
-from tidemask.report.results.read_runs import read_runs
 
 
 def test_pooled_shares_count_by_masked_tokens(make_run: MakeRun) -> None:

@@ -12,11 +12,10 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from synthetic_results import SyntheticResults, write_results
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.downstream import downstream_charts, task_charts
 from tidemask.report.figures.palette import INK, run_colour
-from tidemask.report.results.read_runs import read_runs
 
 CHECKPOINTS = ("checkpoint-25", "checkpoint-50", "final")
 

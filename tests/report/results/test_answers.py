@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.errors import UserError
 from tidemask.evaluation_files import write_evaluation
 from tidemask.report.results.answers import check_baseline, exploratory_answers, primary_answers
 from tidemask.report.results.compared_run import ComparedRun
-from tidemask.report.results.read_runs import read_runs
 from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.run_record import RunDirectory, SequenceSums
 from tidemask.statistics import compare_arms

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.report.results.arms import arms_of
-from tidemask.report.results.read_runs import read_runs, read_sources
+from tidemask.report.results.naming import in_arms
+from tidemask.report.results.read_runs import read_run
 from tidemask.report.results.sources import RunSource
 
 
@@ -48,7 +49,7 @@ def test_arms_on_two_corpora_are_apart_and_named_by_them(make_run: MakeRun) -> N
         for corpus in ("books", "wiki")
         for arm in ("constant", "decay")
     ]
-    arms = arms_of(read_sources(sources))
+    arms = arms_of(in_arms([read_run(source) for source in sources]))
     assert [arm.name for arm in arms] == [
         "constant on books", "decay on books", "constant on wiki", "decay on wiki",
     ]  # fmt: skip

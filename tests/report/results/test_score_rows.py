@@ -13,12 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthetic_results import METRICS, SyntheticResults, write_results
-from synthetic_runs import MakeRun
+from synthetic_runs import MakeRun, read_runs
 from tidemask.errors import UserError
 from tidemask.report.comparability.run_warnings import warnings_for
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.downstream import DownstreamResult, summarise
-from tidemask.report.results.read_runs import read_runs
 from tidemask.report.results.score_rows import (
     averaged_tasks,
     random_weights_rows,

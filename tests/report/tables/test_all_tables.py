@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
-from synthetic_runs import BANDS, CORPUS_SHARE, UNIGRAM_CROSS_ENTROPY, UNIGRAM_ENTROPY, MakeRun
+from synthetic_runs import (
+    BANDS,
+    CORPUS_SHARE,
+    UNIGRAM_CROSS_ENTROPY,
+    UNIGRAM_ENTROPY,
+    MakeRun,
+    read_runs,
+)
 from tidemask.report.compare import Comparison
-from tidemask.report.results.read_runs import read_runs
 from tidemask.report.tables.all_tables import all_tables, held_out_table
 
 CELLS = tuple(f"{unit}loss_{percent}" for unit in ("", "word_") for percent in (5, 15, 30))

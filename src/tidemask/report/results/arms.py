@@ -54,7 +54,7 @@ class ComparedArm:
     def mean(self) -> ComparedRun:
         """A run whose numbers are the means over the seeds of `drawn`, at the steps of all.
 
-        Where one of the runs has no number, neither has the mean.
+        A value that one of the runs lacks is missing in the mean too.
         """
         by_step = [{record["step"]: record for record in run.records} for run in self.drawn]
         steps = [step for step in by_step[0] if all(step in records for records in by_step)]

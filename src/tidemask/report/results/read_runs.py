@@ -1,4 +1,4 @@
-"""Reads run directories into the runs of a comparison: each is read once, checked and labelled."""
+"""Reads a run directory into a run of a comparison: each is read once, and checked."""
 
 from __future__ import annotations
 
@@ -15,27 +15,8 @@ from tidemask.report.results.downstream import (
     checkpoint_order,
     downstream_result,
 )
-from tidemask.report.results.naming import in_arms
 from tidemask.report.results.sources import RunSource
 from tidemask.run_record import HELD_OUT_TASK, RANDOM, START, RunDirectory, read_metrics
-
-
-def read_runs(directories: Sequence[Path]) -> list[ComparedRun]:
-    """Read runs of which nothing is known but their directories; errors as of `read_sources`."""
-    return read_sources([RunSource(directory=directory) for directory in directories])
-
-
-def read_sources(sources: Sequence[RunSource]) -> list[ComparedRun]:
-    """Read the runs of a comparison: arm by arm, in the order in which the arms are named.
-
-    Raises:
-        UserError: no directory, one named twice, one that is not a run or has no logged step, or
-            a damaged file.
-    """
-    if not sources:
-        raise UserError("nothing to compare: 0 run directories. Name at least one.")
-    refuse_repeated([source.directory for source in sources])
-    return in_arms([read_run(source) for source in sources])
 
 
 def refuse_repeated(directories: Sequence[Path]) -> None:

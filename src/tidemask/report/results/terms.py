@@ -20,7 +20,7 @@ _NOT_COMPARED = frozenset(
     f"training.{name}"
     for name in CHANGEABLE_SETTINGS | WRITING_SETTINGS | BATCH_SETTINGS | UNPLANNED_LENGTHS
 ) | {SEED}
-"""Settings that change no number, those of the batch, which are compared by their product, and the
+"""Settings that change no result, those of the batch, which are compared by their product, and the
 seed, which differs by design."""
 
 
