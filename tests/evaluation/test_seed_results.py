@@ -300,7 +300,7 @@ def test_seed_results_are_there_when_the_disk_became_full(
 
     monkeypatch.setattr(result_store, "write_evaluation", write_to_a_full_disk)
     assert next(results).metrics["score"] == 1.01
-    with pytest.raises(UserError, match=r"^arrays not written: .*Make room, then give the com"):
+    with pytest.raises(UserError, match=r"^result not written: .*Make room, then give the com"):
         next(results)
 
 

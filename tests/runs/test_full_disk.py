@@ -19,14 +19,22 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from child_processes import HUNG_SECONDS
 from prose import text
-from small_runs import TINY, command, records, same_weights, started, stopped_at, trained
+from small_runs import (
+    TINY,
+    command,
+    problem_with,
+    records,
+    same_weights,
+    started,
+    stopped_at,
+    trained,
+)
 from tidemask.corpus.prepare import prepare
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, append_metrics, read_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
 from tidemask.studies.comparison import compare
-from tidemask.training.checkpoint_checks import problem_with
 from tidemask.training.event_files import EventFile
 
 SETTINGS = (

@@ -14,13 +14,22 @@ from pathlib import Path
 import pytest
 
 from child_processes import ended, wait_until
-from small_runs import TINY, command, records, run_command, same_weights, stopped_at, trained
+from small_runs import (
+    TINY,
+    command,
+    problem_with,
+    records,
+    run_command,
+    same_weights,
+    stopped_at,
+    trained,
+)
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.resume_notes import resume_notes
 from tidemask.runs.train import train
-from tidemask.training.checkpoint_checks import SEAL_FILE, problem_with
+from tidemask.training.checkpoint_checks import SEAL_FILE
 from tidemask.training.checkpoint_files import find_resume_point
 
 _OF_PROCESS = ("tidemask_state.json", "rng_state.pth")

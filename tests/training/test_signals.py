@@ -100,8 +100,11 @@ def _at_evaluated_batch(number: int) -> Iterator[list[int]]:
 
 
 SMALL_BATCHES = ("evaluation.batch_size=1", "training.save_steps=3", *SETTINGS)
-PASSES = 3 * 8
-"""Forward passes of one evaluation: three ratios, eight sequences."""
+CELLS = 6
+"""Forward passes of one sequence: three ratios, single tokens and whole words."""
+
+PASSES = CELLS * 8
+"""Forward passes of one evaluation: eight sequences."""
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +128,7 @@ def test_interruption_of_an_evaluation_does_not_wait_for_its_end(
     run = started(corpus, tmp_path / "run", "ptw-mrd", *SMALL_BATCHES)
     with _at_evaluated_batch(batch) as seen:
         _stopped(run)
-    assert batch <= seen[0] < batch + 3
+    assert batch <= seen[0] < batch + CELLS
     assert _steps(run)[-1] == checkpoint
     assert [line["step"] for line in records(run)] == lines
     _assert_continues_as(run, slowly_evaluated)
