@@ -240,3 +240,19 @@ def test_pretrained_directory_that_is_gone_is_not_looked_for_on_the_hub(
         with pytest.raises(UserError) as caught:
             load_tokenizer(place)
         assert str(caught.value).startswith(f"no such directory: {place}. It is gone, as ")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_pretrained_file_with_half_of_a_surrogate_pair_is_named(name: str, tmp_path: Path) -> None:
+    """transformers reads it, and cannot write it again: a traceback in the middle of a run."""
+    model_for(wordpiece()).save_pretrained(tmp_path)
+    wordpiece().save_pretrained(tmp_path)
+    path = tmp_path / name
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**fields, "note": ["\U0001f30a"]}), encoding="utf-8")
+    auto_class = AutoConfig if name == "config.json" else AutoTokenizer
+    from_pretrained(auto_class, tmp_path)  # a whole pair, escaped as a half of one is
+    path.write_text(json.dumps({**fields, "note": [{"x": "\ud800"}]}), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        from_pretrained(auto_class, tmp_path)
+    assert str(caught.value).startswith(f"damaged file: {path}: a string with '\\ud800', half of a")

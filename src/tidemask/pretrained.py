@@ -21,6 +21,8 @@ from tidemask.hub import quiet_retries
 _FILES = ("config.json", "tokenizer_config.json")
 """Where a directory names its own classes, under `auto_map`."""
 
+_FILES_OF_TOKENS = ("special_tokens_map.json", "added_tokens.json")
+
 _MAX_LAYERS = 1000
 """Layers are made one after the other, whatever memory there is."""
 
@@ -45,6 +47,7 @@ def from_pretrained(auto_class: Any, place: str | Path, **options: Any) -> Any:
     if path.is_dir():
         check_plain_files(path)
         _check_names_of_files(path)
+        _check_characters(path)
     if path.exists():
         options["local_files_only"] = True
     try:
@@ -67,6 +70,22 @@ def _check_names_of_files(directory: Path) -> None:
     for name in (*_FILES, "tokenizer.json", "model.safetensors"):
         if (directory / name).is_dir():
             raise UserError(f"not a file: {directory / name} is a directory. Remove or replace it.")
+
+
+def _check_characters(directory: Path) -> None:
+    """Refuse half of a surrogate pair, which transformers reads and cannot write again."""
+    for path in (directory / name for name in (*_FILES, *_FILES_OF_TOKENS)):
+        try:
+            text = path.read_text(encoding="utf-8")
+            if "\\u" in text:
+                json.dumps(json.loads(text), ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"damaged file: {path}: a string with {error.object[error.start]!a}, half of a "
+                "surrogate pair. Remove it, or save the directory again with transformers."
+            ) from error
+        except (OSError, ValueError, RecursionError):  # transformers says what it is
+            continue
 
 
 def from_config(auto_class: Any, config: Any, **options: Any) -> Any:
