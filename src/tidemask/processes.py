@@ -14,14 +14,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_BLOCK_BYTES = 1 << 30
@@ -109,36 +106,6 @@ def _number(name: str) -> int | None:
         return None
 
 
-def end_with_parent() -> None:
-    """End this worker process when the one that started it ends, however that ends.
-
-    A thread waits for the parent; a worker that stays behind would write beside a new command.
-    Call it once, in a process of `multiprocessing`.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker has a parent"
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def leave_signals_to_parent(_worker_id: int = 0) -> None:
-    """Let a worker process ignore the signals that ask a command to stop.
-
-    Schedulers, launchers and terminals signal every process of a job. A worker that died of
-    it would fail what is under way; it ends when its parent ends it, by SIGTERM too, or is gone.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows: the sender of a signal is not known
-        return
-    awaited = set(STOP_SIGNALS) - {signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-    threading.Thread(target=_await_parent, args=(awaited,), daemon=True).start()
-
-
 @contextmanager
 def without_stop_signals() -> Iterator[None]:
     """Let programs that are started in the block, and what these start, not get `STOP_SIGNALS`.
@@ -153,15 +120,6 @@ def without_stop_signals() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _await_parent(awaited: set[signal.Signals]) -> NoReturn:
-    process = multiprocessing.parent_process()  # a fork server may stand between the two
-    parent = os.getppid() if process is None else process.pid
-    while True:
-        info = signal.sigwaitinfo(awaited)
-        if info.si_pid == parent and info.si_signo == signal.SIGTERM:
-            os._exit(0)
 
 
 def is_first_rank() -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,9 @@ _WHAT_TO_DO = {
 _OF_RUST = re.compile(r"\(os error (\d+)\)")
 _OF_TORCH = re.compile(r": ([A-Z][A-Za-z/ -]+) \((\d+)\)")
 """How libraries in other languages show the system's number: by itself, or after its words."""
+
+_FEW_BYTES = 1 << 13
+"""More than one page of a file system."""
 
 _CIRCLE = "Symlink loop from "
 """How `Path.resolve` begins its error up to Python 3.12."""
@@ -168,6 +172,17 @@ def _refusal_of_more(directory: Path, place: Path) -> str | None:
             os.fsync(file.fileno())
     except OSError as error:
         return refusal(error, place)
+    return None
+
+
+def refusal_of_room(directory: Path) -> str | None:
+    """Why a directory takes no more files, as `refusal` says it; `None` if it does."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_FEW_BYTES))
+            file.flush()
+    except OSError as error:
+        return refusal(error, directory)
     return None
 
 

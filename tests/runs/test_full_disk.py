@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from child_processes import HUNG_SECONDS
 from prose import text
+from small_disk import fill, small_disk
 from small_runs import (
     TINY,
     command,
@@ -51,31 +52,9 @@ def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirec
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB, in pages; it is detached at once and goes with this process."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tidemask-test", str(place)]
-    if (
-        sys.platform != "linux"
-        or subprocess.run(mount, capture_output=True, check=False).returncode
-    ):
-        pytest.skip("mounting a file system is not permitted here")
-    descriptor = os.open(place, os.O_RDONLY)
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-    try:
-        yield Path(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
-
-
-def _fill(disk: Path, leave: int) -> Path:
-    """Write until `leave` bytes are free."""
-    filler = disk / "filler"
-    page = os.statvfs(disk).f_frsize
-    with filler.open("wb", buffering=0) as file:
-        while (free := os.statvfs(disk).f_bavail * page) > leave:
-            file.write(b"\0" * min(1 << 20, free - leave))
-    return filler
+    """A file system of 64 MB."""
+    with small_disk(tmp_path) as place:
+        yield place
 
 
 def _steps(run: RunDirectory) -> list[int]:
@@ -137,7 +116,7 @@ def test_full_disk_loses_nothing(
 
     def on_progress(now: str, count: int, total: int | None) -> None:
         if (now, count) == (stage, done):
-            _fill(disk, leave)
+            fill(disk, leave)
 
     with pytest.raises(UserError, match=message):
         train(run, RunCallbacks(on_progress=on_progress))
@@ -150,7 +129,7 @@ def test_full_disk_loses_nothing(
 
 def test_full_disk_of_tensorboard_leaves_whole_points(disk: Path) -> None:
     events = EventFile(disk, disk / "tensorboard", 0)
-    filler = _fill(disk, 4096)
+    filler = fill(disk, 4096)
     done: list[int] = []
 
     def add_without_end() -> None:
@@ -178,7 +157,7 @@ def test_full_disk_with_tensorboard_is_one_line_and_no_thread(
     def on_progress(stage: str, count: int, total: int | None) -> None:
         begun.update(set(threading.enumerate()) - before)
         if (stage, count) == ("training", 7):
-            _fill(disk, 0)
+            fill(disk, 0)
 
     with pytest.raises(UserError, match=r"(event file|metrics).*not written: .* `tidemask resume"):
         train(run, RunCallbacks(on_progress=on_progress))
@@ -188,7 +167,7 @@ def test_full_disk_with_tensorboard_is_one_line_and_no_thread(
 
 
 def test_full_disk_before_the_start_leaves_nothing(corpus: Path, disk: Path) -> None:
-    _fill(disk, 0)
+    fill(disk, 0)
     with pytest.raises(UserError, match=r"file not written: .*environment.json"):
         started(corpus, disk / "run", "bert")
     assert [path.name for path in disk.iterdir()] == ["filler"]
@@ -199,7 +178,7 @@ def test_full_disk_of_a_preparation_names_the_corpus_and_leaves_nothing(
     leave: int, tmp_path: Path, disk: Path
 ) -> None:
     (tmp_path / "text.txt").write_text(text(30), encoding="utf-8")
-    _fill(disk, leave)
+    fill(disk, leave)
     with pytest.raises(
         UserError, match=rf"not written: {disk}/corpus: No space left on device\. Make room, t"
     ):
@@ -211,7 +190,7 @@ def test_full_disk_of_a_preparation_names_the_corpus_and_leaves_nothing(
 def test_full_disk_of_a_report_names_it_and_leaves_nothing(
     leave: int, four_runs: list[Path], disk: Path
 ) -> None:
-    _fill(disk, leave)
+    fill(disk, leave)
     with pytest.raises(UserError, match=rf"not written: {disk}/report: No space left on device\. "):
         compare(four_runs, out=disk / "report")
     assert [path.name for path in disk.iterdir()] == ["filler"]
@@ -272,7 +251,7 @@ def _append_without_end(path: Path) -> None:
 
 def test_full_disk_leaves_a_line_of_metrics_whole(disk: Path) -> None:
     path = disk / "metrics.jsonl"
-    filler = _fill(disk, 8192)
+    filler = fill(disk, 8192)
     with pytest.raises(UserError, match="metrics not written"):
         _append_without_end(path)
     steps = [record["step"] for record in read_metrics(path)]

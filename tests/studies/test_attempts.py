@@ -10,7 +10,8 @@ import pytest
 
 from child_processes import ended, wait_until
 from tidemask.errors import UserError
-from tidemask.studies.attempts import RunAttempt, is_alive, read_attempts
+from tidemask.studies.attempts import RunAttempt, read_attempts
+from tidemask.studies.heartbeat import living
 
 WORK = (
     "import sys, time; from pathlib import Path\n"
@@ -26,11 +27,11 @@ def test_a_process_that_was_killed_leaves_a_beginning_without_end(tmp_path: Path
     worker = subprocess.Popen([sys.executable, "-c", WORK, str(path)], stderr=subprocess.PIPE)
     with ended(worker):
         wait_until(lambda: bool(read_attempts(path)), worker)
-        assert is_alive(path, read_attempts(path)[-1])
+        assert living({path: read_attempts(path)[-1].host}) == {path}
         with pytest.raises(UserError, match="another process works on this run"):
             RunAttempt(path, jobs=1, is_new=False)
     (begin,) = read_attempts(path)
-    assert not is_alive(path, begin)
+    assert living({path: begin.host}) == set()
     assert (begin.event, begin.process, begin.jobs) == ("begin", worker.pid, 2)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tidemask.errors import UserError
-from tidemask.studies.definition import Arm, StudyDefinition, read_study, resolved_paths
+from tidemask.studies.definition import Arm, StudyDefinition, read_study
 
 WHOLE = """
 corpus: corpus
@@ -18,21 +17,6 @@ arms:
   constant: {recipe: bert}
   decay: {recipe: own.yaml, overrides: [masking.unit=token]}
 """
-
-
-def test_paths_are_relative_to_the_file_and_names_of_recipes_stay(tmp_path: Path) -> None:
-    (tmp_path / "study.yaml").write_text(WHOLE)
-    study = resolved_paths(read_study(tmp_path / "study.yaml"), tmp_path)
-    assert study.corpus == str(tmp_path / "corpus")
-    assert study.arms["constant"] == Arm(recipe="bert")
-    assert study.arms["decay"].recipe == str(tmp_path / "own.yaml")
-    (tmp_path / "model").mkdir()
-    settings = ["model.warm_start=./model", "model.size=bert-tiny"]
-    on_hub = Arm(recipe="bert", overrides=["model.warm_start=someone/model"])
-    arms = {**study.arms, "warm": on_hub}
-    warm = resolved_paths(replace(study, settings=settings, arms=arms), tmp_path)
-    assert warm.settings == (f"model.warm_start={tmp_path / 'model'}", "model.size=bert-tiny")
-    assert warm.arms["warm"] == on_hub
 
 
 def test_damaged_files_are_named_by_key_value_and_what_is_expected(tmp_path: Path) -> None:

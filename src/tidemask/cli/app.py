@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from tidemask import __version__
+from tidemask.children import end_with_launcher
 from tidemask.cli.compare import compare_command
 from tidemask.cli.demo import demo_command
 from tidemask.cli.evaluate import evaluate_command
@@ -124,6 +125,7 @@ _FIRST_RANK_SECONDS = 5.0
 @ending_early()
 def main() -> NoReturn:
     """Run a command; exit with its status."""
+    end_with_launcher()
     escape_what_cannot_be_encoded()
     if problem := launch_problem(joins=False):
         _fail(problem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from tidemask.cli.tables import blocks_that_fit, print_table
+from tidemask.cli.tables import GAP, blocks_that_fit, print_table, table_width
 from tidemask.cli.terminal import print_line
 from tidemask.run_record import (
     HELD_OUT,
@@ -57,13 +57,12 @@ def _show_downstream(table: Table) -> None:
         for column, cells in list(columns)[1:]
         if column.name != "loss"
     ]
-    gap = 3
     widths = [
-        max(map(len, [*heading.split("\n"), *(line[1 + run] for line in lines)])) + gap
+        max(map(len, [*heading.split("\n"), *(line[1 + run] for line in lines)])) + GAP
         for run, heading in enumerate(headings)
     ]
     names = [part for line in lines for part in line[0].split("\n")]
-    room = 80 - max(map(len, ["task", *names])) - gap
+    room = table_width() - max(map(len, ["task", *names])) - GAP
     title = "Downstream scores: median (lowest to highest) over the seeds"
     for block in blocks_that_fit(widths, room):
         rows = [[line[0], *(line[1 + run] for run in block)] for line in lines]

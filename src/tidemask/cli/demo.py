@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from tidemask.children import dependent_command
 from tidemask.cli.comparison_tables import show_comparison
 from tidemask.cli.terminal import progress_display
 from tidemask.errors import UserError
@@ -162,19 +162,18 @@ def _check_only(directory: Path, known: set[str]) -> None:
 
 
 def _command(run: RunDirectory, corpus: Path, steps: int) -> list[str]:
-    base = [sys.executable, "-m", "tidemask"]
     if run.config.is_file():
-        return [*base, "resume", str(run.root)]
+        return dependent_command("tidemask", "resume", str(run.root))
     recipe = run.root.name
-    return [
-        *base,
+    return dependent_command(
+        "tidemask",
         "pretrain",
         str(corpus),
         f"--out={run.root}",
         f"--recipe={recipe}",
         *training_settings(steps),
         *OWN_SETTINGS.get(recipe, []),
-    ]
+    )
 
 
 def _run_in_parallel(

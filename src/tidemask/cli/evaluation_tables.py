@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from tidemask.cli.held_out_table import show_evaluations
-from tidemask.cli.tables import blocks_that_fit, print_table
+from tidemask.cli.tables import GAP, blocks_that_fit, print_table, table_width
 from tidemask.cli.terminal import print_line
 from tidemask.evaluation.jobs import JobResult
 from tidemask.run_record import HELD_OUT, HELD_OUT_TASK
@@ -47,10 +47,9 @@ def _show_scores(target: str, jobs: Sequence[JobResult]) -> None:
         for task, metric in lines
         for name in checkpoints
     }
-    gap = 3
-    widths = [max(map(len, cells.values())) + gap] * len(checkpoints)
+    widths = [max(map(len, cells.values())) + GAP] * len(checkpoints)
     names = max(len(task) for task, _ in lines) + max(len(_brief(metric)) for _, metric in lines)
-    for block in blocks_that_fit(widths, room=78 - names - gap):
+    for block in blocks_that_fit(widths, room=table_width() - 2 - names - GAP):
         shown = [checkpoints[column] for column in block]
         rows = []
         for number, (task, metric) in enumerate(lines):

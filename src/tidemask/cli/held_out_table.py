@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidemask.cli.tables import blocks_that_fit, print_table
+from tidemask.cli.tables import GAP, blocks_that_fit, print_table, table_width
 from tidemask.cli.terminal import print_line
 from tidemask.evaluation_files import read_metrics_of
 from tidemask.run_record import (
@@ -28,8 +28,6 @@ _ROWS = {
     UNIGRAM_ENTROPY: "unigram entropy",
 }
 _TITLE = "Held-out loss, nats per masked token (± standard error)"
-_WIDTH = 80
-_GAP = 3
 
 
 def show_evaluations(results: Sequence[tuple[str, Mapping[str, float]]], *, of: str = "") -> None:
@@ -58,9 +56,9 @@ def _show(columns: Sequence[tuple[str, Mapping[str, str]]], *, title: str) -> No
     """Rows that every column lacks are left out; what one lacks is a hyphen."""
     rows = [row for row in _ROWS if any(cells.get(row) for _, cells in columns)]
     widths = [max(len(name), *(len(cells.get(row, "")) for row in rows)) for name, cells in columns]
-    room = _WIDTH - max(len(_ROWS[row]) for row in rows) - _GAP
+    room = table_width() - max(len(_ROWS[row]) for row in rows) - GAP
     print_line(title)
-    for block in blocks_that_fit([width + _GAP for width in widths], room):
+    for block in blocks_that_fit([width + GAP for width in widths], room):
         shown = [columns[place] for place in block]
         lines = [[_ROWS[row], *(cells.get(row) or "-" for _, cells in shown)] for row in rows]
         print_table(["masked", *(name for name, _ in shown)], lines)

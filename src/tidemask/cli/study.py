@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -20,10 +21,11 @@ _HELP = ("-h", "--help")
 
 
 class _RunsByDefault(TyperGroup):
-    """Takes `tidemask study FILE ...` for `tidemask study run FILE ...`."""
+    """Takes `tidemask study FILE ...` for `tidemask study run FILE ...`, but no `stauts DIR`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *_HELP):
+        is_misspelt = args[:1] and get_close_matches(args[0], self.commands) and len(args) == 2
+        if args and args[0] not in (*self.commands, *_HELP) and not is_misspelt:
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -84,7 +86,7 @@ def run_command(
             stop_request=stop_request,
         )
     _show(status, with_notes=False)
-    if not status.is_finished:
+    if not status.is_finished or status.page_problem:
         raise typer.Exit(2)
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from tidemask.cli.terminal import stdout
 from tidemask.progress.line import printable
+
+GAP = 3
+"""Characters between two columns."""
+_FOLDED_WIDTH = 12
+"""Characters to which a column of texts may shrink."""
 
 
 def print_table(
@@ -19,8 +26,12 @@ def print_table(
 ) -> None:
     """Print a table of results; all but the first `text_columns` columns are aligned right.
 
-    Numbers are never cut: where the terminal is too narrow, the texts take several lines.
+    Nothing is cut: where the terminal is too narrow, the texts take several lines, and where that
+    is not enough, a row is a paragraph.
     """
+    if _least_width(columns, rows, text_columns) > stdout.width:
+        _print_cards(columns, rows, title)
+        return
     table = Table(
         title=Text(printable(title), style="table.title") if title else None,
         title_justify="left",
@@ -35,11 +46,50 @@ def print_table(
             _text(column),
             justify="left" if is_text else "right",
             overflow="fold",
-            no_wrap=not is_text or (number == 0 and text_columns > 1),
+            no_wrap=not _folds(number, text_columns),
         )
     for row in rows:
         table.add_row(*map(_text, row))
     stdout.print(table)
+
+
+def _folds(column: int, text_columns: int) -> bool:
+    """Whether a column may take several lines: one of texts, but no name beside other texts."""
+    return column < text_columns and (column > 0 or text_columns == 1)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> int:
+    """Characters that a table needs, with the texts in several lines."""
+    widths = [
+        max(cell_len(line) for cell in column for line in printable(cell).split("\n"))
+        for column in zip(columns, *rows, strict=True)
+    ]
+    folded = (
+        min(width, _FOLDED_WIDTH) if _folds(number, text_columns) else width
+        for number, width in enumerate(widths)
+    )
+    return sum(folded) + GAP * (len(columns) - 1) + 2
+
+
+def _print_cards(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print a table row by row: its first cell, then the others with the headings of columns."""
+    headings = [column.replace("\n", " ") for column in columns]
+    if title:
+        stdout.print(Text(printable(title), style="table.title"))
+    for first, *others in rows:
+        stdout.print()
+        if first:
+            stdout.print(Text(printable(first), style="bold"))
+        pairs = (f"{heading} {cell}" for heading, cell in zip(headings[1:], others, strict=True))
+        told = printable(", ".join(pairs))
+        for line in textwrap.wrap(told, stdout.width, initial_indent="  ", subsequent_indent="  "):
+            stdout.print(Text(line))
+    stdout.print()
+
+
+def table_width() -> int:
+    """Characters of a table that is laid out in blocks: those of the terminal, at most 80."""
+    return min(80, stdout.width)
 
 
 def _text(cell: str) -> Text:

@@ -16,12 +16,12 @@ from itertools import chain, islice, pairwise
 
 import numpy as np
 
+from tidemask.children import serve_parent
 from tidemask.corpus.store.packing import EncodedDocument
 from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.words import Tagger, align_classes
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.errors import UserError
-from tidemask.processes import end_with_parent, leave_signals_to_parent
 from tidemask.token_classes import NO_CLASS
 
 CHUNK_CHARACTERS = 1 << 17
@@ -132,8 +132,7 @@ _encoder_and_tagger: tuple[PlainTextEncoder, Tagger | None]
 
 def _start_worker(encoder: PlainTextEncoder, tagger_name: str) -> None:
     global _encoder_and_tagger
-    leave_signals_to_parent()
-    end_with_parent()
+    serve_parent()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
     _encoder_and_tagger = encoder, load_tagger(tagger_name)
 

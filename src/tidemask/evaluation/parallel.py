@@ -17,10 +17,11 @@ from multiprocessing.synchronize import Event
 
 import torch
 
+from tidemask.children import serve_parent
 from tidemask.errors import UserError
 from tidemask.evaluation.jobs import Job, JobResult
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
-from tidemask.processes import end_with_parent, keep_freed_memory, leave_signals_to_parent
+from tidemask.processes import keep_freed_memory
 from tidemask.progress.display import displayed
 
 _NOT_BEGUN = (
@@ -108,8 +109,7 @@ def _begin_worker(devices: multiprocessing.Queue[int], has_begun: Event, threads
     the first GPU is then this one.
     """
     has_begun.set()
-    leave_signals_to_parent()
-    end_with_parent()
+    serve_parent()
     torch.set_num_threads(threads)
     visible = visible_devices()
     if visible:

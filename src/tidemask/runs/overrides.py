@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -69,6 +69,36 @@ def _written(name: object, value: object) -> str:
 def overridden_paths(overrides: Iterable[str]) -> set[str]:
     """What some overrides set, as dotted paths."""
     return {override.partition("=")[0].strip() for override in overrides}
+
+
+def with_changed_values(
+    kind: type, overrides: Sequence[str], change: Callable[[str, Any], Any]
+) -> list[str]:
+    """The same overrides with other values; those whose values stay are as they were written.
+
+    Args:
+        kind: the settings that they are over.
+        overrides: as `section.field=value`.
+        change: from the dotted path of a field and its value to the value that it is to have.
+
+    Raises:
+        UserError: an override has no `=`, or its value is not YAML.
+
+    Example:
+        >>> from tidemask.runs.config import Recipe
+        >>> doubled = lambda name, value: 2 * value if name == "training.max_steps" else value
+        >>> with_changed_values(Recipe, ["masking.unit=word", "training={max_steps: 5}"], doubled)
+        ['masking.unit=word', 'training.max_steps=10']
+    """
+    found = []
+    for override in overrides:
+        fields = [(".".join(each.path), each.value) for each in _settings(kind, override)]
+        changed = [(name, change(name, value)) for name, value in fields]
+        if changed == fields:
+            found.append(override)
+        else:
+            found += [f"{name}={_written(name, value)}" for name, value in changed]
+    return found
 
 
 def apply_overrides(kind: type, raw: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -1,8 +1,7 @@
 """The attempts at a run of a study: when a process began to work on it, and how that ended.
 
-One JSON object per line. The process holds a lock on the file and touches it while it lives. A lock
-says more than a time, but that of another machine may be unseen here, and some file systems have
-none: there the time of the file counts.
+One JSON object per line. The process holds a lock on the file and touches it while it lives, see
+`heartbeat.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ import dataclasses
 import json
 import os
 import socket
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,11 +21,8 @@ from tidemask.errors import UserError
 from tidemask.files.atomic import append_whole
 from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.reading import parse_json
+from tidemask.studies.heartbeat import beating
 from tidemask.system_errors import why_refused
-
-_HEARTBEAT_SECONDS = 5.0
-_SILENT_SECONDS = 60.0
-"""After which a process is taken for dead where its lock would not be seen."""
 
 Outcome = Literal["finished", "interrupted", "failed"]
 
@@ -91,36 +86,6 @@ def measured_marks(attempts: Sequence[Attempt]) -> set[str] | None:
     return None if finished is None else {mark for one in finished for mark in one.measured}
 
 
-def is_alive(path: Path, begun: Attempt) -> bool:
-    """Whether the process that began an attempt still works on the run.
-
-    Args:
-        path: the file of attempts.
-        begun: its last line.
-    """
-    is_locked = _is_locked(path)
-    if is_locked is not None and (is_locked or begun.host == socket.gethostname()):
-        return is_locked
-    try:
-        return time.time() - path.stat().st_mtime < _SILENT_SECONDS
-    except OSError:
-        return False
-
-
-def _is_locked(path: Path) -> bool | None:
-    """Whether a process is seen to hold the lock of a file; `None` where that cannot be known."""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        return not try_lock(descriptor)
-    except OSError:  # there are no locks here
-        return None
-    finally:
-        os.close(descriptor)
-
-
 class RunAttempt:
     """One attempt, by this process.
 
@@ -174,23 +139,9 @@ class RunAttempt:
         )
         os.close(self._descriptor)
 
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Touch the file every few seconds while the block lasts."""
-        over = threading.Event()
-
-        def beat() -> None:
-            while not over.wait(_HEARTBEAT_SECONDS):
-                with suppress(OSError):
-                    os.utime(self._descriptor)
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    def beating(self) -> AbstractContextManager[None]:
+        """Show that this process lives while the block lasts."""
+        return beating(self._descriptor)
 
     def _write(self, attempt: Attempt) -> None:
         line = json.dumps(dataclasses.asdict(attempt)) + "\n"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tidemask.errors import UserError, did_you_mean
-from tidemask.files.paths import given_path
+from tidemask.errors import did_you_mean
 from tidemask.run_record import HELD_OUT, HELD_OUT_CELLS, MEAN_LOSS, OWN_LOSS
 from tidemask.runs.settings_reading import read_settings
 from tidemask.settings import Settings, check_at_least, check_integer, shown
@@ -20,9 +18,6 @@ Equal = Literal["steps", "predicted_tokens", "flops", "seconds"]
 MAX_SEEDS = 1_000
 MAX_RETRIES = 10
 MAX_RANKS = 1 << 16
-
-_MODEL_PATHS = ("model.config", "model.warm_start")
-"""Settings that may be paths; what is no path here is a name on the hub."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
@@ -156,59 +151,9 @@ class StudyDefinition(Settings):
 
 
 def read_study(path: Path) -> StudyDefinition:
-    """The definition of a study from its YAML file; its paths are relative to the file.
+    """The definition of a study from its YAML file, with paths as they stand there.
 
     Raises:
         UserError: the file is missing or damaged, or holds unknown keys or wrong values, all named.
     """
     return read_settings({"study": StudyDefinition}, path)
-
-
-def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
-    """The same study with absolute paths, so that it can be read from any place.
-
-    Args:
-        study: as its file has it.
-        origin: the directory of the file.
-    """
-    corpora = {name: _absolute(path, origin) for name, path in study.corpora.items()}
-    arms = {
-        name: replace(
-            arm,
-            recipe=_absolute_file(arm.recipe, origin),
-            overrides=_absolute_settings(arm.overrides, origin),
-        )
-        for name, arm in study.arms.items()
-    }
-    wanted = study.evaluation
-    evaluation = replace(
-        wanted,
-        tasks=tuple(_absolute_file(task, origin) for task in wanted.tasks),
-        tasks_from=None if wanted.tasks_from is None else _absolute(wanted.tasks_from, origin),
-        task_data={name: _absolute(path, origin) for name, path in wanted.task_data.items()},
-    )
-    corpus = corpora[""] if isinstance(study.corpus, str) else corpora
-    settings = _absolute_settings(study.settings, origin)
-    return replace(study, corpus=corpus, arms=arms, settings=settings, evaluation=evaluation)
-
-
-def _absolute_settings(overrides: Sequence[str], origin: Path) -> tuple[str, ...]:
-    """Settings over others, with absolute paths to the models that lie beside the file."""
-    found = []
-    for override in overrides:
-        name, _, value = override.partition("=")
-        is_here = name.strip() in _MODEL_PATHS and (origin / value.strip()).exists()
-        found.append(f"{name}={_absolute(value.strip(), origin)}" if is_here else override)
-    return tuple(found)
-
-
-def _absolute_file(name: str, origin: Path) -> str:
-    """A YAML file by its absolute path, and what is shipped by its name."""
-    return _absolute(name, origin) if name.endswith((".yaml", ".yml")) else name
-
-
-def _absolute(path: str, origin: Path) -> str:
-    try:
-        return str((origin / given_path(path, "path")).resolve())
-    except OSError as error:  # a circle of links
-        raise UserError(f"unusable path: {path}: {error.strerror}.") from error

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, last_step
-from tidemask.studies.attempts import Attempt, is_alive, measured_marks, read_attempts
+from tidemask.studies.attempts import Attempt, measured_marks, read_attempts
+from tidemask.studies.heartbeat import living
 from tidemask.studies.planning import PlannedRun
 
 
@@ -54,6 +55,19 @@ class RunState:
     step: int
     num_attempts: int
     message: str = ""
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What the files of a run say.
+
+    Attributes:
+        attempts: at the run, in their order.
+        step: optimizer steps that were logged.
+    """
+
+    attempts: tuple[Attempt, ...]
+    step: int
 
 
 @dataclass(frozen=True)
@@ -109,44 +123,73 @@ class StudyDirectory:
         return self.attempts(planned).with_suffix(".log")
 
     def state_of(self, planned: PlannedRun, marks: Collection[str]) -> RunState:
-        """How far a run is; a file of it that is damaged is named in the message.
+        """How far a run is, as `states` has it."""
+        return self.states([planned], marks)[0]
+
+    def states(self, runs: Sequence[PlannedRun], marks: Collection[str]) -> list[RunState]:
+        """How far each of some runs is; a file of one that is damaged is named in its message.
 
         Args:
-            planned: the run.
+            runs: of the study.
             marks: of what the study asks to be measured, see `measurement_marks`.
         """
+        found = {planned: self._recorded(planned) for planned in runs}
+        begun = {
+            self.attempts(planned): last.host
+            for planned, record in found.items()
+            if not isinstance(record, str) and (last := _unended(record.attempts))
+        }
+        alive = living(begun)
+        for planned in runs:
+            if self.attempts(planned) in begun.keys() - alive:  # it may have ended just now
+                found[planned] = self._recorded(planned)
+        return [self._state(planned, found[planned], marks, alive) for planned in runs]
+
+    def _recorded(self, planned: PlannedRun) -> _Recorded | str:
+        """What the files of a run say; or what is wrong with them."""
         try:
-            attempts, step = read_attempts(self.attempts(planned)), self.step_of(planned)
+            attempts = tuple(read_attempts(self.attempts(planned)))
+            return _Recorded(attempts, self.step_of(planned))
         except UserError as error:
-            return RunState(
-                run=planned, state=State.FAILED, step=0, num_attempts=0, message=str(error)
-            )
-        state = self._state(planned, attempts, step, marks)
+            return str(error)
+
+    def _state(
+        self,
+        planned: PlannedRun,
+        record: _Recorded | str,
+        marks: Collection[str],
+        alive: Collection[Path],
+    ) -> RunState:
+        if isinstance(record, str):
+            return RunState(run=planned, state=State.FAILED, step=0, num_attempts=0, message=record)
+        attempts = record.attempts
+        if _unended(attempts):
+            state = State.RUNNING if self.attempts(planned) in alive else State.DEAD
+        else:
+            state = self._state_at_rest(planned, record, marks)
         return RunState(
             run=planned,
             state=state,
-            step=step,
+            step=record.step,
             num_attempts=sum(one.event == "begin" for one in attempts),
             message=attempts[-1].message if state is State.FAILED else "",
         )
 
-    def _state(
-        self, planned: PlannedRun, attempts: Sequence[Attempt], step: int, marks: Collection[str]
+    def _state_at_rest(
+        self, planned: PlannedRun, record: _Recorded, marks: Collection[str]
     ) -> State:
-        if not attempts:
-            return State.WAITING if step == 0 else State.INTERRUPTED
-        last = attempts[-1]
-        if last.event == "begin":
-            is_running = is_alive(self.attempts(planned), last)
-            return State.RUNNING if is_running else State.DEAD
-        if last.outcome == "failed":
+        """How far a run is whose last attempt has ended."""
+        if not record.attempts:
+            return State.WAITING if record.step == 0 else State.INTERRUPTED
+        if record.attempts[-1].outcome == "failed":
             return State.FAILED
         if not self.run(planned).config.is_file():
             return State.WAITING
-        measured = measured_marks(attempts)
-        if measured is None or step < planned.num_steps or not measured.issuperset(marks):
-            return State.INTERRUPTED
-        return State.FINISHED
+        measured = measured_marks(record.attempts)
+        is_whole = measured is not None and measured.issuperset(marks)
+        return (
+            State.FINISHED if is_whole and record.step >= planned.num_steps else State.INTERRUPTED
+        )
 
     def step_of(self, planned: PlannedRun) -> int:
         """Optimizer steps of a run that were logged; 0 before the first.
@@ -157,6 +200,7 @@ class StudyDirectory:
         metrics = self.run(planned).metrics
         return last_step(metrics) if metrics.is_file() else 0
 
-    def states(self, runs: Sequence[PlannedRun], marks: Collection[str]) -> list[RunState]:
-        """How far each of some runs is."""
-        return [self.state_of(planned, marks) for planned in runs]
+
+def _unended(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The last attempt, if nothing says that it ended."""
+    return attempts[-1] if attempts and attempts[-1].event == "begin" else None

@@ -23,11 +23,13 @@ class StudyPage:
         directory: of the study.
         display: shows what went wrong.
         live_seconds: how often the page is written while runs go on; `None` for never.
+        problem: why the page was not written the last time; empty if it was.
     """
 
     directory: StudyDirectory
     display: ProgressDisplay
     live_seconds: float | None = None
+    problem: str = ""
     _not_before: float = -math.inf
     _written: float | None = None
 
@@ -35,10 +37,11 @@ class StudyPage:
         """Write the page from what the runs have recorded."""
         from tidemask.studies.comparison import compare
 
-        begun = time.monotonic()
+        begun, self.problem = time.monotonic(), ""
         try:
             compare(self.directory.root, out=self.directory.report)
         except (UserError, OSError) as error:
+            self.problem = str(error)
             self.display.on_note(f"The page was not written: {error}")
         self._written = time.monotonic()
         self._not_before = self._written + (self._written - begun) / _SHARE

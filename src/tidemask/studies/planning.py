@@ -17,6 +17,7 @@ from tidemask.runs.overrides import overridden_paths
 from tidemask.settings import shown
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.lengths import length_of
+from tidemask.studies.paths import recipe_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def arm_recipes(study: StudyDefinition) -> dict[str, Recipe]:
                 "alone, which gives every arm the same."
             )
         try:
-            recipes[name] = load_recipe(arm.recipe, overrides)
+            recipes[name] = recipe_of(arm, overrides)
         except UserError as error:
             raise UserError(f"arm {name}: {error}") from error
     _refuse_equal(recipes)

@@ -32,18 +32,26 @@ class RayEngine:
 
     Args:
         ray: the module, connected.
-        jobs: how many run at once; the CPUs of the cluster are divided among them.
+        jobs: how many run at once; the CPUs of the machines are divided among them.
         processes: of one run, each on a GPU of its own where there are GPUs.
+
+    Raises:
+        UserError: no machine has as many GPUs as a run has processes.
     """
 
     def __init__(self, ray: Any, jobs: int, processes: int = 1) -> None:
-        resources = ray.cluster_resources()
-        machines = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-        self.threads = threads_of_each([cpus for cpus in machines if cpus], jobs, processes)
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cpus, gpus = ([int(one.get(kind, 0)) for one in machines] for kind in ("CPU", "GPU"))
+        if 0 < max(gpus, default=0) < processes:
+            raise UserError(
+                f"run that no machine has room for: processes={processes}, and the machines of "
+                f"the cluster have {max(gpus)} GPUs at most. Lower `processes` in the study."
+            )
+        self.threads = threads_of_each(cpus, jobs, processes)
         self._ray = ray
         self._task = ray.remote(
-            num_cpus=self.threads * processes,
-            num_gpus=processes if resources.get("GPU") else 0,
+            num_cpus=min(self.threads * processes, max(cpus, default=1)),
+            num_gpus=processes if any(gpus) else 0,
             max_retries=0,
         )(_run)
         self._running: list[Any] = []
@@ -73,7 +81,11 @@ class RayEngine:
 
 
 def threads_of_each(machines: Sequence[int], jobs: int, processes: int) -> int:
-    """Threads of every process of a run, so that each run has room on any one machine.
+    """The most threads of every process of a run, with which all runs have room at once.
+
+    A run has room on one machine alone: two machines of 8 CPUs have room for three runs of 4
+    threads, not for three of 5. Where the runs have no room with one thread each, that is what
+    they get, and some wait.
 
     Args:
         machines: CPUs of each.
@@ -81,11 +93,13 @@ def threads_of_each(machines: Sequence[int], jobs: int, processes: int) -> int:
         processes: of one run, all on one machine.
 
     Example:
-        >>> threads_of_each([8, 8], jobs=1, processes=1)  # not 16, which no machine has
-        8
+        >>> threads_of_each([8, 8], jobs=1, processes=1), threads_of_each([8, 8], 3, 1)
+        (8, 4)
     """
-    shared = sum(machines) // (jobs * processes)
-    return max(1, min(shared, min(machines, default=1) // processes))
+    for threads in range(max(machines, default=1) // processes, 1, -1):
+        if sum(cpus // (threads * processes) for cpus in machines) >= jobs:
+            return threads
+    return 1
 
 
 def _run(job: RunJob, log: str, threads: int) -> int:

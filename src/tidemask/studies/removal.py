@@ -10,9 +10,10 @@ from pathlib import Path
 from tidemask.errors import UserError, did_you_mean
 from tidemask.files.paths import given_path
 from tidemask.studies.agreement import locked
-from tidemask.studies.attempts import is_alive, read_attempts
+from tidemask.studies.attempts import read_attempts
 from tidemask.studies.definition import read_study
 from tidemask.studies.directory import StudyDirectory
+from tidemask.studies.heartbeat import living
 from tidemask.system_errors import named_causes
 
 
@@ -62,14 +63,18 @@ def _named(arm: str, known: Sequence[str], place: StudyDirectory) -> list[str]:
 
 
 def _refuse_running(place: StudyDirectory, arms: Sequence[str]) -> None:
+    begun = {}
     for arm in arms:
         for path in sorted((place.root / "attempts" / arm).glob("seed-*.jsonl")):
             attempts = read_attempts(path)
-            if attempts and attempts[-1].event == "begin" and is_alive(path, attempts[-1]):
-                raise UserError(
-                    f"run is being worked on: {arm} {path.stem}, by process {attempts[-1].process} "
-                    f"on {attempts[-1].host}. Stop it first. Nothing was deleted."
-                )
+            if attempts and attempts[-1].event == "begin":
+                begun[path] = attempts[-1]
+    for path in sorted(living({path: one.host for path, one in begun.items()})):
+        last = begun[path]
+        raise UserError(
+            f"run is being worked on: {path.parent.name} {path.stem}, by process {last.process} on "
+            f"{last.host}. Stop it first. Nothing was deleted."
+        )
 
 
 def _delete(place: StudyDirectory, arms: Sequence[str]) -> Iterator[Path]:

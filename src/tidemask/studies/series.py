@@ -19,6 +19,7 @@ from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.engines import Engine
 from tidemask.studies.planning import PlannedRun
 from tidemask.studies.worker import RunJob
+from tidemask.system_errors import refusal_of_room
 from tidemask.training.signals import Interrupted, StopRequest
 
 _LOOK_SECONDS = 0.5
@@ -149,8 +150,11 @@ class Series:
         if state.state not in (State.FINISHED, State.FAILED):
             if is_stopping:
                 return
-            self.display.on_note(f"{planned.name} ended early: {self._why(state, status)}")
-            if self._retries[planned]:
+            if refused := status > 0 and refusal_of_room(self.directory.log(planned).parent):
+                self.display.on_note(f"{planned.name} failed: {refused}, and begin it again.")
+            else:
+                self.display.on_note(f"{planned.name} ended early: {self._why(state, status)}")
+            if self._retries[planned] and not refused:
                 self._retries[planned] -= 1
                 self._waiting.appendleft(planned)
                 return

@@ -26,6 +26,7 @@ class StudyStatus:
         notes: what a user should know of it, one sentence each.
         verdicts: of the page as it was last written, on each arm, in words.
         page: the HTML page; `None` if it was never written.
+        page_problem: why the command that has just ended did not write it; empty if it did.
     """
 
     definition: StudyDefinition
@@ -34,6 +35,7 @@ class StudyStatus:
     notes: tuple[str, ...] = ()
     verdicts: tuple[str, ...] = ()
     page: Path | None = None
+    page_problem: str = ""
 
     @property
     def is_finished(self) -> bool:

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,12 +26,13 @@ from tidemask.studies.agreement import (
     locked,
     to_yaml,
 )
-from tidemask.studies.definition import StudyDefinition, read_study, resolved_paths
+from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import StudyDirectory
 from tidemask.studies.engines import Engine, local_engine
 from tidemask.studies.lengths import equal_lengths, own_lengths
 from tidemask.studies.measuring import check_checkpoints, measurement_marks
 from tidemask.studies.page import StudyPage, last_verdicts
+from tidemask.studies.paths import resolved_paths
 from tidemask.studies.planning import PlannedRun, arm_recipes, planned_runs, unequal_settings
 from tidemask.studies.ray_engine import ray_engine
 from tidemask.studies.series import Series
@@ -152,7 +153,7 @@ def run_study(
                 on_waiting=page.while_running,
             ).run()
             page.write()
-    return plan.status()
+    return replace(plan.status(), page_problem=page.problem)
 
 
 @named_causes("Run fewer at once (--jobs).")

@@ -14,10 +14,13 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tidemask.children import dependent_command
 from tidemask.errors import UserError, one_line
+from tidemask.files.atomic import write_atomically
 from tidemask.progress.display import ProgressDisplay
 from tidemask.reading import parse_json
 from tidemask.run_record import RunDirectory
@@ -97,11 +100,12 @@ def _check_weights(job: RunJob) -> None:
 def _train_launched(job: RunJob) -> None:
     """Train under torchrun, which passes signals on and ends when its processes have."""
     recipe = Path(job.attempts).with_suffix(".yaml")
-    recipe.write_text(to_yaml(job.recipe), encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.processes}"]
+    write_atomically(recipe, to_yaml(job.recipe))
+    launcher = ["--standalone", f"--nproc-per-node={job.processes}"]
     command = ["-m", "tidemask", "pretrain", job.corpus, "--out", job.out, "--resume", "auto"]
     process = subprocess.Popen(
-        [sys.executable, *launcher, *command, "--recipe", str(recipe)], stdin=subprocess.DEVNULL
+        dependent_command("torch.distributed.run", *launcher, *command, "--recipe", str(recipe)),
+        stdin=subprocess.DEVNULL,
     )
     try:
         status = process.wait()
@@ -194,7 +198,8 @@ def _attempt(job: RunJob, stop_request: StopRequest) -> int:
 
 
 def _failed(message: str) -> int:
-    sys.stderr.write(f"Error: {message}\n")
+    with suppress(OSError):  # the log is on a disk that is full
+        sys.stderr.write(f"Error: {message}\n")
     return 2
 
 

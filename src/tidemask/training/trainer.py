@@ -26,12 +26,12 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
 from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
+from tidemask.children import serve_parent
 from tidemask.masking.batch import Batch
 from tidemask.masking.masker import Masker
 from tidemask.modeling.precision import resolved_precision, tf32_products, usual_device
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.training_flops import training_flops
-from tidemask.processes import leave_signals_to_parent
 from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
 from tidemask.settings import shown
@@ -200,7 +200,7 @@ class MaskedLMTrainer(ShardingTrainer):
             self.dataset,
             self._sampler(start_step),
             num_workers=self.settings.loader_workers,
-            on_worker_start=leave_signals_to_parent,
+            on_worker_start=serve_parent,
         )
 
     def _sampler(self, start_step: int) -> StepSampler:
