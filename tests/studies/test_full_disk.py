@@ -19,13 +19,21 @@ from tidemask.studies.directory import State
 from tidemask.studies.study import study_status
 
 MIB = 1 << 20
-LONG = [*TINY, "training.max_steps=60", "training.save_steps=20", "training.keep_checkpoints=1"]
+LONG = [*TINY, "training.max_steps=40", "training.save_steps=10", "training.keep_checkpoints=1"]
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     with small_disk(tmp_path) as place:
         yield place
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that had room."""
+    root = tmp_path_factory.mktemp("whole")
+    assert run(written(root, corpus, settings=LONG), root / "out").returncode == 0
+    return root / "out"
 
 
 def written(root: Path, corpus: Path, *, equal: str = "steps", settings: object = TINY) -> Path:
@@ -98,14 +106,14 @@ def test_a_study_without_room_for_its_page_says_so_and_keeps_the_runs(
 @pytest.mark.slow
 @pytest.mark.parametrize("leave", [0, MIB])
 def test_a_disk_that_fills_while_runs_go_on_loses_no_run(
-    leave: int, corpus: Path, tmp_path: Path, disk: Path
+    leave: int, whole: Path, corpus: Path, tmp_path: Path, disk: Path
 ) -> None:
     """Nothing more can be written; or small files can, but no checkpoint."""
     file, out = written(tmp_path, corpus, settings=LONG), disk / "out"
     process = subprocess.Popen(command(file, out), stderr=subprocess.PIPE, text=True)
     with ended(process):
         first = out / "runs/constant/seed-0"
-        wait_until(lambda: (first / "checkpoint-20").is_dir(), process)
+        wait_until(lambda: (first / "checkpoint-10").is_dir(), process)
         filler = fill(disk, leave)
         _, said = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == 2, said
@@ -117,8 +125,6 @@ def test_a_disk_that_fills_while_runs_go_on_loses_no_run(
     again = run(file, out)
     assert again.returncode == 0, again.stderr
     assert study_status(out).is_finished
-    whole = run(file, tmp_path / "whole")
-    assert whole.returncode == 0
     for arm in ("constant", "decay"):
         place = f"runs/{arm}/seed-0"
-        assert same_weights(RunDirectory(out / place), RunDirectory(tmp_path / "whole" / place))
+        assert same_weights(RunDirectory(out / place), RunDirectory(whole / place))

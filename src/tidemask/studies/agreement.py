@@ -7,9 +7,11 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
+from tidemask.files.claims import is_of_claim
 from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.reading import dump_yaml
@@ -44,7 +46,7 @@ def check_directory(directory: StudyDirectory, study: StudyDefinition) -> None:
     """
     root = directory.root
     if not directory.definition.is_file():
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if root.exists() and not (root.is_dir() and all(map(_is_of_beginning, root.iterdir()))):
             raise UserError(
                 f"not a study: {root} exists and has no definition.yaml. "
                 "Name a new directory as --out."
@@ -67,6 +69,13 @@ def check_directory(directory: StudyDirectory, study: StudyDefinition) -> None:
                 "declared before; set it back, or name a new directory as --out (what the runs "
                 "show is in the page, as exploratory)."
             )
+
+
+def _is_of_beginning(path: Path) -> bool:
+    """Whether a study makes the file before its definition, where it may have come to an end."""
+    place = StudyDirectory(path.parent)
+    begun = (place.definition.name, place.step_costs.name)
+    return path in (place.lock, place.step_costs) or any(is_of_claim(path, one) for one in begun)
 
 
 def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
