@@ -47,7 +47,8 @@ def everything() -> dict[str, str]:
     return {
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
         for path in [*ROOT.glob("*.md"), *paths]
-        if path.suffix in {".py", ".md", ".yaml", ".jinja", ".css"} and path.name != "glossary.md"
+        if path.suffix in {".py", ".md", ".yaml", ".jinja", ".css", ".js"}
+        and path.name != "glossary.md"
     }
 
 

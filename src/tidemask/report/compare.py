@@ -8,9 +8,8 @@ from pathlib import Path
 
 from tidemask.files.rewriting import own_directory
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
-from tidemask.report.figures.all_charts import chart_groups
+from tidemask.report.figures.all_charts import chart_groups, file_charts
 from tidemask.report.figures.chart import Chart
-from tidemask.report.figures.downstream import task_charts
 from tidemask.report.figures.rendering import Format, rendered
 from tidemask.report.page import render_page
 from tidemask.report.results.answers import exploratory_answers, primary_answers
@@ -89,9 +88,8 @@ def write_page(
     page = render_page(arms, question, answers, tables, charts)
     means = [arm.mean for arm in arms]
     summary = scores_table(means).select(SUMMARY)
-    drawn = [chart for group in charts.values() for chart in group] + task_charts(means)
     with own_directory(out, marker=MARKER, last=PAGE) as aside:
-        _write(aside, page, tables, drawn, png=png)
+        _write(aside, page, tables, file_charts(arms, charts), png=png)
         (aside / "tables" / "scores.txt").write_text(summary.to_text(), encoding="utf-8")
     return Comparison(
         directory=out,

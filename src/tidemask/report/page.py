@@ -1,4 +1,4 @@
-"""The page of a comparison: one HTML file that needs nothing else, no network and no script.
+"""The page of a comparison: one HTML file that needs no network, and can do without its script.
 
 Its content is put together here; its form is in `page.html.jinja` and `page.css`.
 """
@@ -21,15 +21,23 @@ from tidemask.report.comparability.run_warnings import (
     warnings_for,
 )
 from tidemask.report.figures.all_charts import ChartGroups
-from tidemask.report.figures.palette import run_colour, style_sheet
+from tidemask.report.figures.curve_choices import curve_choices
+from tidemask.report.figures.palette import MARKER_PATHS, run_colour
 from tidemask.report.figures.rendering import panel_svgs
+from tidemask.report.inlined import (
+    content_security_policy,
+    copying_rules,
+    page_script,
+    page_style,
+)
 from tidemask.report.results.answers import Answer
 from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import downstream_notes
 from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.report.results.terms import why_no_times
-from tidemask.report.tables.final_scores import loss_column
+from tidemask.report.tables.final_scores import cells_caption, loss_column
+from tidemask.report.tables.table_files import written_endings
 from tidemask.report.tables.typed_table import MISSING, Table
 from tidemask.run_record import (
     MEAN_LOSS,
@@ -51,6 +59,19 @@ _SCORE_COLUMNS = (
     UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
 )
+
+HEADINGS = {
+    "trained-under": "Trained under, measured under",
+    "held-out": "Held-out loss during training",
+    "downstream-section": "Downstream",
+    "how-much": "How much was masked",
+    "what": "What was masked, and what was learned",
+    "cost-section": "Cost",
+    "settings": "Settings",
+    "scores": "Runs",
+    "sources": "Where the numbers are from",
+}
+"""The sections of the page, by their ids."""
 
 
 def render_page(
@@ -77,11 +98,18 @@ def render_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    source, _, _ = PackageLoader("tidemask", "report").get_source(environment, "page.css")
+    script = page_script()
     runs = [run for arm in arms for run in arm.runs]
     colours = {arm.name: run_colour(arm.index).variable for arm in arms}
     return environment.get_template("page.html.jinja").render(
-        style=Markup(style_sheet() + source),  # our own files, nothing from the runs
+        style=page_style(),
+        script=script,
+        policy=content_security_policy(script),
+        rules=copying_rules(),
+        headings=HEADINGS,
+        endings=written_endings,
+        marker_paths=MARKER_PATHS,
+        choices=_choices(arms, charts),
         title=_title(arms, question),
         asked=question.text,
         verdicts=[one.verdict for answer in answers for one in answer.compared],
@@ -102,6 +130,7 @@ def render_page(
         seeds=seeds_statement(runs),
         scores=tables["scores"].select(_SCORE_COLUMNS),
         cells=tables["trained_under"],
+        cells_caption=cells_caption(tables["trained_under"]),
         colours=colours | {run.label: colours[run.arm] for run in runs},
         no_times=why_no_times(arms),
         downstream=tables["downstream_scores"],
@@ -119,6 +148,12 @@ def render_page(
             for section, group in charts.items()
         },
     )
+
+
+def _choices(arms: Sequence[ComparedArm], charts: ChartGroups) -> dict[str, Any] | None:
+    """What the curves can be switched to; `None` where there are none."""
+    drawn = any(panel.missing is None for chart in charts["held_out"] for panel in chart.panels)
+    return curve_choices(arms) if drawn else None
 
 
 def _title(arms: Sequence[ComparedArm], question: ComparisonQuestion) -> str:

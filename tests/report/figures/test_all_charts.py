@@ -15,7 +15,8 @@ from tidemask.report.compare import Comparison
 from tidemask.report.figures.all_charts import chart_groups, cost_chart, ratio_chart
 from tidemask.report.figures.chart import Chart
 from tidemask.report.figures.class_charts import relative_share_chart
-from tidemask.report.figures.held_out import final_chart, held_out_charts
+from tidemask.report.figures.final_losses import final_chart
+from tidemask.report.figures.held_out import held_out_charts
 from tidemask.report.figures.palette import RUNS, run_colour, run_dashes, run_marker, with_variables
 from tidemask.report.figures.rendering import panel_svgs, rendered
 from tidemask.report.results.arms import arms_of
@@ -49,7 +50,7 @@ def test_ratio_chart_draws_what_was_logged(four_runs: list[Path]) -> None:
 
 @pytest.mark.parametrize(
     ("place", "name", "size"),
-    [(0, "step", 1.0), (1, "predicted_tokens", 1e3), (3, "wall_seconds", 1.0)],
+    [(0, "step", 1.0), (2, "predicted_tokens", 1e3), (4, "wall_seconds", 1.0)],
 )
 def test_held_out_charts_draw_the_mean_and_against_steps_every_masking(
     four_runs: list[Path], place: int, name: str, size: float

@@ -1,7 +1,8 @@
 """Every chart of a comparison in its order, and those of the ratio and of the costs.
 
-Held-out losses are drawn in `held_out`, downstream scores in `downstream`, classes of tokens in
-`class_charts`. Training losses are drawn nowhere: at different ratios they are not comparable.
+Held-out losses are drawn in `held_out` and `final_losses`, downstream scores in `downstream`,
+classes of tokens in `class_charts`. Training losses are drawn nowhere: at different ratios they
+are not comparable.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from tidemask.report.figures.curves import (
     scale_of,
     with_unit,
 )
-from tidemask.report.figures.downstream import downstream_charts
+from tidemask.report.figures.downstream import downstream_charts, task_charts
+from tidemask.report.figures.final_losses import final_chart
+from tidemask.report.figures.findings import at_the_end, ranked, ratio_in_words
 from tidemask.report.figures.forest import forest_chart
-from tidemask.report.figures.held_out import final_chart, held_out_charts
+from tidemask.report.figures.held_out import held_out_charts, held_out_figure
+from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import INK, MUTED, run_colour
 from tidemask.report.results.answers import Answer
 from tidemask.report.results.arms import ComparedArm
@@ -49,11 +53,17 @@ def chart_groups(arms: Sequence[ComparedArm], answers: Sequence[Answer] = ()) ->
         "answer": [] if forest is None else [forest],
         "scores": [final_chart(arms)],
         "downstream": downstream_charts(means),
-        "held_out": held_out_charts(arms),
+        "held_out": [held_out_figure(arms)],
         "ratio": [ratio_chart(means)],
         "cost": [cost_chart(means, why_no_times(arms))],
         "classes": class_charts(means),
     }
+
+
+def file_charts(arms: Sequence[ComparedArm], groups: ChartGroups) -> list[Chart]:
+    """The charts that become files: those of the page, and those that it shows only in part."""
+    on_page = [chart for name, group in groups.items() if name != "held_out" for chart in group]
+    return on_page + held_out_charts(arms) + task_charts([arm.mean for arm in arms])
 
 
 def ratio_chart(runs: Sequence[ComparedRun]) -> Chart:
@@ -82,8 +92,10 @@ def _ratio_panel(run: ComparedRun, top: float) -> Panel:
     scheduled, realised = run.series(RATIO), run.series(REALISED_RATIO)
 
     def draw(axes: Axes) -> None:
-        axes.plot(run.steps, scheduled, color=MUTED.light, linewidth=5.0, alpha=0.35)
-        axes.plot(run.steps, realised, color=run_colour(run.index).light, linewidth=1.3)
+        (line,) = axes.plot(run.steps, scheduled, color=MUTED.light, linewidth=5.0, alpha=0.35)
+        mark(line, "curve", words="scheduled")
+        (line,) = axes.plot(run.steps, realised, color=run_colour(run.index).light, linewidth=1.3)
+        mark(line, "curve", words="realised")
         from_zero(axes, run.max_steps or run.last_step)
         axes.set_ylim(0, top * 1.08)
 
@@ -94,6 +106,7 @@ def _ratio_panel(run: ComparedRun, top: float) -> Panel:
         draw=draw,
         swatch=run_colour(run.index),
         missing=None if any_known(scheduled, realised) else "No masking ratio was logged.",
+        alternative=ratio_in_words(run),
     )
 
 
@@ -125,6 +138,8 @@ def _cost_panel(
     runs: Sequence[ComparedRun], name: str, title: str, what: str, hidden: str | None
 ) -> Panel:
     scale = scale_of(runs, name)
+    y_label = with_unit(what, scale) if what else scale[0]
+    ends = at_the_end({run.label: run.series(name) / scale[1] for run in runs})
 
     def draw(axes: Axes) -> None:
         for run in runs:
@@ -135,7 +150,8 @@ def _cost_panel(
     return Panel(
         title=title,
         x_label="step",
-        y_label=with_unit(what, scale) if what else scale[0],
+        y_label=y_label,
         draw=draw,
         missing=hidden if highest(runs, name) > 0 else "Not logged by any of the runs.",
+        alternative=f"{title} at the end, {ranked(ends, digits=2, unit=y_label)}." if ends else "",
     )

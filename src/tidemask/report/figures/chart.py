@@ -16,8 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, ScalarFormatter, StrMethodFormatter
 
+from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import MUTED, SURFACE, Colour
 
 _MARGINS = {"left": 0.52, "right": 0.16, "bottom": 0.46, "top": 0.52}
@@ -29,10 +31,11 @@ _HEADING_HEIGHT = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class LegendEntry:
-    """One line of a legend."""
+    """One line of a legend; `arm` is the place of the arm that it stands for, if it is one."""
 
     label: str
     colour: Colour
+    arm: int | None = None
     dashes: Any = "solid"
     marker: str = ""
     width: float = 1.8
@@ -133,6 +136,7 @@ def draw_panel(figure: Figure, chart: Chart, panel: Panel, *, left: float, top: 
         axes.text(0.0, 0.9, text, color=MUTED.light, va="top", transform=axes.transAxes)
         return
     axes.set_xlabel(panel.x_label, loc="right")
+    mark(axes.xaxis, "x-axis")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
@@ -145,8 +149,8 @@ def draw_panel(figure: Figure, chart: Chart, panel: Panel, *, left: float, top: 
 
 
 def _draw_titles(axes: Axes, panel: Panel) -> None:
-    def above(text: str, x: float, y: float, **style: Any) -> None:
-        axes.annotate(
+    def above(text: str, x: float, y: float, **style: Any) -> Annotation:
+        return axes.annotate(
             text,
             (0, 1),
             xytext=(x - 36, y),
@@ -158,7 +162,8 @@ def _draw_titles(axes: Axes, panel: Panel) -> None:
 
     if panel.swatch:
         above("■", 0, 20, color=panel.swatch.light, size=10)
-    above(panel.title, 12 if panel.swatch else 0, 20, weight="bold", size=9)
+    title = above(panel.title, 12 if panel.swatch else 0, 20, weight="bold", size=9)
+    mark(title, "title")
     if not panel.missing:
         above(panel.y_label, 0, 8, color=MUTED.light, size=8)
 

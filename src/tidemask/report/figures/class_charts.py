@@ -23,6 +23,8 @@ from tidemask.report.figures.curves import (
     name_ends,
     run_legend,
 )
+from tidemask.report.figures.findings import at_the_end, extremes_in_words, ranked
+from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import AXIS, FUNCTION, INK, Colour, run_colour
 from tidemask.report.results.compared_run import ComparedRun, Series
 from tidemask.run_record import CLASS_LOSS, CLASS_SHARE, PREDICTED_TOKENS
@@ -83,6 +85,7 @@ def group_share_chart(runs: Sequence[ComparedRun]) -> Chart:
                 x_label="step",
                 y_label="share of the masked tokens",
                 draw=partial(_draw_group, runs, group),
+                alternative=_group_in_words(runs, title, group),
             )
             for title, group in _PARTS.items()
         ],
@@ -90,19 +93,39 @@ def group_share_chart(runs: Sequence[ComparedRun]) -> Chart:
     )
 
 
+def _group_shares(run: ComparedRun, group: frozenset[str]) -> tuple[Series, Series] | None:
+    """Steps, and the share of a group among the masked tokens there; `None` if not logged."""
+    names = [name for name in run.classes(CLASS_SHARE) if name in group]
+    if not names:
+        return None
+    steps, shares = pooled(run, [CLASS_SHARE + name for name in names])
+    return steps, np.nansum(shares, axis=0)
+
+
+def _shares_in_corpora(runs: Sequence[ComparedRun], group: frozenset[str]) -> list[float]:
+    """The different shares of a group in the corpora of the runs, ascending."""
+    known = [run.corpus_share for run in runs if run.corpus_share and _group_shares(run, group)]
+    return sorted({round(sum(shares.get(name, 0.0) for name in group), 4) for shares in known})
+
+
+def _group_in_words(runs: Sequence[ComparedRun], title: str, group: frozenset[str]) -> str:
+    shares = {run.label: _group_shares(run, group) for run in runs}
+    ends = at_the_end({name: found[1] for name, found in shares.items() if found is not None})
+    if not ends:
+        return title
+    corpora = " and ".join(f"{share:.3f}" for share in _shares_in_corpora(runs, group))
+    beside = f"; in the corpus {corpora}" if corpora else ""
+    return f"{title}, share of the masked tokens at the end, {ranked(ends)}{beside}."
+
+
 def _draw_group(runs: Sequence[ComparedRun], group: frozenset[str], axes: Axes) -> None:
-    references, top = set(), 0.0
+    top = 0.0
     for run in runs:
-        names = [name for name in run.classes(CLASS_SHARE) if name in group]
-        if not names:
-            continue
-        steps, shares = pooled(run, [CLASS_SHARE + name for name in names])
-        total = np.nansum(shares, axis=0)
-        draw_curve(axes, run, steps, total, marked=True)
-        top = max(top, float(total.max()))
-        if run.corpus_share:
-            references.add(round(sum(run.corpus_share.get(name, 0.0) for name in group), 4))
-    for reference in sorted(references):
+        if (shares := _group_shares(run, group)) is not None:
+            draw_curve(axes, run, *shares, marked=True)
+            top = max(top, float(shares[1].max()))
+    references = _shares_in_corpora(runs, group)
+    for reference in references:
         draw_reference(axes, reference)
     from_zero(axes, max(run.last_step for run in runs))
     axes.set_ylim(0, max([top, *references]) * 1.1 or 1)
@@ -128,6 +151,9 @@ def relative_share_chart(runs: Sequence[ComparedRun]) -> Chart:
                 draw=partial(_draw_relative, run, shares, top),
                 swatch=run_colour(run.index),
                 missing=_why_no_shares(run),
+                alternative=extremes_in_words(
+                    run.label, "times the share in the corpus", _ends(shares)
+                ),
             )
             for run, shares in zip(runs, curves, strict=True)
         ],
@@ -182,6 +208,7 @@ def class_loss_chart(runs: Sequence[ComparedRun]) -> Chart:
                 missing=None
                 if any_known(*(values for _, values in losses.values()))
                 else "No loss per class was logged.",
+                alternative=extremes_in_words(run.label, "cumulative loss, nats,", _ends(losses)),
             )
             for run, losses in zip(runs, curves, strict=True)
         ],
@@ -192,6 +219,10 @@ def class_loss_chart(runs: Sequence[ComparedRun]) -> Chart:
 def _highest(curves: Curves) -> float:
     tops = [float(np.nanmax(values)) for _, values in curves.values() if any_known(values)]
     return max(tops, default=0.0)
+
+
+def _ends(curves: Curves) -> dict[str, float]:
+    return at_the_end({name: values for name, (_, values) in curves.items()})
 
 
 def draw_classes(axes: Axes, run: ComparedRun, curves: Curves, top: float) -> None:
@@ -206,7 +237,8 @@ def draw_classes(axes: Axes, run: ComparedRun, curves: Curves, top: float) -> No
         rare = 0 < run.corpus_share.get(name, 1.0) < RARE_SHARE
         width = 0.7 if rare else 1.5
         colour, x, y = group_colour(name), steps[known], values[known]
-        axes.plot(x, y, color=colour.light, linewidth=width)
+        (curve,) = axes.plot(x, y, color=colour.light, linewidth=width)
+        mark(curve, "curve", words=name)
         ends.append(CurveEnd(name, float(x[-1]), float(y[-1]), colour))
     name_ends(axes, ends)
 

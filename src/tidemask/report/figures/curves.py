@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from tidemask.report.figures.chart import LegendEntry
+from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import INK, MUTED, Colour, run_colour, run_dashes, run_marker
 from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun, Series
@@ -47,6 +48,7 @@ def run_legend(runs: Sequence[ComparedRun]) -> list[LegendEntry]:
             colour=run_colour(run.index),
             dashes=run_dashes(run.index),
             marker=run_marker(run.index),
+            arm=run.index,
         )
         for run in runs
     ]
@@ -63,7 +65,7 @@ def draw_curve(axes: Axes, run: ComparedRun, x: Series, y: Series, *, marked: bo
         marked: whether points are marked: each, or some where there are many.
     """
     known = ~(np.isnan(x) | np.isnan(y))
-    axes.plot(
+    (curve,) = axes.plot(
         x[known],
         y[known],
         color=run_colour(run.index).light,
@@ -75,6 +77,7 @@ def draw_curve(axes: Axes, run: ComparedRun, x: Series, y: Series, *, marked: bo
         markeredgewidth=0,
         dash_capstyle="butt",
     )
+    mark(curve, "curve", arm=run.index, words=run.label)
 
 
 def draw_arm(
@@ -94,15 +97,16 @@ def draw_arm(
     if not known.any():
         return None
     if len(arm.drawn) > 1:
-        low, high = _band(arm.series(name)[:, known])
+        low, high = band_of(arm.series(name)[:, known])
         colour = run_colour(arm.index).light
-        axes.fill_between(x[known], low, high, color=colour, alpha=0.16, linewidth=0)
+        band = axes.fill_between(x[known], low, high, color=colour, alpha=0.16, linewidth=0)
+        mark(band, "band", arm=arm.index)
     draw_curve(axes, arm.mean, x, y, marked=True)
-    colour_at_end = run_colour(arm.index)
-    return CurveEnd(_short(arm.name), float(x[known][-1]), float(y[known][-1]), colour_at_end)
+    end = float(x[known][-1]), float(y[known][-1])
+    return CurveEnd(_short(arm.name), *end, run_colour(arm.index), arm.index)
 
 
-def _band(values: Series) -> tuple[Series, Series]:
+def band_of(values: Series) -> tuple[Series, Series]:
     """Lower and upper edge of the band of several seeds, each [T]; float64 [S, T]."""
     if len(values) < _MIN_SEEDS_FOR_INTERVAL:
         return values.min(0), values.max(0)
@@ -168,12 +172,16 @@ def with_unit(label: str, scale: Scale) -> str:
 
 @dataclass(frozen=True)
 class CurveEnd:
-    """The last point of a curve, in data coordinates, and the name that is written beside it."""
+    """The last point of a curve, in data coordinates, and the name that is written beside it.
+
+    `arm` is the place of the arm whose curve it is, if it is one's.
+    """
 
     name: str
     x: float
     y: float
     colour: Colour
+    arm: int | None = None
 
 
 def name_ends(axes: Axes, ends: Sequence[CurveEnd]) -> None:
@@ -188,8 +196,11 @@ def name_ends(axes: Axes, ends: Sequence[CurveEnd]) -> None:
     for end, place in zip(ends, places, strict=True):
         (line,) = axes.plot([end.x, beside], [end.y, place], color=MUTED.light, clip_on=False)
         line.set(linewidth=0.5, alpha=0.6)
+        mark(line, "leader", arm=end.arm)
         x = beside + 0.01 * (right - left)
-        axes.text(x, place, end.name, color=end.colour.light, size=7.5, va="center_baseline")
+        text = axes.text(x, place, end.name, color=end.colour.light, size=7.5)
+        text.set_verticalalignment("center_baseline")
+        mark(text, "name", arm=end.arm)
 
 
 def _short(name: str) -> str:

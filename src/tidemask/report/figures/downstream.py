@@ -22,6 +22,8 @@ from tidemask.report.figures.curves import (
     from_zero,
     run_legend,
 )
+from tidemask.report.figures.findings import ranked
+from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import INK, run_colour
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.downstream import ScoreSummary, metric_label
@@ -100,7 +102,16 @@ def _panel(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str) -> P
         x_label="pre-training step",
         y_label=f"{metric_label(metric)}, logarithmic" if is_log else metric_label(metric),
         draw=partial(_draw, rows, random, task, is_log),
+        alternative=_in_words(rows, random, task, metric_label(metric)),
     )
+
+
+def _in_words(rows: Sequence[ScoreRow], random: Sequence[ScoreRow], task: str, label: str) -> str:
+    """The last median of each run, and the medians of random weights."""
+    ends = {row.label: row.curve(task)[-1][1].median for row in rows if row.curve(task)}
+    alone = [f"{score.median:.2f}" for row in random if (score := row.score(task)) is not None]
+    beside = f"; random weights {' and '.join(alone)}" if alone else ""
+    return f"{task}, {label}, at the last checkpoint, {ranked(ends, digits=2)}{beside}."
 
 
 def _draw(
@@ -129,7 +140,8 @@ def _draw_row(axes: Axes, run: ComparedRun, curve: Sequence[tuple[int, ScoreSumm
     high = [score.median if score.high is None else score.high for _, score in curve]
     colour = run_colour(run.index).light
     if len(curve) > 1:
-        axes.fill_between(steps, low, high, color=colour, alpha=0.14, linewidth=0)
+        band = axes.fill_between(steps, low, high, color=colour, alpha=0.14, linewidth=0)
+        mark(band, "band", arm=run.index)
     else:
-        axes.vlines(steps, low, high, color=colour, linewidth=1.2)
+        mark(axes.vlines(steps, low, high, color=colour, linewidth=1.2), "band", arm=run.index)
     draw_curve(axes, run, steps, medians, marked=True)

@@ -10,6 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from tidemask.report.figures.chart import Chart, Panel, even_digits
 from tidemask.report.figures.curves import text_above
+from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import AXIS, GRID, INK, MUTED, run_colour, run_marker
 from tidemask.report.results.answers import Answer
 from tidemask.statistics import ArmComparison, Estimate
@@ -36,7 +37,7 @@ def forest_chart(answers: Sequence[Answer]) -> Chart | None:
             for answer in compared
         ],
         columns=1,
-        size=(4.9, 1.15 + 0.42 * most),
+        size=(4.3, 1.15 + 0.42 * most),
     )
 
 
@@ -74,23 +75,23 @@ def _draw(answer: Answer, axes: Axes) -> None:
 def _draw_arm(axes: Axes, one: ArmComparison, place: int, index: int) -> None:
     colour, marker = run_colour(index).light, run_marker(index)
     estimate = _deciding(one)
-    number = f"{one.difference.mean:+.4f}".replace("-", "−")
-    text_above(axes, place, f"{one.arm}  {number}", at_left=True, points=7)
+    words = f"{one.arm}: {_signed(one.difference.mean)}"
+    text_above(axes, place, f"{one.arm}  {_signed(one.difference.mean)}", at_left=True, points=7)
     axes.axhline(place, color=GRID.light, linewidth=0.6, zorder=0)
     if estimate is not None:
         ends = [estimate.low, estimate.high]
-        axes.plot(ends, [place, place], color=colour, linewidth=2.4, solid_capstyle="butt")
-    seeds = list(one.difference.by_seed.values())
-    axes.plot(
-        seeds,
-        [place + 0.22] * len(seeds),
-        linestyle="",
-        marker="o",
-        markersize=3.0,
-        markerfacecolor="none",
-        markeredgecolor=MUTED.light,
-        markeredgewidth=0.8,
-    )
-    axes.plot(one.difference.mean, place, color=colour, marker=marker, markersize=7)
-    axes.lines[-1].set_markeredgecolor(AXIS.light)
-    axes.lines[-1].set_markeredgewidth(0.4)
+        words += f" (95 % interval {_signed(estimate.low)} to {_signed(estimate.high)})"
+        (bar,) = axes.plot(ends, [place, place], color=colour, linewidth=2.4)
+        bar.set_solid_capstyle("butt")
+        mark(bar, "band", arm=index, words=words)
+    for seed, difference in one.difference.by_seed.items():
+        (dot,) = axes.plot(difference, place + 0.22, "o", color=MUTED.light, markersize=3.0)
+        dot.set(markerfacecolor="none", markeredgewidth=0.8)
+        mark(dot, "point", arm=index, words=f"{one.arm}, seed {seed}: {_signed(difference)}")
+    (mean,) = axes.plot(one.difference.mean, place, color=colour, marker=marker, markersize=7)
+    mean.set(markeredgecolor=AXIS.light, markeredgewidth=0.4)
+    mark(mean, "point", arm=index, words=words)
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.4f}".replace("-", "−")

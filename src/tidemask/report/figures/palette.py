@@ -55,7 +55,18 @@ _DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     (0, (1.2, 1.4)),
     (0, (6.0, 1.6, 1.2, 1.6)),
 )
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKER_PATHS = {
+    "o": "M13 2a3 3 0 0 1 0 6a3 3 0 0 1 0-6z",
+    "s": "M10.2 2.2h5.6v5.6h-5.6z",
+    "^": "M13 1.6l3.4 6.2h-6.8z",
+    "D": "M13 1.4l3.6 3.6l-3.6 3.6l-3.6-3.6z",
+    "v": "M13 8.4l3.4-6.2h-6.8z",
+    "P": "M12 2h2v2h2v2h-2v2h-2v-2h-2v-2h2z",
+    "X": "M11 1.6l2 2l2-2l1.4 1.4l-2 2l2 2l-1.4 1.4l-2-2l-2 2l-1.4-1.4l2-2l-2-2z",
+}
+"""Marks of arms by their names in matplotlib, as they stand in the legends of the page."""
+
+_MARKERS = tuple(MARKER_PATHS)
 
 
 def run_colour(index: int) -> Colour:

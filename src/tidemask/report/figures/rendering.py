@@ -9,15 +9,17 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib as mpl
+from markupsafe import escape
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tidemask.report.figures.chart import Chart, draw_chart, draw_panel
+from tidemask.report.figures.marking import frame_of, with_marks
 from tidemask.report.figures.palette import AXIS, GRID, INK, MUTED, with_variables
 
 Format = Literal["svg", "png"]
@@ -66,19 +68,28 @@ def _in_format(figure: Figure, name: Format) -> bytes:
 
 
 def panel_svgs(chart: Chart) -> list[str]:
-    """Each panel as an `svg` element for the page: transparent, colours as CSS variables."""
-    inline = []
-    for number, panel in enumerate(chart.panels):
-        with _style(f"{chart.name}-{number}"):
-            figure = Figure(figsize=chart.size, facecolor="none")
-            FigureCanvasAgg(figure)
-            draw_panel(figure, chart, panel, left=0.0, top=chart.size[1])
-            inline.append(
-                _inlined(
-                    _saved_svg(figure), f"{chart.name}-{number}", panel.alternative or panel.title
-                )
-            )
-    return inline
+    """Each panel as an `svg` element for the page: transparent, colours as CSS variables.
+
+    Of a panel that is missing nothing is drawn: the page has its text.
+    """
+    return [_panel_svg(chart, number) for number in range(len(chart.panels))]
+
+
+def _panel_svg(chart: Chart, number: int) -> str:
+    panel, name = chart.panels[number], f"{chart.name}-{number}"
+    if panel.missing:
+        return ""
+    with _style(name):
+        figure = Figure(figsize=chart.size, facecolor="none")
+        FigureCanvasAgg(figure)
+        draw_panel(figure, chart, panel, left=0.0, top=chart.size[1])
+        attributes = {
+            "role": "img",
+            "aria-label": panel.alternative or panel.title,
+            "data-title": panel.title,
+            "data-frame": frame_of(figure.axes[0], panel.x_label),
+        }
+        return _inlined(_saved_svg(figure), name, attributes)
 
 
 @contextmanager
@@ -100,16 +111,18 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 
 def _saved_svg(figure: Figure) -> str:
     no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    return _saved(figure, format="svg", metadata=no_metadata).decode()
+    return with_marks(_saved(figure, format="svg", metadata=no_metadata).decode())
 
 
-def _inlined(svg: str, prefix: str, title: str) -> str:
+def _inlined(svg: str, prefix: str, attributes: Mapping[str, str]) -> str:
     """The `svg` element alone, its ids made unique on the page, its size left to the page."""
     element = svg[svg.index("<svg") :]
     element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
     element = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", element, count=1)
     element = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", element, count=1)
-    label = title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    element = element.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    said = "".join(f'{name}="{escape(text)}" ' for name, text in attributes.items())
+    element = element.replace("<svg ", f"<svg {said}", 1)
+    # As one property up to matplotlib 3.10, as two from 3.11 on.
     element = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--font)", element)
+    element = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", element)
     return with_variables(element).strip()

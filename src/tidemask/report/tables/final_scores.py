@@ -62,6 +62,21 @@ def cells_table(arms: Sequence[ComparedRun]) -> Table:
     return Table(name="trained_under", columns=columns, rows=rows)
 
 
+def cells_caption(cells: Table) -> str:
+    """A caption that says which arm loses least under each masking that is the same for all."""
+    caption = "Final held-out loss by masking"
+    lowest: dict[str, list[str]] = {}
+    for column in cells.columns[1:-1]:
+        losses = dict(zip(cells.values("arm"), cells.values(column.name), strict=True))
+        known = {str(arm): loss for arm, loss in losses.items() if isinstance(loss, float)}
+        if len(known) > 1:
+            lowest.setdefault(min(known, key=known.__getitem__), []).append(column.title)
+    if len(lowest) == 1:
+        return f"{caption}; the lowest under each that is the same for all: {next(iter(lowest))}"
+    found = [f"{arm} under {', '.join(titles)}" for arm, titles in lowest.items()]
+    return f"{caption}; the lowest: {'; '.join(found)}" if found else caption
+
+
 def scores_table(runs: Sequence[ComparedRun]) -> Table:
     """One row per run: what it cost and its final held-out losses.
 

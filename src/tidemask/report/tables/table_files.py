@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tidemask.report.tables.typed_table import Table
 MAX_TYPESET_ROWS = 500
 """Rows up to which a table is also written for texts: nobody prints logs."""
 
-_LATEX = {
+LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -29,6 +29,7 @@ _LATEX = {
     "<": "$<$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
+"""What stands for these characters in LaTeX."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,15 @@ def read_table(path: Path) -> WrittenTable:
 
 def write_table(table: Table, directory: Path) -> None:
     """Write a table as `NAME.csv`, `.json`, and, unless it is long, `.md` and `.tex`."""
-    files = {"csv": table.to_csv(), "json": to_json(table)}
-    if len(table.rows) <= MAX_TYPESET_ROWS:
-        files |= {"md": to_markdown(table), "tex": to_latex(table)}
-    for ending, content in files.items():
+    for ending in written_endings(table):
+        content = _WRITERS[ending](table)
         (directory / f"{table.name}.{ending}").write_text(content, encoding="utf-8")
+
+
+def written_endings(table: Table) -> dict[str, str]:
+    """The endings of the files of a table, and what the formats are called."""
+    long = len(table.rows) > MAX_TYPESET_ROWS
+    return {ending: name for ending, name in _FORMATS.items() if not (long and ending in _TYPESET)}
 
 
 def to_json(table: Table) -> str:
@@ -121,6 +126,16 @@ def to_latex(table: Table) -> str:
     )
 
 
+_FORMATS = {"csv": "CSV", "json": "JSON", "md": "Markdown", "tex": "LaTeX"}
+_TYPESET = frozenset({"md", "tex"})
+_WRITERS: dict[str, Callable[[Table], str]] = {
+    "csv": Table.to_csv,
+    "json": to_json,
+    "md": to_markdown,
+    "tex": to_latex,
+}
+
+
 def _latex(text: str) -> str:
     """Text as LaTeX prints it."""
-    return re.sub("|".join(map(re.escape, _LATEX)), lambda match: _LATEX[match[0]], text)
+    return re.sub("|".join(map(re.escape, LATEX)), lambda match: LATEX[match[0]], text)

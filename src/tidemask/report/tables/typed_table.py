@@ -102,6 +102,19 @@ class Table:
         """Every row as text under `shown_columns`, errors and limits behind their value."""
         return [[self._shown(row, column) for column in self.shown_columns] for row in self.rows]
 
+    def numbered_rows(self) -> list[list[tuple[str, str]]]:
+        """`shown_rows`, each text with its number, which has every bit; empty for other cells."""
+        columns = [(column.is_number, self._place(column.name)) for column in self.shown_columns]
+        numbers = (
+            [repr(row[place]) if is_number and row[place] is not None else ""
+             for is_number, place in columns]
+            for row in self.rows
+        )  # fmt: skip
+        return [
+            list(zip(texts, found, strict=True))
+            for texts, found in zip(self.shown_rows(), numbers, strict=True)
+        ]
+
     def values(self, name: str) -> list[Cell]:
         """All cells of one column, in the order of the rows."""
         place = self._place(name)
@@ -153,8 +166,10 @@ class Table:
         return [column.name for column in self.columns].index(name)
 
 
-_FORMULA_BEGINS = tuple("=+-@\t\r\n＝＋－＠")
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+FORMULA_BEGINS = tuple("=+-@\t\r\n＝＋－＠")
+"""Signs with which a spreadsheet begins a formula."""
+
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 
 
 def _inert(cell: Cell) -> Cell:
@@ -165,7 +180,7 @@ def _inert(cell: Cell) -> Cell:
     """
     if cell is None:
         return ""
-    if isinstance(cell, str) and cell.startswith(_FORMULA_BEGINS) and not _NUMBER.fullmatch(cell):
+    if isinstance(cell, str) and cell.startswith(FORMULA_BEGINS) and not NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 
