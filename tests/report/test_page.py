@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -110,6 +111,13 @@ def test_page_nests_as_html_allows(page: PageParser) -> None:
     headings = [int(one.tag[1]) for one in page.elements if one.tag in {"h1", "h2", "h3"}]
     assert headings.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(headings))
+
+
+def test_page_ends_figures_with_their_captions(comparison: Comparison) -> None:
+    tree = ElementTree.fromstring(comparison.page.read_text(encoding="utf-8"))
+    figures = list(tree.iter("figure"))
+    assert figures
+    assert [figure[-1].tag for figure in figures] == ["figcaption"] * len(figures)
 
 
 def test_page_is_valid_by_the_algorithm_of_browsers(comparison: Comparison) -> None:

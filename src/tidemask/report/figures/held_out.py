@@ -91,7 +91,7 @@ def held_out_figure(arms: Sequence[ComparedArm]) -> Chart:
     """The first panel of the chart against steps, large; the page's script shows the others."""
     loss = measured_losses([arm.mean for arm in arms])[0]
     chart = _held_out_chart(arms, "step", [loss])
-    return replace(chart, title="Held-out loss", size=(4.6, 3.2), columns=1)
+    return replace(chart, title="Held-out loss", size=(4.2, 3.0), columns=1)
 
 
 def measured_losses(runs: Sequence[ComparedRun]) -> list[str]:
