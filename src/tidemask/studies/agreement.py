@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.files.claims import is_of_claim
-from tidemask.files.locks import NoLocksError, try_lock
+from tidemask.files.locks import only_process
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.reading import dump_yaml
 from tidemask.run_record import CHANGEABLE_SETTINGS, UNPLANNED_LENGTHS
@@ -22,7 +21,6 @@ from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import StudyDirectory
 from tidemask.studies.lengths import manifests_of
 from tidemask.studies.planning import PlannedRun
-from tidemask.system_errors import why_refused
 
 _SECTIONS = ("masking", "model", "training", "evaluation")
 _DECLARED = ("baseline", "primary", "margin", "equal", "processes")
@@ -169,22 +167,9 @@ def locked(directory: StudyDirectory, study: StudyDefinition) -> Iterator[None]:
         UserError: another process runs it, or the directory holds something else.
     """
     check_directory(directory, study)
-    try:
-        directory.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        refused = why_refused(error, directory.root)
-        raise UserError(f"study cannot be made or changed: {refused}.") from error
-    try:
-        try:
-            is_ours = try_lock(descriptor)
-        except NoLocksError:
-            is_ours = True
-        if not is_ours:
-            raise UserError(
-                f"study is being run: another process works on {directory.root}. Look at it with "
-                f"`tidemask study status {directory.root}`."
-            )
+    held = (
+        f"study is being run: another process works on {directory.root}. Look at it with "
+        f"`tidemask study status {directory.root}`."
+    )
+    with only_process(directory.lock, what="study", held=held):
         yield
-    finally:
-        os.close(descriptor)

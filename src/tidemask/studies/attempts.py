@@ -19,6 +19,7 @@ from typing import Literal
 
 from tidemask.errors import UserError
 from tidemask.files.atomic import append_whole
+from tidemask.files.lines import drop_unfinished_line
 from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.reading import parse_json
 from tidemask.studies.heartbeat import beating
@@ -112,7 +113,7 @@ class RunAttempt:
         if not is_ours:
             os.close(self._descriptor)
             raise UserError(f"another process works on this run: {path} is locked. Wait for it.")
-        _complete_last_line(path, self._descriptor)
+        drop_unfinished_line(path)
         host, threads = socket.gethostname(), int(os.environ.get("OMP_NUM_THREADS") or 0)
         self._write(
             Attempt(
@@ -159,11 +160,3 @@ def _lock_soon(descriptor: int) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def _complete_last_line(path: Path, descriptor: int) -> None:
-    """End a line that a process which was killed has not; the part of it is no line."""
-    content = path.read_bytes()
-    whole = content.rpartition(b"\n")[0]
-    if not content.endswith(b"\n"):
-        os.ftruncate(descriptor, len(whole) + bool(whole))

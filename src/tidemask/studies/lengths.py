@@ -10,6 +10,7 @@ from tidemask.files.paths import given_path
 from tidemask.runs.config import Recipe
 from tidemask.studies.budget import steps_of_equal_cost
 from tidemask.studies.definition import StudyDefinition
+from tidemask.training.settings import TrainingSettings
 
 
 def manifests_of(study: StudyDefinition) -> dict[str, Manifest]:
@@ -39,21 +40,25 @@ def own_lengths(
         UserError: a corpus does not open, or a length in epochs or tokens is none on it.
     """
     return {
-        (name, arm): _own_length(study, path, recipe)
+        (name, arm): length_on(path, recipe.training, study.processes)
         for name, path in study.corpora.items()
         for arm, recipe in recipes.items()
     }
 
 
-def _own_length(study: StudyDefinition, corpus: str, recipe: Recipe) -> int:
-    training = recipe.training
+def length_on(corpus: str, training: TrainingSettings, processes: int) -> int:
+    """The steps that settings ask for on a corpus, in whatever unit they say it.
+
+    Raises:
+        UserError: the corpus does not open, or a length in epochs or tokens is none on it.
+    """
     if training.max_steps is not None:
         return training.max_steps
     from tidemask.corpus.store.corpus import open_corpus
     from tidemask.runs.corpus_inputs import CorpusInputs
 
     data = CorpusInputs.of(open_corpus(given_path(corpus, "corpus")))
-    return data.planned(training, training.sequences_per_step(study.processes)).num_steps
+    return data.planned(training, training.sequences_per_step(processes)).num_steps
 
 
 def equal_lengths(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import statistics
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +13,15 @@ from tidemask.corpus.store.manifest import Manifest
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.modeling.settings import ModelSettings
-from tidemask.run_record import RunDirectory, read_metrics
-from tidemask.runs.config import Recipe, load_recipe
+from tidemask.runs.config import Recipe
 from tidemask.studies.budget import predicted_share
-from tidemask.studies.definition import StudyDefinition, StudyEvaluation
-from tidemask.studies.launching import run_worker
-from tidemask.studies.lengths import length_of, manifests_of
-from tidemask.studies.worker import RunJob
+from tidemask.studies.definition import StudyDefinition
+from tidemask.studies.lengths import manifests_of
+from tidemask.studies.short_runs import MEASURED_STEPS, seconds_of_step, short_run
 
 if TYPE_CHECKING:  # it needs torch
     from tidemask.modeling.training_flops import TrainingFlops
 
-_MEASURED_STEPS = 8
-_FIRST_STEPS = 2
-"""Not counted: they wait for compilers, caches and loaders."""
 _DIGITS = 12
 
 
@@ -133,46 +125,21 @@ def measured_step(
     Raises:
         UserError: it cannot be trained.
     """
-    short = load_recipe(
-        recipe,
-        [
-            *length_of(_MEASURED_STEPS),
-            "training.lr_warmup_steps=auto",
-            "training.lr_decay_steps=auto",
-            "training.logging_steps=1",
-            f"training.save_steps={_MEASURED_STEPS}",
-            "training.report_to=none",
-            "evaluation.final_draws=1",
-            "evaluation.final_sequences=1",
-            "evaluation.sequences=1",
-            f"evaluation.every_steps={_MEASURED_STEPS}",
-        ],
-    )
-    with tempfile.TemporaryDirectory(prefix="tidemask-") as directory:
-        place = Path(directory)
-        job = RunJob(
-            corpus=corpus,
-            recipe=short,
-            out=str(place / "run"),
-            attempts=str(place / "attempts.jsonl"),
-            evaluation=StudyEvaluation(checkpoints="all"),  # so that the checkpoint stays
-            processes=study.processes,
-        )
-        status = run_worker(
-            job, place / "log", {"OMP_NUM_THREADS": str(threads)}, is_stopping=lambda: False
-        )
-        if status != 0:
-            said = (place / "log").read_text(encoding="utf-8", errors="replace").strip()
-            raise UserError(
-                f"step of recipe {recipe.name} not measured: {(said.splitlines() or [''])[-1]}"
-            )
-        run = RunDirectory(place / "run")
-        times = [float(line["wall_seconds"]) for line in read_metrics(run.metrics)]
-        steps = [after - before for before, after in pairwise(times)]
+    shortest = [
+        f"training.save_steps={MEASURED_STEPS}",
+        "evaluation.final_draws=1",
+        "evaluation.final_sequences=1",
+        "evaluation.sequences=1",
+        f"evaluation.every_steps={MEASURED_STEPS}",
+    ]
+    with short_run(corpus, recipe, shortest, threads=threads, processes=study.processes) as (
+        run,
+        _,
+    ):
         return MeasuredStep(
-            seconds=statistics.median(steps[_FIRST_STEPS:]),
+            seconds=seconds_of_step(run),
             model_bytes=_bytes(run.model),
-            checkpoint_bytes=_bytes(run.checkpoint(_MEASURED_STEPS)),
+            checkpoint_bytes=_bytes(run.checkpoint(MEASURED_STEPS)),
         )
 
 
