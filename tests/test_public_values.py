@@ -278,6 +278,7 @@ ELSEWHERE = {
     "resume": "tests/test_public_arguments.py",
     "run_study": "tests/studies/test_study.py",
     "study_status": "tests/studies/test_study.py",
+    "tune": "tests/tuning/test_tune.py",
     "word_starts_of": "tests/corpus/tokenizing/test_word_starts.py",
 }
 """Names whose arguments are files, runs and models; and where their tests are."""
@@ -295,6 +296,8 @@ REQUIRED = {
     "UserTask": {"name": "t", "data": "d"},
     "UserTaggingTask": {"name": "t", "data": "d"},
     "Arm": {"recipe": "bert"},
+    "TuneDefinition": {"corpus": "c", "corpus_fingerprint": "f", "recipe": "bert",
+                       "recipe_fingerprint": "f"},
     "StudyDefinition": {
         "corpus": "c", "baseline": "a", "seeds": (0,),
         "arms": {"a": Arm(recipe="bert"), "b": Arm(recipe="ettin")},

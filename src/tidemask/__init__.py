@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tidemask.training.signals import StopRequest as StopRequest
     from tidemask.training.stock_trainer import StockTrainerMasking as StockTrainerMasking
     from tidemask.training.trainer import MaskedLMTrainer as MaskedLMTrainer
+    from tidemask.tuning.tune import tune as tune
 
 __version__ = "0.1.0"
 """The one place of the version; `pyproject.toml` reads it here."""
@@ -88,6 +89,7 @@ _HOMES = {
     "resume": "tidemask.runs.pretraining",
     "run_study": "tidemask.studies.study",
     "study_status": "tidemask.studies.study",
+    "tune": "tidemask.tuning.tune",
     "word_starts_of": "tidemask.corpus.tokenizing.word_starts",
 }
 """The module of each public name; the imports for type checkers above are the same."""

@@ -93,7 +93,7 @@ def test_interrupted_commands_are_all() -> None:
     from tidemask.cli.app import app
 
     known = {registered.name for registered in app.registered_commands}
-    assert known == {*BEGUN, "pretrain", "resume"}
+    assert known == {*BEGUN, "pretrain", "resume", "tune"}
 
 
 @pytest.mark.parametrize("name", BEGUN)

@@ -30,6 +30,7 @@ from tidemask.cli.resume import resume_command
 from tidemask.cli.score import score_command
 from tidemask.cli.study import study_app
 from tidemask.cli.terminal import escape_what_cannot_be_encoded, print_error, print_line
+from tidemask.cli.tune import tune_command
 from tidemask.errors import UserError
 from tidemask.processes import ending_early, is_first_rank, launch_problem
 from tidemask.system_errors import named_causes
@@ -111,7 +112,11 @@ for _command, _kept in (
 ):
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(ending_in_order(_kept)(_command))
-for _training in (pretrain_command, resume_command):  # they stop where nothing is lost
+for _training in (
+    pretrain_command,
+    resume_command,
+    tune_command,
+):  # they stop where nothing is lost
     _name = _training.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_training))(_training)
 

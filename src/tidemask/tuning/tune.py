@@ -1,0 +1,228 @@
+"""The policy for a corpus, a model and a budget: searched, and named with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tidemask.errors import UserError
+from tidemask.files.locks import only_process
+from tidemask.files.paths import given_path
+from tidemask.processes import available_cores
+from tidemask.progress.display import ProgressDisplay, displayed
+from tidemask.runs.overrides import Overrides
+from tidemask.studies.engine_choice import EngineName, chosen_engine
+from tidemask.system_errors import named_causes
+from tidemask.training.signals import StopRequest
+from tidemask.tuning.answer import TunedPolicy, answered
+from tidemask.tuning.asked import AskedSearch, asked_search
+from tidemask.tuning.climb import Climb
+from tidemask.tuning.clock import SpentClock, TimedRequest
+from tidemask.tuning.definition import (
+    TuneDirectory,
+    check_place,
+    read_plan,
+    write_definition,
+    write_plan,
+)
+from tidemask.tuning.measured_costs import measured_costs
+from tidemask.tuning.policy_runs import PolicyRuns
+from tidemask.tuning.search import PolicySearch, check_optuna, open_search
+from tidemask.tuning.search_display import SearchDisplay
+from tidemask.tuning.time_plan import TimePlan, planned_time
+
+
+@named_causes("Run fewer at once (--jobs).")
+def tune(
+    corpus: str | Path,
+    *,
+    out: str | Path,
+    budget: float,
+    recipe: str | Path = "bert",
+    overrides: Overrides = (),
+    seeds: int = 3,
+    jobs: int = 1,
+    engine: EngineName = "local",
+    address: str | None = None,
+    storage: str | None = None,
+    progress: bool | ProgressDisplay = True,
+    stop_request: StopRequest | None = None,
+) -> TunedPolicy:
+    """Search for the masking policy of a corpus, a model and a budget, and write it as a recipe.
+
+    The same as `tidemask tune CORPUS --budget HOURS --out DIR`; the same call again goes on where
+    it was interrupted. It needs Optuna: `pip install 'tidemask[tune]'`.
+
+    Args:
+        corpus: directory made by `prepare`, with held-out text.
+        out: directory of the search, made or continued.
+        budget: hours of work that it may take, all calls together; it ends within them.
+        recipe: name of a shipped recipe or path of a YAML file, whose settings hold beside the
+            ratio, the unit and the weighting, which are searched.
+        overrides: settings over those of the recipe. With `training.max_steps` no run is longer.
+        seeds: of each finalist.
+        jobs: runs at once; on a CPU its threads are divided among them.
+        engine: `local`, or `ray` for the machines of a cluster.
+        address: of the Ray cluster; `None` starts Ray on this machine.
+        storage: URL of a database that several calls share; `None` keeps the record in `out`.
+        progress: whether to show progress in a terminal or notebook; or where to show it.
+        stop_request: when to stop; signals are received in this call if left out.
+
+    Raises:
+        Interrupted: it was asked to stop, and every run has saved its state.
+        UserError: the corpus, the recipe or a setting is wrong; the budget is too small; `out`
+            holds something else; Optuna is not installed, or its storage does not answer.
+
+    Example:
+        >>> import tidemask
+        >>> tidemask.tune("corpus", out="tuned", budget=0.0)
+        Traceback (most recent call last):
+        tidemask.errors.UserError: budget outside its range: budget=0. Expected hours above 0 ...
+    """
+    asked = asked_search(corpus, budget, recipe, overrides, seeds, jobs, storage)
+    directory = TuneDirectory(given_path(out, "out"))
+    check_place(directory, asked.definition)
+    check_optuna()
+    request = stop_request or StopRequest()
+    held = f"search is going on: another process works on {directory.root}. Wait for it."
+    with (
+        request.listening() if stop_request is None else _nothing(),
+        displayed(progress) as display,
+        chosen_engine(engine, address, asked.jobs) as workers,
+        request.deferred(),
+        only_process(directory.lock, what="search", held=held),
+    ):
+        clock = SpentClock(directory.time)
+        timed = TimedRequest(request, lambda: clock.spent >= asked.end)
+        runs = PolicyRuns(
+            definition=asked.definition,
+            engine=workers,
+            jobs=asked.jobs,
+            display=SearchDisplay(display, clock, asked.seconds),
+            stop_request=timed,
+        )
+        write_definition(directory, asked.definition)
+        with clock.noted(), _opened(directory, asked, storage) as search:
+            for note in asked.notes:
+                display.on_note(note)
+            plan = _time_plan(directory, search, asked, timed, workers.threads)
+            climb = Climb(
+                directory=directory,
+                search=search,
+                plan=plan,
+                runs=runs,
+                clock=clock,
+                end=asked.end,
+                num_seeds=asked.seeds,
+            )
+            climb.rungs()
+            policies, num_seeds = climb.final()
+            return answered(
+                directory,
+                asked.definition,
+                asked.base,
+                policies,
+                num_seeds=num_seeds,
+                num_policies=search.num_policies(len(plan.rungs)),
+                spent_seconds=clock.spent,
+            )
+
+
+@named_causes("Run fewer at once (--jobs).")
+def plan_tune(
+    corpus: str | Path,
+    *,
+    budget: float,
+    recipe: str | Path = "bert",
+    overrides: Overrides = (),
+    seeds: int = 3,
+    jobs: int = 1,
+) -> tuple[TimePlan, tuple[str, ...]]:
+    """How a search would divide its budget: nothing is written, and one short run is trained.
+
+    Args:
+        corpus: as `tune` takes it, and so are the others.
+        budget: hours.
+        recipe: whose settings hold beside those that are searched.
+        overrides: settings over those of the recipe.
+        seeds: of each finalist.
+        jobs: runs at once.
+
+    Returns:
+        The division, and what a user should know of the search, one sentence each.
+
+    Raises:
+        UserError: as `tune`.
+    """
+    asked = asked_search(corpus, budget, recipe, overrides, seeds, jobs, None)
+    costs = measured_costs(
+        asked.base,
+        asked.definition,
+        threads=max(1, available_cores() // asked.jobs),
+        is_stopping=lambda: False,
+    )
+    assert costs is not None, "it was not asked to stop"
+    plan = planned_time(
+        costs, asked.seconds, num_seeds=asked.seeds, jobs=asked.jobs, max_steps=asked.max_steps
+    )
+    return plan, asked.notes
+
+
+@contextmanager
+def _opened(
+    directory: TuneDirectory, asked: AskedSearch, storage: str | None
+) -> Iterator[PolicySearch]:
+    with open_search(
+        directory.journal,
+        storage,
+        name=asked.definition.name,
+        contents=asked.contents,
+        place=str(directory.root.resolve()),
+    ) as search:
+        yield search
+
+
+def _time_plan(
+    directory: TuneDirectory,
+    search: PolicySearch,
+    asked: AskedSearch,
+    request: TimedRequest,
+    threads: int,
+) -> TimePlan:
+    """The division of the time that the search was begun with, here or elsewhere; or a new one.
+
+    It is kept here, too, so that the runs of a record that was lost are still of its lengths.
+
+    Raises:
+        Interrupted: it was asked to stop.
+        UserError: the budget is too small, or the file of the plan is damaged.
+    """
+    plan = read_plan(directory) or search.plan or _measured_plan(asked, request, threads)
+    if search.plan is None:
+        search.begin(plan)
+    write_plan(directory, plan)
+    return plan
+
+
+def _measured_plan(asked: AskedSearch, request: TimedRequest, threads: int) -> TimePlan:
+    costs = measured_costs(
+        asked.base,
+        asked.definition,
+        threads=threads,
+        is_stopping=lambda: request.received is not None,
+    )
+    request.raise_if_asked()
+    if costs is None:
+        raise UserError(
+            f"budget too small: {asked.seconds:.0f} s were over before a short run was measured. "
+            "Give it more (--budget)."
+        )
+    return planned_time(
+        costs, asked.seconds, num_seeds=asked.seeds, jobs=asked.jobs, max_steps=asked.max_steps
+    )
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

@@ -1,0 +1,27 @@
+"""`tidemask tune` with a plan of a few short runs, from processes that have imported a lot."""
+
+from __future__ import annotations
+
+import sys
+
+from study_command import warm_workers
+from tidemask.__main__ import main
+from tidemask.tuning import tune
+from tidemask.tuning.time_plan import RunCosts, Rung, TimePlan
+
+PLAN = TimePlan(
+    costs=RunCosts(step_seconds=0.01, other_seconds=0.1, final_seconds=0.1),
+    rungs=(
+        Rung(num_steps=2, num_runs=3, until=3000.0),
+        Rung(num_steps=6, num_runs=3, until=3000.0),
+    ),
+    num_finalists=3,
+    final_steps=18,
+)
+"""However loaded the machine is; at most twice as many runs are trained in each rung."""
+
+if __name__ == "__main__":
+    sys.argv[0] = "tidemask"
+    tune.planned_time = lambda *_, **__: PLAN  # type: ignore[assignment]
+    warm_workers()
+    main()

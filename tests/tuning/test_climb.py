@@ -1,0 +1,176 @@
+"""The search and its final, with made-up runs and a made-up clock."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tidemask.errors import UserError
+from tidemask.progress.display import ProgressDisplay
+from tidemask.runs.config import load_recipe
+from tidemask.studies.directory import RunState, State, StudyDirectory
+from tidemask.studies.planning import PlannedRun
+from tidemask.training.signals import Interrupted, StopRequest
+from tidemask.tuning.climb import Climb
+from tidemask.tuning.clock import SpentClock, TimedRequest
+from tidemask.tuning.definition import TuneDirectory
+from tidemask.tuning.policies import Policy, known_policies, searched_contents
+from tidemask.tuning.search import open_search
+from tidemask.tuning.search_display import SearchDisplay
+from tidemask.tuning.time_plan import FINALISTS, RunCosts, planned_time
+
+pytest.importorskip("optuna")
+
+CONTENTS = searched_contents(has_classes=True)
+COSTS = RunCosts(step_seconds=0.1, other_seconds=5.0, final_seconds=5.0)
+BUDGET = 3600.0
+RECIPE = load_recipe("bert")
+
+
+@dataclass
+class MadeUp:
+    """Runs that take as long as they were measured to, and the time that they took."""
+
+    root: Path
+    jobs: int = 1
+    slowness: float = 1.0
+    stop_after: int | None = None
+    fails: bool = False
+    now: float = 0.0
+    trained: list[tuple[int, str]] = field(default_factory=list)
+    known: set[tuple[str, str]] = field(default_factory=set)
+    seeds: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.asked = StopRequest()
+        self.clock = SpentClock(self.root / "time.json", lambda: self.now)
+        self.stop_request = TimedRequest(self.asked, lambda: self.clock.spent >= 0.95 * BUDGET)
+        silent = ProgressDisplay(Console(quiet=True))
+        self.display = SearchDisplay(silent, self.clock, BUDGET)
+
+    def _take(self, number: int, steps: int) -> None:
+        self.now += self.slowness * COSTS.of(steps) * -(-number // self.jobs)
+        self.now = min(self.now, 0.95 * BUDGET)  # then what runs is stopped
+        if self.stop_after is not None and len(self.trained) >= self.stop_after:
+            self.asked.received = signal.SIGINT
+        if self.stop_request.received is not None:
+            raise Interrupted(self.stop_request.received)
+
+    def in_rung(
+        self, directory: StudyDirectory, policies: Sequence[Policy], *, baseline: Policy,
+        num_steps: int,
+    ) -> dict[Policy, float | None]:  # fmt: skip
+        assert baseline.is_constant
+        directory.root.mkdir(exist_ok=True)
+        directory.definition.touch()
+        new = [one for one in policies if (directory.root.name, one.name) not in self.known]
+        self._take(len(new), num_steps)
+        self.known |= {(directory.root.name, one.name) for one in new}
+        self.trained += [(num_steps, one.name) for one in new]
+        return {one: None if self.fails else loss_of(one) for one in policies}
+
+    def whole_seeds(self, directory: StudyDirectory) -> int:
+        return len(self.seeds)
+
+    def final(
+        self, directory: StudyDirectory, policies: Sequence[Policy], *, num_steps: int,
+        seeds: Sequence[int],
+    ) -> list[RunState]:  # fmt: skip
+        new = [seed for seed in seeds if seed not in self.seeds]
+        for seed in new:
+            self._take(len(policies), num_steps)
+            self.seeds.append(seed)
+        return [state_of(policy, seed, num_steps) for policy in policies for seed in seeds]
+
+
+def state_of(policy: Policy, seed: int, steps: int) -> RunState:
+    place = Path("runs", policy.name, f"seed-{seed}")
+    run = PlannedRun(corpus_name="", arm=policy.name, seed=seed, corpus=Path(), recipe=RECIPE,
+                     place=place)  # fmt: skip
+    return RunState(run=run, state=State.FINISHED, step=steps, num_attempts=1)
+
+
+def loss_of(policy: Policy) -> float:
+    luck = random.Random(policy.name).gauss(0, 0.005)
+    return 5 + abs(policy.start - 30) / 100 + abs(policy.end - 10) / 100 + luck
+
+
+def climbed(made_up: MadeUp, *, num_seeds: int = 3) -> tuple[list[Policy], int, Any]:
+    directory = TuneDirectory(made_up.root)
+    with open_search(
+        directory.journal, None, name="search", contents=CONTENTS, place="here"
+    ) as search, made_up.clock.noted():  # fmt: skip
+        plan = planned_time(COSTS, BUDGET, num_seeds=num_seeds, jobs=made_up.jobs)
+        if search.plan is None:
+            search.begin(plan)
+        climb = Climb(
+            directory=directory, search=search, plan=search.plan or plan, clock=made_up.clock,
+            runs=made_up, end=0.95 * BUDGET, num_seeds=num_seeds,  # type: ignore[arg-type]
+        )  # fmt: skip
+        climb.rungs()
+        policies, seeds = climb.final()
+        rungs = [search.losses(number) for number in range(1, len(plan.rungs) + 1)]
+        return policies, seeds, rungs
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_search_ends_in_time_with_its_final_whole(tmp_path: Path, jobs: int) -> None:
+    made_up = MadeUp(tmp_path, jobs=jobs)
+    policies, seeds, rungs = climbed(made_up)
+    assert made_up.now <= 0.95 * BUDGET
+    assert seeds == 3
+    assert made_up.seeds == [1, 2, 3], "the seed of the search is not among them"
+    assert len(policies) == FINALISTS
+    assert [policy.is_constant for policy in policies] == [True, False, False]
+    first, last = rungs[0], rungs[-1]
+    assert set(known_policies(CONTENTS)) <= set(first)
+    assert set(last) <= set(first)
+    assert policies[0] == min((one for one in last if one.is_constant), key=loss_of)
+    assert policies[1] == min((one for one in last if not one.is_constant), key=loss_of)
+    best = sorted(first, key=loss_of)[: len(last) // 2]
+    assert set(best) <= set(last), "the best go on"
+    assert loss_of(policies[1]) < min(map(loss_of, known_policies(CONTENTS)))
+
+
+def test_a_search_that_is_stopped_again_and_again_is_the_one_that_was_not(tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        (tmp_path / name).mkdir()
+    unbroken = climbed(MadeUp(tmp_path / "once"))
+    known: set[tuple[str, str]] = set()
+    for stop_after in (1, 7, 20):
+        made_up = MadeUp(tmp_path / "again", stop_after=stop_after, known=known)
+        made_up.slowness = 0.0  # what is lost of a made-up run is not done twice
+        with pytest.raises(Interrupted):
+            climbed(made_up)
+        known = made_up.known
+    policies, seeds, rungs = climbed(MadeUp(tmp_path / "again", known=known))
+    assert seeds == unbroken[1]
+    assert set(unbroken[2][0]) < set(rungs[0]), "it draws the same, and had no cost of the first"
+    assert policies[0].is_constant
+
+
+def test_a_machine_that_becomes_slower_has_fewer_seeds(tmp_path: Path) -> None:
+    for name, slowness in (("slow", 1.6), ("slower", 3.0)):
+        (tmp_path / name).mkdir()
+        made_up = MadeUp(tmp_path / name, slowness=slowness)
+        policies, seeds, _ = climbed(made_up)
+        assert 1 <= seeds < 3, name
+        assert policies[0].is_constant
+
+
+def test_a_budget_that_is_over_before_the_final_shows_nothing(tmp_path: Path) -> None:
+    policies, seeds, _ = climbed(MadeUp(tmp_path, slowness=80.0))
+    assert seeds == 0
+    assert policies[0].is_constant
+
+
+def test_runs_that_all_fail_end_the_search_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no policy could be trained: .* Look into .*attempts"):
+        climbed(MadeUp(tmp_path, fails=True))

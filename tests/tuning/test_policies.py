@@ -1,0 +1,94 @@
+"""The policies of a search: names, settings and parameters say the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from cases import all_cases
+from tidemask.masking.weighting import blend_at
+from tidemask.runs.config import load_recipe
+from tidemask.tuning.policies import (
+    HIGHEST,
+    LOWEST_END,
+    LOWEST_START,
+    USUAL_CONSTANT,
+    Policy,
+    known_policies,
+    searched_contents,
+    suggested,
+)
+
+CONTENTS = searched_contents(has_classes=True)
+
+
+class Drawn:
+    """A trial that draws, and keeps what it drew."""
+
+    def __init__(self, seed: int) -> None:
+        self._random, self.parameters = random.Random(seed), dict[str, Any]()
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self.parameters.setdefault(name, self._random.choice(choices))
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
+        assert log
+        return int(self.parameters.setdefault(name, self._random.randint(low, high)))
+
+
+POLICIES = [suggested(Drawn(seed), CONTENTS) for seed in range(60)]
+
+
+def test_policies_are_made_of_their_parameters_and_named_by_them() -> None:
+    for seed, policy in enumerate(POLICIES):
+        trial = Drawn(seed)
+        suggested(trial, CONTENTS)
+        assert policy.parameters == trial.parameters
+    by_name = {policy.name: policy for policy in POLICIES}
+    assert all(by_name[policy.name] == policy for policy in POLICIES)
+    assert all(LOWEST_START <= policy.start <= HIGHEST for policy in POLICIES)
+    assert all(min(LOWEST_START, LOWEST_END) <= policy.end <= HIGHEST for policy in POLICIES)
+
+
+@all_cases("policy", [*POLICIES, *known_policies(CONTENTS)], ids=lambda policy: policy.name)
+def test_settings_of_a_policy_mask_as_it_says(policy: Policy) -> None:
+    masking = load_recipe("roberta", policy.overrides).masking
+    start, end = policy.start / 100, policy.end / 100
+    middle = {"constant": start, "step": end}.get(policy.schedule, (start + end) / 2)
+    for progress, ratio in ((0.0, start), (0.5, middle), (1.0, end)):
+        assert masking.ratio(progress) == pytest.approx(ratio), progress
+    if policy.schedule == "cosine":
+        assert masking.ratio(0.25) == pytest.approx(end + (start - end) * (2 + 2**0.5) / 4)
+    assert masking.unit == policy.unit
+    assert masking.content.weighting == policy.content
+    shares = {"full": (1, 1, 1), "rising": (0, 0.5, 1), "falling": (1, 0.5, 0)}[policy.blend]
+    for progress, share in zip((0.0, 0.5, 1.0), shares, strict=True):
+        found = blend_at(
+            masking.content, progress=progress, step=10_000, max_steps=1_000
+        )  # after blend_in
+        assert found == pytest.approx(0 if policy.content == "uniform" else share)
+    assert str(policy.start) in policy.summary
+    assert (
+        policy.is_constant
+        == (masking.ratio(0.3) == masking.ratio(0.9) == start) & (policy.content == "uniform")
+        or policy.start == policy.end
+    )
+
+
+def test_known_policies_begin_with_constants_and_need_no_tags_on_a_corpus_without() -> None:
+    known = known_policies(searched_contents(has_classes=False))
+    assert [policy.name for policy in known[:3]] == [
+        "constant-15-token", "constant-30-token", "constant-40-token"
+    ]  # fmt: skip
+    assert known[0] == USUAL_CONSTANT
+    assert all(policy.content == "uniform" for policy in known)
+    assert len(set(known_policies(CONTENTS))) == len(known) + 1
+    cosine = load_recipe("bert", known[3].overrides).masking
+    assert cosine == load_recipe("mrd-cosine").masking
+    linear = load_recipe("bert", known[4].overrides).masking
+    assert linear == load_recipe("ankner-linear").masking
+    (weighted,) = set(known_policies(CONTENTS)) - set(known)
+    assert load_recipe("bert", weighted.overrides).masking == load_recipe("ptw-mrd").masking
