@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:  # the process that only hands out the tests imports nothing heavy
@@ -22,6 +24,10 @@ if TYPE_CHECKING:  # the process that only hands out the tests imports nothing h
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A hundred processes are started, each of which would compile our modules for itself.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def _fsync(descriptor: int) -> None:
     """A wait for the disk that does not wait: a tiny training has twenty, of milliseconds each."""
@@ -29,6 +35,11 @@ def _fsync(descriptor: int) -> None:
 
 
 os.fsync = _fsync
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("whole"), max_examples=25)
+settings.load_profile("whole")
 
 # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C, and
 # `nohup` the end of the terminal. Programs that are run do not inherit that a signal is caught.
@@ -42,6 +53,12 @@ install_import_hook(
     [f"tidemask.{name}" for name in ("masking", "modeling", "training.masked_step")],
     "beartype.beartype",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer random examples where the slow tests are left out."""
+    if config.option.markexpr == "not slow":
+        settings.load_profile("quick")
 
 
 def pytest_collection_finish() -> None:
@@ -100,6 +117,22 @@ def tidemask(
         return int(ended.value.code or 0), output.out, output.err
 
     return run
+
+
+@pytest.fixture
+def bare_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pages of comparisons have no drawings."""
+    from bare_pages import without_drawings
+
+    without_drawings(monkeypatch.setattr)
+
+
+@pytest.fixture
+def quick_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let worker processes of studies be forked, and their pages be without drawings."""
+    import study_command
+
+    study_command.quick_studies(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

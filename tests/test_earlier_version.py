@@ -99,6 +99,7 @@ def test_earlier_version_is_compared(run: Path, tidemask: Command, tmp_path: Pat
     assert "pairs" in (tmp_path / "report" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_earlier_version_corpus_trains_and_previews(
     run: Path, tidemask: Command, tmp_path: Path
 ) -> None:

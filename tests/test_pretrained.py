@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
+from cases import one_in
 from places import ROOT
 from privileges import readable_by_all, without_privileges
 from scored_material import model_for, wordpiece
@@ -140,7 +141,7 @@ def test_pretrained_refuses_a_model_of_its_own_in_every_command(
     assert not (tmp_path / "out" / "run.yaml").exists()
 
 
-@pytest.mark.parametrize("verb", ["pretrain", "preview", "resume"])
+@pytest.mark.parametrize("verb", one_in(3, ["pretrain", "preview", "resume"]))
 def test_pretrained_refuses_a_corpus_whose_tokenizer_names_its_own_code(
     plain_corpus: Path, tidemask: Command, tmp_path: Path, verb: str
 ) -> None:
@@ -189,6 +190,7 @@ def test_pretrained_takes_a_class_of_transformers_in_place_of_the_named_one(
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_pretrained_is_the_only_module_that_calls_from_pretrained_and_from_config() -> None:
     calls = {
         (path.relative_to(ROOT).as_posix(), node.func.attr)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from collators import MASK, POLICIES, V, collator_of, expected, row_of, same, zeros
 from tidemask import MaskingCollator, MaskingSettings
 from tidemask.masking.schedule import Constant
@@ -27,7 +28,7 @@ def test_collator_masks_as_the_masker_does(policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@settings(deadline=None, max_examples=25)
+@random_examples(25)
 @given(
     lengths=st.lists(st.integers(3, 40), min_size=1, max_size=5),
     multiple=st.integers(1, 16),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cases import one_in
 from child_processes import ended, wait_until
 from prose import text
 from small_runs import command
@@ -63,8 +64,8 @@ SENT = (
 @pytest.mark.parametrize(
     ("number", "arguments", "status", "module"),
     [
-        *((*sent, module) for module in EARLY for sent in SENT[:2]),
-        *((*sent, "rich") for sent in SENT[2:]),
+        *((*sent, module) for module, sent in zip(EARLY, SENT, strict=False)),
+        (*SENT[-1], "rich"),
     ],
 )
 def test_interrupted_before_a_command_begins_is_one_line(
@@ -96,15 +97,13 @@ def test_interrupted_commands_are_all() -> None:
     assert known == {*BEGUN, "pretrain", "resume", "tune"}
 
 
-@pytest.mark.parametrize("name", BEGUN)
-@pytest.mark.parametrize(
-    ("number", "words", "status"),
-    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "ended by SIGTERM", 143)],
-)
-def test_interrupted_command_is_one_line(
-    number: signal.Signals, words: str, status: int, name: str, tmp_path: Path
-) -> None:
-    module, *arguments = BEGUN[name]
+@pytest.mark.parametrize("place", one_in(3, range(len(BEGUN)), ids=[*BEGUN].__getitem__))
+def test_interrupted_command_is_one_line(place: int, tmp_path: Path) -> None:
+    """Every command by one signal, and by turns."""
+    number, words, status = (
+        (signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "ended by SIGTERM", 143),
+    )[place % 2]  # fmt: skip
+    module, *arguments = [*BEGUN.values()][place]
     done = _signalled(number, module, *arguments, place=tmp_path)
     assert done.returncode == status, done.stderr
     assert done.stderr.startswith(f"tidemask: {words}. ")

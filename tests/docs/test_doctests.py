@@ -84,9 +84,12 @@ def _without_checks_of_shapes() -> Iterator[None]:
     ids=lambda test: f"{test.name}:{test.lineno + 1}",
 )
 def test_doctests_hold(
-    test: doctest.DocTest, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    test: doctest.DocTest, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
     """In a directory with a prepared corpus of the name `corpus`."""
+    if test.name.endswith("studies/study.py"):
+        request.getfixturevalue("quick_studies")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus").symlink_to(corpus)
     if test.name.startswith("src/"):

@@ -99,6 +99,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @all_cases(("card", "line"), COMMANDS)
 def test_documentation_commands_in_the_cards(card: str, line: str) -> None:
     """Commands and options exist, and the settings fit their recipe."""

@@ -70,7 +70,7 @@ def test_examples_plain_loop(options: tuple[str, ...]) -> None:
 def test_examples_stock_trainer_broken_off_and_continued(tmp_path: Path) -> None:
     """What follows the checkpoint is what it would have been."""
     options = ("--workers=1", "--batch=8", "--out")
-    whole = run_example("stock_trainer.py", *options, str(tmp_path / "whole"), warm=False)
+    whole = run_example("stock_trainer.py", *options, str(tmp_path / "whole"))
     check(whole)
     broken = run_example("stock_trainer.py", *options, str(tmp_path / "run"), "--stop-after=9")
     assert "from the beginning" in broken

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from child_processes import HUNG_SECONDS, ended, wait_until
+from child_processes import HUNG_SECONDS, ended
+from held_run import HeldRun
 from places import ROOT
 from small_runs import TINY, warm_command
 from tidemask.cli import app as cli
@@ -47,17 +48,17 @@ def test_resume_guide_job_goes_back_into_the_queue_until_it_is_finished(
     """The script itself, with a `scontrol` that writes down its arguments."""
     block = re.search(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL)
     assert block is not None
-    settings = shlex.join([*TINY, "training.max_steps=150"])
+    held = HeldRun(tmp_path / "held", 3)
     script = tmp_path / "job.sh"
     script.write_text(
         block.group(1)
         .replace("pretrain corpus", f"pretrain {shlex.quote(str(corpus))}")
-        .replace("training.max_steps=200000", settings)
+        .replace("training.max_steps=200000", shlex.join(TINY))
     )
     tools = tmp_path / "bin"
     tools.mkdir()
     for name, line in (
-        ("tidemask", f'exec {shlex.join(warm_command("tidemask"))} "$@"'),
+        ("tidemask", f'exec {shlex.join(warm_command(*held.program()))} "$@"'),
         ("scontrol", 'echo "$@" >> scontrol.txt'),
     ):
         (tools / name).write_text(f"#!/bin/sh\n{line}\n")
@@ -77,8 +78,10 @@ def test_resume_guide_job_goes_back_into_the_queue_until_it_is_finished(
 
     job = submit()
     with ended(job):
-        wait_until(run.metrics.exists, job)
+        held.wait(job)
         job.send_signal(signal.SIGTERM)
+        held.wait_for_signal(job, 0)
+        held.go_on()
         assert job.wait(HUNG_SECONDS) == 0
     assert not run.model.exists()
     assert run.checkpoints()

@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-import study_command
 from places import ROOT
 from small_runs import TINY
-from tidemask.studies import launching
 from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import State
 
@@ -47,6 +45,7 @@ def test_study_guide_names_states_and_tests_that_there_are() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_studies")
 def test_study_guide_commands_plan_train_show_and_delete(
     tidemask: Callable[..., tuple[int, str, str]],
     corpus: Path,
@@ -55,8 +54,6 @@ def test_study_guide_commands_plan_train_show_and_delete(
 ) -> None:
     """Its file with one seed and tiny runs."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launching, "worker_command", launching.worker_command)
-    study_command.warm_workers()
     shutil.copytree(corpus, "corpus")
     Path("study.yaml").write_text(DEFINITION)
     assert read_study(Path("study.yaml")).seeds == (0, 1, 2, 3, 4)

@@ -37,6 +37,7 @@ def _blocks(language: str, text: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_guides_python_of_watching_runs(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @all_cases(("guide", "line"), COMMANDS)
 def test_guides_commands_exist(guide: str, line: str) -> None:
     check_command(line)

@@ -398,7 +398,7 @@ def test_evaluating_goes_on_after_a_kill_and_after_ctrl_c(
     assert tidemask("evaluate", whole.root, *arguments)[0] == 0
     for stop, files in ((signal.SIGKILL, 1), (signal.SIGINT, 3)):
         process = subprocess.Popen(
-            command(["evaluate", str(fresh.root), *arguments]),
+            command(["evaluate", str(fresh.root), *arguments], warm=True),
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

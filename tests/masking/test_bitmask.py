@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from tidemask.masking.bitmask import (
     as_bool,
     as_mask,
@@ -16,7 +17,7 @@ from tidemask.masking.bitmask import (
 
 FULL = 2**31
 EDGES = [0, 1, FULL // 2 - 1, FULL // 2, FULL - 2, FULL - 1]
-many = settings(deadline=None, max_examples=50)
+many = random_examples(50)
 draws = st.lists(st.integers(0, FULL - 1) | st.sampled_from(EDGES), max_size=40)
 shares = st.floats(0, 1) | st.sampled_from([0.0, 2.0**-31, 0.5, 1 - 2.0**-31, 1.0])
 flags = st.lists(st.booleans(), max_size=70)

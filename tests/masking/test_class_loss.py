@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cases import random_examples
 from tidemask.masking.class_loss import ClassLoss
 
 LEVEL = 1e-4
@@ -66,7 +67,7 @@ def histories(draw):
 
 
 @given(histories(), st.floats(2, 3000))
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_decayed_sums_equal_the_recurrence(history, horizon):
     value = fed(history, horizon_steps=horizon).value()
     expected = reference_decayed_sums(history, 1 - 1 / horizon)
@@ -75,7 +76,7 @@ def test_decayed_sums_equal_the_recurrence(history, horizon):
 
 
 @given(histories().filter(lambda h: any(sum(n) for _, n in h)), st.floats(2, 3000))
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_step_means_equal_the_authors_estimator(history, horizon):
     value = fed(history, horizon_steps=horizon, estimator="step_means").value()
     expected = reference_step_means(history, 1 - 1 / horizon)
@@ -168,7 +169,7 @@ def test_horizon_below_one_step_is_refused(horizon):
 
 
 @given(histories(), histories())
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_state_survives_json_bit_for_bit(before, after):
     unbroken = fed(before, horizon_steps=7.3)
     resumed = ClassLoss(NAMES, horizon_steps=7.3)

@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cases import random_examples
 from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.bitmask import as_mask
 from tidemask.masking.corruption import Corruption, Shares
@@ -127,7 +128,7 @@ def test_kind_and_random_token_are_independent_of_the_place():
 
 
 @given(st.integers(0, 4), st.integers(0, 40), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=40)
+@random_examples(40)
 def test_only_selected_positions_change_and_inputs_are_left_alone(num_sequences, length, seed):
     rng = np.random.default_rng(seed)
     shape = (num_sequences, length)

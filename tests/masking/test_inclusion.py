@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from masking_texts import slow_inclusion
 from tidemask.masking.inclusion import inclusion_probability, shortfall
 
@@ -13,10 +14,6 @@ from tidemask.masking.inclusion import inclusion_probability, shortfall
 def solved(counts, weights, ratio):
     counts, weights = torch.tensor(counts), torch.tensor(weights, dtype=torch.float64)
     return inclusion_probability(counts, weights, ratio).numpy()
-
-
-def many(num):
-    return settings(deadline=None, max_examples=num)
 
 
 @st.composite
@@ -31,7 +28,7 @@ def budgets(draw, smallest=-3.0, largest=0.0):
 
 
 @given(budgets())
-@many(50)
+@random_examples(50)
 def test_inclusion_probability_solves_the_budget_equation(budget):
     counts, weights, ratio = budget
     result = solved(counts, weights, ratio)
@@ -42,7 +39,7 @@ def test_inclusion_probability_solves_the_budget_equation(budget):
 
 
 @given(budgets(smallest=-12, largest=12))
-@many(40)
+@random_examples(40)
 def test_inclusion_probability_is_a_probability(budget):
     counts, weights, ratio = budget
     for share in (ratio, 0.0, 1.0):
@@ -52,7 +49,7 @@ def test_inclusion_probability_is_a_probability(budget):
 
 
 @given(budgets(smallest=-9.0))
-@many(50)
+@random_examples(50)
 def test_budget_is_met_with_weights_as_far_apart_as_a_sharp_sigmoid_makes_them(budget):
     """`sharpness=5` and one class far above 16 others give weights from 4e-9 to 1."""
     counts, weights, ratio = budget
@@ -61,7 +58,7 @@ def test_budget_is_met_with_weights_as_far_apart_as_a_sharp_sigmoid_makes_them(b
 
 
 @given(budgets(smallest=-12, largest=12))
-@many(80)
+@random_examples(80)
 def test_budget_is_met_with_wild_weights(budget):
     """To a tenth of the bias allowed. All groups move with `tau`: none is off by more."""
     counts, weights, ratio = budget
@@ -103,7 +100,7 @@ def test_budget_is_off_by_less_than_a_tenth_of_a_token_on_factors_up_to_1e25(
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
-@many(40)
+@random_examples(40)
 def test_weights_of_single_positions_meet_the_budget(seed, length):
     """A weight for each position, [B, M], and a ratio for each sequence."""
     rng = np.random.default_rng(seed)
@@ -120,7 +117,7 @@ def test_weights_of_single_positions_meet_the_budget(seed, length):
 
 
 @given(st.integers(0, 2**32), st.integers(1, 300), st.floats(0, 2))
-@many(40)
+@random_examples(40)
 def test_weights_of_moderate_spread_meet_the_budget_in_float32(seed, length, spread):
     """To a few millionths of all tokens, for weights up to a factor of 1e4 apart."""
     rng = np.random.default_rng(seed)
@@ -148,7 +145,7 @@ def test_budget_is_met_where_tiny_weights_must_be_taken():
 
 
 @given(budgets(), st.data())
-@many(40)
+@random_examples(40)
 def test_classes_of_weight_zero_are_never_drawn_and_cap_the_budget(budget, data):
     counts, weights, ratio = budget
     zero = data.draw(st.lists(st.booleans(), min_size=len(weights), max_size=len(weights)))
@@ -188,7 +185,7 @@ def test_sequence_without_maskable_token_is_a_number():
 
 
 @given(budgets(smallest=-3))
-@many(50)
+@random_examples(50)
 def test_other_sequences_do_not_matter(budget):
     """Up to rounding: how long the iteration runs may depend on the others."""
     counts, weights, ratio = budget
@@ -211,7 +208,7 @@ def test_other_sequences_flip_fewer_than_one_token_in_ten_million(dtype):
 
 
 @given(budgets(), st.data())
-@many(40)
+@random_examples(40)
 def test_shortfall_is_what_too_few_eligible_tokens_leave_of_the_budgets(budget, data):
     counts, weights, ratio = budget
     zero = data.draw(st.lists(st.booleans(), min_size=len(weights), max_size=len(weights)))

@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import all_cases
+from cases import all_cases, random_examples
 from masking_texts import (
     CONTENTS,
     LATE,
@@ -31,7 +31,7 @@ from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.sequence_ratio import BetaAround, Same, UniformAround
 from tidemask.masking.weighting import Uniform
 
-quick = settings(deadline=None, max_examples=40)
+quick = random_examples(40)
 KEY = StepKey(1, LATE)
 BUDGETS = ["expected", "fixed"]
 

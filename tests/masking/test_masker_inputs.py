@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cases import all_cases
+from cases import all_cases, one_in
 from masking_texts import (
     CONTENTS,
     NAMES,
@@ -27,6 +27,10 @@ from tidemask.masking.schedule import Constant, Linear
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable
 
 units = pytest.mark.parametrize("unit", UNITS)
+policies = pytest.mark.parametrize(
+    ("unit", "content", "budget"),
+    one_in(5, product(UNITS, CONTENTS, ["expected", "fixed"]), ids="-".join),
+)
 contents = pytest.mark.parametrize("content", CONTENTS)
 budgets = pytest.mark.parametrize("budget", ["expected", "fixed"])
 
@@ -41,9 +45,7 @@ def with_field(batch, name, value):
     return batch
 
 
-@units
-@contents
-@budgets
+@policies
 def test_batch_of_nothing_gives_a_batch_of_nothing(unit, content, budget):
     policy = {"budget": budget, "prediction": Constant(ratio=0.1)}
     if budget == "expected":
@@ -56,9 +58,7 @@ def test_batch_of_nothing_gives_a_batch_of_nothing(unit, content, budget):
         assert int(masked.num_maskable()) == int(masked.num_selected()) == 0
 
 
-@units
-@contents
-@budgets
+@policies
 def test_sequences_of_only_special_tokens_pass_unchanged(unit, content, budget):
     batch = batch_of(maskable=0.0)
     masked = masked_by(masker_of(1.0, unit, CONTENTS[content], budget=budget), batch)
@@ -71,7 +71,7 @@ def test_sequences_of_only_special_tokens_pass_unchanged(unit, content, budget):
 @budgets
 def test_sequence_of_tokens_of_weight_zero_is_left_alone(unit, budget):
     """Whatever its budget, also one of just under a token; it counts as the shortfall."""
-    for num_tokens, ratio in product([1, 6, 7, 14], [0.0706, 0.142, 0.15, 0.165, 0.99, 1.0]):
+    for num_tokens, ratio in product([1, 7, 14], [0.0706, 0.142, 0.165, 1.0]):
         batch = batch_of(2, num_tokens, maskable=1.0)
         batch.token_class[0], batch.token_class[1] = 0, 1
         masked = masked_by(masker_of(ratio, unit, ONLY_NOUNS, budget=budget), batch)

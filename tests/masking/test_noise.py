@@ -10,10 +10,11 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cases import random_examples
 from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, permutation, philox_4x32
 
 LEVEL = 1e-4
@@ -93,7 +94,7 @@ def test_philox_known_answers_of_random123(counter, key, expected):
 
 
 @given(st.tuples(words, words, words, words), st.tuples(words, words))
-@settings(deadline=None, max_examples=100)
+@random_examples(100)
 def test_philox_equals_arithmetic_on_python_integers(counter, key):
     expected = philox_reference(counter, key)
     assert philox_4x32(counter, key) == expected
@@ -135,7 +136,7 @@ def test_draws_equal_the_reference_at_awkward_places(purpose):
 
 
 @given(seeds, steps, st.sampled_from(Purpose), sample_ids, positions)
-@settings(deadline=None, max_examples=100)
+@random_examples(100)
 def test_draws_equal_the_reference(seed, step, purpose, sample, position):
     draws = draw([sample], [position], seed=seed, step=step, purpose=purpose)
     assert draws.shape == (1, 1)
@@ -144,7 +145,7 @@ def test_draws_equal_the_reference(seed, step, purpose, sample, position):
 
 
 @given(st.data(), st.lists(sample_ids, max_size=6), st.lists(positions, max_size=9))
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_draws_do_not_depend_on_batch_order_or_positions_around(data, samples, places):
     order = data.draw(st.permutations(range(len(samples))))
     column_order = data.draw(st.permutations(range(len(places))))
@@ -156,7 +157,7 @@ def test_draws_do_not_depend_on_batch_order_or_positions_around(data, samples, p
 
 
 @given(st.lists(st.sampled_from(Purpose), min_size=1, unique=True))
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_draws_do_not_depend_on_the_other_purposes(purposes):
     together = streams([3, 2**32], *purposes)
     for purpose in reversed(purposes):
@@ -171,7 +172,7 @@ def test_a_purpose_that_was_not_asked_for_is_an_error():
 
 
 @given(st.data(), st.lists(sample_ids, max_size=5), st.lists(positions, max_size=8))
-@settings(deadline=None, max_examples=100)
+@random_examples(100)
 def test_all_ways_to_ask_agree(data, samples, places):
     """Positions [L] and [B, L], and places one by one; equal positions get equal draws."""
     purposes = (Purpose.CORRUPTION, Purpose.SELECTION, Purpose.HELD_OUT)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cases import random_examples
 from tidemask.masking.bitmask import as_mask
 from tidemask.masking.race import clocks, select_fixed
 
@@ -56,7 +57,7 @@ def races(draw):
 
 
 @given(races())
-@settings(deadline=None, max_examples=100)
+@random_examples(100)
 def test_race_equals_a_loop_over_sorted_units(race):
     result = raced(*race)
     for row, *of_row in zip(result, *race, strict=True):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import all_cases
+from cases import all_cases, random_examples
 from masking_texts import slow_inclusion
 from tidemask.masking.selection import (
     Weights,
@@ -52,7 +52,7 @@ class Case:
 
 
 @given(st.integers(0, 4), st.integers(0, 20), st.integers(1, 6), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_counts_by_class_equal_a_loop(num_sequences, length, num_classes, seed):
     rng = np.random.default_rng(seed)
     classes = rng.integers(0, num_classes, (num_sequences, length))
@@ -67,7 +67,7 @@ def test_counts_by_class_equal_a_loop(num_sequences, length, num_classes, seed):
 
 
 @given(st.integers(0, 2**32), st.floats(0.01, 0.99))
-@settings(deadline=None, max_examples=40)
+@random_examples(40)
 def test_expected_takes_the_draws_below_the_inclusion_probability(seed, ratio):
     case = Case(seed)
     uniform = case.expected(None, ratio).mask.numpy() != 0

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cases import random_examples
 from masking_texts import (
     LATE,
     UNITS,
@@ -58,7 +59,7 @@ lengths = st.builds(
     st.sampled_from([None, 0.1]),
     lengths,
 )
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_spans_equal_a_loop(seed, num_sequences, length, maskable, documents, lengths):
     rng = np.random.default_rng(seed)
     batch = random_batch(rng, num_sequences, length, maskable, documents=documents)

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from masking_texts import (
     LATE,
     LOSSES,
@@ -67,7 +68,7 @@ def test_no_class_gets_the_last_weight():
 
 
 @given(st.integers(0, 2**32), st.integers(0, 3), st.integers(0, 25))
-@settings(deadline=None, max_examples=40)
+@random_examples(40)
 def test_weight_of_a_unit_is_the_mean_of_its_maskable_tokens(seed, num_sequences, length):
     rng = np.random.default_rng(seed)
     batch = random_batch(rng, num_sequences, length, maskable=0.8)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from masking_texts import random_batch, slow_words, tensors_of
 from tidemask.masking.batch import check_batch
 from tidemask.masking.units import starts_of_words, word_starts
@@ -34,7 +35,7 @@ def one_row(starts, *, special=(), documents=None):
 
 
 @given(batches())
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_words_equal_a_loop_over_positions(batch):
     kept = {name: value.clone() for name, value in tensors_of(batch).items()}
     starts, classes = starts_of_words(batch)
@@ -48,7 +49,7 @@ def test_words_equal_a_loop_over_positions(batch):
 
 
 @given(batches())
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_word_has_the_class_of_its_start(batch):
     starts, classes = starts_of_words(batch, batch.token_class)
     assert torch.equal(starts, starts_of_words(batch)[0])

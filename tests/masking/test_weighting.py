@@ -6,9 +6,10 @@ import statistics
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from tidemask.masking.schedule import Linear
 from tidemask.masking.weighting import (
     WEIGHTINGS,
@@ -47,7 +48,7 @@ def reference(values, beta, blend):
     st.floats(0, 5),
     st.floats(0, 1),
 )
-@settings(deadline=None, max_examples=80)
+@random_examples(80)
 def test_weights_equal_the_formula(values, sharpness, blend):
     result = weights(values, sharpness=sharpness, blend=blend)
     np.testing.assert_allclose(result, reference(values, sharpness, blend), atol=1e-9)
@@ -155,7 +156,7 @@ counts = st.lists(st.integers(0, 10**9), min_size=1, max_size=20)
 
 
 @given(counts, st.floats(0, 2), st.integers(1, 1000))
-@settings(deadline=None, max_examples=50)
+@random_examples(50)
 def test_frequency_weights_are_an_inverse_power_of_the_count(values, power, least):
     """`max(count, least) ** -power`, scaled so that the mean over the corpus' tokens is 1."""
     result = frequency_weights(torch.tensor(values), power=power, least_count=least).numpy()

@@ -6,11 +6,12 @@ import inspect
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from cases import random_examples
 from tidemask.errors import UserError
 from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.modeling.linear_cross_entropy import (
@@ -60,7 +61,7 @@ def with_gradients(compute, made: Parts, factors: Tensor) -> list[Tensor]:
     st.booleans(),
     st.integers(0, 2**31),
 )
-@settings(max_examples=60, deadline=None)
+@random_examples(60)
 def test_loss_and_gradients_equal_the_two_operations(rows, hidden, vocabulary, bias, seed):
     made = parts(rows, hidden, vocabulary, bias=bias, seed=seed, kind=torch.float64)
     factors = torch.rand(rows, dtype=torch.float64) - 0.3

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -109,10 +107,8 @@ def test_page_shows_the_scores(comparison: Comparison) -> None:
             assert cell.partition(" ± ")[0] in words
 
 
-def test_compare_shows_downstream_scores(
-    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "rendered", lambda chart, formats: {"svg": b""})
+@pytest.mark.usefixtures("bare_pages")
+def test_compare_shows_downstream_scores(make_run: MakeRun, tmp_path: Path) -> None:
     made = SyntheticResults(tasks=("blimp", "sst2"), checkpoints=("checkpoint-50", "final"))
     run = write_results(make_run("one"), made)
     for path in list((run / "evaluation").glob("blimp*")):
@@ -129,7 +125,7 @@ def test_compare_shows_downstream_scores(
     assert "sst2 (bert, random weights): 2 of 872 sequences were cut at 128 tokens." in words
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("bare_pages")
 def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", evaluated=False, held_out_every=0)]
     words = words_of(page_of(write_comparison(runs, out=tmp_path / "out").directory))
@@ -138,7 +134,7 @@ def test_page_names_a_missing_evaluation(make_run: MakeRun, tmp_path: Path) -> N
     assert "ptw: not evaluated." in words
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("bare_pages")
 def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run("one"), make_run("two", recipe="ptw", seed=18, last_step=50)]
     words = words_of(page_of(write_comparison(runs, out=tmp_path / "out").directory))
@@ -147,7 +143,7 @@ def test_page_warns_of_unequal_terms_and_unfinished_runs(make_run: MakeRun, tmp_
     assert "ptw is unfinished: step 50 of 100" in words
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("bare_pages")
 def test_page_escapes_texts_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     path = make_run("run")
     config = yaml.safe_load((path / "run.yaml").read_text())
@@ -158,7 +154,7 @@ def test_page_escapes_texts_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     assert "<script>alert('&')</script>" in words_of(page)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("bare_pages")
 def test_compare_of_one_run_without_classes(make_run: MakeRun, tmp_path: Path) -> None:
     comparison = write_comparison([make_run("run", classes=False)], out=tmp_path / "out")
     words = words_of(page_of(comparison.directory))
@@ -182,7 +178,7 @@ def test_compare_gives_the_same_bytes_again(
             assert path.read_bytes().replace(b"a/runs", b"b/runs") == other.read_bytes(), path.name
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("bare_pages")
 def test_compare_fills_an_empty_directory(make_run: MakeRun, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     out.mkdir(parents=True)
@@ -190,6 +186,7 @@ def test_compare_fills_an_empty_directory(make_run: MakeRun, tmp_path: Path) -> 
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
+@pytest.mark.usefixtures("bare_pages")
 @pytest.mark.parametrize("kind", ["full", "file", "dangling"])
 def test_compare_refuses_an_occupied_place(make_run: MakeRun, tmp_path: Path, kind: str) -> None:
     out, run = tmp_path / "out", make_run("run")
@@ -215,6 +212,7 @@ def test_compare_leaves_nothing_behind_bad_input(make_run: MakeRun, tmp_path: Pa
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.usefixtures("bare_pages")
 def test_compare_leaves_nothing_half_written(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,9 +224,3 @@ def test_compare_leaves_nothing_half_written(
     with pytest.raises(KeyboardInterrupt):
         write_comparison([make_run("run")], out=place / "out")
     assert not place.exists()
-
-
-def test_compare_needs_no_torch() -> None:
-    code = "import sys, tidemask.report.compare; print({'torch', 'transformers'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

@@ -186,6 +186,7 @@ def test_full_disk_of_a_preparation_names_the_corpus_and_leaves_nothing(
     assert [path.name for path in disk.iterdir()] == ["filler"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [0, pytest.param(40_000, marks=pytest.mark.slow)])
 def test_full_disk_of_a_report_names_it_and_leaves_nothing(
     leave: int, four_runs: list[Path], disk: Path

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from cases import one_in
 from small_runs import records, run_command, same_weights, started, stopped_at, trained
 from synthetic_runs import read_runs
 from tidemask.errors import UserError
@@ -144,6 +145,7 @@ def test_in_run_two_processes_measure_the_start_as_one_and_print_a_table(
     assert "15 % in whole words" in done.stdout
 
 
+@pytest.mark.slow
 def test_in_run_before_within_and_after_are_measured_alike_in_bf16(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -162,6 +164,7 @@ def test_in_run_before_within_and_after_are_measured_alike_in_bf16(
     assert start["held_out/loss_15"] == final["held_out/loss_15"]
 
 
+@pytest.mark.slow
 def test_in_run_the_result_of_the_end_is_of_those_weights_alone(
     run: RunDirectory, corpus: Path, tmp_path: Path
 ) -> None:
@@ -184,7 +187,7 @@ def test_in_run_the_result_of_the_end_is_of_those_weights_alone(
     assert arrays == arrays_beside(replaced)
 
 
-@pytest.mark.parametrize("step", [0, 5, 8])
+@pytest.mark.parametrize("step", one_in(3, [0, 5, 8]))
 def test_in_run_results_of_models_that_are_trained_again_are_set_aside(
     step: int, run: RunDirectory, tmp_path: Path
 ) -> None:

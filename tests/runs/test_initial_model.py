@@ -148,6 +148,7 @@ def test_warm_start_with_the_kinds_of_tokenizers_that_such_models_have(
     assert len(fill(f"The river {own.mask_token} the bridge.")) == 5
 
 
+@pytest.mark.slow
 def test_warm_start_without_learning_gives_the_weights_back(corpus: Path, tmp_path: Path) -> None:
     """Saved in half precision, with ids beyond the tokenizer's, and read again as float32."""
     directory = saved(corpus, tmp_path / "start", "modernbert")
@@ -178,6 +179,7 @@ def test_warm_start_keeps_the_models_own_dropout_unless_set(corpus: Path, tmp_pa
         )
 
 
+@pytest.mark.slow
 def test_warm_start_says_which_weights_are_new(corpus: Path, tmp_path: Path) -> None:
     """An encoder saved alone, and a directory without tokenizer; the same twice by the seed."""
     directory = saved(corpus, tmp_path / "start", extra_ids=0)
@@ -195,6 +197,7 @@ def test_warm_start_says_which_weights_are_new(corpus: Path, tmp_path: Path) -> 
     assert same_weights(*runs)
 
 
+@pytest.mark.slow
 def test_warm_start_is_resumed_without_the_starting_weights(corpus: Path, tmp_path: Path) -> None:
     directory = saved(corpus, tmp_path / "start")
     settings = further(directory, "model.documents=apart", "model.dropout=0.1")
@@ -228,6 +231,7 @@ def test_warm_start_refuses_other_weights_than_the_run_was_made_for(
         train(run)
 
 
+@pytest.mark.slow
 def test_warm_start_that_changed_is_not_measured_as_the_start_of_the_run(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -300,6 +304,7 @@ def test_warm_start_refuses_a_precision_that_the_model_does_not_run_in(
         tiny("deberta")(input_ids=torch.full((1, 8), 7))
 
 
+@pytest.mark.slow
 def test_warm_start_counts_robertas_offset_of_positions(corpus: Path, tmp_path: Path) -> None:
     """Rows of 32 need 33 where positions start after the padding id 0."""
     enough = saved(corpus, tmp_path / "enough", "roberta", max_position_embeddings=33)

@@ -107,6 +107,7 @@ def test_model_card_model_loads_with_transformers(run: RunDirectory) -> None:
     assert len(fill("the river [MASK] the stone", top_k=3)) == 3
 
 
+@pytest.mark.slow
 def test_model_card_without_held_out_text_and_of_a_recipe_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(text(20))
     corpus = prepare(

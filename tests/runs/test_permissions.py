@@ -12,6 +12,7 @@ from prose import text
 from small_runs import TINY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o022, 0o027])
 def test_permissions_of_all_that_is_written_follow_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)

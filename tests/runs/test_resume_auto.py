@@ -44,6 +44,7 @@ def test_resume_auto_starts_what_has_not_begun(left: str, corpus: Path, tmp_path
     assert run.read_environment()["versions"]
 
 
+@pytest.mark.slow
 def test_resume_auto_continues_and_then_finds_it_finished(
     corpus: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -95,7 +96,7 @@ def test_resume_auto_is_refused_on_every_rank(
 ) -> None:
     arguments = ["pretrain", str(corpus), f"--out={unbroken.root}", "--resume=auto", *TINY]
     done = run_command([*arguments, "training.seed=7"], processes=2)
-    assert done.returncode == 1, done.stderr  # torchrun's own
+    assert done.returncode == 1, done.stderr  # the launcher's own
     assert "training.seed=7 against 0" in done.stderr
     assert "tidemask/cli.py" not in done.stderr
     same = run_command(arguments, processes=2)

@@ -60,6 +60,7 @@ def test_settings_check_refuses_another_run_yaml(
     assert not (tmp_path / "report").exists()
 
 
+@pytest.mark.slow
 def test_settings_check_of_run_yaml_cut_after_any_line(run: RunDirectory) -> None:
     """What is taken says the same as the whole: only defaults at its end are missing."""
     whole = read_run_config(run.config)

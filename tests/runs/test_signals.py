@@ -12,28 +12,38 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from time import sleep
 
 import pytest
 
-from child_processes import HUNG_SECONDS, ended, send_and_wait, wait_until
-from small_runs import TINY, command, records, run_command, same_weights
+from child_processes import HUNG_SECONDS, ended, wait_until
+from held_run import HeldRun
+from small_runs import (
+    TINY,
+    command,
+    records,
+    run_command,
+    same_weights,
+    torchrun,
+    warm_command,
+)
+from tidemask.presses import ONE_PRESS_SECONDS
 from tidemask.run_record import RunDirectory
 
 pytestmark = pytest.mark.slow
 
-LONG = (
-    *TINY, "training.max_steps=200", "training.save_steps=75", "training.logging_steps=7",
-    "evaluation.every_steps=100", "masking.content.horizon_steps=5", "training.learning_rate=1e-4",
+SETTINGS = (
+    *TINY, "training.max_steps=30", "training.save_steps=12", "training.logging_steps=7",
+    "evaluation.every_steps=20", "masking.content.horizon_steps=5", "training.learning_rate=1e-4",
 )  # fmt: skip
-"""Some seconds after its start: long enough to be hit, short enough to be finished."""
+STEP = 9
+"""Where runs are held, to be signalled there."""
 
 
-def _begun(
-    arguments: Sequence[str], *, processes: int = 1, warm: bool = False
-) -> subprocess.Popen[str]:
+def _begun(command: Sequence[str]) -> subprocess.Popen[str]:
     """The command as the leader of a process group of its own."""
     return subprocess.Popen(
-        command(arguments, processes=processes, warm=warm),
+        command,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -42,18 +52,10 @@ def _begun(
     )
 
 
-def _wait_for_step(run: RunDirectory, step: int, process: subprocess.Popen[str]) -> None:
-    def is_logged() -> bool:
-        lines = run.metrics.read_text().split("\n")[:-1] if run.metrics.is_file() else []
-        return bool(lines) and json.loads(lines[-1])["step"] >= step
-
-    wait_until(is_logged, process)
-
-
 def _request(corpus: Path, run: RunDirectory, *settings: str) -> list[str]:
     return [
-        "pretrain", str(corpus), f"--out={run.root}", "--recipe=ptw-mrd", "--resume=auto", *LONG,
-        *settings,
+        "pretrain", str(corpus), f"--out={run.root}", "--recipe=ptw-mrd", "--resume=auto",
+        *SETTINGS, *settings,
     ]  # fmt: skip
 
 
@@ -66,28 +68,31 @@ def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirec
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "readers"),
+    ("number", "status", "readers", "is_real"),
     [
-        (signal.SIGTERM, 0, 2),
-        (signal.SIGINT, 130, 2),
-        (signal.SIGUSR1, 0, 0),
+        (signal.SIGTERM, 0, 2, True),
+        (signal.SIGINT, 130, 2, False),
+        (signal.SIGUSR1, 0, 0, False),
     ],
 )
 def test_signals_to_a_whole_job_then_the_same_command_again(
-    number: signal.Signals, status: int, readers: int, corpus: Path, unbroken: RunDirectory,
-    tmp_path: Path,
+    number: signal.Signals, status: int, readers: int, is_real: bool, corpus: Path,
+    unbroken: RunDirectory, tmp_path: Path,
 ) -> None:  # fmt: skip
     """The group is signalled, readers and all, as terminals and schedulers do it."""
-    run = RunDirectory(tmp_path / "run")
+    run, held = RunDirectory(tmp_path / "run"), HeldRun(tmp_path / "held", STEP)
     request = _request(corpus, run, f"training.loader_workers={readers}")
-    process = _begun(request)
+    program = held.program(*request)
+    process = _begun([sys.executable, *program] if is_real else warm_command(*program))
     with ended(process):
-        _wait_for_step(run, 20, process)
-        os.killpg(process.pid, number)
+        (leader,) = held.wait(process)
+        os.killpg(leader, number)
+        held.wait_for_signal(process, 0)
+        held.go_on()
         _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == status, errors
     step = run.checkpoints()[-1][0]
-    assert 20 <= step < 200
+    assert step in (STEP, STEP + 1)
     said = f"Stopped by {number.name}: checkpoint-{step} is saved. "
     assert said + f"Continue with `tidemask resume {run.root}`." in errors
     assert "Traceback" not in errors
@@ -106,55 +111,36 @@ def test_signals_to_a_whole_job_then_the_same_command_again(
 
 def test_signals_of_a_closed_terminal_save_a_checkpoint(corpus: Path, tmp_path: Path) -> None:
     """SIGHUP comes to the group, and nothing can be printed any more."""
-    run = RunDirectory(tmp_path / "run")
+    run, held = RunDirectory(tmp_path / "run"), HeldRun(tmp_path / "held", STEP)
     ours, theirs = os.openpty()
     process = subprocess.Popen(
-        command(_request(corpus, run)),
+        [sys.executable, *held.program(*_request(corpus, run))],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
     with ended(process):
         try:
-            _wait_for_step(run, 20, process)
+            (leader,) = held.wait(process)
         finally:
             os.close(ours)
-        os.killpg(process.pid, signal.SIGHUP)
+        os.killpg(leader, signal.SIGHUP)
+        held.wait_for_signal(process, 0)
+        held.go_on()
         assert process.wait(timeout=HUNG_SECONDS) == 0
-    assert 20 <= run.checkpoints()[-1][0] < 200
-
-
-_LONG_STEP = ("training.micro_batch_size=256", "training.gradient_accumulation_steps=256")
-
-
-_SAYS_WHEN_IT_STEPS = """
-import runpy, sys
-from tidemask import presses
-from tidemask.training.trainer import MaskedLMTrainer
-
-def step(*arguments, real=MaskedLMTrainer.training_step, **options):
-    print("in a step", flush=True)
-    return real(*arguments, **options)
-
-MaskedLMTrainer.training_step = step
-presses.ONE_PRESS_SECONDS = 0.0  # of two that arrive one after the other, the second is a second
-runpy.run_module("tidemask", run_name="__main__", alter_sys=True)
-"""
+    assert run.checkpoints()[-1][0] in (STEP, STEP + 1)
 
 
 def test_signals_a_second_press_ends_at_once(corpus: Path, tmp_path: Path) -> None:
-    """The step is so long that there is no time to follow the first."""
-    run = RunDirectory(tmp_path / "run")
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SAYS_WHEN_IT_STEPS, *_request(corpus, run, *_LONG_STEP)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    """The step is so long, for it never ends, that there is no time to follow the first."""
+    run, held = RunDirectory(tmp_path / "run"), HeldRun(tmp_path / "held", 0)
+    process = _begun(warm_command(*held.program(*_request(corpus, run))))
     with ended(process):
-        assert process.stdout is not None
-        assert process.stdout.readline() == "in a step\n"
-        for _ in range(2):
-            send_and_wait(process, signal.SIGINT)
+        (training,) = held.wait(process)
+        os.kill(training, signal.SIGINT)
+        held.wait_for_signal(process, 0)
+        sleep(1.1 * ONE_PRESS_SECONDS)  # two within this time are one
+        os.kill(training, signal.SIGINT)
         _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == 130, errors
     assert "interrupted. Continue with" in errors
@@ -172,6 +158,12 @@ def _compiles(group: int) -> bool:
     return False
 
 
+SMALL = {
+    "model_type": "bert", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1,
+    "intermediate_size": 16,
+}  # fmt: skip
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_signals_to_a_job_that_compiles_stop_it_in_order(
@@ -180,11 +172,18 @@ def test_signals_to_a_job_that_compiles_stop_it_in_order(
     """The compiler is a child of the training itself, or of a process that torch keeps for it."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", str(threads))
-    run = RunDirectory(tmp_path / "run")
-    process = _begun(_request(corpus, run, "training.compile=true"))
+    # Else the compiler is tried first, and where it was ended torch compiles without vectors.
+    monkeypatch.setenv("TORCHINDUCTOR_VEC_ISA_OK", "1")
+    (tmp_path / "config.json").write_text(json.dumps(SMALL))
+    model = ("model.size=null", f"model.config={tmp_path / 'config.json'}")
+    run, held = RunDirectory(tmp_path / "run"), HeldRun(tmp_path / "held", 0)
+    request = _request(corpus, run, *model, "training.compile=true")
+    process = _begun(warm_command(*held.program(*request)))
     with ended(process):
-        wait_until(lambda: _compiles(process.pid), process)
-        os.killpg(process.pid, signal.SIGTERM)
+        (leader,) = held.wait(process)
+        held.go_on()
+        wait_until(lambda: _compiles(leader), process)
+        os.killpg(leader, signal.SIGTERM)
         _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert process.returncode == 0, errors
     assert "Stopped by SIGTERM: " in errors.splitlines()[-1]
@@ -230,17 +229,6 @@ def test_signals_end_a_process_that_waits_for_the_others(
     assert list(tmp_path.iterdir()) == []
 
 
-def _ranks(launcher: int) -> list[int]:
-    """Training processes under torchrun, by rank."""
-    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    ranks = {}
-    for child in children:
-        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
-        found = [v.removeprefix(b"RANK=") for v in variables if v.startswith(b"RANK=")]
-        ranks.update({int(rank): int(child) for rank in found})
-    return [ranks[rank] for rank in sorted(ranks)]
-
-
 def test_signals_under_torchrun_stop_every_rank_at_the_same_step(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -250,14 +238,18 @@ def test_signals_under_torchrun_stop_every_rank_at_the_same_step(
     whole = run_command(_request(corpus, unbroken, *settings), processes=2)
     assert whole.returncode == 0, whole.stderr
     request = _request(corpus, run, *settings)
-    for to_launcher, step in ((False, 20), (True, 90)):
-        process = _begun(request, processes=2, warm=True)
+    for to_launcher, step in ((False, STEP), (True, 2 * STEP)):
+        held = HeldRun(tmp_path / f"held-{step}", step)
+        forked = warm_command(*held.program(*request))
+        process = _begun([*torchrun(2), "--no-python", *forked])
         with ended(process):
-            _wait_for_step(run, step, process)
-            os.kill(process.pid if to_launcher else _ranks(process.pid)[1], signal.SIGTERM)
+            ranks = held.wait(process, 2)
+            os.kill(process.pid if to_launcher else ranks[1], signal.SIGTERM)
+            held.wait_for_signal(process, *((0, 1) if to_launcher else (1,)))
+            held.go_on()
             _, errors = process.communicate(timeout=HUNG_SECONDS)
         saved = run.checkpoints()[-1][0]
-        assert step <= saved < 200
+        assert step <= saved <= step + 2
         assert f"Stopped by SIGTERM: checkpoint-{saved} is saved." in errors
         assert errors.count("Stopped by") == 1
         if not to_launcher:  # torchrun itself fails when it is signalled

@@ -106,6 +106,7 @@ def test_a_length_that_another_setting_does_not_fit_is_said_of_the_arm(corpus: P
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_studies")
 def test_forecast_counts_what_lies_on_the_disk(corpus: Path, tmp_path: Path) -> None:
     """A measured checkpoint is there to be counted, and all are counted where all are kept."""
     asked = study(corpus, "steps", "training.keep_checkpoints=0", "training.save_steps=3")

@@ -18,7 +18,6 @@ from places import SUPPORT
 from small_runs import TIMES, TINY, same_weights, warm_command
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-from tidemask.studies import launching
 from tidemask.studies.attempts import read_attempts
 from tidemask.studies.directory import State
 from tidemask.studies.removal import remove_runs
@@ -34,11 +33,10 @@ ARMS = """
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _warm_workers() -> Iterator[None]:
-    real = launching.worker_command
-    study_command.warm_workers()
-    yield
-    launching.worker_command = real
+def _quick_studies() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        study_command.quick_studies(patch.setattr)
+        yield
 
 
 def written(root: Path, corpus: Path, *, arms: str = ARMS, tasks: str = "") -> Path:

@@ -1,4 +1,7 @@
-"""One test item for all cases of one law: setting up an item costs more than a small check."""
+"""How many cases of a law are tried: all in one item, some in the quick part, all in the whole.
+
+Setting up an item costs more than a small check, and a grid of policies more than a quick loop has.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 
 Test = TypeVar("Test", bound=Callable[..., None])
 
@@ -58,6 +62,31 @@ def all_cases(
         return run  # type: ignore[return-value]
 
     return of_all
+
+
+def one_in(number: int, values: Iterable[Any], ids: Callable[[Any], str] = str) -> list[Any]:
+    """Values for `parametrize` of which every so-many-th is tried in the quick part, too.
+
+    Args:
+        number: has no divisor in common with the lengths of a grid, so that each value of each of
+            its axes is among those.
+        values: one for each case, a tuple where there are several names.
+        ids: names of the cases.
+    """
+    return [
+        pytest.param(
+            *(value if isinstance(value, tuple) else (value,)),
+            id=ids(value),
+            marks=() if place % number == 0 else pytest.mark.slow,
+        )
+        for place, value in enumerate(values)
+    ]
+
+
+def random_examples(number: int) -> settings:
+    """So many random examples in the whole suite, and a part of them in the quick one."""
+    share = settings.default.max_examples / settings.get_profile("whole").max_examples
+    return settings(max_examples=max(1, round(share * number)))
 
 
 def _case(value: Any, number: int, show: Callable[[Any], object]) -> tuple[str, Sequence[Any]]:

@@ -52,6 +52,8 @@ TINY = (
 
 TIMES = TIME_METRICS
 
+_SERVER = "TIDEMASK_WARM_PROCESS"
+
 
 def started(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirectory:
     """A run that has not trained yet."""
@@ -122,19 +124,37 @@ def command(arguments: Sequence[str], *, processes: int = 1, warm: bool = False)
     Args:
         arguments: of `tidemask`.
         processes: how many.
-        warm: fork them from a process that has imported a lot, see `warm_process.py`.
+        warm: fork them from a process that has imported a lot, see `warm_process.py`, and start
+            several as `launch_ranks.py` does.
     """
     if warm:
-        return _warm(arguments, processes)
+        return in_ranks(warm_command("tidemask", *arguments), processes)
+    start = [sys.executable] if processes == 1 else torchrun(processes)
+    return [*start, "-m", "tidemask", *arguments]
+
+
+def torchrun(processes: int) -> list[str]:
+    """The launcher itself, for processes on this machine; what it runs follows."""
+    launcher = ["--standalone", f"--nproc-per-node={processes}"]
+    return [sys.executable, "-m", "torch.distributed.run", *launcher]
+
+
+def in_ranks(command: Sequence[str], processes: int) -> list[str]:
+    """A command as so many ranks, by a launcher that imports nothing; one needs none."""
     if processes == 1:
-        return [sys.executable, "-m", "tidemask", *arguments]
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return [sys.executable, *launcher, "-m", "tidemask", *arguments]
+        return [*command]
+    launcher = Path(__file__).with_name("launch_ranks.py")
+    return [sys.executable, "-S", "-E", str(launcher), str(processes), *command]
 
 
 @functools.cache
 def _warm_process() -> Path:
-    """The socket of the server from which warm commands are forked; it ends with this process."""
+    """The socket of the server from which warm commands are forked; it ends with this process.
+
+    What this process starts finds it in the environment, and starts none.
+    """
+    if found := os.environ.get(_SERVER):
+        return Path(found)
     directory = tempfile.TemporaryDirectory(prefix="tidemask-")
     path = Path(directory.name) / "warm"
     errors = Path(directory.name) / "errors.txt"
@@ -157,6 +177,7 @@ def _warm_process() -> Path:
     while not path.exists() and server.poll() is None:
         time.sleep(0.01)
     assert path.exists(), errors.read_text()
+    os.environ[_SERVER] = str(path)
     return path
 
 
@@ -171,15 +192,6 @@ def warm_command(program: str | Path, *arguments: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _warm(arguments: Sequence[str], processes: int) -> list[str]:
-    """What `command` is, but forked; torchrun itself is real."""
-    forked = warm_command("tidemask", *arguments)
-    if processes == 1:
-        return forked
-    launcher = ["--standalone", f"--nproc-per-node={processes}", "--no-python"]
-    return [sys.executable, "-m", "torch.distributed.run", *launcher, *forked]
-
-
 def run_command(
     arguments: Sequence[str], *, processes: int = 1, warm: bool = True
 ) -> subprocess.CompletedProcess[str]:
@@ -187,8 +199,8 @@ def run_command(
 
     Args:
         arguments: of `tidemask`.
-        processes: started by torchrun if there are several.
-        warm: fork them from a process that has imported a lot.
+        processes: how many ranks.
+        warm: see `command`.
     """
     return subprocess.run(
         command(arguments, processes=processes, warm=warm),

@@ -27,9 +27,9 @@ from typing import Any
 
 HEAVY = (
     "tidemask.runs.train", "tidemask.runs.creation", "torch._dynamo", "torch.distributed.fsdp",
-    "transformers.models.bert.modeling_bert",
+    "transformers.models.bert.modeling_bert", "typer", "rich.progress", "rich.table",
 )  # fmt: skip
-"""What a training imports; the command line itself is left to each process."""
+"""What a training and a command line import; our own command line is left to each process."""
 
 Request = dict[str, Any]
 

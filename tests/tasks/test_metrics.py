@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemask.tasks.metrics import METRICS, check_metrics, compute_metrics
@@ -29,7 +29,6 @@ def _f1(pairs: list[tuple[int, int]], label: int) -> float:
     return 2 * hits / named if named else 0.0
 
 
-@settings(deadline=None)
 @given(TWO)
 def test_metrics_of_two_classes(pairs: list[tuple[int, int]]) -> None:
     found = compute_metrics(["accuracy", "f1", "matthews_correlation"], *_columns(pairs))
@@ -42,7 +41,6 @@ def test_metrics_of_two_classes(pairs: list[tuple[int, int]]) -> None:
     assert found["matthews_correlation"] == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(THREE)
 def test_metrics_macro_f1_is_the_mean_over_the_classes_that_occur(
     pairs: list[tuple[int, int]],
@@ -67,7 +65,6 @@ def _ranks(values: list[float]) -> list[float]:
     ]
 
 
-@settings(deadline=None)
 @given(NUMBERS)
 def test_metrics_correlations(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = _columns(pairs)

@@ -19,7 +19,7 @@ import torch
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from cases import all_cases
+from cases import all_cases, one_in
 from small_runs import problem_with, records, same_weights, started, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import target_of
@@ -177,7 +177,7 @@ def test_checkpoint_under_another_step_is_passed_over(
     assert (broken.root / ".damaged-checkpoint-4" / STATE_FILE).is_file()
 
 
-@pytest.mark.parametrize("in_the_way", ["file", "dangling link", "link to a file"])
+@pytest.mark.parametrize("in_the_way", one_in(3, ["file", "dangling link", "link to a file"]))
 def test_checkpoint_place_that_is_taken_is_cleared_and_kept(
     in_the_way: str, broken: RunDirectory, unbroken: RunDirectory
 ) -> None:
@@ -228,6 +228,7 @@ def test_checkpoint_of_no_number_is_left_alone(broken: RunDirectory) -> None:
     assert all((broken.root / name).is_dir() for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
@@ -384,6 +385,7 @@ class _Large(_Best):
     """Another class."""
 
 
+@pytest.mark.slow
 def test_checkpoint_with_what_callbacks_keep_is_sound(
     corpus: Path, tmp_path: Path, unbroken: RunDirectory
 ) -> None:

@@ -1,12 +1,14 @@
 """Several processes compute what one does: masks, losses, gradients, and the same after a resume.
 
-Real processes under torchrun, joined by gloo on the CPU.
+Real processes joined by gloo on the CPU: one run is under torchrun itself and one under `accelerate
+launch`, the others have what these set.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,7 +24,17 @@ from child_processes import HUNG_SECONDS, ended, wait_until
 from direct_training import train_directly
 from observed_run import observe
 from places import SUPPORT
-from small_runs import TINY, command, records, run_command, started, stopped_at, trained
+from small_runs import (
+    TINY,
+    in_ranks,
+    records,
+    run_command,
+    started,
+    stopped_at,
+    torchrun,
+    trained,
+    warm_command,
+)
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
@@ -40,10 +52,9 @@ def _started(corpus: Path, out: Path, micro: int, *settings: str) -> RunDirector
 
 
 def _script_in_two(script: str, *arguments: str | Path) -> str:
-    """What a script of `tests/support` prints on two processes under torchrun."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    """What a script of `tests/support` prints on two processes."""
     done = subprocess.run(
-        [sys.executable, *launcher, str(SUPPORT / script), *map(str, arguments)],
+        in_ranks(warm_command(SUPPORT / script, *map(str, arguments)), 2),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -246,11 +257,10 @@ def test_distributed_batch_that_does_not_divide_is_one_line(
 @pytest.mark.slow
 def test_distributed_processes_that_disagree_write_nothing(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    one = f"{sys.executable} -m tidemask pretrain {corpus} --out {out} --recipe"
+    one = shlex.join(warm_command("tidemask", "pretrain", str(corpus), f"--out={out}", "--recipe"))
     script = f'[ "$RANK" = 1 ] && exec {one} mrd-linear || exec {one} bert'
-    launcher = ["--standalone", "--nproc-per-node=2", "--no-python"]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", *launcher, "bash", "-c", script],
+        in_ranks(["bash", "-c", script], 2),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
     )  # fmt: skip
@@ -269,7 +279,7 @@ def test_distributed_death_of_one_process_ends_the_others(corpus: Path, tmp_path
         corpus, tmp_path / "run", 2, "training.max_steps=3000", "evaluation.every_steps=3000"
     )
     process = subprocess.Popen(
-        command(["resume", str(run.root)], processes=2),
+        [*torchrun(2), "--no-python", *warm_command("tidemask", "resume", str(run.root))],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -303,14 +313,14 @@ def test_distributed_accelerate_launch_runs_the_same(
     run = RunDirectory(tmp_path / "run")
     launcher = [
         "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1",
-        "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
+        "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "--no_python",
     ]  # fmt: skip
-    arguments = command(
-        ["pretrain", str(corpus), "--recipe=ptw-mrd", *TINY, *EXACT, f"--out={run.root}",
-         "training.micro_batch_size=8"]
+    forked = warm_command(
+        "tidemask", "pretrain", str(corpus), "--recipe=ptw-mrd", *TINY, *EXACT, f"--out={run.root}",
+        "training.micro_batch_size=8",
     )  # fmt: skip
     done = subprocess.run(
-        [arguments[0], *launcher, *arguments[1:]],
+        [sys.executable, *launcher, *forked],
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_FSDP": "false"},
         capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
     )  # fmt: skip
@@ -319,6 +329,7 @@ def test_distributed_accelerate_launch_runs_the_same(
     _assert_same_lines(alone, run)
 
 
+@pytest.mark.slow
 def test_distributed_trained_alone_says_nothing_of_engines(corpus: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     run = _started(corpus, tmp_path / "run", 4, "training.max_steps=1")

@@ -57,6 +57,7 @@ def test_divergence_names_the_micro_batch_that_it_came_from(corpus: Path, tmp_pa
         trainer.train_from(None)
 
 
+@pytest.mark.slow
 def test_divergence_of_a_weight_names_no_samples(corpus: Path, tmp_path: Path) -> None:
     run = trained(corpus, tmp_path / "run", "bert")
     trainer = trainer_of(run)
@@ -73,7 +74,7 @@ def test_divergence_stops_every_rank(corpus: Path, tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run")
     arguments = ["pretrain", str(corpus), f"--out={run.root}", *TINY, *TOO_FAST]
     done = run_command([*arguments, "training.micro_batch_size=4"], processes=2)
-    assert done.returncode == 1, done.stderr  # torchrun's own
+    assert done.returncode == 1, done.stderr  # the launcher's own
     assert "is not finite: nan in step 2, samples 8, 9, 10, 11, 12, 13, 14, 15 (" in done.stderr
     assert done.stderr.count("is not finite") == 1, "the first process alone prints it"
     assert "tidemask/cli.py" not in done.stderr

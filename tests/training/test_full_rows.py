@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from small_runs import started, trainer_of
@@ -13,6 +14,7 @@ from tidemask.runs.corpus_inputs import CorpusInputs
 from watched_operations import AttentionMasks
 
 
+@pytest.mark.slow
 def test_full_rows_one_batch_of_an_epoch_has_a_mask(corpus: Path, tmp_path: Path) -> None:
     rows = open_corpus(corpus).train
     lengths = rows.rows(range(len(rows))).length

@@ -61,6 +61,7 @@ def test_continuation_with_other_settings_names_them(
         assert difference in str(caught.value)
 
 
+@pytest.mark.slow
 def test_continuation_may_keep_another_number_of_checkpoints(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_continuation_may_keep_another_number_of_checkpoints(
     assert same_weights(broken, unbroken)
 
 
+@pytest.mark.slow
 def test_continuation_of_a_run_that_is_being_trained_is_refused(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -96,6 +98,7 @@ def test_continuation_on_changed_rows_is_refused(
         train(broken)
 
 
+@pytest.mark.slow
 def test_continuation_passes_over_damage_when_it_prunes(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:

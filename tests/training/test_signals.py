@@ -209,6 +209,7 @@ def test_interruption_before_the_first_step(
     _assert_continues_as(run, unbroken)
 
 
+@pytest.mark.slow
 def test_interruption_between_planned_checkpoints_takes_no_place_of_theirs(
     corpus: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cases import one_in
 from small_runs import records, started, trainer_of
 from tidemask.batches.stream import StepSampler, training_loader
 from tidemask.corpus.store.corpus import open_corpus
@@ -81,7 +82,7 @@ def test_accounting_on_a_cpu_has_nothing_to_wait_for(corpus: Path, tmp_path: Pat
     assert events == _in_turn(*range(6))
 
 
-@pytest.mark.parametrize("recipe", ["bert", "ptw-mrd"])
+@pytest.mark.parametrize("recipe", one_in(2, ["bert", "ptw-mrd"]))
 def test_accounting_gives_the_same_whenever_it_waits(
     recipe: str, corpus: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import BertForMaskedLM
 
+from cases import one_in
 from collators import NAMES, V, expected, row_of, same
 from stock_runs import BATCH, Run, Stream, same_batches, same_weights, tiny_bert
 from tidemask.token_classes import NO_CLASS
@@ -24,7 +25,7 @@ pytestmark = [
 # ---- the schedule ----
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", one_in(2, [0, 2]))
 @pytest.mark.parametrize("accumulation", [1, 3])
 def test_stock_trainer_masks_by_the_step(workers: int, accumulation: int, tmp_path: Path) -> None:
     """Epochs of 7 batches, so of 3 steps where 3 are accumulated, the last of one batch."""
@@ -39,6 +40,7 @@ def test_stock_trainer_masks_by_the_step(workers: int, accumulation: int, tmp_pa
     assert run.collator.clock.steps_done == run.max_steps
 
 
+@pytest.mark.slow
 def test_stock_trainer_with_persistent_workers(tmp_path: Path) -> None:
     more = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
     run = Run(tmp_path, "words", max_steps=17, eval_strategy="steps", eval_steps=4, **more)

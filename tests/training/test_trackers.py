@@ -57,6 +57,7 @@ def test_reporting_tensorboard_shows_the_lines_of_metrics(corpus: Path, tmp_path
         assert [v for _, v in points] == pytest.approx([v for _, v in logged[name]], rel=1e-6), name
 
 
+@pytest.mark.slow
 def test_reporting_tensorboard_shows_each_step_once_after_a_resume(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -119,6 +120,7 @@ class _Recorder(TrainerCallback):
         self.logs.append((state.global_step, logs))
 
 
+@pytest.mark.slow
 def test_reporting_to_a_users_callbacks_and_measures(corpus: Path, tmp_path: Path) -> None:
     """What a user measures joins the lines in which held-out loss stands; weights are untouched."""
     seen: list[bool] = []

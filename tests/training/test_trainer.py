@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+from cases import one_in
 from small_runs import records, started, trained, trainer_of
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
@@ -114,7 +115,7 @@ def test_trainer_loss_is_the_mean_over_selected_positions(corpus: Path, tmp_path
     assert records(run)[0]["loss"] == pytest.approx(total / float(normaliser), rel=1e-5)
 
 
-@pytest.mark.parametrize("recipe", recipe_names())
+@pytest.mark.parametrize("recipe", one_in(7, recipe_names()))
 def test_trainer_every_recipe_trains_two_steps(recipe: str, corpus: Path, tmp_path: Path) -> None:
     run = started(
         corpus, tmp_path / "run", recipe, "training.max_steps=2", "training.logging_steps=1"
@@ -128,6 +129,7 @@ def test_trainer_every_recipe_trains_two_steps(recipe: str, corpus: Path, tmp_pa
     assert (run.checkpoint(2) / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_trainer_empty_step_has_loss_zero_and_leaves_class_losses(
     corpus: Path, tmp_path: Path
 ) -> None:

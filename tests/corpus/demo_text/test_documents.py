@@ -42,17 +42,20 @@ def small(reports: list[tuple[str, int, int | None]]) -> list[Document]:
         return demo_documents(lambda *report: reports.append(report))
 
 
+@pytest.mark.slow
 def test_documents_are_lines_of_prose(small: list[Document]) -> None:
     lines = [line for document in small for line in document.text.split("\n")]
     assert len(lines) == len(set(lines))
     assert [line for line in lines if not is_prose(line)] == []
 
 
+@pytest.mark.slow
 def test_the_words_are_about_as_many_as_wanted(small: list[Document]) -> None:
     assert 70_000 < num_words(small) < 80_000
     assert 200 < num_words(small) / len(small) < 600
 
 
+@pytest.mark.slow
 def test_packages_are_held_out_whole(small: list[Document]) -> None:
     split: dict[str, set[bool | None]] = {}
     for document in small:
@@ -62,6 +65,7 @@ def test_packages_are_held_out_whole(small: list[Document]) -> None:
     assert 0.04 < share < 0.10
 
 
+@pytest.mark.slow
 def test_the_held_out_text_is_not_in_the_training_text(small: list[Document]) -> None:
     training = set().union(
         *(shingles(document.text) for document in small if not document.held_out)
@@ -76,6 +80,7 @@ def test_the_held_out_text_is_not_in_the_training_text(small: list[Document]) ->
     assert leaked == []
 
 
+@pytest.mark.slow
 def test_progress_callback_is_called_in_order(
     small: list[Document], reports: list[tuple[str, int, int | None]]
 ) -> None:

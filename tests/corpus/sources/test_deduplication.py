@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemask.corpus.sources import deduplication
@@ -34,7 +34,6 @@ def exact_shingles(text: list[str], length: int) -> set[tuple[str, ...]]:
     return {tuple(text[start : start + length]) for start in range(len(text) - length + 1)}
 
 
-@settings(deadline=None)
 @given(
     texts=st.lists(st.lists(st.sampled_from("abcde"), max_size=14), max_size=12),
     length=st.integers(1, 4),

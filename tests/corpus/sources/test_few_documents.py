@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from prose import sentence
 from tidemask.corpus.prepare import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
@@ -54,7 +55,7 @@ def _splits(texts: list[str], share: float) -> tuple[dict[str, list[str]], list[
 
 
 @given(st.integers(2, 40), st.sampled_from([0.001, 0.05, 0.5, 0.99]), st.integers(0, 2**16))
-@settings(max_examples=60, deadline=None)
+@random_examples(60)
 def test_few_documents_are_in_both_splits_each_once(number: int, share: float, seed: int) -> None:
     texts = _texts(number, seed)
     planned = [split for _, split in plan_split([Document(t, "here") for t in texts], share)]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -67,7 +67,6 @@ def _check_claims(kind: str, tokenizer: Any, text: str, encoded: EncodedText) ->
 
 
 @each_kind
-@settings(deadline=None)
 @given(text=TEXTS)
 def test_space_marks_tokens_claim_what_they_spell(kind: str, text: str) -> None:
     (encoded,) = CorpusTokenizer(_tokenizer(kind)).encoder().encode([text])
@@ -75,7 +74,6 @@ def test_space_marks_tokens_claim_what_they_spell(kind: str, text: str) -> None:
 
 
 @each_kind
-@settings(deadline=None)
 @given(text=TEXTS)
 def test_space_marks_words_begin_where_the_text_has_them(kind: str, text: str) -> None:
     """After white space, and never between two letters; and `word_starts_of` finds the same."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import (
     Tokenizer,
@@ -339,7 +339,6 @@ def test_tokenization_no_word_starts_within_a_character_that_was_taken_apart():
 
 @each_kind
 @given(text=st.text("abtT .,'\n-2é\u0301🙂漢_\u200d[", max_size=30))
-@settings(deadline=None)
 def test_tokenization_word_starts_are_those_of_a_slow_reference(kind, text):
     tokenizer = KINDS[kind]()
     (encoded,) = tokenizer.encoder().encode([text])

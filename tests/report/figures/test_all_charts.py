@@ -106,6 +106,7 @@ def test_charts_of_a_bare_run_name_what_is_missing(make_run: MakeRun) -> None:
             assert rendered(chart, ["svg"])["svg"].startswith(b"<?xml")
 
 
+@pytest.mark.slow
 def test_charts_of_a_single_logged_step(make_run: MakeRun) -> None:
     runs = read_runs([make_run("run", max_steps=25, last_step=25, held_out_every=1)])
     for charts in chart_groups(arms_of(runs)).values():

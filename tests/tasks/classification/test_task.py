@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 
+from cases import random_examples
 from small_tasks import QUICK, rows, text_task, tiny_model_under_test, write_rows
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
@@ -62,6 +63,7 @@ def test_classification_regression_learns_a_number(
     assert task.main_metric == "spearman"
 
 
+@pytest.mark.slow
 def test_classification_repeats_itself_by_seed_and_keeps_generators(
     model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
@@ -183,7 +185,7 @@ def test_classification_counts_what_is_too_long(
     assert features.notes == ("1 of 1 scored examples are longer than 24 tokens and were cut.",)
 
 
-@settings(max_examples=50, deadline=None)
+@random_examples(50)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=2), st.integers(6, 40))
 def test_classification_cuts_as_the_tokenizer_does(words: list[int], max_length: int) -> None:
     tokenizer = tokenizer_of(

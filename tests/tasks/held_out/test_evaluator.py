@@ -88,6 +88,7 @@ def _mean_without(tokens: list[Token], row: int) -> float:
     return sum(losses) / len(losses)
 
 
+@pytest.mark.slow
 def test_held_out_standard_error_is_near_the_jackknife_over_sequences(
     model: SelectedPositionsLM, data: CorpusInputs, tokens: dict[str, list[Token]]
 ) -> None:
@@ -102,6 +103,7 @@ def test_held_out_standard_error_is_near_the_jackknife_over_sequences(
     assert metrics["held_out/loss_standard_error"] == pytest.approx(of_the_mean, rel=0.02)
 
 
+@pytest.mark.slow
 def test_held_out_sums_by_sequence_are_those_of_its_tokens(
     model: SelectedPositionsLM, data: CorpusInputs, tokens: dict[str, list[Token]]
 ) -> None:
@@ -156,6 +158,7 @@ def test_held_out_words_need_their_starts(data: CorpusInputs) -> None:
         fixed_masking(cells["word"], data.vocabulary)(batch, 0)
 
 
+@pytest.mark.slow
 def test_held_out_under_a_policy_is_the_loss_on_its_masks_at_the_end(
     model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
@@ -174,6 +177,7 @@ def test_held_out_under_a_policy_is_the_loss_on_its_masks_at_the_end(
     assert SequenceSums.from_arrays(measured.arrays).losses[-1] == "held_out/own_loss"
 
 
+@pytest.mark.slow
 def test_held_out_policy_that_ends_at_ratio_0_has_no_loss_of_its_own_and_says_so(
     model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
@@ -189,6 +193,7 @@ def test_held_out_policy_that_ends_at_ratio_0_has_no_loss_of_its_own_and_says_so
     assert (found.counts.sum(1) > 0).all()
 
 
+@pytest.mark.slow
 def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(
     data: CorpusInputs,
 ) -> None:
@@ -206,6 +211,7 @@ def test_held_out_uniform_model_loses_the_logarithm_of_its_vocabulary(
         assert metrics[f"{name}_standard_error"] == pytest.approx(0.0, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_held_out_is_the_same_in_any_batches_and_on_any_ranks(
     model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
@@ -233,6 +239,7 @@ def test_held_out_leaves_model_and_generator_as_they_were(
     assert _metrics(model, data, final_sequences=5) == first
 
 
+@pytest.mark.slow
 def test_held_out_unigrams_are_those_of_the_counts(
     model: SelectedPositionsLM, data: CorpusInputs
 ) -> None:
@@ -276,6 +283,7 @@ def test_held_out_settings_are_checked() -> None:
         HeldOutSettings(draws=0)
 
 
+@pytest.mark.slow
 def test_held_out_without_classes(plain_corpus: Path, model: SelectedPositionsLM) -> None:
     plain = CorpusInputs.of(open_corpus(plain_corpus))
     batch = plain.held_out_set().__getitems__([0])

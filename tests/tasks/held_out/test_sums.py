@@ -55,6 +55,7 @@ def test_frequency_bands_of_a_large_text_do_not_overflow() -> None:
     assert frequency_bands(counts).tolist() == bands_of(counts.tolist())
 
 
+@pytest.mark.slow
 def test_frequency_bands_losses_are_those_by_hand(corpus: Path) -> None:
     data = CorpusInputs.of(open_corpus(corpus))
     model = rough_model(data)

@@ -1,9 +1,10 @@
 """The best spans against all spans, and the answers of several windows brought together."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from squad_texts import questions, wordpiece
 from tidemask.tasks.squad.answers import Answers, best_spans, extract_answers
 from tidemask.tasks.squad.data import Question
@@ -33,7 +34,7 @@ def every_span(starts, ends, offsets, max_answer_length):
 
 
 @given(st.data(), st.integers(0, 12), st.integers(1, 6), st.integers(1, 20))
-@settings(max_examples=200, deadline=None)
+@random_examples(200)
 def test_answers_best_spans_are_those_of_all_spans(data, size, max_answer_length, num_best):
     logits = st.lists(LOGITS, min_size=size, max_size=size)
     starts, ends = (np.array(data.draw(logits), dtype=np.float32) for _ in range(2))
@@ -51,7 +52,7 @@ def test_answers_best_spans_are_those_of_all_spans(data, size, max_answer_length
 
 
 @given(st.integers(0, 10_000), st.integers(20, 60))
-@settings(max_examples=40, deadline=None)
+@random_examples(40)
 def test_answers_of_several_windows_are_the_best_of_all(seed, max_length):
     asked = questions(2, seed=seed)
     windows = made_windows(asked, max_length)

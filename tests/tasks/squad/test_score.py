@@ -5,9 +5,10 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from tidemask.tasks.squad.score import exact_match, f1, normalize_answer, score_v1, score_v2
 
 WORDS = st.sampled_from(
@@ -100,7 +101,6 @@ def test_score_of_an_answer_that_is_an_article_differs_between_the_versions():
 
 
 @given(TEXTS, ANSWERS)
-@settings(deadline=None)
 def test_score_equals_the_definition(prediction, answers):
     exact, overlap = plain_scores(prediction, answers, version=1)
     assert normalize_answer(prediction) == plain_normalized(prediction)
@@ -109,7 +109,7 @@ def test_score_equals_the_definition(prediction, answers):
 
 @pytest.mark.slow  # its import
 @given(TEXTS, ANSWERS)
-@settings(max_examples=50, deadline=None)
+@random_examples(50)
 def test_score_equals_that_of_torchmetrics(prediction, answers):
     squad = pytest.importorskip("torchmetrics.functional.text").squad
     other = squad(
@@ -133,7 +133,7 @@ def test_score_equals_that_of_torchmetrics(prediction, answers):
         max_size=8,
     )
 )
-@settings(max_examples=200, deadline=None)
+@random_examples(200)
 def test_score_of_version_2_equals_the_definition(questions):
     predictions, answers, differences = (list(column) for column in zip(*questions, strict=True))
     metrics = score_v2(predictions, answers, differences)

@@ -3,10 +3,11 @@
 import random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tokenizer_kinds
+from cases import random_examples
 from squad_texts import TOKENIZERS, byte_level, question, questions, wordpiece
 from tidemask.errors import UserError
 from tidemask.tasks.squad import tokens as squad_tokens
@@ -35,7 +36,7 @@ def wide(max_length=400):
 
 
 @given(KINDS, LIMITS, st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@random_examples(60)
 def test_windows_hold_every_token_and_share_the_stride(kind, limits, seed):
     tokenizer = TOKENIZERS[kind]()
     (asked,) = [question(random.Random(seed), num_sentences=seed % 7 + 1)]
@@ -59,7 +60,7 @@ def test_windows_hold_every_token_and_share_the_stride(kind, limits, seed):
 
 
 @given(KINDS, LIMITS, st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@random_examples(60)
 def test_windows_label_the_answer_or_cls(kind, limits, seed):
     asked = question(random.Random(seed), num_sentences=seed % 7 + 1)
     made = windows([asked], TOKENIZERS[kind](), limits)
@@ -79,7 +80,7 @@ def test_windows_label_the_answer_or_cls(kind, limits, seed):
 
 
 @given(KINDS, PASSAGES, st.data())
-@settings(max_examples=100, deadline=None)
+@random_examples(100)
 def test_windows_label_the_smallest_run_of_tokens_around_any_answer(kind, passage, data):
     begin = data.draw(st.integers(0, len(passage)))
     end = data.draw(st.integers(begin, len(passage)))
@@ -98,7 +99,7 @@ def test_windows_label_the_smallest_run_of_tokens_around_any_answer(kind, passag
 
 
 @given(KINDS, PASSAGES)
-@settings(max_examples=100, deadline=None)
+@random_examples(100)
 def test_windows_have_offsets_without_white_space(kind, passage):
     made = windows([Question("q", passage, "ab?", (), ())], TOKENIZERS[kind](), wide())
     for begin, end in made.offsets(made.windows[0]):
@@ -107,7 +108,7 @@ def test_windows_have_offsets_without_white_space(kind, passage):
 
 @pytest.mark.parametrize("kind", tokenizer_kinds.KINDS)
 @given(st.lists(st.sampled_from("the a I x river lantern é quiet, stone.".split()), min_size=1))
-@settings(max_examples=50, deadline=None)
+@random_examples(50)
 def test_windows_label_whole_words_with_any_mark_of_a_space(kind, words):
     """Each word as an answer: its label is tokens that claim the word and nothing else."""
     tokenizer = tokenizer_kinds.tokenizer_of(kind, cls_token="<s>", sep_token="</s>")
@@ -136,7 +137,7 @@ def test_windows_of_short_texts_are_what_the_tokenizer_makes_of_the_pair(kind):
 
 
 @given(KINDS, st.integers(60, 90), st.integers(0, 8), st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@random_examples(40)
 def test_windows_are_those_of_the_tokenizer_itself(kind, max_length, doc_stride, seed):
     """Its own windows serve where no question is cut and the stride is below its cap."""
     tokenizer = TOKENIZERS[kind]()

@@ -8,7 +8,7 @@ import lzma
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from places import SHARED_DATA
@@ -284,7 +284,6 @@ def test_tagging_data_of_tags_without_a_type_is_of_one_unnamed_type(tmp_path: Pa
     assert "unknown entity tag: 'B-'" in _problem(tmp_path, ".conll", "a B-\nb O\n")
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["O", "A1", "A2", "B1"]), min_size=1, max_size=12))
 def test_tagging_data_schemes_say_the_same(runs: list[str]) -> None:
     """Entities written in each scheme become one IOB2. A number tells neighbours apart."""
@@ -305,6 +304,7 @@ def test_tagging_data_schemes_say_the_same(runs: list[str]) -> None:
         assert list(to_iob2(sentence).tags) == written["IOB2"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="no shared data")
 def test_tagging_data_of_conll2003_has_the_published_entities() -> None:
     data = _read(SHARED_DATA / "eval/conll2003")

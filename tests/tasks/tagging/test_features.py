@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import (
     Tokenizer,
@@ -82,7 +82,6 @@ def _sentences(rows: list[list[tuple[str, str]]]) -> list[TaggedSentence]:
 
 
 @pytest.mark.parametrize("kind", list(TOKENIZERS))
-@settings(deadline=None)
 @given(rows=_TAGGED, max_length=st.integers(3, 20))
 def test_tagging_features_label_every_word_that_has_a_token_once(
     kind: str, rows: list[list[tuple[str, str]]], max_length: int
@@ -108,7 +107,6 @@ def test_tagging_features_label_every_word_that_has_a_token_once(
 
 
 @pytest.mark.parametrize("kind", list(TOKENIZERS))
-@settings(deadline=None)
 @given(rows=_TAGGED, max_length=st.integers(3, 20))
 def test_tagging_features_give_each_word_the_tag_of_its_first_token(
     kind: str, rows: list[list[tuple[str, str]]], max_length: int
@@ -127,7 +125,6 @@ def test_tagging_features_give_each_word_the_tag_of_its_first_token(
 
 
 @pytest.mark.parametrize("kind", [*TOKENIZERS, *KINDS])
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("the quiet engine Visited a Delft I bright é".split())))
 def test_tagging_features_of_words_are_the_tokens_of_running_text(
     kind: str, words: list[str]

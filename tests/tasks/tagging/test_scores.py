@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from tidemask.tasks.tagging.scores import entity_scores, word_scores
 
 _TAG = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-of-art", "I-of-art", "B", "I"])
@@ -44,7 +45,7 @@ def _reference(gold: set[object], guess: set[object]) -> tuple[float, float, flo
 
 
 @given(_pairs())
-@settings(max_examples=200, deadline=None)
+@random_examples(200)
 def test_tagging_scores_of_entities_are_those_of_conlleval(
     pair: tuple[list[list[str]], list[list[str]]],
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemask.tasks.tagging.windows import SentenceWindow, sentence_windows
@@ -16,7 +16,6 @@ def _context(lengths: list[int], window: SentenceWindow, word: int) -> int:
     return min(sum(lengths[window.start : word]), sum(lengths[word + 1 : window.stop]))
 
 
-@settings(deadline=None)
 @given(_LENGTHS, st.integers(1, 20))
 def test_tagging_windows_label_every_word_once_where_it_has_most_context(
     lengths: list[int], capacity: int
@@ -32,7 +31,6 @@ def test_tagging_windows_label_every_word_once_where_it_has_most_context(
         assert chosen == contexts.index(max(contexts))
 
 
-@settings(deadline=None)
 @given(_LENGTHS, st.integers(1, 20))
 def test_tagging_windows_are_full_and_no_longer_than_allowed(
     lengths: list[int], capacity: int

@@ -187,6 +187,7 @@ def test_minimal_pairs_refuse_what_holds_none(tmp_path: Path) -> None:
         read_pairs(pair_files(_write(tmp_path / "a.tsv", "")))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not BLIMP.is_dir(), reason="the shared data is not here")
 def test_minimal_pairs_of_blimp_are_all_there() -> None:
     pairs = read_pairs(pair_files(BLIMP))

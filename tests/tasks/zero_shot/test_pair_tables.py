@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from cases import random_examples
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
 from tidemask.tasks.zero_shot.pair_files import read_pairs
@@ -55,7 +56,7 @@ _CELL = st.tuples(_TEXT, _TEXT).map("c d".join).map(str.strip)
     st.sampled_from([".tsv", ".csv"]),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-@settings(max_examples=300, deadline=None)
+@random_examples(300)
 def test_pair_tables_give_back_whatever_the_csv_module_wrote(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], ending: str, quoting: int
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from cases import random_examples
 from scored_material import KINDS, TEXTS, byte_level, unigram, wordpiece, words_by_hand
 from tidemask.errors import UserError
 from tidemask.tasks.zero_shot.text_tokens import ScoringTokenizer
@@ -41,7 +42,7 @@ def test_text_tokens_words_of_unigram(kind: str) -> None:
 
 
 @each_kind
-@settings(deadline=None, max_examples=25)
+@random_examples(25)
 @given(text=st.text(alphabet="ab é\t\n.'🙂0—e\u0301", max_size=30))
 def test_text_tokens_words_are_those_found_by_hand(kind: str, text: str) -> None:
     tokenizer = KINDS[kind]()
