@@ -1,12 +1,15 @@
 """How often the intervals of `tidemask.statistics` hold the truth, on runs whose truth is known.
 
-python benchmarks/statistics/coverage.py      prints the tables of docs/guides/statistics.md
+    python benchmarks/statistics/coverage.py                      # all
+    python benchmarks/statistics/coverage.py steps improvement    # some
+
+prints the tables of docs/guides/statistics.md and docs/guides/steps-to-match.md.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from benchmarks.statistics.improvement import of_improvement
 from tidemask.statistics import CONFIDENCE, MeasuredCurve
 from tidemask.statistics.items import crossed, multi_bootstrap
 from tidemask.statistics.samples import Samples, t_test
@@ -142,8 +146,8 @@ def _in_bootstrap(gaps: Array, truth: float, rng: np.random.Generator, draws: in
     return bool(at[round(0.025 * draws)] <= truth <= at[round(0.975 * draws) - 1])
 
 
-def main(trials: int = 4000) -> None:
-    """Prints the tables, in per cent."""
+def print_seeds(trials: int) -> None:
+    """Prints the table of intervals over seeds."""
     print("seeds", "paired", "normal", "exponential", sep=" | ")
     for sizes, paired, ratio in (
         ((3, 3), True, 1.0), ((5, 5), True, 1.0), ((10, 10), True, 1.0),
@@ -153,7 +157,11 @@ def main(trials: int = 4000) -> None:
             over_seeds(sizes, draw, paired=paired, trials=10 * trials, ratio=ratio)
             for draw in (normal, skewed)
         ]
-        print(sizes, paired, *(f"{100 * rate:.1f}" for rate in rates), sep=" | ")
+        print(sizes, paired, *map(_percent, rates), sep=" | ")
+
+
+def print_items(trials: int) -> None:
+    """Prints the table of intervals over seeds x items."""
     print("seeds", "spread of seeds, items, rest", "t", "Multi-Bootstrap", sep=" | ")
     for spreads in ((1.0, 1.0, 1.0), (1.0, 5.0, 5.0), (0.1, 5.0, 5.0)):
         for num in (2, 3, 5, 10, 25):
@@ -161,13 +169,48 @@ def main(trials: int = 4000) -> None:
             both = over_items(
                 num, seeds=seeds, items=items, rest=rest, trials=trials, resampled=trials // 4
             )
-            print(num, spreads, *(f"{100 * rate:.1f}" for rate in both), sep=" | ", flush=True)
+            print(num, spreads, *map(_percent, both), sep=" | ", flush=True)
+
+
+def print_steps(trials: int) -> None:
+    """Prints the table of steps to match."""
     print("seeds", "matched at, noise", "t", "bootstrap", "open", sep=" | ")
     for at, noise in ((700.0, 0.0), (700.0, 0.01), (950.0, 0.0), (1200.0, 0.0)):
         for num in (3, 5, 10, 25):
             found = to_match(num, matched_at=at, noise=noise, trials=trials // 2)
-            print(num, (at, noise), *(f"{100 * rate:.1f}" for rate in found), sep=" | ", flush=True)
+            print(num, (at, noise), *map(_percent, found), sep=" | ", flush=True)
+
+
+def print_improvement(trials: int) -> None:
+    """Prints the table of the probability of improvement."""
+    print("seeds", "values, correlation", "0.5", "0.7", "0.9", "0.99", sep=" | ")
+    for draw, correlation in ((normal, None), (normal, 0.5)):
+        for num in (3, 5, 10):
+            rates = (
+                of_improvement(num, draw, truth=truth, correlation=correlation, trials=trials // 2)
+                for truth in (0.5, 0.7, 0.9, 0.99)
+            )
+            cells = (f"{_percent(ours)} ({_percent(theirs)})" for ours, theirs in rates)
+            print(num, (draw.__name__, correlation), *cells, sep=" | ", flush=True)
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f}"
+
+
+TABLES = {
+    "seeds": print_seeds,
+    "items": print_items,
+    "steps": print_steps,
+    "improvement": print_improvement,
+}
+
+
+def main(names: Sequence[str], trials: int = 4000) -> None:
+    """Prints tables in per cent, all if none is named."""
+    for name in names or TABLES:
+        TABLES[name](trials)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

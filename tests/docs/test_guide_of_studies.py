@@ -19,7 +19,23 @@ from tidemask.studies.directory import State
 
 TEXT = (ROOT / "docs/guides/study.md").read_text(encoding="utf-8")
 (DEFINITION,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
-COMMANDS = re.findall(r"^tidemask (study .*)$", TEXT, flags=re.MULTILINE)
+COMMANDS = re.findall(r"^tidemask ((?:study|compare) .*)$", TEXT, flags=re.MULTILINE)
+(PAPER,) = re.findall(r"```markdown\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def test_study_guide_shows_the_file_of_the_examples() -> None:
+    assert (ROOT / "examples/decay-study.yaml").read_text(encoding="utf-8") == DEFINITION
+
+
+def test_study_guide_says_in_the_paper_what_its_table_shows() -> None:
+    """The marked numbers are those of the row, to the digits that are written."""
+    (row,) = re.findall(r"^\| decay \|.*$", TEXT, flags=re.MULTILINE)
+    shown = [float(n.replace("−", "-")) for n in re.findall(r"[+−]\d\.\d+", row)]
+    marked = [
+        float(number.replace("−", "-"))
+        for number in re.findall(r"([+−]\d\.\d+) <!-- tidemask: arms decay \w+ -->", PAPER)
+    ]
+    assert [round(value, 3) for value in shown] == marked
 
 
 def test_study_guide_shows_every_field_with_its_default() -> None:
@@ -52,16 +68,21 @@ def test_study_guide_commands_plan_train_show_and_delete(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its file with one seed and tiny runs."""
+    """Its file with one seed and tiny runs; a paper with one number of them."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(corpus, "corpus")
     Path("study.yaml").write_text(DEFINITION)
-    assert read_study(Path("study.yaml")).seeds == (0, 1, 2, 3, 4)
+    assert read_study(Path("study.yaml")).seeds == (0, 1, 2)
     small = yaml.safe_load(DEFINITION)
     small |= {"seeds": [0], "settings": list(TINY)}
     Path("study.yaml").write_text(yaml.safe_dump(small))
+    Path("paper.md").write_text("No seed: 1.0 <!-- tidemask: arms decay mean --> nats.\n")
     shown = []
     for line in COMMANDS:
+        if line.startswith("compare"):
+            status, _, errors = tidemask(*shlex.split(line))
+            assert (status, "paper.md:1" in errors) == (2, True)
+            continue
         more = ["--yes"] if line.startswith("study rm") else []
         status, output, errors = tidemask(*shlex.split(line), *more)
         assert status == 0, (line, errors)

@@ -35,7 +35,7 @@ def test_comparison_has_every_arm_but_the_baseline_in_order() -> None:
     found = _compare({"ptw": VALUES["ptw"], **VALUES})
     assert [arm.arm for arm in found.arms] == ["ptw", "mrd"]
     assert found.rules.num_tests == 2
-    assert found.arms[1].probability_of_improvement > 0.5
+    assert found.arms[1].improvement.probability > 0.5
     assert found.arms[1].match is found.arms[1].items is None
 
 

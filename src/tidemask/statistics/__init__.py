@@ -6,6 +6,7 @@ here reads a file or needs torch. What the numbers mean is in `docs/guides/stati
 
 from tidemask.statistics.comparison import ArmComparison, MeasureComparison, compare_arms
 from tidemask.statistics.estimate import CONFIDENCE, Estimate
+from tidemask.statistics.improvement import Improvement
 from tidemask.statistics.items import ItemDifference, Items
 from tidemask.statistics.planning import POWER, seeds_needed, smallest_detectable
 from tidemask.statistics.samples import Direction
@@ -20,6 +21,7 @@ __all__ = [
     "Direction",
     "Estimate",
     "Finding",
+    "Improvement",
     "ItemDifference",
     "Items",
     "MatchInterval",

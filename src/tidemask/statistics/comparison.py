@@ -12,10 +12,11 @@ import numpy as np
 from tidemask.errors import UserError, did_you_mean
 from tidemask.settings import is_number, shown
 from tidemask.statistics.estimate import Estimate
+from tidemask.statistics.improvement import Improvement, improvement
 from tidemask.statistics.items import ItemDifference, Items, item_difference
 from tidemask.statistics.planning import smallest_detectable
 from tidemask.statistics.samples import Direction, Samples
-from tidemask.statistics.seeds import SeedDifference, probability_of_improvement, seed_difference
+from tidemask.statistics.seeds import SeedDifference, seed_difference
 from tidemask.statistics.steps_to_match import MeasuredCurve, StepsToMatch, steps_to_match
 from tidemask.statistics.verdicts import Rules, Verdict, judge
 
@@ -37,7 +38,7 @@ class ArmComparison:
         p: of the t-test that decides, after Holm's rule over the arms where the measure is primary;
             `None` without an interval.
         equivalence_p: of two one-sided tests for the margin, adjusted in the same way.
-        probability_of_improvement: that a run of the arm is better than one of the baseline.
+        improvement: how often a run of the arm is better than one of the baseline.
         smallest_detectable: the difference that so many seeds show with probability `POWER`, in the
             unit of the measure; `None` without an interval.
         match: where the arm reaches the baseline's final value; `None` without curves.
@@ -49,7 +50,7 @@ class ArmComparison:
     items: ItemDifference | None
     p: float | None
     equivalence_p: float | None
-    probability_of_improvement: float
+    improvement: Improvement
     smallest_detectable: float | None
     match: StepsToMatch | None
     verdict: Verdict
@@ -141,8 +142,8 @@ def compare_arms(
                 items=item,
                 p=p,
                 equivalence_p=equal,
-                probability_of_improvement=probability_of_improvement(
-                    values[arm], values[baseline], direction
+                improvement=improvement(
+                    values[arm], values[baseline], direction, draws_seed=draws_seed
                 ),
                 smallest_detectable=_detectable(rules, difference, item),
                 match=_match(curves, arm, baseline, direction),

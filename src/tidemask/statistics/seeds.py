@@ -11,7 +11,6 @@ from scipy import stats
 
 from tidemask.statistics.estimate import Estimate
 from tidemask.statistics.samples import (
-    Direction,
     Floats,
     Samples,
     differences,
@@ -82,23 +81,6 @@ def seed_difference(
         permutation_p=p,
         min_permutation_p=least,
     )
-
-
-def probability_of_improvement(
-    arm: Mapping[int, float], baseline: Mapping[int, float], direction: Direction
-) -> float:
-    """Probability that a run of the arm is better than a run of the baseline, ties counting half.
-
-    The share of all pairs of runs, whatever their seeds: the statistic of Mann and Whitney's test
-    over the number of pairs. It says how often, not by how much.
-
-    References:
-        Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice,
-        2021; here for one measure.
-    """
-    pairs = np.subtract.outer(list(arm.values()), list(baseline.values()))
-    better = float((np.sign(pairs).mean() + 1) / 2)
-    return better if direction == "higher" else 1 - better
 
 
 def _permutation_p(

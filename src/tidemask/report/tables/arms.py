@@ -46,6 +46,8 @@ def answer_table(answers: Sequence[Answer]) -> Table:
         Column("permutation_p", "p of the permutation test", kind="p", shown=False),
         Column("min_permutation_p", "least that it can be", kind="p", shown=False),
         Column("improves", "probability of improvement", kind="real", shown=False),
+        Column("improves_low", "its low", kind="real", shown=False),
+        Column("improves_high", "its high", kind="real", shown=False),
         Column("detectable", "smallest detectable", unit=unit, kind="real", shown=False),
         Column("more_seeds", "more seeds needed", kind="count", shown=False),
         Column("match_percent", "steps to match", unit="%", kind="real", digits=1, shown=False),
@@ -72,7 +74,7 @@ def _row(answer: Answer, arm: str, one: ArmComparison | None) -> tuple[Cell, ...
     mean = answer.mean(arm)
     if one is None:
         role = "baseline" if arm == answer.baseline else MISSING
-        return (arm, mean, *[None] * 4, MISSING, role, corpus, seeds, *[None] * 7)
+        return (arm, mean, *[None] * 4, MISSING, role, corpus, seeds, *[None] * 9)
     return (
         arm,
         mean,
@@ -84,7 +86,9 @@ def _row(answer: Answer, arm: str, one: ArmComparison | None) -> tuple[Cell, ...
         seeds,
         one.difference.permutation_p,
         one.difference.min_permutation_p,
-        one.probability_of_improvement,
+        one.improvement.probability,
+        one.improvement.low,
+        one.improvement.high,
         one.smallest_detectable,
         one.verdict.more_seeds,
         _percent(one.match, one.match.at if one.match else None),
