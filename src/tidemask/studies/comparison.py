@@ -134,7 +134,8 @@ def _runs_of_study(
         except UserError as error:
             notes.append(f"Left out: {place.relative_to('runs')}, which cannot be read: {error}")
     if waiting:
-        notes.append(f"{waiting} runs of the study have not logged a step yet.")
+        runs = "1 run of the study has" if waiting == 1 else f"{waiting} runs of the study have"
+        notes.append(f"{runs} not logged a step yet.")
     return found, notes
 
 
