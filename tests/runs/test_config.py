@@ -195,7 +195,7 @@ def test_config_unknown_recipe_suggests_the_nearest(tmp_path: Path) -> None:
         load_recipe(tmp_path / "list.yaml")
     for value, seen in (("3", "3"), ("abc", '"abc"'), ("{a: 1}", r'\{"a": 1\}'), ("null", "null")):
         (tmp_path / "overridden.yaml").write_text(f"overrides: {value}\n")
-        with pytest.raises(UserError, match=rf"yaml: overrides={seen}\. Expected a valid array"):
+        with pytest.raises(UserError, match=rf"yaml: overrides={seen}\. Expected a list"):
             load_recipe(tmp_path / "overridden.yaml", ["training.seed=3"])
     (tmp_path / "torn.yaml").write_text("masking: {")
     with pytest.raises(UserError, match="unreadable file"):

@@ -109,3 +109,10 @@ def test_page_of_a_study_is_written_as_often_as_it_is_worth(
                 page.after_run()
                 page.after_run()  # at once: 2 of 40 seconds are enough
     assert written == [20.0, 90.0, 160.0]
+
+
+def test_comparison_refuses_a_run_beside_its_own_study(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the same run twice: .*decay/seed-1"):
+        compare([study, study / "runs" / "decay" / "seed-1"], out=tmp_path / "out")
+    with pytest.raises(UserError, match="no run was named"):
+        compare([], out=tmp_path / "out")

@@ -204,7 +204,7 @@ def test_an_edited_study_names_what_was_trained_otherwise(
 
     edited = ARMS.replace("{recipe: bert}", "{recipe: bert, overrides: [masking.ratio.ratio=0.2]}")
     message = said(written(tmp_path, corpus, arms=edited))
-    assert "constant: seed 0 (masking.ratio.ratio=0.2 against 0.15), seed 1" in message
+    assert "constant: seeds 0, 1 (masking.ratio.ratio=0.2 against 0.15). " in message
     assert f"study rm {copied} constant" in message
     file = written(tmp_path, corpus, arms="\n  x: {recipe: bert}\n  y: {recipe: mrd-cosine}\n")
     file.write_text(file.read_text().replace("baseline: constant", "baseline: x"))

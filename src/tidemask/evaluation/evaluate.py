@@ -12,11 +12,12 @@ from pathlib import Path
 
 import torch
 
-from tidemask.errors import UserError, did_you_mean
+from tidemask.errors import UserError
+from tidemask.evaluation.asked_tasks import asked_tasks
 from tidemask.evaluation.held_out_tasks import CORPUS_TASKS
 from tidemask.evaluation.jobs import TO_SAVE_MEMORY, Job, JobResult, data_problem
 from tidemask.evaluation.parallel import run_jobs_in_parallel
-from tidemask.evaluation.planning import jobs_of, named_tasks, output_directories
+from tidemask.evaluation.planning import jobs_of, output_directories
 from tidemask.evaluation.running import EvaluationProgress, run_jobs
 from tidemask.evaluation.targets import target_of
 from tidemask.files.paths import PATHS, given_path, one_or_several
@@ -25,17 +26,8 @@ from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK
 from tidemask.runs.overrides import Overrides
-from tidemask.runs.settings_reading import load_settings
-from tidemask.settings import check_integer, shown
+from tidemask.settings import check_integer
 from tidemask.system_errors import named_causes
-from tidemask.tasks.table import (
-    ALIASES,
-    GROUPS,
-    TASKS,
-    TaskDataLocations,
-    TaskSettings,
-    expanded,
-)
 from tidemask.tasks.task import TaskWithData
 
 
@@ -92,24 +84,13 @@ def evaluate(
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
-    if isinstance(tasks, str):
-        tasks = [task.strip() for task in tasks.split(",") if task.strip()]
-    tasks = [str(task) for task in one_or_several(tasks, "tasks", PATHS, "names of tasks")]
     if not isinstance(checkpoints, str):
         steps = one_or_several(checkpoints, "checkpoints", (int, str), "steps, `all` or `final`")
         checkpoints = ",".join(map(str, steps))
     num_processes = _num_processes(jobs)
-    if not isinstance(task_data or {}, Mapping):
-        raise UserError(f"no data of tasks: task_data={shown(task_data)}. Expected paths by task.")
     names = [str(target) for target in one_or_several(targets, "targets", PATHS, "runs or models")]
-    locations = TaskDataLocations(
-        root=None if tasks_from is None else given_path(tasks_from, "tasks_from"),
-        named={task: given_path(path, "task_data") for task, path in (task_data or {}).items()},
-    )
-    _check_arguments(names, locations)
-    settings = load_settings(TaskSettings, overrides, "the settings of the tasks")
-    task_names = expanded(tasks, locations, list(CORPUS_TASKS))
-    shared = named_tasks(task_names, settings, locations)
+    _check_targets(names)
+    asked = asked_tasks(tasks, overrides, tasks_from, task_data)
     outs = output_directories(names, None if out is None else given_path(out, "out"))
     resolved = [
         target_of(
@@ -121,16 +102,18 @@ def evaluate(
         )
         for name in names
     ]
-    planned = [shared.get(name) or name for name in task_names]
+    planned = [asked.shared.get(name) or name for name in asked.names]
     corpus = None if data is None else given_path(data, "data")
     planned_jobs = [
-        job for target in resolved for job in jobs_of(target, planned, corpus, settings, tasks)
+        job
+        for target in resolved
+        for job in jobs_of(target, planned, corpus, asked.settings, asked.given)
     ]
     if not planned_jobs:
         raise UserError("nothing to measure: no task has data. Name tasks, or their data.")
     with displayed(progress) as display:
         own = [target.name for target in resolved if target.config is not None]
-        if own and any(name in CORPUS_TASKS for name in task_names) and corpus is not None:
+        if own and any(name in CORPUS_TASKS for name in asked.names) and corpus is not None:
             display.on_note(
                 f"What is measured on the text of {corpus} is shown and not saved: results of "
                 f"{', '.join(own)} stay those on the corpus of the run."
@@ -140,7 +123,7 @@ def evaluate(
                 f"Results of {', '.join(unsaved)} are shown and not saved. Name a directory as "
                 "`out` (--out) to keep them."
             )
-        return _run(planned_jobs, shared.values(), num_processes, display)
+        return _run(planned_jobs, asked.shared.values(), num_processes, display)
 
 
 def _num_processes(jobs: object) -> int:
@@ -150,7 +133,7 @@ def _num_processes(jobs: object) -> int:
         raise UserError(f"number of processes outside its range: {error}") from error
 
 
-def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> None:
+def _check_targets(targets: Sequence[str]) -> None:
     if not targets:
         raise UserError("nothing to evaluate: no run and no model was named. Name some.")
     places = [_place(name) for name in targets]
@@ -159,37 +142,6 @@ def _check_arguments(targets: Sequence[str], locations: TaskDataLocations) -> No
     ]
     if repeated:
         raise UserError(f"named twice: {', '.join(repeated)}. Name each run once.")
-    if locations.root is not None and not locations.root.is_dir():
-        is_file = locations.root.exists()
-        raise UserError(
-            f"{'not a directory' if is_file else 'no such directory'}: tasks_from="
-            f"{locations.root} (--tasks-from){' is a file' if is_file else ''}. Expected a "
-            "directory with one directory for each task, such as cola. "
-            + (
-                "Name the file of one task as task_data (--task-data TASK=PATH)."
-                if is_file
-                else "Check the spelling."
-            )
-        )
-    for task, path in locations.named.items():
-        if task in TASKS:
-            continue
-        place = f"task_data (--task-data {task}={path})"
-        if task in GROUPS:
-            raise UserError(
-                f"several tasks in one place: {task} in {place} are {', '.join(GROUPS[task])}. "
-                "Name the directory that holds those of all tasks as tasks_from (--tasks-from)."
-            )
-        if task in CORPUS_TASKS:
-            raise UserError(
-                f"no data of its own: {task} in {place} reads a prepared corpus. Name one as data "
-                "(--data)."
-            )
-        known = (*TASKS, *ALIASES)
-        raise UserError(
-            f"no such task: {task} in {place}.{did_you_mean(task, known)} Known are "
-            f"{', '.join(known)}."
-        )
 
 
 def _place(target: str) -> str | Path:

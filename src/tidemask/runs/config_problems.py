@@ -68,7 +68,9 @@ def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -
             known = context["expected_tags"].replace("'", "").split(", ")
             found[f"{path}.{tag}={value}.{_one_of(known)}{did_you_mean(value, known)}"] = []
         else:
-            message = error["msg"].replace("Input should be ", "")
+            message = (
+                error["msg"].replace("Input should be ", "").replace("a valid array", "a list")
+            )
             if error["type"] in ("dict_type", "dataclass_type"):
                 message = _a_section(expected, error["input"])
             found.setdefault(f"{path}={json.dumps(error['input'])}.", []).append(message)

@@ -100,20 +100,26 @@ def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:
     Raises:
         UserError: names them, and how they are kept.
     """
-    stale: dict[str, list[str]] = {}
+    stale: dict[str, dict[str, list[str]]] = {}
     for planned in runs:
         run = directory.run(planned)
         if run.config.is_file():
             config = read_run_config(run.config)
             if found := list(_differences(planned, config)):
                 arm = str(planned.place.parent.relative_to("runs"))
-                stale.setdefault(arm, []).append(f"seed {planned.seed} ({found[0]})")
+                seeds = stale.setdefault(arm, {}).setdefault(found[0], [])
+                seeds.append(str(planned.seed))
     if stale:
-        listed = "; ".join(f"{arm}: {_shortened(seeds)}" for arm, seeds in stale.items())
+        listed = "; ".join(
+            f"{arm}: seed{'s' * (len(seeds) > 1)} {_shortened(seeds)} ({difference})"
+            for arm, differences in stale.items()
+            for difference, seeds in differences.items()
+        )
         raise UserError(
             f"runs with other settings: {listed}. The file of the study was edited after they were "
-            "made. Set it back; or keep them and give the edited arm another name; or delete them "
-            f"with `tidemask study rm {directory.root} {next(iter(stale))}`."
+            "made. Set it back; or keep them and give what was edited another name, an arm or the "
+            f"whole as --out; or delete them with `tidemask study rm {directory.root} "
+            f"{' '.join(stale)}`."
         )
 
 

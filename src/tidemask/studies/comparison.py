@@ -62,6 +62,8 @@ def compare(
     out = given_path(out, "out")
     check_own_or_new(out, MARKER)
     named = one_or_several(runs, "runs", PATHS, "a directory of a run or a study, or several")
+    if not named:
+        raise UserError("nothing to compare: no run was named. Name runs, studies or both.")
     directories = [given_path(path, "runs") for path in named]
     refuse_repeated(directories)
     found: list[ComparedRun] = []
@@ -76,6 +78,7 @@ def compare(
         else:
             check_run_settings(RunDirectory(directory))
             found.append(read_run(RunSource(directory=directory)))
+    refuse_repeated([run.directory for run in found])
     if not found:
         raise UserError("nothing to compare: no run has logged a step. Wait until one has.")
     question = question or ComparisonQuestion()

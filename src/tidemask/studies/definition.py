@@ -104,12 +104,12 @@ class StudyDefinition(Settings):
         check_integer("processes", self.processes, minimum=1, below=MAX_RANKS + 1)
 
     def _check_primary(self) -> None:
-        """A held-out loss by a name that there is; a metric of a task may have any."""
+        """A held-out loss by a name that there is; which tasks there are is known later."""
         losses = [MEAN_LOSS, OWN_LOSS, *(cell.loss for cell in HELD_OUT_CELLS)]
         is_of_task = not self.primary.startswith(HELD_OUT) and bool(self.evaluation.tasks)
         if self.primary not in losses and not is_of_task:
             raise ValueError(
-                f"primary={shown(self.primary)}. Expected one of {', '.join(losses)}, or a metric "
+                f"primary={shown(self.primary)}. Expected one of {', '.join(losses)}, or the name "
                 f"of a task in evaluation.tasks.{did_you_mean(self.primary, losses)}"
             )
 

@@ -6,9 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, did_you_mean
+from tidemask.run_record import HELD_OUT
 from tidemask.runs.config import Recipe
-from tidemask.studies.definition import StudyEvaluation
+from tidemask.studies.definition import StudyDefinition, StudyEvaluation
 
 _DIGITS = 12
 
@@ -31,6 +32,30 @@ def _digest(task: str, evaluation: StudyEvaluation) -> str:
     content = file.read_text(encoding="utf-8") if file.is_file() else ""
     plain = [content, sorted(evaluation.settings), evaluation.checkpoints]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:_DIGITS]
+
+
+def check_measurements(study: StudyDefinition) -> None:
+    """Make sure, before any run is trained, that the study can be measured as it asks.
+
+    Raises:
+        UserError: a task does not exist or lacks its data, or the primary measure is none of them.
+    """
+    wanted = study.evaluation
+    if not wanted.tasks:
+        return
+    from tidemask.evaluation.asked_tasks import check_tasks
+
+    names = check_tasks(
+        wanted.tasks,
+        overrides=wanted.settings,
+        tasks_from=wanted.tasks_from,
+        task_data=wanted.task_data,
+    )
+    if not study.primary.startswith(HELD_OUT) and study.primary not in names:
+        raise UserError(
+            f"measure that no run will have: primary={study.primary}. Expected a held-out loss, or "
+            f"one of the tasks: {', '.join(names)}.{did_you_mean(study.primary, names)}"
+        )
 
 
 def measured_steps(evaluation: StudyEvaluation) -> set[int]:

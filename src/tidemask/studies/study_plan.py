@@ -20,7 +20,11 @@ from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.directory import StudyDirectory
 from tidemask.studies.engines import Engine
 from tidemask.studies.lengths import equal_lengths, own_lengths
-from tidemask.studies.measuring import check_checkpoints, measurement_marks
+from tidemask.studies.measuring import (
+    check_checkpoints,
+    check_measurements,
+    measurement_marks,
+)
 from tidemask.studies.page import StudyPage, last_verdicts
 from tidemask.studies.planning import PlannedRun, arm_recipes, planned_runs, unequal_settings
 from tidemask.studies.series import Series
@@ -65,9 +69,11 @@ class StudyPlan:
         )
 
     def check(self) -> None:
-        """Refuse a plan that its directory or its corpora do not fit."""
+        """Refuse a plan that its directory, its corpora or its tasks do not fit."""
         check_corpora(self.directory, self.study)
         check_runs(self.directory, self.runs)
+        if not self.status().is_finished:
+            check_measurements(self.study)
 
     def train(
         self,

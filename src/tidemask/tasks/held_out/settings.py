@@ -17,7 +17,7 @@ class HeldOutSettings(Settings):
 
     every_steps: int = 0
     """Optimizer steps between two measurements during training; 0 measures ten times a run."""
-    sequences: int = 256
+    sequences: int = 192
     """Sequences read by each measurement during training, evenly spaced; 0 reads all."""
     draws: int = 1
     """Fixed maskings per ratio and unit during training, 1 to 1000."""
