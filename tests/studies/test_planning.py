@@ -71,6 +71,9 @@ def test_what_differs_beside_the_masking_is_said() -> None:
     other = {**ARMS, "slow": Arm(recipe="bert", overrides=["training.learning_rate=1e-5"])}
     (sentence,) = unequal_settings(arm_recipes(study(arms=other)), "constant")
     assert "slow differs from constant in training.learning_rate=1e-05" in sentence
+    less = {**ARMS, "less": Arm(recipe="bert", overrides=["evaluation.final_draws=1"])}
+    (sentence,) = unequal_settings(arm_recipes(study(arms=less)), "constant")
+    assert sentence.endswith("measured otherwise, so that the page shows it apart.")
 
 
 def test_predicted_share_is_the_integral_of_the_schedule() -> None:

@@ -19,6 +19,9 @@ from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.lengths import length_of
 from tidemask.studies.paths import recipe_of
 
+_DECIDING_THE_LOSS = ("final_sequences", "final_draws")
+"""Settings of the evaluation on which the held-out loss of a finished run depends."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
@@ -152,8 +155,13 @@ def unequal_settings(recipes: Mapping[str, Recipe], baseline: str) -> list[str]:
             for field in dataclasses.fields(own):
                 value, usual = getattr(own, field.name), getattr(other, field.name)
                 if value != usual:
+                    apart = (
+                        " Its held-out loss is measured otherwise, so that the page shows it apart."
+                        if field.name in _DECIDING_THE_LOSS
+                        else ""
+                    )
                     sentences.append(
                         f"Arm {name} differs from {baseline} in {section}.{field.name}="
-                        f"{shown(value)} against {shown(usual)}, beside its masking."
+                        f"{shown(value)} against {shown(usual)}, beside its masking.{apart}"
                     )
     return sentences
