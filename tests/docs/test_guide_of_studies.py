@@ -80,8 +80,8 @@ def test_study_guide_commands_plan_train_show_and_delete(
     shown = []
     for line in COMMANDS:
         if line.startswith("compare"):
-            status, _, errors = tidemask(*shlex.split(line))
-            assert (status, "paper.md:1" in errors) == (2, True)
+            status, output, errors = tidemask(*shlex.split(line))
+            assert (status, "paper.md" in output + errors) == (2, True)
             continue
         more = ["--yes"] if line.startswith("study rm") else []
         status, output, errors = tidemask(*shlex.split(line), *more)
@@ -94,4 +94,4 @@ def test_study_guide_commands_plan_train_show_and_delete(
     assert "Page: decay-study/report/index.html" in run
     assert "Page: decay-study/report/index.html" in status
     assert runs.count("finished") == 3
-    assert removed.strip() == "Deleted: decay-study/runs/words"
+    assert removed.strip() == "Deleted: decay-study/runs/matched"
