@@ -125,12 +125,21 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     status, _, errors = tidemask("tune", tmp_path / "nowhere", "--budget", "1")
     assert (status, errors.count("\n")) == (2, 1), errors
     for wrong in ({"budget": "1"}, {"budget": True}, {"out": 3}, {"corpus": 3}, {"seeds": "two"},
-                  {"storage": 3}, {"overrides": 3}, {"engine": "slurm"}):  # fmt: skip
+                  {"storage": 3}, {"overrides": 3}):  # fmt: skip
         given = {"corpus": corpus, "out": out, "budget": 1.0, **wrong}
         with pytest.raises(UserError, match="Expected"):
             tune(given.pop("corpus"), **given)  # type: ignore[arg-type]
     assert not out.exists()
     assert [path.name for path in full.iterdir()] == ["notes.txt"]
+
+
+def test_an_engine_that_is_none_is_one_line_and_nothing_is_written(
+    corpus: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    with pytest.raises(UserError, match=r"no such engine: slurm\. Expected local or ray"):
+        tune(corpus, out=tmp_path / "out", budget=1.0, engine="slurm")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_search_without_optuna_is_one_line_and_nothing_is_written(
