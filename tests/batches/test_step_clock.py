@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from cases import one_in
 from collators import BATCH, Rows, collator_of, expected, is_for, loader_of, row_of, same, zeros
 from tidemask import MaskingCollator
 from tidemask.batches.step_clock import StepClock
@@ -67,7 +68,7 @@ def check(batches: list[dict[str, Any]], per_epoch: int, accumulation: int, step
         assert is_for(batch, step, steps), f"batch {number} is not for step {step}"
 
 
-@pytest.mark.parametrize("workers", [0, ONE, 3])
+@pytest.mark.parametrize("workers", one_in(3, [0, 1, 3]))
 @pytest.mark.parametrize("accumulation", [1, 3])
 @pytest.mark.parametrize("form", ["map", "iterable"])
 def test_step_clock_masks_are_right_with_any_number_of_workers(
@@ -83,12 +84,15 @@ def test_step_clock_masks_are_right_with_any_number_of_workers(
     assert collator.clock.steps_done == steps
 
 
+@pytest.mark.slow
 def test_step_clock_with_more_batches_in_a_step_than_a_loader_is_ahead() -> None:
     collator = collator_of("words", 2, accumulation_steps=90)
     check(train(loader_of(Rows(100), collator, 1), collator, 1), 100, 90, 2)
 
 
-@pytest.mark.parametrize(("form", "prefetch"), [("map", 1), ("map", 12), ("iterable", 5)])
+@pytest.mark.parametrize(
+    ("form", "prefetch"), one_in(3, [("map", 1), ("map", 12), ("iterable", 5)])
+)
 def test_step_clock_with_any_prefetching(form: str, prefetch: int) -> None:
     collator = collator_of("words", 50)
     data: Any = Rows(25) if form == "map" else Stream(25)
@@ -121,7 +125,7 @@ def test_step_clock_in_workers_that_are_not_forked(method: str, persistent: bool
     check(train(loader, collator, 2, restart=persistent), 7, 1, 14)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", one_in(2, [0, 2]))
 def test_step_clock_an_epoch_left_early_goes_on_at_the_step(workers: int) -> None:
     collator = collator_of("words", 20)
     loader = loader_of(Rows(20), collator, workers)
@@ -168,6 +172,7 @@ def test_step_clock_batches_of_a_step_carried_over_to_the_next_epoch(workers: in
                 collator.step_done()
 
 
+@pytest.mark.slow
 def test_step_clock_unequal_workers_of_a_stream_stay_near_the_step() -> None:
     """One worker gives 40 batches and two give none: at most 8 per worker ahead, and no error."""
     collator = collator_of("words", 40)
@@ -190,7 +195,7 @@ def test_step_clock_notices_a_long_epoch_without_steps(form: str) -> None:
         list(loader)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", one_in(2, [1, 2]))
 def test_step_clock_notices_short_epochs_without_steps(workers: int) -> None:
     """The second epoch would be masked as the first; a look at some batches is not an epoch."""
     collator = collator_of("tokens", 200)
@@ -250,7 +255,7 @@ def losses_after(steps: int) -> torch.Tensor:
     return torch.tensor([1.0, 2.0 + (7 * steps) % 31, 3.0 + (11 * steps) % 29])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", one_in(2, [0, 2]))
 def test_step_clock_class_losses_reach_the_workers(workers: int) -> None:
     """At most the 4 batches late that two workers are ahead; never from the future; else exact."""
     collator = collator_of("class loss", 200)
@@ -261,7 +266,7 @@ def test_step_clock_class_losses_reach_the_workers(workers: int) -> None:
         collator.step_done(losses_after(step + 1), torch.ones(3))
 
 
-@pytest.mark.parametrize("workers", [0, ONE, 3])
+@pytest.mark.parametrize("workers", one_in(3, [0, 1, 3]))
 def test_step_clock_lagging_losses_do_not_depend_on_the_workers(workers: int) -> None:
     collator = collator_of("class loss", 200, loss_lag_steps=6)
     for step, batch in enumerate(loader_of(Rows(12), collator, workers)):

@@ -102,6 +102,7 @@ def test_cli_run_yaml_alone_starts_the_same_run(
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_cli_evaluates_a_model_directory(
     tidemask: Command, run: RunDirectory, corpus: Path
 ) -> None:

@@ -111,7 +111,7 @@ def test_interrupted_command_is_one_line(place: int, tmp_path: Path) -> None:
     assert "give the command again" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("number", one_in(2, [signal.SIGHUP, signal.SIGUSR1]))
 def test_interrupted_by_other_signals_is_one_line(number: signal.Signals, tmp_path: Path) -> None:
     module, *arguments = BEGUN["recipes"]
     done = _signalled(number, module, *arguments, place=tmp_path)

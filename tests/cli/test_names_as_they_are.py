@@ -48,6 +48,7 @@ WHERE_A_NAME_STANDS = [
 ]
 
 
+@pytest.mark.slow
 @all_cases("name", NAMES)
 @all_cases("arguments", WHERE_A_NAME_STANDS)
 def test_names_stand_in_an_error_as_they_are(
@@ -85,6 +86,7 @@ def test_names_stand_in_progress_and_notes_as_they_are(name: str, is_terminal: b
     file.getvalue().encode()
 
 
+@pytest.mark.slow
 def test_names_are_markup_on_no_console_of_the_tree() -> None:
     calls = [
         (path.name, {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords})

@@ -436,6 +436,7 @@ def test_evaluating_saves_results_of_a_model_within_out_whatever_its_path(
     assert outs == {"..": tmp_path / "out/first", "../../second/.": tmp_path / "out/second"}
 
 
+@pytest.mark.slow
 def test_evaluating_a_run_on_another_corpus_says_that_nothing_is_saved(
     tidemask: Command, run: RunDirectory
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from cases import one_in
 from places import SUPPORT
 from tidemask.errors import UserError
 from tidemask.modeling.documents import document_starts
@@ -44,7 +45,7 @@ def _alone(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("padding", [None, SEP], ids=["own padding id", "padded with the end"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", one_in(7, ARCHITECTURES))
 def test_documents_kept_apart_equal_documents_run_alone(
     name: str, attention: str, padding: int | None
 ) -> None:

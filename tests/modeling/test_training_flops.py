@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -28,6 +29,7 @@ SMALL = {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 2, "num_at
          "intermediate_size": 48, "max_position_embeddings": 64, "pad_token_id": 0}  # fmt: skip
 
 
+@pytest.mark.slow
 @all_cases(
     ("name", "changes"),
     [
