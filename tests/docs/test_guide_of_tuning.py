@@ -32,7 +32,7 @@ def test_tuning_guide_compiles() -> None:
 
 def test_tuning_guide_gives_the_bounds_and_shares_of_the_search() -> None:
     text = " ".join(TEXT.split())
-    low, end, high = policies.LOWEST_START, policies.LOWEST_END, policies.HIGHEST
+    low, end, high = policies.MIN_START, policies.MIN_END, policies.MAX_RATIO
     assert f"its start, {low} to {high} %; its end, {end} to {high} %" in text
     assert f"No run has fewer than {time_plan.MIN_STEPS} steps" in text
     assert (time_plan.GROWTH, time_plan.FINALISTS) == (3, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tidemask.runs.config import load_recipe
 from tidemask.tuning.answer import TunedPolicy, answered
 from tidemask.tuning.definition import TuneDefinition, TuneDirectory
+from tidemask.tuning.final_outcome import FinalOutcome
 from tidemask.tuning.policies import USUAL_CONSTANT, Policy
 
 DECAY = Policy(schedule="linear", start=30, end=15, unit="word")
@@ -20,7 +22,13 @@ DEFINITION = TuneDefinition(
 )
 
 
-def said(root: Path, findings: dict[Policy, str], num_seeds: int = 3) -> TunedPolicy:
+def said(
+    root: Path,
+    findings: dict[Policy, str],
+    num_seeds: int = 3,
+    failed: Sequence[Policy] = (),
+    policies: Sequence[Policy] = (USUAL_CONSTANT, DECAY, COSINE),
+) -> TunedPolicy:
     """The answer where the page has these findings, the best difference first."""
     directory = TuneDirectory(root)
     tables = directory.final.report / "tables"
@@ -29,10 +37,9 @@ def said(root: Path, findings: dict[Policy, str], num_seeds: int = 3) -> TunedPo
     rows.append([USUAL_CONSTANT.name, "baseline", None])
     columns = [{"name": name} for name in ("arm", "finding", "sentence")]
     (tables / "arms.json").write_text(json.dumps({"columns": columns, "rows": rows}))
-    return answered(
-        directory, DEFINITION, BASE, [USUAL_CONSTANT, DECAY, COSINE],
-        num_seeds=num_seeds, num_policies=20, spent_seconds=600.0,
-    )  # fmt: skip
+    final = FinalOutcome(policies=tuple(policies), num_steps=1580, num_seeds=num_seeds,
+                         failed=tuple(one.name for one in failed))  # fmt: skip
+    return answered(directory, DEFINITION, BASE, final, num_policies=20, spent_seconds=600.0)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +62,8 @@ def test_the_answer_is_the_best_that_was_shown_to_be_better_or_the_constant(
     assert (recipe.model, recipe.training) == (BASE.model, BASE.training)
     assert recipe.overrides == ()
     if winner is USUAL_CONSTANT:
-        assert found.sentence.startswith("The best constant was not beaten: ")
+        assert found.sentence.startswith("The best constant was not beaten after ")
+    assert "after 1,580 steps, with 3 seeds" in found.sentence
     assert winner.name in found.sentence
     assert found.sentence in recipe.source
 
@@ -66,3 +74,25 @@ def test_what_is_not_shown_is_said_as_such(tmp_path: Path) -> None:
     none = said(tmp_path, {DECAY: "better"}, num_seeds=0)
     assert (none.name, none.is_better, none.verdicts) == (USUAL_CONSTANT.name, False, ())
     assert "nothing is shown" in none.sentence
+    assert "a larger budget goes on from here" in none.sentence
+    source = load_recipe(none.recipe).source
+    assert source.startswith("tidemask tune: 20 policies were tried in 0:10:00 on the corpus 0123")
+    alone = said(tmp_path, {}, num_seeds=0, policies=[USUAL_CONSTANT])
+    assert alone.sentence == (
+        "No policy but a constant was measured, so nothing is shown. The best constant of the "
+        "search is constant-15-token."
+    )
+
+
+def test_a_finalist_that_failed_is_named_and_never_wins(tmp_path: Path) -> None:
+    findings = {COSINE: "better", DECAY: "better"}
+    found = said(tmp_path, findings, failed=[COSINE])
+    assert found.name == DECAY.name
+    assert found.verdicts == (f"{DECAY.name}: better.",)
+    assert f"not compared: {COSINE.name}; look into " in found.sentence
+    for failed in ([COSINE, DECAY], [USUAL_CONSTANT]):
+        nothing = said(tmp_path, findings, failed=failed)
+        assert (nothing.name, nothing.is_better) == (USUAL_CONSTANT.name, False)
+        assert "nothing left to compare" in nothing.sentence
+        assert "larger budget" not in nothing.sentence
+        assert all(one.name in nothing.sentence for one in failed)

@@ -166,3 +166,14 @@ def test_an_error_of_ours_is_not_taken_for_one_of_the_storage(tmp_path: Path) ->
 def test_passwords_are_left_out_of_urls() -> None:
     assert without_password("postgresql://me:pw@host/db") == "postgresql://host/db"
     assert without_password("sqlite:///a/b@c.db") == "sqlite:///a/b@c.db"
+
+
+def test_what_others_tried_does_not_count_against_the_plan_of_a_machine(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/record.db"
+    with opened(tmp_path, url, "there") as search:
+        tried(search, 3)
+        assert search.num_tried(1) == 3
+    with opened(tmp_path, url, "here") as search:
+        assert search.num_tried(1) == 0
+        tried(search, 2)
+        assert (search.num_tried(1), len(search.losses(1))) == (2, 5)

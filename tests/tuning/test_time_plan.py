@@ -11,9 +11,9 @@ import pytest
 from cases import all_cases
 from tidemask.errors import UserError
 from tidemask.tuning.time_plan import (
-    FINALISTS,
     GROWTH,
     MIN_POLICIES,
+    MIN_PROMOTED,
     MIN_STEPS,
     RunCosts,
     planned_time,
@@ -56,7 +56,7 @@ def test_parts_of_a_plan_take_no_more_than_the_budget(
     assert all(GROWTH * a <= b < GROWTH * (a + 1) for a, b in pairwise(lengths))
     assert plan.rungs[0].num_steps >= MIN_STEPS
     assert plan.rungs[0].num_runs >= MIN_POLICIES
-    assert plan.rungs[-1].num_runs >= FINALISTS
+    assert plan.rungs[-1].num_runs >= MIN_PROMOTED
     assert [rung.until for rung in plan.rungs] == sorted(rung.until for rung in plan.rungs)
     assert plan.rungs[-1].until <= 0.45 * budget + 1e-6
 
@@ -66,6 +66,11 @@ def test_no_run_is_longer_than_what_the_policy_is_meant_for() -> None:
     bound = planned_time(COSTS[1], 36_000.0, num_seeds=5, jobs=1, max_steps=900)
     assert free.final_steps > bound.final_steps == 900
     assert bound.rungs[0].num_runs > free.rungs[0].num_runs
+    used = 15 * COSTS[1].in_final(900) + sum(
+        rung.num_runs * COSTS[1].of(rung.num_steps) for rung in bound.rungs
+    )
+    assert 0.88 * 36_000 < used <= 0.9 * 36_000, "what the final cannot use is the rungs'"
+    assert bound.rungs[-1].until == pytest.approx(0.9 * 36_000 - 15 * COSTS[1].in_final(900))
     with pytest.raises(UserError, match=r"max_steps=100. Expected at least 150"):
         planned_time(COSTS[1], 36_000.0, num_seeds=5, jobs=1, max_steps=100)
 

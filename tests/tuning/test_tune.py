@@ -164,6 +164,9 @@ def test_a_dry_run_shows_how_the_time_is_divided(
     row = next(line for line in shown.splitlines() if "rung 1" in line)
     assert row.split() == ["rung", "1", "48", "62", "0:00:16", "0:12:58"]
     assert "A step takes 100 ms here" in shown
+    status, _, errors = tidemask("tune", corpus, "--budget", "1", "--dry-run", "--engine", "ray")
+    assert (status, errors.count("\n")) == (2, 1), errors
+    assert "--dry-run with --engine ray" in errors
     assert list(tmp_path.iterdir()) == []
     plan, notes = plan_tune(corpus, budget=1.0, overrides={"training.max_steps": 500})
     assert (plan.final_steps, notes) == (500, ())

@@ -11,6 +11,7 @@ from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
 from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_line, print_note, progress_display
+from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def tune_command(
     from tidemask.tuning.tune import plan_tune, tune
 
     overrides = settings or []
+    if dry_run and engine == "ray":
+        raise UserError(
+            "a dry run measures this machine alone, and no worker of a cluster: --dry-run with "
+            "--engine ray. Leave one out."
+        )
     if dry_run:
         with ending_in_order("Nothing was written; give the command again."):
             plan, notes = plan_tune(

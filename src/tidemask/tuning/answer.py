@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from tidemask.report.tables.table_files import read_table
 from tidemask.runs.config import Recipe, load_recipe, to_yaml
 from tidemask.studies.directory import StudyDirectory
 from tidemask.tuning.definition import TuneDefinition, TuneDirectory
+from tidemask.tuning.final_outcome import FinalOutcome
 from tidemask.tuning.policies import Policy
+from tidemask.tuning.time_plan import MIN_FINALISTS
 
 _DIGITS = 12
 
@@ -54,9 +55,8 @@ def answered(
     directory: TuneDirectory,
     definition: TuneDefinition,
     base: Recipe,
-    policies: Sequence[Policy],
+    final: FinalOutcome,
     *,
-    num_seeds: int,
     num_policies: int,
     spent_seconds: float,
 ) -> TunedPolicy:
@@ -66,23 +66,23 @@ def answered(
         directory: of the search.
         definition: of it.
         base: the recipe whose other settings hold.
-        policies: of the final, the best constant first.
-        num_seeds: that every finalist has finished.
+        final: what it came to.
         num_policies: that were tried.
         spent_seconds: until now.
     """
-    verdicts = _verdicts(directory.final) if num_seeds else []
+    is_shown = final.num_seeds > 0 and final.can_compare
+    verdicts = _verdicts(directory.final, final) if is_shown else []
     better = next((one for one in verdicts if one.finding == "better"), None)
-    constant = policies[0]
-    winner = next((one for one in policies if better and one.name == better.arm), constant)
-    sentence = _sentence(winner, constant, verdicts, num_seeds=num_seeds)
+    names = [policy.name for policy in final.policies]
+    winner = final.policies[names.index(better.arm) if better else 0]
+    sentence = _sentence(winner, final, directory.final, is_shown=bool(verdicts))
     recipe = dataclasses.replace(
         load_recipe(base, winner.overrides),
         name=winner.name,
         overrides=(),
         summary=winner.summary,
         source=(
-            f"tidemask tune: the best of {num_policies} policies in {duration(spent_seconds)} on "
+            f"tidemask tune: {num_policies} policies were tried in {duration(spent_seconds)} on "
             f"the corpus {definition.corpus_fingerprint[:_DIGITS]}. {sentence}"
         ),
         deviations="",
@@ -101,36 +101,54 @@ def answered(
     )
 
 
-def _verdicts(final: StudyDirectory) -> list[_Verdict]:
-    """Those of the page, the best difference first; none where it was not written."""
-    path = final.report / "tables" / "arms.json"
-    if not path.is_file():
-        return []
-    table = read_table(path)
+def _verdicts(directory: StudyDirectory, final: FinalOutcome) -> list[_Verdict]:
+    """Those of the page on finalists that did not fail, the best difference first."""
+    table = read_table(directory.report / "tables" / "arms.json")
     rows = zip(table.values("arm"), table.values("finding"), table.values("sentence"), strict=True)
+    names = [policy.name for policy in final.compared]
     return [
         _Verdict(arm=str(arm), finding=str(finding), sentence=str(sentence))
         for arm, finding, sentence in rows
-        if sentence
+        if sentence and arm in names
     ]
 
 
 def _sentence(
-    winner: Policy, constant: Policy, verdicts: Sequence[_Verdict], *, num_seeds: int
+    winner: Policy, final: FinalOutcome, directory: StudyDirectory, *, is_shown: bool
 ) -> str:
     """The answer in words; that a constant was not beaten is said as such."""
-    if not verdicts:
-        return (
-            f"The final had no time for one seed of every finalist, so nothing is shown. The best "
-            f"constant of the search is {constant.name}; a larger budget goes on from here."
+    constant = final.policies[0]
+    failed = ""
+    if final.failed:
+        failed = (
+            f" Failed in the final, and not compared: {', '.join(final.failed)}; look into "
+            f"{directory.root / 'attempts'}."
         )
+    if not is_shown:
+        return f"{_why_nothing(final)}, so nothing is shown.{failed} {_best(final)}"
+    seeds = "1 seed" if final.num_seeds == 1 else f"{final.num_seeds} seeds"
+    after = f"after {final.num_steps:,} steps, with {seeds}"
     if winner is not constant:
         return (
-            f"The policy for this corpus, model and budget is {winner.name}: it beat the best "
-            f"constant, {constant.name}."
+            f"The policy for this corpus, model and budget is {winner.name}: {after}, it beat the "
+            f"best constant, {constant.name}.{failed}"
         )
-    few = " One seed supports no interval, and shows nothing." if num_seeds == 1 else ""
+    few = " One seed supports no interval, and shows nothing." if final.num_seeds == 1 else ""
     return (
-        f"The best constant was not beaten: the policy for this corpus, model and budget is "
-        f"{constant.name}.{few}"
+        f"The best constant was not beaten {after}: the policy for this corpus, model and budget "
+        f"is {constant.name}.{few}{failed}"
     )
+
+
+def _why_nothing(final: FinalOutcome) -> str:
+    if len(final.policies) < MIN_FINALISTS:
+        return "No policy but a constant was measured"
+    if final.can_compare:
+        return "The final had no time for one seed of every finalist"
+    return "The final has nothing left to compare"
+
+
+def _best(final: FinalOutcome) -> str:
+    best = f"The best constant of the search is {final.policies[0].name}"
+    goes_on = "; a larger budget goes on from here" if final.can_compare else ""
+    return f"{best}{goes_on}."

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from tidemask.errors import UserError
 from tidemask.studies.definition import read_study
-from tidemask.studies.page import StudyPage
 from tidemask.training.signals import Interrupted
 from tidemask.tuning.choices import finalists, promoted
 from tidemask.tuning.clock import SpentClock
 from tidemask.tuning.definition import TuneDirectory
+from tidemask.tuning.final_outcome import FinalOutcome, final_outcome
 from tidemask.tuning.policies import USUAL_CONSTANT, Policy
-from tidemask.tuning.policy_runs import PolicyRuns, num_whole_seeds
+from tidemask.tuning.policy_runs import PolicyRuns
 from tidemask.tuning.search import PolicySearch, PolicyTrial
-from tidemask.tuning.time_plan import TimePlan
+from tidemask.tuning.time_plan import MIN_FINALISTS, TimePlan
 
-_AT_MOST = 2
+_MAX_TIMES_PLANNED = 2
 """Times as many runs as were planned: what a machine has time for that was slow when measured."""
 _FAILURES = 3
 """After so many runs that failed, with none that did not, the search ends."""
@@ -62,6 +62,8 @@ class Climb:
             except Interrupted:
                 if self.runs.stop_request.is_asked:
                     raise
+            if self.clock.spent >= self.end and len(self._finalists()) < MIN_FINALISTS:
+                return  # a larger budget goes on from here
             following = self.plan.rungs[number : number + 1]
             max_runs = following[0].num_runs if following else 0
             chosen = promoted(self.search.losses(number), max_runs) if following else ()
@@ -80,7 +82,7 @@ class Climb:
             if number > 1:
                 wanted = min(wanted, self.search.num_waiting())
             at_once, begun = math.ceil(wanted / jobs), self.clock.spent
-            is_full = self.search.num_tried(number) >= _AT_MOST * rung.num_runs
+            is_full = self.search.num_tried(number) >= _MAX_TIMES_PLANNED * rung.num_runs
             is_late = begun + at_once * seconds > min(rung.until, self.end)
             if wanted == 0 or is_full or is_late:
                 return
@@ -122,48 +124,54 @@ class Climb:
                 f"{best.name} with {losses[best]:.3f} nats."
             )
 
-    def final(self) -> tuple[list[Policy], int]:
+    def final(self) -> FinalOutcome:
         """Train as many seeds of the finalists as there is time for, and write the page.
 
         Runs go seed by seed, so that what the end of the time leaves is a fair comparison.
 
-        Returns:
-            The finalists, the best constant first, and how many seeds all of them have.
-
         Raises:
             Interrupted: a user asked to stop.
+            UserError: the page could not be written.
         """
         policies, jobs = self._finalists(), self.runs.jobs
+        outcome = self._kept(policies)
+        if len(policies) < MIN_FINALISTS:
+            return outcome
         seconds = self.plan.costs.in_final(self.plan.final_steps)
-        done = self.runs.whole_seeds(self.directory.final)
-        while done < self.num_seeds:
-            begun, before = self.clock.spent, done
+        while outcome.num_seeds < self.num_seeds and self.clock.spent < self.end:
+            begun, done = self.clock.spent, outcome.num_seeds
             fit = math.floor((self.end - begun) / seconds) * jobs // len(policies)
             if done and fit < 1:
                 break
             last = min(self.num_seeds, done + max(1, fit))
-            try:
-                done = self._final_seeds(policies, last)
-            except Interrupted:
-                if self.runs.stop_request.is_asked:
-                    raise
-                done = self.runs.whole_seeds(self.directory.final)
-            if done < last:  # the time is over, or a run failed
+            outcome = self._final_seeds(policies, last)
+            if outcome.num_seeds < last:  # the time is over, or nothing is left to compare
                 break
-            seconds = (self.clock.spent - begun) / math.ceil((last - before) * len(policies) / jobs)
-        if done:
-            StudyPage(self.directory.final, self.runs.display).write()
-        return policies, done
+            seconds = (self.clock.spent - begun) / math.ceil((last - done) * len(policies) / jobs)
+        if outcome.failed:
+            self.runs.display.on_note(f"Failed in the final: {', '.join(outcome.failed)}.")
+        if outcome.num_seeds and outcome.can_compare:
+            self.runs.write_page(self.directory.final)
+        return outcome
 
-    def _final_seeds(self, policies: Sequence[Policy], last: int) -> int:
+    def _final_seeds(self, policies: Sequence[Policy], last: int) -> FinalOutcome:
+        """Train finalists with seeds 1 to `last`, until the time is over."""
         self.runs.display.where = f"final, up to seed {last} of {self.num_seeds}"
-        states = self.runs.final(
-            self.directory.final,
-            policies,
-            num_steps=self.plan.final_steps,
-            seeds=range(1, last + 1),
-        )
-        return num_whole_seeds(states)
+        num_steps = self.plan.final_steps
+        try:
+            states = self.runs.final(
+                self.directory.final, policies, num_steps=num_steps, seeds=range(1, last + 1)
+            )
+        except Interrupted:
+            if self.runs.stop_request.is_asked:
+                raise
+            return self._kept(policies)
+        return final_outcome(policies, states, num_steps=num_steps, is_over=True)
+
+    def _kept(self, policies: Sequence[Policy]) -> FinalOutcome:
+        """What was finished of the final until now."""
+        states = self.runs.kept(self.directory.final)
+        return final_outcome(policies, states, num_steps=self.plan.final_steps, is_over=False)
 
     def _finalists(self) -> list[Policy]:
         """Those of a final that has begun; else what the rungs chose."""

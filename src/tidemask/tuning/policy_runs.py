@@ -21,7 +21,8 @@ from tidemask.tuning.policies import Policy, known_policies
 from tidemask.tuning.search_display import SearchDisplay
 
 SEARCH_SEED = 0
-"""Of the runs of all rungs. The final has others: what was best by luck on this is not there."""
+"""Of the runs of all rungs. The final has others, so that luck of weights and order is not there;
+its held-out text is the same, of which the rungs see a sample, so that luck of it remains."""
 
 COMPRESSED = ("training.lr_warmup_steps=auto", "training.lr_decay_steps=auto")
 """The learning rate keeps its shape in a run of any length: as shares of it."""
@@ -131,13 +132,22 @@ class PolicyRuns:
         )
         return self._trained(directory, study)
 
-    def whole_seeds(self, directory: StudyDirectory) -> int:
-        """How many seeds all finalists have finished; 0 where the final has not begun."""
+    def kept(self, directory: StudyDirectory) -> Sequence[RunState]:
+        """How far the runs of the final are; none where it has not begun."""
         if not directory.definition.is_file():
-            return 0
-        return num_whole_seeds(
-            plan_of(read_study(directory.definition), directory, _unasked).status().states
-        )
+            return ()
+        return plan_of(read_study(directory.definition), directory, _unasked).status().states
+
+    def write_page(self, directory: StudyDirectory) -> None:
+        """Write the page of the final.
+
+        Raises:
+            UserError: it could not be written; the same command writes it again.
+            OSError: so did the system say, of a full disk for example.
+        """
+        from tidemask.studies.comparison import compare
+
+        compare(directory.root, out=directory.report)
 
     def _trained(self, directory: StudyDirectory, study: StudyDefinition) -> Sequence[RunState]:
         plan = plan_of(resolved_paths(study, Path.cwd()), directory, _unasked)
@@ -171,11 +181,3 @@ class PolicyRuns:
 
 def _unasked(corpus: str, arm: str) -> MeasuredStep:
     raise AssertionError(f"arms of equal steps need no cost of one: {corpus} {arm}")
-
-
-def num_whole_seeds(states: Sequence[RunState]) -> int:
-    """How many seeds every arm has finished."""
-    by_seed: dict[int, list[State]] = {one.run.seed: [] for one in states}
-    for one in states:
-        by_seed[one.run.seed].append(one.state)
-    return sum(all(state is State.FINISHED for state in found) for found in by_seed.values())

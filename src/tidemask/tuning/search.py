@@ -159,9 +159,11 @@ class PolicySearch:
         return len({policy for number in rungs for policy in self.losses(number)})
 
     def num_tried(self, rung: int) -> int:
-        """Trials of a rung that are over, however they ended."""
+        """Trials of a rung that this command ended, however; its plan is of its machine alone."""
         return sum(
-            trial.state.is_finished() and trial.user_attrs.get(_RUNG, 1) == rung
+            trial.state.is_finished()
+            and trial.user_attrs.get(_RUNG, 1) == rung
+            and trial.user_attrs.get(_PLACE) == self._place
             for trial in self._study.get_trials(deepcopy=False)
         )
 

@@ -13,13 +13,16 @@ from itertools import accumulate
 
 from tidemask.errors import UserError
 from tidemask.progress.line import duration
+from tidemask.tuning.policies import known_policies
 
 MIN_STEPS = 50
 """Shortest run of a search: of fewer steps most are the warm-up of the learning rate."""
-MIN_POLICIES = 8
+MIN_POLICIES = len(known_policies(["class_loss"]))
 """Least number of policies that the first rung has time for: the known ones."""
+MIN_PROMOTED = 4
+"""Least number of policies that go on: the two best constants and the two best others."""
 FINALISTS = 3
-"""Policies of the final: the best constant and the two best others."""
+"""Policies of the final: the best constant and the two best others that differ."""
 MIN_FINALISTS = 2
 """The same in a small budget."""
 GROWTH = 3
@@ -92,9 +95,10 @@ def planned_time(
 ) -> TimePlan:
     """The division of a budget that tries the most policies, in runs that are long enough.
 
-    The final has half of what is left after a margin of a tenth, and the rungs have the other half.
-    From the final's length follows that of the last rung, a third of it, and so on. Of one rung or
-    several, that number is taken with which the first rung tries the most policies.
+    The final has half of what is left after a margin of a tenth, or less where its runs can be no
+    longer, and the rungs have the rest. From the final's length follows that of the last rung, a
+    third of it, and so on. Of one rung or several, that number is taken with which the first rung
+    tries the most policies.
 
     Args:
         costs: of a run.
@@ -118,7 +122,7 @@ def planned_time(
     raise UserError(
         f"budget too small: budget={duration(budget)} (hours:minutes:seconds). A run of "
         f"{MIN_STEPS} steps takes {costs.of(MIN_STEPS):.0f} s here; expected at least "
-        f"{_in_hours(_least(costs, num_seeds, jobs, max_steps))} hours with {num_seeds} seeds "
+        f"{_in_hours(_min_budget(costs, num_seeds, jobs, max_steps))} hours with {num_seeds} seeds "
         f"and --jobs {jobs}."
     )
 
@@ -140,7 +144,8 @@ def _plans(
     rounds = math.ceil(num_finalists * num_seeds / jobs)
     for_final = _FINAL_SHARE * usable
     final_steps = math.floor((for_final / rounds - costs.final_seconds) / costs.step_seconds)
-    final_steps = final_steps if max_steps is None else min(final_steps, max_steps)
+    if max_steps is not None and final_steps > max_steps:
+        final_steps, for_final = max_steps, rounds * costs.in_final(max_steps)
     found = []
     for num_rungs in range(1, _MAX_RUNGS + 1):
         steps = [final_steps // GROWTH**above for above in range(num_rungs, 0, -1)]
@@ -150,7 +155,7 @@ def _plans(
         policies = (usable - for_final) * jobs / sum(costs_of_policy)
         runs = [math.floor(policies / GROWTH**number) for number in range(num_rungs)]
         until = [policies * cost / jobs for cost in accumulate(costs_of_policy)]
-        if runs[0] >= MIN_POLICIES and runs[-1] >= FINALISTS:
+        if runs[0] >= MIN_POLICIES and runs[-1] >= MIN_PROMOTED:
             rungs = tuple(
                 Rung(num_steps=length, num_runs=number, until=seconds)
                 for length, number, seconds in zip(steps, runs, until, strict=True)
@@ -166,7 +171,7 @@ def _plans(
     return found
 
 
-def _least(costs: RunCosts, num_seeds: int, jobs: int, max_steps: int | None) -> float:
+def _min_budget(costs: RunCosts, num_seeds: int, jobs: int, max_steps: int | None) -> float:
     """Seconds of the smallest budget that can be divided."""
     if max_steps is not None and max_steps < GROWTH * MIN_STEPS:
         raise UserError(

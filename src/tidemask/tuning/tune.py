@@ -117,13 +117,12 @@ def tune(
                 num_seeds=asked.seeds,
             )
             climb.rungs()
-            policies, num_seeds = climb.final()
+            final = climb.final()
             return answered(
                 directory,
                 asked.definition,
                 asked.base,
-                policies,
-                num_seeds=num_seeds,
+                final,
                 num_policies=search.num_policies(len(plan.rungs)),
                 spent_seconds=clock.spent,
             )
