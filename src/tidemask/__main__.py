@@ -14,13 +14,14 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run a command; exit with its status."""
+    parent = os.getppid()
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         number = getattr(signal, name, None)  # Windows has the first two alone
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     from tidemask.cli import app
 
-    app.main()
+    app.main(parent)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -35,14 +35,18 @@ def dependent_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "tidemask.children", str(os.getpid()), module, *arguments]
 
 
-def end_with_launcher() -> None:
+def end_with_launcher(parent: int) -> None:
     """End this process when torchrun, which started it, is gone.
 
     torchrun ends its processes itself unless it is killed. Other launchers may end before what
     they started, as a shell does, so that their end says nothing.
+
+    Args:
+        parent: the process that started this one, asked for before the imports, which take so
+            long that it may be gone after them.
     """
     if _OF_TORCHRUN in os.environ:
-        _end_without(os.getppid())
+        _end_without(parent)
 
 
 def serve_parent(_worker_id: int = 0) -> None:
@@ -59,13 +63,13 @@ def serve_parent(_worker_id: int = 0) -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows: the sender of a signal is not known
-        return
+    can_tell = hasattr(signal, "sigwaitinfo")  # not on macOS and Windows: who sent a signal
     awaited = set(STOP_SIGNALS) - {signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-    threading.Thread(target=_await_end, args=(parent.pid, awaited), daemon=True).start()
+    if can_tell:  # before the first thread, which has them blocked then, too
+        signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+        threading.Thread(target=_await_end, args=(parent.pid, awaited), daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _await_end(parent: int | None, awaited: set[signal.Signals]) -> NoReturn:

@@ -8,6 +8,7 @@ line on stderr and exit status 2.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import time
 from typing import Annotated, Any, NoReturn
@@ -128,9 +129,13 @@ _FIRST_RANK_SECONDS = 5.0
 
 
 @ending_early()
-def main() -> NoReturn:
-    """Run a command; exit with its status."""
-    end_with_launcher()
+def main(parent: int | None = None) -> NoReturn:
+    """Run a command; exit with its status.
+
+    Args:
+        parent: the process that started this one; the present parent if left out.
+    """
+    end_with_launcher(os.getppid() if parent is None else parent)
     escape_what_cannot_be_encoded()
     if problem := launch_problem(joins=False):
         _fail(problem)

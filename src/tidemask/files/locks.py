@@ -24,8 +24,12 @@ class NoLocksError(OSError):
     """The system, or the file system of a file, has no locks."""
 
 
-def try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     """Whether nobody else holds the lock, which is held by this process from then on.
+
+    Args:
+        descriptor: an open file.
+        shared: whether others may hold it likewise, as those who only look at it do.
 
     Raises:
         NoLocksError: there are none here.
@@ -34,7 +38,7 @@ def try_lock(descriptor: int) -> bool:
     if sys.platform == "win32":
         raise NoLocksError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD:
             return False

@@ -75,7 +75,7 @@ def _is_locked(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        return not try_lock(descriptor)
+        return not try_lock(descriptor, shared=True)
     except OSError:  # there are no locks here
         return None
     finally:
