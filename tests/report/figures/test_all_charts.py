@@ -14,7 +14,7 @@ from synthetic_runs import MakeRun, read_runs
 from tidemask.report.compare import Comparison
 from tidemask.report.figures.all_charts import chart_groups, cost_chart, ratio_chart
 from tidemask.report.figures.chart import Chart
-from tidemask.report.figures.class_charts import relative_share_chart
+from tidemask.report.figures.class_shares import relative_share_chart
 from tidemask.report.figures.final_losses import final_chart
 from tidemask.report.figures.held_out import held_out_charts
 from tidemask.report.figures.palette import RUNS, run_colour, run_dashes, run_marker, with_variables

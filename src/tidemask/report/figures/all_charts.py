@@ -1,8 +1,8 @@
 """Every chart of a comparison in its order, and those of the ratio and of the costs.
 
 Held-out losses are drawn in `held_out` and `final_losses`, downstream scores in `downstream`,
-classes of tokens in `class_charts`. Training losses are drawn nowhere: at different ratios they
-are not comparable.
+classes of tokens in `class_shares` and `class_curves`. Training losses are drawn nowhere: at
+different ratios they are not comparable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
-from tidemask.report.figures.class_charts import class_charts
+from tidemask.report.figures.class_curves import class_loss_chart
+from tidemask.report.figures.class_shares import group_share_chart, relative_share_chart
 from tidemask.report.figures.curves import (
     any_known,
     draw_curve,
@@ -34,12 +35,15 @@ from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.terms import why_no_times
 from tidemask.run_record import (
+    CLASS_LOSS,
+    CLASS_SHARE,
     PREDICTED_TOKENS,
     RATIO,
     REALISED_RATIO,
     TOKENS_PER_SECOND,
     WALL_SECONDS,
 )
+from tidemask.token_classes import UPOS
 
 ChartGroups = dict[str, list[Chart]]
 """Charts by the section of the page they belong to."""
@@ -64,6 +68,16 @@ def file_charts(arms: Sequence[ComparedArm], groups: ChartGroups) -> list[Chart]
     """The charts that become files: those of the page, and those that it shows only in part."""
     on_page = [chart for name, group in groups.items() if name != "held_out" for chart in group]
     return on_page + held_out_charts(arms) + task_charts([arm.mean for arm in arms])
+
+
+def class_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """The charts of classes; none if no run logged any."""
+    if not any(run.classes(CLASS_LOSS) or run.classes(CLASS_SHARE) for run in runs):
+        return []
+    charts = [relative_share_chart(runs), class_loss_chart(runs)]
+    if any(name in UPOS for run in runs for name in run.classes(CLASS_SHARE)):
+        charts.insert(0, group_share_chart(runs))
+    return charts
 
 
 def ratio_chart(runs: Sequence[ComparedRun]) -> Chart:
