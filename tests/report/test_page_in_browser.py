@@ -2,79 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synthetic_results import SyntheticResults, write_results
-from synthetic_runs import SyntheticRun, write_comparison, write_run
+from browsed_pages import Opened, complaints
 from tidemask.report.compare import Comparison
 
 pytestmark = pytest.mark.slow
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-Opened = Callable[..., Any]
-"""Gives the page in a new context with these options."""
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """Two arms with two seeds each, measured downstream, and a third whose name is markup."""
-    root = tmp_path_factory.mktemp("report")
-    made = SyntheticResults(tasks=("sst2", "cola"), checkpoints=("checkpoint-500", "final"))
-    runs = []
-    for recipe, gain in (("bert", 1.0), ("decay", 1.2), ("a</script><b>", 0.9)):
-        for seed in (1, 2):
-            run = SyntheticRun(recipe=recipe, seed=seed, gain=gain)
-            runs.append(write_results(write_run(root / f"{len(runs)}", run), made))
-    return write_comparison(runs, out=root / "out")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        known = Path(started.chromium.executable_path)
-        path = known if known.is_file() else shutil.which("chromium")
-        if path is None:
-            pytest.skip("no Chromium is installed")
-        chromium = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def opened(browser: Any, report: Comparison) -> Iterator[Opened]:
-    contexts = []
-
-    def open_page(**options: Any) -> Any:
-        context = browser.new_context(**options)
-        context.set_default_timeout(5000)
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(report.page.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-@contextmanager
-def complaints(browser: Any, report: Comparison) -> Iterator[tuple[Any, list[str], list[str]]]:
-    """The page, what it asked for, and what the browser complained of."""
-    context = browser.new_context()
-    page, asked, said = context.new_page(), [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(report.page.as_uri())
-    yield page, asked, said
-    context.close()
 
 
 def test_page_asks_for_nothing_and_runs_without_complaint(browser: Any, report: Comparison) -> None:
@@ -114,26 +49,6 @@ def test_page_shows_values_under_the_pointer_and_by_keys(opened: Opened) -> None
     assert all(name in text for name in ("bert", "decay", "a</script><b>"))
     curves.hover(position={"x": 200, "y": 100})
     assert curves.locator(".values").inner_text().startswith("step ")
-
-
-def test_page_switches_measure_and_axis_to_the_numbers_of_the_files(
-    opened: Opened, report: Comparison
-) -> None:
-    page = opened()
-    measure, axis = page.locator(".switches select").all()
-    measure.select_option("held_out/word_loss_30")
-    axis.select_option("predicted_tokens")
-    curves = page.locator("#held_out_by_step .followed")
-    curves.focus()
-    page.keyboard.press("Home")
-    text = curves.locator(".values").inner_text()
-    assert text.startswith("predicted tokens, thousands ")
-    name, value = text.splitlines()[1].rsplit(" ", 1)
-    with (report.directory / "tables" / "held_out.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["step"] == "100"]
-    found = [float(row["held_out/word_loss_30"]) for row in rows if row["run"].startswith(name)]
-    assert float(value) == pytest.approx(sum(found) / 2, rel=1e-4)
-    assert "30 % in whole words" in (page.locator("#held_out_by_step svg[role=img]").text_content())
 
 
 def test_page_sorts_and_copies_tables(opened: Opened) -> None:

@@ -4,7 +4,7 @@ The script is small and our own. It draws nothing that a reader without it would
 values of what is drawn, lets arms be hidden, sorts and copies tables, and changes the measure and
 the axis of the curves. Libraries that could do so were looked at and left out. Minified, Vega 6.4.0
 with Vega-Lite 6.4.3 has 772 kB, Plotly 4.1.1 in its basic bundle 1,192 kB, more than the rest of a
-page of six runs; the script has 17 kB. Both draw in the browser, so that there is no chart for
+page of six runs; the script has 20 kB. Both draw in the browser, so that there is no chart for
 who reads or prints the page without a script, and the text for who cannot see it would be ours all
 the same; Vega compiles expressions to code, which a strict policy forbids, unless its interpreter
 is added; neither sorts or copies tables.

@@ -21,6 +21,7 @@ def test_curve_choices_hold_every_curve_of_every_arm(four_runs: list[Path]) -> N
     assert len(choices["measures"]) == 7
     for arm, numbers in zip(arms, choices["arms"], strict=True):
         (run,) = arm.runs
+        assert numbers["name"] == arm.name
         loss = run.series("held_out/word_loss_15")
         known = ~np.isnan(loss)
         assert numbers["y"]["held_out/word_loss_15"] == [pytest.approx(loss[known], rel=1e-6)]
@@ -43,6 +44,18 @@ def test_curve_choices_have_times_where_each_run_had_its_machine_alone(make_run:
     assert "wall_seconds" not in curve_choices(arms_of(runs))["axes"]
     alone = [replace(run, had_machine_alone=True) for run in runs]
     assert curve_choices(arms_of(alone))["axes"]["wall_seconds"]["title"] == "training time"
+
+
+def test_charts_against_a_cost_name_the_arms_that_have_none(make_run: MakeRun) -> None:
+    counted, uncounted = make_run("counted"), make_run("uncounted", recipe="mrd")
+    metrics = uncounted / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace('"flops"', '"not_flops"'))
+    arms = arms_of(read_runs([counted, uncounted]))
+    assert set(curve_choices(arms)["arms"][1]["x"]["flops"]) == {None}
+    notes = {chart.name: chart.notes for chart in held_out_charts(arms)}
+    sentence = f"{arms[1].name} has no value against FLOPs: it is not drawn."
+    assert notes.pop("held_out_by_flops") == [sentence]
+    assert not any(notes.values())
 
 
 def test_curve_choices_have_a_file_for_each_axis(four_runs: list[Path]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tidemask.report.figures.curves import any_known, band_of
+from tidemask.report.figures.curves import any_known, band_of, short_name
 from tidemask.report.figures.findings import losses_in_words
 from tidemask.report.figures.held_out import (
     COSTS,
@@ -31,9 +31,10 @@ def curve_choices(arms: Sequence[ComparedArm]) -> dict[str, Any]:
     """Axes, measures and every curve, as JSON can hold them.
 
     Keys: `axes` and `measures` by their names, with what the page says of them; `arms`, each with
-    its place `arm`, its horizontal values `x` by axis, and by measure `y` the means, where it has
-    several seeds followed by the lower and upper edges of the band. `None` is not known. Times are
-    an axis only where each run had its machine to itself.
+    its place `arm`, its `name` and that as it stands beside a curve (`short`), its horizontal
+    values `x` by axis, and by measure `y` the means, where it has several seeds followed by the
+    lower and upper edges of the band. `None` is not known. Times are an axis only where each run
+    had its machine to itself.
     """
     runs = [arm.mean for arm in arms]
     losses, lines = measured_losses(runs), unigram_lines(runs)
@@ -70,6 +71,8 @@ def _numbers(arm: ComparedArm, divisors: dict[str, float], losses: Sequence[str]
         curves[loss] = [_plain(one) for one in (values[measured], *edges)]
     return {
         "arm": arm.index,
+        "name": arm.name,
+        "short": short_name(arm.name),
         "x": {
             name: _plain(arm.mean.series(name)[measured] / divisor)
             for name, divisor in divisors.items()

@@ -103,7 +103,7 @@ def draw_arm(
         mark(band, "band", arm=arm.index)
     draw_curve(axes, arm.mean, x, y, marked=True)
     end = float(x[known][-1]), float(y[known][-1])
-    return CurveEnd(_short(arm.name), *end, run_colour(arm.index), arm.index)
+    return CurveEnd(short_name(arm.name), *end, run_colour(arm.index), arm.index)
 
 
 def band_of(values: Series) -> tuple[Series, Series]:
@@ -203,8 +203,8 @@ def name_ends(axes: Axes, ends: Sequence[CurveEnd]) -> None:
         mark(text, "name", arm=end.arm)
 
 
-def _short(name: str) -> str:
-    """A name that has room beside the axes; the legend has the whole."""
+def short_name(name: str) -> str:
+    """A name as it has room beside a curve; the legend has the whole."""
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 

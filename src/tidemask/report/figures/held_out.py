@@ -143,6 +143,12 @@ def _held_out_chart(arms: Sequence[ComparedArm], name: str, losses: Sequence[str
             f"{run.label}: no held-out loss was measured while it was training."
             for run in runs
             if not any_known(*(run.series(loss) for loss in LOSS_TITLES))
+        ]
+        + [
+            f"{run.label} has no value against {cost}: it is not drawn."
+            for run in runs
+            if any_known(*(run.series(loss) for loss in losses))
+            and not any_known(*(run.series(loss) + run.series(name) for loss in losses))
         ],
         size=(3.9, 2.9),
         right=1.15,

@@ -57,7 +57,6 @@ function follow(svg) {
   panel.setAttribute("tabindex", "0");
   panel.setAttribute("role", "application");
   panel.setAttribute("aria-roledescription", "chart");
-  panel.setAttribute("aria-label", `${svg.dataset.title}: values by the arrow keys`);
   svg.append(made("g", { class: "pointer" }, rule, dots));
   panel.append(box);
 
@@ -104,7 +103,18 @@ function follow(svg) {
     return best;
   }
 
+  function label() {
+    panel.setAttribute("aria-label", `${svg.dataset.title}: values by the arrow keys`);
+  }
+
   const steps = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+  label();
+  // `curves.js` has drawn other numbers.
+  svg.addEventListener("drawn", () => {
+    hide();
+    stops = stopsOf(svg);
+    label();
+  });
   panel.addEventListener("pointerenter", () => (stops = stopsOf(svg)));
   panel.addEventListener("pointermove", (event) => show(nearest(event)));
   panel.addEventListener("pointerleave", hide);
