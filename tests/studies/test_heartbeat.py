@@ -105,7 +105,7 @@ def test_a_lock_that_is_seen_says_more_than_a_time(tmp_path: Path) -> None:
 def test_without_locks_the_heartbeat_counts_on_this_machine_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: int) -> bool:
+    def refuse(_: int, *, shared: bool) -> bool:
         raise NoLocksError(95, "Operation not supported")
 
     monkeypatch.setattr(heartbeat, "try_lock", refuse)
