@@ -10,6 +10,7 @@ from tidemask.tuning import tune
 from tidemask.tuning.time_plan import RunCosts, Rung, TimePlan
 
 PLAN = TimePlan(
+    budget=3600.0,
     costs=RunCosts(step_seconds=0.01, other_seconds=0.1, final_seconds=0.1),
     rungs=(
         Rung(num_steps=2, num_runs=3, until=3000.0),

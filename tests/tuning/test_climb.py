@@ -30,8 +30,6 @@ from tidemask.tuning.search import open_search
 from tidemask.tuning.search_display import SearchDisplay
 from tidemask.tuning.time_plan import FINALISTS, RunCosts, planned_time
 
-pytest.importorskip("optuna")
-
 CONTENTS = searched_contents(has_classes=True)
 COSTS = RunCosts(step_seconds=0.1, other_seconds=5.0, final_seconds=5.0)
 BUDGET = 3600.0

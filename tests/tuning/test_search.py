@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from cases import all_cases
 from tidemask.errors import UserError
 from tidemask.tuning.policies import Policy, known_policies, searched_contents
-from tidemask.tuning.search import PolicySearch, open_search, without_password
+from tidemask.tuning.search import PolicySearch, open_search
 from tidemask.tuning.time_plan import RunCosts, planned_time
-
-pytest.importorskip("optuna")
 
 CONTENTS = searched_contents(has_classes=True)
 PLAN = planned_time(
@@ -90,13 +87,63 @@ def test_what_was_begun_is_taken_up_by_its_own_place(tmp_path: Path) -> None:
         assert search.losses(1) == {first.policy: 4.0}
 
 
+def test_of_two_commands_that_begin_together_one_plan_holds(tmp_path: Path) -> None:
+    url, other = f"sqlite:///{tmp_path}/record.db", dataclasses.replace(PLAN, final_steps=7)
+    first = open_search(tmp_path, url, name="search", contents=CONTENTS, place="first")
+    second = open_search(tmp_path, url, name="search", contents=CONTENTS, place="second")
+    with first as here, second as there:
+        assert (here.plan, there.plan) == (None, None)
+        there.begin(other)
+        here.begin(PLAN)
+        assert (here.plan, there.plan) == (other, other)
+        assert here.num_waiting() == len(known_policies(CONTENTS))
+
+
+def test_a_search_that_was_killed_while_it_began_begins(tmp_path: Path) -> None:
+    usual = known_policies(CONTENTS)
+    with open_search(tmp_path / "journal", None, name="search", contents=CONTENTS, place="") as one:
+        one._study.enqueue_trial(usual[0].parameters, {"rung": 1})
+        assert one.plan is None
+    with opened(tmp_path) as search:
+        assert search.plan == PLAN
+        assert tried(search, len(usual)) == usual
+
+
+def test_all_that_was_begun_in_a_private_record_is_taken_up_wherever_it_lies(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path, place="before it was moved") as search:
+        begun = [search.ask(), search.ask()]
+    with opened(tmp_path, place="after") as search:
+        assert search.interrupted() == begun
+
+
+def test_what_another_command_said_of_a_trial_holds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/record.db"
+    with opened(tmp_path, url) as search, opened(tmp_path, url) as copy:
+        first, second = search.ask(), search.ask()
+        assert copy.interrupted() == [first, second]
+        search.tell(first, 4.0, is_last=False)
+        search.tell(second, None, is_last=False)
+        copy.tell(first, 5.0, is_last=True)
+        copy.tell(second, 5.0, is_last=False)
+        assert copy.losses(1) == search.losses(1) == {first.policy: 4.0}
+        third = search.ask()
+        search.tell(third, 6.0, is_last=True)
+        expected = "^trial that was ended by another command"
+        own = search._study.get_trials()[third.number]._trial_id
+        with pytest.raises(UserError, match=expected), opened(tmp_path, url) as other:
+            other._study._storage.set_trial_user_attr(own, "place", "x")
+
+
 def test_promoted_policies_are_queued_once_and_in_their_order(tmp_path: Path) -> None:
     with opened(tmp_path) as search:
         known = tried(search, len(known_policies(CONTENTS)))
         chosen = [known[3], known[0]]
         assert not search.has_begun(2)
-        search.promote(chosen[:1], 2)
+        search._study.enqueue_trial(chosen[0].parameters, {"rung": 2})  # by one that was killed
         search.promote(chosen, 2)
+        search.promote(known, 2)
         assert search.has_begun(2)
         assert search.num_waiting() == 2
         asked = [search.ask(), search.ask()]
@@ -107,65 +154,16 @@ def test_promoted_policies_are_queued_once_and_in_their_order(tmp_path: Path) ->
         assert search.num_policies(2) == len(known)
 
 
-def test_a_line_that_was_cut_and_a_lock_that_was_left_are_got_over(tmp_path: Path) -> None:
+def test_what_waits_in_a_rung_that_is_left_is_not_tried_and_what_runs_is(tmp_path: Path) -> None:
     with opened(tmp_path) as search:
         known = tried(search, 3)
-    journal = tmp_path / "journal"
-    with journal.open("ab") as file:
-        file.write(b'{"op_code": 4, "worker')
-    (tmp_path / "journal.lock").symlink_to(journal)
-    with opened(tmp_path) as search:
-        assert list(search.losses(1)) == sorted(known, key=lambda one: (loss_of(one), one.name))
-        tried(search, 1)
-    with opened(tmp_path) as search:
-        assert len(search.losses(1)) == 4
-
-
-@all_cases("content", [b"\xff\xfe\n{}\n", b'{"op_code": 4}\n', b"[]\n", b"none\nof this\n"])
-def test_a_damaged_journal_is_one_line_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "journal").write_bytes(content)
-    expected = r"^damaged record of a search: .*journal.*Delete it"
-    with pytest.raises(UserError, match=expected) as error, opened(tmp_path):
-        pass
-    assert "\n" not in str(error.value)
-
-
-@all_cases(
-    "url",
-    [
-        "nonsense://nowhere/x",
-        "postgresql://user:secret@127.0.0.1:1/x",
-        "sqlite:////no/such/place.db",
-        "mysql+pymysql://user:secret@127.0.0.1:1/x",
-        "redis://127.0.0.1:1",
-    ],
-)
-def test_a_storage_that_does_not_answer_is_one_line_without_its_password(
-    tmp_path: Path, url: str
-) -> None:
-    with pytest.raises(UserError, match=r"^storage does not answer: ") as error:  # noqa: SIM117
-        with opened(tmp_path, url):
-            pass
-    assert "\n" not in str(error.value)
-    assert "secret" not in str(error.value)
-
-
-def test_without_optuna_the_command_that_installs_it_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(UserError, match=r"pip install 'tidemask\[tune\]'"), opened(tmp_path):
-        pass
-
-
-def test_an_error_of_ours_is_not_taken_for_one_of_the_storage(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), opened(tmp_path):
-        raise KeyError("ours")
-
-
-def test_passwords_are_left_out_of_urls() -> None:
-    assert without_password("postgresql://me:pw@host/db") == "postgresql://host/db"
-    assert without_password("sqlite:///a/b@c.db") == "sqlite:///a/b@c.db"
+        running = search.ask()
+        search.promote(known[:1], 2)
+        following = search.ask()
+        assert (following.policy, following.rung) == (known[0], 2)
+        assert search.num_waiting() == 0
+        search.tell(running, 4.5, is_last=False)
+        assert set(search.losses(1)) == {*known, running.policy}
 
 
 def test_what_others_tried_does_not_count_against_the_plan_of_a_machine(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ BUDGET = "1"
 def test_a_search_that_is_killed_goes_on_and_its_recipe_trains(
     tidemask: Command, plain_corpus: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("optuna")
     out = tmp_path / "out"
     arguments = ["tune", str(plain_corpus), "--budget", BUDGET, "--out", str(out), "--seeds", "2",
                  *SMALL]  # fmt: skip
@@ -72,16 +71,26 @@ def test_a_search_that_is_killed_goes_on_and_its_recipe_trains(
     )  # fmt: skip
     assert math.isfinite(run.metrics[MEAN_LOSS])
 
-    (out / "search.journal").write_text("lost\n")
+    journal, policy = (out / "search.journal"), (out / "policy.yaml").read_bytes()
+    record = journal.read_bytes()
+    journal.write_text("lost\n")
     status, _, errors = tidemask(*arguments)
     assert (status, errors.count("\n")) == (2, 1), errors
-    assert "Delete it" in errors
-    (out / "search.journal").unlink()
+    assert "damaged record of a search" in errors
+    journal.unlink()
+    status, _, errors = tidemask(*arguments)
+    assert (status, errors.count("\n")) == (2, 1), errors
+    assert "record of the search is lost" in errors
+    assert (out / "policy.yaml").read_bytes() == policy
+    journal.write_bytes(record)
     again = subprocess.run(
         command, capture_output=True, text=True, timeout=HUNG_SECONDS, check=True
     )
     assert again.stdout == last.stdout
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    status, shown, errors = tidemask(*arguments, "--budget", "2")
+    assert (status, shown) == (0, last.stdout)
+    assert "The lengths of runs are those of a budget of 1 h" in errors
     for more, expected in (
         (
             ["masking.corruption.keep=0.0", "masking.corruption.mask=0.9"],
@@ -116,6 +125,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         (["masking.ratio.schedule=linear"], "setting that is searched: masking.ratio.schedule"),
         (["masking={unit: token}"], "setting that is searched: masking."),
         (["model.size=bert-teeny"], "bert-teeny"),
+        (["training.seed=3"], "seed in the settings: training.seed"),
+        (["training={seed: 3}"], "seed in the settings: training.seed"),
     ]
     for arguments, expected in cases:
         status, _, errors = tidemask("tune", corpus, "--budget", "1", "--out", out, *arguments)
@@ -136,7 +147,6 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 def test_an_engine_that_is_none_is_one_line_and_nothing_is_written(
     corpus: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("optuna")
     with pytest.raises(UserError, match=r"no such engine: slurm\. Expected local or ray"):
         tune(corpus, out=tmp_path / "out", budget=1.0, engine="slurm")  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()

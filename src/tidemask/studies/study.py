@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def run_study(
         raise UserError(f"live={live}. Expected minutes above 0 (--live).")
     request = stop_request or StopRequest()
     with (
-        request.listening() if stop_request is None else _nothing(),
+        request.listening() if stop_request is None else nullcontext(),
         displayed(progress) as display,
         chosen_engine(engine, address, jobs, study.processes) as workers,
     ):
@@ -148,8 +147,3 @@ def _unmeasured(_corpus: str, arm: str) -> MeasuredStep:
         f"study has not begun: a step of arm {arm} was not measured yet, and its runs have "
         "equal=seconds. Run the study first."
     )
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

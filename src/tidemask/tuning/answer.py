@@ -92,7 +92,7 @@ def answered(
     return TunedPolicy(
         name=winner.name,
         recipe=directory.recipe,
-        is_better=better is not None,
+        is_better=winner is not final.policies[0],
         sentence=sentence,
         verdicts=tuple(one.sentence for one in verdicts),
         page=page if page.is_file() else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemask.errors import UserError
@@ -17,6 +17,7 @@ from tidemask.studies.lengths import length_on
 from tidemask.training.settings import DEFAULT_STEPS, LENGTHS
 from tidemask.tuning.definition import TuneDefinition, defined
 from tidemask.tuning.policies import Content, searched_contents
+from tidemask.tuning.storage import checked_storage
 
 _MAX_HOURS = 10_000.0
 _WITHOUT_CLASSES = (
@@ -39,6 +40,7 @@ class AskedSearch:
         seconds: its budget.
         seeds: of each finalist.
         jobs: runs at once.
+        storage: URL of the database, wherever it is opened from; `None` for the journal.
         max_steps: the length that the policy is meant for; `None` where nothing is said of it.
     """
 
@@ -49,6 +51,7 @@ class AskedSearch:
     seconds: float
     seeds: int
     jobs: int
+    storage: str | None = field(repr=False)
     max_steps: int | None
 
     @property
@@ -80,11 +83,7 @@ def asked_search(
         seeds = check_integer("seeds", seeds, minimum=1, below=MAX_SEEDS + 1)
     except ValueError as error:
         raise UserError(f"number of seeds outside its range: {error}") from error
-    if storage is not None and not (isinstance(storage, str) and "://" in storage):
-        raise UserError(
-            f"no URL of a database: storage={shown(storage)}. Expected one such as "
-            "postgresql://USER@HOST/NAME (--storage)."
-        )
+    storage = checked_storage(storage)
     settings = as_settings(overrides)
     definition, base, manifest = defined(
         given_path(corpus, "corpus"), str(given_path(recipe, "recipe")), settings, storage
@@ -98,6 +97,7 @@ def asked_search(
         seconds=3600.0 * float(budget),
         seeds=seeds,
         jobs=checked_jobs(jobs),
+        storage=storage,
         max_steps=_intended_steps(base, settings, definition.corpus),
     )
 

@@ -2,6 +2,7 @@
 
 tune.yaml               what is searched: the corpus, the recipe and the settings
 plan.json               how the time is divided: the lengths of runs
+place.json              by which name a database knows the runs of this directory
 time.json               how long commands have been at work on it
 search.journal          what was tried and how it did, by Optuna, where no database is given
 rung-N/                 a study of runs with one seed, as long as the rung has it
@@ -12,8 +13,8 @@ policy.yaml             the recipe that the search ends with
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,16 @@ from tidemask.runs.overrides import overridden_paths
 from tidemask.runs.settings_reading import read_settings
 from tidemask.settings import Settings, shown
 from tidemask.studies.directory import StudyDirectory
+from tidemask.tuning.fingerprint import fingerprint_of
 from tidemask.tuning.policies import SEARCHED_SETTINGS
-from tidemask.tuning.search import without_password
+from tidemask.tuning.storage import without_password
 from tidemask.tuning.time_plan import TimePlan
 
 _DIGITS = 12
+_OF_VERSION = (
+    " The settings are those it was begun with, so the file of the recipe was edited, or another "
+    "version of tidemask has other defaults."
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class TuneDirectory:
     def plan(self) -> Path:
         """How the time is divided."""
         return self.root / "plan.json"
+
+    @property
+    def place(self) -> Path:
+        """By which name a storage knows the runs of this directory."""
+        return self.root / "place.json"
 
     @property
     def time(self) -> Path:
@@ -116,13 +127,19 @@ def defined(
         UserError: the corpus, the recipe or a setting is wrong, a setting is one that is searched,
             or the corpus has no held-out text.
     """
-    for path in sorted(overridden_paths(settings)):
+    paths = overridden_paths(settings)
+    for path in sorted(paths):
         if searched := [one for one in SEARCHED_SETTINGS if _overlap(path, one)]:
             raise UserError(
                 f"setting that is searched: {path}. Expected settings beside "
                 f"{', '.join(SEARCHED_SETTINGS)}; leave {searched[0]} out."
             )
     loaded = load_recipe(recipe, settings)
+    if "training.seed" in paths or loaded.training.seed != load_recipe(recipe).training.seed:
+        raise UserError(
+            "seed in the settings: training.seed. Expected none, as a search gives its runs their "
+            "seeds; --seeds says how many each finalist has."
+        )
     manifest = read_manifest(corpus / "manifest.json")
     if manifest.held_out.num_sequences == 0:
         raise UserError(
@@ -137,7 +154,7 @@ def defined(
             if not recipe.endswith((".yaml", ".yml"))
             else str(Path(recipe).resolve()),
             settings=tuple(settings),
-            recipe_fingerprint=hashlib.sha256(repr(loaded).encode()).hexdigest(),
+            recipe_fingerprint=fingerprint_of(loaded),
             storage=None if storage is None else without_password(storage),
         ),
         loaded,
@@ -158,7 +175,8 @@ def check_place(directory: TuneDirectory, asked: TuneDefinition) -> None:
     """
     root = directory.root
     if not directory.definition.is_file():
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        begun = {directory.lock, directory.place, directory.time}  # there was no room for more
+        if root.exists() and (not root.is_dir() or set(root.iterdir()) - begun):
             raise UserError(
                 f"not a search: {root} exists and has no tune.yaml. Name a new directory as --out."
             )
@@ -170,6 +188,7 @@ def check_place(directory: TuneDirectory, asked: TuneDefinition) -> None:
             raise UserError(
                 f"another search: {field.name}={shown(new)}, and {directory.definition} has "
                 f"{shown(old)}. Give the command as it was begun, or name a new directory as --out."
+                f"{_OF_VERSION if field.name == 'recipe_fingerprint' else ''}"
             )
 
 
@@ -200,3 +219,30 @@ def write_plan(directory: TuneDirectory, plan: TimePlan) -> None:
     """Keep how the time of a search is divided."""
     content = json.dumps(dataclasses.asdict(plan), indent=2)
     write_atomically(directory.plan, f"{content}\n", what="time plan")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The content of its file."""
+
+    id: str
+
+
+def own_place(directory: TuneDirectory) -> str:
+    """The name of a directory in a storage: random, kept in it, and moved with it.
+
+    Raises:
+        UserError: its file is damaged or cannot be written.
+    """
+    if directory.place.is_file():
+        return read_json(
+            directory.place,
+            _Place,
+            what="name of the search in its storage",
+            max_bytes=MAX_INDEX_BYTES,
+            advice="Restore the file, or name a new directory as --out.",
+        ).id
+    place = _Place(uuid.uuid4().hex)
+    content = json.dumps(dataclasses.asdict(place))
+    write_atomically(directory.place, f"{content}\n", what="search")
+    return place.id

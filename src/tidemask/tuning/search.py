@@ -9,17 +9,15 @@ share a storage: each takes from one queue, and the sampler learns from all of t
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError, missing_package, one_line
-from tidemask.files.lines import drop_unfinished_line
 from tidemask.reading import parse_json
 from tidemask.tuning.policies import Content, Policy, known_policies, suggested
+from tidemask.tuning.storage import check_optuna, opened_study
 from tidemask.tuning.time_plan import TimePlan
 
 _RUNG, _PLACE, _PLAN = "rung", "place", "time_plan"
@@ -63,28 +61,42 @@ class PolicySearch:
 
     @property
     def plan(self) -> TimePlan | None:
-        """The division of the time that the search was begun with; `None` before."""
-        kept = self._study.user_attrs.get(_PLAN)
-        return None if kept is None else parse_json(kept, TimePlan, "time plan of the search")
+        """The division of the time that the search was begun with; `None` before.
+
+        Of two commands that begin together that one's holds whose trial has the lower number.
+        """
+        for trial in self._study.get_trials(deepcopy=False):
+            if kept := trial.user_attrs.get(_PLAN):
+                return parse_json(kept, TimePlan, "time plan of the search")
+        return None
 
     def begin(self, plan: TimePlan) -> None:
-        """Keep the division of the time, and queue the known policies."""
-        for policy in known_policies(self._contents):
+        """Queue the known policies, and keep the division of the time with the last of them.
+
+        What is kept with a trial is there as soon as the trial is, so that the search has begun
+        when all of them are queued, and not before.
+        """
+        *others, last = known_policies(self._contents)
+        for policy in others:
             self._study.enqueue_trial(policy.parameters, {_RUNG: 1}, skip_if_exists=True)
-        self._study.set_user_attr(_PLAN, json.dumps(asdict(plan)))
+        kept = {_RUNG: 1, _PLAN: json.dumps(asdict(plan))}
+        self._study.enqueue_trial(last.parameters, kept, skip_if_exists=True)
 
     def interrupted(self) -> list[PolicyTrial]:
-        """What an earlier command at this place did not bring to its end."""
-        states, unnamed = (self._optuna.trial.TrialState.RUNNING,), None
-        if not self._is_shared:  # it was killed before it had named its place
-            unnamed = self._place
+        """What earlier commands at this place did not bring to its end.
+
+        Of a record that no other command uses that is all that was begun, wherever it lay then.
+        """
+        states = (self._optuna.trial.TrialState.RUNNING,)
         found = []
         for trial in self._study.get_trials(deepcopy=False, states=states):
-            is_own = trial.user_attrs.get(_PLACE, unnamed) == self._place
-            if is_own and trial.number not in self._running:
+            if self._is_own(trial) and trial.number not in self._running:
                 self._seed_sampler(trial.number)
                 found.append(self._trial(self._optuna.Trial(self._study, trial._trial_id)))
         return found
+
+    def _is_own(self, trial: Any) -> bool:
+        return not self._is_shared or trial.user_attrs.get(_PLACE) == self._place
 
     def ask(self) -> PolicyTrial:
         """The next policy: one that is queued, or one that the sampler draws.
@@ -111,7 +123,7 @@ class PolicySearch:
         )
 
     def tell(self, trial: PolicyTrial, loss: float | None, *, is_last: bool) -> None:
-        """Keep how a policy did.
+        """Keep how a policy did; what another command said of the same trial before holds.
 
         Args:
             trial: whose policy was trained.
@@ -119,26 +131,42 @@ class PolicySearch:
             is_last: whether there is no higher rung before the final.
         """
         own, states = self._running.pop(trial.number), self._optuna.trial.TrialState
-        if loss is None:
-            self._study.tell(own, state=states.FAIL)
-            return
-        own.report(loss, trial.rung)
-        if is_last:
-            self._study.tell(own, loss)
-        else:
-            self._study.tell(own, state=states.PRUNED)
+        with suppress(self._optuna.exceptions.UpdateFinishedTrialError):
+            if loss is None:
+                self._study.tell(own, state=states.FAIL, skip_if_finished=True)
+                return
+            own.report(loss, trial.rung)
+            if is_last:
+                self._study.tell(own, loss, skip_if_finished=True)
+            else:
+                self._study.tell(own, state=states.PRUNED, skip_if_finished=True)
 
     def promote(self, policies: Sequence[Policy], rung: int) -> None:
-        """Queue policies for a rung, the first first; from then on those below it are over."""
-        queued = [
-            trial.system_attrs.get("fixed_params", trial.params)
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.user_attrs.get(_RUNG, 1) == rung
-        ]
+        """Queue policies for a rung, the first first; from then on those below it are over.
+
+        Nothing is done where the rung has begun, which another command may have been quicker with.
+        """
+        if self.has_begun(rung):
+            return
+        trials = self._study.get_trials(deepcopy=False)
+        queued = []
+        for trial in trials:
+            if trial.user_attrs.get(_RUNG, 1) == rung:
+                queued.append(trial.system_attrs.get("fixed_params", trial.params))
+            else:
+                self._drop_waiting(trial)
         for policy in policies:
             if policy.parameters not in queued:
                 self._study.enqueue_trial(policy.parameters, {_RUNG: rung})
         self._study.set_user_attr(f"{_RUNG}-{rung}", True)
+
+    def _drop_waiting(self, trial: Any) -> None:
+        """Take a trial out of the queue, where no other command has taken it."""
+        states, storage = self._optuna.trial.TrialState, self._study._storage
+        if trial.state is states.WAITING:
+            with suppress(self._optuna.exceptions.UpdateFinishedTrialError):
+                if storage.set_trial_state_values(trial._trial_id, state=states.RUNNING):
+                    storage.set_trial_state_values(trial._trial_id, state=states.FAIL)
 
     def has_begun(self, rung: int) -> bool:
         """Whether policies were promoted to a rung, by this command or another."""
@@ -163,7 +191,7 @@ class PolicySearch:
         return sum(
             trial.state.is_finished()
             and trial.user_attrs.get(_RUNG, 1) == rung
-            and trial.user_attrs.get(_PLACE) == self._place
+            and self._is_own(trial)
             for trial in self._study.get_trials(deepcopy=False)
         )
 
@@ -171,19 +199,6 @@ class PolicySearch:
         """Trials that are queued."""
         states = (self._optuna.trial.TrialState.WAITING,)
         return len(self._study.get_trials(deepcopy=False, states=states))
-
-
-def check_optuna() -> Any:
-    """Optuna's module.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise missing_package("tidemask tune", "optuna", extra="tune") from error
-    return optuna
 
 
 @contextmanager
@@ -200,70 +215,9 @@ def open_search(
         place: of the runs of this command.
 
     Raises:
+        OSError: the system refuses the journal.
         UserError: Optuna is not installed, the storage does not answer, or the journal is damaged;
             also where that happens within the block.
     """
-    optuna = check_optuna()
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        study = _created(optuna, journal, storage, name)
-        with _named_errors(optuna, journal, storage):
-            yield PolicySearch(optuna, study, contents, place, is_shared=storage is not None)
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _created(optuna: Any, journal: Path, storage: str | None, name: str) -> Any:
-    """Optuna's study, new or as it was; whatever it raises here is about what it reads."""
-    try:
-        return optuna.create_study(
-            storage=storage or _journal(optuna, journal),
-            study_name=name,
-            direction="minimize",
-            load_if_exists=True,
-        )
-    except Exception as error:  # of databases, drivers and parsers of any kind
-        raise _refused(journal, storage, error) from error
-
-
-def _journal(optuna: Any, path: Path) -> Any:
-    """Optuna's journal in a file that no other process uses.
-
-    A process that was killed may have left a line without its end, which the next line would
-    continue, and a lock, which would be waited for.
-    """
-    if path.is_file():
-        drop_unfinished_line(path)
-    Path(f"{path}.lock").unlink(missing_ok=True)
-    journal = optuna.storages.journal
-    return optuna.storages.JournalStorage(journal.JournalFileBackend(str(path)))
-
-
-@contextmanager
-def _named_errors(optuna: Any, journal: Path, storage: str | None) -> Iterator[None]:
-    """Turn what Optuna and databases raise while a search goes on into one line."""
-    import sqlalchemy.exc
-
-    try:
-        yield
-    except (optuna.exceptions.OptunaError, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise _refused(journal, storage, error) from error
-
-
-def _refused(journal: Path, storage: str | None, error: Exception) -> UserError:
-    if storage is None:
-        return UserError(
-            f"damaged record of a search: {journal}: {one_line(error)}. Delete it: the search "
-            "begins again, and runs that are finished are kept and not trained twice."
-        )
-    said = without_password(one_line(error))
-    return UserError(
-        f"storage does not answer: {without_password(storage)}: {said}. Expected the URL of a "
-        "database that does, with its driver installed (--storage); what was trained is kept."
-    )
-
-
-def without_password(url: str) -> str:
-    """A URL without the name and password that it may have."""
-    return re.sub(r"//[^/@]*@", "//", url)
+    with opened_study(journal, storage, name=name) as study:
+        yield PolicySearch(check_optuna(), study, contents, place, is_shared=storage is not None)

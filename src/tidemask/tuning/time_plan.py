@@ -78,12 +78,14 @@ class TimePlan:
     """The rungs of a search, and its final.
 
     Attributes:
+        budget: seconds that were divided.
         costs: of a run, by which it was made.
         rungs: the shortest first; each run has one seed.
         num_finalists: policies of the final, the best constant among them.
         final_steps: length of the runs of the final.
     """
 
+    budget: float
     costs: RunCosts
     rungs: tuple[Rung, ...]
     num_finalists: int
@@ -162,6 +164,7 @@ def _plans(
             )
             found.append(
                 TimePlan(
+                    budget=budget,
                     costs=costs,
                     rungs=rungs,
                     num_finalists=num_finalists,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from tidemask.errors import UserError
@@ -22,14 +22,16 @@ from tidemask.tuning.clock import SpentClock, TimedRequest
 from tidemask.tuning.definition import (
     TuneDirectory,
     check_place,
+    own_place,
     read_plan,
     write_definition,
     write_plan,
 )
 from tidemask.tuning.measured_costs import measured_costs
 from tidemask.tuning.policy_runs import PolicyRuns
-from tidemask.tuning.search import PolicySearch, check_optuna, open_search
+from tidemask.tuning.search import PolicySearch, open_search
 from tidemask.tuning.search_display import SearchDisplay
+from tidemask.tuning.storage import check_optuna
 from tidemask.tuning.time_plan import TimePlan, planned_time
 
 
@@ -87,7 +89,7 @@ def tune(
     request = stop_request or StopRequest()
     held = f"search is going on: another process works on {directory.root}. Wait for it."
     with (
-        request.listening() if stop_request is None else _nothing(),
+        request.listening() if stop_request is None else nullcontext(),
         displayed(progress) as display,
         chosen_engine(engine, address, asked.jobs) as workers,
         request.deferred(),
@@ -103,10 +105,15 @@ def tune(
             stop_request=timed,
         )
         write_definition(directory, asked.definition)
-        with clock.noted(), _opened(directory, asked, storage) as search:
+        with clock.noted(), _opened(directory, asked) as search:
+            plan = _time_plan(directory, search, asked, timed, workers.threads)
             for note in asked.notes:
                 display.on_note(note)
-            plan = _time_plan(directory, search, asked, timed, workers.threads)
+            if plan.budget != asked.seconds:
+                display.on_note(
+                    f"The lengths of runs are those of a budget of {plan.budget / 3600:g} h; name "
+                    "a new directory as --out for others."
+                )
             climb = Climb(
                 directory=directory,
                 search=search,
@@ -169,15 +176,13 @@ def plan_tune(
 
 
 @contextmanager
-def _opened(
-    directory: TuneDirectory, asked: AskedSearch, storage: str | None
-) -> Iterator[PolicySearch]:
+def _opened(directory: TuneDirectory, asked: AskedSearch) -> Iterator[PolicySearch]:
     with open_search(
         directory.journal,
-        storage,
+        asked.storage,
         name=asked.definition.name,
         contents=asked.contents,
-        place=str(directory.root.resolve()),
+        place=own_place(directory),
     ) as search:
         yield search
 
@@ -191,15 +196,27 @@ def _time_plan(
 ) -> TimePlan:
     """The division of the time that the search was begun with, here or elsewhere; or a new one.
 
-    It is kept here, too, so that the runs of a record that was lost are still of its lengths.
+    It is kept here, too, so that a record that was lost, or is of another search, is known by it.
 
     Raises:
         Interrupted: it was asked to stop.
-        UserError: the budget is too small, or the file of the plan is damaged.
+        UserError: the budget is too small, the file of the plan is damaged, or the record does not
+            have that plan.
     """
-    plan = read_plan(directory) or search.plan or _measured_plan(asked, request, threads)
-    if search.plan is None:
-        search.begin(plan)
+    kept, plan = read_plan(directory), search.plan
+    if kept is not None and kept != plan:
+        what = "lost" if plan is None else "of another search"
+        raise UserError(
+            f"record of the search is {what}: {directory.plan} has a time plan that "
+            f"{asked.definition.storage or directory.journal} does not have. Restore it, or name a "
+            "new directory as --out; what is in this one stays as it is."
+        )
+    if plan is None:
+        measured = _measured_plan(asked, request, threads)
+        if search.plan is None:  # another command may have been quicker
+            search.begin(measured)
+        plan = search.plan
+        assert plan is not None, "it has begun"
     write_plan(directory, plan)
     return plan
 
@@ -220,8 +237,3 @@ def _measured_plan(asked: AskedSearch, request: TimedRequest, threads: int) -> T
     return planned_time(
         costs, asked.seconds, num_seeds=asked.seeds, jobs=asked.jobs, max_steps=asked.max_steps
     )
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
