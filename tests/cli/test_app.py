@@ -304,3 +304,20 @@ def test_cli_tables_never_cut_numbers(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert "-1,234,567.891" in printed
     assert printed.count("words") == 30
+
+
+def test_study_takes_a_file_for_a_run_and_a_misspelt_command_for_one(
+    tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may have a name like that of a command."""
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = tidemask("study", "stauts", "directory")
+    assert status == 2
+    assert "'stauts'" in errors
+    assert "status" in errors
+    Path("status.yaml").write_text("question: why", encoding="utf-8")
+    status, _, errors = tidemask("study", "status.yaml", "--out=new")
+    assert status == 2
+    assert "status.yaml" in errors
+    assert "arms" in errors
+    assert not Path("new").exists()

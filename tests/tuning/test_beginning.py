@@ -25,7 +25,7 @@ from tidemask.tuning.definition import (
     write_definition,
 )
 from tidemask.tuning.fingerprint import fingerprint_of
-from tidemask.tuning.search import PolicySearch
+from tidemask.tuning.search import PolicySearch, open_search
 from tidemask.tuning.time_plan import RunCosts, TimePlan
 
 FAST = RunCosts(step_seconds=0.1, other_seconds=5.0, final_seconds=5.0)
@@ -38,7 +38,11 @@ ASKED = TuneDefinition(
 @contextmanager
 def searching(root: Path, asked: AskedSearch) -> Iterator[PolicySearch]:
     root.mkdir(exist_ok=True)
-    with tune._opened(TuneDirectory(root), asked) as search:
+    directory = TuneDirectory(root)
+    with open_search(
+        directory.journal, asked.storage, name=asked.definition.name, contents=asked.contents,
+        place=own_place(directory),
+    ) as search:  # fmt: skip
         yield search
 
 

@@ -113,11 +113,7 @@ for _command, _kept in (
 ):
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(ending_in_order(_kept)(_command))
-for _training in (
-    pretrain_command,
-    resume_command,
-    tune_command,
-):  # they stop where nothing is lost
+for _training in (pretrain_command, resume_command, tune_command):  # they end in their own order
     _name = _training.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_training))(_training)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,4 +35,18 @@ ModelArgument = Annotated[
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON Lines with all digits in place of tables.")
+]
+
+JobsOption = Annotated[
+    int, typer.Option("--jobs", help="Runs at once; GPUs or the cores are divided among them.")
+]
+
+EngineOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="local, or ray for the machines of a cluster."),
+]
+
+AddressOption = Annotated[
+    str | None,
+    typer.Option("--address", help="Of the Ray cluster; this machine if left out."),
 ]

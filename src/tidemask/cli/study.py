@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
+from tidemask.cli.options import AddressOption, EngineOption, JobsOption
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_error, print_line, print_note, progress_display
 
@@ -24,8 +26,10 @@ class _RunsByDefault(TyperGroup):
     """Takes `tidemask study FILE ...` for `tidemask study run FILE ...`, but no `stauts DIR`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        is_misspelt = args[:1] and get_close_matches(args[0], self.commands) and len(args) == 2
-        if args and args[0] not in (*self.commands, *_HELP) and not is_misspelt:
+        is_named = not args or args[0] in (*self.commands, *_HELP)
+        if not is_named and (
+            Path(args[0]).exists() or not get_close_matches(args[0], self.commands)
+        ):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -46,18 +50,9 @@ _Directory = Annotated[str, typer.Argument(metavar="DIR", help="Directory of a s
 def run_command(
     file: Annotated[str, typer.Argument(metavar="STUDY.yaml", help="The definition of the study.")],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Directory, made or continued.")],
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", help="Runs at once; GPUs or the cores are divided among them."),
-    ] = 1,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="local, or ray for the machines of a cluster."),
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="Of the Ray cluster; this machine if left out."),
-    ] = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     live: Annotated[
         float | None,
         typer.Option("--live", metavar="MINUTES", help="Write the page also while runs go on."),

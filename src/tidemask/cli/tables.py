@@ -29,7 +29,7 @@ def print_table(
     Nothing is cut: where the terminal is too narrow, the texts take several lines, and where that
     is not enough, a row is a paragraph.
     """
-    if _least_width(columns, rows, text_columns) > stdout.width:
+    if _min_width(columns, rows, text_columns) > stdout.width:
         _print_cards(columns, rows, title)
         return
     table = Table(
@@ -58,7 +58,7 @@ def _folds(column: int, text_columns: int) -> bool:
     return column < text_columns and (column > 0 or text_columns == 1)
 
 
-def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> int:
+def _min_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> int:
     """Characters that a table needs, with the texts in several lines."""
     widths = [
         max(cell_len(line) for cell in column for line in printable(cell).split("\n"))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
-from tidemask.cli.options import CorpusArgument, OverridesArgument, RecipeOption
+from tidemask.cli.options import (
+    AddressOption,
+    CorpusArgument,
+    EngineOption,
+    JobsOption,
+    OverridesArgument,
+    RecipeOption,
+)
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_line, print_note, progress_display
 from tidemask.errors import UserError
@@ -37,17 +44,9 @@ def tune_command(
     ] = None,
     recipe: RecipeOption = "bert",
     seeds: Annotated[int, typer.Option("--seeds", help="Of each finalist.")] = 3,
-    jobs: Annotated[
-        int, typer.Option("--jobs", help="Runs at once; GPUs or the cores are divided among them.")
-    ] = 1,
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="local, or ray for the machines of a cluster."),
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="Of the Ray cluster; this machine if left out."),
-    ] = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     storage: Annotated[
         str | None,
         typer.Option(

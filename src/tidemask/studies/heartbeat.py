@@ -12,11 +12,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidemask.errors import UserError
 from tidemask.files.locks import try_lock
 
 _BEAT_SECONDS = 5.0
@@ -29,16 +30,22 @@ _LOOK_SECONDS = 0.1
 
 
 @contextmanager
-def beating(descriptor: int) -> Iterator[None]:
-    """Touch an open file every few seconds while the block lasts."""
+def beating(beat: Callable[[], None], seconds: float | None = None) -> Iterator[None]:
+    """Call a function every few seconds while the block lasts; where it fails, it is called again.
+
+    Args:
+        beat: shows that this process lives, or notes how far it is.
+        seconds: between two calls, those of a heartbeat if left out; the first comes after them.
+    """
     over = threading.Event()
+    pause = _BEAT_SECONDS if seconds is None else seconds
 
-    def beat() -> None:
-        while not over.wait(_BEAT_SECONDS):
-            with suppress(OSError):
-                os.utime(descriptor)
+    def keep() -> None:
+        while not over.wait(pause):
+            with suppress(UserError, OSError):  # a disk that is full says so elsewhere
+                beat()
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=keep, daemon=True)
     thread.start()
     try:
         yield

@@ -43,7 +43,7 @@ def short_run(
     Args:
         corpus: the prepared corpus.
         recipe: what is trained.
-        settings: over those of the recipe, beside its length.
+        settings: over those of the recipe; its length and what it logs are those of a short run.
         threads: of the arithmetic on a CPU.
         processes: of the run.
         is_stopping: whether it is to be given up; it may then be unfinished, or have failed.
@@ -57,12 +57,12 @@ def short_run(
     short = load_recipe(
         recipe,
         [
+            *settings,
             *length_of(MEASURED_STEPS),
             "training.lr_warmup_steps=auto",
             "training.lr_decay_steps=auto",
             "training.logging_steps=1",
             "training.report_to=none",
-            *settings,
         ],
     )
     with tempfile.TemporaryDirectory(prefix="tidemask-") as directory:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tidemask.files.atomic import write_atomically
+from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay
 from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.studies.agreement import (
@@ -72,7 +73,7 @@ class StudyPlan:
         """Refuse a plan that its directory, its corpora or its tasks do not fit."""
         check_corpora(self.directory, self.study)
         check_runs(self.directory, self.runs)
-        if not self.status().is_finished:
+        if self.study.evaluation.tasks and not self.status().is_finished:
             check_measurements(self.study)
 
     def train(
@@ -109,8 +110,8 @@ class StudyPlan:
                 jobs=jobs,
                 display=display,
                 stop_request=stop_request,
-                on_finished=page.after_run if page else _nothing,
-                on_waiting=page.while_running if page else _nothing,
+                on_finished=page.after_run if page else ignore,
+                on_waiting=page.while_running if page else ignore,
             ).run()
             if page:
                 page.write()
@@ -154,7 +155,3 @@ def plan_of(study: StudyDefinition, directory: StudyDirectory, measure: Measure)
         notes=tuple(notes),
         costs=costs,
     )
-
-
-def _nothing() -> None:
-    pass

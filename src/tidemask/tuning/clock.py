@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
 from tidemask.reading import MAX_INDEX_BYTES, read_json
+from tidemask.studies.heartbeat import beating
 from tidemask.training.signals import Interrupted, StopRequest
 
 _NOTED_SECONDS = 2.0
@@ -70,20 +70,10 @@ class SpentClock:
             UserError: the file cannot be written at the beginning.
         """
         self._note()
-        over = threading.Event()
-
-        def keep() -> None:
-            while not over.wait(_NOTED_SECONDS):
-                with suppress(UserError, OSError):  # a disk that is full says so elsewhere
-                    self._note()
-
-        thread = threading.Thread(target=keep, daemon=True)
-        thread.start()
         try:
-            yield
+            with beating(self._note, _NOTED_SECONDS):
+                yield
         finally:
-            over.set()
-            thread.join()
             with suppress(UserError, OSError):
                 self._note()
 
@@ -113,7 +103,7 @@ class TimedRequest(StopRequest):
         """Stop where the user asked to.
 
         Raises:
-            Interrupted: he did.
+            Interrupted: the user did.
         """
         if self._asked.received is not None:
             raise Interrupted(self._asked.received)

@@ -22,7 +22,7 @@ def measured_costs(
 
     Args:
         base: whose other settings hold.
-        definition: of the search; its settings of the held-out measurement hold, too.
+        definition: of the search, whose settings hold as in its runs.
         threads: of the arithmetic of a run on a CPU.
         is_stopping: whether it is to be given up.
 
@@ -30,13 +30,12 @@ def measured_costs(
         UserError: a run cannot be trained.
     """
     recipe = load_recipe(base, _USUAL.overrides)
-    own = [setting for setting in definition.settings if setting.startswith("evaluation.")]
     steps, others = [], []
     for under in (settings_in_rung(MEASURED_STEPS), settings_in_final(MEASURED_STEPS)):
         with short_run(
             definition.corpus,
             recipe,
-            [*under, *own],
+            [*under, *definition.settings],
             threads=threads,
             is_stopping=is_stopping,
         ) as (run, seconds):

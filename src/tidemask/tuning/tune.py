@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from tidemask.errors import UserError
@@ -17,7 +16,6 @@ from tidemask.system_errors import named_causes
 from tidemask.training.signals import StopRequest
 from tidemask.tuning.answer import TunedPolicy, answered
 from tidemask.tuning.asked import AskedSearch, asked_search
-from tidemask.tuning.climb import Climb
 from tidemask.tuning.clock import SpentClock, TimedRequest
 from tidemask.tuning.definition import (
     TuneDirectory,
@@ -32,6 +30,7 @@ from tidemask.tuning.policy_runs import PolicyRuns
 from tidemask.tuning.search import PolicySearch, open_search
 from tidemask.tuning.search_display import SearchDisplay
 from tidemask.tuning.storage import check_optuna
+from tidemask.tuning.successive_halving import SuccessiveHalving
 from tidemask.tuning.time_plan import TimePlan, planned_time
 
 
@@ -105,7 +104,16 @@ def tune(
             stop_request=timed,
         )
         write_definition(directory, asked.definition)
-        with clock.noted(), _opened(directory, asked) as search:
+        with (
+            clock.noted(),
+            open_search(
+                directory.journal,
+                asked.storage,
+                name=asked.definition.name,
+                contents=asked.contents,
+                place=own_place(directory),
+            ) as search,
+        ):
             plan = _time_plan(directory, search, asked, timed, workers.threads)
             for note in asked.notes:
                 display.on_note(note)
@@ -114,7 +122,7 @@ def tune(
                     f"The lengths of runs are those of a budget of {plan.budget / 3600:g} h; name "
                     "a new directory as --out for others."
                 )
-            climb = Climb(
+            halving = SuccessiveHalving(
                 directory=directory,
                 search=search,
                 plan=plan,
@@ -123,8 +131,8 @@ def tune(
                 end=asked.end,
                 num_seeds=asked.seeds,
             )
-            climb.rungs()
-            final = climb.final()
+            halving.rungs()
+            final = halving.final()
             return answered(
                 directory,
                 asked.definition,
@@ -173,18 +181,6 @@ def plan_tune(
         costs, asked.seconds, num_seeds=asked.seeds, jobs=asked.jobs, max_steps=asked.max_steps
     )
     return plan, asked.notes
-
-
-@contextmanager
-def _opened(directory: TuneDirectory, asked: AskedSearch) -> Iterator[PolicySearch]:
-    with open_search(
-        directory.journal,
-        asked.storage,
-        name=asked.definition.name,
-        contents=asked.contents,
-        place=own_place(directory),
-    ) as search:
-        yield search
 
 
 def _time_plan(

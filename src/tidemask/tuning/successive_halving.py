@@ -1,4 +1,9 @@
-"""The search itself: rung after rung, then the final, while there is time."""
+"""The search itself: successive halving of policies, rung after rung, then the final.
+
+Many policies are tried in short runs, and the best part of them again in longer ones (Jamieson and
+Talwalkar, Non-stochastic best arm identification and hyperparameter optimization, 2016). Here the
+best third goes on, and every run is trained from the start, so that its schedules are whole.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,7 @@ _FAILURES = 3
 
 
 @dataclass(kw_only=True)
-class Climb:
+class SuccessiveHalving:
     """A search that goes on until its final is whole or its time is over.
 
     Attributes:

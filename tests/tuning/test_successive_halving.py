@@ -20,7 +20,6 @@ from tidemask.studies.definition import Arm, StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.planning import PlannedRun
 from tidemask.training.signals import Interrupted, StopRequest
-from tidemask.tuning.climb import Climb
 from tidemask.tuning.clock import SpentClock, TimedRequest
 from tidemask.tuning.definition import TuneDirectory
 from tidemask.tuning.final_outcome import FinalOutcome
@@ -28,6 +27,7 @@ from tidemask.tuning.policies import Policy, known_policies, searched_contents
 from tidemask.tuning.policy_runs import PolicyRuns
 from tidemask.tuning.search import open_search
 from tidemask.tuning.search_display import SearchDisplay
+from tidemask.tuning.successive_halving import SuccessiveHalving
 from tidemask.tuning.time_plan import FINALISTS, RunCosts, planned_time
 
 CONTENTS = searched_contents(has_classes=True)
@@ -121,7 +121,7 @@ def loss_of(policy: Policy) -> float:
     return 5 + abs(policy.start - 30) / 100 + abs(policy.end - 10) / 100 + luck
 
 
-def climbed(made_up: MadeUp, *, num_seeds: int = 3) -> tuple[FinalOutcome, Any]:
+def searched(made_up: MadeUp, *, num_seeds: int = 3) -> tuple[FinalOutcome, Any]:
     directory = TuneDirectory(made_up.root)
     with open_search(
         directory.journal, None, name="search", contents=CONTENTS, place="here"
@@ -129,12 +129,12 @@ def climbed(made_up: MadeUp, *, num_seeds: int = 3) -> tuple[FinalOutcome, Any]:
         plan = planned_time(COSTS, BUDGET, num_seeds=num_seeds, jobs=made_up.jobs)
         if search.plan is None:
             search.begin(plan)
-        climb = Climb(
+        halving = SuccessiveHalving(
             directory=directory, search=search, plan=search.plan or plan, clock=made_up.clock,
             runs=made_up, end=0.95 * BUDGET, num_seeds=num_seeds,  # type: ignore[arg-type]
         )  # fmt: skip
-        climb.rungs()
-        final = climb.final()
+        halving.rungs()
+        final = halving.final()
         rungs = [search.losses(number) for number in range(1, len(plan.rungs) + 1)]
         return final, rungs
 
@@ -142,7 +142,7 @@ def climbed(made_up: MadeUp, *, num_seeds: int = 3) -> tuple[FinalOutcome, Any]:
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_a_search_ends_in_time_with_its_final_whole(tmp_path: Path, jobs: int) -> None:
     made_up = MadeUp(tmp_path, jobs=jobs)
-    final, rungs = climbed(made_up)
+    final, rungs = searched(made_up)
     policies = final.policies
     assert made_up.now <= 0.95 * BUDGET
     assert (final.num_seeds, final.failed, made_up.pages) == (3, (), 1)
@@ -162,15 +162,15 @@ def test_a_search_ends_in_time_with_its_final_whole(tmp_path: Path, jobs: int) -
 def test_a_search_that_is_stopped_again_and_again_is_the_one_that_was_not(tmp_path: Path) -> None:
     for name in ("once", "again"):
         (tmp_path / name).mkdir()
-    unbroken = climbed(MadeUp(tmp_path / "once"))
+    unbroken = searched(MadeUp(tmp_path / "once"))
     known: set[tuple[str, str]] = set()
     for stop_after in (1, 7, 20):
         made_up = MadeUp(tmp_path / "again", stop_after=stop_after, known=known)
         made_up.slowness = 0.0  # what is lost of a made-up run is not done twice
         with pytest.raises(Interrupted):
-            climbed(made_up)
+            searched(made_up)
         known = made_up.known
-    final, rungs = climbed(MadeUp(tmp_path / "again", known=known))
+    final, rungs = searched(MadeUp(tmp_path / "again", known=known))
     assert final.num_seeds == unbroken[0].num_seeds
     assert set(unbroken[1][0]) < set(rungs[0]), "it draws the same, and had no cost of the first"
     assert final.policies[0].is_constant
@@ -180,14 +180,14 @@ def test_a_machine_that_becomes_slower_has_fewer_seeds(tmp_path: Path) -> None:
     for name, slowness in (("slow", 1.6), ("slower", 3.0)):
         (tmp_path / name).mkdir()
         made_up = MadeUp(tmp_path / name, slowness=slowness)
-        final, _ = climbed(made_up)
+        final, _ = searched(made_up)
         assert 1 <= final.num_seeds < 3, name
         assert final.policies[0].is_constant
 
 
 def test_a_budget_that_is_over_before_the_final_shows_nothing(tmp_path: Path) -> None:
     made_up = MadeUp(tmp_path, slowness=80.0)
-    final, _ = climbed(made_up)
+    final, _ = searched(made_up)
     assert (final.num_seeds, made_up.pages) == (0, 0)
     assert final.policies[0].is_constant
 
@@ -197,7 +197,7 @@ def test_a_machine_too_slow_for_two_policies_ends_with_a_constant(
     tmp_path: Path, jobs: int
 ) -> None:
     made_up = MadeUp(tmp_path, jobs=jobs, slowness=10_000.0)
-    final, rungs = climbed(made_up)
+    final, rungs = searched(made_up)
     assert [policy.name for policy in final.policies] == ["constant-15-token"]
     assert (final.num_seeds, final.can_compare, made_up.pages) == (0, False, 0)
     assert not any(rungs)
@@ -205,7 +205,7 @@ def test_a_machine_too_slow_for_two_policies_ends_with_a_constant(
 
 def test_a_decay_is_among_the_first_two_that_are_trained(tmp_path: Path) -> None:
     made_up = MadeUp(tmp_path)
-    climbed(made_up)
+    searched(made_up)
     names = [name for _, name in made_up.trained[:2]]
     assert names == ["constant-15-token", "cosine-32-2-token"]
 
@@ -215,7 +215,7 @@ def test_a_finalist_that_failed_is_named_and_the_rest_is_compared(
     tmp_path: Path, number: int
 ) -> None:
     made_up = MadeUp(tmp_path, failing_finalist=number)
-    final, _ = climbed(made_up)
+    final, _ = searched(made_up)
     assert final.failed == (final.policies[number].name,)
     assert final.num_seeds == 3
     assert final.can_compare == (number > 0), "without its baseline a final shows nothing"
@@ -231,9 +231,9 @@ def test_a_page_that_cannot_be_written_is_no_success(
     monkeypatch.setattr("tidemask.studies.comparison.compare", full)
     monkeypatch.setattr(MadeUp, "write_page", PolicyRuns.write_page)
     with pytest.raises(OSError, match="No space left"):
-        climbed(MadeUp(tmp_path))
+        searched(MadeUp(tmp_path))
 
 
 def test_runs_that_all_fail_end_the_search_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no policy could be trained: .* Look into .*attempts"):
-        climbed(MadeUp(tmp_path, fails=True))
+        searched(MadeUp(tmp_path, fails=True))
