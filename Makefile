@@ -1,13 +1,14 @@
 # Two commands from a fresh clone, with Python 3.11 to 3.13 and make:
-#   make demo   the whole job on embedded text, ends with the place of the report
-#               (STEPS=60 makes it short, OUT=DIR puts it elsewhere)
+#   make demo   a small study on embedded text, ends with the place of its page
+#               (STEPS=20 makes it short, OUT=DIR puts it elsewhere)
 #   make test   lint, types and tests
+#   make docs   the documentation as a site, in build/site/index.html
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= tidemask-demo
 
-.PHONY: demo test lint types tests quick clean
+.PHONY: demo test lint types tests quick docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/tidemask demo --out $(OUT) $(if $(STEPS),--steps $(STEPS))
@@ -28,6 +29,11 @@ tests: $(VENV)/installed
 quick: $(VENV)/installed
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow"
 
+docs: $(VENV)/docs-installed
+	$(BIN)/sphinx-build --quiet --fail-on-warning --doctree-dir build/doctrees \
+		--conf-dir docs/site . build/site
+	@echo "Site: build/site/index.html"
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"tidemask needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
@@ -35,5 +41,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -49,6 +49,15 @@ class SpeedFiles:
         write_json(path, result)
         print(f"results: {path}", file=sys.stderr)
 
+    def finish(self, options: argparse.Namespace, result: Mapping[str, Any], rows: Any) -> None:
+        """Write what the options of a benchmark ask for: its rows, its result, the page."""
+        if options.json is not None:
+            write_json(options.json, rows)
+        if not options.quick:
+            self.keep(result, "gpu" if getattr(options, "gpu", False) else "cpu")
+        if options.table:
+            self.write_page()
+
     def page_of_kept(self) -> str:
         """Make the page of the results that are kept."""
         paths = (self.results_path("cpu"), self.results_path("gpu"))

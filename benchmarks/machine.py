@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -68,6 +69,17 @@ def conditions() -> dict[str, Any]:
         "versions": versions(),
         "revision": revision(),
     }
+
+
+def machine_line(result: Mapping[str, Any]) -> str:
+    """Say on what the figures of a page were measured."""
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    device = f"{result['device']}, " if "device" in result else ""
+    return (
+        f"{device}{result['processor']}, {result['cores']} cores, {result['system']}; {versions}; "
+        f"revision {result['revision']}, {result['date']}; load before the run "
+        f"{result['load_before']}."
+    )
 
 
 def matrix_flops() -> float:

@@ -1,7 +1,8 @@
 """Timing in turns: all candidates, again and again, so that all meet the same disturbances.
 
 What else the machine does changes from second to second. Candidates that are timed one after the
-other are not comparable; those that take turns are, by their medians.
+other are not comparable; those that take turns are, by their medians. Times are those that the
+calling thread had a core, so that other processes do not count, but for what they leave in caches.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_CALLS = 16
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds per call: quartiles and median over `num_calls` calls."""
+    """Seconds of a core per call: quartiles and median over `num_calls` calls."""
 
     lower: float
     median: float
@@ -104,11 +105,11 @@ def _time_turn(
     """
     if not times or times[-1] < _MIN_TURN_SECONDS:
         call(step)
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for number in range(1, _MAX_CALLS):
-        start = time.perf_counter()
+        start = time.thread_time()
         call(step + number)
-        end = time.perf_counter()
+        end = time.thread_time()
         times.append(end - start)
         if number >= calls_per_turn and end - begun > _MIN_TURN_SECONDS:
             break

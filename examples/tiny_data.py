@@ -19,7 +19,8 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 from tidemask import word_starts_of
 from tidemask.corpus.tagging.textblob_tagger import TextBlobTagger
 from tidemask.corpus.tagging.words import align_classes
-from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
+from tidemask.corpus.tokenizing.normalization import TextNormalization
+from tidemask.corpus.tokenizing.training import tokenizer_trainer
 from tidemask.token_classes import NO_CLASS
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # loader workers are forked later
@@ -57,10 +58,9 @@ def tokenizer_of(texts: list[str], directory: Path | None) -> Any:
     """The tokenizer in a directory, or a small one trained on the texts."""
     if directory is not None:
         return AutoTokenizer.from_pretrained(directory)
-    trainer = WordPieceTrainer(vocab_size=1000, lowercase=True)
-    for text in texts:
-        trainer.count_letters(text)
-    return trainer.train(texts).tokenizer
+    uncased = TextNormalization(lowercase=True, strip_accents=True)
+    trainer = tokenizer_trainer("wordpiece", vocab_size=1000, normalization=uncased)
+    return trainer.train(lambda: texts).tokenizer
 
 
 def rows_of(texts: list[str], tokenizer: Any) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import signal
 import sys
@@ -71,22 +72,33 @@ def pytest_collection_finish() -> None:
 
 
 def _prepared(root: Path, tagger: str) -> Path:
+    """The corpus of forty documents; a fifth of their hashes is held out."""
     from prose import text
     from tidemask.corpus.prepare import prepare
 
-    source = root / "text.txt"
-    source.write_text(text(40), encoding="utf-8")
+    files = {is_held_out: root / f"{is_held_out}.txt" for is_held_out in (False, True)}
+    for is_held_out, path in files.items():
+        documents = [d for d in text(40).strip().split("\n\n") if _by_hash(d) == is_held_out]
+        path.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
     prepare(
-        source,
+        files[False],
         out=root / "corpus",
         vocab_size=200,
+        lowercase=True,
         sequence_length=32,
-        held_out=0.2,
+        held_out_text=files[True],
+        documents="blank-lines",
         tagger=tagger,
+        words="tokenizer",
         workers=1,
         progress=False,
     )
     return root / "corpus"
+
+
+def _by_hash(document: str) -> bool:
+    digest = hashlib.sha256(document.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < 0.2 * 2**64
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +145,14 @@ def quick_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     import study_command
 
     study_command.quick_studies(monkeypatch.setattr)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs of studies be trained in this process, and their pages be without drawings."""
+    import engine_in_process
+
+    engine_in_process.studies_in_process(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

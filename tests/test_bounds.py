@@ -8,9 +8,10 @@ import json
 import os
 import pkgutil
 import shutil
+import signal
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -20,7 +21,7 @@ import tidemask as package
 from cases import all_cases
 from child_processes import HUNG_SECONDS
 from scored_material import model_for, wordpiece
-from small_runs import TINY, trained, warm_command
+from small_runs import TINY, trained
 from tidemask.corpus.tokenizing.loading import _check_files, load_tokenizer
 from tidemask.errors import UserError
 from tidemask.pretrained import from_pretrained
@@ -45,9 +46,10 @@ def _kinds() -> Iterator[type[Any]]:
 
 
 _REQUIRED: dict[str, Any] = {
-    **dict.fromkeys(("name", "data", "run", "corpus"), "x"),
+    **dict.fromkeys(("name", "data", "run", "corpus", "text"), "x"),
     "arms": {"x": Arm(recipe="bert"), "y": Arm(recipe="mrd-linear")},
     "baseline": "x",
+    "statistic": "loss",
     "seeds": (0,),
 }
 """What settings without a default are here."""
@@ -223,6 +225,22 @@ def _make_directory(path: Path) -> None:
     path.mkdir()
 
 
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raise where the block has not ended by then."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"not over after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 _OTHERS = (_make_device, _make_socket, _make_directory)
 _CASES = [(name, arguments, _make_pipe) for name, arguments in _READ] + [
     (name, arguments, _OTHERS[number % len(_OTHERS)])
@@ -237,7 +255,7 @@ _CASES = [(name, arguments, _make_pipe) for name, arguments in _READ] + [
 )
 def test_bounds_of_reading_end_at_what_is_not_a_file(
     places: Path, tmp_path: Path, name: str, arguments: str, make: Callable[[Path], None],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tidemask: Command,
 ) -> None:  # fmt: skip
     root = tmp_path / "w"
     shutil.copytree(places, root)
@@ -249,17 +267,11 @@ def test_bounds_of_reading_end_at_what_is_not_a_file(
     run_yaml = root / "run" / "run.yaml"
     if run_yaml.is_file():
         run_yaml.write_text(run_yaml.read_text().replace(str(places), str(root)))
-    done = subprocess.run(
-        [*warm_command("tidemask"), *arguments.split()],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=HUNG_SECONDS,  # a command that reads on would never end
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 2, done.stderr + done.stdout
-    assert done.stderr
+    with _within(HUNG_SECONDS):  # a command that reads on would never end
+        status, out, err = tidemask(*arguments.split())
+    assert status == 2, out + err
+    assert err
+    assert "Traceback" not in err
     assert not (root / "out").exists()
 
 

@@ -114,10 +114,10 @@ def test_workers_that_measure_do_not_outlive_the_command(corpus: Path, tmp_path:
 
 def test_trainings_do_not_outlive_a_demonstration(corpus: Path, tmp_path: Path) -> None:
     shutil.copytree(corpus, tmp_path / "demo" / "corpus")
-    (tmp_path / "demo" / MARKER).touch()
-    arguments = ["demo", "--out", str(tmp_path / "demo")]
-    runs = tmp_path / "demo" / "runs"
-    with running(arguments, lambda _: any(runs.glob("*/run.yaml"))) as family:
+    (tmp_path / "demo" / MARKER).write_text("5000")
+    arguments = ["demo", "--out", str(tmp_path / "demo"), "--steps=5000"]
+    runs = tmp_path / "demo" / "study" / "runs"
+    with running(arguments, lambda _: any(runs.glob("*/*/run.yaml"))) as family:
         family.first.kill()
 
 

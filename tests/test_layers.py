@@ -33,6 +33,7 @@ def test_imports_of_the_heart_are_torch_and_the_standard_library(path: Path) -> 
     assert roots - set(sys.stdlib_module_names) <= {"torch", "jaxtyping", "tidemask"}
 
 
+@pytest.mark.slow
 def test_imports_of_light_modules_load_no_torch() -> None:
     code = """
 import sys, tidemask, tidemask.cli.app, tidemask.report.compare

@@ -99,6 +99,7 @@ def test_presses_within_one_operation_are_counted(times: int, said: str) -> None
 
 
 @pytest.mark.parametrize(("times", "said"), one_in(2, [(1, "went on SIGINT"), (2, "ended")]))
+@pytest.mark.slow
 def test_presses_are_counted_while_no_thread_can_read_them(times: int, said: str) -> None:
     with _operating(IN_TRAINING, HOLDING_OPERATIONS) as process:
         for _ in range(times):
@@ -168,6 +169,7 @@ with stopping_at_signals(Path("run")):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.slow
 def test_presses_one_signal_ends_what_cannot_be_interrupted_before_training(
     number: signal.Signals, status: int
 ) -> None:
@@ -203,7 +205,7 @@ def test_presses_by_two_senders_are_one(monkeypatch: pytest.MonkeyPatch) -> None
 
     counted = presses.Presses()
     now = [0.0]
-    monkeypatch.setattr(presses.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("tidemask.presses.time.monotonic", lambda: now[0])
     for now[0], is_second in ((5.0, False), (5.9, False), (6.0, True)):
         counted.note(signal.SIGTERM)
         counted.note(signal.SIGINT)

@@ -86,7 +86,7 @@ ARGUMENTS = [
         ("progress", 5), ("stop_request", 5), ("out", 5))),
     *(("preview", name, value) for name, value in (
         ("progress", None), ("progress", "a"), ("progress", [float("nan")]), ("sequence", "a"),
-        ("sequence", True), ("sequence", 1.5), ("run", 5), ("recipe", 5))),
+        ("sequence", True), ("sequence", 1.5), ("run", 5), ("recipe", 5), ("overrides", 5))),
     *(("evaluate", name, value) for name, value in (
         ("tasks", 5), ("tasks", [5]), ("checkpoints", 5.5), ("checkpoints", [None]), ("jobs", "a"),
         ("jobs", 1.5), ("jobs", True), ("task_data", 5), ("tasks_from", 5), ("data", 5))),

@@ -22,7 +22,7 @@ import pytest
 import tidemask as package
 from places import ROOT
 from prose import text
-from small_runs import TINY, trained
+from small_runs import TINY, trained, warm_command
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -51,13 +51,11 @@ def test_public_functions_give_what_the_commands_give(
     for directory in (by_function, by_command):
         directory.mkdir()
         (directory / "text.txt").write_text(text(30, seed=7), encoding="utf-8")
+    (tmp_path / "script.py").write_text(SCRIPT)
     called = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(TINY)],
+        warm_command(tmp_path / "script.py", json.dumps(TINY)),
         cwd=by_function,
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-        },  # as the commands here; threads round differently
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as here: threads round differently
         capture_output=True,
         text=True,
     )
@@ -173,6 +171,7 @@ def test_public_names_are_completed_before_they_are_loaded() -> None:
     assert {*package.__all__, "__version__"} <= {*shown.stdout.split()}
 
 
+@pytest.mark.slow
 def test_public_messages_name_the_argument_and_the_option(corpus: Path, tmp_path: Path) -> None:
     """A notebook's user knows the one, a terminal's the other."""
     model = trained(corpus, tmp_path / "run", "bert", "training.max_steps=1").model

@@ -22,6 +22,7 @@ from cases import all_cases
 from tidemask import (
     Batch,
     ClassLoss,
+    ClassStatistic,
     Masker,
     MaskingCollator,
     MaskingSettings,
@@ -35,11 +36,15 @@ from tidemask import (
     TrainingSettings,
     Vocabulary,
     class_loss_sums,
+    class_statistic_sums,
     load_recipe,
 )
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.store.split import as_indices
 from tidemask.files.paths import one_or_several
+from tidemask.masking.learned_weighting import ByClassStatistic
+from tidemask.masking.mixture import ContentPart
+from tidemask.masking.sequence_ratio import RatioPart, Same
 from tidemask.masking.weighting import ByFrequency, ByFunction
 from tidemask.runs.config import RunConfig
 from tidemask.settings import Settings
@@ -85,6 +90,12 @@ def collated(*examples: Any, **given: Any) -> Any:
 
 def class_loss(**given: Any) -> ClassLoss:
     return ClassLoss(**{"class_names": ["A", "B"], "horizon_steps": 5, **given})
+
+
+def class_statistic(**given: Any) -> ClassStatistic:
+    content = ByClassStatistic(statistic="loss")
+    whole = {"class_names": ["A", "B"], "content": content, "max_steps": 10, **given}
+    return ClassStatistic(**whole)
 
 
 def tiny() -> BertForMaskedLM:
@@ -188,6 +199,26 @@ CASES = {
             torch.zeros(2), torch.tensor([1, 2]), v, num_classes=3), [torch.zeros(3), None,
               [0, 0]]),
     ],
+    "ClassStatistic": [
+        *each("class_names", lambda v: class_statistic(class_names=v), ["AB", ["A", "A"]],
+              "class_names"),
+        *each("content", lambda v: class_statistic(content=v), [None, ByFunction(), "loss"]),
+        *each("max_steps", lambda v: class_statistic(max_steps=v), NO_COUNTS),
+    ],
+    "class_statistic_sums": [
+        *each("statistic", lambda v: class_statistic_sums(
+            v, torch.zeros(2), torch.tensor([1, 2]), torch.tensor([0, 0]), num_classes=3),
+              ["mean", None]),
+        *each("num_classes", lambda v: class_statistic_sums(
+            "loss", torch.zeros(2), torch.tensor([1, 2]), torch.tensor([0, 0]), num_classes=v),
+              [-1, NAN, True, 2.5]),
+        *each("classes", lambda v: class_statistic_sums(
+            "loss", torch.zeros(2), torch.tensor([1, 2]), v, num_classes=3), [torch.zeros(3), None,
+              [0, 0]]),
+        *each("first_choice", lambda v: class_statistic_sums(
+            "accuracy", torch.zeros(2), torch.tensor([1, 2]), torch.tensor([0, 0]), num_classes=3,
+            first_choice=v), [None, torch.zeros(3), [True, False]]),
+    ],
     "ShuffledOrder": [
         *each("num_rows", lambda v: ShuffledOrder(v, seed=0), NO_COUNTS),
         *each("seed", lambda v: ShuffledOrder(5, seed=v), [-1, NAN, True, "7"]),
@@ -269,10 +300,14 @@ def test_public_settings_have_scalars_of_other_libraries_as_python_writes_them(o
 
 ELSEWHERE = {
     "MaskedLMTrainer": "tests/training/test_trainer.py",
+    "TokenColumn": "tests/masking/test_columns.py",
+    "annotate": "tests/annotation/test_annotate.py",
     "compare": "tests/test_public_arguments.py",
     "evaluate": "tests/test_public_arguments.py",
+    "inspect_corpus": "tests/inspection/test_inspect.py",
     "open_corpus": "tests/test_public_arguments.py",
     "prepare": "tests/test_public_arguments.py",
+    "prepare_again": "tests/corpus/test_again.py",
     "pretrain": "tests/test_public_arguments.py",
     "preview": "tests/test_public_arguments.py",
     "resume": "tests/test_public_arguments.py",
@@ -287,6 +322,16 @@ ELSEWHERE = {
 
 REQUIRED = {
     "ByTable": {"weights": {"A": 1.0}},
+    "ByColumn": {"column": "scores"},
+    "ByEntries": {"weights": "weights.tsv"},
+    "Grouped": {"group": "phrases"},
+    "ByClassStatistic": {"statistic": "loss"},
+    "ByMixture": {"parts": (ContentPart(share=1.0, content=ByFrequency()),)},
+    "ContentPart": {"share": 1.0, "content": ByFrequency()},
+    "RatioMixture": {"parts": (RatioPart(share=1.0, of=Same()),)},
+    "RatioPart": {"share": 1.0, "of": Same()},
+    "SequencePart": {"share": 1.0},
+    "PolicyPhase": {"until": 1.0},
     "Phase": {"until": 1.0, "ratio": 0.5},
     "MeanOf": {"of": tidemask.load_recipe("mrd-linear").masking.ratio},
     "ContinuedFrom": {"run": "r", "step": 8},
@@ -296,6 +341,7 @@ REQUIRED = {
     "UserTask": {"name": "t", "data": "d"},
     "UserTaggingTask": {"name": "t", "data": "d"},
     "Arm": {"recipe": "bert"},
+    "ListedSource": {"name": "web", "text": "web.txt"},
     "TuneDefinition": {"corpus": "c", "corpus_fingerprint": "f", "recipe": "bert",
                        "recipe_fingerprint": "f"},
     "StudyDefinition": {
@@ -335,7 +381,14 @@ def test_public_settings_keep_what_they_were_given_as_python_writes_it() -> None
 
 
 def test_public_names_are_all_in_a_table_or_take_no_values() -> None:
-    results = {"Comparison", "JobResult", "MaskedBatch", "PreparedCorpus", "PretrainedRun"}
+    results = {
+        "Comparison",
+        "Inspection",
+        "JobResult",
+        "MaskedBatch",
+        "PreparedCorpus",
+        "PretrainedRun",
+    }
     without = {"Interrupted", "ProgressDisplay", "StopRequest", "UserError"}
     settings = {kind.__name__ for kind, _ in FIELDS}
     named = {*CASES, *ELSEWHERE, *settings, *results, *without}

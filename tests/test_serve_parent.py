@@ -28,6 +28,7 @@ def _answer(connection: Connection) -> None:
         connection.send(connection.recv())
 
 
+@pytest.mark.slow
 def test_worker_lives_through_signals_of_others_and_ends_by_that_of_its_parent() -> None:
     """Each signal comes from another process, as a scheduler's does."""
     ours, theirs = multiprocessing.Pipe()

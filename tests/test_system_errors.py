@@ -176,6 +176,7 @@ def test_memory_that_ran_out_elsewhere_is_known(error: Exception) -> None:
     assert not is_out_of_memory(RuntimeError("a memory format"))
 
 
+@pytest.mark.slow
 def test_memory_that_ran_out_does_not_make_a_corpus_damaged(corpus: Path) -> None:
     """The address space ends below what is in use, so that no shard can be opened."""
     code = """
@@ -216,6 +217,7 @@ def test_corpus_that_may_not_be_opened_is_not_called_damaged(corpus: Path, tmp_p
         open_corpus(copy)
 
 
+@pytest.mark.slow
 def test_defect_while_a_checkpoint_is_written_keeps_its_traceback(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

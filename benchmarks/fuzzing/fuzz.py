@@ -38,7 +38,8 @@ from benchmarks.fuzzing.world import build_world
 
 _IMPORTED = (
     "tidemask.runs.train", "tidemask.runs.creation", "tidemask.cli.app", "tidemask.corpus.prepare",
-    "tidemask.evaluation.evaluate", "tidemask.report", "tidemask.tasks.table",
+    "tidemask.evaluation.evaluate", "tidemask.inspection.inspect", "tidemask.report",
+    "tidemask.tasks.table",
     "transformers.models.bert.modeling_bert",
 )  # fmt: skip
 """What commands import; every process that is forked has it then."""
@@ -117,7 +118,10 @@ class Fuzzer:
             only: part of the names of what is tried.
             every: of those, every so-many-th is.
         """
-        everything = [*fuzzed_files(self.copies.template), *FUZZED_NAMES]
+        everything: list[FuzzedFile | FuzzedName] = [
+            *fuzzed_files(self.copies.template),
+            *FUZZED_NAMES,
+        ]
         chosen = [fuzzed for fuzzed in everything if only in fuzzed.name][::every]
         began = time.time()
         outcomes = self.rehearse(chosen)

@@ -80,7 +80,7 @@ def _line_changed(content: bytes, rng: random.Random) -> bytes:
 
 def _of_bytes(change: Callable[[bytes, random.Random], bytes]) -> Mutation:
     def mutate(path: Path, rng: random.Random) -> None:
-        path.write_bytes(change(path.read_bytes(), rng))
+        path.write_bytes(change(path.read_bytes() or b"\n", rng))
 
     mutate.__name__ = change.__name__.strip("_")
     return mutate

@@ -68,7 +68,7 @@ _TRAIN = (
     "pretrain", "corpus", "--out", "new", "--recipe", "ptw-mrd", *small_run.SETTINGS,
     "training.max_steps=2", "training.report_to=none",
 )  # fmt: skip
-_PREPARE = ("prepare", "text.txt", "--out", "made", "--workers", "1")
+_PREPARE = ("prepare", "tale.txt", "--out", "made", "--workers", "1")
 _WITH_TOKENIZER = (*_PREPARE, "--tokenizer", "corpus/tokenizer")
 _EVALUATE = ("evaluate", "model", *_QUICK, "--out", "results", "--no-random")
 _PAIRS = ("--tasks", "pairs", "--task-data", "pairs=tasks/pairs.jsonl")
@@ -93,15 +93,51 @@ def _task(name: str, data: str) -> tuple[str, ...]:
     return (*_EVALUATE, "--tasks", name, "--task-data", f"{name}=tasks/{data}")
 
 
+def _by_columns(*settings: str) -> tuple[str, ...]:
+    """Train on the corpus with columns, by one of them."""
+    others = (part for part in _TRAIN[2:] if not part.startswith("masking.content."))
+    return ("pretrain", "annotated", *others, *settings)
+
+
+_BY_CLASS = _by_columns(
+    "masking.content={weighting: class_loss, classes: terms, horizon_steps: 1}",
+    "masking.unit={group: phrases}",
+)
+_BY_WEIGHT = _by_columns("masking.content={weighting: column, column: scores}")
+
+
+def _annotating(source: str, kind: str) -> tuple[str, ...]:
+    given = ("--column", "new", "--from", source, "--kind", kind, "--workers", "1")
+    return ("annotate", "annotated", *given)
+
+
+def _by_entries(file: str) -> tuple[str, ...]:
+    setting = f"masking.content={{weighting: entries, weights: {file}}}"
+    return ("preview", "corpus", "--recipe", "bert", setting)
+
+
+_OF_DOCUMENTS = (
+    "corpus/documents/", "corpus/pieces/train/", "corpus/pieces/held_out/",
+    "corpus/dropped.jsonl", "corpus/dataset_dict.json", "corpus/train/state.json",
+    "corpus/train/dataset_info.json", "corpus/held_out/state.json",
+    "corpus/held_out/dataset_info.json",
+)  # fmt: skip
+"""What a corpus has for `inspect` (the first three) and for other libraries, unread by training."""
+
+
 def _readers(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | None]]:
     """Commands, the files that each reads, and what it leaves."""
-    corpus, model = _files(root, "corpus"), _files(root, "model")
+    everything, model = _files(root, "corpus"), _files(root, "model")
+    corpus = [name for name in everything if not name.startswith(_OF_DOCUMENTS)]
+    of_documents = [name for name in everything if name.startswith(_OF_DOCUMENTS[:3])]
     finished = [*_READ_BY_COMPARE[:3], *_files(root, "run/checkpoint-4")]
     return [
         (_TRAIN, corpus, _run_left("new")),
         (_from_model("model.config=model/config.json"), ["model/config.json"], None),
         (_from_model("model.warm_start=model"), model, None),
         (("preview", "corpus"), corpus, None),
+        (("inspect", "corpus"), [*corpus, *of_documents], None),
+        (("inspect", "corpus", "--text", "3"), [*corpus, *of_documents], None),
         (("preview", "corpus", "--recipe", "recipe.yaml"), ["recipe.yaml"], None),
         (("recipes", "recipe.yaml"), ["recipe.yaml"], None),
         (("resume", "stopped"), _files(root, "stopped"), _run_left("stopped")),
@@ -120,15 +156,74 @@ def _readers(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | Non
         (("fill", "model", "The [MASK] paints."), model, None),
         *_readers_of_texts(root),
         *_readers_of_tasks(root),
+        *_readers_of_columns(root),
+    ]
+
+
+def _readers_of_columns(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | None]]:
+    columns = "annotated/columns"
+    by_class = [*_files(root, f"{columns}/terms"), *_files(root, f"{columns}/phrases")]
+    lists = [
+        ("list:terms.txt", "class"),
+        ("list:terms.txt", "group"),
+        ("list:scores.txt", "weight"),
+    ]
+    spans = [(f"file:spans.{ending}", "class") for ending in ("jsonl", "parquet")]
+    return [
+        (_BY_CLASS, by_class, _run_left("new")),
+        (_BY_WEIGHT, _files(root, f"{columns}/scores"), _run_left("new")),
+        (("preview", *_BY_CLASS[1:2], *_BY_CLASS[-2:]), by_class, None),
+        (("inspect", "annotated"), _files(root, columns), None),
+        *(
+            (_annotating(source, kind), [source.partition(":")[2]], None)
+            for source, kind in (*lists, *spans)
+        ),
+        (
+            _annotating("list:terms.txt", "class"),
+            [*_files(root, "annotated/train"), *_files(root, "annotated/tokenizer")],
+            lambda world, _: (world / "annotated/columns/new/column.json").read_bytes(),
+        ),
+        *(
+            (_by_entries(f"entries.{ending}"), [f"entries.{ending}"], None)
+            for ending in ("tsv", "json")
+        ),
     ]
 
 
 def _readers_of_texts(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | None]]:
-    zipped = ["zipped.txt.gz", "zipped.txt.xz"]
+    zipped = [f"zipped.txt.{ending}" for ending in ("gz", "xz", "bz2", "zst")]
+    tables = [
+        f"text.{ending}" for ending in ("jsonl", "jsonl.gz", "csv", "tsv", "parquet", "arrow")
+    ]
+    others = _WITH_TOKENIZER[2:]
+    tagged = ("--words", "tagger", "--tagger")
     return [
-        ((*_PREPARE, "--vocab-size", "200"), ["text.txt", CLAIM], None),
-        (_WITH_TOKENIZER, ["text.txt", *_files(root, "corpus/tokenizer")], None),
-        *((("prepare", name, *_WITH_TOKENIZER[2:]), [name], None) for name in zipped),
+        ((*_PREPARE, "--vocab-size", "200"), ["tale.txt", CLAIM], None),
+        (_WITH_TOKENIZER, ["tale.txt", *_files(root, "corpus/tokenizer")], None),
+        (
+            (*_WITH_TOKENIZER, "--extend-vocabulary", "words.txt", "--tagger", "none"),
+            ["words.txt"],
+            None,
+        ),
+        *((("prepare", name, *others), [name], None) for name in zipped),
+        *((("prepare", name, *others, "--text-field", "text"), [name], None) for name in tables),
+        (("prepare", "sources.yaml", *others), ["sources.yaml", "text.jsonl"], None),
+        (
+            ("prepare", "tasks/pos/train.conllu", *others, *tagged, "conllu"),
+            ["tasks/pos/train.conllu"],
+            None,
+        ),
+        (
+            ("prepare", "tasks/ner/train.tsv", *others, *tagged, "column:1"),
+            ["tasks/ner/train.tsv"],
+            None,
+        ),
+        (
+            ("prepare", "tasks/saved", *others, "--text-field", "sentence"),
+            _files(root, "tasks/saved"),
+            None,
+        ),
+        (("prepare", "--again", "corpus", "--out", "made"), ["corpus/manifest.json"], None),
     ]
 
 
@@ -187,13 +282,14 @@ class FuzzedName:
 
 
 FUZZED_NAMES = (
-    FuzzedName("text.txt", _WITH_TOKENIZER),
+    FuzzedName("tale.txt", _WITH_TOKENIZER),
     FuzzedName("made", _WITH_TOKENIZER),
     FuzzedName("corpus", ("preview", "corpus")),
     FuzzedName("new", _TRAIN),
     FuzzedName("stopped", ("resume", "stopped")),
     FuzzedName("other", _COMPARE),
     FuzzedName("report", _COMPARE),
+    FuzzedName("terms.txt", _annotating("list:terms.txt", "class")),
     FuzzedName("model", ("score", "model", "The river paints a stone.")),
     FuzzedName("lines.txt", ("score", "model", "--file", "lines.txt")),
     FuzzedName("evaluated", ("evaluate", "evaluated", "--tasks", "held-out")),

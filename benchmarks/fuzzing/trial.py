@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import signal
 import stat
 import sys
@@ -192,7 +193,9 @@ def rename(named: FuzzedName, world: Path, name: str, *, seconds: float) -> Tria
         (world / named.path).rename(target)
     shown = f"./{target.relative_to(world)}"
     arguments = tuple(
-        shown if part == named.path else part.replace(f"={named.path}", f"={shown}")
+        shown
+        if part == named.path
+        else re.sub(f"(?<=[=:]){re.escape(named.path)}", lambda _: shown, part)
         for part in named.arguments
     )
     ended = run_command(arguments, world, seconds=seconds)

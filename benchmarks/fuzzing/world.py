@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
@@ -128,15 +129,91 @@ def build_world(root: Path) -> None:
         encoding="utf-8",
     )
     _write_tasks(root / "tasks")
-    text = _text(12).encode()
-    (root / "text.txt").write_bytes(text)
-    (root / "zipped.txt.gz").write_bytes(gzip.compress(text))
-    (root / "zipped.txt.xz").write_bytes(lzma.compress(text))
+    _write_texts(root, _text(12))
     pairs = root / "tasks" / "pairs.jsonl"
     evaluate(root / "evaluated", tasks="pairs", task_data={"pairs": pairs}, progress=False)
     (root / "lines.txt").write_text("The river paints a stone.\nShe leaves it.\n", encoding="utf-8")
     (root / CLAIM).write_text("", encoding="utf-8")
     _save_in_shards(root / "model", root / "sharded")
+    _annotate(root, corpus)
+
+
+def _annotate(root: Path, corpus: Path) -> None:
+    """A corpus with a column of each kind, and the files that columns and weights are from."""
+    from tidemask import annotate
+
+    annotated = root / "annotated"
+    shutil.copytree(corpus, annotated)
+    (root / "terms.txt").write_text("river\tWATER\nstone\tTHING\nthe river\tPLACE\n", "utf-8")
+    (root / "scores.txt").write_text("river\t2.5\nstone\t1\nthe\t0.5\n", "utf-8")
+    (root / "entries.tsv").write_text("river\t3.0\nstone\t2.0\nthe\t0.5\n", "utf-8")
+    (root / "entries.json").write_text('{"river": 3.0, "stone": 2.0, "the": 0.5}', "utf-8")
+    spans: list[dict[str, object]] = [
+        {"document": 0, "begin": 3 * n, "end": 3 * n + 2, "value": f"KIND-{n % 2}"}
+        for n in range(12)
+    ]
+    _write_lines(root / "spans.jsonl", spans)
+    _write_table(root / "spans.parquet", spans)
+    for column, kind, source in (
+        ("terms", "class", "terms.txt"),
+        ("phrases", "group", "terms.txt"),
+        ("scores", "weight", "scores.txt"),
+    ):
+        annotate(
+            annotated,
+            column=column,
+            kind=kind,
+            source=f"list:{root / source}",
+            workers=1,
+            progress=False,
+        )
+
+
+def _write_table(path: Path, rows: list[dict[str, object]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def _write_texts(root: Path, text: str) -> None:
+    """The same documents in every form that `prepare` reads, lists of them and of words."""
+    import pyarrow as pa
+
+    (root / "tale.txt").write_text(text, encoding="utf-8")
+    plain = text.encode()
+    for ending, compressed in {
+        "gz": gzip.compress(plain),
+        "xz": lzma.compress(plain),
+        "bz2": bz2.compress(plain),
+        "zst": pa.compress(plain, "zstd", asbytes=True),
+    }.items():
+        (root / f"zipped.txt.{ending}").write_bytes(compressed)
+    rows = [
+        {"text": part, "place": str(number)}
+        for number, part in enumerate(text.split("\n\n"))
+        if part.strip()
+    ]
+    _write_lines(root / "text.jsonl", list(rows))
+    (root / "text.jsonl.gz").write_bytes(gzip.compress((root / "text.jsonl").read_bytes()))
+    for ending, mark in (("tsv", "\t"), ("csv", ",")):
+        with (root / f"text.{ending}").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, ["text", "place"], delimiter=mark)
+            writer.writeheader()
+            writer.writerows(rows)
+    _write_table(root / "text.parquet", list(rows))
+    table = pa.Table.from_pylist(rows)
+    with (
+        pa.OSFile(str(root / "text.arrow"), "wb") as sink,
+        pa.ipc.new_stream(sink, table.schema) as out,
+    ):
+        out.write_table(table)
+    (root / "sources.yaml").write_text(
+        "sources:\n  - {name: lines, text: text.jsonl, passes: 2, min_words: 2}\n"
+        "  - {name: plain, text: [tale.txt], documents: blank-lines}\n",
+        encoding="utf-8",
+    )
+    (root / "words.txt").write_text("riverstone\npainterly\n", encoding="utf-8")
 
 
 def _save_in_shards(model: Path, directory: Path) -> None:

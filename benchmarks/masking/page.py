@@ -24,7 +24,10 @@ _SUMMARY = (
     ("tidemask", "word, uniform, expected"),
     ("tidemask", "word, class loss, expected"),
     ("tidemask", "word, class loss, fixed"),
+    ("tidemask", "word, column, expected"),
+    ("tidemask", "word, class loss and column mixed, expected"),
     ("tidemask", "span, uniform, expected"),
+    ("tidemask", "group, uniform, expected"),
     ("tidemask", "token, uniform, masked diffusion"),
 )
 
@@ -52,7 +55,8 @@ is another masking package.
 - One thread, one process. In each round every contestant has one turn, in an order drawn for that
   round: one call that is not timed, since the caches hold what the contestant before left there,
   then calls until 10 ms have passed. A figure is the median over all timed calls ({num_calls}),
-  with the middle half of the calls in brackets. A call's time includes freeing what it returned.
+  with the middle half of the calls in brackets. A call's time includes freeing what it
+  returned.{clock}
 - Tokens are all positions of a batch. The text is generated, under a WordPiece tokenizer of about
   30,000 entries, at about 1.3 subwords per word; sequences have equal length and no padding.
 - Every contestant masks 15 % of the maskable tokens (masked diffusion: 50 % in the mean), and the
@@ -106,7 +110,9 @@ def _written(result: Row) -> Row:
     counts: dict[str, list[int]] = {}
     for row in result["rows"]:
         counts.setdefault(row["shape"], []).append(row["num_calls"])
+    core = "\n  Times are those in which the thread had a core: other processes do not count."
     return {
+        "clock": core if result.get("clock") == "core" else "",
         "versions": ", ".join(f"{k} {v}" for k, v in result["versions"].items()),
         "plus": " (`+`: with changes that were not committed)" * ("+" in result["revision"]),
         "num_calls": "; ".join(

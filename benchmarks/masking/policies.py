@@ -10,14 +10,19 @@ import torch
 from torch import Tensor
 
 from benchmarks.masking.candidates import Candidate
-from benchmarks.masking.data import MaskingData
+from benchmarks.masking.data import COLUMNS, MaskingData
 from tidemask import Batch, Masker, MaskingCollator, MaskingSettings, StepKey
+from tidemask.masking.class_statistic import ClassStatistic
 from tidemask.masking.corruption import Corruption
+from tidemask.masking.learned_weighting import ByClassStatistic
+from tidemask.masking.mixture import ByMixture, ContentPart
+from tidemask.masking.policy_part import SequencePart
 from tidemask.masking.schedule import Constant
 from tidemask.masking.sequence_ratio import BetaAround, UniformAround
-from tidemask.masking.spans import SpanLengths
+from tidemask.masking.spans import Grouped, SpanLengths
 from tidemask.masking.weighting import (
     ByClassLoss,
+    ByColumn,
     ByFrequency,
     ByFunction,
     ByTable,
@@ -38,8 +43,10 @@ _NOUN_LIKE = {"NOUN": 2.0, "PROPN": 2.0, "VERB": 1.5, "ADJ": 1.5}
 WEIGHTINGS: dict[str, Weighting] = {
     "uniform": Uniform(),
     "class loss": ByClassLoss(),
+    "learnability": ByClassStatistic(statistic="learnability"),
     "class table": ByTable(weights=_NOUN_LIKE, others=1.0),
     "frequency": ByFrequency(),
+    "column": ByColumn(column="scores"),
     "vocabulary loss": ByClassLoss(classes="vocabulary"),
 }
 
@@ -56,13 +63,10 @@ class Policy:
     @property
     def columns(self) -> set[str]:
         """Columns of the data set that the policy needs; the others are not collated."""
-        settings = self.settings
-        of_words = settings.unit == "word" or (
-            settings.unit == "span" and settings.spans.of == "word"
-        )
         needed = {"input_ids", "sample_id"}
-        needed |= {"word_starts"} if of_words else set()
-        return needed | ({"token_class"} if settings.uses_token_classes else set())
+        needed |= {"word_starts"} if self.settings.uses_word_starts else set()
+        needed |= self.settings.columns.keys()
+        return needed | ({"token_class"} if self.settings.uses_token_classes else set())
 
 
 def policies() -> list[Policy]:
@@ -88,6 +92,26 @@ def policies() -> list[Policy]:
         "word, class loss, expected, inverse inclusion": MaskingSettings(
             content=of_classes, loss_weight="inverse_inclusion", ratio=constant
         ),
+        "word, class loss and uniform mixed, expected": MaskingSettings(
+            content=_half_each(of_classes, Uniform()), ratio=constant
+        ),
+        "word, class loss and frequency mixed, expected": MaskingSettings(
+            content=_half_each(of_classes, ByFrequency()), ratio=constant
+        ),
+        "word, class loss and column mixed, expected": MaskingSettings(
+            content=_half_each(of_classes, WEIGHTINGS["column"]), ratio=constant
+        ),
+        "word, loss of a column's classes, expected": MaskingSettings(
+            content=ByClassLoss(classes="kinds"), ratio=constant
+        ),
+        "group, uniform, expected": MaskingSettings(unit=Grouped(group="phrases"), ratio=constant),
+        "group, column, expected": MaskingSettings(
+            unit=Grouped(group="phrases"), content=WEIGHTINGS["column"], ratio=constant
+        ),
+        "half of the sequences in words, half in spans": MaskingSettings(
+            ratio=constant,
+            sequences=(SequencePart(share=0.5), SequencePart(share=0.5, unit="span")),
+        ),
         "word, uniform, corrupt 40 % predict 15 %": MaskingSettings(
             ratio=Constant(ratio=0.4), prediction=constant
         ),
@@ -110,6 +134,11 @@ def policies() -> list[Policy]:
         *(Policy(name=name, settings=settings) for name, settings in others.items()),
         Policy(name="token, uniform, masked diffusion", settings=diffusion, share=0.5),
     ]
+
+
+def _half_each(*contents: Weighting) -> ByMixture:
+    """A mixture of two weightings."""
+    return ByMixture(parts=tuple(ContentPart(share=0.5, content=content) for content in contents))
 
 
 def longer_words_more(batch: Batch) -> Tensor:
@@ -135,6 +164,7 @@ class Prepared:
         content = self.policy.settings.content
         return {
             "class_names": UPOS,
+            "columns": COLUMNS,
             "max_steps": MAX_STEPS,
             "token_counts": self.data.token_counts(),
             "weight_of": longer_words_more if isinstance(content, ByFunction) else None,
@@ -143,11 +173,11 @@ class Prepared:
     def class_loss(self) -> Tensor | None:
         """Losses of all classes, well apart; `None` if the policy needs none."""
         settings = self.policy.settings
-        if settings.uses_vocabulary_loss:
+        if settings.learns_entries:
             size = self.data.language.vocabulary.size
             generator = torch.Generator().manual_seed(0)
             return 12.0 * torch.rand(size, dtype=torch.float64, generator=generator)
-        if isinstance(settings.content, ByClassLoss):
+        if settings.learning is not None:
             return torch.linspace(0.5, 6.0, len(UPOS), dtype=torch.float64)
         return None
 
@@ -161,9 +191,11 @@ class Prepared:
             seed=_SEED,
             **self.arguments(),
         )
-        losses = self.class_loss()
+        losses, learned = self.class_loss(), collator.class_loss
         if losses is not None:
-            collator.step_done(losses, torch.ones_like(losses))
+            is_statistic = isinstance(learned, ClassStatistic)
+            sums = losses.expand(learned.num_values, -1) if is_statistic else losses
+            collator.step_done(sums, torch.ones_like(losses))
         collator.start(FIRST_STEP)
         return collator
 

@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.command import SpeedFiles, parse_speed, speed_parser, write_json
+from benchmarks.command import SpeedFiles, parse_speed, speed_parser
 from benchmarks.masking.page import page
 
 FILES = SpeedFiles("masking", page)
@@ -98,7 +98,7 @@ def run(effort: Effort, *, compiled: bool = False) -> dict[str, Any]:
     for shape in SHAPES:
         print(f"measuring at {shape[0]}x{shape[1]} ...", file=sys.stderr, flush=True)
         rows += measure(shape, effort, compiled=compiled)
-    return {**result, "rows": rows}
+    return {**result, "clock": "core", "rows": rows}
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -115,15 +115,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = _parse(arguments)
-    if not options.table_only:
-        result = _measured(options)
-        _show(result["rows"])
-        if options.json is not None:
-            write_json(options.json, result["rows"])
-        if not options.quick:
-            FILES.keep(result, "gpu" if options.gpu else "cpu")
-    if options.table or options.table_only:
+    if options.table_only:
         FILES.write_page()
+        return
+    result = _measured(options)
+    _show(result["rows"])
+    FILES.finish(options, result, result["rows"])
 
 
 def _measured(options: argparse.Namespace) -> dict[str, Any]:

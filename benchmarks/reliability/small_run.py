@@ -36,6 +36,7 @@ def write_small_corpus(directory: Path) -> Path:
         source,
         out=directory / "corpus",
         vocab_size=200,
+        lowercase=True,
         sequence_length=32,
         held_out=0.2,
         workers=1,
@@ -72,7 +73,7 @@ def _state(checkpoint: Path) -> dict[str, Any]:
     Of our own state, which has times in it, the class losses.
     """
     state, listed = (
-        json.loads((checkpoint / name).read_text())
+        json.loads((checkpoint / name).read_text(encoding="utf-8-sig"))
         for name in ("tidemask_state.json", "checkpoint.json")
     )
     files = {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
+from benchmarks.machine import machine_line
+
 Row = Mapping[str, Any]
 
 _INTRODUCTION = """\
@@ -38,22 +40,13 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
     """Return the page in Markdown of what `speed.py` keeps; there are no results on a GPU."""
     del gpu
     introduction = _INTRODUCTION.format(source="benchmarks/results/scoring-cpu.json")
-    parts = [introduction, f"## On one core\n\n{_machine(result)}\n", _table(result["rows"])]
+    parts = [introduction, f"## On one core\n\n{machine_line(result)}\n", _table(result["rows"])]
     equality = result["equality"]
     if equality:
         parts.append(_EQUALITY.format(pairs=equality[0]["num_pairs"]) + _differences(equality))
     else:
         parts.append("minicons was not installed: nothing was compared.\n")
     return "\n".join(parts)
-
-
-def _machine(result: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
-    return (
-        f"{result['processor']}, {result['cores']} cores, {result['system']}; {versions}; "
-        f"revision {result['revision']}, {result['date']}; load before the run "
-        f"{result['load_before']}."
-    )
 
 
 def _table(rows: list[Row]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.command import SpeedFiles, parse_speed, speed_parser, write_json
+from benchmarks.command import SpeedFiles, parse_speed, speed_parser
 from benchmarks.scoring.page import page
 
 FILES = SpeedFiles("scoring", page)
@@ -163,15 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = speed_parser(FILES, "Minimal pairs per second, on one core.", quick_seconds=60)
     options = parse_speed(parser, FILES, arguments)
-    if not options.table_only:
-        result = run(QUICK, ("bert-tiny",)) if options.quick else run(FULL)
-        _show(result)
-        if options.json is not None:
-            write_json(options.json, result)
-        if not options.quick:
-            FILES.keep(result)
-    if options.table or options.table_only:
+    if options.table_only:
         FILES.write_page()
+        return
+    result = run(QUICK, ("bert-tiny",)) if options.quick else run(FULL)
+    _show(result)
+    FILES.finish(options, result, result)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.statistics.improvement import of_improvement
+from benchmarks.statistics.selection import of_selection
 from tidemask.statistics import CONFIDENCE, MeasuredCurve
 from tidemask.statistics.items import crossed, multi_bootstrap
 from tidemask.statistics.samples import Samples, t_test
@@ -38,6 +39,11 @@ def normal(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
 def skewed(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
     """The same with a long tail to the right: exponential."""
     return rng.standard_exponential(size) - 1.0
+
+
+def heavy(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+    """The same with both tails long: Student's with three degrees of freedom."""
+    return rng.standard_t(3, size) / np.sqrt(3.0)
 
 
 def over_seeds(
@@ -184,7 +190,9 @@ def print_steps(trials: int) -> None:
 def print_improvement(trials: int) -> None:
     """Prints the table of the probability of improvement."""
     print("seeds", "values, correlation", "0.5", "0.7", "0.9", "0.99", sep=" | ")
-    for draw, correlation in ((normal, None), (normal, 0.5)):
+    for draw, correlation in (
+        (normal, None), (normal, 0.5), (skewed, None), (skewed, 0.5), (heavy, None), (heavy, 0.5),
+    ):  # fmt: skip
         for num in (3, 5, 10):
             rates = (
                 of_improvement(num, draw, truth=truth, correlation=correlation, trials=trials // 2)
@@ -192,6 +200,20 @@ def print_improvement(trials: int) -> None:
             )
             cells = (f"{_percent(ours)} ({_percent(theirs)})" for ours, theirs in rates)
             print(num, (draw.__name__, correlation), *cells, sep=" | ", flush=True)
+
+
+def print_selection(trials: int) -> None:
+    """Prints the table of finals whose finalists were chosen on the same text, or on other text."""
+    print("items", "spread of seeds, items, rest", "same", "other", "wider by", sep=" | ")
+    for num in (256, 2048):
+        for spreads in ((1.0, 1.0, 1.0), (1.0, 5.0, 5.0), (0.1, 5.0, 5.0)):
+            seeds, items, rest = spreads
+            (same, width), (other, wider) = (
+                of_selection(num, seeds=seeds, items=items, rest=rest, is_split=half, trials=trials)
+                for half in (False, True)
+            )
+            cells = (*map(_percent, (same, other)), f"{wider / width:.2f}")
+            print(num, spreads, *cells, sep=" | ", flush=True)
 
 
 def _percent(rate: float) -> str:
@@ -203,6 +225,7 @@ TABLES = {
     "items": print_items,
     "steps": print_steps,
     "improvement": print_improvement,
+    "selection": print_selection,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.text import synthetic_language, words_of
-from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.modeling.settings import MODEL_SIZES
@@ -34,6 +34,7 @@ def write_corpus(directory: Path, *, num_sequences: int, length: int) -> int:
             yield Document(words_of(language, _WORDS_PER_DOCUMENT, rng), f"document {number}")
 
     settings = PrepareSettings(
+        tagger="textblob:unchecked",  # the words are made of syllables
         tokenizer=str(directory / "tokenizer"),
         sequence_length=length,
         held_out=0.0,

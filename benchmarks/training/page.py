@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from benchmarks.machine import machine_line
+
 Row = Mapping[str, Any]
 
 _INTRODUCTION = """\
@@ -59,7 +61,7 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
     )
     parts = [
         introduction,
-        f"## On one core\n\n{_machine(result)}\n",
+        f"## On one core\n\n{machine_line(result)}\n",
         *_tables(result["rows"]),
     ]
     if gpu is None:
@@ -69,18 +71,8 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
             "tokens.\n"
         )
     else:
-        parts += [f"## On a GPU\n\n{_machine(gpu)}\n", *_tables(gpu["rows"])]
+        parts += [f"## On a GPU\n\n{machine_line(gpu)}\n", *_tables(gpu["rows"])]
     return "\n".join(parts)
-
-
-def _machine(result: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
-    device = f"{result['device']}, " if "device" in result else ""
-    return (
-        f"{device}{result['processor']}, {result['cores']} cores, {result['system']}; {versions}; "
-        f"revision {result['revision']}, {result['date']}; load before the run "
-        f"{result['load_before']}."
-    )
 
 
 def _tables(rows: Sequence[Row]) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.command import SpeedFiles, parse_speed, speed_parser, write_json
+from benchmarks.command import SpeedFiles, parse_speed, speed_parser
 from benchmarks.training.page import page
 
 FILES = SpeedFiles("training", page)
@@ -38,20 +38,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = _parse(arguments)
-    if not options.table_only:
-        from benchmarks.machine import conditions
-        from benchmarks.training import comparison
-
-        result = conditions()
-        comparisons = comparison.GPU if options.gpu else comparison.CPU
-        result["rows"] = comparison.measure(comparison.QUICK if options.quick else comparisons)
-        _show(result["rows"])
-        if options.json is not None:
-            write_json(options.json, result["rows"])
-        if not options.quick:
-            FILES.keep(result, "gpu" if options.gpu else "cpu")
-    if options.table or options.table_only:
+    if options.table_only:
         FILES.write_page()
+        return
+    from benchmarks.machine import conditions
+    from benchmarks.training import comparison
+
+    result = conditions()
+    comparisons = comparison.GPU if options.gpu else comparison.CPU
+    result["rows"] = comparison.measure(comparison.QUICK if options.quick else comparisons)
+    _show(result["rows"])
+    FILES.finish(options, result, result["rows"])
 
 
 def _show(rows: Sequence[dict[str, Any]]) -> None:

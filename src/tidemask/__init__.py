@@ -10,9 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tidemask.annotation.annotate import annotate as annotate
     from tidemask.batches.collator import MaskingCollator as MaskingCollator
     from tidemask.batches.stream import BatchDataset as BatchDataset
     from tidemask.batches.stream import ShuffledOrder as ShuffledOrder
+    from tidemask.corpus.again import prepare_again as prepare_again
     from tidemask.corpus.prepare import prepare as prepare
     from tidemask.corpus.store.corpus import PreparedCorpus as PreparedCorpus
     from tidemask.corpus.store.corpus import open_corpus as open_corpus
@@ -20,13 +22,17 @@ if TYPE_CHECKING:
     from tidemask.errors import UserError as UserError
     from tidemask.evaluation.evaluate import evaluate as evaluate
     from tidemask.evaluation.jobs import JobResult as JobResult
+    from tidemask.inspection.inspect import Inspection as Inspection
+    from tidemask.inspection.inspect import inspect_corpus as inspect_corpus
     from tidemask.masking.batch import Batch as Batch
     from tidemask.masking.batch import MaskedBatch as MaskedBatch
     from tidemask.masking.class_loss import ClassLoss as ClassLoss
     from tidemask.masking.class_loss import class_loss_sums as class_loss_sums
+    from tidemask.masking.class_statistic import ClassStatistic as ClassStatistic
     from tidemask.masking.masker import Masker as Masker
     from tidemask.masking.noise import StepKey as StepKey
     from tidemask.masking.policy import MaskingSettings as MaskingSettings
+    from tidemask.masking.statistic_sums import class_statistic_sums as class_statistic_sums
     from tidemask.masking.vocabulary import Vocabulary as Vocabulary
     from tidemask.modeling.selected_positions import SelectedPositionsLM as SelectedPositionsLM
     from tidemask.progress.display import ProgressDisplay as ProgressDisplay
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from tidemask.studies.comparison import compare as compare
     from tidemask.studies.study import run_study as run_study
     from tidemask.studies.study import study_status as study_status
+    from tidemask.token_classes import TokenColumn as TokenColumn
     from tidemask.training.settings import TrainingSettings as TrainingSettings
     from tidemask.training.signals import Interrupted as Interrupted
     from tidemask.training.signals import StopRequest as StopRequest
@@ -56,7 +63,9 @@ _HOMES = {
     "Batch": "tidemask.masking.batch",
     "BatchDataset": "tidemask.batches.stream",
     "ClassLoss": "tidemask.masking.class_loss",
+    "ClassStatistic": "tidemask.masking.class_statistic",
     "Comparison": "tidemask.report.compare",
+    "Inspection": "tidemask.inspection.inspect",
     "Interrupted": "tidemask.training.signals",
     "JobResult": "tidemask.evaluation.jobs",
     "MaskedBatch": "tidemask.masking.batch",
@@ -75,15 +84,20 @@ _HOMES = {
     "StepKey": "tidemask.masking.noise",
     "StockTrainerMasking": "tidemask.training.stock_trainer",
     "StopRequest": "tidemask.training.signals",
+    "TokenColumn": "tidemask.token_classes",
     "TrainingSettings": "tidemask.training.settings",
     "UserError": "tidemask.errors",
     "Vocabulary": "tidemask.masking.vocabulary",
+    "annotate": "tidemask.annotation.annotate",
     "class_loss_sums": "tidemask.masking.class_loss",
+    "class_statistic_sums": "tidemask.masking.statistic_sums",
     "compare": "tidemask.studies.comparison",
     "evaluate": "tidemask.evaluation.evaluate",
+    "inspect_corpus": "tidemask.inspection.inspect",
     "load_recipe": "tidemask.runs.config",
     "open_corpus": "tidemask.corpus.store.corpus",
     "prepare": "tidemask.corpus.prepare",
+    "prepare_again": "tidemask.corpus.again",
     "pretrain": "tidemask.runs.pretraining",
     "preview": "tidemask.runs.preview",
     "resume": "tidemask.runs.pretraining",

@@ -14,12 +14,27 @@ import signal
 import sys
 import threading
 import time
-from typing import NoReturn
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NoReturn, TypeVar
 
 from tidemask.processes import STOP_SIGNALS
 
 _LOOK_SECONDS = 0.25
 """How often a process looks whether its parent is still there."""
+
+_TASKS_PER_WORKER = 2
+"""Tasks submitted for each worker: one being worked on, one waiting."""
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+WHY_WORKERS_DIE = (
+    "Perhaps memory ran out, or a script calls this outside `if __name__ == '__main__':`, so that "
+    "each worker would call it again. Use fewer workers; workers=1 starts none."
+)
+"""What a message says of workers that died without a word."""
 
 _OF_TORCHRUN = "TORCHELASTIC_RUN_ID"
 """What torchrun, and launchers that are built on it, tell each of their processes."""
@@ -47,6 +62,49 @@ def end_with_launcher(parent: int) -> None:
     """
     if _OF_TORCHRUN in os.environ:
         _end_without(parent)
+
+
+def worker_pool(
+    num_workers: int, start: Callable[..., None], *arguments: Any, preload: Sequence[str] = ()
+) -> ProcessPoolExecutor:
+    """Workers that are not forked from this process, which may have threads already.
+
+    Args:
+        num_workers: processes.
+        start: is called in each with the arguments, and calls `serve_parent`.
+        *arguments: for `start`, pickled.
+        preload: modules that are imported once, where workers are forked from a server.
+    """
+    has_server = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if has_server else "spawn")
+    if has_server and preload:
+        context.set_forkserver_preload(list(preload))
+    return ProcessPoolExecutor(num_workers, context, initializer=start, initargs=arguments)
+
+
+def results_in_order(
+    tasks: Iterable[_Task], submit: Callable[[_Task], Callable[[], _Result]], num_workers: int
+) -> Iterator[tuple[_Task, _Result]]:
+    """Each task with its result, in the order of the tasks, of which a few are read ahead.
+
+    Args:
+        tasks: may be endless.
+        submit: begins a task; what it returns waits for the result.
+        num_workers: that work at once.
+
+    Example:
+        >>> list(results_in_order([3, 1], lambda task: lambda: 10 * task, num_workers=1))
+        [(3, 30), (1, 10)]
+    """
+    submitted: deque[tuple[_Task, Callable[[], _Result]]] = deque()
+    for task in tasks:
+        submitted.append((task, submit(task)))
+        if len(submitted) > _TASKS_PER_WORKER * num_workers:
+            first, result = submitted.popleft()
+            yield first, result()
+    while submitted:
+        first, result = submitted.popleft()
+        yield first, result()
 
 
 def serve_parent(_worker_id: int = 0) -> None:

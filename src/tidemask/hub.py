@@ -1,13 +1,14 @@
-"""Whether a name is a directory here or the name of a model or data set on the hub."""
+"""The hub: whether a name is a directory here or one on it, its data sets, and why it fails."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tidemask.errors import UserError, did_you_mean
+from tidemask.errors import UserError, did_you_mean, missing_package
 from tidemask.files.paths import check_plain_files, given_path
 
 _REASONS = {
@@ -54,6 +55,50 @@ def quiet_retries() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+def datasets_library(user: str) -> Any:
+    """The library `datasets`, which knows the data sets of the hub.
+
+    Args:
+        user: what needs it, for the message.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise missing_package(user, "datasets", extra="eval") from error
+    return datasets
+
+
+def load_from_hub(datasets: Any, name: Sequence[str], **options: Any) -> Any:
+    """A data set; of one that is a script, which is not run, the hub's Parquet copy.
+
+    Args:
+        datasets: the library.
+        name: of the data set, and of its configuration if it has several.
+        options: of `datasets.load_dataset`.
+    """
+    try:
+        return datasets.load_dataset(*name, **options)
+    except RuntimeError as error:
+        if "script" not in str(error):
+            raise
+        return datasets.load_dataset(*name, **{**options, "revision": "refs/convert/parquet"})
+
+
+@contextmanager
+def without_bars(datasets: Any) -> Iterator[None]:
+    """Hide the progress bars of `datasets`; progress is reported by callbacks."""
+    was_off = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not was_off:
+            datasets.enable_progress_bars()
 
 
 def local_directory(name: str, *, setting: str = "", expected: str) -> Path | None:

@@ -284,7 +284,8 @@ def _described(kind: Any) -> str:
     if origin in (Union, UnionType):
         classes = [_described(member) for member in members if _is_settings(member)]
         others = [_described(m) for m in members if not _is_settings(m)]
-        return " or ".join([*others, *([f"one of {', '.join(classes)}"] if classes else [])])
+        several = "one of " if len(classes) > 1 else ""
+        return " or ".join([*others, *([several + ", ".join(classes)] if classes else [])])
     if origin is tuple:
         return f"a list, each of it {_described(members[0])}"
     if origin is dict:

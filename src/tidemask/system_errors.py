@@ -105,7 +105,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(part in str(error) for part in _WITHOUT_MEMORY)
 
 
-def raise_out_of_memory(error: Exception) -> None:
+def raise_out_of_memory(error: BaseException) -> None:
     """Raise an error again if memory ran out: the first line of a handler that names another cause.
 
     Raises:

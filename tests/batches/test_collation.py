@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cases import all_cases
 from tidemask.batches.collation import Collation, hashed_content
 from tidemask.masking.vocabulary import Vocabulary
-from tidemask.token_classes import NO_CLASS
+from tidemask.token_classes import NO_CLASS, TokenColumn
 
 V, PAD = 300, 1
 SPECIAL_IDS = (0, 1, 2, 3, 4)
@@ -252,3 +252,26 @@ def test_collation_refuses(case: str) -> None:
 def test_collation_refuses_a_multiple_below_one() -> None:
     with pytest.raises(ValueError, match=re.escape("pad_to_multiple_of=0")):
         collation(pad_to_multiple_of=0)
+
+
+def test_collation_fills_columns_up_with_no_class_no_weight_and_no_group():
+    columns = (
+        TokenColumn(name="entities", kind="class", class_names=("A",)),
+        TokenColumn(name="scores", kind="weight"),
+        TokenColumn(name="phrases", kind="group"),
+    )
+    collate = collation(columns=columns)
+    long = {"input_ids": [5, 6], "entities": [0, 255], "scores": [0.5, 2], "phrases": [-1, 1]}
+    short = {"input_ids": [7], "entities": [0], "scores": [1], "phrases": [0]}
+    batch, others = collate([long, short])
+    assert others == {}
+    assert {name: (value.dtype, value.tolist()) for name, value in batch.columns.items()} == {
+        "entities": (torch.uint8, [[0, 255], [0, 255]]),
+        "scores": (torch.float32, [[0.5, 2.0], [1.0, 0.0]]),
+        "phrases": (torch.int32, [[-1, 1], [0, -1]]),
+    }
+    for name, wrong in (("entities", [0, 256]), ("phrases", [0, 2**31]), ("phrases", [0.5, 1])):
+        with pytest.raises(ValueError, match=name):
+            collate([{**long, name: wrong}])
+    with pytest.raises(ValueError, match="token_class is read for itself"):
+        collation(columns=[TokenColumn(name="token_class", kind="group")])

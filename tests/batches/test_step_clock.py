@@ -93,6 +93,7 @@ def test_step_clock_with_more_batches_in_a_step_than_a_loader_is_ahead() -> None
 @pytest.mark.parametrize(
     ("form", "prefetch"), one_in(3, [("map", 1), ("map", 12), ("iterable", 5)])
 )
+@pytest.mark.slow
 def test_step_clock_with_any_prefetching(form: str, prefetch: int) -> None:
     collator = collator_of("words", 50)
     data: Any = Rows(25) if form == "map" else Stream(25)
@@ -116,13 +117,14 @@ def test_step_clock_persistent_workers_that_are_not_started_are_noticed() -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "persistent"), [("spawn", False), ("forkserver", True)])
-def test_step_clock_in_workers_that_are_not_forked(method: str, persistent: bool) -> None:
-    collator = collator_of("words", 14)
+@pytest.mark.parametrize(("method", "epochs"), [("spawn", 1), ("forkserver", 2)])
+def test_step_clock_in_workers_that_are_not_forked(method: str, epochs: int) -> None:
+    """Each imports for itself, so that they stay for a second epoch."""
+    collator = collator_of("words", 7 * epochs)
     loader = loader_of(
-        Rows(7), collator, 2, multiprocessing_context=method, persistent_workers=persistent
+        Rows(7), collator, 2, multiprocessing_context=method, persistent_workers=epochs > 1
     )
-    check(train(loader, collator, 2, restart=persistent), 7, 1, 14)
+    check(train(loader, collator, epochs, restart=epochs > 1), 7, 1, 7 * epochs)
 
 
 @pytest.mark.parametrize("workers", one_in(2, [0, 2]))
@@ -159,6 +161,7 @@ def test_step_clock_batches_made_again_and_thrown_away(workers: int, form: str) 
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.slow
 def test_step_clock_batches_of_a_step_carried_over_to_the_next_epoch(workers: int) -> None:
     """A loop that steps every 3 batches wherever epochs of 7 end, and calls `start`."""
     collator = collator_of("words", 7, accumulation_steps=3)
@@ -188,6 +191,7 @@ def test_step_clock_unequal_workers_of_a_stream_stay_near_the_step() -> None:
 
 
 @pytest.mark.parametrize("form", ["map", "iterable"])
+@pytest.mark.slow
 def test_step_clock_notices_a_long_epoch_without_steps(form: str) -> None:
     collator = collator_of("tokens", 200)
     loader = loader_of(Rows(70) if form == "map" else Stream(70), collator, 1)
@@ -196,6 +200,7 @@ def test_step_clock_notices_a_long_epoch_without_steps(form: str) -> None:
 
 
 @pytest.mark.parametrize("workers", one_in(2, [1, 2]))
+@pytest.mark.slow
 def test_step_clock_notices_short_epochs_without_steps(workers: int) -> None:
     """The second epoch would be masked as the first; a look at some batches is not an epoch."""
     collator = collator_of("tokens", 200)
@@ -256,6 +261,7 @@ def losses_after(steps: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("workers", one_in(2, [0, 2]))
+@pytest.mark.slow
 def test_step_clock_class_losses_reach_the_workers(workers: int) -> None:
     """At most the 4 batches late that two workers are ahead; never from the future; else exact."""
     collator = collator_of("class loss", 200)
@@ -267,6 +273,7 @@ def test_step_clock_class_losses_reach_the_workers(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", one_in(3, [0, 1, 3]))
+@pytest.mark.slow
 def test_step_clock_lagging_losses_do_not_depend_on_the_workers(workers: int) -> None:
     collator = collator_of("class loss", 200, loss_lag_steps=6)
     for step, batch in enumerate(loader_of(Rows(12), collator, workers)):

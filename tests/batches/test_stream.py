@@ -19,7 +19,7 @@ from tidemask.batches.stream import (
     training_loader,
 )
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.corpus.store.packing import Rows
+from tidemask.corpus.store.rows import Rows
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.token_classes import NO_CLASS
 
@@ -85,6 +85,7 @@ def test_batching_marks_special_and_padding_as_not_maskable() -> None:
     assert full.attention_mask is None
 
 
+@pytest.mark.slow
 def test_batching_loader_leaves_the_global_generator_alone(corpus: Path) -> None:
     data = CorpusInputs.of(open_corpus(corpus))
     sampler = StepSampler(start_step=2, max_steps=4, micro_batch_size=3, accumulation_steps=2)

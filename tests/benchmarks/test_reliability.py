@@ -15,11 +15,12 @@ from benchmarks.reliability.kills import kinds_of
 from benchmarks.reliability.soak import slope
 from child_processes import HUNG_SECONDS
 from places import ROOT
+from small_runs import warm_command
 
 
 def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks/reliability" / name), *arguments],
+        warm_command(ROOT / "benchmarks/reliability" / name, *arguments),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

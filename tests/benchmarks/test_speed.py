@@ -7,11 +7,14 @@ from types import ModuleType
 import pytest
 
 from benchmarks.masking import speed as masking
+from benchmarks.preparing import speed as preparing
 from benchmarks.scoring import speed as scoring
 from benchmarks.timing import time_in_turns
 from benchmarks.training import speed as training
 
-SCRIPTS = pytest.mark.parametrize("script", [masking, scoring, training], ids=lambda m: m.__name__)
+SCRIPTS = pytest.mark.parametrize(
+    "script", [masking, preparing, scoring, training], ids=lambda m: m.__name__
+)
 
 
 @SCRIPTS

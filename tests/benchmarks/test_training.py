@@ -60,7 +60,7 @@ def test_training_benchmark_counts_the_products_of_a_step() -> None:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=512,
-        attn_implementation="eager",
+        attn_implementation="eager",  # type: ignore[call-arg]
     )
     model = SelectedPositionsLM(BertForMaskedLM(config))
     ids = torch.randint(0, 1000, (2, 64))

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from small_runs import TINY, RunDirectory, trained
+from small_runs import TINY, trained
 from tidemask.cli.tables import print_table
 from tidemask.evaluation_files import read_sequence_sums
+from tidemask.run_record import RunDirectory
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -58,6 +59,7 @@ def test_cli_the_main_job_end_to_end(tidemask: Command, tmp_path: Path) -> None:
     assert (report / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_cli_run_directory_holds_what_others_rely_on(run: RunDirectory) -> None:
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     assert [line["step"] for line in lines] == [3, 4, 6, 8]
@@ -90,6 +92,7 @@ def test_cli_model_loads_with_transformers(run: RunDirectory) -> None:
     assert model(**encoded).logits.shape[-1] == len(tokenizer)
 
 
+@pytest.mark.slow
 def test_cli_run_yaml_alone_starts_the_same_run(
     tidemask: Command, run: RunDirectory, tmp_path: Path
 ) -> None:
@@ -112,6 +115,7 @@ def test_cli_evaluates_a_model_directory(
     assert "--data" in err
 
 
+@pytest.mark.slow
 def test_cli_evaluating_on_other_text_leaves_the_runs_result_alone(
     tidemask: Command, run: RunDirectory, corpus: Path, plain_corpus: Path, tmp_path: Path
 ) -> None:
@@ -160,9 +164,10 @@ def test_cli_preview_shows_ratio_and_shares(
     assert "ratio 0.320" in out
     assert "ratio 0.020" in out
     assert "NOUN" in out
-    assert "[" in out
+    assert "⟦" in out
 
 
+@pytest.mark.slow
 def test_cli_recipes_lists_and_shows(tidemask: Command) -> None:
     status, out, _ = tidemask("recipes")
     assert status == 0

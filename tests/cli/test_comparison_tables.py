@@ -39,6 +39,7 @@ def printed(
 
 
 @pytest.mark.parametrize("num_runs", [1, 2, 5, 9])
+@pytest.mark.slow
 def test_comparison_text_fits_80_columns_and_shows_every_run(printed, num_runs: int) -> None:
     labels = [f"constant-matched (runs/seed-{seed})" for seed in range(num_runs - 1)]
     tasks = ["pseudo-perplexity", "sst2"]

@@ -132,6 +132,7 @@ UNKNOWN = "你好 世界 a"
 """Two words that the tokenizer has no entry for, and one that it has."""
 
 
+@pytest.mark.slow
 def test_scoring_command_names_texts_that_are_mostly_unknown(
     directory: Path, tmp_path: Path, tidemask: Command
 ) -> None:

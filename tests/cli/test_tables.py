@@ -25,6 +25,14 @@ TABLES = {
 }  # fmt: skip
 
 
+def test_a_title_is_as_wide_as_the_terminal_allows_whatever_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stdout, "width", 60)
+    print_table(["a", "b"], [["1", "2"]], title="Documents that were left out")
+    assert capsys.readouterr().out.splitlines()[0] == "Documents that were left out"
+
+
 @all_cases("name", [*TABLES])
 def test_a_table_shows_every_cell_in_any_width(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -18,7 +18,7 @@ import tidemask
 from child_processes import HUNG_SECONDS, ended
 from tidemask import progress
 from tidemask.corpus import encoding
-from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.corpus.store.corpus import open_corpus
@@ -30,7 +30,9 @@ from tidemask.token_classes import NO_CLASS, UPOS
 NOUNS = ["cat", "dog", "mat", "house", "river", "garden", "letter", "window", "sailor", "captain"]
 VERBS = ["sees", "finds", "likes", "washes", "paints", "remembers"]
 ADJECTIVES = ["old", "small", "green", "quiet", "strange"]
-SETTINGS = PrepareSettings(vocab_size=300, sequence_length=32, held_out=0.2, workers=1)
+SETTINGS = PrepareSettings(
+    lowercase=True, vocab_size=300, sequence_length=32, held_out=0.2, workers=1
+)
 
 
 def sentence(draw):
@@ -55,8 +57,9 @@ def prepare(tmp_path, documents, name="corpus", **changes):
 
 def prepare_files(paths, out):
     return tidemask.prepare(
-        paths, out=out, vocab_size=300, sequence_length=32, held_out=0.2, workers=1, progress=False
-    )
+        paths, out=out, vocab_size=300, sequence_length=32, held_out=0.2, workers=1, progress=False,
+        documents="blank-lines",
+    )  # fmt: skip
 
 
 def all_rows(split):
@@ -82,18 +85,18 @@ def words_of(corpus, split):
     return words
 
 
-def is_held_out(text, share):
-    return int(hashlib.sha256(text.encode()).hexdigest()[:16], 16) / 2**64 < share
+def split_by(is_held_out, documents):
+    return [replace(d, held_out=is_held_out(n)) for n, d in enumerate(documents)]
 
 
 # --- what comes out
 
 
 def test_prepare_keeps_all_text_in_order_on_its_side(tmp_path):
-    documents = make_documents()
+    documents = split_by(lambda number: number % 5 == 3, make_documents())
     corpus = prepare(tmp_path, documents)
     for split, side in ((corpus.train, False), (corpus.held_out, True)):
-        texts = [d.text for d in documents if is_held_out(d.text, SETTINGS.held_out) == side]
+        texts = [d.text for d in documents if d.held_out == side]
         expected = " ".join(texts).lower().replace(",", " ,").replace(".", " .").split()
         assert [word for word, _ in words_of(corpus, split)] == expected
 
@@ -151,7 +154,8 @@ def test_prepare_awkward_texts(tmp_path):
         "1 2 3",
     ]
     documents = [Document(text, "x", held_out=False) for text in texts]
-    corpus = prepare(tmp_path, documents, held_out=0, vocab_size=80, sequence_length=8)
+    settings = {"held_out": 0, "vocab_size": 80, "sequence_length": 8}
+    corpus = prepare(tmp_path, documents, tagger="textblob:unchecked", **settings)
     assert corpus.manifest.train.num_documents == len(texts) - 2
     rows = all_rows(corpus.train)
     positions = np.arange(8)
@@ -180,12 +184,16 @@ def test_prepare_is_the_same_for_any_number_of_workers(tmp_path, monkeypatch):
             assert np.array_equal(value, getattr(rows[1], name))
 
 
+@pytest.mark.slow
 def test_prepare_fingerprint_changes_with_what_matters(tmp_path):
     documents = make_documents()
     variants = [
         {},
         {"vocab_size": 299},
         {"lowercase": False},
+        {"strip_accents": False},
+        {"normalization": "nfkc"},
+        {"tokenizer_kind": "bpe"},
         {"tagger": "none"},
         {"sequence_length": 33},
         {"held_out": 0.3},
@@ -202,12 +210,14 @@ def test_prepare_fingerprint_changes_with_what_matters(tmp_path):
 # --- splits and duplicates
 
 
-def test_prepare_a_document_stays_on_its_side_in_another_corpus(tmp_path):
-    documents = make_documents(60)
-    corpus = prepare(tmp_path, documents[::-1][:45], sequence_length=64)
-    expected = sum(is_held_out(d.text, SETTINGS.held_out) for d in documents[::-1][:45])
-    assert 0 < expected < 25
-    assert corpus.manifest.held_out.num_documents == expected
+@pytest.mark.slow
+def test_prepare_holds_out_the_share_of_the_tokens_that_was_asked_for(tmp_path):
+    for share in (0.05, 0.2):
+        corpus = prepare(tmp_path, make_documents(300), str(share), held_out=share, tagger="none")
+        counts = corpus.manifest.train, corpus.manifest.held_out
+        tokens = [split.num_tokens for split in counts]
+        assert abs(tokens[1] / sum(tokens) - share) <= 0.1 * share
+        assert corpus.manifest.notes == ()
 
 
 def test_prepare_follows_documents_that_say_where_they_belong(tmp_path):
@@ -217,12 +227,34 @@ def test_prepare_follows_documents_that_say_where_they_belong(tmp_path):
     assert counts == (15, 5)
 
 
-def test_prepare_drops_near_duplicates(tmp_path):
+def test_prepare_drops_copies(tmp_path):
     documents = make_documents(20)
     doubled = documents + [replace(d, source="copy") for d in documents[:7]]
     corpus = prepare(tmp_path, doubled)
     assert corpus.manifest.num_duplicates_dropped == 7
     assert corpus.manifest.fingerprint == prepare(tmp_path, documents, "b").manifest.fingerprint
+    all_kept = prepare(tmp_path, doubled, "c", deduplicate="none")
+    counts = all_kept.manifest.train, all_kept.manifest.held_out
+    assert sum(split.num_documents for split in counts) == 27
+
+
+def test_prepare_takes_a_held_out_text_and_drops_its_copies(tmp_path):
+    documents = [d.text for d in make_documents(30)]
+    (tmp_path / "all.txt").write_text("\n\n".join(documents))
+    (tmp_path / "test.txt").write_text("\n\n".join(documents[3:6]) + "\n\nNowhere else.\n")
+    small = {"vocab_size": 300, "tagger": "none", "workers": 1, "progress": False}
+    small["documents"] = "blank-lines"
+    arguments = {**small, "held_out_text": tmp_path / "test.txt", "deduplicate": "none"}
+    manifest = tidemask.prepare(tmp_path / "all.txt", out=tmp_path / "out", **arguments).manifest
+    assert (manifest.train.num_documents, manifest.held_out.num_documents) == (27, 4)
+    assert manifest.num_duplicates_dropped == 3
+    assert "3 of its documents were dropped" in manifest.notes[0]
+    assert [source.held_out for source in manifest.sources] == [False, True]
+    with pytest.raises(UserError, match="both a held-out share and a held-out text"):
+        tidemask.prepare(tmp_path / "all.txt", out=tmp_path / "no", held_out=0.1, **arguments)
+    arguments["held_out_text"] = tmp_path / "all.txt"
+    with pytest.raises(UserError, match=r"all of it is held-out text, too \(30 copies dropped\)"):
+        tidemask.prepare(tmp_path / "all.txt", out=tmp_path / "no", **arguments)
 
 
 def test_prepare_trains_the_tokenizer_on_the_training_split_alone(tmp_path):
@@ -241,6 +273,62 @@ def test_prepare_takes_a_tokenizer_that_is_given(tmp_path):
     )
     assert second.manifest.tokenizer_fingerprint == first.manifest.tokenizer_fingerprint
     assert second.manifest.vocab_size == first.manifest.vocab_size
+
+
+# --- documents
+
+
+def test_prepare_rows_know_their_documents_and_the_text_behind(tmp_path):
+    documents = make_documents(30)
+    corpus = prepare(tmp_path, [*documents[:3], Document(" ", "blank"), *documents[3:]])
+    tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
+    table = corpus.documents
+    assert [table[number].source for number in range(30)] == [d.source for d in documents]
+    for name, split in (("train", corpus.train), ("held_out", corpus.held_out)):
+        pieces = split.pieces.of_rows(range(len(split)))
+        rows = all_rows(split)
+        counts = getattr(corpus.manifest, name)
+        assert pieces.num_tokens.sum() == counts.num_tokens
+        assert len(set(pieces.document.tolist())) == counts.num_documents
+        for number in set(pieces.document.tolist()):
+            of_document = pieces.num_tokens[pieces.document == number].sum()
+            assert (table[number].split, table[number].num_tokens) == (name, of_document)
+        columns = [column.tolist() for column in vars(pieces).values()]
+        for row, position, length, number, _, character in zip(*columns, strict=True):
+            ids = rows.input_ids[row, position : position + length]
+            tokens = tokenizer.convert_ids_to_tokens(ids.tolist())
+            text = "".join(documents[number].text[character:].lower().split())
+            assert text.startswith("".join(token.removeprefix("##") for token in tokens))
+
+
+def test_prepare_lists_what_it_drops_with_its_twin(tmp_path):
+    texts = ["A first text.", "A second text.", "A first  text.", " ", "A second text."]
+    places = [Document(text, f"file {n % 2}", place=n + 1) for n, text in enumerate(texts)]
+    test = Document("A second text.", "test", held_out=True)
+    corpus = prepare(tmp_path, [*places, test], held_out=0, tagger="none")
+    lines = list(map(json.loads, (corpus.root / "dropped.jsonl").read_text().splitlines()))
+    held_out = {"twin_source": "test", "twin_place": 0, "agreement": 1.0}
+    first = {"twin_source": "file 0", "twin_place": 1, "agreement": 1.0}
+    assert lines == [
+        {"source": "file 0", "place": 3, "reason": "copy", **first},
+        {"source": "file 1", "place": 4, "reason": "empty"},
+        {"source": "file 1", "place": 2, "reason": "copy of a held-out text", **held_out},
+        {"source": "file 0", "place": 5, "reason": "copy of a held-out text", **held_out},
+    ]
+
+
+def test_prepare_keeps_fields_of_documents(tmp_path):
+    documents = [replace(d, fields={"year": n}) for n, d in enumerate(make_documents(5))]
+    table = prepare(tmp_path, documents, tagger="none").documents
+    assert [table[number].fields["year"] for number in range(5)] == list(range(5))
+
+
+def test_a_corpus_of_an_earlier_version_has_no_documents():
+    corpus = open_corpus(Path(__file__).parents[1] / "earlier_version" / "corpus")
+    for ask in (lambda: corpus.documents, lambda: corpus.train.pieces):
+        with pytest.raises(UserError, match="corpus without its documents: there is no ") as caught:
+            ask()
+        assert "\n" not in str(caught.value)
 
 
 # --- files
@@ -308,7 +396,7 @@ def test_prepare_refuses_empty_splits(tmp_path):
         "held-out split is empty: 1 document and held_out=0.2. Expected at least one document. "
     )
     assert complaint(tmp_path, one).endswith(" or set held_out=0 (--held-out 0).")
-    assert complaint(tmp_path, one, held_out=0.999999).startswith("training split is empty: ")
+    assert complaint(tmp_path, one, held_out=0.999999).startswith("held-out split is empty: ")
     assert complaint(tmp_path, []).startswith("training split is empty: 0 documents ")
     corpus = prepare(tmp_path, one, held_out=0)
     assert len(corpus.held_out) == 0
@@ -349,6 +437,21 @@ def test_prepare_refuses_a_taken_directory_before_any_work(tmp_path):
     assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Document(None, "notes"), "text is not a string: document 3 (of notes): text=None. Exp"),
+        (Document(17, "notes"), "text is not a string: document 3 (of notes): text=17. Expected"),
+        (Document(np.nan, "notes"), "text is not a string: document 3 (of notes): text=nan. Exp"),
+        (Document("a", "b", passes=0), "passes outside their range: document 3 (of b): passes=0."),
+        (None, "no document: number 3 of the documents is None. Expected Document(text, source)."),
+        ("text", "no document: number 3 of the documents is 'text'. Expected Document("),
+    ],
+)
+def test_prepare_names_a_document_that_is_none(tmp_path, given, said):
+    assert complaint(tmp_path, [*make_documents(2), given]).startswith(said)
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_prepare_notices_text_that_changes_meanwhile(tmp_path, change):
     documents = make_documents(31)
@@ -363,9 +466,9 @@ def test_prepare_notices_text_that_changes_meanwhile(tmp_path, change):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("stage", ["reading text", "training tokenizer", "tagging and tokenizing"])
+@pytest.mark.parametrize("stage", ["reading text", "training tokenizer"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_prepare_interrupted_leaves_nothing(tmp_path, stage, error):
+def test_prepare_interrupted_before_anything_is_finished_leaves_nothing(tmp_path, stage, error):
     def interrupt(current, done, total):
         if current == stage:
             raise error
@@ -394,7 +497,7 @@ def test_prepare_interrupted_ends_its_workers(tmp_path, monkeypatch):
             settings=replace(SETTINGS, workers=2),
             on_progress=interrupt,
         )
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
     assert threading.active_count() == threads
 
 
@@ -402,14 +505,14 @@ def test_prepare_interrupted_ends_its_workers(tmp_path, monkeypatch):
 def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 500)
 
-    def full_disk(self, document):
+    def full_disk(self, document, number):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(SplitWriter, "add", full_disk)
     with pytest.raises(OSError, match="No space left") as caught:
         prepare(tmp_path, make_documents(), workers=2)
     assert multiprocessing.active_children() == []
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".corpus.partial"]
     del caught  # it held the frames, and with them all that was not ended
 
 
@@ -421,10 +524,18 @@ def test_prepare_ends_its_workers_when_writing_fails(tmp_path, monkeypatch):
             "setting outside its range: vocab_size=63. Expected an integer from 64 to ",
         ),
         ({"workers": 0}, "setting outside its range: workers=0. Expected an integer from 1 to "),
+        ({"engine": "slurm"}, "setting outside its range: engine='slurm'. Expected local, ray or "),
+        ({"engine": "ray:"}, "setting outside its range: engine='ray:'. Expected local, ray or "),
+        ({"engine": "ray", "workers": 65536}, "setting outside its range: workers=65536. "),
+        ({"engine": "ray:head:6379", "workers": 65537}, "setting outside its range: workers=65537"),
         ({"sequence_length": 7}, "setting outside its range: sequence_length=7."),
         ({"held_out": 1.0}, "setting outside its range: held_out=1."),
         ({"held_out": -0.1}, "setting outside its range: held_out=-0.1."),
         ({"held_out": float("nan")}, "setting outside its range: held_out=nan."),
+        ({"duplicate_threshold": 0.0}, "setting outside its range: duplicate_threshold=0."),
+        ({"duplicate_threshold": 1.1}, "setting outside its range: duplicate_threshold=1.1"),
+        ({"deduplicate": "fuzzy"}, "setting outside its range: deduplicate='fuzzy'. Expected "),
+        ({"duplicate_unit": "line"}, "setting outside its range: duplicate_unit='line'."),
         ({"held_out": 5}, "setting outside its range: held_out=5. Expected a number from "),
     ],
 )
@@ -439,9 +550,9 @@ def test_prepare_settings_are_checked(changes, start):
 SCRIPT = """
 import signal, sys
 from tidemask.corpus import encoding
-from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
-from tidemask.corpus.sources.documents import TextFiles
+from tidemask.corpus.sources.text_sources import TextSources
 
 def stop(number, frame):
     raise SystemExit(128 + number)
@@ -449,11 +560,12 @@ def stop(number, frame):
 def main():
     signal.signal(signal.SIGTERM, stop)
     encoding.CHUNK_CHARACTERS = 2000
-    settings = PrepareSettings(vocab_size=300, sequence_length=32, held_out=0.2, workers=2)
+    settings = PrepareSettings(vocab_size=300, sequence_length=32, held_out=0.2, workers=2,
+                               documents="blank-lines")
     def show(stage, done, total):
         if done:
             print(stage, flush=True)
-    files = TextFiles.find(sys.argv[1:2])
+    files = TextSources.find(sys.argv[1:2], settings)
     prepare_corpus(files, out=sys.argv[2], settings=settings, on_progress=show)
 
 if __name__ == "__main__":
@@ -488,7 +600,7 @@ def test_prepare_is_quiet_and_leaves_nothing_in_the_home_directory(tmp_path):
 
 
 @pytest.mark.slow
-def test_prepare_ended_by_a_signal_leaves_nothing(tmp_path):
+def test_prepare_ended_by_a_signal_leaves_what_is_finished(tmp_path):
     process = start_script(tmp_path, 4000)
     with ended(process):
         for line in process.stdout:
@@ -498,7 +610,7 @@ def test_prepare_ended_by_a_signal_leaves_nothing(tmp_path):
         _, errors = process.communicate(timeout=HUNG_SECONDS)
     assert (process.returncode, errors) == (128 + signal.SIGTERM, "")
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["home", "script.py", "text.txt"]
+    assert names == [".out.partial", "home", "script.py", "text.txt"]
 
 
 def test_prepare_fills_the_present_directory(

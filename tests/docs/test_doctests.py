@@ -89,7 +89,9 @@ def test_doctests_hold(
 ) -> None:  # fmt: skip
     """In a directory with a prepared corpus of the name `corpus`."""
     if test.name.endswith("studies/study.py"):
-        request.getfixturevalue("quick_studies")
+        request.getfixturevalue("in_process")
+    elif test.name.endswith(TRAINING):
+        request.getfixturevalue("bare_pages")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus").symlink_to(corpus)
     if test.name.startswith("src/"):

@@ -19,6 +19,7 @@ from documented_commands import check_command
 from places import ROOT
 from tidemask import MaskingSettings, load_recipe
 from tidemask.cli import app as cli
+from tidemask.masking.sequence_ratio import Same
 from tidemask.runs.config import recipe_names
 from tidemask.runs.config_problems import CHOICES
 
@@ -26,7 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 METHODS = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("docs/methods/*.md")}
 CARDS = sorted(METHODS.keys() - {"README.md"})
 HEADINGS = ["What it does", "Formula", "How to use", "Suggested settings", "Settings", "Costs"]
-HEADINGS += ["Source"]
+HEADINGS += ["What is known", "Source"]
 
 
 def _blocks(language: str, text: str = README) -> list[str]:
@@ -34,7 +35,7 @@ def _blocks(language: str, text: str = README) -> list[str]:
 
 
 def test_documentation_python_in_the_readme() -> None:
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for block in _blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
     masked = names["masked"]
@@ -45,7 +46,7 @@ def test_documentation_python_in_the_readme() -> None:
 
 
 def test_documentation_commands_in_the_readme_exist() -> None:
-    group = get_command(cli.app)
+    group: Any = get_command(cli.app)
     used = set(re.findall(r"^ +tidemask ([a-z]+)", README, flags=re.MULTILINE))
     assert {"prepare", "pretrain", "resume", "evaluate", "compare", "preview"} <= used
     for name in used:
@@ -143,9 +144,11 @@ def _documented(row: Row) -> tuple[type, str]:
     """The settings and the field that a row is about."""
     section: type = MaskingSettings
     *sections, name = row.setting.split(".")[1:]
-    for step in sections:
+    for step, inner in zip(sections, [*sections[1:], None], strict=False):
         known = _members(get_type_hints(section)[step])
-        (section,) = [kind for kind in known if len(known) == 1 or _tag(kind) == row.choice]
+        chosen = [kind for kind in known if len(known) == 1 or _tag(kind) == row.choice]
+        # Several weightings have maps: each of them has the same ones.
+        section, *_ = chosen or [kind for kind in known if inner in get_type_hints(kind)]
     assert name in get_type_hints(section), row.setting
     return section, name
 
@@ -170,7 +173,13 @@ def test_documentation_settings_of_the_cards_exist(row: Row) -> None:
         assert re.findall(r"`(\w+)`", choices[1]) == list(get_args(get_type_hints(section)[name]))
 
 
-NEEDED: dict[str, dict[str, Any]] = {"ByTable": {"weights": {"NOUN": 1.0}}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "ByTable": {"weights": {"NOUN": 1.0}},
+    "ByColumn": {"column": "scores"},
+    "ByEntries": {"weights": "weights.tsv"},
+    "RatioPart": {"share": 1.0, "of": Same()},
+    "ByClassStatistic": {"statistic": "loss"},
+}
 
 
 @all_cases(
@@ -235,6 +244,7 @@ def test_documentation_index_of_methods_is_complete() -> None:
 def test_documentation_links_and_tests_of_the_cards_exist(card: str) -> None:
     for name, anchor in re.findall(r"\]\(([\w-]+\.md)(?:#([\w-]+))?\)", METHODS[card]):
         assert name in METHODS
-        assert not anchor or f"\n## {anchor.capitalize()}\n" in METHODS[name]
+        heading = anchor.replace("-", " ").capitalize()
+        assert not anchor or f"\n## {heading}\n" in METHODS[name]
     for name in re.findall(r"`(tests/[\w/]+\.py)", METHODS[card]):
         assert (ROOT / name).is_file(), name

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -25,7 +26,7 @@ TEXT = GUIDE.read_text(encoding="utf-8")
 
 
 def test_resume_guide_commands_exist() -> None:
-    group = get_command(cli.app)
+    group: Any = get_command(cli.app)
     lines = re.findall(r"^ *(tidemask .*?)&?$", TEXT, flags=re.MULTILINE)
     assert lines
     for line in lines:

@@ -22,7 +22,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 SCRIPTS = sorted(path for name in ("benchmarks", "examples", "tests")
                  for path in (ROOT / name).rglob("*.py"))  # fmt: skip
 FILES = [path.relative_to(ROOT).as_posix() for path in [*PAGES, *SOURCES, *SCRIPTS]]
-ELSEWHERE = {"evaluate-v1.1.py", "evaluate-v2.0.py", "run_qa.py", "run_squad.py"}
+ELSEWHERE = {"evaluate-v1.1.py", "evaluate-v2.0.py", "run_mlm.py", "run_qa.py", "run_squad.py"}
 """Scripts of others, from which definitions are taken."""
 
 
@@ -35,6 +35,7 @@ def docstrings_of(path: Path) -> tuple[str, ...]:
     return tuple(value for value in constants if isinstance(value, str))
 
 
+@pytest.mark.slow
 def test_names_no_class_is_defined_twice() -> None:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
     nodes = [node for tree in trees for node in ast.walk(tree)]
@@ -61,6 +62,7 @@ def exists(name: str) -> bool:
         ],
     ),
 )
+@pytest.mark.slow
 def test_names_of_files_in_docstrings_and_pages_are_those_of_files(folder: str) -> None:
     paths = [path for path in [*SOURCES, *SCRIPTS] if path.relative_to(ROOT).parts[0] == folder]
     texts = [(path, text) for path in paths for text in docstrings_of(path)]

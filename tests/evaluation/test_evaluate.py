@@ -134,6 +134,7 @@ def test_evaluating_every_kind_of_task_at_every_checkpoint_by_one_command(
     assert {path: path.stat().st_mtime_ns for path in fresh.evaluation.iterdir()} == again
 
 
+@pytest.mark.slow
 def test_evaluating_a_task_that_fails_does_not_lose_the_others(
     tidemask: Command, fresh: RunDirectory, tasks: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_evaluating_a_task_that_fails_does_not_lose_the_others(
     assert "failed" in out
 
 
+@pytest.mark.slow
 def test_evaluating_a_task_of_ones_own_and_a_model_without_a_run(
     tidemask: Command, run: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:
@@ -176,6 +178,7 @@ def test_evaluating_a_task_of_ones_own_and_a_model_without_a_run(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
     tidemask: Command, run: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:
@@ -234,6 +237,7 @@ def test_evaluating_finds_data_under_every_name_of_a_task(
     assert "f1/PER" in json.loads(result.read_text())["metrics"]
 
 
+@pytest.mark.slow
 def test_evaluating_reports_damaged_data_before_other_work_begins(
     fresh: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:

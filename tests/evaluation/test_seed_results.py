@@ -292,7 +292,7 @@ def test_seed_results_are_there_when_the_disk_became_full(
     store = _store(tmp_path, task)
     results = seed_results(task, MODEL, store, ignore)
     assert next(results).seed == 0
-    write = result_store.write_evaluation
+    write = write_evaluation
 
     def write_to_a_full_disk(*arguments: Any, **named: Any) -> Path:
         monkeypatch.setattr(os, "fsync", _full)

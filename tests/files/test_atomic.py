@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tidemask.errors import UserError
-from tidemask.files import locks
 from tidemask.files.atomic import new_directory, sync, write_atomically
 from tidemask.files.claims import clear_abandoned
 
@@ -270,6 +269,6 @@ def test_atomic_nothing_is_removed_where_there_are_no_locks(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     with monkeypatch.context() as without:
-        without.setattr(locks.fcntl, "flock", missing)
+        without.setattr("tidemask.files.locks.fcntl.flock", missing)
         _write("directory", tmp_path / "out")
     assert set(tmp_path.iterdir()) == before | {tmp_path / "out"}

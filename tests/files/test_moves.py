@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.child_processes import HUNG_SECONDS
+from child_processes import HUNG_SECONDS
 from tidemask.errors import UserError
 from tidemask.files.atomic import check_new_directory, new_directory
 
@@ -97,6 +97,7 @@ def _child(program: str, *arguments: Path) -> str:
     return process.stdout
 
 
+@pytest.mark.slow
 def test_moves_any_kill_leaves_a_directory_that_is_whole_or_as_before(tmp_path: Path) -> None:
     """Also a second one, while the next start finishes what the first began."""
     states = json.loads(_child(KILLED_ANYWHERE, tmp_path))

@@ -9,9 +9,11 @@ import pytest
 
 import tidemask as library
 from cases import all_cases
-from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
-from tidemask.corpus.sources.documents import Document, TextFiles
+from tidemask.corpus.sources.documents import Document
+from tidemask.corpus.sources.settings import TextSettings
+from tidemask.corpus.sources.text_sources import TextSources
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.targets import newest_model
@@ -42,6 +44,7 @@ COMMANDS: list[list[str]] = [
     ["compare", "run", "--out", ""],
     ["preview", ""],
     ["preview", "CORPUS", "--run", ""],
+    ["preview", "CORPUS", "--html", ""],
     ["recipes", "--plot", ""],
     ["demo", "--out", ""],
 ]
@@ -63,6 +66,7 @@ def _names(directory: Path) -> list[Path]:
 
 
 @all_cases("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.slow
 def test_paths_that_are_empty_are_refused_by_every_command(
     tidemask: Command, plain_corpus: Path, directory: Path, arguments: list[str]
 ) -> None:
@@ -102,7 +106,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "newest_model": newest_model,
     "load_tokenizer": load_tokenizer,
     "read_texts": read_texts,
-    "TextFiles.find": lambda p: TextFiles.find([p]),
+    "TextSources.find": lambda p: TextSources.find([p], TextSettings()),
 }
 
 

@@ -92,6 +92,7 @@ def test_step_means_underrate_a_rare_class_and_decayed_sums_do_not():
     np.testing.assert_allclose(authors, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_same_history_and_other_frequency_give_the_same_loss():
     """The same falling mean loss in every step at 200, 5 and 0.25 tokens a step."""
     mu, horizon, rates = 0.995, 200.0, np.array([200.0, 5.0, 0.25])

@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from cases import random_examples
 from masking_texts import slow_inclusion
-from tidemask.masking.inclusion import inclusion_probability, shortfall
+from tidemask.masking.inclusion import inclusion_and_shortfall
+
+
+def inclusion_probability(num_tokens, weights, ratio):
+    return inclusion_and_shortfall(num_tokens, weights, ratio)[0]
 
 
 def solved(counts, weights, ratio):
@@ -217,6 +221,7 @@ def test_shortfall_is_what_too_few_eligible_tokens_leave_of_the_budgets(budget, 
     for row in counts:
         eligible = sum(n for n, w in zip(row, weights, strict=True) if w > 0)
         expected += max(0.0, ratio * sum(row) - eligible)
-    result = shortfall(torch.tensor(counts), torch.tensor(weights, dtype=torch.float64), ratio)
-    assert float(result) == pytest.approx(expected, abs=1e-9)
+    tensors = torch.tensor(counts), torch.tensor(weights, dtype=torch.float64)
+    _, result = inclusion_and_shortfall(*tensors, ratio)
+    assert float(result.sum()) == pytest.approx(expected, abs=1e-9)
     assert result.dtype == torch.float64

@@ -13,7 +13,9 @@ from tidemask.masking.corruption import Corruption
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
-from tidemask.masking.schedule import Constant, Phase, Phases
+from tidemask.masking.schedule import Constant, Cyclic, Phase, Phases, WarmupLinear
+from tidemask.masking.sequence_ratio import RatioMixture, RatioPart, Same
+from tidemask.masking.shares import check_shares
 from tidemask.masking.vocabulary import Vocabulary
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction
 
@@ -47,7 +49,7 @@ def masker_of(**policy):
 
 def masked(masker, batch):
     losses = torch.tensor([0.5, 1.0, 3.0])
-    vocabulary = masker.settings.uses_vocabulary_loss
+    vocabulary = masker.settings.learns_entries
     return masker(
         batch, progress=0.5, key=StepKey(1, 5), class_loss=torch.rand(50) if vocabulary else losses
     )
@@ -115,16 +117,50 @@ def test_tensor_of_another_shape_or_type_is_refused_by_name(name):
         masked(masker_of(), batch_of(**{name: WRONG[name]}))
 
 
-def test_shares_that_do_not_add_up_between_the_checked_points_are_refused_there():
-    bump = Phases(
-        phases=(
-            Phase(until=0.0051, ratio=0.8), Phase(until=0.0052, ratio=1.0),
-            Phase(until=1.0, ratio=0.8),
-        )
-    )  # fmt: skip
-    corruption = Corruption(mask=bump, random=0.1, keep=0.1)
-    with pytest.raises(ValueError, match=r"add up to 1\.2 at progress 0\.00515"):
-        corruption.at(0.00515)
+SPIKE = Phases(
+    phases=(
+        Phase(until=0.0051, ratio=0.5),
+        Phase(until=0.0052, ratio=0.9),
+        Phase(until=1.0, ratio=0.5),
+    )
+)
+WARM = Phases(
+    phases=(
+        Phase(until=0.5, ratio=0.5),
+        Phase(until=1.0, ratio=WarmupLinear(start=0.5, peak=0.51, end=0.5, warmup=1e-9)),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("share", "other", "message"),
+    [
+        (SPIKE, 0.5, r"add up to 1\.4 at progress 0\.0051"),
+        (
+            WarmupLinear(start=0.5, peak=1.0, end=0.5, warmup=1e-3),
+            WarmupLinear(start=0.5, peak=0.0, end=0.5, warmup=2e-3),
+            r"add up to 1\.25 at progress 0\.001",
+        ),
+        (WARM, 0.5, r"add up to 1\.01 at progress 0\.5\."),
+        (
+            Cyclic(start=0.5, end=0.3, cycles=100),
+            Cyclic(start=0.5, end=0.7, cycles=200),
+            r"add up to 0\.9 at progress 0\.005",
+        ),
+    ],
+)
+def test_shares_that_do_not_add_up_for_a_moment_are_refused_before_the_run(share, other, message):
+    """Between two of the hundred points at which curves are looked at; a run would end there."""
+    with pytest.raises(ValueError, match=message):
+        Corruption(mask=share, random=0.0, keep=other)
+    with pytest.raises(ValueError, match=message):
+        check_shares([share, other], "parts")
+
+
+def test_ratio_that_is_too_high_for_a_part_for_a_moment_is_refused_before_the_run():
+    parts = [RatioPart(share=0.5, mean=mean, of=Same()) for mean in (1.0, 3.0)]
+    with pytest.raises(ValueError, match=r"a part has a mean ratio of 1\.35 at progress 0\.0051"):
+        MaskingSettings(ratio=SPIKE, per_sequence=RatioMixture(parts=tuple(parts)))
 
 
 def test_counts_that_are_no_counts_are_refused():

@@ -92,6 +92,7 @@ def assert_poisson(count, expected, level, what):
 
 
 @axes
+@pytest.mark.slow
 def test_draws_are_uniform_along(axis):
     """Each column on its own, so that along steps it is one sample and position at all steps."""
     table = along(axis, num=1024, others=64)
@@ -236,7 +237,7 @@ def flipped_share(coordinate, bit, keys, others):
 @pytest.mark.parametrize(
     ("coordinate", "num_bits"), [("seed", 64), ("step", 32), ("samples", 63), ("positions", 31)]
 )
-@pytest.mark.parametrize("num_keys", [2, pytest.param(32, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_keys", [2, pytest.param(16, marks=pytest.mark.slow)])
 def test_one_changed_bit_changes_every_output_bit_half_of_the_time(coordinate, num_bits, num_keys):
     """At random places, under several keys: 190 input bits, 31 output bits."""
     rng = np.random.default_rng(20240 + num_keys)

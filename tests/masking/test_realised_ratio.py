@@ -52,9 +52,12 @@ def test_realised_ratio_has_no_bias(batch, unit, content, budget):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("unit", "content", "budget"), GRID, ids=map("-".join, GRID))
+@pytest.mark.parametrize(("unit", "content", "budget"), GRID[::3], ids=map("-".join, GRID[::3]))
 def test_bias_is_under_a_thousandth(batch, unit, content, budget):
-    """Method.md, section 5: as many tokens as it takes to tell, at least a million."""
+    """Method.md, section 5: as many tokens as it takes to tell, at least a million.
+
+    Each value of each axis of the grid takes part; the test above has every cell, less precisely.
+    """
     masker = masker_of(0.15, unit, CONTENTS[content], budget=budget)
     num_steps = 10 if budget == "fixed" else {"token": 14, "word": 28}.get(unit, 95)
     assert assert_unbiased(masker, batch, num_steps, len(GRID)) > 1_000_000

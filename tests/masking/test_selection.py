@@ -133,7 +133,7 @@ def test_weight_of_zero_is_never_selected_and_the_shortfall_is_counted(select, k
     mask, eligible = selection.mask.numpy() != 0, case.maskable & (case.weight > 0)
     assert not (mask & ~eligible).any()
     missing = np.maximum(0, ratio * case.maskable.sum(1) - eligible.sum(1))
-    assert float(selection.shortfall) == pytest.approx(missing.sum(), abs=1e-9)
+    assert float(selection.shortfall.sum()) == pytest.approx(missing.sum(), abs=1e-9)
     for row in np.flatnonzero(missing):
         np.testing.assert_array_equal(mask[row], eligible[row])
 

@@ -154,6 +154,4 @@ def test_wrong_distribution_is_refused_with_its_value(kind, wrong, message):
 
 
 def test_table_names_each_distribution_as_the_setting_does():
-    assert {name: kind().distribution for name, kind in DISTRIBUTIONS.items()} == {
-        name: name for name in DISTRIBUTIONS
-    }
+    assert {kind.distribution: kind for kind in DISTRIBUTIONS.values()} == DISTRIBUTIONS

@@ -84,6 +84,7 @@ def elements_of_spans(batch, starts, of):
 
 @pytest.mark.parametrize("of", ["word", "token"])
 @pytest.mark.parametrize(("p", "longest"), [(0.2, 10), (0.5, 4), (0.2, 1)])
+@pytest.mark.slow
 def test_lengths_follow_the_truncated_geometric_law(p, longest, of):
     """The first ten of each sequence: those near the end would be picked for being short."""
     batch = dense(200, 10 * 3 * longest)

@@ -21,15 +21,12 @@ from masking_texts import (
     slow_words,
 )
 from tidemask.masking.class_loss import ClassLoss
-from tidemask.masking.token_weights import (
-    TokenWeights,
-    checked_classes,
-    weights_by_function,
-    weights_by_position,
-)
+from tidemask.masking.columns import classes_in
+from tidemask.masking.position_weights import weights_by_function, weights_by_position
+from tidemask.masking.token_weights import TokenWeights
 from tidemask.masking.units import starts_of_words
 from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable, Uniform
-from tidemask.token_classes import NO_CLASS
+from tidemask.token_classes import NO_CLASS, TokenColumn
 
 AT_A_STEP = {"progress": 0.5, "step": LATE}
 
@@ -62,7 +59,8 @@ def test_new_class_loss_has_the_memory_and_classes_of_the_policy():
 
 def test_no_class_gets_the_last_weight():
     batch = random_batch(np.random.default_rng(141), 4, 20)
-    classes = checked_classes(batch, 3)
+    upos = TokenColumn(name="upos", kind="class", class_names=NAMES)
+    classes = classes_in(batch, upos)
     assert torch.equal(classes == 3, batch.token_class == NO_CLASS)
     assert torch.equal(classes[classes < 3], batch.token_class[classes < 3])
 

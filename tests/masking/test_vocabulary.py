@@ -112,6 +112,7 @@ def test_random_tokens_of_the_collator_are_uniform_over_what_text_can_have(
     _uniform(collator(rows)["input_ids"].flatten().numpy())
 
 
+@pytest.mark.slow
 def test_random_tokens_of_a_prepared_corpus_are_uniform_over_what_text_can_have(
     tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:

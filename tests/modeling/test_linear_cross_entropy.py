@@ -16,8 +16,10 @@ from tidemask.errors import UserError
 from tidemask.masking.batch import IGNORE_INDEX
 from tidemask.modeling.linear_cross_entropy import (
     check_cut_cross_entropy,
+    cross_entropy_and_choice,
     cut_cross_entropy,
     linear_cross_entropy,
+    linear_cross_entropy_and_choice,
 )
 
 Parts = tuple[Tensor, Tensor, Tensor | None, Tensor]
@@ -71,6 +73,27 @@ def test_loss_and_gradients_equal_the_two_operations(rows, hidden, vocabulary, b
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@given(st.integers(1, 70), st.integers(1, 40), st.booleans(), st.integers(0, 2**31))
+@random_examples(40)
+def test_choice_is_whether_the_target_has_the_largest_logit(rows, vocabulary, bias, seed):
+    made = parts(rows, 5, vocabulary, bias=bias, seed=seed, kind=torch.float64)
+    logits = functional.linear(*made[:3])
+    made[3][::3] = logits.argmax(1)[::3]
+    expected = logits.argmax(1) == made[3]
+    loss, choice = linear_cross_entropy_and_choice(*made)
+    assert torch.equal(loss, linear_cross_entropy(*made))
+    assert torch.equal(choice, expected)
+    assert not choice.requires_grad
+    assert torch.equal(cross_entropy_and_choice(logits, made[3])[1], expected)
+
+
+def test_choice_counts_each_of_equal_logits_and_no_ignored_row():
+    hidden, weight = torch.ones(3, 1), torch.tensor([[1.0], [2.0], [2.0]])
+    targets = torch.tensor([0, 2, IGNORE_INDEX])
+    choice = linear_cross_entropy_and_choice(hidden, weight, None, targets)[1]
+    assert choice.tolist() == [False, True, False]
 
 
 def test_float32_at_the_size_of_a_vocabulary_in_several_blocks():

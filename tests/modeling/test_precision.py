@@ -74,6 +74,7 @@ def test_precision_emulation_is_named_with_its_factor(able: bool) -> None:
     assert note is None or (factor in note and "training.precision=auto" in note)
 
 
+@pytest.mark.slow
 def test_precision_is_in_the_run_and_in_its_notes(able: bool, corpus: Path, tmp_path: Path) -> None:
     run = started(
         corpus, tmp_path / "run", "bert", "training.precision=auto", "training.max_steps=1"
@@ -160,6 +161,7 @@ def test_precision_tf32_is_restored() -> None:
     assert (_products(), torch.get_float32_matmul_precision()) == before
 
 
+@pytest.mark.slow
 def test_precision_trains_in_tf32_and_measures_in_float32(corpus: Path, tmp_path: Path) -> None:
     found: list[str] = []
     run = started(corpus, tmp_path / "run", "bert", "training.max_steps=1")

@@ -62,6 +62,7 @@ def test_wrapped_weights_are_the_weights_of_the_model_and_said_so(
     assert start.absent == ()
 
 
+@pytest.mark.slow
 def test_wrapped_weights_are_fine_tuned_from_as_the_plain_ones(
     plain: ModelUnderTest, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_wrapped_weights_are_fine_tuned_from_as_the_plain_ones(
     assert len(wrapped.notes) == 1
 
 
+@pytest.mark.slow
 def test_wrapped_weights_are_named_by_score_fill_and_evaluate(
     tidemask: Callable[..., tuple[int, str, str]], plain: ModelUnderTest, tmp_path: Path
 ) -> None:

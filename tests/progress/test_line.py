@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cases import all_cases
+from tidemask.progress import reported
 from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import Part, Stage, bar_line, duration, log_line, short
 from tidemask.runs.displayed_metrics import display_records, metrics_parts
@@ -96,3 +97,11 @@ def test_progress_line_durations_and_short_numbers() -> None:
         "0:00:00", "0:01:00", "1:01:01", "1 d 1:00:00",
     ]  # fmt: skip
     assert [short(v) for v in (0.5, 12.3, 12_345, 2_500_000)] == ["0.5", "12", "12.3k", "2.5M"]
+
+
+def test_items_that_were_done_before_count_and_take_no_time() -> None:
+    """So that the time that is left is reckoned from what is done now."""
+    calls: list[tuple[str, int, int | None]] = []
+    items = reported(iter("xyz"), lambda *call: calls.append(call), "writing", 10, num_done=7)
+    assert list(items) == ["x", "y", "z"]
+    assert (calls[0], calls[-1]) == (("writing", 7, 10), ("writing", 10, 10))

@@ -68,12 +68,13 @@ def _assert_same(run: RunDirectory, unbroken: RunDirectory) -> None:
 
 
 @pytest.mark.parametrize("place", one_in(2, ["train", "held_out"]))
+@pytest.mark.slow
 def test_changed_rows_stop_the_run_before_they_are_saved(
     place: str, copy: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
     """Overwritten in place after step 3: the checkpoint of step 2 is the last; then restored."""
     run = started(copy, tmp_path / "run", "ptw-mrd", *SETTINGS)
-    (path,) = (copy / place).iterdir()
+    (path,) = (copy / place).glob("*.arrow")
     whole = path.read_bytes()
 
     def overwrite() -> None:
@@ -126,6 +127,7 @@ def _mask_token(tokenizer: Path, token: str) -> Iterator[None]:
         path.write_text(whole)
 
 
+@pytest.mark.slow
 def test_changed_mask_token_of_the_corpus_is_refused_wherever_it_is_read(
     copy: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -212,7 +214,7 @@ def test_changed_shard_that_is_cut_is_one_line_and_no_signal(
 ) -> None:
     copy = Path(shutil.copytree(corpus, tmp_path / "copy"))
     run = RunDirectory(tmp_path / "run")
-    (path,) = (copy / "train").iterdir()
+    (path,) = (copy / "train").glob("*.arrow")
     arguments = [
         "pretrain", str(copy), f"--out={run.root}", *TINY, "training.max_steps=100000",
         "training.logging_steps=1", "training.save_steps=100000",
@@ -241,6 +243,7 @@ def test_changed_shard_that_is_cut_is_one_line_and_no_signal(
 
 
 @pytest.mark.parametrize("how", one_in(5, ["deleted", "cut", "emptied", "replaced", "appended to"]))
+@pytest.mark.slow
 def test_changed_metrics_are_written_again(
     how: str, copy: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -271,6 +274,7 @@ def test_changed_metrics_are_written_again(
     assert str(aside) in note or not aside.exists()
 
 
+@pytest.mark.slow
 def test_changed_metrics_before_the_card_are_written_again(
     copy: Path, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -366,6 +370,7 @@ def test_changed_lock_that_another_process_has_ends_the_run(
 
 
 @pytest.mark.parametrize("how", one_in(2, ["deleted", "shortened"]))
+@pytest.mark.slow
 def test_changed_metrics_between_two_parts_are_said(
     how: str, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -386,6 +391,7 @@ def test_changed_metrics_between_two_parts_are_said(
     assert same_weights(run, unbroken)
 
 
+@pytest.mark.slow
 def test_changed_metrics_with_another_number_between_two_parts_are_said(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -401,6 +407,7 @@ def test_changed_metrics_with_another_number_between_two_parts_are_said(
     assert same_weights(run, unbroken)
 
 
+@pytest.mark.slow
 def test_changed_metrics_are_not_said_of_those_that_are_as_they_were(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -409,6 +416,7 @@ def test_changed_metrics_are_not_said_of_those_that_are_as_they_were(
     assert notes == ["Continuing after step 4."]
 
 
+@pytest.mark.slow
 def test_changed_metrics_of_a_run_at_its_last_step_leave_a_card(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_config_with_a_name_like_a_number_is_read_back_the_same(name: str, tmp_p
     assert load_recipe(path).name == name
 
 
+@pytest.mark.slow
 def test_config_written_out_is_read_back_the_same(tmp_path: Path) -> None:
     for name in recipe_names():
         path = tmp_path / f"{name}.yaml"
@@ -101,7 +102,13 @@ PROBLEMS = [
     (["training.max_steps=true"], r"training\.max_steps=true\. Expected a valid integer"),
     (["training.lr_warmup_steps=x"], r"lr_warmup_steps=\"x\"\. Expected a valid integer or 'auto'"),
     (["masking.corruption.keep=0.5"], r"add up to 1\.4"),
-    (["masking.unit=sentence"], r"masking\.unit=\"sentence\"\. Expected 'token', 'word' or 'span'"),
+    (
+        ["masking.unit=sentence"],
+        r"unit=\"sentence\"\. Expected 'token', 'word' or 'span' or .* such as \{group: \.\.\.\}",
+    ),
+    (["masking.unit={grup: x}"], r"unit\.group is missing.*key masking\.unit\.grup\. .*mean group"),
+    (["masking.unit={group: 3}"], r"masking\.unit\.group=3\. Expected a valid string"),
+    (["masking.content={weighting: column}"], r"masking\.content\.column is missing"),
     (["masking.ratio=0.3"], r"ratio=0\.3\. .* such as \{schedule: constant, ratio: 0\.3\}"),
     (
         ["training.x=" + "9" * 5000],

@@ -53,6 +53,7 @@ def test_in_run_measures_a_warm_start_unless_set_otherwise() -> None:
         assert load_recipe("bert", [setting]).evaluation.at_start == value
 
 
+@pytest.mark.slow
 def test_in_run_the_start_is_the_untrained_model_and_changes_nothing_else(
     run: RunDirectory, corpus: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +189,7 @@ def test_in_run_the_result_of_the_end_is_of_those_weights_alone(
 
 
 @pytest.mark.parametrize("step", one_in(3, [0, 5, 8]))
+@pytest.mark.slow
 def test_in_run_results_of_models_that_are_trained_again_are_set_aside(
     step: int, run: RunDirectory, tmp_path: Path
 ) -> None:
@@ -206,6 +208,7 @@ def test_in_run_results_of_models_that_are_trained_again_are_set_aside(
     assert any("moved into" in note for note in notes) == (step < 8)
 
 
+@pytest.mark.slow
 def test_in_run_results_of_another_final_model_are_set_aside(
     run: RunDirectory, tmp_path: Path
 ) -> None:
@@ -239,6 +242,7 @@ def test_in_run_sums_by_sequence_go_with_their_result(run: RunDirectory, tmp_pat
         read_sequence_sums(copy)
 
 
+@pytest.mark.slow
 def test_in_run_a_policy_that_learns_is_measured_by_its_last_checkpoint(
     run: RunDirectory, tmp_path: Path
 ) -> None:

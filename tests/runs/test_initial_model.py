@@ -11,8 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-from transformers import AutoModelForMaskedLM, BertModel, PreTrainedTokenizerFast, pipeline
-from transformers.pipelines import FillMaskPipeline
+from transformers import (
+    AutoModelForMaskedLM,
+    BertModel,
+    FillMaskPipeline,
+    PreTrainedTokenizerFast,
+    pipeline,
+)
 
 from prose import text
 from small_runs import (
@@ -210,6 +215,7 @@ def test_warm_start_is_resumed_without_the_starting_weights(corpus: Path, tmp_pa
         assert a == pytest.approx(b, abs=0, rel=0, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_warm_start_refuses_other_weights_than_the_run_was_made_for(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -273,6 +279,7 @@ def test_warm_start_refuses_a_model_that_does_not_fit(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_warm_start_of_too_few_embeddings_says_what_works(corpus: Path, tmp_path: Path) -> None:
     """The Python of the message is run, and the run starts."""
     directory = saved(corpus, tmp_path / "start", extra_ids=-2)
@@ -345,6 +352,7 @@ def test_warm_start_from_the_command_line_says_in_one_line_what_is_wrong(
     assert "no such directory: model.warm_start=" in printed.err
 
 
+@pytest.mark.slow
 def test_warm_start_models_with_padded_vocabularies_are_evaluated(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -368,7 +376,7 @@ def test_warm_start_keeps_documents_apart_in_training(corpus: Path, tmp_path: Pa
     loader = iter(trainer.get_train_dataloader())
     (inputs,), _ = trainer.get_batch_samples(loader, 1, torch.device("cpu"))
     ids, positions = inputs["input_ids"], inputs["positions"][: len(inputs["classes"])]
-    assert (ids[:, 1:-1] == data.separator_id).any()
+    assert torch.eq(ids[:, 1:-1], data.separator_id).any()
     model = trainer.model.eval()
     inside = inputs.get("attention_mask", torch.ones_like(ids))
     logits = torch.zeros(*ids.shape, model.language_model.config.vocab_size)

@@ -13,9 +13,10 @@ from huggingface_hub import ModelCard
 from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from prose import text
-from small_runs import RunDirectory, records, trained
+from small_runs import records, trained
 from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
+from tidemask.run_record import RunDirectory
 from tidemask.runs.config import load_recipe
 
 
@@ -35,8 +36,9 @@ def _final(run: RunDirectory, name: str = "final") -> dict[str, Any]:
     return json.loads((run.evaluation / f"held-out--{name}.json").read_text())["metrics"]
 
 
+@pytest.mark.slow
 def test_model_card_front_matter_is_the_hubs(run: RunDirectory, card: ModelCard) -> None:
-    data = card.data
+    data: Any = card.data
     assert (data.library_name, data.pipeline_tag) == ("transformers", "fill-mask")
     assert {"tidemask", "ptw-mrd"} <= set(data.tags)
     assert data.base_model is None

@@ -54,6 +54,7 @@ def falling(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirect
     return trained(corpus, out, "mrd-linear", "training.max_steps=4", "training.lr_warmup_steps=1")
 
 
+@pytest.mark.slow
 def test_more_steps_without_schedules_equal_the_run_that_was_planned_so(
     corpus: Path, flat: RunDirectory, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_more_steps_follow_the_schedules_of_the_longer_plan(
     assert note in (longer.model / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_more_steps_say_where_they_are_from(falling: RunDirectory, tmp_path: Path) -> None:
     longer = run_with_more_steps(falling, LONGER, tmp_path / "longer")
     origin = str(falling.root.resolve())
@@ -126,6 +128,7 @@ def test_more_steps_by_epochs_count_those_that_are_done(
     assert longer.read_config()["training"]["max_steps"] == math.ceil(2 * num_rows / 8)
 
 
+@pytest.mark.slow
 def test_more_steps_in_python_are_made_beside_the_run(
     falling: RunDirectory, tmp_path: Path
 ) -> None:
@@ -253,6 +256,7 @@ def test_more_steps_that_cannot_be_are_refused(
     ],
     ids=["not finished", "gone", "damaged"],
 )
+@pytest.mark.slow
 def test_more_steps_need_the_end_of_a_finished_run(
     harm: Callable[[RunDirectory], object], message: str, corpus: Path, tmp_path: Path
 ) -> None:
@@ -282,6 +286,7 @@ def test_more_steps_are_not_on_equal_terms_with_a_run_of_so_many(
 
 
 @pytest.mark.parametrize("schedule", one_in(4, ["linear", "cosine", "constant", "wsd"]))
+@pytest.mark.slow
 def test_learning_rate_at_a_step_is_that_with_which_the_run_trains_it(
     schedule: str, corpus: Path, tmp_path: Path
 ) -> None:
@@ -316,6 +321,7 @@ def test_more_steps_on_other_processes_keep_the_global_batch(corpus: Path, tmp_p
     assert "global batch does not divide: 8 sequences a step on 2 processes" in refused.stderr
 
 
+@pytest.mark.slow
 def test_more_steps_fill_the_present_directory(
     flat: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,6 +371,7 @@ def test_more_steps_without_a_length_or_a_corpus_say_so(flat: RunDirectory, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_more_steps_need_a_final_model_that_is_whole(
     corpus: Path, flat: RunDirectory, tmp_path: Path
 ) -> None:

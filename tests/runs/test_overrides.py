@@ -11,7 +11,7 @@ import pytest
 from tidemask import UserError, load_recipe
 from tidemask.masking.corruption import Corruption
 from tidemask.masking.schedule import Linear
-from tidemask.masking.sequence_ratio import DISTRIBUTIONS
+from tidemask.masking.sequence_ratio import UniformAround
 from tidemask.masking.weighting import ByClassLoss, ByTable
 from tidemask.runs.config import Recipe, to_yaml
 
@@ -21,7 +21,7 @@ TOGETHER = [
     ("bert", ["masking.content.sharpness=9", "masking.content.weighting=class_loss"],
      {"content": ByClassLoss(sharpness=9.0)}),
     ("bert", ["masking.per_sequence.half_width=0.1", "masking.per_sequence.distribution=uniform"],
-     {"per_sequence": DISTRIBUTIONS["uniform"](half_width=0.1)}),
+     {"per_sequence": UniformAround(half_width=0.1)}),
     ("bert", ["masking.prediction.end=0.1", "masking.prediction.start=0.2",
               "masking.prediction.schedule=linear"],
      {"prediction": Linear(start=0.2, end=0.1)}),

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from cases import one_in
-from child_processes import ended
-from held_run import HeldRun
 from small_runs import (
     TINY,
+    killed_at,
     problem_with,
     records,
     run_command,
     same_weights,
     stopped_at,
     trained,
-    warm_command,
 )
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
@@ -50,6 +44,7 @@ def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirec
 @pytest.mark.parametrize(
     "step", [4, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 2, 3, 5, 6, 7, 8))]
 )
+@pytest.mark.slow
 def test_resume_at_every_step_equals_the_unbroken_run(
     step: int, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -91,16 +86,11 @@ def test_resume_of_a_finished_run_is_refused(unbroken: RunDirectory) -> None:
         train(unbroken)
 
 
-@pytest.mark.parametrize("damage", one_in(4, ["cut", "changed", "missing", "unsealed"]))
-def test_resume_passes_over_a_damaged_checkpoint(
-    damage: str, unbroken: RunDirectory, tmp_path: Path
-) -> None:
-    broken = stopped_at(unbroken, 6, tmp_path / "broken")
-    newest = broken.checkpoint(6)
+def _damage(newest: Path, kind: str) -> None:
     optimizer = newest / "optimizer.pt"
     content = bytearray(optimizer.read_bytes())
     content[len(content) // 2] ^= 1
-    match damage:
+    match kind:
         case "cut":
             optimizer.write_bytes(content[:-7])
         case "changed":
@@ -109,10 +99,25 @@ def test_resume_passes_over_a_damaged_checkpoint(
             optimizer.unlink()
         case "unsealed":
             (newest / SEAL_FILE).unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cut", "changed", "missing", "unsealed"])
+def test_resume_passes_over_a_damaged_checkpoint(
+    kind: str, unbroken: RunDirectory, tmp_path: Path
+) -> None:
+    broken = stopped_at(unbroken, 6, tmp_path / "broken")
+    _damage(broken.checkpoint(6), kind)
     point = find_resume_point(broken)
     assert point.step == 5
     assert "checkpoint-6 is damaged" in resume_notes(broken, point)[0]
-    train(broken)
+
+
+@pytest.mark.slow
+def test_resume_writes_a_damaged_checkpoint_again(unbroken: RunDirectory, tmp_path: Path) -> None:
+    broken = stopped_at(unbroken, 6, tmp_path / "broken")
+    _damage(broken.checkpoint(6), "changed")
+    assert train(broken).step == 5
     assert same_weights(broken, unbroken)
     assert problem_with(broken.checkpoint(6), 6) is None
 
@@ -179,17 +184,8 @@ def test_resume_after_sigkill_is_bit_identical(corpus: Path, tmp_path: Path) -> 
     ]  # fmt: skip
     whole, broken = RunDirectory(tmp_path / "whole"), RunDirectory(tmp_path / "broken")
     assert run_command([*settings, f"--out={whole.root}"]).returncode == 0
-    held = HeldRun(tmp_path / "held", random.Random(time.time_ns()).randrange(8, 28))
-    process = subprocess.Popen(
-        warm_command(*held.program(*settings, f"--out={broken.root}")),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with ended(process):
-        (training,) = held.wait(process)
-        os.kill(training, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+    step = random.Random(time.time_ns()).randrange(8, 28)
+    killed_at(step, tmp_path / "held", [*settings, f"--out={broken.root}"])
     again = run_command(["resume", str(broken.root)])
     assert again.returncode == 0, again.stderr
     assert "Continuing after step" in again.stderr

@@ -59,6 +59,7 @@ def test_resume_auto_continues_and_then_finds_it_finished(
     assert new_or_same_run(recipe, moved, broken.root)
 
 
+@pytest.mark.slow
 def test_resume_auto_names_settings_that_differ(
     plain_corpus: Path, corpus: Path, unbroken: RunDirectory
 ) -> None:
@@ -76,7 +77,7 @@ def test_resume_auto_names_settings_that_differ(
     ):
         assert difference in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match=r"corpus=\w+ against \w+"):
+    with pytest.raises(UserError, match=r"corpus\.fingerprint=\w+ against \w+"):
         new_or_same_run(_recipe(), plain_corpus, unbroken.root)
     assert _snapshot(unbroken.root) == before
 

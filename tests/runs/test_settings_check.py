@@ -49,6 +49,7 @@ WRONG: list[tuple[Change, str]] = [
 
 
 @pytest.mark.parametrize(("change", "message"), WRONG)
+@pytest.mark.slow
 def test_settings_check_refuses_another_run_yaml(
     change: Change, message: str, run: RunDirectory, tmp_path: Path
 ) -> None:

@@ -38,6 +38,17 @@ ARCHITECTURES = {
     "modernbert": {**_SMALL, "num_hidden_layers": 2, "global_attn_every_n_layers": 2},
 }
 """As few layers as have all that is compiled: how long that takes is for each layer."""
+POLICIES = {
+    "bert": (
+        "bandit-ratio",
+        "masking.ratio.block_steps=2",
+        "masking.content={weighting: mixture, parts: ["
+        "{share: 0.5, content: {weighting: model_score, mapping: {map: rank}, every_steps: 2}}, "
+        "{share: 0.5, content: {weighting: frequency}}]}",
+    ),
+    "modernbert": ("mrd-linear",),
+}
+"""A ratio that falls from 30 % to nothing; one that is measured, with positions that are scored."""
 
 
 @pytest.mark.slow
@@ -46,15 +57,14 @@ ARCHITECTURES = {
 def test_compiled_run_gives_the_same_and_compiles_once(
     architecture: str, corpus: Path, tmp_path: Path
 ) -> None:
-    """The ratio falls from 30 % to nothing; neither it nor the evaluation compiles again."""
+    """No ratio compiles again, nor does the evaluation; scoring has a graph of its own."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"model_type": architecture, **ARCHITECTURES[architecture]}))
+    recipe, *policy = POLICIES[architecture]
     settings = (*QUIET, "model.dropout=0.0", "model.size=null", f"model.config={config}",
-                "evaluation.every_steps=4")  # fmt: skip
-    eager = trained(corpus, tmp_path / "eager", "mrd-linear", *settings)
-    compiled = started(
-        corpus, tmp_path / "compiled", "mrd-linear", *settings, "training.compile=true"
-    )
+                "evaluation.every_steps=4", *policy)  # fmt: skip
+    eager = trained(corpus, tmp_path / "eager", recipe, *settings)
+    compiled = started(corpus, tmp_path / "compiled", recipe, *settings, "training.compile=true")
     done = subprocess.run(
         [sys.executable, "-c", _COUNTED, "resume", str(compiled.root)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

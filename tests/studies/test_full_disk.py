@@ -19,7 +19,9 @@ from tidemask.studies.directory import State
 from tidemask.studies.study import study_status
 
 MIB = 1 << 20
-LONG = [*TINY, "training.max_steps=40", "training.save_steps=10", "training.keep_checkpoints=1"]
+SHORT = [*TINY, "training.max_steps=2"]
+LONG = [*TINY, "training.max_steps=40", "training.save_steps=10", "training.keep_checkpoints=1",
+        "evaluation.every_steps=40"]  # fmt: skip
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "out"
 
 
-def written(root: Path, corpus: Path, *, equal: str = "steps", settings: object = TINY) -> Path:
+def written(root: Path, corpus: Path, *, equal: str = "steps", settings: object = SHORT) -> Path:
     file = root / "study.yaml"
     file.write_text(
         f"corpus: {corpus}\nbaseline: constant\nseeds: [0]\nequal: {equal}\n"

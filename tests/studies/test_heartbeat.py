@@ -16,6 +16,7 @@ import pytest
 
 from cases import all_cases
 from tidemask.files.locks import NoLocksError
+from tidemask.runs.config import CorpusReference, RunConfig, to_yaml
 from tidemask.studies import heartbeat
 from tidemask.studies.definition import Arm, StudyDefinition
 from tidemask.studies.directory import StudyDirectory
@@ -87,7 +88,7 @@ def test_what_stands_still_is_waited_for_once_and_all_together(
     start = time.monotonic()
     assert living(begun) == set()
     assert time.monotonic() - start < 20 * 3 * BEAT / 2
-    monkeypatch.setattr(heartbeat.time, "sleep", None)
+    monkeypatch.setattr("tidemask.studies.heartbeat.time.sleep", None)
     assert living(begun) == set()
     old = touched(tmp_path / "old.jsonl", 10 * 86_400.0)
     assert living({old: ELSEWHERE, tmp_path / "none.jsonl": ELSEWHERE}) == set()
@@ -141,6 +142,14 @@ def test_runs_of_another_machine_are_told_apart(tmp_path: Path) -> None:
             touched(place.attempts(planned), ago)
     assert [one.state.value for one in place.states(runs, ())] == list(told)
     assert place.state_of(runs[4], ()).message == "no room"
+    for number in (2, 3, 5):
+        config = place.run(runs[number]).config
+        config.write_text(config.read_text()[:-100])
+        state = place.state_of(runs[number], ())
+        assert (state.state.value, state.needs_repair) == ("failed", True)
+        assert str(config) in state.message
+        assert f"or delete {config.parent} to train the run again." in state.message
+    assert not place.state_of(runs[4], ()).needs_repair
 
 
 def _write(place: StudyDirectory, planned: PlannedRun, lines: list[object], step: int) -> None:
@@ -150,6 +159,11 @@ def _write(place: StudyDirectory, planned: PlannedRun, lines: list[object], step
     run, attempts = place.run(planned), place.attempts(planned)
     run.root.mkdir(parents=True)
     attempts.parent.mkdir(parents=True, exist_ok=True)
-    run.config.touch()
+    corpus = CorpusReference(path="/corpus", fingerprint="0" * 64)
+    sections = {
+        name: getattr(planned.recipe, name)
+        for name in ("masking", "model", "training", "evaluation")
+    }
+    run.config.write_text(to_yaml(RunConfig(recipe=planned.arm, corpus=corpus, **sections)))
     run.metrics.write_text(json.dumps({"step": step}) + "\n")
     attempts.write_text("".join(json.dumps(line) + "\n" for line in lines))

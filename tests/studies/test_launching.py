@@ -11,10 +11,11 @@ from tidemask.studies import launching
 from tidemask.studies.worker import RunJob
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_at_once_is_a_status_and_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launching.sys, "executable", "/bin/false")
+    monkeypatch.setattr("tidemask.studies.launching.sys.executable", "/bin/false")
     job = RunJob(corpus="c", recipe=load_recipe("bert"), out="o", attempts="a")
     for number in range(20):
         log = tmp_path / f"{number}.log"

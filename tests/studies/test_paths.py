@@ -76,7 +76,9 @@ def test_every_field_that_is_a_path_lies_beside_the_file(place: Path) -> None:
 )
 def test_models_in_overrides_lie_beside_the_file(place: Path, override: str) -> None:
     if override == "model: {}":
-        with pytest.raises(UserError, match=r"arm decay: unreadable setting: 'model: \{\}'"):
+        with pytest.raises(
+            UserError, match=r"arms\.decay\.overrides: unreadable setting: 'model: \{\}'"
+        ):
             resolved(place, arms=_arms(override))
         return
     for study in (
@@ -99,7 +101,7 @@ def test_a_name_on_the_hub_stays_and_a_directory_of_another_place_is_refused(pla
     Path("google/bert_uncased_L-2_H-128_A-2").mkdir(parents=True)
     with pytest.raises(UserError, match=r"path from another directory: model\.warm_start=google/"):
         resolved(place, settings=settings)
-    with pytest.raises(UserError, match="arm decay: path from another directory"):
+    with pytest.raises(UserError, match=r"arms\.decay\.overrides: path from another directory"):
         resolved(place, arms=_arms(*settings))
 
 

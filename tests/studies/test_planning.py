@@ -63,8 +63,23 @@ def test_arms_that_would_compare_nothing_are_refused() -> None:
         arm_recipes(study(arms={**ARMS, "same": Arm(recipe="bert")}))
     with pytest.raises(UserError, match="seed in the settings of arm decay"):
         arm_recipes(study(settings=["training.seed=3"]))
-    with pytest.raises(UserError, match=r"arm words: no such recipe: brt\. Did you mean bert"):
-        arm_recipes(study(arms={**ARMS, "words": Arm(recipe="brt")}))
+
+
+def test_what_is_wrong_is_named_by_its_key_in_the_study() -> None:
+    wrong = ["masking.unit=byte"]
+    cases = [
+        ({"arms": {**ARMS, "words": Arm(recipe="brt")}},
+         r"arms\.words\.recipe: no such recipe: brt\. Did you mean bert"),
+        ({"arms": {**ARMS, "words": Arm(recipe="bert", overrides=wrong)}},
+         r'arms\.words\.overrides: masking\.unit="byte"\. Expected'),
+        ({"settings": wrong}, r'settings: masking\.unit="byte"\. Expected'),
+        ({"settings": ["training.max_step=4"]},
+         r"settings: training\.max_step=4: unknown key training\.max_step\. Did you mean max_"),
+        ({"settings": ["masking"]}, r"settings: unreadable setting: 'masking'"),
+    ]  # fmt: skip
+    for changed, expected in cases:
+        with pytest.raises(UserError, match=f"^{expected}"):
+            arm_recipes(study(**changed))
 
 
 def test_what_differs_beside_the_masking_is_said() -> None:
@@ -76,6 +91,7 @@ def test_what_differs_beside_the_masking_is_said() -> None:
     assert sentence.endswith("measured otherwise, so that the page shows it apart.")
 
 
+@pytest.mark.slow
 def test_predicted_share_is_the_integral_of_the_schedule() -> None:
     cosine = MaskingSettings(ratio=Cosine(start=0.32, end=0.02))
     assert predicted_share(cosine) == pytest.approx((0.32 + 0.02) / 2, abs=1e-9)

@@ -49,7 +49,7 @@ def test_counted_costs_are_what_training_logs(corpus: Path, tmp_path: Path) -> N
         for arm, recipe in recipes.items():
             if not (tmp_path / arm).exists():
                 trained(corpus, tmp_path / arm, ARMS[arm].recipe, "training.max_steps=20",
-                        *ARMS[arm].overrides)  # fmt: skip
+                        "evaluation.every_steps=20", *ARMS[arm].overrides)  # fmt: skip
             last = read_metrics(tmp_path / arm / "metrics.jsonl")[-1]
             # 5 standard errors of Bernoulli draws over 20 steps of at least 8 rows of 30 tokens
             assert 20 * costs[cost_key(asked, "", arm, recipe)] == pytest.approx(
@@ -57,6 +57,7 @@ def test_counted_costs_are_what_training_logs(corpus: Path, tmp_path: Path) -> N
             )
 
 
+@pytest.mark.slow
 def test_costs_that_are_known_hold_until_the_settings_of_the_arm_change(corpus: Path) -> None:
     asked = study(corpus, "predicted_tokens")
     costs = step_costs(asked, arm_recipes(asked), {}, unmeasured)
@@ -68,6 +69,7 @@ def test_costs_that_are_known_hold_until_the_settings_of_the_arm_change(corpus: 
     assert not again.keys() & kept.keys()
 
 
+@pytest.mark.slow
 def test_lengths_spend_the_budget_of_the_baseline_or_say_that_none_does(corpus: Path) -> None:
     asked = study(corpus, "predicted_tokens", "training.max_steps=100")
     recipes = arm_recipes(asked)

@@ -1,4 +1,7 @@
-"""Studies with real processes: run, killed, continued elsewhere, edited, refused."""
+"""Studies with real runs: killed, continued elsewhere, damaged, edited, refused.
+
+Only those that are killed have processes of their own; see `engine_in_process.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-import study_command
+import engine_in_process
 from child_processes import HUNG_SECONDS, ended, wait_until
 from places import SUPPORT
 from small_runs import TIMES, TINY, same_weights, warm_command
@@ -33,9 +36,9 @@ ARMS = """
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_studies() -> Iterator[None]:
+def _in_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        study_command.quick_studies(patch.setattr)
+        engine_in_process.studies_in_process(patch.setattr)
         yield
 
 
@@ -102,7 +105,8 @@ def test_a_study_that_was_killed_ends_with_the_numbers_of_one_that_was_not(
             wait_until(moment, process)
             process.send_signal(number)
             assert process.wait(HUNG_SECONDS) == (0 if number is signal.SIGTERM else -number)
-    assert read_attempts(first)[-1].outcome in ("interrupted", "finished")
+        if number is signal.SIGTERM:
+            assert read_attempts(first)[-1].outcome in ("interrupted", "finished")
     last = subprocess.run(command, capture_output=True, text=True, timeout=HUNG_SECONDS, check=True)
     assert "finished" in last.stdout
     assert numbers(out) == numbers(finished)
@@ -194,6 +198,30 @@ def test_a_task_that_is_added_needs_weights_and_one_that_was_measured_does_not(
 
 
 @pytest.mark.slow
+def test_a_run_whose_settings_are_damaged_is_named_and_the_others_go_on(
+    copied: Path, corpus: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    damaged = copied / "runs/constant/seed-0"
+    whole = (damaged / "run.yaml").read_bytes()
+    (damaged / "run.yaml").write_bytes(whole[:100])
+    shutil.rmtree(copied / "runs/decay/seed-1")
+    file = written(tmp_path, corpus)
+    status = run_study(file, out=copied, progress=False)
+    assert {name: state.value for name, state in states(status).items()} == {
+        ("constant", 0): "failed", ("constant", 1): "finished", ("decay", 0): "finished",
+        ("decay", 1): "finished",
+    }  # fmt: skip
+    code, shown, errors = tidemask("study", "status", copied)
+    assert code == 0
+    assert f"constant seed 0 failed: wrong configuration in {damaged / 'run.yaml'}: " in errors
+    assert f"or delete {damaged} to train the run again." in errors
+    assert "decay differs from constant by" in shown, "one seed is left of its pair"
+    (damaged / "run.yaml").write_bytes(whole)
+    assert run_study(file, out=copied, progress=False).is_finished
+    assert not (damaged / "model").exists(), "it was not trained again"
+
+
+@pytest.mark.slow
 def test_an_edited_study_names_what_was_trained_otherwise(
     copied: Path, corpus: Path, plain_corpus: Path, tmp_path: Path
 ) -> None:
@@ -244,6 +272,7 @@ def test_runs_are_removed_by_arm_and_nothing_else_is(finished: Path, tmp_path: P
     assert [path.name for path in out.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_bad_input_is_one_line_and_nothing_is_written(
     tidemask: Command, corpus: Path, tmp_path: Path
 ) -> None:
@@ -258,7 +287,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ([file, "--out", full], "not a study"),
         ([file, "--out", out, "--jobs", "0"], "jobs=0"),
         ([file, "--out", out, "--jobs", "1000000"], "jobs=1000000"),
-        ([file, "--out", out, "--address", "head:1"], "Add --engine ray"),
+        ([file, "--out", out, "--engine", "ray:"], "Expected local, ray or ray:ADDRESS"),
         (["status", tmp_path / "a"], "not a study"),
         (["rm", "--yes", full], "Nothing was deleted"),
     ]

@@ -13,14 +13,23 @@ import torch
 from scipy import optimize
 
 from tidemask.masking.batch import Batch
+from tidemask.masking.learned_weighting import ByClassStatistic, ByModelScore
+from tidemask.masking.map_settings import PowerMap
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant
-from tidemask.masking.spans import SpanLengths
+from tidemask.masking.spans import Grouped, SpanLengths
 from tidemask.masking.vocabulary import Vocabulary
-from tidemask.masking.weighting import ByClassLoss, ByFrequency, ByFunction, ByTable, Uniform
-from tidemask.token_classes import NO_CLASS
+from tidemask.masking.weighting import (
+    ByClassLoss,
+    ByColumn,
+    ByFrequency,
+    ByFunction,
+    ByTable,
+    Uniform,
+)
+from tidemask.token_classes import NO_CLASS, NO_GROUP, TokenColumn
 
 NAMES = ("DET", "NOUN", "SYM")
 CLASSES = [0, 1, 2, NO_CLASS]
@@ -29,6 +38,11 @@ HIGH = 1 / (1 + math.exp(-math.sqrt(2)))
 WEIGHTS = np.array([1 - HIGH, HIGH, 0.5, 0.5])
 """Two seen classes stand one over root two sample deviations from their mean; beta is 2."""
 VOCABULARY = Vocabulary.of(50, 4, range(5))
+COLUMNS = (
+    TokenColumn(name="entities", kind="class", class_names=("DRUG", "DISEASE")),
+    TokenColumn(name="scores", kind="weight"),
+    TokenColumn(name="phrases", kind="group"),
+)
 TOKEN_COUNTS = torch.arange(50) ** 2 * 10
 TOKEN_LOSSES = torch.where(torch.arange(50) % 3 == 0, math.nan, torch.arange(50.0) % 7)
 MAX_STEPS = 1000
@@ -40,13 +54,20 @@ UNITS = {
     "word": {"unit": "word"},
     "span of words": {"unit": "span"},
     "span of tokens": {"unit": "span", "spans": SpanLengths(of="token")},
+    "group": {"unit": Grouped(group="phrases")},
 }
 CONTENTS = {
     "uniform": Uniform(),
     "class loss": ByClassLoss(),
     "loss of entries": ByClassLoss(classes="vocabulary"),
+    "learnability": ByClassStatistic(statistic="learnability"),
+    "accuracy of entries": ByClassStatistic(
+        statistic="accuracy", classes="vocabulary", mapping=PowerMap(), floor=0.05
+    ),
+    "model score": ByModelScore(floor=0.05),
     "table": ByTable(weights={"DET": 0.2, "NOUN": 3.0}, others=1.0),
     "frequency": ByFrequency(),
+    "column": ByColumn(column="scores"),
     "function": ByFunction(),
 }
 """Weightings that leave no token out."""
@@ -61,19 +82,26 @@ def masker_of(ratio=0.15, unit="word", content=None, *, names=NAMES, **policy):
     content = content or Uniform()
     schedule = Constant(ratio=ratio) if isinstance(ratio, int | float) else ratio
     settings = MaskingSettings(ratio=schedule, content=content, **UNITS[unit], **policy)
+    needs_function = any(isinstance(one, ByFunction) for one in settings.contents)
     return Masker(
         settings,
         VOCABULARY,
         class_names=names,
+        columns=COLUMNS,
         max_steps=MAX_STEPS,
         token_counts=TOKEN_COUNTS,
-        weight_of=by_position_and_id if isinstance(content, ByFunction) else None,
+        weight_of=by_position_and_id if needs_function else None,
     )
 
 
 def masked_by(masker, batch, *, seed=1, step=LATE, progress=0.5):
-    losses = TOKEN_LOSSES if masker.settings.uses_vocabulary_loss else LOSSES
-    return masker(batch, progress=progress, key=StepKey(seed, step), class_loss=losses)
+    losses = TOKEN_LOSSES if masker.settings.learns_entries else LOSSES
+    if isinstance(masker.settings.learning, ByClassStatistic):
+        losses = losses / 8  # shares, as accuracy is
+    scores = by_position_and_id(batch) if masker.settings.scoring else None
+    return masker(
+        batch, progress=progress, key=StepKey(seed, step), class_loss=losses, scores=scores
+    )
 
 
 def tensors_of(record):
@@ -81,14 +109,22 @@ def tensors_of(record):
     return {name: value for name, value in values if isinstance(value, torch.Tensor)}
 
 
+def changed(record, change):
+    """The record with every tensor changed, those of its columns too."""
+    new = {name: change(value) for name, value in tensors_of(record).items()}
+    columns = getattr(record, "columns", None)
+    if columns is not None:
+        new["columns"] = {name: change(value) for name, value in columns.items()}
+    return replace(record, **new)
+
+
 def clone(record):
-    return replace(record, **{name: value.clone() for name, value in tensors_of(record).items()})
+    return changed(record, torch.clone)
 
 
 def rows(record, index):
     """The record of some of the sequences."""
-    tensors = tensors_of(record).items()
-    return replace(record, **{name: value[index] for name, value in tensors if value.dim()})
+    return changed(record, lambda value: value[index] if value.dim() else value)
 
 
 def random_batch(rng, num_sequences, length, maskable=0.9, starts=0.6, documents=None, **ids):
@@ -106,16 +142,26 @@ def random_batch(rng, num_sequences, length, maskable=0.9, starts=0.6, documents
         token_class=torch.tensor(rng.choice(CLASSES, shape), dtype=torch.uint8),
         document_starts=None if documents is None else torch.tensor(rng.random(shape) < documents),
         sample_ids=torch.tensor(rng.integers(0, 2**63, num_sequences)),
+        columns=random_columns(rng, shape),
     )
+
+
+def random_columns(rng, shape):
+    """Of each kind; a group has one token in two and is anywhere in its sequence."""
+    groups = rng.integers(0, max(1, shape[1] // 4), shape)
+    return {
+        "entities": torch.tensor(rng.choice([0, 1, NO_CLASS], shape), dtype=torch.uint8),
+        "scores": torch.tensor(rng.uniform(0.1, 4.0, shape), dtype=torch.float32),
+        "phrases": torch.tensor(
+            np.where(rng.random(shape) < 0.5, groups, NO_GROUP), dtype=torch.int32
+        ),
+    }
 
 
 def repeated(batch, times):
     """Each sequence many times over, under other names; sequence `i` stays at `i mod B`."""
-    wide = {
-        name: value.repeat(times, *[1] * (value.dim() - 1))
-        for name, value in tensors_of(batch).items()
-    }
-    return replace(batch, **{**wide, "sample_ids": torch.arange(len(wide["sample_ids"]))})
+    wide = changed(batch, lambda value: value.repeat(times, *[1] * (value.dim() - 1)))
+    return replace(wide, sample_ids=torch.arange(len(wide.sample_ids)))
 
 
 def slow_words(batch, row):
@@ -156,6 +202,20 @@ def slow_spans(batch, row, key, lengths):
     return starts
 
 
+def slow_groups(batch, row):
+    """Start of each position's group; of its word, among those in no group, where it is in none."""
+    groups, starts, first = batch.columns["phrases"][row].tolist(), [], {}
+    for p, (group, word) in enumerate(zip(groups, slow_words(batch, row), strict=True)):
+        if group >= 0 and batch.maskable[row, p]:
+            starts.append(first.setdefault(group, p))
+            last_in_none = None
+        else:
+            begins = word == p or last_in_none is None
+            starts.append(p if begins else starts[-1])
+            last_in_none = p
+    return starts
+
+
 def slow_units(batch, row, masker, key):
     """Start of each position's unit under a policy."""
     unit = masker.settings.unit
@@ -163,6 +223,8 @@ def slow_units(batch, row, masker, key):
         return list(range(batch.input_ids.shape[1]))
     if unit == "word":
         return slow_words(batch, row)
+    if isinstance(unit, Grouped):
+        return slow_groups(batch, row)
     return slow_spans(batch, row, key, masker.settings.spans)
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,12 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from child_processes import HUNG_SECONDS
+from child_processes import HUNG_SECONDS, ended
+from held_run import HeldRun
 from tidemask.run_record import TIME_METRICS, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.corpus_inputs import inputs_of
 from tidemask.runs.creation import new_run
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.run_trainer import build_trainer
@@ -70,7 +72,7 @@ def trained(corpus: Path, out: Path, recipe: str, *settings: str) -> RunDirector
 def trainer_of(run: RunDirectory) -> MaskedLMTrainer:
     """The trainer of a run that has not started, as `train` builds it."""
     config = read_run_config(run.config)
-    data = CorpusInputs.of(corpus_of(config))
+    data = inputs_of(config)
     evaluation = InRunEvaluation(
         run=run,
         held_out=data.held_out_evaluator(config.evaluation),
@@ -190,6 +192,27 @@ def warm_command(program: str | Path, *arguments: str) -> list[str]:
     return [
         sys.executable, "-S", "-E", str(client), str(_warm_process()), str(program), *arguments
     ]  # fmt: skip
+
+
+def killed_at(step: int, place: Path, arguments: Sequence[str]) -> None:
+    """Begin a training by its command, and kill it by SIGKILL with so many steps done.
+
+    Args:
+        step: where it is killed.
+        place: directory for marks of the two processes.
+        arguments: of `tidemask`.
+    """
+    held = HeldRun(place, step)
+    process = subprocess.Popen(
+        warm_command(*held.program(*arguments)),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with ended(process):
+        (training,) = held.wait(process)
+        os.kill(training, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
 
 
 def run_command(

@@ -28,8 +28,9 @@ from typing import Any
 HEAVY = (
     "tidemask.runs.train", "tidemask.runs.creation", "torch._dynamo", "torch.distributed.fsdp",
     "transformers.models.bert.modeling_bert", "typer", "rich.progress", "rich.table",
+    "scipy.stats", "matplotlib.figure",
 )  # fmt: skip
-"""What a training and a command line import; our own command line is left to each process."""
+"""What trainings, pages and commands import; our own command line is left to each process."""
 
 Request = dict[str, Any]
 

@@ -125,6 +125,7 @@ def _sealed_again(checkpoint: Path, name: str, spoil: Callable[[Path], None]) ->
 
 
 @all_cases("damage", DAMAGES)
+@pytest.mark.slow
 def test_checkpoint_with_something_else_inside_is_passed_over(
     damage: str, broken: RunDirectory
 ) -> None:
@@ -143,6 +144,21 @@ def test_checkpoint_with_something_else_inside_is_passed_over(
     assert "\n" not in problem
 
 
+def test_checkpoint_with_a_file_that_has_no_digest_is_passed_over(broken: RunDirectory) -> None:
+    """Nothing would say whether it is what was written; what a user puts beside is left alone."""
+    newest = broken.checkpoint(3)
+    (newest / "why I keep it.txt").write_text("before the data moved")
+    listed = json.loads((newest / SEAL_FILE).read_text())
+    for name in listed["files"]:
+        rest = {other: entry for other, entry in listed["files"].items() if other != name}
+        (newest / SEAL_FILE).write_text(json.dumps({**listed, "files": rest}))
+        problem = problem_with(newest, 3) or ""
+        assert f"{SEAL_FILE} does not list {name}" in problem
+    (newest / SEAL_FILE).write_text(json.dumps(listed))
+    assert problem_with(newest, 3) is None
+
+
+@pytest.mark.slow
 def test_checkpoint_with_a_pickle_for_tensors_runs_nothing(
     broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -163,6 +179,7 @@ def test_checkpoint_with_a_pickle_for_tensors_runs_nothing(
     assert repr(records(broken)) == repr(records(unbroken))
 
 
+@pytest.mark.slow
 def test_checkpoint_under_another_step_is_passed_over(
     broken: RunDirectory, unbroken: RunDirectory
 ) -> None:
@@ -178,6 +195,7 @@ def test_checkpoint_under_another_step_is_passed_over(
 
 
 @pytest.mark.parametrize("in_the_way", one_in(3, ["file", "dangling link", "link to a file"]))
+@pytest.mark.slow
 def test_checkpoint_place_that_is_taken_is_cleared_and_kept(
     in_the_way: str, broken: RunDirectory, unbroken: RunDirectory
 ) -> None:
@@ -198,6 +216,7 @@ def test_checkpoint_place_that_is_taken_is_cleared_and_kept(
     assert in_the_way != "file" or aside.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_checkpoint_place_taken_while_the_run_goes_on_is_cleared(
     broken: RunDirectory, unbroken: RunDirectory
 ) -> None:
@@ -215,6 +234,7 @@ NO_NUMBERS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_checkpoint_of_no_number_is_left_alone(broken: RunDirectory) -> None:
     names = sorted(f"checkpoint-{number}" for number in NO_NUMBERS)
     for name in names:
@@ -432,6 +452,7 @@ def test_checkpoint_that_fails_to_load_changes_nothing(broken: RunDirectory) -> 
     assert left == before
 
 
+@pytest.mark.slow
 def test_resume_reads_the_state_of_a_checkpoint_twice(
     broken: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +472,7 @@ def test_resume_reads_the_state_of_a_checkpoint_twice(
     assert read[2:] == [broken.checkpoint(4) / STATE_FILE]
 
 
+@pytest.mark.slow
 def test_resume_leaves_what_others_are_writing(broken: RunDirectory) -> None:
     """`evaluate` holds no lock of the run; what no living process claims is taken away."""
     broken.evaluation.mkdir()

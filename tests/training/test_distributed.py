@@ -1,7 +1,7 @@
 """Several processes compute what one does: masks, losses, gradients, and the same after a resume.
 
-Real processes joined by gloo on the CPU: one run is under torchrun itself and one under `accelerate
-launch`, the others have what these set.
+Real processes joined by gloo on the CPU: two runs are under torchrun itself and one under
+`accelerate launch`, the others have what these set; all are forked from one that has imported all.
 """
 
 from __future__ import annotations
@@ -162,7 +162,11 @@ def sharded(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirect
         "pretrain", str(corpus), "--recipe=ptw-mrd", *TINY, *EXACT, f"--out={root}",
         "training.micro_batch_size=8", "training.sharding=fsdp2",
     ]  # fmt: skip
-    done = run_command(arguments, processes=2, warm=False)
+    done = subprocess.run(
+        [*torchrun(2), "--no-python", *warm_command("tidemask", *arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=HUNG_SECONDS, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (root / "printed.json").write_text(json.dumps([done.stdout, done.stderr]))
     return RunDirectory(root)

@@ -26,6 +26,7 @@ def test_metrics_log_has_no_flops_of_a_model_whose_formula_is_unknown(
         max_steps=1,
         flops=flops,
         measured_model=lambda: nothing,
+        ratio_loop=None,
         on_step_end=lambda *_: None,
         on_log=lambda _: None,
         on_note=lambda _: None,

@@ -63,6 +63,7 @@ def test_a_run_of_one_epoch_reads_every_row(corpus: Path, tmp_path: Path) -> Non
     assert run.read_config()["overrides"][-1] == "training.max_epochs=1"
 
 
+@pytest.mark.slow
 def test_a_run_of_so_many_tokens_reads_so_many(corpus: Path, tmp_path: Path) -> None:
     run = started(corpus, tmp_path / "run", "training.max_tokens=1.2e3")
     train(run)

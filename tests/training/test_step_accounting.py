@@ -59,6 +59,7 @@ def _in_turn(*steps: int) -> list[str]:
     return [event for step in steps for event in (f"mask {step}", f"wait {step}")]
 
 
+@pytest.mark.slow
 def test_accounting_of_a_gpu_waits_a_step_later_where_nothing_is_weighted_by_losses(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -70,6 +71,7 @@ def test_accounting_of_a_gpu_waits_a_step_later_where_nothing_is_weighted_by_los
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_accounting_waits_for_the_step_before_where_weights_follow_losses(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -77,12 +79,14 @@ def test_accounting_waits_for_the_step_before_where_weights_follow_losses(
     assert events == _in_turn(*range(6))
 
 
+@pytest.mark.slow
 def test_accounting_on_a_cpu_has_nothing_to_wait_for(corpus: Path, tmp_path: Path) -> None:
     _, events = _trained(corpus, tmp_path / "run", "bert", as_on_gpu=False)
     assert events == _in_turn(*range(6))
 
 
 @pytest.mark.parametrize("recipe", one_in(2, ["bert", "ptw-mrd"]))
+@pytest.mark.slow
 def test_accounting_gives_the_same_whenever_it_waits(
     recipe: str, corpus: Path, tmp_path: Path
 ) -> None:

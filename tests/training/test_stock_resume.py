@@ -23,11 +23,11 @@ pytestmark = [
     [
         (5, 1, 0),
         pytest.param(7, 1, 0, marks=pytest.mark.slow),
-        pytest.param(9, 1, 0, marks=pytest.mark.slow),
         pytest.param(4, 2, 0, marks=pytest.mark.slow),
         pytest.param(9, 1, 2, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_stock_trainer_resumed_run_equals_the_unbroken_one(
     stop: int, accumulation: int, workers: int, tmp_path: Path
 ) -> None:
@@ -47,6 +47,7 @@ def test_stock_trainer_resumed_run_equals_the_unbroken_one(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.slow
 def test_stock_trainer_resumes_within_a_stream(workers: int, tmp_path: Path) -> None:
     """The Trainer makes the batches of a stream once more, and throws them away."""
     more = {"data": Stream(), "dataloader_num_workers": workers}
@@ -55,6 +56,7 @@ def test_stock_trainer_resumes_within_a_stream(workers: int, tmp_path: Path) -> 
     rest.check("words", first_step=3)
 
 
+@pytest.mark.slow
 def test_stock_trainer_resumes_from_a_directory_elsewhere(tmp_path: Path) -> None:
     """The state is the checkpoint's own, whatever is in the output directory."""
     Run(tmp_path / "a", "class loss", callbacks=(Stop(4),), **SAVING).train()
@@ -101,6 +103,7 @@ def test_stock_trainer_killed_and_resumed(tmp_path: Path) -> None:
     assert lines[0][1:] == lines[1][1:]
 
 
+@pytest.mark.slow
 def test_stock_trainer_refuses_a_checkpoint_without_class_losses(tmp_path: Path) -> None:
     run = Run(tmp_path, "words", callbacks=(Stop(2),), **SAVING)
     run.trainer.remove_callback(run.masking)

@@ -49,6 +49,7 @@ def test_stock_trainer_with_persistent_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.slow
 def test_stock_trainer_masks_a_stream_by_the_step(workers: int, tmp_path: Path) -> None:
     run = Run(tmp_path, "words", data=Stream(), dataloader_num_workers=workers)
     run.train().check("words")
@@ -77,6 +78,7 @@ def test_stock_trainer_evaluation_changes_nothing(workers: int, tmp_path: Path) 
     assert same_weights(plain, run)
 
 
+@pytest.mark.slow
 def test_stock_trainer_learns(tmp_path: Path) -> None:
     """Text in which each token follows from its neighbours; a guess costs log 20 = 3.0 nats."""
     ids = [np.append(np.append(2, 5 + (np.arange(14) + 4 * i) % 20), 3) for i in range(64)]

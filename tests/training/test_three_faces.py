@@ -63,6 +63,7 @@ def examples_of(batch: Batch) -> list[dict[str, Any]]:
     "recipe",
     [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in RECIPES],
 )
+@pytest.mark.slow
 def test_three_faces_mask_alike(recipe: str, corpus: Path, tmp_path: Path) -> None:
     """Over a run of 4 steps of 2 batches, class losses passed on from step to step."""
     settings = (f"training.max_steps={STEPS}", "training.gradient_accumulation_steps=2")

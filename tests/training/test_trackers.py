@@ -46,6 +46,7 @@ def _without_times(points: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values for name, values in points.items() if name not in TIMES}
 
 
+@pytest.mark.slow
 def test_reporting_tensorboard_shows_the_lines_of_metrics(corpus: Path, tmp_path: Path) -> None:
     run = trained(corpus, tmp_path / "run", "ptw-mrd", "training.report_to=tensorboard")
     drawn, logged = _without_times(_drawn(run)), _logged(run)
@@ -72,6 +73,7 @@ def test_reporting_tensorboard_shows_each_step_once_after_a_resume(
     assert [step for step, _ in _drawn(broken)["loss"]] == list(range(1, 9))
 
 
+@pytest.mark.slow
 def test_reporting_nothing_writes_no_event_files(corpus: Path, tmp_path: Path) -> None:
     run = trained(corpus, tmp_path / "run", "bert", "training.report_to=none")
     assert not run.tensorboard.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tidemask.errors import UserError
 from tidemask.runs.config import load_recipe
 from tidemask.tuning.answer import TunedPolicy, answered
 from tidemask.tuning.definition import TuneDefinition, TuneDirectory
@@ -82,6 +83,20 @@ def test_what_is_not_shown_is_said_as_such(tmp_path: Path) -> None:
         "No policy but a constant was measured, so nothing is shown. The best constant of the "
         "search is constant-15-token."
     )
+
+
+def test_earlier_looks_at_the_final_are_said(tmp_path: Path) -> None:
+    findings = {DECAY: "better"}
+    assert "An answer was given before" not in said(tmp_path, findings, 3).sentence
+    assert "An answer was given before" not in said(tmp_path, findings, 3).sentence
+    said(tmp_path, findings, 0)  # nothing was shown
+    again = said(tmp_path, findings, 5)
+    assert "An answer was given before, with 3 seeds: each look" in again.sentence
+    assert again.sentence in load_recipe(again.recipe).source
+    assert "before, with 3 and 5 seeds: each look" in said(tmp_path, findings, 8).sentence
+    TuneDirectory(tmp_path).looks.write_text("{")
+    with pytest.raises(UserError, match=r"looks\.json.* say how often you looked"):
+        said(tmp_path, findings, 8)
 
 
 def test_a_finalist_that_failed_is_named_and_never_wins(tmp_path: Path) -> None:

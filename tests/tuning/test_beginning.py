@@ -8,23 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tidemask.errors import UserError
 from tidemask.runs.config import load_recipe
 from tidemask.training.settings import TrainingSettings
 from tidemask.training.signals import StopRequest
-from tidemask.tuning import fingerprint, tune
+from tidemask.tuning import tune
 from tidemask.tuning.asked import AskedSearch, asked_search
 from tidemask.tuning.clock import TimedRequest
 from tidemask.tuning.definition import (
     TuneDefinition,
     TuneDirectory,
     check_place,
-    own_place,
     read_plan,
     write_definition,
 )
 from tidemask.tuning.fingerprint import fingerprint_of
+from tidemask.tuning.place import own_place
+from tidemask.tuning.policy_runs import settings_in_final, settings_in_rung
 from tidemask.tuning.search import PolicySearch, open_search
 from tidemask.tuning.time_plan import RunCosts, TimePlan
 
@@ -51,6 +53,7 @@ def divided(root: Path, search: PolicySearch, asked: AskedSearch) -> TimePlan:
     return tune._time_plan(TuneDirectory(root), search, asked, request, 1)
 
 
+@pytest.mark.slow
 def test_two_commands_that_begin_together_have_one_plan(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +119,31 @@ def test_a_beginning_that_found_no_room_can_begin_again(tmp_path: Path) -> None:
         check_place(directory, ASKED)
 
 
+def test_rungs_and_final_have_a_half_of_the_text_each_where_there_is_enough(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for least, is_split in ((1, True), (10_000, False)):
+        monkeypatch.setattr("tidemask.tuning.definition.MIN_SPLIT", least)
+        definition = asked_search(corpus, 1.0, "bert", (), 2, 1, None).definition
+        assert definition.is_split == is_split
+        parts = [
+            load_recipe("bert", settings(90, is_split=is_split)).evaluation.part
+            for settings in (settings_in_rung, settings_in_final)
+        ]
+        assert parts == (["even", "odd"] if is_split else ["all", "all"])
+
+
+def test_a_search_of_an_earlier_version_goes_on_as_it_was_begun(tmp_path: Path) -> None:
+    directory = TuneDirectory(tmp_path)
+    write_definition(directory, ASKED)
+    before = yaml.safe_load(directory.definition.read_text())
+    del before["is_split"]
+    directory.definition.write_text(yaml.safe_dump(before))
+    asked = dataclasses.replace(ASKED, is_split=True)
+    assert check_place(directory, asked) == ASKED
+    assert ASKED.name != asked.name, "in a database they are two searches"
+
+
 def test_another_recipe_is_refused_with_its_possible_causes(tmp_path: Path) -> None:
     directory = TuneDirectory(tmp_path)
     write_definition(directory, ASKED)
@@ -144,5 +172,5 @@ def test_a_fingerprint_is_of_what_differs_from_the_defaults(
         return (*fields(kind), added) if isinstance(kind, TrainingSettings) else fields(kind)
 
     monkeypatch.setattr(TrainingSettings, "of_a_later_version", 5, raising=False)
-    monkeypatch.setattr(fingerprint.dataclasses, "fields", later)
+    monkeypatch.setattr("tidemask.tuning.fingerprint.dataclasses.fields", later)
     assert [fingerprint_of(recipe) for recipe in recipes] == found

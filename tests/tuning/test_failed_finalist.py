@@ -24,6 +24,7 @@ DEFINITION = TuneDefinition(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_process")
 def test_a_finalist_that_diverges_is_named_and_the_others_are_compared(
     plain_corpus: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cases import all_cases
+from tidemask.errors import UserError
 from tidemask.masking.weighting import blend_at
 from tidemask.runs.config import load_recipe
 from tidemask.tuning.policies import (
@@ -20,6 +21,7 @@ from tidemask.tuning.policies import (
     Content,
     Policy,
     known_policies,
+    policy_named,
     searched_contents,
     suggested,
 )
@@ -52,6 +54,10 @@ def test_policies_are_made_of_their_parameters_and_named_by_them() -> None:
             assert policy.parameters == trial.parameters
     by_name = {policy.name: policy for policy in POLICIES}
     assert all(by_name[policy.name] == policy for policy in POLICIES)
+    assert all(policy_named(name) == policy for name, policy in by_name.items())
+    for wrong in ("constant", "linear-30-15", "constant-15-token-frequency", "constant-15-tokens"):
+        with pytest.raises(UserError, match=f"no policy of a search: {wrong}. Expected"):
+            policy_named(wrong)
     assert all(MIN_START <= policy.start <= MAX_RATIO for policy in POLICIES)
     assert all(min(MIN_START, MIN_END) <= policy.end <= MAX_RATIO for policy in POLICIES)
 

@@ -45,6 +45,7 @@ def tried(search: PolicySearch, number: int) -> list[Policy]:
     return found
 
 
+@pytest.mark.slow
 def test_known_policies_come_first_and_the_sampler_learns(tmp_path: Path) -> None:
     known = known_policies(CONTENTS)
     with opened(tmp_path) as search:
@@ -72,6 +73,7 @@ def test_a_search_that_is_opened_again_asks_what_one_that_was_not_asks(tmp_path:
     assert found == unbroken
 
 
+@pytest.mark.slow
 def test_what_was_begun_is_taken_up_by_its_own_place(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/record.db"
     with opened(tmp_path, url, "here") as search:
@@ -87,6 +89,7 @@ def test_what_was_begun_is_taken_up_by_its_own_place(tmp_path: Path) -> None:
         assert search.losses(1) == {first.policy: 4.0}
 
 
+@pytest.mark.slow
 def test_of_two_commands_that_begin_together_one_plan_holds(tmp_path: Path) -> None:
     url, other = f"sqlite:///{tmp_path}/record.db", dataclasses.replace(PLAN, final_steps=7)
     first = open_search(tmp_path, url, name="search", contents=CONTENTS, place="first")
@@ -118,6 +121,7 @@ def test_all_that_was_begun_in_a_private_record_is_taken_up_wherever_it_lies(
         assert search.interrupted() == begun
 
 
+@pytest.mark.slow
 def test_what_another_command_said_of_a_trial_holds(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/record.db"
     with opened(tmp_path, url) as search, opened(tmp_path, url) as copy:

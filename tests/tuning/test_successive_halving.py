@@ -16,6 +16,7 @@ from rich.console import Console
 from tidemask.errors import UserError
 from tidemask.progress.display import ProgressDisplay
 from tidemask.runs.config import load_recipe
+from tidemask.studies.agreement import to_yaml
 from tidemask.studies.definition import Arm, StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.planning import PlannedRun
@@ -174,6 +175,17 @@ def test_a_search_that_is_stopped_again_and_again_is_the_one_that_was_not(tmp_pa
     assert final.num_seeds == unbroken[0].num_seeds
     assert set(unbroken[1][0]) < set(rungs[0]), "it draws the same, and had no cost of the first"
     assert final.policies[0].is_constant
+
+
+def test_finalists_whose_record_is_lost_are_known_by_the_final(tmp_path: Path) -> None:
+    begun = [Policy(schedule="constant", start=33, end=33, unit="word"),
+             Policy(schedule="step", start=60, end=7, unit="span", content="frequency",
+                    blend="rising")]  # fmt: skip
+    final = TuneDirectory(tmp_path).final
+    final.root.mkdir()
+    final.definition.write_text(to_yaml(study_of(reversed(begun), begun[0], [1])))
+    found, _ = searched(MadeUp(tmp_path))
+    assert list(found.policies) == begun
 
 
 def test_a_machine_that_becomes_slower_has_fewer_seeds(tmp_path: Path) -> None:

@@ -147,8 +147,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 def test_an_engine_that_is_none_is_one_line_and_nothing_is_written(
     corpus: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"no such engine: slurm\. Expected local or ray"):
-        tune(corpus, out=tmp_path / "out", budget=1.0, engine="slurm")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"no such engine: engine='slurm'\. Expected local, ray"):
+        tune(corpus, out=tmp_path / "out", budget=1.0, engine="slurm")
     assert not (tmp_path / "out").exists()
 
 
@@ -161,6 +161,7 @@ def test_a_search_without_optuna_is_one_line_and_nothing_is_written(
     assert (status, errors.count("\n")) == (2, 1), errors
     assert "pip install 'tidemask[tune]'" in errors
     assert not out.exists()
+    assert "pip install 'tidemask[tune]'" in tidemask("tune", "--help")[1]
 
 
 def test_a_dry_run_shows_how_the_time_is_divided(

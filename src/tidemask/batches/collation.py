@@ -21,7 +21,7 @@ from torch import Tensor
 from tidemask.masking.batch import Batch, check_in_vocabulary
 from tidemask.masking.noise import philox_4x32
 from tidemask.settings import check_integer, shown
-from tidemask.token_classes import NO_CLASS
+from tidemask.token_classes import COLUMN_FORMS, NO_CLASS, TokenColumn
 
 TokenizedExample = Mapping[str, Any]
 """One sequence of a dataset: `input_ids`, and by name whatever else is known of it."""
@@ -58,10 +58,19 @@ class Collation:
         is_special: for each vocabulary id, whether it is special; bool.
         pad_id: id that fills up shorter sequences.
         pad_to_multiple_of: the length of a batch is a multiple of this.
+        columns: what is read of each token beside what `Batch` has fields for.
+
+    Raises:
+        ValueError: an argument outside its range; a column that is called as one of the fields.
     """
 
     def __init__(
-        self, is_special: Bool[Tensor, "V"], *, pad_id: int, pad_to_multiple_of: int = 1
+        self,
+        is_special: Bool[Tensor, "V"],
+        *,
+        pad_id: int,
+        pad_to_multiple_of: int = 1,
+        columns: Sequence[TokenColumn] = (),
     ) -> None:
         size = len(is_special)
         self.is_special = is_special
@@ -69,6 +78,9 @@ class Collation:
         self.pad_to_multiple_of = check_integer(
             "pad_to_multiple_of", pad_to_multiple_of, minimum=1, below=_MAX_LENGTH
         )
+        self.columns = {column.name: column for column in columns}
+        if taken := self.columns.keys() & (_KNOWN | {"input_ids"}):
+            raise ValueError(f"columns: {min(taken)} is read for itself. Expected another name.")
 
     def __call__(self, examples: Sequence[TokenizedExample]) -> tuple[Batch, dict[str, Tensor]]:
         """Stack the examples' columns.
@@ -101,6 +113,11 @@ class Collation:
             maskable &= inside
         if SPECIAL in arrays:
             maskable &= torch.from_numpy(arrays.pop(SPECIAL)) == 0
+        named = {
+            name: _as_column(column, arrays.pop(name))
+            for name, column in self.columns.items()
+            if name in arrays
+        }
         sample_ids = arrays.pop(SAMPLE_ID, None)
         if sample_ids is not None and sample_ids.ndim != 1:
             raise ValueError(f"{SAMPLE_ID} of shape {sample_ids.shape[1:]}. Expected one integer.")
@@ -114,6 +131,7 @@ class Collation:
             token_class=_as_class(arrays.pop(TOKEN_CLASS, None)),
             document_starts=_document_starts(arrays),
             attention_mask=inside,
+            columns=named,
         )
         return batch, {name: _for_model(array) for name, array in arrays.items()}
 
@@ -129,11 +147,14 @@ class Collation:
                 raise ValueError(
                     f"{name} of example {number} has shape {row.shape}. Expected {expected}."
                 )
-        dtype = _dtype(name, rows)
+        column = self.columns.get(name)
+        dtype = _dtype(name, rows, is_integer=column is not None and column.kind != "weight")
         if per_sequence or (lengths == width).all():
             return np.stack(rows).astype(dtype, copy=False)
         filling = self.pad_id if name == "input_ids" else _FILLING.get(name, 0)
-        if dtype.kind in "iu" and filling > np.iinfo(dtype).max:
+        if column is not None:
+            filling = COLUMN_FORMS[column.kind][1]
+        if dtype.kind in "iu" and not np.iinfo(dtype).min <= filling <= np.iinfo(dtype).max:
             dtype = np.dtype(np.int64)
         stacked = np.full((len(rows), width), filling, dtype=dtype)
         for row, into in zip(rows, stacked, strict=True):
@@ -176,11 +197,11 @@ def _as_array(name: str, value: Any, number: int) -> NDArray[Any]:
         ) from error
 
 
-def _dtype(name: str, rows: list[NDArray[Any]]) -> np.dtype[Any]:
+def _dtype(name: str, rows: list[NDArray[Any]], *, is_integer: bool) -> np.dtype[Any]:
     """The type of a column: numbers, and integers where they name or count something."""
     dtypes = {row.dtype for row in rows if row.size} or {np.dtype(np.int64)}
     dtype = np.result_type(*dtypes) if len(dtypes) > 1 else dtypes.pop()
-    kinds = "iu" if name in _IDS else "biu" if name in _KNOWN else "biuf"
+    kinds = "iu" if name in _IDS or is_integer else "biu" if name in _KNOWN else "biuf"
     if dtype.kind not in kinds:
         what = "numbers" if kinds == "biuf" else "integers"
         raise ValueError(
@@ -248,10 +269,26 @@ def _as_class(array: NDArray[Any] | None) -> Tensor | None:
     """Raises ValueError for a class that does not fit eight bits."""
     if array is None:
         return None
+    _check_class(TOKEN_CLASS, array)
+    return torch.from_numpy(array.astype(np.uint8, copy=False))
+
+
+def _check_class(name: str, array: NDArray[Any]) -> None:
     if array.dtype != np.uint8 and array.size and not 0 <= array.min() <= array.max() <= NO_CLASS:
         worst = array.max() if array.max() > NO_CLASS else array.min()
-        raise ValueError(f"token_class={worst}. Expected a class, or {NO_CLASS} for none.")
-    return torch.from_numpy(array.astype(np.uint8, copy=False))
+        raise ValueError(f"{name}={worst}. Expected a class, or {NO_CLASS} for none.")
+
+
+def _as_column(column: TokenColumn, array: NDArray[Any]) -> Tensor:
+    """A column as its kind has it; raises ValueError for a number that does not fit."""
+    if column.kind == "class":
+        _check_class(column.name, array)
+    kind = COLUMN_FORMS[column.kind][0]
+    if array.ndim != 2:
+        raise ValueError(f"{column.name} with one value a sequence. Expected one per token.")
+    if column.kind == "group" and array.size and array.max() > np.iinfo(kind).max:
+        raise ValueError(f"{column.name}={array.max()}. Expected ids of groups below 2**31.")
+    return torch.from_numpy(array.astype(kind, copy=False))
 
 
 def _for_model(array: NDArray[Any]) -> Tensor:

@@ -33,10 +33,12 @@ from tidemask.masking.corruption import Corruption
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.masking.policy import MaskingSettings
+from tidemask.masking.position_weights import WeightOf
 from tidemask.masking.schedule import Constant
-from tidemask.masking.token_weights import WeightOf
 from tidemask.masking.vocabulary import Tokenizer, Vocabulary
+from tidemask.masking.weight_table import EntryWeights
 from tidemask.settings import check_integer, check_share
+from tidemask.token_classes import TokenColumn
 
 LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"
 """Columns of a masked batch that the loss reads and no model does, beside `token_class`."""
@@ -48,10 +50,10 @@ class MaskingCollator:
     """Collates and masks examples for the step that they will train.
 
     Examples are mappings with `input_ids`, and with `word_starts` (bool) where words are masked
-    whole and `token_class` (uint8) where classes are weighted; a sequence is identified by its
-    `sample_id`, else by its content. Sequences may be padded or of different lengths; packed
-    documents are known by `document_starts`, or by `position_ids` that restart. Other columns are
-    passed on.
+    whole and `token_class` (uint8) where classes are weighted, or another column that the policy
+    names; a sequence is identified by its `sample_id`, else by its content. Sequences may be padded
+    or of different lengths; packed documents are known by `document_starts`, or by `position_ids`
+    that restart. Other columns are passed on.
 
     In a loop of your own call `step_done()` after each optimizer step. While `is_training()` is
     false, batches are masked for evaluation: uniform tokens at one ratio, all mask tokens, the same
@@ -65,7 +67,9 @@ class MaskingCollator:
         seed: of the noise; the same on every rank.
         accumulation_steps: batches per optimizer step.
         class_names: names of the token classes.
+        columns: what else examples say of each token, for the policy.
         token_counts: how often each vocabulary id occurs, for weights by frequency.
+        entry_weights: of vocabulary ids, by the file that the weighting `entries` names.
         weight_of: weights of a batch's positions, for the weighting `function`.
         pad_to_multiple_of: lengths of batches are multiples of this.
         evaluation_ratio: masking ratio of evaluation, in [0, 1].
@@ -99,7 +103,9 @@ class MaskingCollator:
         seed: int = 0,
         accumulation_steps: int = 1,
         class_names: Sequence[str] = (),
+        columns: Sequence[TokenColumn] = (),
         token_counts: Int[Tensor, "V"] | None = None,
+        entry_weights: EntryWeights | None = None,
         weight_of: WeightOf | None = None,
         pad_to_multiple_of: int = 1,
         evaluation_ratio: float = 0.15,
@@ -109,19 +115,33 @@ class MaskingCollator:
             settings,
             vocabulary,
             class_names=class_names,
+            columns=columns,
             max_steps=max_steps,
             token_counts=token_counts,
+            entry_weights=entry_weights,
             weight_of=weight_of,
         )
+        if settings.follows_measurements:
+            raise ValueError(
+                f"ratio.schedule={settings.ratio.schedule} in a collator. Expected a schedule of "
+                "progress alone: this one follows the measurements of `tidemask pretrain`; a loop "
+                "that measures can give `Masker` the ratio of each step."
+            )
+        if settings.scoring is not None:
+            raise ValueError(
+                "masking.content.weighting=model_score in a collator, which has no model. Expected "
+                "MaskedLMTrainer (tidemask pretrain), or a loop that calls a Masker with scores."
+            )
         self.seed = StepKey(seed, 0).seed
         self.clock = StepClock(max_steps, accumulation_steps=accumulation_steps)
         self.collation = Collation(
-            vocabulary.is_special, pad_id=pad_id, pad_to_multiple_of=pad_to_multiple_of
+            vocabulary.is_special,
+            pad_id=pad_id,
+            pad_to_multiple_of=pad_to_multiple_of,
+            columns=columns,
         )
         self.is_training: Callable[[], bool] = partial(bool, True)
-        self.class_loss = self.masker.new_vocabulary_loss() or (
-            self.masker.new_class_loss() if settings.uses_class_loss else None
-        )
+        self.class_loss = self.masker.new_learned()
         check_integer("loss_lag_steps", loss_lag_steps, minimum=0)
         evaluation_ratio = check_share("evaluation_ratio", evaluation_ratio)
         self._losses: SharedLosses | None = None
@@ -186,7 +206,7 @@ class MaskingCollator:
                 class_loss=self._losses.read(step) if self._losses else None,
             )
         else:
-            batch = replace(batch, token_class=None)
+            batch = replace(batch, token_class=None, columns={})
             masked = self._evaluation(batch, progress=0.0, key=_EVALUATION_KEY)
         with_attention = ATTENTION in examples[0]
         return {**passed_on, **self._columns(masked, with_attention=with_attention)}
@@ -197,12 +217,10 @@ class MaskingCollator:
         A stock Trainer drops columns that its model does not read, hence the hint.
         """
         settings = self.masker.settings
-        of_words = settings.unit == "word" or (
-            settings.unit == "span" and settings.spans.of == "word"
-        )
         for needed, name, present in (
-            (of_words, WORD_STARTS, batch.word_starts),
+            (settings.uses_word_starts, WORD_STARTS, batch.word_starts),
             (settings.uses_token_classes, TOKEN_CLASS, batch.token_class),
+            *((True, name, batch.columns.get(name)) for name in settings.columns),
         ):
             if needed and present is None:
                 raise ValueError(
@@ -220,7 +238,9 @@ class MaskingCollator:
         if masked.loss_weight is not None:
             columns[LOSS_WEIGHT] = masked.loss_weight
             columns[NUM_MASKABLE] = masked.maskable.sum(1)
-        if self.masker.settings.uses_class_loss and masked.token_class is not None:
+        settings = self.masker.settings
+        by_class = settings.learning is not None and not settings.learns_entries
+        if by_class and masked.token_class is not None:
             columns[TOKEN_CLASS] = masked.token_class
         return columns
 
@@ -235,14 +255,15 @@ class MaskingCollator:
 
     def step_done(
         self,
-        loss_sum: Float[Tensor, "K"] | None = None,
+        loss_sum: Float[Tensor, "*values K"] | None = None,
         count: Float[Tensor, "K"] | None = None,
     ) -> None:
         """Call this after each optimizer step, with the losses of its classes.
 
         Args:
             loss_sum: summed cross-entropy of each class in the global batch, nats; for a policy
-                that learns from them, and for no other (`class_loss_sums` makes both).
+                that learns from them, and for no other (`class_loss_sums` makes both). For one that
+                follows a statistic, what `class_statistic_sums` makes.
             count: number of those tokens.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Class losses that the training process updates and loader workers read."""
+"""What the training process learns of classes, their losses or a statistic, and workers read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tidemask.batches.step_clock import in_shared_memory
 from tidemask.masking.class_loss import ClassLoss
+from tidemask.masking.class_statistic import ClassStatistic
 from tidemask.settings import check_integer
 
 _MAX_LAG = 1 << 20
@@ -17,7 +18,7 @@ _MAX_LAG = 1 << 20
 
 
 class SharedLosses:
-    """Cumulative losses per class, updated by the training process and read by workers.
+    """Cumulative losses per class, or a statistic; updated in training and read by workers.
 
     Args:
         class_loss: of the training process; a worker's copy is as old as the worker.
@@ -25,7 +26,7 @@ class SharedLosses:
             the nearest that are known.
     """
 
-    def __init__(self, class_loss: ClassLoss, *, lag_steps: int = 0) -> None:
+    def __init__(self, class_loss: ClassLoss | ClassStatistic, *, lag_steps: int = 0) -> None:
         self.class_loss = class_loss
         self.lag_steps = lag_steps = check_integer(
             "loss_lag_steps", lag_steps, minimum=0, below=_MAX_LAG
@@ -76,7 +77,8 @@ class SharedLosses:
         Raises:
             ValueError: the state was saved for other classes.
         """
-        self.class_loss.load_state_dict(state["class_loss"])
+        saved: Any = state["class_loss"]
+        self.class_loss.load_state_dict(saved)
         self._steps.fill_(-1)
         recent = state["recent_losses"]
         for steps in sorted(map(int, recent)):

@@ -8,7 +8,7 @@ any number of ranks. Nothing is masked here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,19 +20,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tidemask.corpus.store.packing import Rows
+from tidemask.batches.growing_batches import GrowingBatches
+from tidemask.corpus.store.rows import Rows
 from tidemask.corpus.store.split import CorpusSplit, as_indices
 from tidemask.errors import UserError
 from tidemask.masking.batch import Batch, check_in_vocabulary
 from tidemask.masking.noise import Purpose, StepKey, permutation
 from tidemask.settings import check_integer
 
+_NO_COLUMNS: Mapping[str, Any] = {}
+
 _COUNTED_ROWS = 4096
 """Rows read at once where tokens are counted."""
 
 
-class _Order(Protocol):
-    def rows(self, samples: NDArray[np.int64]) -> NDArray[np.int64]: ...
+class RowOrder(Protocol):
+    """Which row each sample is."""
+
+    def rows(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the given samples."""
+
+
+class ColumnValues(Protocol):
+    """A column of the rows of a split."""
+
+    def of_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """The values of the rows of these numbers, [n, L], in that order."""
 
 
 class ShuffledOrder:
@@ -88,6 +101,7 @@ class BatchDataset(Dataset[Batch]):
         split: training or held-out rows.
         order: which row each sample is.
         is_special: for each vocabulary id, whether it is special; bool.
+        columns: of the split, by name; batches have them.
 
     Example:
         >>> from tidemask import ShuffledOrder, Vocabulary, open_corpus
@@ -99,10 +113,17 @@ class BatchDataset(Dataset[Batch]):
         torch.Size([2, 32])
     """
 
-    def __init__(self, split: CorpusSplit, order: _Order, is_special: Bool[Tensor, "V"]) -> None:
+    def __init__(
+        self,
+        split: CorpusSplit,
+        order: RowOrder,
+        is_special: Bool[Tensor, "V"],
+        columns: Mapping[str, ColumnValues] = _NO_COLUMNS,
+    ) -> None:
         self.split = split
         self.order = order
         self.is_special = is_special
+        self.columns = columns
 
     def __getitem__(self, index: int) -> Batch:
         """The batch of one sample."""
@@ -111,7 +132,9 @@ class BatchDataset(Dataset[Batch]):
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The batch of the given samples, in their order."""
         samples = as_indices(indices)
-        return to_batch(self.split.rows(self.order.rows(samples)), samples, self.is_special)
+        rows = self.order.rows(samples)
+        columns = {name: values.of_rows(rows) for name, values in self.columns.items()}
+        return to_batch(self.split.rows(rows), samples, self.is_special, columns)
 
     def token_counts(self) -> Int[Tensor, "V"]:
         """How often each vocabulary id occurs among the split's maskable tokens, int64."""
@@ -131,7 +154,12 @@ class BatchDataset(Dataset[Batch]):
             yield np.arange(start, min(start + _COUNTED_ROWS, len(self.split)))
 
 
-def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, "V"]) -> Batch:
+def to_batch(
+    rows: Rows,
+    samples: NDArray[np.int64],
+    is_special: Bool[Tensor, "V"],
+    columns: Mapping[str, NDArray[Any]] = _NO_COLUMNS,
+) -> Batch:
     """Rows of the store as a batch; special tokens and padding are not maskable."""
     check_in_vocabulary(rows.input_ids, len(is_special))
     input_ids = torch.from_numpy(rows.input_ids.astype(np.int64))
@@ -144,6 +172,7 @@ def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, "V
         token_class=torch.from_numpy(rows.token_class),
         sample_ids=torch.from_numpy(samples),
         attention_mask=None if inside.all() else within,
+        columns={name: torch.from_numpy(values) for name, values in columns.items()},
     )
 
 
@@ -151,8 +180,9 @@ def to_batch(rows: Rows, samples: NDArray[np.int64], is_special: Bool[Tensor, "V
 class StepSampler(Sampler[list[int]]):
     """Sample numbers of each micro-batch of one rank, from a given step to the end of the run.
 
-    The global batch of a step is `micro_batch_size * accumulation_steps * num_ranks` samples; each
-    rank takes a contiguous slice of it, and each micro-batch a contiguous slice of that.
+    The global batch of a step is `micro_batch_size * accumulation_steps * num_ranks` samples, or
+    what `growth` says; each rank takes a contiguous slice of it, and each micro-batch a contiguous
+    slice of that.
 
     Attributes:
         start_step: first step to draw, 0-based.
@@ -161,6 +191,8 @@ class StepSampler(Sampler[list[int]]):
         accumulation_steps: micro-batches per step and rank.
         rank: this process, 0-based.
         num_ranks: number of processes.
+        growth: sizes of the micro-batches of each step, of which `micro_batch_size` is the largest;
+            `None` where all are alike.
     """
 
     start_step: int
@@ -169,10 +201,11 @@ class StepSampler(Sampler[list[int]]):
     accumulation_steps: int
     rank: int = 0
     num_ranks: int = 1
+    growth: GrowingBatches | None = None
 
     @property
     def global_batch_size(self) -> int:
-        """Sequences per optimizer step over all ranks."""
+        """Sequences per optimizer step over all ranks; at most so many, where batches grow."""
         return self.micro_batch_size * self.accumulation_steps * self.num_ranks
 
     def __len__(self) -> int:
@@ -182,11 +215,20 @@ class StepSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         """Sample numbers, one list per micro-batch."""
         for step in range(self.start_step, self.max_steps):
-            first = step * self.global_batch_size
+            first, size = self.samples_of(step).start, self._micro_batch_size(step)
             for turn in range(self.accumulation_steps):
                 slice_number = self.rank * self.accumulation_steps + turn
-                begin = first + slice_number * self.micro_batch_size
-                yield list(range(begin, begin + self.micro_batch_size))
+                begin = first + slice_number * size
+                yield list(range(begin, begin + size))
+
+    def samples_of(self, step: int) -> range:
+        """The samples of a step, over all ranks."""
+        if self.growth is None:
+            return range(step * self.global_batch_size, (step + 1) * self.global_batch_size)
+        return range(int(self.growth.starts[step]), int(self.growth.starts[step + 1]))
+
+    def _micro_batch_size(self, step: int) -> int:
+        return self.micro_batch_size if self.growth is None else int(self.growth.sizes[step])
 
 
 def training_loader(

@@ -18,10 +18,12 @@ from typer.core import TyperCommand
 
 from tidemask import __version__
 from tidemask.children import end_with_launcher
+from tidemask.cli.annotate import annotate_command
 from tidemask.cli.compare import compare_command
 from tidemask.cli.demo import demo_command
 from tidemask.cli.evaluate import evaluate_command
 from tidemask.cli.fill import fill_command
+from tidemask.cli.inspect import inspect_command
 from tidemask.cli.interrupts import ending_in_order
 from tidemask.cli.prepare import prepare_command
 from tidemask.cli.pretrain import pretrain_command
@@ -103,11 +105,13 @@ _AGAIN = "Nothing was written; give the command again."
 
 for _command, _kept in (
     (demo_command, "What is finished is kept; give the command again to continue."),
-    (prepare_command, _AGAIN),
+    (prepare_command, "Give the command again; it goes on with what is finished."),
+    (annotate_command, "Give the command again; it goes on with what is finished."),
     (evaluate_command, "Results so far are saved; give the command again to continue."),
     (fill_command, _AGAIN),
     (score_command, _AGAIN),
     (compare_command, _AGAIN),
+    (inspect_command, _AGAIN),
     (preview_command, _AGAIN),
     (recipes_command, _AGAIN),
 ):

@@ -15,7 +15,7 @@ def compare_command(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Directories of runs and of studies; with --check, that of one comparison."
+            help="Directories of runs and studies; with --check, that of one comparison or study."
         ),
     ],
     out: Annotated[
@@ -38,7 +38,10 @@ def compare_command(
         ),
     ] = None,
 ) -> None:
-    """Compare arms with their baseline: one HTML page, figures as SVG, every table as files."""
+    """Compare arms with their baseline: one HTML page, figures as SVG, every table as files.
+
+    A run that cannot be read is left out and named; the exit status is 2 then.
+    """
     if check is not None:
         if out is not None or baseline is not None or png or len(runs) != 1:
             raise UserError("--check stands alone: tidemask compare --check PAPER.md REPORT")
@@ -48,7 +51,12 @@ def compare_command(
         raise UserError("no place for the report. Add --out PATH.")
     from tidemask.studies.comparison import compare
 
-    show_comparison(compare(runs, out=out, baseline=baseline, png=png))
+    found = compare(runs, out=out, baseline=baseline, png=png)
+    show_comparison(found)
+    for sentence in found.left_out:
+        print_error(sentence)
+    if found.left_out:
+        raise typer.Exit(2)
 
 
 def _check(paper: str, report: str) -> None:
@@ -56,7 +64,13 @@ def _check(paper: str, report: str) -> None:
     from tidemask.files.paths import given_path
     from tidemask.report.paper import check_numbers
 
-    number, problems = check_numbers(given_path(paper, "check"), given_path(report, "report"))
+    place = given_path(report, "report")
+    if not (place / "tables").is_dir():  # a study, which has its page within it
+        from tidemask.studies.directory import StudyDirectory
+
+        study = StudyDirectory(place)
+        place = study.report if study.definition.is_file() else place
+    number, problems = check_numbers(given_path(paper, "check"), place)
     for problem in problems:
         print_error(problem)
     if problems:

@@ -34,7 +34,7 @@ def show_comparison(comparison: Comparison) -> None:
 def _show_held_out(summary: Table) -> None:
     cost = ["run", "mean_ratio", PREDICTED_TOKENS, WALL_SECONDS]
     table = summary.select([*cost, "loss", UNIGRAM_CROSS_ENTROPY, "gain"])
-    headings = ["run", "ratio", "predicted", "min:s", "loss", "frequencies", "below"]
+    headings = ["arm", "ratio", "predicted", "min:s", "loss", "frequencies", "below"]
     rows = [[cell.split(" ± ")[0] for cell in row] for row in table.shown_rows()]
     for row, seconds in zip(rows, table.values(WALL_SECONDS), strict=True):
         if isinstance(seconds, float | int):
@@ -43,7 +43,7 @@ def _show_held_out(summary: Table) -> None:
     print_table(headings, rows, title=title)
     losses = [*(cell.loss for cell in HELD_OUT_CELLS), OWN_LOSS]
     cells = summary.select(["run", *(loss.removeprefix(HELD_OUT) for loss in losses)])
-    headings = ["run", *(f"{cell.percent} %\n{cell.unit}s" for cell in HELD_OUT_CELLS)]
+    headings = ["arm", *(f"{cell.percent} %\n{cell.unit}s" for cell in HELD_OUT_CELLS)]
     rows = [[cell.split(" ± ")[0] for cell in row] for row in cells.shown_rows()]
     print_table([*headings, "own\npolicy"], rows, title="The same under each masking")
 

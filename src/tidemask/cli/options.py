@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -42,11 +42,11 @@ JobsOption = Annotated[
 ]
 
 EngineOption = Annotated[
-    Literal["local", "ray"],
-    typer.Option("--engine", help="local, or ray for the machines of a cluster."),
-]
-
-AddressOption = Annotated[
-    str | None,
-    typer.Option("--address", help="Of the Ray cluster; this machine if left out."),
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray[:ADDRESS]",
+        help="Where the work is done: local, or ray for the machines of a cluster at ADDRESS; "
+        "without one, Ray is started on this machine.",
+    ),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tidemask.masking.ratio_bandit import Bandit
 from tidemask.masking.schedule import SCHEDULES
 from tidemask.report.figures.ratio_curves import PROGRESS, RatioCurve, write_ratio_curves
 from tidemask.runs.config import Recipe, load_recipe
@@ -37,7 +38,10 @@ def _curve(recipe: Recipe) -> RatioCurve:
     if around.distribution != "same":
         low, high = np.array([around.interval(r) for r in ratio]).T
         band = low, high
+    elif isinstance(masking.ratio, Bandit):
+        low, *_, high = (np.full_like(ratio, arm) for arm in masking.ratio.ratios)
+        band = low, high
     if masking.prediction != "all":
         predicted = np.minimum(ratio, [masking.prediction(s) for s in PROGRESS])
-    family = _PER_SEQUENCE if band else masking.ratio.schedule
+    family = masking.ratio.schedule if around.distribution == "same" else _PER_SEQUENCE
     return RatioCurve(name=recipe.name, family=family, ratio=ratio, band=band, predicted=predicted)

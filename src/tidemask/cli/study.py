@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
-from tidemask.cli.options import AddressOption, EngineOption, JobsOption
+from tidemask.cli.options import EngineOption, JobsOption
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_error, print_line, print_note, progress_display
 
@@ -52,7 +52,6 @@ def run_command(
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Directory, made or continued.")],
     jobs: JobsOption = 1,
     engine: EngineOption = "local",
-    address: AddressOption = None,
     live: Annotated[
         float | None,
         typer.Option("--live", metavar="MINUTES", help="Write the page also while runs go on."),
@@ -75,12 +74,11 @@ def run_command(
             out=out,
             jobs=jobs,
             engine=engine,
-            address=address,
             live=live,
             progress=display,
             stop_request=stop_request,
         )
-    _show(status, with_notes=False)
+    show_status(status, with_notes=False)
     if not status.is_finished or status.page_problem:
         raise typer.Exit(2)
 
@@ -91,7 +89,7 @@ def status_command(directory: _Directory) -> None:
     from tidemask.studies.study import study_status
 
     with ending_in_order("Nothing was changed."):
-        _show(study_status(directory))
+        show_status(study_status(directory))
 
 
 @study_app.command("list")
@@ -134,7 +132,7 @@ def _by_arm(states: Sequence[RunState]) -> dict[str, list[RunState]]:
     return arms
 
 
-def _show(status: StudyStatus, *, with_notes: bool = True) -> None:
+def show_status(status: StudyStatus, *, with_notes: bool = True) -> None:
     """Print a row for each arm, and a line for each run that needs a look.
 
     Args:

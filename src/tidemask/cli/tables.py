@@ -29,12 +29,12 @@ def print_table(
     Nothing is cut: where the terminal is too narrow, the texts take several lines, and where that
     is not enough, a row is a paragraph.
     """
+    if title:  # by itself: the table would wrap it to its own width
+        stdout.print(Text(printable(title), style="table.title"))
     if _min_width(columns, rows, text_columns) > stdout.width:
-        _print_cards(columns, rows, title)
+        _print_cards(columns, rows)
         return
     table = Table(
-        title=Text(printable(title), style="table.title") if title else None,
-        title_justify="left",
         header_style="bold",
         box=SIMPLE_HEAD,
         padding=(0, 1),
@@ -71,11 +71,9 @@ def _min_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text_colum
     return sum(folded) + GAP * (len(columns) - 1) + 2
 
 
-def _print_cards(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+def _print_cards(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table row by row: its first cell, then the others with the headings of columns."""
     headings = [column.replace("\n", " ") for column in columns]
-    if title:
-        stdout.print(Text(printable(title), style="table.title"))
     for first, *others in rows:
         stdout.print()
         if first:

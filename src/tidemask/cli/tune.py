@@ -9,7 +9,6 @@ import typer
 
 from tidemask.cli.interrupts import ending_in_order, stopping_study_at_signals
 from tidemask.cli.options import (
-    AddressOption,
     CorpusArgument,
     EngineOption,
     JobsOption,
@@ -46,7 +45,6 @@ def tune_command(
     seeds: Annotated[int, typer.Option("--seeds", help="Of each finalist.")] = 3,
     jobs: JobsOption = 1,
     engine: EngineOption = "local",
-    address: AddressOption = None,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -61,20 +59,20 @@ def tune_command(
     ] = False,
     settings: OverridesArgument = None,
 ) -> None:
-    """Search for the masking policy of a corpus, a model and a budget, and write it as a recipe.
+    r"""Search for the masking policy of a corpus, a model and a budget, and write it as a recipe.
 
     The ratio's schedule, the unit and the weighting are searched in runs that are whole but short;
     the best go on to longer ones, and the last few are compared with the best constant ratio on
-    several seeds. Give the same command again after an interruption. It needs Optuna (`pip install
-    'tidemask[tune]'`).
+    several seeds. Give the same command again after an interruption. It needs Optuna:
+    `pip install 'tidemask\[tune]'`.
     """
     from tidemask.tuning.tune import plan_tune, tune
 
     overrides = settings or []
-    if dry_run and engine == "ray":
+    if dry_run and engine != "local":
         raise UserError(
             "a dry run measures this machine alone, and no worker of a cluster: --dry-run with "
-            "--engine ray. Leave one out."
+            f"--engine {engine}. Leave one out."
         )
     if dry_run:
         with ending_in_order("Nothing was written; give the command again."):
@@ -93,7 +91,6 @@ def tune_command(
             seeds=seeds,
             jobs=jobs,
             engine=engine,
-            address=address,
             storage=storage,
             progress=display,
             stop_request=stop_request,

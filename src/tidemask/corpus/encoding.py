@@ -1,153 +1,104 @@
-"""Texts to encoded documents: tokenised, tagged and aligned, in this process or in several.
+"""A stream of documents to encoded ones, in this process, in several, or on the machines of Ray.
 
-Worker processes encode chunks of texts, a few at a time, and the documents are given back in order:
-memory does not grow with the corpus, and the result does not depend on the number of workers.
+Workers encode chunks of texts, a few at a time, and the documents are given back in order: memory
+does not grow with the corpus, and the result does not depend on the workers or where they are.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import chain, islice, pairwise
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import chain, islice
+from typing import Any
 
-import numpy as np
-
-from tidemask.children import serve_parent
-from tidemask.corpus.store.packing import EncodedDocument
-from tidemask.corpus.tagging.taggers import load_tagger
-from tidemask.corpus.tagging.words import Tagger, align_classes
+from tidemask.children import results_in_order
+from tidemask.corpus.encoding_workers import (
+    Chunk,
+    EncodingTools,
+    process_workers,
+    ray_workers,
+    separated,
+)
+from tidemask.corpus.long_documents import CutDocuments
+from tidemask.corpus.sources.documents import Document
+from tidemask.corpus.store.rows import EncodedDocument
+from tidemask.corpus.tagging.given_tags import GivenTagger
+from tidemask.corpus.tagging.words import Tagger
+from tidemask.corpus.text_encoding import encode_texts
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
-from tidemask.errors import UserError
-from tidemask.token_classes import NO_CLASS
+from tidemask.corpus.words.boundaries import WordRule
 
 CHUNK_CHARACTERS = 1 << 17
 """Characters of text that a worker takes at a time, about 23,000 English words."""
 
-_CHUNKS_PER_WORKER = 2
-"""Chunks submitted for each worker: one being encoded, one waiting."""
-
-
-def encode_texts(
-    texts: Sequence[str], encoder: PlainTextEncoder, tagger: Tagger | None
-) -> list[EncodedDocument]:
-    """One document for each text; no token has a class where there is no tagger."""
-    encoded = encoder.encode(texts)
-    if tagger is None:
-        classes = [np.full(len(e.ids), NO_CLASS, np.uint8) for e in encoded]
-    else:
-        classes = [
-            align_classes(tagged, e.starts, e.ends, e.word_starts)
-            for e, tagged in zip(encoded, tagger.tag(texts), strict=True)
-        ]
-    return [
-        EncodedDocument(e.ids, e.word_starts, of_document)
-        for e, of_document in zip(encoded, classes, strict=True)
-    ]
-
 
 def encode_documents(
-    texts: Iterable[str], encoder: PlainTextEncoder, tagger: Tagger | None, *, num_workers: int
+    documents: Iterable[Document],
+    encoder: PlainTextEncoder,
+    tagger: Tagger | GivenTagger | None,
+    *,
+    num_workers: int,
+    words: WordRule = "auto",
+    ray: Any = None,
 ) -> Generator[EncodedDocument, None, None]:
-    """One document for each text, in order; closing the generator ends the workers.
+    """One encoded document for each, in order; closing the generator ends the workers.
+
+    Long documents are encoded in parts (`long_documents.py`), by several workers where there are.
 
     Args:
-        texts: streamed; read a few chunks ahead of the documents given back.
+        documents: streamed; read a few chunks ahead of the encoded ones given back.
         encoder: the tokenizer's, see `CorpusTokenizer.encoder`.
         tagger: `None` for no classes. Each worker loads one of the same name.
-        num_workers: processes; 1 encodes in this one. No process is started for a single chunk.
+        num_workers: processes, or tasks of Ray at once; 1 process encodes in this one. None is
+            started for a single chunk.
+        words: where words come from.
+        ray: the module, connected, whose tasks are the workers; `None` for processes.
 
     Raises:
-        UserError: a worker process died.
+        UserError: a worker died.
     """
-    chunks = _chunks(texts)
+    cut = CutDocuments()
+    encoded = _encode_stream(cut.parts(documents), encoder, tagger, num_workers, words, ray)
+    with closing(encoded):
+        yield from cut.joined(encoded)
+
+
+def _encode_stream(
+    documents: Iterable[Document],
+    encoder: PlainTextEncoder,
+    tagger: Tagger | GivenTagger | None,
+    num_workers: int,
+    words: WordRule,
+    ray: Any,
+) -> Generator[EncodedDocument, None, None]:
+    chunks = _chunks(documents, tagger)
+    if isinstance(tagger, GivenTagger):
+        tagger = None
     first = list(islice(chunks, 2))
-    if num_workers == 1 or len(first) < 2:
-        for chunk in chain(first, chunks):
-            yield from encode_texts(chunk, encoder, tagger)
+    chunks = chain(first, chunks)
+    if (num_workers == 1 and ray is None) or len(first) < 2:
+        for texts, given in chunks:
+            yield from encode_texts(texts, encoder, tagger, words, given)
         return
-    tagger_name = "none" if tagger is None else tagger.name
-    with _worker_pool(num_workers, encoder, tagger_name) as pool:
-        try:
-            yield from _encoded_in_order(pool, chain(first, chunks), num_workers)
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a worker process died while encoding the text. Expected all to finish. Perhaps "
-                "memory ran out, or a script starts the preparation without "
-                "`if __name__ == '__main__':`. Use fewer workers; workers=1 starts none."
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    tools = EncodingTools.of(encoder, tagger, words)
+    workers = process_workers(num_workers, tools) if ray is None else ray_workers(ray, tools)
+    with workers as submit:
+        for _, joined in results_in_order(chunks, submit, num_workers):
+            yield from separated(*joined)
 
 
-def _encoded_in_order(
-    pool: ProcessPoolExecutor, chunks: Iterable[list[str]], num_workers: int
-) -> Iterator[EncodedDocument]:
-    submitted: deque[Future[_JoinedDocuments]] = deque()
-    for chunk in chunks:
-        submitted.append(pool.submit(_encode_in_worker, chunk))
-        if len(submitted) > _CHUNKS_PER_WORKER * num_workers:
-            yield from _separated(*submitted.popleft().result())
-    while submitted:
-        yield from _separated(*submitted.popleft().result())
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+def _chunks(documents: Iterable[Document], tagger: Tagger | GivenTagger | None) -> Iterator[Chunk]:
     """The texts in lists of about `CHUNK_CHARACTERS`."""
-    chunk: list[str] = []
+    chunk: list[Document] = []
     num_characters = 0
-    for text in texts:
-        chunk.append(text)
-        num_characters += len(text)
-        if num_characters >= CHUNK_CHARACTERS:
-            yield chunk
+    for document in chain(documents, [None]):
+        if chunk and (document is None or num_characters >= CHUNK_CHARACTERS):
+            texts = [each.text for each in chunk]
+            given = None
+            if isinstance(tagger, GivenTagger):
+                given = [tagger.tagged(each.words, each.source) for each in chunk]
+            yield texts, given
             chunk, num_characters = [], 0
-    if chunk:
-        yield chunk
-
-
-def _worker_pool(
-    num_workers: int, encoder: PlainTextEncoder, tagger_name: str
-) -> ProcessPoolExecutor:
-    """Workers that are not forked from this process, which may have threads already."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload([__name__])
-    return ProcessPoolExecutor(
-        num_workers, context, initializer=_start_worker, initargs=(encoder, tagger_name)
-    )
-
-
-_JoinedDocuments = tuple[EncodedDocument, list[int]]
-"""Documents joined into one, and where each ends: pickling three arrays is ten times faster than
-three for each document."""
-
-_encoder_and_tagger: tuple[PlainTextEncoder, Tagger | None]
-"""Those of a worker process, set by `_start_worker`."""
-
-
-def _start_worker(encoder: PlainTextEncoder, tagger_name: str) -> None:
-    global _encoder_and_tagger
-    serve_parent()
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core per worker
-    _encoder_and_tagger = encoder, load_tagger(tagger_name)
-
-
-def _encode_in_worker(texts: list[str]) -> _JoinedDocuments:
-    documents = encode_texts(texts, *_encoder_and_tagger)
-    joined = EncodedDocument(
-        np.concatenate([document.ids for document in documents]),
-        np.concatenate([document.word_starts for document in documents]),
-        np.concatenate([document.classes for document in documents]),
-    )
-    return joined, np.cumsum([len(document.ids) for document in documents]).tolist()
-
-
-def _separated(joined: EncodedDocument, ends: list[int]) -> Iterator[EncodedDocument]:
-    for begin, end in pairwise([0, *ends]):
-        part = slice(begin, end)
-        yield EncodedDocument(joined.ids[part], joined.word_starts[part], joined.classes[part])
+        if document is not None:
+            chunk.append(document)
+            num_characters += len(document.text)

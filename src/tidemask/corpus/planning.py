@@ -2,51 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count, pairwise
+from pathlib import Path
 
+from tidemask.corpus.long_documents import part_ends
 from tidemask.corpus.settings import PrepareSettings
-from tidemask.corpus.sources.few_documents import for_few_documents
-from tidemask.corpus.sources.splitting import Documents, Split, SplitPlan, plan_split
+from tidemask.corpus.splitting.few_documents import Passages
+from tidemask.corpus.splitting.plan import Documents, Split, SplitPlan
+from tidemask.corpus.splitting.survey import AUTO_MIN_UNITS, Survey, surveyed
+from tidemask.corpus.tokenizing.extension import extended
 from tidemask.corpus.tokenizing.letter_case import case_note
-from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
-from tidemask.corpus.tokenizing.wordpiece import WordPieceTrainer
-from tidemask.progress import ProgressCallback, reported
+from tidemask.corpus.tokenizing.training import tokenizer_trainer
+from tidemask.corpus.tokenizing.wanted_entries import wanted_entries
+from tidemask.progress import ProgressCallback, ignore, reported
 
-READING, LEARNING = "reading text", "training tokenizer"
-"""Names of these stages for the progress callback; each counts documents."""
+READING, LEARNING, EXTENDING = "reading text", "training tokenizer", "extending vocabulary"
+"""Names of these stages for the progress callback; each counts documents. The last is given in
+several passes."""
+
+_NEAR_THE_SHARE = 0.1
+"""Deviation from the held-out share, as a share of it, that is remarked on above."""
 
 
-def planned_corpus(
-    documents: Documents, settings: PrepareSettings, on_progress: ProgressCallback
-) -> tuple[Documents, SplitPlan, CorpusTokenizer, list[str]]:
-    """The documents, or the passages of a single one; the split of each; a tokenizer; and notes.
+def planned_split(
+    documents: Documents, settings: PrepareSettings, directory: Path, on_progress: ProgressCallback
+) -> tuple[Documents, SplitPlan, list[str]]:
+    """The documents, or the passages of a single one; the split of each; and notes.
 
-    The tokenizer is the one that is named, or trained on the training split: its letters are
-    counted in the pass that decides about the documents.
+    Args:
+        documents: as for `prepare_corpus`.
+        settings: of the split and of copies.
+        directory: where files without names may be meanwhile.
+        on_progress: called with documents.
+
+    Raises:
+        UserError: a split would be empty; a text has a lone surrogate.
     """
-    loaded = None if settings.tokenizer is None else load_tokenizer(settings.tokenizer)
-    trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
-    splits = bytearray()
-    stream = reported(documents(), on_progress, READING, None)
-    for text, split in plan_split(stream, settings.held_out):
-        splits.append(split)
-        if loaded is None and split is Split.TRAIN:
-            trainer.count_letters(text)
-    planned = SplitPlan(bytes(splits))
-    documents, plan, notes = for_few_documents(documents, planned, settings.held_out)
+
+    def plan_of(stream: Documents) -> SplitPlan:
+        survey = Survey(
+            directory,
+            held_out=settings.held_out,
+            deduplicate=settings.deduplicate,
+            threshold=settings.duplicate_threshold,
+            unit=settings.duplicate_unit,
+        )
+        return surveyed(reported(stream(), on_progress, READING, None), survey)
+
+    notes: list[str] = []
+    plan = plan_of(documents)
+    if settings.held_out and plan.num_kept == 1:
+        of_passages = plan_of(passages := Passages(documents))
+        if of_passages.num_kept > 1:
+            documents, plan = passages, of_passages
+            notes.append(
+                f"The text is a single document. It was cut into {plan.num_kept} passages, which "
+                "are the documents of this corpus, so that some can be held out."
+            )
     plan.check(settings.held_out)
-    if loaded is not None:
-        case = case_note(loaded.tokenizer, str(settings.tokenizer))
-        return documents, plan, loaded, [*notes, *loaded.frame.notes, *([case] if case else [])]
-    if plan is not planned:
-        trainer = WordPieceTrainer(vocab_size=settings.vocab_size, lowercase=settings.lowercase)
-        for text in _training_texts(documents, plan):
-            trainer.count_letters(text)
-    texts = _training_texts(documents, plan)
-    tokenizer = trainer.train(reported(texts, on_progress, LEARNING, plan.count(Split.TRAIN)))
-    return documents, plan, tokenizer, notes
+    return documents, plan, [*notes, *_notes_on_split(plan, settings)]
 
 
-def _training_texts(documents: Documents, plan: SplitPlan) -> Iterator[str]:
-    return (text for text, split in plan.kept(documents()) if split is Split.TRAIN)
+def _notes_on_split(plan: SplitPlan, settings: PrepareSettings) -> Iterator[str]:
+    share, found = settings.held_out, plan.held_out_words
+    if share and abs(found - share) > _NEAR_THE_SHARE * share:
+        yield (
+            f"{found:.1%} of the words are held out instead of {share:.1%}: no choice among the "
+            f"{plan.num_kept} documents comes nearer."
+        )
+    if number := plan.count(Split.HELD_OUT_COPY):
+        yield (
+            f"Texts that are held out were in the training text, too: {number} of its documents "
+            "were dropped for that."
+        )
+    if settings.deduplicate == "auto":
+        yield (
+            f"Near copies were looked for among the texts of {AUTO_MIN_UNITS} words or more "
+            f"(deduplicate=auto): {plan.count(Split.NEAR_COPY)} were dropped."
+        )
+
+
+def planned_tokenizer(
+    named: CorpusTokenizer | None,
+    documents: Documents,
+    plan: SplitPlan,
+    settings: PrepareSettings,
+    on_progress: ProgressCallback,
+) -> tuple[CorpusTokenizer, list[str]]:
+    """The tokenizer that is named, or one trained on the training split; and notes."""
+    if named is not None:
+        case = case_note(named.tokenizer, str(settings.tokenizer))
+        notes = [*named.frame.notes, *([case] if case else [])]
+        if settings.extend_vocabulary is None:
+            return named, notes
+        wanted = wanted_entries(settings.extend_vocabulary)
+
+        def to_extend() -> Iterator[str]:
+            of_split = plan.training_texts(documents())
+            return _parts(reported(of_split, on_progress, EXTENDING, plan.count(Split.TRAIN)))
+
+        place = f"{settings.tokenizer} by {settings.extend_vocabulary}"
+        extension = extended(named, to_extend, wanted, place)
+        return extension.tokenizer, [*notes, extension.note]
+    trainer = tokenizer_trainer(
+        settings.tokenizer_kind,
+        vocab_size=settings.vocab_size,
+        normalization=settings.text_normalization,
+    )
+
+    passes = count(1)
+
+    def texts() -> Iterator[str]:
+        of_split = plan.training_texts(documents())
+        is_last = next(passes) == trainer.num_passes
+        shown = on_progress if is_last else ignore
+        return _parts(reported(of_split, shown, LEARNING, plan.count(Split.TRAIN)))
+
+    return trainer.train(texts), []
+
+
+def _parts(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, long ones in parts, which have the same tokens."""
+    for text in texts:
+        for begin, end in pairwise([0, *part_ends(text)]):
+            yield text[begin:end]

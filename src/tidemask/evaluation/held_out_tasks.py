@@ -13,6 +13,7 @@ from tidemask.errors import UserError
 from tidemask.modeling.settings import ModelSettings
 from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, MEAN_LOSS, OWN_LOSS, RunDirectory
+from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
@@ -56,7 +57,10 @@ class HeldOutText:
                 f"no held-out text: {corpus.root} was prepared without. "
                 "Name a prepared corpus that has some as `data` (--data)."
             )
-        return CorpusInputs.of(corpus)
+        data = CorpusInputs.of(corpus)
+        if self.run is None:
+            return data
+        return data.for_policy(read_run_config(self.run.config).masking)
 
     def notes_on(self, model_under_test: ModelUnderTest) -> tuple[str, ...]:
         """Check that a model fits the corpus; returns what could not be checked, a sentence each.

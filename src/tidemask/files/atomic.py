@@ -11,21 +11,29 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.files.claims import claimed_beside, clear_abandoned, is_of_claim
-from tidemask.files.moves import move_parts
+from tidemask.files.locks import NoLocksError, try_lock
+from tidemask.files.moves import finish_moves, move_parts
 from tidemask.files.paths import check_utf8
 from tidemask.system_errors import refusal, why_refused
 
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 """What file systems answer that do not sync directories."""
 
-_WITHIN = "tidemask"
-"""What is written aside within a directory is called so: `.tidemask.*.tmp`."""
+WITHIN = "tidemask"
+"""What is written aside within a directory is called so: `.tidemask.*.tmp`, `.tidemask.partial`."""
+
+PARTIAL, LOCK = ".partial", ".partial.lock"
+"""Endings of what is written aside for long, and gone on with; see `continued.py`."""
+
+PROGRESS = ".progress"
+"""Directory within it of what is noted to go on with; removed at the end."""
 
 
 def write_atomically(
@@ -86,13 +94,38 @@ def check_new_directory(path: Path) -> None:
         UserError: something is there.
     """
     if path.is_dir():
-        clear_abandoned(path / _WITHIN)
-    if path.is_dir() and not all(is_of_claim(entry, _WITHIN) for entry in path.iterdir()):
+        clear_abandoned(path / WITHIN)
+        _finish_partial(path / f".{WITHIN}{PARTIAL}", path / f".{WITHIN}{LOCK}")
+    if path.is_dir() and not all(_is_aside(entry) for entry in path.iterdir()):
         raise UserError(
             f"output directory is not empty: {path}. Expected a new or an empty one. "
             "Choose another, or remove it."
         )
     check_is_directory(path)
+
+
+def _is_aside(entry: Path) -> bool:
+    """Whether something in a directory is what is written aside in it."""
+    names = (f".{WITHIN}{PARTIAL}", f".{WITHIN}{LOCK}")
+    return is_of_claim(entry, WITHIN) or entry.name in names
+
+
+def _finish_partial(aside: Path, lock: Path) -> None:
+    """Move what a killed process had begun to move out of a directory that was whole."""
+    if not aside.is_dir():
+        return
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:  # another user's
+        return
+    try:
+        with suppress(NoLocksError):
+            if try_lock(descriptor) and finish_moves(aside):
+                aside.rmdir()
+                shutil.rmtree(aside.parent / PROGRESS, ignore_errors=True)
+                lock.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def check_is_directory(path: Path) -> None:
@@ -103,6 +136,28 @@ def check_is_directory(path: Path) -> None:
     """
     if (path.exists() or path.is_symlink()) and not path.is_dir():
         raise UserError(f"output is a file: {path}. Expected a new directory. Choose another.")
+
+
+@contextmanager
+def checked_place(path: Path) -> Iterator[Path]:
+    """Check that a directory can be made at `path`, whose absolute form is given.
+
+    Parents that were made for it are removed again where the block fails.
+
+    Raises:
+        UserError: `path` is a file, a directory that is not empty, or not UTF-8.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() follows links
+    check_utf8(str(path), "out")  # libraries that write into it take nothing else
+    check_new_directory(path)
+    missing = [parent for parent in path.parents if not parent.exists()]
+    try:
+        yield path
+    except BaseException:
+        for parent in missing:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+        raise
 
 
 @contextmanager
@@ -120,38 +175,28 @@ def new_directory(path: Path, *, last: str = "") -> Iterator[Path]:
     Raises:
         UserError: `path` is a file or a directory that is not empty, or cannot be made.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() follows links
-    check_utf8(str(path), "out")  # libraries that write into it take nothing else
-    check_new_directory(path)
-    missing = [parent for parent in path.parents if not parent.exists()]
-    try:
-        with ExitStack() as stack:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                place = path / _WITHIN if path.is_dir() else path
-                aside = stack.enter_context(claimed_beside(place))
-                aside.mkdir()
-            except OSError as error:
-                raise UserError(
-                    f"cannot make the output directory: {why_refused(error, path)}."
-                ) from error
-            with _named_outside(aside, path):
-                yield aside
-                follow_umask(aside)
-                check_new_directory(path)
-                if aside.parent == path:
-                    move_parts(aside, last)
-                else:
-                    aside.rename(path)
-    except BaseException:
-        for parent in missing:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
-        raise
+    with checked_place(path) as path, ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            place = path / WITHIN if path.is_dir() else path
+            aside = stack.enter_context(claimed_beside(place))
+            aside.mkdir()
+        except OSError as error:
+            raise UserError(
+                f"cannot make the output directory: {why_refused(error, path)}."
+            ) from error
+        with named_outside(aside, path):
+            yield aside
+            follow_umask(aside)
+            check_new_directory(path)
+            if aside.parent == path:
+                move_parts(aside, last)
+            else:
+                aside.rename(path)
 
 
 @contextmanager
-def _named_outside(aside: Path, path: Path) -> Iterator[None]:
+def named_outside(aside: Path, path: Path) -> Iterator[None]:
     """Name the place that a user knows in errors of the system about what is written aside."""
     try:
         yield

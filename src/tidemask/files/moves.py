@@ -48,7 +48,7 @@ def move_parts(aside: Path, last: str) -> None:
         raise
 
 
-def finish_moves(aside: Path) -> None:
+def finish_moves(aside: Path) -> bool:
     """Move the parts that a killed process did not come to, if it had begun to move them.
 
     They stay where somebody has taken a part away since, or put another in its place. No other
@@ -57,6 +57,9 @@ def finish_moves(aside: Path) -> None:
     Args:
         aside: what was to be moved into the directory around it; need not exist.
 
+    Returns:
+        Whether all parts are in their place now, and the list of them is gone.
+
     Raises:
         OSError: a part could not be moved; the next call goes on.
     """
@@ -64,8 +67,8 @@ def finish_moves(aside: Path) -> None:
     waiting = [name for name in names if os.path.lexists(aside / name)]
     in_place = [name for name in names if os.path.lexists(aside.parent / name)]
     if sorted(waiting + in_place) != sorted(names):
-        (aside / _LIST).unlink()
-        return
+        (aside / _LIST).unlink(missing_ok=True)
+        return False
     for name in waiting:
         (aside / name).rename(aside.parent / name)
     if waiting:
@@ -76,6 +79,9 @@ def finish_moves(aside: Path) -> None:
             len(waiting),
             len(names),
         )
+    if names:
+        (aside / _LIST).unlink(missing_ok=True)
+    return bool(names)
 
 
 def _listed(aside: Path) -> list[str]:

@@ -177,7 +177,7 @@ def check_readable_files(directory: Path) -> None:
 
 
 def check_plain_files(directory: Path) -> None:
-    """`check_plain_file` of what is in a directory that a library will read, two levels deep."""
-    for pattern in ("*", "*/*"):
+    """`check_plain_file` of what is in a directory that a library will read, three levels deep."""
+    for pattern in ("*", "*/*", "*/*/*"):
         for path in directory.glob(pattern):
             check_plain_file(path)

@@ -5,15 +5,16 @@ Dimensions: `B` sequences, `L` positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from tidemask.settings import shown
+from tidemask.token_classes import COLUMN_FORMS, ColumnKind
 
 IGNORE_INDEX = -100
 """Label of a position that is not predicted; the value that PyTorch's cross-entropy skips."""
@@ -39,8 +40,14 @@ class _Tensors:
         return self._changed(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def _changed(self: _Same, change: Callable[[Tensor], Tensor]) -> _Same:
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return replace(self, **{n: change(v) for n, v in values if isinstance(v, Tensor)})
+        changed: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Tensor):
+                changed[each.name] = change(value)
+            elif isinstance(value, Mapping):
+                changed[each.name] = {name: change(one) for name, one in value.items()}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,8 @@ class Batch(_Tensors):
             spans do not reach across. `None` if a sequence is one document, or if its documents
             are held apart by special tokens, across which nothing reaches either.
         attention_mask: true where a position is not padding; `None` if nothing is padded.
+        columns: by name, what else is known of each token, [B, L] each: classes, uint8; weights,
+            float32; groups, int32 (see `ColumnKind`).
 
     Example:
         >>> import torch
@@ -76,6 +85,7 @@ class Batch(_Tensors):
     token_class: UInt8[Tensor, "B L"] | None = None
     document_starts: Bool[Tensor, "B L"] | None = None
     attention_mask: Bool[Tensor, "B L"] | None = None
+    columns: Mapping[str, Shaped[Tensor, "B L"]] = field(default_factory=dict)
 
     def pin_memory(self) -> Batch:
         """The same batch in memory that a GPU reads by itself; a `DataLoader` calls this."""
@@ -94,7 +104,8 @@ class MaskedBatch(_Tensors):
         corrupted: true at the positions that the masking ratio counts: whatever the input shows
             there, it was drawn. The same tensor as `selected`, unless fewer are predicted.
         maskable: as in `Batch`.
-        token_class: as in `Batch`.
+        token_class: as in `Batch`, or the column whose classes the policy weights, where it names
+            one.
         document_starts: as in `Batch`.
         attention_mask: as in `Batch`.
         loss_weight: factor of each selected position's cross-entropy, float32, 0 elsewhere; `None`
@@ -163,15 +174,10 @@ def check_batch(batch: Batch, vocab_size: int) -> None:
         raise ValueError(f"input_ids of type {ids}. Expected int16, int32 or int64.")
     for name, expected in _PER_TOKEN.items():
         value = getattr(batch, name)
-        if value is None:
-            continue
-        if value.shape != shape:
-            raise ValueError(
-                f"{name} of shape {tuple(value.shape)}. "
-                f"Expected {tuple(shape)}, the shape of input_ids."
-            )
-        if value.dtype != expected:
-            raise ValueError(f"{name} of type {value.dtype}. Expected {expected}.")
+        if value is not None:
+            _check_per_token(name, value, shape, expected)
+    for name, value in batch.columns.items():
+        _check_per_token(f"columns[{name!r}]", value, shape, *COLUMN_TYPES.values())
     if batch.sample_ids.shape != shape[:1] or batch.sample_ids.dtype != torch.int64:
         raise ValueError(
             f"sample_ids of shape {tuple(batch.sample_ids.shape)} and type "
@@ -181,13 +187,28 @@ def check_batch(batch: Batch, vocab_size: int) -> None:
         check_in_vocabulary(batch.input_ids, vocab_size)
 
 
+def _check_per_token(name: str, value: Tensor, shape: torch.Size, *expected: torch.dtype) -> None:
+    if value.shape != shape:
+        raise ValueError(
+            f"{name} of shape {tuple(value.shape)}. "
+            f"Expected {tuple(shape)}, the shape of input_ids."
+        )
+    if value.dtype not in expected:
+        kinds = " or ".join(map(str, expected))
+        raise ValueError(f"{name} of type {value.dtype}. Expected {kinds}.")
+
+
 def _check_tensors(batch: Batch) -> None:
     if not isinstance(batch, Batch):
         raise ValueError(f"batch={shown(batch)}. Expected a Batch.")
-    for field in fields(batch):
-        value = getattr(batch, field.name)
-        if not isinstance(value, Tensor) and (value is not None or field.default is not None):
-            raise ValueError(f"{field.name}={shown(value)}. Expected a tensor.")
+    if not isinstance(batch.columns, Mapping):
+        raise ValueError(f"columns={shown(batch.columns)}. Expected a mapping to tensors.")
+    may_lack = {each.name for each in fields(batch) if each.default is None}
+    values = {each.name: getattr(batch, each.name) for each in fields(batch)}
+    del values["columns"]
+    for name, value in {**values, **batch.columns}.items():
+        if not isinstance(value, Tensor) and (value is not None or name not in may_lack):
+            raise ValueError(f"{name}={shown(value)}. Expected a tensor.")
 
 
 def check_in_vocabulary(input_ids: Any, vocab_size: int) -> None:
@@ -209,6 +230,11 @@ def check_in_vocabulary(input_ids: Any, vocab_size: int) -> None:
             f"input_ids={worst}. Expected ids from 0 to {vocab_size - 1}, those of the vocabulary."
         )
 
+
+COLUMN_TYPES: dict[ColumnKind, torch.dtype] = {
+    kind: getattr(torch, name) for kind, (name, _) in COLUMN_FORMS.items()
+}
+"""Type of a column of each kind."""
 
 _PER_TOKEN = {
     "maskable": torch.bool,

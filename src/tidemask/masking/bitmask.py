@@ -48,7 +48,7 @@ def negative_thresholds(share: Tensor) -> Int32[Tensor, "..."]:
     Args:
         share: floating point, in [0, 1].
     """
-    return torch.round(share.to(torch.float64) * -(2.0**DRAW_BITS)).to(torch.int32)
+    return (share.to(torch.float64) * -(2.0**DRAW_BITS)).round_().to(torch.int32)
 
 
 def equal_to(these: Int32[Tensor, "B L"], others: Int32[Tensor, "B #L"]) -> Int32[Tensor, "B L"]:
@@ -69,14 +69,14 @@ def as_bool(mask: Int[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
 
 
 def where_mask(
-    mask: Int[Tensor, "*shape"],
+    mask: Int[Tensor, "*#shape"],
     these: Int[Tensor, "*shape"] | int,
     others: Int[Tensor, "*shape"] | int,
 ) -> Int[Tensor, "*shape"]:
     """`these` where the mask is -1, `others` elsewhere.
 
     Args:
-        mask: of the dtype of the result.
+        mask: of the dtype of the result; it may have one column for all of a row.
         these: a tensor, or one number.
         others: a number if `these` is a tensor, else a tensor.
     """

@@ -9,8 +9,8 @@ Dimension: `K` classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, get_args
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -88,18 +88,9 @@ class ClassLoss:
         Raises:
             ValueError: a sum is not finite; the state is left as it was.
         """
-        loss_sum = loss_sum.detach().to("cpu", torch.float64)
-        count = count.detach().to("cpu", torch.float64)
-        for name, given in (("loss_sum", loss_sum), ("count", count)):
-            if given.shape != self._count.shape:
-                raise ValueError(
-                    f"{name} of shape {tuple(given.shape)}. Expected one per class, "
-                    f"{tuple(self._count.shape)}."
-                )
-        finite = torch.isfinite(loss_sum) & torch.isfinite(count) & (count >= 0)
-        if not bool(finite.all()):
-            wrong = [n for n, ok in zip(self.class_names, finite.tolist(), strict=True) if not ok]
-            raise ValueError(f"class loss not finite at step {step} for {', '.join(wrong)}.")
+        shape = tuple(self._count.shape)
+        expected = {"loss_sum": (loss_sum, shape), "count": (count, shape)}
+        loss_sum, count = finite_sums("class loss", expected, self.class_names, step)
         if count.sum() == 0:
             return
         decay = 1.0 - 1.0 / self.horizon_steps
@@ -160,6 +151,39 @@ def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
     return tuple(class_names)
 
 
+def finite_sums(
+    what: str,
+    expected: Mapping[str, tuple[Tensor, tuple[int, ...]]],
+    class_names: Sequence[str],
+    step: int,
+) -> list[Tensor]:
+    """The sums of a step per class, float64 on the CPU.
+
+    Args:
+        what: the state that they are for, in messages.
+        expected: each by its name, with its shape, whose last dimension is the classes.
+        class_names: one per class.
+        step: global step.
+
+    Raises:
+        ValueError: another shape; one that is not finite, or a count below 0.
+    """
+    sums = []
+    finite = torch.ones(len(class_names), dtype=torch.bool, device="cpu")
+    for name, (given, shape) in expected.items():
+        if given.shape != shape:
+            raise ValueError(
+                f"{name} of shape {tuple(given.shape)}. Expected one per class, {shape}."
+            )
+        sums.append(given.detach().to("cpu", torch.float64))
+        is_right = torch.isfinite(sums[-1]) & ((sums[-1] >= 0) | (name != "count"))
+        finite &= is_right.reshape(-1, len(class_names)).all(0)
+    if not bool(finite.all()):
+        wrong = [n for n, ok in zip(class_names, finite.tolist(), strict=True) if not ok]
+        raise ValueError(f"{what} not finite at step {step} for {', '.join(wrong)}.")
+    return sums
+
+
 def class_loss_sums(
     token_loss: Float[Tensor, "*shape"],
     labels: Int[Tensor, "*shape"],
@@ -186,10 +210,7 @@ def class_loss_sums(
         ([1.0, 2.0], [1.0, 1.0])
     """
     check_integer("num_classes", num_classes, minimum=0)
-    for name, value in (("token_loss", token_loss), ("labels", labels), ("classes", classes)):
-        if not isinstance(value, Tensor) or value.shape != labels.shape:
-            seen = shown(value) if not isinstance(value, Tensor) else tuple(value.shape)
-            raise ValueError(f"{name}={seen}. Expected a tensor of the shape of the labels.")
+    check_like_labels(labels, token_loss=token_loss, classes=classes)
     # One more class at the end takes what has none.
     predicted = labels >= 0
     index = classes[predicted].to(torch.int64).clamp(max=num_classes)
@@ -198,3 +219,15 @@ def class_loss_sums(
     loss_sum = total.index_add(0, index, losses)
     count = total.index_add(0, index, torch.ones_like(losses))
     return loss_sum[:num_classes], count[:num_classes]
+
+
+def check_like_labels(labels: Tensor, **given: Any) -> None:
+    """Refuse what is no tensor of the shape of the labels, by its name.
+
+    Raises:
+        ValueError: names the first.
+    """
+    for name, value in {"labels": labels, **given}.items():
+        if not isinstance(value, Tensor) or value.shape != labels.shape:
+            seen = shown(value) if not isinstance(value, Tensor) else tuple(value.shape)
+            raise ValueError(f"{name}={seen}. Expected a tensor of the shape of the labels.")

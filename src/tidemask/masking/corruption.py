@@ -9,9 +9,8 @@ import math
 from dataclasses import dataclass
 
 from tidemask.masking.schedule import Schedule, ratio_at
+from tidemask.masking.shares import points_of
 from tidemask.settings import Settings, check_share
-
-_CHECKED_POINTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +46,8 @@ class Corruption(Settings):
             value = getattr(self, name)
             if isinstance(value, int | float):
                 check_share(name, value)
-        for point in range(_CHECKED_POINTS + 1):
-            self.at(point / _CHECKED_POINTS)
+        for progress in points_of((self.mask, self.random, self.keep)):
+            self.at(progress)
 
     def at(self, progress: float) -> Shares:
         """The shares at `progress` in [0, 1].

@@ -27,12 +27,12 @@ with sixteen the budget is off by less than a tenth of a token at the tests' fac
 _TINY = torch.finfo(torch.float64).tiny
 
 
-def inclusion_probability(
+def inclusion_and_shortfall(
     num_tokens: Shaped[Tensor, "B M"],
     weights: Float[Tensor, "#B M"] | Float[Tensor, "M"],
     ratio: float | Float[Tensor, "B 1"],
-) -> Float[Tensor, "B M"]:
-    """Inclusion probability of each group of tokens in each sequence: `1 - exp(-W tau)`.
+) -> tuple[Float[Tensor, "B M"], Float[Tensor, "B 1"]]:
+    """Inclusion probability of each group of tokens in each sequence, `1 - exp(-W tau)`.
 
     `tau` is found by Newton's method on `h(tau) = -log(mean over tokens of exp(-W tau))`, which is
     concave and increases from 0, so that from `-log(1 - ratio) / mean(W)`, never right of the
@@ -48,18 +48,19 @@ def inclusion_probability(
             one per sequence, float64.
 
     Returns:
-        In [0, 1], of the dtype of the weights; `(num_tokens * result).sum(1) = ratio *
-        num_tokens.sum(1)`, but where the budget is capped.
+        The probabilities, in [0, 1], of the dtype of the weights: `(num_tokens * result).sum(1) =
+        ratio * num_tokens.sum(1)`, but where the budget is capped; and the tokens by which it is
+        capped in each sequence because too few have a weight above 0, float64.
     """
-    tokens = num_tokens.to(weights.dtype)
     # Tokens of weight 0 are left out: the others have to meet the budget, as far as they can.
-    eligible = tokens * (weights > 0)
-    num_eligible = _summed(eligible).clamp_(min=1.0)
-    target = (ratio * _summed(tokens) / num_eligible).clamp_(max=1.0)
+    eligible = num_tokens * (weights > 0)
+    num_eligible, budget = _summed(eligible), ratio * _summed(num_tokens)
+    short = (budget - num_eligible).clamp_(min=0.0)
+    num_eligible.clamp_(min=1.0)
+    target = (budget / num_eligible).clamp_(max=1.0)
     goal = -torch.log1p(-target).clamp_(min=math.log(_TINY))
-    share = eligible / num_eligible.to(weights.dtype)
-    weighted = share * weights
-    total = _summed(weighted)
+    share = eligible.to(weights.dtype).div_(num_eligible.to(weights.dtype))
+    total = _summed(share * weights)
     tau = torch.where(total > 0, goal / total, 0.0)
     # Newton: with the mean survival `s = sum of share x exp(-W tau)`, `h = -log s`, `h' = -s'/s`,
     # so the step `(goal - h) / h'` is `(goal + log s) s / sum of share x W x exp(-W tau)`. It
@@ -69,28 +70,20 @@ def inclusion_probability(
     small = (4.0 * torch.finfo(weights.dtype).eps) ** (1.0 / 3.0)
     moving = (total > 0).to(torch.float64)  # a row's steps end by its own error alone
     for _ in range(_ITERATIONS):
-        survival = torch.exp(weights * -tau.to(weights.dtype)).mul_(share)
+        survival = (weights * -tau.to(weights.dtype)).exp_().mul_(share)
         remaining = _summed(survival).clamp_(min=_TINY)
         slope = _summed(survival.mul_(weights)).clamp_(min=_TINY)
         change = torch.log(remaining).add_(goal).mul_(remaining).div_(slope).mul_(moving)
         tau.add_(change)
         if may_stop and not bool(moving.mul_(change > small * tau).any()):
             break
-    probability = torch.expm1(weights * -tau.clamp_(min=0.0).to(weights.dtype)).neg_()
-    return torch.where(target >= 1.0, (weights > 0).to(weights.dtype), probability)
+    probability = (weights * -tau.clamp_(min=0.0).to(weights.dtype)).expm1_().neg_()
+    takes_all = target >= 1.0
+    if not may_stop or bool(takes_all.any()):
+        probability = torch.where(takes_all, (weights > 0).to(weights.dtype), probability)
+    return probability, short
 
 
 def _summed(values: Tensor) -> Tensor:
     """Row sums, float64 [B, 1]."""
     return values.sum(1, keepdim=True).to(torch.float64)
-
-
-def shortfall(
-    num_tokens: Shaped[Tensor, "B M"],
-    weights: Float[Tensor, "#B M"] | Float[Tensor, "M"],
-    ratio: float | Float[Tensor, "B 1"],
-) -> Float[Tensor, ""]:
-    """Tokens by which budgets are capped because too few have a weight above 0, summed, float64."""
-    tokens = num_tokens.to(torch.float64)
-    eligible = (tokens * (weights > 0)).sum(1, keepdim=True)
-    return (ratio * tokens.sum(1, keepdim=True) - eligible).clamp_(min=0.0).sum()

@@ -6,34 +6,34 @@ Dimensions: `B` sequences, `L` positions, `K` classes, `V` vocabulary entries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, Int32
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tidemask.masking.batch import IGNORE_INDEX, Batch, MaskedBatch, check_batch
-from tidemask.masking.bitmask import as_bool, below, where_mask
-from tidemask.masking.class_loss import ClassLoss, check_class_names
-from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams, positions_of
+from tidemask.masking.bitmask import as_bool, where_mask
+from tidemask.masking.class_loss import ClassLoss
+from tidemask.masking.class_statistic import ClassStatistic
+from tidemask.masking.columns import known_columns, raw_classes_in
+from tidemask.masking.learned_weighting import ByClassStatistic
+from tidemask.masking.mixture import parts_of
+from tidemask.masking.noise import DRAW_BITS, Purpose, StepKey, Streams
+from tidemask.masking.part import AtStep, PartMasker, by_sequence
 from tidemask.masking.policy import MaskingSettings
-from tidemask.masking.replacement import corrupt
-from tidemask.masking.selection import (
-    Ratio,
-    Selection,
-    Weights,
-    select_expected,
-    select_to_budget,
-)
-from tidemask.masking.sequence_draws import ratio_of_sequences
-from tidemask.masking.sequence_ratio import Same
-from tidemask.masking.token_weights import TokenWeights, WeightOf
-from tidemask.masking.units import starts_of_spans, starts_of_words
+from tidemask.masking.position_weights import WeightOf
+from tidemask.masking.selection import Ratio, Selection
+from tidemask.masking.sequence_draws import part_of_sequences, ratio_of_sequences
+from tidemask.masking.sequence_ratio import RatioMixture, Same
+from tidemask.masking.token_weights import TokenWeights
 from tidemask.masking.vocabulary import Vocabulary
-from tidemask.masking.weighting import ByClassLoss
+from tidemask.masking.weight_table import EntryWeights
+from tidemask.masking.weighting import ByClassLoss, ByFunction, Weighting
 from tidemask.processes import keep_freed_memory
 from tidemask.settings import check_integer, check_share, shown
-from tidemask.token_classes import NO_CLASS
+from tidemask.token_classes import UPOS_COLUMN, TokenColumn
 
 _REUSED_BLOCK_BYTES = 32 << 20
 """Temporaries below this size are reused from call to call: else masking 512 x 512 tokens in a
@@ -55,14 +55,17 @@ class Masker:
         vocabulary: mask token and special ids.
         class_names: names of the token classes, in the order of `Batch.token_class`; may be empty
             if the policy needs none.
+        columns: what `Batch.columns` has; may be empty if the policy names none.
         max_steps: planned optimizer steps; the memory of the class loss follows from it.
         token_counts: how often each vocabulary id occurs in the corpus, [V]; for weights by
             frequency.
+        entry_weights: weight of each vocabulary id, [V], NaN where there is none, by the file that
+            the weighting `entries` names.
         weight_of: weight of each position of a batch, for the weighting `function`.
 
     Raises:
-        ValueError: the policy needs classes, counts or a function that are not given; an argument
-            of another type or outside its range; a class name that is given twice.
+        ValueError: the policy needs classes, columns, counts or a function that are not given; an
+            argument of another type or outside its range; a class name that is given twice.
 
     Example:
         >>> import torch
@@ -85,8 +88,10 @@ class Masker:
         vocabulary: Vocabulary,
         *,
         class_names: Sequence[str] = (),
+        columns: Sequence[TokenColumn] = (),
         max_steps: int,
         token_counts: Int[Tensor, "V"] | None = None,
+        entry_weights: EntryWeights | None = None,
         weight_of: WeightOf | None = None,
     ) -> None:
         given: Any = settings
@@ -97,21 +102,31 @@ class Masker:
             raise ValueError(f"vocabulary={shown(vocabulary)}. Expected a Vocabulary.")
         self.settings = settings
         self.vocabulary = vocabulary
-        self.class_names = check_class_names(class_names)
-        if len(self.class_names) > NO_CLASS:
-            raise ValueError(
-                f"{len(class_names)} class names. Expected at most {NO_CLASS}: a class is a uint8, "
-                f"and {NO_CLASS} stands for none."
-            )
+        known = known_columns(class_names, columns)
         self.max_steps = check_integer("max_steps", max_steps, minimum=1)
-        self._weights = TokenWeights(
-            settings.content,
-            class_names=self.class_names,
+        weighted = partial(
+            TokenWeights,
+            class_names=class_names,
+            columns=columns,
             vocab_size=vocabulary.size,
             max_steps=self.max_steps,
             token_counts=token_counts,
-            weight_of=weight_of,
+            entry_weights=entry_weights,
         )
+        needs_function = any(isinstance(one, ByFunction) for one in settings.contents)
+
+        def weights_of(content: Weighting) -> TokenWeights:
+            # A function that no weighting needs is refused by the first.
+            given = isinstance(content, ByFunction) or not needs_function
+            return weighted(content, weight_of=weight_of if given else None)
+
+        self._parts = []
+        for part in settings.parts:
+            weights = [(each.share, weights_of(each.content)) for each in parts_of(part.content)]
+            self._parts.append(PartMasker(part, weights, vocabulary, known))
+        self._classes = self._weighted_classes() or known.get(UPOS_COLUMN)
+        self.class_names = () if self._classes is None else self._classes.class_names
+        """Names of the classes of `MaskedBatch.token_class`, of which losses are kept."""
         self._purposes = _purposes(settings)
         keep_freed_memory(_REUSED_BLOCK_BYTES)
 
@@ -135,11 +150,32 @@ class Masker:
         """An empty state over the vocabulary; `None` if the policy does not learn from one."""
         if not self.settings.uses_vocabulary_loss:
             return None
-        return self._loss_of([str(token) for token in range(self.vocabulary.size)])
+        return self._loss_of(self._entries())
+
+    def new_class_statistic(self) -> ClassStatistic | None:
+        """An empty state of the statistic that weights follow; `None` if they follow none."""
+        followed = self.settings.learning
+        if not isinstance(followed, ByClassStatistic):
+            return None
+        names = self._entries() if self.settings.learns_entries else self.class_names
+        return ClassStatistic(names, followed, max_steps=self.max_steps)
+
+    def new_learned(self) -> ClassLoss | ClassStatistic | None:
+        """An empty state of whatever weights follow; `None` if the policy does not learn.
+
+        It takes in the sums of each step, and its `value` is what a call takes as `class_loss`.
+        """
+        if self.settings.learning is None:
+            return None
+        return self.new_class_statistic() or self.new_vocabulary_loss() or self.new_class_loss()
+
+    def _entries(self) -> list[str]:
+        """Names of the vocabulary entries as classes."""
+        return [str(token) for token in range(self.vocabulary.size)]
 
     def _loss_of(self, class_names: Sequence[str]) -> ClassLoss:
-        content = self.settings.content
-        by_loss = content if isinstance(content, ByClassLoss) else ByClassLoss()
+        followed = self.settings.learning
+        by_loss = followed if isinstance(followed, ByClassLoss) else ByClassLoss()
         horizon = by_loss.horizon(self.max_steps)
         return ClassLoss(class_names, horizon_steps=horizon, estimator=by_loss.estimator)
 
@@ -148,12 +184,18 @@ class Masker:
     ) -> Float[Tensor, "K"] | None:
         """Weight of each named class at a step, float64 on the CPU; `None` if they have none.
 
+        Of several parts, those of the first that weights these classes and has a share then.
+
         Args:
-            class_loss: cumulative loss per class, nats, NaN where unseen; `None` before any loss.
+            class_loss: as for the call.
             progress: share of the run, in [0, 1].
             step: global step.
         """
-        return self._weights.of_classes(class_loss, progress=progress, step=step)
+        for _, part in self.parts_at(progress):
+            for _, weights in part.weights_at(progress):
+                if weights.classes is not None and weights.classes == self._classes:
+                    return weights.of_classes(class_loss, progress=progress, step=step)
+        return None
 
     def __call__(
         self,
@@ -162,6 +204,8 @@ class Masker:
         progress: float,
         key: StepKey,
         class_loss: Float[Tensor, "classes"] | None = None,
+        ratio: float | None = None,
+        scores: Float[Tensor, "B L"] | None = None,
     ) -> MaskedBatch:
         """Select and corrupt.
 
@@ -170,111 +214,89 @@ class Masker:
             progress: completed share of the planned optimizer steps, in [0, 1].
             key: seed and step; with the batch's sample ids it determines every draw.
             class_loss: cumulative loss per class (named classes, or vocabulary entries where the
-                policy weights those), nats, NaN where unseen; read only by a policy that learns
-                from losses, to which `None` means that nothing was learned yet.
+                policy weights those), nats, NaN where unseen; or the statistic that the policy
+                follows in its place. Read only by a policy that learns, to which `None` means that
+                nothing was learned yet.
+            ratio: the masking ratio of the step, in [0, 1], where it follows measurements; `None`
+                takes that of the schedule.
+            scores: what the model says of each position of this batch, for the weighting
+                `model_score`, to which `None` means uniform weights.
 
         Returns:
             Inputs, labels and what the loss needs, on the batch's device.
 
         Raises:
             ValueError: a tensor of the batch with another shape or dtype than `Batch` names; an id
-                outside the vocabulary, on a CPU; a key that is no `StepKey`; progress outside
-                [0, 1]; word starts or classes of another shape than the ids, or missing where the
-                policy needs them; a token class outside the table; class losses for another number
-                of classes; weights that are negative or not finite.
+                outside the vocabulary, on a CPU; a key that is no `StepKey`; progress or ratio
+                outside [0, 1]; word starts or classes of another shape than the ids, or missing
+                where the policy needs them; a column that the policy needs missing or of another
+                type; a class or group outside the table; class losses for another number of
+                classes; weights that are negative or not finite.
         """
         check_batch(batch, self.vocabulary.size)
         progress = check_share("progress", progress)
+        ratio = self.ratio(progress) if ratio is None else check_share("ratio", ratio)
         if not isinstance(key, StepKey):
             raise ValueError(f"key={shown(key)}. Expected a StepKey(seed=..., step=...).")
         with torch.no_grad(), torch.autocast(batch.input_ids.device.type, enabled=False):
-            return self._masked(batch, progress=progress, key=key, class_loss=class_loss)
+            return self._masked(batch, AtStep(progress, key, class_loss, scores), ratio)
 
-    def _masked(
-        self, batch: Batch, *, progress: float, key: StepKey, class_loss: Tensor | None
-    ) -> MaskedBatch:
-        settings = self.settings
-        device = batch.input_ids.device
-        streams = Streams(key, batch.sample_ids, self._purposes)
-        ratio = ratio_of_sequences(settings.per_sequence, self.ratio(progress), streams, device)
-        starts, classes = self._units(batch, self._weights.classes_of(batch), streams)
-        weights = self._weights.of_units(
-            batch,
-            starts,
-            classes,
-            class_loss,
-            one_class_each=settings.unit != "span",
-            progress=progress,
-            step=key.step,
+    def needs_scores(self, *, progress: float, step: int) -> bool:
+        """Whether some weighting that has a share at a step takes `scores`."""
+        return any(
+            weights.needs_scores(progress=progress, step=step)
+            for _, part in self.parts_at(progress)
+            for _, weights in part.weights_at(progress)
         )
-        places = positions_of(batch.input_ids) if starts is None else starts
-        selection = self._select(batch, streams, places, weights, ratio)
-        predicted, share = self._predicted(selection.mask, streams, places, ratio, progress)
-        corrupted = as_bool(selection.mask)
-        selected = corrupted if predicted is selection.mask else as_bool(predicted)
-        weight = self._loss_weight(selected, selection, share, ratio)
+
+    def parts_at(self, progress: float) -> list[tuple[float, PartMasker]]:
+        """The parts that mask sequences at `progress` in [0, 1], with their shares of them."""
+        shared = zip(self.settings.shares(progress), self._parts, strict=True)
+        return [(share, part) for share, part in shared if share > 0.0]
+
+    def streams(self, batch: Batch, key: StepKey) -> Streams:
+        """The noise of a batch at a step, with all that the policy draws."""
+        return Streams(key, batch.sample_ids, self._purposes)
+
+    def _masked(self, batch: Batch, at: AtStep, mean_ratio: float) -> MaskedBatch:
+        progress, key = at.progress, at.key
+        settings, device = self.settings, batch.input_ids.device
+        streams = self.streams(batch, key)
+        ratio = ratio_of_sequences(settings.per_sequence, mean_ratio, streams, device)
         # Half the memory to go through. On a GPU, where ids are not checked, one outside the
         # vocabulary keeps its value, so that the model cannot take it for another.
         ids = batch.input_ids if batch.input_ids.is_cuda else batch.input_ids.to(torch.int32)
-        corrupted_ids = corrupt(
-            ids,
-            selection.mask,
-            streams=streams,
-            shares=settings.corruption.at(progress),
-            vocabulary=self.vocabulary,
-        )
+        shared = self.parts_at(progress)
+        each = [part.draw(batch, ids, streams, ratio, at) for _, part in shared]
+        if len(each) > 1:
+            shares = [share for share, _ in shared]
+            drawn = by_sequence(each, part_of_sequences(shares, streams, device))
+        else:
+            (drawn,) = each
+        selection = drawn.selection
+        corrupted = as_bool(selection.mask)
+        all_predicted = drawn.predicted is selection.mask
+        selected = corrupted if all_predicted else as_bool(drawn.predicted)
+        weight = self._loss_weight(selected, selection, drawn.predicted_share, ratio)
         return MaskedBatch(
-            input_ids=corrupted_ids.to(batch.input_ids.dtype),
-            labels=where_mask(predicted, ids, IGNORE_INDEX).to(batch.input_ids.dtype),
+            input_ids=drawn.input_ids.to(batch.input_ids.dtype),
+            labels=where_mask(drawn.predicted, ids, IGNORE_INDEX).to(batch.input_ids.dtype),
             selected=selected,
             corrupted=corrupted,
             maskable=batch.maskable,
-            token_class=batch.token_class,
+            token_class=raw_classes_in(batch, self._classes),
             document_starts=batch.document_starts,
             attention_mask=batch.attention_mask,
             loss_weight=weight,
             normaliser="selected" if weight is None else "maskable",
-            shortfall=selection.shortfall,
+            shortfall=None if selection.shortfall is None else selection.shortfall.sum(),
         )
 
-    def _units(
-        self, batch: Batch, classes: Tensor | None, streams: Streams
-    ) -> tuple[Int32[Tensor, "B L"] | None, Tensor | None]:
-        """Start of each position's unit, `None` if it is its own, and the unit's class.
-
-        A span has no class: there the classes stay those of the positions.
-        """
-        if self.settings.unit == "word":
-            return starts_of_words(batch, classes)
-        if self.settings.unit == "span":
-            return starts_of_spans(batch, self.settings.spans, streams), classes
-        return None, classes
-
-    def _select(
-        self, batch: Batch, streams: Streams, places: Tensor, weights: Weights | None, ratio: Ratio
-    ) -> Selection:
-        draws = streams.draws(Purpose.SELECTION, places)
-        if self.settings.budget == "fixed":
-            once = torch.zeros(1, dtype=torch.int32, device=draws.device)
-            crossing = streams.draws(Purpose.CROSSING_UNIT, once)
-            return select_to_budget(draws, batch.maskable, weights, ratio, crossing)
-        with_inclusion = self.settings.loss_weight == "inverse_inclusion"
-        return select_expected(draws, batch.maskable, weights, ratio, with_inclusion=with_inclusion)
-
-    def _predicted(
-        self, mask: Tensor, streams: Streams, places: Tensor, ratio: Ratio, progress: float
-    ) -> tuple[Int32[Tensor, "B L"], Ratio]:
-        """Mask of the positions to predict, and their share of the corrupted ones."""
-        prediction = self.settings.prediction
-        if prediction == "all":
-            return mask, 1.0
-        draws = streams.draws(Purpose.PREDICTION, places)
-        wanted = float(prediction(progress))
-        if isinstance(ratio, float):
-            share = min(1.0, wanted / ratio) if ratio > 0.0 else 1.0
-            return below(draws, share).bitwise_and_(mask), share
-        shares = (wanted / ratio).clamp(max=1.0)
-        return below(draws, shares).bitwise_and_(mask), shares
+    def _weighted_classes(self) -> TokenColumn | None:
+        """The column whose classes weights follow; else the first whose classes have weights."""
+        weights = [weights for part in self._parts for weights in part.weights]
+        learning = [each for each in weights if each.learns]
+        return next((e.classes for e in [*learning, *weights] if e.classes is not None), None)
 
     def _loss_weight(
         self, selected: Tensor, selection: Selection, share: Ratio, ratio: Ratio
@@ -298,8 +320,10 @@ def _purposes(settings: MaskingSettings) -> tuple[Purpose, ...]:
         purposes.append(Purpose.CROSSING_UNIT)
     if not isinstance(settings.per_sequence, Same):
         purposes.append(Purpose.SEQUENCE_RATIO)
-    if settings.unit == "span":
+    if any(part.unit == "span" for part in settings.parts):
         purposes.append(Purpose.SPAN_LENGTH)
     if settings.prediction != "all":
         purposes.append(Purpose.PREDICTION)
+    if settings.sequences or isinstance(settings.per_sequence, RatioMixture):
+        purposes.append(Purpose.PART)
     return tuple(purposes)

@@ -75,6 +75,9 @@ class Purpose(IntEnum):
     SEQUENCE_RATIO = 6
     SPAN_LENGTH = 7
     PREDICTION = 8
+    SOURCE_DRAW = 9
+    PART = 10
+    RATIO_CHOICE = 11
 
 
 @dataclass(frozen=True)

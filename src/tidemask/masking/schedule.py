@@ -3,43 +3,25 @@
 A schedule is its own settings: a frozen dataclass that is called with the completed share of the
 planned optimizer steps and returns the share of maskable tokens to select. It knows neither the
 step nor the number of steps. Every published curve of the field is one of these with suitable
-numbers; the recipes name them.
+numbers; the recipes name them. `ratio_bandit.py` has the one that follows measurements instead.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Literal
 
+from tidemask.masking.ratio_bandit import Bandit
+from tidemask.masking.schedule_base import ScheduleBase
 from tidemask.settings import OneOf, Settings, check_at_least, check_share, members
 
 
-class _ScheduleBase(Settings, ABC):
-    """Checks the progress, and the ratios of a schedule that have one of these five names."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("ratio", "start", "middle", "peak", "end"):
-            if hasattr(self, name):
-                check_share(name, getattr(self, name))
-
-    def __call__(self, progress: float) -> float:
-        """The ratio at `progress` in [0, 1]."""
-        if not 0.0 <= progress <= 1.0:
-            raise ValueError(f"progress={progress:g}. Expected a number from 0 to 1.")
-        return self._at(progress)
-
-    @abstractmethod
-    def _at(self, s: float) -> float:
-        """The ratio at a progress that was checked."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Constant(_ScheduleBase):
+class Constant(ScheduleBase):
     """The same ratio from the first step to the last; BERT's baseline is 0.15."""
 
     schedule: Literal["constant"] = "constant"
@@ -51,7 +33,7 @@ class Constant(_ScheduleBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(_ScheduleBase):
+class Linear(ScheduleBase):
     """A straight line; MRD linear (Yang et al. 2023) is 2p to 0."""
 
     schedule: Literal["linear"] = "linear"
@@ -65,7 +47,7 @@ class Linear(_ScheduleBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine(_ScheduleBase):
+class Cosine(ScheduleBase):
     """Half a cosine wave; MRD cosine, `p (1 + cos(pi s)) + 0.02`, is 0.32 to 0.02 for p = 0.15."""
 
     schedule: Literal["cosine"] = "cosine"
@@ -79,7 +61,7 @@ class Cosine(_ScheduleBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quadratic(_ScheduleBase):
+class Quadratic(ScheduleBase):
     """A parabola that falls late (concave) or early (convex)."""
 
     schedule: Literal["quadratic"] = "quadratic"
@@ -96,7 +78,7 @@ class Quadratic(_ScheduleBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Triangle(_ScheduleBase):
+class Triangle(ScheduleBase):
     """Straight to `middle` at half the run, then to `end`; a valley if `middle` is the lowest."""
 
     schedule: Literal["triangle"] = "triangle"
@@ -115,7 +97,7 @@ class Triangle(_ScheduleBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmupLinear(_ScheduleBase):
+class WarmupLinear(ScheduleBase):
     """Rises from `start` to `peak` during a warm-up, then falls straight to `end`."""
 
     schedule: Literal["warmup_linear"] = "warmup_linear"
@@ -165,8 +147,26 @@ class Phase(Settings):
             check_share("ratio", self.ratio)
 
 
+def check_ends(ends: Sequence[float]) -> None:
+    """Refuse ends of phases that do not fill a run one after the other.
+
+    Args:
+        ends: as shares of the run.
+
+    Raises:
+        ValueError: they do not ascend from above 0 to 1.
+    """
+    expected = "Expected ascending ends above 0, the last 1"
+    if not ends or not all(a < b for a, b in pairwise([0.0, *ends])):
+        raise ValueError(f"phases end at {[*ends]}. {expected}.")
+    if ends[-1] != 1.0:
+        raise ValueError(
+            f"phases end at {[*ends]}. {expected}: nothing holds after {ends[-1]:g} of the run."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
-class Phases(_ScheduleBase):
+class Phases(ScheduleBase):
     """Stretches one after the other: hold, warm up, decay, in any order."""
 
     schedule: Literal["phases"] = "phases"
@@ -175,10 +175,7 @@ class Phases(_ScheduleBase):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ends = [phase.until for phase in self.phases]
-        ascending = all(a < b for a, b in pairwise([0.0, *ends]))
-        if not ends or not ascending or ends[-1] != 1.0:
-            raise ValueError(f"phases end at {ends}. Expected ascending ends above 0, the last 1.")
+        check_ends([phase.until for phase in self.phases])
 
     def _at(self, s: float) -> float:
         """Ratio of the phase in which the progress falls; at 1, the end of the last."""
@@ -191,7 +188,7 @@ class Phases(_ScheduleBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cyclic(_ScheduleBase):
+class Cyclic(ScheduleBase):
     """Falls from `start` to `end` in every cycle and is reset at the beginning of the next."""
 
     schedule: Literal["cyclic"] = "cyclic"
@@ -222,7 +219,7 @@ Curve = Annotated[_Smooth | Phases | Cyclic, OneOf("schedule")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanOf(_ScheduleBase):
+class MeanOf(ScheduleBase):
     """Constant at the mean of another schedule: the control that predicts as many tokens."""
 
     schedule: Literal["mean_of"] = "mean_of"
@@ -234,9 +231,12 @@ class MeanOf(_ScheduleBase):
 
 
 Schedule = Annotated[_Smooth | Phases | Cyclic | MeanOf, OneOf("schedule")]
-"""Any ratio schedule."""
+"""Any schedule that is a function of progress alone."""
 
-SCHEDULES: dict[str, type[Schedule]] = members(Schedule)
+RatioSchedule = Annotated[_Smooth | Phases | Cyclic | MeanOf | Bandit, OneOf("schedule")]
+"""What the masking ratio may follow: a schedule, or what the run measures."""
+
+SCHEDULES: dict[str, type[RatioSchedule]] = members(RatioSchedule)
 """Schedules by the name that `masking.ratio.schedule` gives."""
 
 _MEAN_POINTS = 10_000
@@ -248,7 +248,7 @@ def ratio_at(ratio: float | Schedule, progress: float) -> float:
 
 
 @cache
-def mean_ratio(schedule: Schedule) -> float:
+def mean_ratio(schedule: RatioSchedule) -> float:
     """Mean ratio over a run, by the midpoint rule at 10,000 points.
 
     The error is below 1e-8 for the smooth curves and below 1e-4 per jump for the others, which

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, Int32, Shaped
 from torch import Tensor
 
 from tidemask.masking.bitmask import as_mask, below, below_threshold, negative_thresholds
-from tidemask.masking.inclusion import inclusion_probability, shortfall
+from tidemask.masking.inclusion import inclusion_and_shortfall
 from tidemask.masking.race import clocks, select_fixed
 
 Ratio = float | Float[Tensor, "B 1"]
@@ -47,13 +47,13 @@ class Selection:
         mask: -1 at the drawn positions, 0 elsewhere.
         inclusion: probability with which each position could be drawn, broadcastable to [B, L];
             `None` if it was not asked for.
-        shortfall: tokens by which budgets were capped, float64 scalar; `None` where weights cannot
-            be 0.
+        shortfall: tokens by which each budget was capped, float64; `None` where weights cannot be
+            0.
     """
 
     mask: Int32[Tensor, "B L"]
     inclusion: Ratio | Float[Tensor, "B L"] | None = None
-    shortfall: Float[Tensor, ""] | None = None
+    shortfall: Float[Tensor, "B 1"] | None = None
 
 
 def select_expected(
@@ -76,18 +76,27 @@ def select_expected(
     if weights is None:
         mask = below(draws, ratio).bitwise_and_(as_mask(maskable))
         return Selection(mask, ratio if with_inclusion else None)
-    # By class, `tau` is solved over a few counts per sequence; else every position is a group.
-    values, classes, groups = weights.values, weights.classes, maskable
-    if classes is not None:
-        groups = count_by_class(classes, maskable, num_classes=len(values))
-    inclusion = inclusion_probability(groups, values, ratio)
+    inclusion, short = inclusion_of_groups(maskable, weights, ratio)
     thresholds = negative_thresholds(inclusion)
-    if classes is not None:
-        thresholds = thresholds.gather(1, classes)
-        inclusion = inclusion.gather(1, classes) if with_inclusion else inclusion
+    if weights.classes is not None:
+        thresholds = thresholds.gather(1, weights.classes)
+        inclusion = inclusion.gather(1, weights.classes) if with_inclusion else inclusion
     mask = below_threshold(draws, thresholds).bitwise_and_(as_mask(maskable))
-    short = shortfall(groups, values, ratio) if weights.some_zero else None
     return Selection(mask, inclusion if with_inclusion else None, short)
+
+
+def inclusion_of_groups(
+    maskable: Bool[Tensor, "B L"], weights: Weights, ratio: Ratio
+) -> tuple[Float[Tensor, "B groups"], Float[Tensor, "B 1"] | None]:
+    """Inclusion probability of each group of tokens of equal weight; shortfall if there may be one.
+
+    By class, `tau` is solved over a few counts per sequence; else every position is a group.
+    """
+    groups: Tensor = maskable
+    if weights.classes is not None:
+        groups = count_by_class(weights.classes, maskable, num_classes=len(weights.values))
+    inclusion, short = inclusion_and_shortfall(groups, weights.values, ratio)
+    return inclusion, short if weights.some_zero else None
 
 
 def select_to_budget(
@@ -116,7 +125,7 @@ def select_to_budget(
         each = looked_up(each, weights.classes)
     if weights.some_zero:
         eligible.bitwise_and_(as_mask(each > 0))
-        short = (budget + eligible.sum(1, keepdim=True)).clamp_(min=0.0).sum()
+        short = (budget + eligible.sum(1, keepdim=True)).clamp_(min=0.0)
     return Selection(select_fixed(clocks(draws, each), eligible, budget, crossing), shortfall=short)
 
 

@@ -1,4 +1,4 @@
-"""The ratio that each sequence of a step draws around the schedule.
+"""What each sequence of a step draws: its ratio around the schedule, and its part of a mixture.
 
 Dimension: `B` sequences.
 """
@@ -6,14 +6,19 @@ Dimension: `B` sequences.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 from torch import Tensor
 
+from tidemask.masking.bitmask import below
 from tidemask.masking.noise import DRAW_BITS, Purpose, Streams
-from tidemask.masking.sequence_ratio import PerSequence, Same, UniformAround
+from tidemask.masking.sequence_ratio import PerSequence, RatioMixture, Same, UniformAround
 from tidemask.settings import check_share
+
+_PART_OF_POLICY, _PART_OF_RATIO = 0, 1
+"""Positions in the stream `PART`: of the part of the policy, and of the distribution of ratios."""
 
 _ATTEMPTS = 16
 """Proposals of the rejection sampler. One is rejected with probability below 0.05, all sixteen with
@@ -28,10 +33,12 @@ def ratio_of_sequences(
     Args:
         per_sequence: the distribution.
         ratio: scheduled ratio, in [0, 1].
-        streams: noise with the purpose `SEQUENCE_RATIO`.
+        streams: noise with the purpose `SEQUENCE_RATIO`, and with `PART` for a mixture.
         device: of the batch.
     """
     check_share("ratio", ratio)
+    if isinstance(per_sequence, RatioMixture):
+        return _of_mixture(per_sequence, ratio, streams, device)
     if isinstance(per_sequence, Same) or ratio in (0.0, 1.0):
         return ratio
     if isinstance(per_sequence, UniformAround):
@@ -42,6 +49,46 @@ def ratio_of_sequences(
     first, second = uniform.chunk(2, dim=1)
     log_odds = _log_gamma_variate(c * ratio, first) - _log_gamma_variate(c * (1.0 - ratio), second)
     return torch.sigmoid(log_odds)
+
+
+def _of_mixture(
+    mixture: RatioMixture, ratio: float, streams: Streams, device: torch.device
+) -> Float[Tensor, "B 1"]:
+    """The ratio of each sequence from the part that it draws; all parts read the same noise."""
+    part = _drawn_part(mixture.shares, _PART_OF_RATIO, streams, device)
+    ratios = torch.zeros(part.shape, dtype=torch.float64, device=device)
+    for number, mean in enumerate(mixture.means(ratio)):
+        of_part = ratio_of_sequences(mixture.parts[number].of, mean, streams, device)
+        ratios = torch.where(part == number, of_part, ratios)
+    return ratios
+
+
+def part_of_sequences(
+    shares: Sequence[float], streams: Streams, device: torch.device
+) -> Int32[Tensor, "B 1"]:
+    """Number of the part of a policy by which each sequence is masked.
+
+    Args:
+        shares: of the parts; they add up to 1.
+        streams: noise with the purpose `PART`.
+        device: of the batch.
+    """
+    return _drawn_part(shares, _PART_OF_POLICY, streams, device)
+
+
+def _drawn_part(
+    shares: Sequence[float], place: int, streams: Streams, device: torch.device
+) -> Int32[Tensor, "B 1"]:
+    """Number of the part that each sequence's draw falls to: the range of the draws is divided."""
+    # Written on the device itself: a copy would wait for a GPU.
+    places = torch.full((1,), place, dtype=torch.int32, device=device)
+    draws = streams.draws(Purpose.PART, places)
+    part = torch.full_like(draws, len(shares) - 1)
+    total = 0.0
+    for share in shares[:-1]:
+        total += share
+        part.add_(below(draws, min(1.0, total)))
+    return part
 
 
 def _uniform(streams: Streams, count: int, device: torch.device) -> Tensor:

@@ -12,7 +12,13 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from tidemask.settings import OneOf, Settings, members
+from tidemask.masking.schedule import Schedule
+from tidemask.masking.shares import check_shares, points_of
+from tidemask.settings import OneOf, Settings, check_share, members
+
+_TOLERANCE = 1e-9
+_MINIMUM_MEAN = 1e-6
+"""Of a part; products of shares and smaller means could be 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +75,92 @@ class BetaAround(Settings):
         return max(0.0, ratio - deviation), min(1.0, ratio + deviation)
 
 
-PerSequence = Annotated[Same | UniformAround | BetaAround, OneOf("distribution")]
+_Single = Same | UniformAround | BetaAround
+
+SingleDistribution = Annotated[_Single, OneOf("distribution")]
+"""Distributions that are no mixture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioPart(Settings):
+    """A distribution of a mixture, and how often a sequence draws from it."""
+
+    share: float
+    """Chance that a sequence draws its ratio from it, in [0, 1]; those of all parts add up to 1."""
+    mean: float = 1.0
+    """Its mean relative to that of the other parts, from 1e-6 to 1e6; the schedule sets the mean of
+    all."""
+    of: SingleDistribution
+    """The distribution around that mean."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share("share", self.share)
+        if not _MINIMUM_MEAN <= self.mean <= 1.0 / _MINIMUM_MEAN:
+            raise ValueError(
+                f"mean={self.mean:g}. Expected a number from {_MINIMUM_MEAN:g} to "
+                f"{1.0 / _MINIMUM_MEAN:g}, as means are relative to each other."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioMixture(Settings):
+    """Each sequence draws from one of several distributions; their mean follows the schedule.
+
+    With the scheduled ratio `r`, shares `s[i]` and relative means `m[i]`, part `i` has the mean
+    `r m[i] / sum(s m)`.
+
+    References:
+        Hayes et al., "Simulating 500 million years of evolution with a language model" (ESM3,
+        2024), appendix A.2.2: 80 % Beta(3, 9) and 20 % uniform, of the means 0.25 and 0.5.
+    """
+
+    distribution: Literal["mixture"] = "mixture"
+    parts: tuple[RatioPart, ...]
+    """At least one; their shares add up to 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_shares(self.shares, "parts")
+
+    @property
+    def shares(self) -> list[float]:
+        """Chance of each part."""
+        return [part.share for part in self.parts]
+
+    def means(self, ratio: float) -> list[float]:
+        """Mean of each part where the schedule gives `ratio`, at most 1."""
+        total = sum(part.share * part.mean for part in self.parts)
+        return [min(1.0, ratio * (part.mean / total)) for part in self.parts]
+
+    def check_means(self, schedule: Schedule) -> None:
+        """Refuse a schedule under which a part's mean would be above 1.
+
+        Raises:
+            ValueError: names the progress and the mean.
+        """
+        total = sum(part.share * part.mean for part in self.parts)
+        steepest = max(part.mean for part in self.parts) / total
+        for progress in points_of([schedule]):
+            if schedule(progress) * steepest > 1.0 + _TOLERANCE:
+                raise ValueError(
+                    f"per_sequence: a part has a mean ratio of {schedule(progress) * steepest:g} "
+                    f"at progress {progress:g}, where the schedule gives {schedule(progress):g}. "
+                    "Expected at most 1: choose a lower ratio, or means that differ less."
+                )
+
+    def interval(self, ratio: float) -> tuple[float, float]:
+        """From the lowest to the highest end of the parts' intervals, as far as parts have some."""
+        means = zip(self.parts, self.means(ratio), strict=True)
+        around = [
+            (mean, mean) if isinstance(part.of, Same) else part.of.interval(mean)
+            for part, mean in means
+            if part.share > 0.0
+        ]
+        return min(low for low, _ in around), max(high for _, high in around)
+
+
+PerSequence = Annotated[_Single | RatioMixture, OneOf("distribution")]
 """Any distribution of ratios over the sequences of a step."""
 
 DISTRIBUTIONS: dict[str, type[PerSequence]] = members(PerSequence)

@@ -8,9 +8,22 @@ from typing import Literal
 
 from tidemask.settings import Settings, check_integer
 
-MaskingUnit = Literal["token", "word", "span"]
+
+@dataclass(frozen=True, kw_only=True)
+class Grouped(Settings):
+    """The tokens of a group together, wherever in the sequence they are.
+
+    What belongs to no group is a unit word by word; where a group has only some tokens of a word,
+    the others are a unit.
+    """
+
+    group: str
+    """The column of groups: entities, collocations, or whatever else belongs together."""
+
+
+MaskingUnit = Literal["token", "word", "span"] | Grouped
 """`token`: every position by itself. `word`: all subwords of a word together. `span`: a run of
-adjacent words, or tokens."""
+adjacent words, or tokens. `{group: NAME}`: the tokens of each group of a column together."""
 
 
 _MAX_SPAN = 1000

@@ -6,30 +6,37 @@ weights: one per vocabulary entry, or one per class and a last one for tokens wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int, Int32, Shaped, UInt8
+from jaxtyping import Float, Int, Int32, Shaped, UInt8
 from torch import Tensor
 
 from tidemask.masking.batch import Batch
+from tidemask.masking.class_statistic import statistic_weights
+from tidemask.masking.columns import classes_in, known_columns, named_column
+from tidemask.masking.learned_weighting import ByClassStatistic, ByModelScore
+from tidemask.masking.position_weights import (
+    WeightOf,
+    weights_by_column,
+    weights_by_function,
+    weights_by_position,
+    weights_by_score,
+)
 from tidemask.masking.selection import Weights, looked_up
-from tidemask.masking.weight_table import check_losses, fixed_table, scaled_table
+from tidemask.masking.weight_table import EntryWeights, check_losses, fixed_table, scaled_table
 from tidemask.masking.weighting import (
     ByClassLoss,
+    ByColumn,
     ByFunction,
-    ByTable,
     Uniform,
     Weighting,
     blend_at,
+    class_column,
 )
 from tidemask.masking.weights import NEUTRAL_WEIGHT, blended, class_loss_weights
 from tidemask.settings import shown
-from tidemask.token_classes import NO_CLASS
-
-WeightOf = Callable[[Batch], Tensor]
-"""Weight of each position of a batch: floating point [B, L], finite and at least 0. A pure function
-of each sequence, or a sequence's mask depends on the other sequences of its batch."""
+from tidemask.token_classes import UPOS_COLUMN, TokenColumn
 
 
 class TokenWeights:
@@ -37,15 +44,17 @@ class TokenWeights:
 
     Args:
         content: the weighting.
-        class_names: names of the token classes.
+        class_names: names of the token classes that preparation recorded.
+        columns: the other columns of the batches.
         vocab_size: number of vocabulary entries.
         max_steps: planned optimizer steps.
         token_counts: how often each vocabulary entry occurs, for weights by frequency.
+        entry_weights: of the files that name weights of entries.
         weight_of: weight of each position of a batch, for the weighting `function`.
 
     Raises:
-        ValueError: classes, counts or a function that the weighting needs are missing, a function
-            is given that it does not need, or its table names a class that does not exist.
+        ValueError: classes, a column, counts or a function that the weighting needs are missing, a
+            function is given that it does not need, or its table names a class that does not exist.
     """
 
     def __init__(
@@ -53,9 +62,11 @@ class TokenWeights:
         content: Weighting,
         *,
         class_names: Sequence[str] = (),
+        columns: Sequence[TokenColumn] = (),
         vocab_size: int,
         max_steps: int,
         token_counts: Int[Tensor, "V"] | None = None,
+        entry_weights: EntryWeights | None = None,
         weight_of: WeightOf | None = None,
     ) -> None:
         if isinstance(content, ByFunction) != (weight_of is not None):
@@ -69,23 +80,27 @@ class TokenWeights:
         self._content = content
         self._weight_of = weight_of
         self._max_steps = max_steps
-        self._by_class = isinstance(content, ByTable) or (
-            isinstance(content, ByClassLoss) and content.classes == "upos"
-        )
-        if self._by_class and not class_names:
-            raise ValueError(
-                f"masking.content.weighting={content.weighting} needs token classes and there are "
-                "none. Prepare the corpus with a tagger, or choose the weighting uniform."
+        self.learns = isinstance(content, ByClassLoss | ByClassStatistic)
+        """Whether its weights follow what training learns of classes."""
+        self.classes = _column_of_classes(content, class_names, columns)
+        """The column whose classes have weights; `None` if classes have none."""
+        self._weight_column: TokenColumn | None = None
+        if isinstance(content, ByColumn):
+            known = known_columns(class_names, columns)
+            self._weight_column = named_column(
+                known, content.column, "weight", setting="masking.content.column"
             )
-        self._size = len(class_names) if self._by_class else vocab_size
-        self._fixed = fixed_table(content, class_names, vocab_size, token_counts)
+        weighted = () if self.classes is None else self.classes.class_names
+        self._size = len(weighted) or vocab_size
+        self._fixed = fixed_table(content, weighted, vocab_size, token_counts, entry_weights or {})
         self._fixed_scaled: dict[bool, tuple[Tensor, bool]] = {}
 
     def table(self, class_loss: Tensor | None, *, progress: float, step: int) -> Float[Tensor, "M"]:
         """The table of a weighting that has one at a step, float64, on the CPU.
 
         Args:
-            class_loss: cumulative loss per class, nats, NaN where unseen; `None` before any loss.
+            class_loss: cumulative loss per class, nats, or the statistic that the weighting
+                follows; NaN where unseen; `None` before any loss.
             progress: share of the run, in [0, 1].
             step: global step.
 
@@ -96,14 +111,18 @@ class TokenWeights:
         blend = blend_at(content, progress=progress, step=step, max_steps=self._max_steps)
         if self._fixed is not None:
             return blended(self._fixed, blend, neutral=1.0)
-        assert isinstance(content, ByClassLoss), "any other weighting with a table has a fixed one"
         if class_loss is None:
             class_loss = torch.full((self._size,), torch.nan, dtype=torch.float64, device="cpu")
         check_losses(class_loss, self._size, step)
-        weights = class_loss_weights(class_loss, sharpness=content.sharpness)
-        weights = blended(weights, blend, neutral=NEUTRAL_WEIGHT).nan_to_num_(nan=NEUTRAL_WEIGHT)
-        without_class = int(self._by_class)
-        return torch.nn.functional.pad(weights, (0, without_class), value=NEUTRAL_WEIGHT)
+        neutral = NEUTRAL_WEIGHT
+        if isinstance(content, ByClassStatistic):
+            neutral, weights = 1.0, statistic_weights(class_loss, content)
+        else:
+            assert isinstance(content, ByClassLoss), "others with a table have a fixed one"
+            weights = class_loss_weights(class_loss, sharpness=content.sharpness)
+        weights = blended(weights, blend, neutral=neutral).nan_to_num_(nan=neutral)
+        without_class = int(self.classes is not None)
+        return torch.nn.functional.pad(weights, (0, without_class), value=neutral)
 
     def scaled(
         self, class_loss: Tensor | None, *, progress: float, step: int, precise: bool
@@ -122,13 +141,18 @@ class TokenWeights:
         self, class_loss: Tensor | None, *, progress: float, step: int
     ) -> Float[Tensor, "K"] | None:
         """Weight of each named class, as in `table`; `None` if classes have no weights."""
-        if not self._by_class:
+        if self.classes is None:
             return None
         return self.table(class_loss, progress=progress, step=step)[:-1]
 
     def classes_of(self, batch: Batch) -> UInt8[Tensor, "B L"] | None:
         """Class of each position, checked; `None` if classes have no weights."""
-        return checked_classes(batch, self._size) if self._by_class else None
+        return None if self.classes is None else classes_in(batch, self.classes)
+
+    def needs_scores(self, *, progress: float, step: int) -> bool:
+        """Whether the weights of a step follow scores of its positions."""
+        content = self._content
+        return isinstance(content, ByModelScore) and content.is_scored(progress=progress, step=step)
 
     def of_units(
         self,
@@ -136,6 +160,7 @@ class TokenWeights:
         starts: Int32[Tensor, "B L"] | None,
         classes: Shaped[Tensor, "B L"] | None,
         class_loss: Tensor | None,
+        scores: Tensor | None = None,
         *,
         one_class_each: bool,
         progress: float,
@@ -148,6 +173,7 @@ class TokenWeights:
             starts: start of each position's unit; `None` if each is its own.
             classes: of each position in [0, K], `K` for none; `None` if classes have no weights.
             class_loss: cumulative loss per class or entry; `None` before any loss.
+            scores: of each position, [B, L]; `None` where the step is not scored.
             one_class_each: whether all positions of a unit have the same class.
             progress: share of the run, in [0, 1].
             step: global step.
@@ -155,8 +181,16 @@ class TokenWeights:
         content = self._content
         if isinstance(content, Uniform):
             return None
+        if isinstance(content, ByModelScore):
+            if scores is None:
+                return None
+            each = weights_by_score(batch, scores, content, blend=content.blend(progress))
+            return weights_by_position(each, batch.maskable, starts, some_zero=True)
         if self._weight_of is not None:
             each = weights_by_function(batch, self._weight_of, blend=content.blend(progress))
+            return weights_by_position(each, batch.maskable, starts, some_zero=True)
+        if self._weight_column is not None:
+            each = weights_by_column(batch, self._weight_column, blend=content.blend(progress))
             return weights_by_position(each, batch.maskable, starts, some_zero=True)
         by_class = classes is not None and one_class_each
         table, some_zero = self.scaled(class_loss, progress=progress, step=step, precise=by_class)
@@ -167,79 +201,21 @@ class TokenWeights:
         return weights_by_position(each, batch.maskable, starts, some_zero=some_zero)
 
 
-def checked_classes(batch: Batch, num_classes: int) -> UInt8[Tensor, "B L"]:
-    """Class of each position with `num_classes` in the place of `NO_CLASS`, uint8.
-
-    A class outside the table is an error on a CPU; on a GPU, where looking would wait for the
-    device, it counts as no class.
-
-    Raises:
-        ValueError: no classes, or one outside the table.
-    """
-    classes = batch.token_class
-    if classes is None:
-        raise ValueError(
-            "token_class=None. Expected the class of each position: classes have weights."
-        )
-    if classes.numel() and not classes.is_cuda and int((classes + 1).max()) > num_classes:
-        worst = int(classes[classes != NO_CLASS].max())
-        raise ValueError(
-            f"token_class={worst}. Expected a class from 0 to {num_classes - 1}, or {NO_CLASS} for "
-            "none."
-        )
-    return classes.clamp(max=num_classes)
-
-
-def weights_by_position(
-    weights: Float[Tensor, "B L"],
-    maskable: Bool[Tensor, "B L"],
-    starts: Int32[Tensor, "B L"] | None,
-    *,
-    some_zero: bool,
-) -> Weights:
-    """Weights of units as the mean weight of their maskable tokens.
-
-    Args:
-        weights: of each position; float32 if they differ moderately, else float64.
-        maskable: which positions count.
-        starts: start of each position's unit; `None` if each is its own.
-        some_zero: whether a weight may be 0.
-    """
-    if starts is None:
-        return Weights(weights, some_zero)
-    index = starts.to(torch.int64)
-    zeros = torch.zeros_like(weights)
-    total = zeros.scatter_add(1, index, weights * maskable)
-    count = zeros.scatter_add(1, index, maskable.to(weights.dtype)).clamp_(min=1.0)
-    return Weights((total / count).gather(1, index), some_zero)
-
-
-def weights_by_function(batch: Batch, weight_of: WeightOf, *, blend: float) -> Float[Tensor, "B L"]:
-    """What a user's function returns, checked, blended in and scaled to a largest weight of 1.
+def _column_of_classes(
+    content: Weighting, class_names: Sequence[str], columns: Sequence[TokenColumn]
+) -> TokenColumn | None:
+    """The column that a weighting of classes names.
 
     Raises:
-        ValueError: another shape than the ids, or a weight of a maskable token that is negative or
-            not finite.
+        ValueError: there is none.
     """
-    weights = weight_of(batch)
-    if not isinstance(weights, Tensor):
-        raise ValueError(f"weights={shown(weights)} from weight_of. Expected a tensor.")
-    if weights.shape != batch.input_ids.shape:
+    if (name := class_column(content)) is None:
+        return None
+    if name == UPOS_COLUMN and not class_names:
         raise ValueError(
-            f"weights of shape {tuple(weights.shape)} from weight_of. "
-            f"Expected {tuple(batch.input_ids.shape)}, the shape of input_ids."
+            f"masking.content.weighting={content.weighting} needs token classes and there are "
+            "none. Prepare the corpus with a tagger, name a column of classes that `tidemask "
+            "annotate` adds (masking.content.classes=NAME), or choose the weighting uniform."
         )
-    wrong = batch.maskable & ~((weights >= 0) & torch.isfinite(weights))
-    if bool(wrong.any()):
-        row, position = wrong.nonzero()[0].tolist()
-        raise ValueError(
-            f"weights[{row}, {position}]={float(weights[row, position]):g} from weight_of. "
-            "Expected finite weights of at least 0."
-        )
-    weights = blended(weights.to(torch.float64), blend, neutral=1.0).masked_fill(
-        ~batch.maskable, 0.0
-    )
-    if not weights.numel():
-        return weights
-    largest = weights.amax(1, keepdim=True)  # a weight of 1e-320 is a weight
-    return weights / torch.where(largest > 0, largest, 1.0)
+    known = known_columns(class_names, columns)
+    return named_column(known, name, "class", setting="masking.content.classes")

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from tidemask.masking.batch import Batch
 from tidemask.masking.bitmask import as_mask, below
+from tidemask.masking.columns import groups_in
 from tidemask.masking.noise import Purpose, Streams, positions_of
 from tidemask.masking.spans import SpanLengths
+from tidemask.token_classes import TokenColumn
 
 
 def word_starts(batch: Batch) -> Bool[Tensor, "B L"]:
@@ -55,6 +57,29 @@ def starts_of_words(
     both = classes.to(torch.int32).add_(positions_of(batch.input_ids) << 8)
     carried = _carried(starts, both)
     return carried >> 8, carried.bitwise_and_(0xFF)
+
+
+def starts_of_groups(batch: Batch, column: TokenColumn) -> Int32[Tensor, "B L"]:
+    """Position of the first maskable token of each position's group.
+
+    Where there is no group, the start of its word, of which only what belongs to no group counts.
+
+    Args:
+        batch: with word starts and the column.
+        column: of groups.
+    """
+    groups, positions = groups_in(batch, column), positions_of(batch.input_ids)
+    grouped = (groups >= 0) & batch.maskable
+    starts = word_starts(batch)
+    if not groups.numel():
+        return positions.expand(starts.shape)
+    starts[:, 1:] |= grouped[:, 1:] != grouped[:, :-1]
+    # The first position of each group in a table by its id; the last place takes what has none.
+    length = groups.shape[1]
+    index = torch.where(grouped, groups, length).to(torch.int64)
+    first = positions.new_full((groups.shape[0], length + 1), length)
+    first.scatter_reduce_(1, index, positions.expand(groups.shape), "amin")
+    return torch.where(grouped, first.gather(1, index), _carried(starts, positions))
 
 
 def starts_of_spans(batch: Batch, lengths: SpanLengths, streams: Streams) -> Int32[Tensor, "B L"]:

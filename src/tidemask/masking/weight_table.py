@@ -6,16 +6,20 @@ or one per class and a last one for tokens without class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from tidemask.masking.inclusion import MODERATE_SPREAD
-from tidemask.masking.weighting import ByFrequency, ByTable, Weighting
+from tidemask.masking.weighting import ByEntries, ByFrequency, ByTable, Weighting
 from tidemask.masking.weights import frequency_weights
 from tidemask.settings import shown
+
+EntryWeights = Mapping[str, Float[Tensor, "V"]]
+"""Weight of each vocabulary entry, NaN where there is none, by the file that a policy names."""
 
 
 def fixed_table(
@@ -23,15 +27,18 @@ def fixed_table(
     class_names: Sequence[str],
     vocab_size: int,
     token_counts: Int[Tensor, "V"] | None,
+    entry_weights: EntryWeights,
 ) -> Float[Tensor, "M"] | None:
     """The weights that training does not change, float64; `None` if the weighting has no such.
 
     Raises:
         ValueError: a table names a class that does not exist; counts are missing, negative, or of
-            another vocabulary.
+            another vocabulary; weights of entries likewise.
     """
     if isinstance(content, ByTable):
         return torch.tensor(content.class_weights(class_names), dtype=torch.float64, device="cpu")
+    if isinstance(content, ByEntries):
+        return _listed_table(content, vocab_size, entry_weights)
     if not isinstance(content, ByFrequency):
         return None
     if token_counts is None:
@@ -53,6 +60,28 @@ def fixed_table(
             f"token_counts[{place}]={token_counts[place].item()}. Expected counts of at least 0."
         )
     return frequency_weights(token_counts, power=content.power, least_count=content.least_count)
+
+
+def _listed_table(
+    content: ByEntries, vocab_size: int, entry_weights: EntryWeights
+) -> Float[Tensor, "V"]:
+    """The weights of entries that a file lists, and that of the others."""
+    listed = entry_weights.get(content.weights)
+    if not isinstance(listed, Tensor) or listed.shape != (vocab_size,):
+        seen = tuple(listed.shape) if isinstance(listed, Tensor) else shown(listed)
+        raise ValueError(
+            f"entry_weights[{content.weights!r}]={seen}. Expected a weight for each of "
+            f"{vocab_size} vocabulary ids, NaN where the file has none."
+        )
+    weights = listed.to(torch.float64).nan_to_num(nan=content.others, posinf=math.inf)
+    wrong = (~((weights >= 0) & torch.isfinite(weights))).nonzero()
+    if len(wrong) or not bool((weights > 0).any()):
+        place = int(wrong[0, 0]) if len(wrong) else 0
+        raise ValueError(
+            f"entry_weights[{content.weights!r}][{place}]={float(weights[place]):g}. Expected "
+            "finite weights of at least 0, one of them above 0."
+        )
+    return weights
 
 
 def check_losses(class_loss: Tensor, size: int, step: int) -> None:

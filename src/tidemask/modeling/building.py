@@ -54,7 +54,7 @@ def build_model(
     path = given_path(str(settings.config), "model.config")
     config = _read_config(path)
     config.vocab_size = vocab_size
-    for name, token_id in _special_ids(tokenizer).items():
+    for name, token_id in special_ids(tokenizer).items():
         setattr(config, name, token_id)
     set_dropout(config, settings.dropout, settings.attention_dropout)
     try:
@@ -134,12 +134,13 @@ def _size_config(
         intermediate_size=shape.feed_forward,
         **shape.extra,
         max_position_embeddings=max(512, sequence_length) + reserved,
-        **_special_ids(tokenizer),
+        **special_ids(tokenizer),
     )
     set_dropout(config, settings.dropout, settings.attention_dropout)
     return config
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """The special ids that a configuration records, by their names there."""
     names = ["pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"]
     return {name: getattr(tokenizer, name, None) for name in names}

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -54,11 +54,38 @@ def linear_cross_entropy(
         bias: of each vocabulary entry; `None` for none.
         targets: vocabulary ids, int64.
     """
+    return _loss_and_choice(hidden, weight, bias, targets)[0]
+
+
+def linear_cross_entropy_and_choice(
+    hidden: Float[Tensor, "S H"],
+    weight: Float[Tensor, "V H"],
+    bias: Float[Tensor, "V"] | None,
+    targets: Int[Tensor, "S"],
+) -> tuple[Float[Tensor, "S"], Bool[Tensor, "S"]]:
+    """Cross-entropies as `linear_cross_entropy`, and whether each target is the first choice.
+
+    It is where no entry's logit is larger: one comparison, as the largest logit is known anyway. Of
+    equal logits, which narrow types have more often, each counts as the first choice.
+    """
+    return _loss_and_choice(hidden, weight, bias, targets)
+
+
+def _loss_and_choice(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+) -> tuple[Tensor, Tensor]:
     if torch.compiler.is_compiling() and hidden.device.type != "cpu":
-        logits = functional.linear(hidden, weight, bias)
-        return functional.cross_entropy(logits.to(_wide(logits)), targets, reduction="none")
-    loss: Tensor = _fused(*_in_type_of_autocast(hidden, weight), bias, targets)
-    return loss
+        return cross_entropy_and_choice(functional.linear(hidden, weight, bias), targets)
+    loss, choice = _fused(*_in_type_of_autocast(hidden, weight), bias, targets)
+    return loss, choice
+
+
+def cross_entropy_and_choice(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The same from logits [S, V], with torch's own operations."""
+    logits = logits.to(_wide(logits))
+    loss = functional.cross_entropy(logits, targets, reduction="none")
+    target = logits.detach().gather(1, targets.clamp(min=0)[:, None]).squeeze(1)
+    return loss, (target >= logits.detach().amax(1)) & (targets != IGNORE_INDEX)
 
 
 def _in_type_of_autocast(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,9 +97,11 @@ def _in_type_of_autocast(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def _fused(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
-    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
-    return loss
+def _fused(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    loss, choice = _LinearCrossEntropy.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
+    return loss, choice
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -87,20 +116,23 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(hidden.device.type, enabled=False):
             logits = hidden @ weight.t()
         kept = targets != IGNORE_INDEX
         chosen = targets.clamp(min=0)[:, None]
         loss = torch.empty(len(targets), dtype=_wide(hidden), device=hidden.device)
+        choice = torch.empty_like(kept)
         limit = _BLOCK_BYTES.get(hidden.device.type, _BLOCK_BYTES_ELSEWHERE)
         rows = max(1, limit // (4 * len(weight)))
         for begin in range(0, len(targets), rows):
             block = slice(begin, begin + rows)
-            loss[block] = _differentiate_(logits[block], bias, chosen[block])
+            loss[block], choice[block] = _differentiate_(logits[block], bias, chosen[block])
         ctx.has_bias = bias is not None
         ctx.save_for_backward(hidden, weight, logits, kept)
-        return loss.masked_fill_(~kept, 0.0)
+        choice &= kept
+        ctx.mark_non_differentiable(choice)
+        return loss.masked_fill_(~kept, 0.0), choice
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -131,8 +163,8 @@ def _wide(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
 
 
-def _differentiate_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tensor:
-    """Replace the logits of some rows by `P - 1`; return their cross-entropies [rows].
+def _differentiate_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Replace the logits of some rows by `P - 1`; return their losses and first choices [rows].
 
     With `m` the largest logit of a row and `q` the largest probability, which is that logit's, the
     logarithm of the row's normaliser is `m - log q`. It is exact where the target's own probability
@@ -148,7 +180,7 @@ def _differentiate_(logits: Tensor, bias: Tensor | None, chosen: Tensor) -> Tens
     softmax.scatter_add_(1, chosen, softmax.new_full((), -1.0).expand_as(chosen))
     if softmax is not logits:
         logits.copy_(softmax)
-    return loss.squeeze(1)
+    return loss.squeeze(1), (target >= largest).squeeze(1)
 
 
 def cut_cross_entropy(

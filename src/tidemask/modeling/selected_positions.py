@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -17,12 +18,20 @@ from transformers import PreTrainedModel
 from tidemask.errors import UserError
 from tidemask.modeling.documents import document_starts, encode_separately, separation_problem
 from tidemask.modeling.heads import HEADS, freeze_unused_bias
-from tidemask.modeling.linear_cross_entropy import linear_cross_entropy
+from tidemask.modeling.linear_cross_entropy import (
+    cross_entropy_and_choice,
+    linear_cross_entropy,
+    linear_cross_entropy_and_choice,
+)
 from tidemask.modeling.padding_id import unpadded
 from tidemask.settings import check_integer, shown
 
 HeadLoss = Callable[[Tensor, Tensor, Tensor | None, Tensor], Tensor]
 """Called with features, output embeddings, their bias and targets; returns cross-entropies."""
+
+HeadOutput = Literal["loss", "loss_and_choice", "entropy"]
+"""What a forward pass returns of each position: its cross-entropy; also whether the target has the
+largest logit; or the entropy of the prediction, which reads no target."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +98,9 @@ class SelectedPositionsLM(nn.Module):
         targets: Int[Tensor, "S"],
         attention_mask: Bool[Tensor, "B L"] | None = None,
         document_starts: Bool[Tensor, "B L"] | None = None,
-    ) -> Float[Tensor, "S"]:
-        """Cross-entropy at each selected position, nats, float32.
+        output: HeadOutput = "loss",
+    ) -> Float[Tensor, "S"] | tuple[Float[Tensor, "S"], Bool[Tensor, "S"]]:
+        """Cross-entropy at each selected position, nats, float32; or what `output` asks for.
 
         Args:
             input_ids: corrupted ids.
@@ -99,15 +109,21 @@ class SelectedPositionsLM(nn.Module):
             attention_mask: true where a position is not padding; `None` if nothing is padded.
             document_starts: true at the first token of each document, to keep the documents of a
                 row apart; `None` leaves that to `separator_id`.
+            output: which of the position's numbers are returned.
 
         Raises:
             UserError: there are `document_starts`, and the model cannot keep documents apart.
         """
-        if self._head is None:
+        if self._head is None or output == "entropy":
             logits = self.logits(input_ids, positions, attention_mask, document_starts)
-            return nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+            if output == "entropy":
+                return entropy(logits)
+            scored = cross_entropy_and_choice(logits.float(), targets)
+            return scored if output == "loss_and_choice" else scored[0]
         hidden = self._hidden(input_ids, attention_mask, document_starts)
         projection = self._head(self.language_model, hidden.flatten(0, 1)[positions])
+        if output == "loss_and_choice":
+            return linear_cross_entropy_and_choice(*projection, targets)
         return self.head_loss(*projection, targets)
 
     def logits(
@@ -149,6 +165,12 @@ class SelectedPositionsLM(nn.Module):
             inputs["attention_mask"] = attention_mask.long()
         logits: Tensor = self.language_model(**inputs, return_dict=True).logits
         return logits
+
+
+def entropy(logits: Float[Tensor, "S V"]) -> Float[Tensor, "S"]:
+    """Entropy of each prediction, nats, at least 0, float32."""
+    log_chance = torch.log_softmax(logits.float(), 1)
+    return (log_chance.exp() * log_chance).sum(1).neg().clamp(min=0.0)
 
 
 def _check_separable(model: PreTrainedModel) -> None:

@@ -12,6 +12,7 @@ from tidemask.settings import Settings, check_share_below_one
 
 Precision = Literal["float32", "bf16"]
 PrecisionChoice = Literal["auto", "float32", "bf16"]
+NewEmbeddings = Literal["pieces", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,12 @@ class ModelSettings(Settings):
     special ids and, where there are too few, positions become those of the corpus."""
     warm_start: str | None = None
     """A directory or a name on the hub with a masked language model to train further. The
-    corpus must have been prepared with its tokenizer."""
+    corpus must have been prepared with its tokenizer, extended or not (`extend_vocabulary`), unless
+    `new_embeddings` is set."""
+    new_embeddings: NewEmbeddings | None = None
+    """Where the embeddings of entries come from that the tokenizer of `warm_start` has not: the
+    mean of those of their `pieces` under it, or the `mean` of all. Unset it is `pieces` for an
+    extended tokenizer, and another one is refused."""
     dropout: float | None = None
     """Dropout after embeddings, attention and feed-forward layers, in [0, 1). Unset it is 0.1 for
     a `size`, else what the model's own configuration sets."""
@@ -105,18 +111,7 @@ class ModelSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sources = {name: getattr(self, name) for name in ("size", "config", "warm_start")}
-        named = {name: value for name, value in sources.items() if value is not None}
-        if len(named) > 1:
-            seen = " and ".join(f"{name}={value}" for name, value in named.items())
-            raise ValueError(
-                f"{seen}. Expected one of size, config and warm_start; null unsets the others."
-            )
-        if not named:
-            object.__setattr__(self, "size", DEFAULT_SIZE)
-        for name, value in named.items():
-            if not value.strip():
-                raise ValueError(f"{name}={value!r}. Expected a name.")
+        self._check_sources()
         for name in ("dropout", "attention_dropout"):
             if getattr(self, name) is not None:
                 check_share_below_one(name, getattr(self, name))
@@ -127,6 +122,25 @@ class ModelSettings(Settings):
             raise ValueError(f"size={self.size}. Expected one of {', '.join(MODEL_SIZES)}.{hint}")
         if self.dropout is None:
             object.__setattr__(self, "dropout", _DEFAULT_DROPOUT)
+
+    def _check_sources(self) -> None:
+        sources = {name: getattr(self, name) for name in ("size", "config", "warm_start")}
+        named = {name: value for name, value in sources.items() if value is not None}
+        if len(named) > 1:
+            seen = " and ".join(f"{name}={value}" for name, value in named.items())
+            raise ValueError(
+                f"{seen}. Expected one of size, config and warm_start; null unsets the others."
+            )
+        if self.new_embeddings is not None and self.warm_start is None:
+            raise ValueError(
+                f"new_embeddings={self.new_embeddings} without warm_start. Expected a model whose "
+                "embeddings are carried over."
+            )
+        if not named:
+            object.__setattr__(self, "size", DEFAULT_SIZE)
+        for name, value in named.items():
+            if not value.strip():
+                raise ValueError(f"{name}={value!r}. Expected a name.")
 
     @property
     def name(self) -> str:

@@ -37,9 +37,13 @@ class TrainingFlops:
     per_predicted: int
     """Of the head, for each position that is predicted."""
 
-    def total(self, seen: int, predicted: int) -> float:
-        """Operations for so many tokens; a float, as a long run has more than 64 bits count."""
-        return float(self.per_seen * seen + self.per_predicted * predicted)
+    def total(self, seen: int, predicted: int, scored: int = 0) -> float:
+        """Operations for so many tokens; a float, as a long run has more than 64 bits count.
+
+        A token that is scored takes a forward pass alone, with the head.
+        """
+        forward = (self.per_seen + self.per_predicted) // _FORWARD_AND_BACKWARD
+        return float(self.per_seen * seen + self.per_predicted * predicted + forward * scored)
 
 
 def training_flops(model: SelectedPositionsLM, sequence_length: int) -> TrainingFlops | None:

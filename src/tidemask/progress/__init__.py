@@ -18,11 +18,23 @@ _Item = TypeVar("_Item")
 
 
 def reported(
-    items: Iterable[_Item], on_progress: ProgressCallback, stage: str, total: int | None
+    items: Iterable[_Item],
+    on_progress: ProgressCallback,
+    stage: str,
+    total: int | None,
+    *,
+    num_done: int = 0,
 ) -> Iterator[_Item]:
-    """The items, with a call at the first, then at most four a second, and one at the end."""
-    num_done = 0
-    on_progress(stage, 0, total)
+    """The items, with a call at the first, then at most four a second, and one at the end.
+
+    Args:
+        items: what is left to do.
+        on_progress: the callback.
+        stage: its name.
+        total: of items, those that were done before among them.
+        num_done: items that were done before.
+    """
+    on_progress(stage, num_done, total)
     next_call = time.monotonic() + SECONDS_BETWEEN_CALLS
     for item in items:
         yield item

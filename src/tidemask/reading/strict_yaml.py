@@ -6,10 +6,12 @@ numbers. Dates are text, as in YAML 1.2.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import unicodedata
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,10 +58,8 @@ def parse_yaml(text: str, where: str) -> Any:
             f"unreadable {where}: it has {len(text):,} characters. "
             f"Expected at most {MAX_YAML_BYTES:,}."
         )
-    loader = None
     try:
-        loader = yaml.SafeLoader(text)
-        return _document(iter(loader.get_event, None))
+        return deepcopy(_parsed(text))
     except yaml.reader.ReaderError as error:
         line, column = place_in(text, error.position)
         problem = f"the character U+{ord(text[error.position]):04X}. Expected printable text"
@@ -69,9 +69,6 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = one_line(Exception(", ".join(filter(None, (error.context, error.problem)))))
-    except (ValueError, OverflowError):  # PyYAML's own, of chr() and int()
-        line, column = (loader.line + 1, loader.column + 1) if loader else (1, 1)
-        problem = r"an escape such as \UFFFFFFFF, or a version, that is out of range"
     raise UserError(f"unreadable {where}, line {line}, column {column}: {problem.rstrip('.')}.")
 
 
@@ -94,6 +91,17 @@ def dump_yaml(value: Any) -> str:
 
 
 _Events = Iterator[yaml.Event]
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(text: str) -> Any:
+    """The value of a document, kept: a training reads its `run.yaml` again and again, in 14 ms."""
+    loader = yaml.SafeLoader(text)
+    try:
+        return _document(iter(loader.get_event, None))
+    except (ValueError, OverflowError) as error:  # PyYAML's own, of chr() and int()
+        problem = r"an escape such as \UFFFFFFFF, or a version, that is out of range"
+        raise _RefusedError(loader.line + 1, loader.column + 1, problem) from error
 
 
 def _document(events: _Events) -> Any:

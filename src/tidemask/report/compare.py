@@ -44,6 +44,7 @@ class Comparison:
         verdicts: on each arm, in words; none where nothing is compared.
         warnings: what to know before comparing; one sentence each.
         seeds: the seeds of each recipe, and what so many support.
+        left_out: runs that cannot be read, and why; one sentence each.
 
     Example:
         >>> import tidemask
@@ -64,6 +65,7 @@ class Comparison:
     verdicts: tuple[str, ...]
     warnings: tuple[str, ...]
     seeds: str
+    left_out: tuple[str, ...] = ()
 
 
 def write_page(

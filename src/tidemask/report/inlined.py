@@ -1,4 +1,4 @@
-"""What stands inside the page: its style, its script, and the policy that lets nothing else run.
+"""What stands inside pages: template, style, script, and the policy that lets nothing else run.
 
 The script is small and our own. It draws nothing that a reader without it would miss: it shows the
 values of what is drawn, lets arms be hidden, sorts and copies tables, and changes the measure and
@@ -16,6 +16,7 @@ import base64
 import hashlib
 from importlib import resources
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from tidemask.report.figures.palette import style_sheet
@@ -23,31 +24,52 @@ from tidemask.report.tables.table_files import LATEX
 from tidemask.report.tables.typed_table import FORMULA_BEGINS, MISSING, NUMBER
 
 SCRIPTS = ("elements", "arms", "values", "curves", "tables")
-"""The parts of the script, in the order in which they run."""
+"""The parts of the script of a comparison, in the order in which they run."""
 
 
-def page_style() -> Markup:
-    """Colours and rules; our own text, nothing from the runs."""
-    return Markup(style_sheet() + _read("page.css"))
+def page_template(name: str) -> Template:
+    """A template of this package; what is put into it is escaped, and nothing may be missing."""
+    environment = Environment(
+        loader=PackageLoader("tidemask", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
 
 
-def page_script() -> Markup:
-    """The whole script; our own text, nothing from the runs.
+def page_style(*sheets: str) -> Markup:
+    """Colours and rules; our own text, nothing from the runs.
+
+    Args:
+        sheets: files of rules; none for those that all pages have.
+    """
+    return Markup(style_sheet() + "".join(map(_read, sheets or ("page.css",))))
+
+
+def page_script(*parts: str) -> Markup:
+    """A script; our own text, nothing from the runs.
 
     The marks around it let a parser of XML read the page, too.
+
+    Args:
+        parts: of which it is made; none for `SCRIPTS`, those of a comparison.
     """
-    parts = "\n".join(_read(f"script/{name}.js") for name in SCRIPTS)
-    return Markup(f'//<![CDATA[\n(() => {{\n"use strict";\n{parts}}})();\n//]]>\n')
+    joined = "\n".join(_read(f"script/{name}.js") for name in parts or SCRIPTS)
+    return Markup(f'//<![CDATA[\n(() => {{\n"use strict";\n{joined}}})();\n//]]>\n')
 
 
-def content_security_policy(script: str) -> str:
+def content_security_policy(script: str = "") -> str:
     """A policy under which a browser runs this script alone, and asks no other place for anything.
 
     Styles may stand on elements: those of the drawings do.
     """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    source = f"'sha256-{digest}'" if script else "'none'"
     return (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src {source}; "
         "base-uri 'none'; form-action 'none'"
     )
 

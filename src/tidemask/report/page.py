@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidemask.reading import dump_yaml
@@ -29,6 +28,7 @@ from tidemask.report.inlined import (
     copying_rules,
     page_script,
     page_style,
+    page_template,
 )
 from tidemask.report.results.answers import Answer
 from tidemask.report.results.arms import ComparedArm
@@ -90,18 +90,10 @@ def render_page(
         tables: every table of the comparison by its name.
         charts: by section of the page, as `all_charts.chart_groups` gives them.
     """
-    environment = Environment(
-        loader=PackageLoader("tidemask", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     script = page_script()
     runs = [run for arm in arms for run in arm.runs]
     colours = {arm.name: run_colour(arm.index).variable for arm in arms}
-    return environment.get_template("page.html.jinja").render(
+    return page_template("page.html.jinja").render(
         style=page_style(),
         script=script,
         policy=content_security_policy(script),

@@ -10,8 +10,21 @@ FLOPS = "flops"
 TOKENS_PER_SECOND = "tokens_per_second"
 LOADING_SHARE = "loading_share"
 MASKING_SHARE = "masking_share"
+MEASURING_SHARE = "measuring_share"
+"""Part of the time in which a run measured what its masking ratio follows."""
+SCORING_SECONDS, SCORING_SHARE = "scoring_seconds", "scoring_share"
+"""Time in which the model scored positions that were then masked, and its part of all."""
 TIME_METRICS = frozenset(
-    {WALL_SECONDS, DEVICE_SECONDS, TOKENS_PER_SECOND, LOADING_SHARE, MASKING_SHARE}
+    {
+        WALL_SECONDS,
+        DEVICE_SECONDS,
+        TOKENS_PER_SECOND,
+        LOADING_SHARE,
+        MASKING_SHARE,
+        MEASURING_SHARE,
+        SCORING_SECONDS,
+        SCORING_SHARE,
+    }
 )
 """Metrics that depend on the machine and on what else it does: equal runs differ in them alone."""
 LEARNING_RATE = "learning_rate"
@@ -22,7 +35,15 @@ GRAD_NORM = "grad_norm"
 RATIO = "masking/ratio"
 REALISED_RATIO = "masking/realised_ratio"
 SHORTFALL = "masking/shortfall"
+REFERENCE_LOSS = "bandit/reference_loss"
+"""Held-out loss when a block of one ratio began, nats per token."""
+REWARD = "bandit/reward"
+"""Fall of that loss in the block before, nats for 10^15 operations of training; for 10^15 tokens
+read where operations are not counted."""
+ARM_PROBABILITY = "bandit/probability/"
+"""With a ratio behind it: the chance that the block had of it."""
 CLASS_LOSS = "class_loss/"
+CLASS_STATISTIC = "class_statistic/"
 CLASS_WEIGHT = "class_weight/"
 CLASS_SHARE = "class_share/"
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")

@@ -25,7 +25,7 @@ from tidemask.runs.settings_reading import checked_overrides, checked_settings
 from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
 from tidemask.tasks.held_out.settings import HeldOutSettings
-from tidemask.training.settings import MAX_COUNT, TrainingSettings
+from tidemask.training.settings import MAX_COUNT, TrainingSettings, check_head_for
 
 _T = TypeVar("_T")
 
@@ -38,6 +38,8 @@ class CorpusReference(Settings):
     """Its directory."""
     fingerprint: str
     """The fingerprint of its content; a run refuses to continue on another."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """The fingerprints of its columns that the policy reads, by name; the same holds for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,10 @@ class Recipe(Settings):
     """How it is optimised."""
     evaluation: HeldOutSettings = field(default_factory=HeldOutSettings)
     """How held-out loss is measured."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_head_for(self.masking, self.training)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,8 +221,8 @@ def _read_recipe(name: str) -> tuple[dict[str, Any], str]:
         return {"name": path.stem, **read_yaml(path)}, name
     if name not in recipe_names():
         raise UserError(
-            f"no such recipe: {name}.{did_you_mean(name, recipe_names())} Shipped are "
-            f"{', '.join(recipe_names())}; a file of your own ends in .yaml."
+            f"no such recipe: {name}.{did_you_mean(name, recipe_names())} `tidemask recipes` lists "
+            f"the {len(recipe_names())} that are shipped; a file of your own ends in .yaml."
         )
     text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")
     return {"name": name, **parse_yaml(text, f"recipe: {name}")}, f"recipe {name}"

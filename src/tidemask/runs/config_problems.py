@@ -6,20 +6,24 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic_core import ErrorDetails
 
 from tidemask.errors import did_you_mean
+from tidemask.masking.map_settings import MAPS
+from tidemask.masking.mixture import WEIGHTINGS
 from tidemask.masking.schedule import SCHEDULES
 from tidemask.masking.sequence_ratio import DISTRIBUTIONS
-from tidemask.masking.weighting import WEIGHTINGS
+from tidemask.masking.spans import Grouped
 from tidemask.settings import Settings
 
 CHOICES: dict[str, Mapping[str, type[Settings]]] = {
     "schedule": SCHEDULES,
     "weighting": WEIGHTINGS,
     "distribution": DISTRIBUTIONS,
+    "map": MAPS,
 }
 """Fields whose value chooses which settings a section has."""
 
@@ -29,10 +33,12 @@ _PLAIN_MEMBERS = {
     "str",
     "bool",
     "tuple[str, ...]",
-    "literal['auto']",
-    "literal['all']",
 }
-"""What pydantic appends to a location for a plain member of a union such as `int | "auto"`."""
+"""What pydantic appends to a location for a plain member of a union such as `int | None`, beside
+`literal[...]`."""
+
+_LONE_SECTIONS = {Grouped.__name__}
+"""What it appends for a section that is a member of a union with plain values."""
 
 
 def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -> list[str]:
@@ -128,9 +134,11 @@ def _location(raw: Any, labelled: Sequence[int | str]) -> list[int | str] | None
     for part in labelled:
         if isinstance(part, str) and part.startswith("tagged-union["):
             continue
-        if part in _PLAIN_MEMBERS:
+        if part in _PLAIN_MEMBERS or str(part).startswith("literal["):
             if isinstance(node, dict):
                 return None
+            continue
+        if part in _LONE_SECTIONS:
             continue
         if may_be_tag and isinstance(node, dict) and part in (node.get(tag) for tag in CHOICES):
             may_be_tag = False
@@ -157,12 +165,26 @@ def _type_at(kind: Any, raw: Any, location: Sequence[int | str]) -> Any:
             expected = get_type_hints(expected).get(part)
         elif get_origin(expected) is dict:
             expected = get_args(expected)[1]
-        node = _inside(node, part)
+        expected, node = _given(expected), _inside(node, part)
         for tag, known in CHOICES.items():
             chosen = node.get(tag) if isinstance(node, dict) else None
             if isinstance(chosen, str) and chosen in known:
                 expected = known[chosen]
+        if isinstance(node, dict) and len(sections := _sections(expected)) == 1:
+            (expected,) = sections
     return expected
+
+
+def _sections(union: Any) -> list[Any]:
+    """The members of a union that are sections, without those that a field tells apart."""
+    members = get_args(union) if get_origin(union) in (Union, UnionType) else ()
+    return [member for member in members if dataclasses.is_dataclass(member)]
+
+
+def _given(kind: Any) -> Any:
+    """The type of a value that may be left out, where one is given."""
+    members = [member for member in get_args(kind) if member is not NoneType]
+    return members[0] if get_origin(kind) in (Union, UnionType) and len(members) == 1 else kind
 
 
 def _tags(union: Any, tag: str) -> list[str]:
@@ -181,4 +203,6 @@ def _a_section(expected: Any, given: Any) -> str:
                 ratio = given if isinstance(given, int | float) else 0.15
                 return f"a section, such as {{schedule: constant, ratio: {ratio}}}"
             return f"a section, such as {{{tag}: {known[1]}}}"
+    for section in _sections(expected):
+        return f"a section, such as {{{dataclasses.fields(section)[0].name}: ...}}"
     return "a section"

@@ -9,17 +9,21 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from tidemask.batches.stream import BatchDataset, ShuffledOrder, StoredOrder
-from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_corpus
-from tidemask.corpus.store.split import CorpusSplit
+from tidemask.batches.growing_batches import GrowingBatches
+from tidemask.batches.source_order import SourceOrder
+from tidemask.batches.stream import BatchDataset, RowOrder, ShuffledOrder, StoredOrder
+from tidemask.corpus.store.columns import StoredColumn, open_column, verify_column
+from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_corpus, verify_corpus
+from tidemask.corpus.store.row_sources import rows_by_source
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.vocabulary import Vocabulary
-from tidemask.masking.weighting import ByFrequency
+from tidemask.masking.weighting import ByEntries, ByFrequency
 from tidemask.runs.config import RunConfig
+from tidemask.runs.entry_weights import ListedWeights, coverage_note, listed_weights
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.training.distributed import all_sum, rank_and_size
@@ -36,6 +40,8 @@ class CorpusInputs:
     vocabulary: Vocabulary
     separator_id: int | None
     """Id that ends each document within a row; `None` if no id does that alone."""
+    columns: tuple[StoredColumn, ...] = ()
+    """Those that a policy reads; batches have them."""
 
     @classmethod
     def of(cls, corpus: PreparedCorpus) -> CorpusInputs:
@@ -63,10 +69,65 @@ class CorpusInputs:
         check_tokenizer(corpus, loaded)
         return cls(corpus, tokenizer, vocabulary, loaded.separator_id)
 
+    def for_policy(self, masking: MaskingSettings) -> CorpusInputs:
+        """The same with the columns that a policy names; no others are read.
+
+        Raises:
+            UserError: there is no such column, it is damaged, or of another corpus.
+        """
+        columns = tuple(open_column(self.corpus, name) for name in masking.columns)
+        return replace(self, columns=columns)
+
+    @property
+    def column_fingerprints(self) -> dict[str, str]:
+        """The fingerprints of the columns, by name."""
+        return {column.manifest.name: column.manifest.fingerprint for column in self.columns}
+
+    def check_unchanged(self) -> None:
+        """Compare every file of the corpus and of the columns with what it was.
+
+        Raises:
+            UserError: one is gone, was written to, or was replaced.
+        """
+        self.corpus.check_unchanged()
+        for column in self.columns:
+            column.check_unchanged()
+
     def training_set(self, seed: int) -> BatchDataset:
         """Training sequences in the shuffled order of a seed."""
-        order = ShuffledOrder(len(self.corpus.train), seed=seed)
-        return BatchDataset(self.corpus.train, order, self.vocabulary.is_special)
+        return self._of_train(ShuffledOrder(len(self.corpus.train), seed=seed))
+
+    def stream(
+        self,
+        training: TrainingSettings,
+        global_batch_size: int,
+        growth: GrowingBatches | None = None,
+    ) -> BatchDataset:
+        """What a run reads: its training sequences, of each source as many as the shares ask for.
+
+        Args:
+            training: settings of the run.
+            global_batch_size: sequences of a step, over all ranks.
+            growth: of the batches, where these grow.
+
+        Raises:
+            UserError: as `rows_by_source` and `SourceOrder`, where there are shares.
+        """
+        if not training.source_shares:
+            return self.training_set(training.seed)
+        order = SourceOrder(
+            rows_by_source(self.corpus),
+            training.source_shares,
+            seed=training.seed,
+            max_steps=training.num_steps,
+            global_batch_size=global_batch_size,
+            growth=growth,
+        )
+        return self._of_train(order)
+
+    def _of_train(self, order: RowOrder) -> BatchDataset:
+        columns = {column.manifest.name: column.train for column in self.columns}
+        return BatchDataset(self.corpus.train, order, self.vocabulary.is_special, columns)
 
     def planned(self, training: TrainingSettings, global_batch_size: int) -> TrainingSettings:
         """The settings with the steps that their length comes to on this corpus.
@@ -86,11 +147,14 @@ class CorpusInputs:
     @cached_property
     def training_counts(self) -> Int[Tensor, "V"]:
         """How often each vocabulary id occurs among the maskable training tokens; read once."""
-        return self._in_stored_order(self.corpus.train).token_counts()
+        is_special = self.vocabulary.is_special
+        return BatchDataset(self.corpus.train, StoredOrder(), is_special).token_counts()
 
     def held_out_set(self) -> BatchDataset:
         """Held-out sequences in stored order."""
-        return self._in_stored_order(self.corpus.held_out)
+        columns = {column.manifest.name: column.held_out for column in self.columns}
+        is_special = self.vocabulary.is_special
+        return BatchDataset(self.corpus.held_out, StoredOrder(), is_special, columns)
 
     def held_out_evaluator(self, settings: HeldOutSettings) -> HeldOutEvaluator:
         """Measures held-out loss, together with the other processes of a launch."""
@@ -107,8 +171,10 @@ class CorpusInputs:
             reduce=all_sum,
         )
 
-    def _in_stored_order(self, split: CorpusSplit) -> BatchDataset:
-        return BatchDataset(split, StoredOrder(), self.vocabulary.is_special)
+
+def source_note(stream: BatchDataset) -> str | None:
+    """How often a run reads each source, where it draws them in shares."""
+    return stream.order.note() if isinstance(stream.order, SourceOrder) else None
 
 
 def corpus_of(config: RunConfig) -> PreparedCorpus:
@@ -141,24 +207,72 @@ def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
         )
 
 
+def inputs_of(config: RunConfig) -> CorpusInputs:
+    """The corpus that a run was started on, and the columns that its policy reads.
+
+    Raises:
+        UserError: as `corpus_of`; a column is missing, or is not what it was.
+    """
+    data = CorpusInputs.of(corpus_of(config)).for_policy(config.masking)
+    for column in data.columns:
+        was, now = config.corpus.columns.get(column.manifest.name), column.manifest.fingerprint
+        if was != now:
+            raise UserError(
+                f"column changed: {column.root} has the fingerprint {now}, the run was started on "
+                f"{was}. Restore it."
+            )
+    return data
+
+
+def verify_inputs(data: CorpusInputs) -> None:
+    """Read every row and the columns once and compare them with their fingerprints.
+
+    Raises:
+        UserError: they are not what was written.
+    """
+    verify_corpus(data.corpus)
+    for column in data.columns:
+        verify_column(column)
+
+
 def build_masker(
     recipe: str, masking: MaskingSettings, data: CorpusInputs, max_steps: int
 ) -> Masker:
     """The masker of a policy on a corpus.
 
     Raises:
-        UserError: the policy needs classes that the corpus does not have, or a function.
+        UserError: the policy needs classes that the corpus does not have, a column of another kind,
+            or a function; or a file of weights, as `listed_weights`.
     """
-    reads_counts = isinstance(masking.content, ByFrequency)
+    entry_weights = {name: listed.table for name, listed in _listed(masking, data).items()}
+    reads_counts = any(isinstance(content, ByFrequency) for content in masking.contents)
     try:
         return Masker(
             masking,
             data.vocabulary,
             class_names=data.corpus.manifest.class_names,
+            columns=[column.manifest.column for column in data.columns],
             max_steps=max_steps,
             token_counts=data.training_counts if reads_counts else None,
+            entry_weights=entry_weights,
         )
     except ValueError as error:
         raise UserError(
             f"recipe {recipe} does not fit the corpus {data.corpus.root}: {error}"
         ) from error
+
+
+def _listed(masking: MaskingSettings, data: CorpusInputs) -> dict[str, ListedWeights]:
+    """What the files of weights have that a policy names, by their names."""
+    ids = data.tokenizer.get_vocab()
+    return {
+        content.weights: listed_weights(content, ids, data.vocabulary.size)
+        for content in masking.contents
+        if isinstance(content, ByEntries)
+    }
+
+
+def coverage_notes(masking: MaskingSettings, data: CorpusInputs) -> list[str]:
+    """For how much of the vocabulary and the training text a policy's files have weights."""
+    listed = _listed(masking, data).values()
+    return [coverage_note(each, data.training_counts) for each in listed]

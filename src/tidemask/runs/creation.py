@@ -11,14 +11,18 @@ from typing import Any
 
 import torch
 
-from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.runs.constant_predictions import growing_batches
+from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, verify_inputs
+from tidemask.runs.entry_weights import recorded
 from tidemask.runs.initial_model import plan_initial_model, recorded_plan
+from tidemask.runs.policy_contents import without_places
+from tidemask.runs.reference import reference_measure
 from tidemask.system_errors import why_refused
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import (
@@ -38,9 +42,9 @@ def new_run(recipe: Recipe, corpus: Path, out: Path) -> RunDirectory:
         UserError: the corpus is missing or does not fit the recipe, the model cannot be had or
             does not fit the corpus, or `out` exists and is not empty. Nothing is written then.
     """
-    config, opened = _planned(recipe, corpus)
+    config, data = _planned(recipe, corpus)
     run = RunDirectory(out)
-    on_first_rank(lambda: _make(run, config, opened))
+    on_first_rank(lambda: _make(run, config, data))
     return run
 
 
@@ -62,23 +66,25 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     # A length in epochs or tokens is the steps that it was when the run was made, on however many
     # processes it goes on.
     processes = on_first_rank(run.read_environment).get("processes") if existing else None
-    config, opened = _planned(recipe, corpus, existing, processes)
+    config, data = _planned(recipe, corpus, existing, processes)
 
     def make_or_find() -> bool:
         if existing is not None:
             check_request(_request(existing), _request(config), run.config)
             return run.is_finished
         clear_unmade(run)
-        _make(run, config, opened)
+        _make(run, config, data)
         return False
 
     return on_first_rank(make_or_find)
 
 
 def _request(config: RunConfig) -> dict[str, Any]:
-    """The settings that a command asks for, without their wording and the place of the corpus."""
+    """The settings that a command asks for, without their wording and the places of files."""
+    config = dataclasses.replace(config, masking=without_places(config.masking))
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return {**plain, "overrides": [], "corpus": plain["corpus"]["fingerprint"]}
+    del plain["corpus"]["path"]
+    return {**plain, "overrides": []}
 
 
 def _planned(
@@ -86,15 +92,19 @@ def _planned(
     corpus: Path,
     existing: RunConfig | None = None,
     num_processes: int | None = None,
-) -> tuple[RunConfig, PreparedCorpus]:
+) -> tuple[RunConfig, CorpusInputs]:
     """What a command asks for; the model that an existing run started from is not looked at."""
     join_launched_processes()
     opened = open_corpus(corpus)
     check_trackers(recipe.training.report_to)
-    data = CorpusInputs.of(opened)
+    data = CorpusInputs.of(opened).for_policy(recipe.masking)
     num_ranks = rank_and_size()[1] if num_processes is None else num_processes
     training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks))
-    build_masker(recipe.name, recipe.masking, data, training.num_steps)
+    masking = recorded(recipe.masking)
+    build_masker(recipe.name, masking, data, training.num_steps)
+    growth = growing_batches(recipe.masking, training, data, num_ranks)
+    data.stream(training, training.sequences_per_step(num_ranks), growth)
+    reference_measure(recipe.masking, recipe.evaluation, data)
     model = with_absolute_paths(recipe.model, existing.model if existing is not None else None)
     if training.micro_batch_size > len(opened.train):
         raise UserError(
@@ -103,7 +113,7 @@ def _planned(
             "sequences. Set a smaller one."
         )
     if existing is None:
-        on_first_rank(lambda: verify_corpus(opened))
+        on_first_rank(lambda: verify_inputs(data))
         plan = plan_initial_model(model, data, training)
     else:
         plan = recorded_plan(model, existing)
@@ -117,9 +127,11 @@ def _planned(
         recipe=recipe.name,
         overrides=recipe.overrides,
         corpus=CorpusReference(
-            path=str(opened.root.resolve()), fingerprint=opened.manifest.fingerprint
+            path=str(opened.root.resolve()),
+            fingerprint=opened.manifest.fingerprint,
+            columns=data.column_fingerprints,
         ),
-        masking=recipe.masking,
+        masking=masking,
         model=model,
         model_fingerprint=plan.fingerprint,
         training=training,
@@ -131,17 +143,17 @@ def _planned(
             f"with {', '.join(config.overrides) or 'no settings'} on {config.corpus.path}, others "
             "for something else. Give every process the same command."
         )
-    return config, opened
+    return config, data
 
 
-def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
+def _make(run: RunDirectory, config: RunConfig, data: CorpusInputs) -> None:
     out = run.root
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
             f"output exists: {out} is not an empty directory. "
             "Name another, or continue the run in it with `tidemask resume`."
         )
-    environment = json.dumps(run_environment(corpus), indent=2) + "\n"
+    environment = json.dumps(run_environment(data), indent=2) + "\n"
     existed = out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -157,13 +169,19 @@ def _make(run: RunDirectory, config: RunConfig, corpus: PreparedCorpus) -> None:
         raise
 
 
-def run_environment(corpus: PreparedCorpus) -> dict[str, Any]:
+def run_environment(data: CorpusInputs) -> dict[str, Any]:
     """Versions, device, processes and corpus of a run that is made now.
+
+    Shares of classes are those of preparation, and of the columns of classes that the run reads.
 
     The global batch of the run is that of these processes, on however many it goes on.
     """
-    counts = corpus.manifest.train.class_counts
-    total = max(1, corpus.manifest.train.num_tokens)
+    corpus = data.corpus
+    counts, total = corpus.manifest.train.class_counts, max(1, corpus.manifest.train.num_tokens)
+    shares = {name: count / total for name, count in counts.items()}
+    both = max(1, corpus.manifest.train.num_tokens + corpus.manifest.held_out.num_tokens)
+    for column in data.columns:
+        shares |= {name: count / both for name, count in column.manifest.class_counts.items()}
     packages = ["tidemask", "torch", "transformers", "accelerate", "tokenizers", "pyarrow", "numpy"]
     cuda = torch.cuda.is_available()
     return {
@@ -177,6 +195,6 @@ def run_environment(corpus: PreparedCorpus) -> dict[str, Any]:
         "corpus": {
             "path": str(corpus.root.resolve()),
             "fingerprint": corpus.manifest.fingerprint,
-            "class_share": {name: count / total for name, count in counts.items()},
+            "class_share": shares,
         },
     }

@@ -17,7 +17,8 @@ from tidemask.modeling.precision import ONLY_FLOAT32, resolved_precision, usual_
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings, Precision
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.runs.model_fit import check_length, check_vocabulary, separator_of, training_module
+from tidemask.runs.model_fit import check_length, separator_of, training_module
+from tidemask.runs.vocabulary_fit import fit_vocabulary
 from tidemask.training.distributed import on_first_rank
 from tidemask.training.learning_rate import WARM_START_LEARNING_RATE, usual_learning_rate
 from tidemask.training.settings import TrainingSettings
@@ -153,15 +154,15 @@ def _warm_start(name: str, settings: ModelSettings, data: CorpusInputs, seed: in
         attention_dropout=settings.attention_dropout,
         seed=seed,
     )
-    unchecked = check_vocabulary(name, weights.model, data)
-    check_length(name, weights.model, data)
-    notes = [note for note in (weights.note, unchecked) if note]
+    fingerprint = _fingerprint(weights.model.config, weights.model.state_dict())
+    model, on_vocabulary = fit_vocabulary(name, weights.model, data, settings.new_embeddings)
+    check_length(name, model, data)
+    notes = [note for note in (weights.note, on_vocabulary) if note]
     if weights.absent:
         notes.append(
             f"{name} has no weights for {_listed(weights.absent)}; they start from random ones."
         )
-    fingerprint = _fingerprint(weights.model.config, weights.model.state_dict())
-    return InitialModel(weights.model, fingerprint, tuple(notes))
+    return InitialModel(model, fingerprint, tuple(notes))
 
 
 def check_recorded_model(config: RunConfig, fingerprint: str | None) -> None:

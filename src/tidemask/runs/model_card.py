@@ -15,7 +15,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tidemask.corpus.store.manifest import Manifest
 from tidemask.evaluation_files import read_metrics_of
-from tidemask.masking.schedule import mean_ratio
+from tidemask.masking.ratio_bandit import Bandit
+from tidemask.masking.schedule import RatioSchedule, mean_ratio
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_CELLS,
@@ -141,6 +142,13 @@ def _lines_of(run: RunDirectory) -> list[dict[str, Any]]:
     return read_metrics(run.metrics) if run.metrics.is_file() else []
 
 
+def _ratio(schedule: RatioSchedule) -> str:
+    if isinstance(schedule, Bandit):
+        grid = ", ".join(f"{ratio:g}" for ratio in schedule.ratios)
+        return f"chosen of {grid} while training, by what each gained"
+    return f"{mean_ratio(schedule):.4f} on average over the schedule"
+
+
 def _training(
     config: RunConfig, records: Sequence[Mapping[str, Any]], corpus: Manifest
 ) -> list[str]:
@@ -151,8 +159,8 @@ def _training(
     at_steps = f"{min(realised):.4f} to {max(realised):.4f}" if realised else "an unknown share"
     lines = [
         f"Recipe `{config.recipe}`: {_provenance(config)}",
-        f"Masking ratio: {mean_ratio(config.masking.ratio):.4f} on average over the schedule; at "
-        f"the logged steps {at_steps} of the tokens were masked.",
+        f"Masking ratio: {_ratio(config.masking.ratio)}; at the logged steps {at_steps} of the "
+        "tokens were masked.",
         f"{config.training.max_steps:,} optimizer steps, {seen:,} tokens seen, special ones "
         f"included ({epochs:.2f} passes over the text), {predicted:,} predicted.",
         f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
@@ -180,8 +188,8 @@ def _data(corpus: Manifest) -> list[str]:
         f"Fingerprint of the prepared corpus: `{corpus.fingerprint}`.",
         f"{corpus.train.num_tokens:,} tokens of {corpus.train.num_documents:,} documents for "
         f"training, {corpus.held_out.num_tokens:,} of {corpus.held_out.num_documents:,} held out.",
-        f"{corpus.num_duplicates_dropped:,} near-duplicate documents were dropped before the split "
-        "by document.",
+        f"{corpus.num_duplicates_dropped:,} documents that are copies of others were dropped "
+        "before the split by document.",
         f"Rows of {corpus.sequence_length} tokens, {corpus.vocab_size:,} vocabulary entries.",
         f"Tagger of token classes: {tagger}.",
     ]

@@ -58,8 +58,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
     """
     embeddings: Any = model.get_input_embeddings()
     num_ids = int(embeddings.weight.shape[0])
-    directory = given_path(name, "model.warm_start")
-    is_bare = directory.is_dir() and not any((directory / f).is_file() for f in _TOKENIZER_FILES)
+    is_bare = not has_tokenizer(name)
     size = data.vocabulary.size
     if is_bare:
         if num_ids != size:
@@ -68,7 +67,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
                 f"{data.corpus.root} (vocab_size={size}), and {name} has no tokenizer. Put its own "
                 "tokenizer there, and prepare the text with it (--tokenizer)."
             )
-    elif not _is_tokenizer_of(load_tokenizer(name), data):
+    elif not is_tokenizer_of(load_tokenizer(name), data):
         raise UserError(
             f"model does not fit the corpus: {name} (vocab_size={num_ids}) and "
             f"{data.corpus.root} (vocab_size={size}) have different tokenizers. Prepare the text "
@@ -85,7 +84,13 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
     return None
 
 
-def _is_tokenizer_of(tokenizer: CorpusTokenizer, data: CorpusInputs) -> bool:
+def has_tokenizer(name: str) -> bool:
+    """Whether a directory has files of a tokenizer; a name on the hub is taken to have some."""
+    directory = given_path(name, "model.warm_start")
+    return not directory.is_dir() or any((directory / f).is_file() for f in _TOKENIZER_FILES)
+
+
+def is_tokenizer_of(tokenizer: CorpusTokenizer, data: CorpusInputs) -> bool:
     """Whether a tokenizer gives texts the ids that a corpus has, with the same special tokens."""
     own = load_tokenizer(data.corpus.tokenizer_directory)
     return (tokenizer.fingerprint, tokenizer.named_special_ids) == (

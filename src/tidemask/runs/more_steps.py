@@ -32,7 +32,7 @@ from tidemask.runs.config import (
     to_yaml,
     with_overrides,
 )
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.corpus_inputs import inputs_of
 from tidemask.runs.creation import run_environment
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, overridden_paths
 from tidemask.runs.settings_check import run_identity
@@ -78,6 +78,13 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
             f"steps and has no final model. Finish it with `tidemask resume {finished.root}`; then "
             "ask for more steps."
         )
+    if config.training.predictions_per_step is not None:
+        raise UserError(
+            f"run that does not go on: {finished.root} has training.predictions_per_step="
+            f"{config.training.predictions_per_step}, and with more steps its batches would have "
+            "had other sizes. Begin a new run from its weights, with "
+            f"model.warm_start={finished.model}."
+        )
     checkpoint, state = _last_checkpoint(finished, config)
     # Before anything is made: the processes must divide the global batch.
     with_global_batch(config.training, state.global_batch_size)
@@ -96,7 +103,7 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
         _write_first_line(run, last_line, longer)
         # The batch stays that of the processes the finished run was made for.
         processes = state.global_batch_size // longer.training.sequences_per_step(1)
-        environment = {**run_environment(corpus_of(config)), "processes": processes}
+        environment = {**run_environment(inputs_of(config)), "processes": processes}
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
         write_atomically(run.config, to_yaml(longer))
     return root
@@ -178,8 +185,9 @@ def _planned(
     finished: RunDirectory, config: RunConfig, overrides: list[str], global_batch_size: int
 ) -> RunConfig:
     asked = with_overrides(config, overrides, f"settings over {finished.config}")
-    data = CorpusInputs.of(corpus_of(config))
+    data = inputs_of(config)
     training = data.planned(asked.training, global_batch_size)
+    data.stream(training, global_batch_size)
     done = config.training.num_steps
     if training.num_steps <= done:
         raise UserError(
@@ -209,10 +217,12 @@ def continuation_note(config: RunConfig) -> str | None:
     progress = origin.step / steps
     before = dataclasses.replace(training, max_steps=origin.step)
     rates = learning_rate_at(training, origin.step), learning_rate_at(before, origin.step)
+    ratios = f"at {ratio(progress):.3g} (it ended at {ratio(1.0):.3g})"
+    if config.masking.follows_measurements:
+        ratios = "with the next block, which the blocks before decide"
     return (
         f"It begins after step {origin.step} of {Path(origin.run).name}, which was planned for so "
         f"many, and goes on to step {steps}: progress begins at {progress:.3g}, the masking ratio "
-        f"at {ratio(progress):.3g} (it ended at {ratio(1.0):.3g}) and the learning rate at "
-        f"{rates[0]:.3g} (it ended at {rates[1]:.3g}), as the schedules of a run of {steps} steps "
-        "have them there."
+        f"{ratios} and the learning rate at {rates[0]:.3g} (it ended at {rates[1]:.3g}), as the "
+        f"schedules of a run of {steps} steps have them there."
     )

@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from tidemask.errors import UserError
@@ -21,6 +22,7 @@ from tidemask.runs.config_problems import CHOICES
 from tidemask.settings import python_value, shown
 from tidemask.training.settings import LENGTHS
 
+_MAX_KEPT = 1 << 12
 _MAX_SECTIONS = 10
 """Settings lie in fewer sections within sections."""
 
@@ -135,8 +137,13 @@ def apply_overrides(kind: type, raw: dict[str, Any], overrides: Sequence[str]) -
         _set(raw, setting)
 
 
-def _settings(kind: type, override: str) -> Iterator[_Setting]:
-    """The values that an override sets: several, if it is a mapping for a section."""
+@lru_cache(maxsize=_MAX_KEPT)
+def _settings(kind: type, override: str) -> tuple[_Setting, ...]:
+    """The values that an override sets: several, if it is a mapping for a section.
+
+    A study and a search apply the same ones to many recipes, and parsing is most of what that
+    takes. Nothing changes a value that was parsed: where it is set, it is copied.
+    """
     dotted, equals, text = override.partition("=")
     path = tuple(dotted.strip().split("."))
     seen = f"{override[:MAX_SHOWN]}..." if len(override) > MAX_SHOWN else override
@@ -147,7 +154,7 @@ def _settings(kind: type, override: str) -> Iterator[_Setting]:
         )
     if path[0] == "overrides":
         raise UserError(f"no setting: {seen!r}. Give each of the overrides itself.")
-    yield from _fields(kind, path, parse_yaml(text, f"value of {seen!r}"), seen)
+    return tuple(_fields(kind, path, parse_yaml(text, f"value of {seen!r}"), seen))
 
 
 def _fields(kind: type, path: tuple[str, ...], value: Any, written: str) -> Iterator[_Setting]:
@@ -220,10 +227,10 @@ def still_set(
     """
     kept = []
     for override in overrides:
-        settings = list(_settings(kind, override))
+        settings = _settings(kind, override)
         old = [each.value if before is None else _at(before, each) for each in settings]
         held = [s for s, value in zip(settings, old, strict=True) if _is_kept(value, _at(after, s))]
-        if held == settings:
+        if len(held) == len(settings):
             kept.append(override)
         else:
             kept += [f"{'.'.join(each.path)}={json.dumps(each.value)}" for each in held]

@@ -1,11 +1,10 @@
-"""What a masking policy does to real text: one passage, masked at several steps of a run."""
+"""What a masking policy does to real text: passages, masked at several steps of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,51 +12,45 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tidemask.batches.stream import BatchDataset
-from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
+from tidemask.files.atomic import write_atomically
 from tidemask.files.paths import given_path
 from tidemask.masking.batch import Batch, MaskedBatch
+from tidemask.masking.columns import classes_in, groups_in, weights_in
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
+from tidemask.masking.part import AtStep
 from tidemask.masking.units import starts_of_words
-from tidemask.run_record import CLASS_LOSS, RunDirectory, read_metrics
+from tidemask.report.preview_page import render_preview_page
+from tidemask.report.previewed import PreviewPassage, PreviewStep, PreviewToken
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.runs.moments import Moment, moments_of
+from tidemask.runs.overrides import Overrides
+from tidemask.runs.parts_in_words import parts_in_words
+from tidemask.runs.previewed_passages import passages_of
+from tidemask.runs.previewed_run import PreviewedRun
 from tidemask.settings import check_integer, is_number, shown
 from tidemask.system_errors import named_causes
 from tidemask.token_classes import NO_CLASS
 
+__all__ = ["PreviewPassage", "PreviewStep", "PreviewToken", "preview"]
+
 SHARE_SEQUENCES = 512
 """Sequences from which ratio and shares are counted."""
+
+SCORED_SEQUENCES = 64
+"""As many where a model has to score them."""
+
+_ON_PAGE = 4
+"""Sequences on a page, where nobody says which."""
 
 LONGEST = 4
 """Words of at least so many tokens are counted together."""
 
-
-@dataclass(frozen=True)
-class PreviewToken:
-    """A token of the passage: what the input shows, and whether it is to be predicted."""
-
-    text: str
-    state: str
-    """`visible`; `mask`, `random` or `kept` if it is to be predicted; or `hidden`, which is
-    corrupted but not predicted."""
-    original: str
-    starts_word: bool
-
-
-@dataclass(frozen=True)
-class PreviewStep:
-    """The policy at one step of the run."""
-
-    progress: float
-    ratio: float
-    realised_ratio: float
-    class_shares: dict[str, tuple[float, float]]
-    """Per class, its share of the masked tokens and of all maskable ones."""
-    length_ratios: dict[str, float]
-    """By the length of words in tokens, the masked share of their tokens; the last is for `n+`."""
-    tokens: list[PreviewToken]
+_CHECKED_BY = {"class": classes_in, "weight": weights_in, "group": groups_in}
+"""What refuses a wrong value of a column, by its kind."""
 
 
 @named_causes("End other programs.")
@@ -65,77 +58,134 @@ def preview(
     corpus: str | Path,
     recipe: Recipe | str | Path = "bert",
     *,
-    progress: float | Sequence[float] | NDArray[np.floating[Any]] = (0.0, 0.5, 1.0),
+    overrides: Overrides = (),
+    progress: Literal["auto"] | float | Sequence[float] | NDArray[np.floating[Any]] = "auto",
     run: str | Path | None = None,
-    sequence: int = 0,
+    sequence: int | Sequence[int] | None = None,
+    page: str | Path | None = None,
 ) -> list[PreviewStep]:
-    """Mask a passage of a corpus at several steps of a run.
+    """Mask passages of a corpus at several steps of a run.
 
     The same as `tidemask preview`.
 
     Args:
         corpus: a prepared corpus; its held-out split is shown, or else its training split.
         recipe: the policy: a recipe, the name of a shipped one, or the path of a YAML file.
-        progress: the steps, as shares of the run in [0, 1].
-        run: a run whose logged class losses weight the classes; without one, a policy that weights
-            them knows no losses yet and masks all classes alike.
-        sequence: number of the sequence to show.
+        overrides: settings over those of the recipe, as `pretrain` takes them.
+        progress: the steps, as shares of the run in [0, 1]; `auto` for beginning, middle and end,
+            and each side of where a phase ends.
+        run: a run that the masks follow: what it logged of classes, the ratio that it chose, what
+            its checkpoints have learned of vocabulary entries, the scores of its models. Without
+            one, a policy that learns knows nothing yet and masks all alike.
+        sequence: numbers of the sequences to show; `None` for the first, on a page the first four.
+        page: a file to which all of it is written as one HTML page, too; it is replaced.
 
     Raises:
         UserError: no such corpus, recipe, run or sequence; a progress outside [0, 1]; a policy that
-            the corpus does not fit.
+            the corpus does not fit; a run that has nothing of what the policy follows; a page that
+            cannot be written.
 
     Example:
         >>> import tidemask
         >>> steps = tidemask.preview("corpus", "mrd-cosine", progress=[0.0, 1.0])
         >>> [round(step.ratio, 2) for step in steps], len(steps[0].tokens) > 0
         ([0.32, 0.02], True)
+        >>> token = steps[0].tokens[0]
+        >>> token.state in ("visible", "mask", "random", "kept"), round(token.inclusion, 2)
+        (True, 0.32)
     """
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe)
-    given = list(progress) if np.iterable(progress) else [progress]
-    if not all(is_number(share) and 0.0 <= share <= 1.0 for share in given):
-        raise UserError(
-            f"progress outside its range: {shown(progress)}. Expected numbers from 0 to 1."
-        )
-    shares = [float(share) for share in given]
+    recipe = load_recipe(recipe, overrides)
+    shares = _shares_of_run(progress)
+    place = None if page is None else given_path(page, "page")
     opened = open_corpus(corpus)
-    data = CorpusInputs.of(opened)
+    data = CorpusInputs.of(opened).for_policy(recipe.masking)
     training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks=1))
     masker = build_masker(recipe.name, recipe.masking, data, training.num_steps)
+    known = None if run is None else PreviewedRun(run, masker, data)
     dataset = data.held_out_set() if len(opened.held_out) else data.training_set(0)
-    try:
-        sequence = check_integer("sequence", sequence, minimum=0, below=len(dataset.split))
-    except ValueError as error:
-        raise UserError(f"no such sequence: {error}") from error
-    ids = [sequence, *range(min(SHARE_SEQUENCES, len(dataset.split)))]
-    batch = _read(dataset, ids, opened)
-    starts = starts_of_words(batch)[0]
-    counted = slice(1, None)  # all but the sequence that is shown
-    steps = []
-    for share in shares:
-        masked = masker(
-            batch,
-            progress=share,
-            key=StepKey(recipe.training.seed, round(share * training.num_steps)),
-            class_loss=_logged_losses(run, masker, share),
-        )
-        selected, maskable = masked.corrupted[counted], masked.maskable[counted]
-        step = PreviewStep(
-            progress=share,
-            ratio=masker.ratio(share),
-            realised_ratio=float(selected.sum() / maskable.sum().clamp(min=1)),
-            class_shares=_shares(masked, counted, masker.class_names),
-            length_ratios=_by_length(selected, maskable, starts[counted]),
-            tokens=_tokens(masked, batch.input_ids[0].tolist(), starts[0].tolist(), data),
-        )
-        steps.append(step)
+    if sequence is None:
+        sequence = range(min(_ON_PAGE if place else 1, len(dataset.split)))
+    ids = _sequences(sequence, len(dataset.split))
+    shown_rows = _read(dataset, ids, data)
+    num_counted = SCORED_SEQUENCES if known and recipe.masking.scoring else SHARE_SEQUENCES
+    counted = _read(dataset, range(min(num_counted, len(dataset.split))), data)
+    moments = moments_of(recipe.masking, training.num_steps)
+    if shares is not None:
+        moments = [Moment(share) for share in shares]
+    batches = ids, shown_rows, counted
+    seed = recipe.training.seed
+    steps = [_step(moment, masker, batches, data, known, seed) for moment in moments]
+    if place is not None:
+        facts = {"corpus": str(opened.root), "fingerprint": opened.manifest.fingerprint}
+        facts |= {} if run is None else {"weights of the run": str(run)}
+        text = render_preview_page(steps, recipe=recipe.name, summary=recipe.summary, facts=facts)
+        write_atomically(place, text, what="page")
     return steps
 
 
-def _read(dataset: BatchDataset, ids: Sequence[int], corpus: PreparedCorpus) -> Batch:
-    """The sequences, of which alone is known whether they are damaged."""
-    names = corpus.manifest.class_names
+def _step(
+    moment: Moment,
+    masker: Masker,
+    batches: tuple[Sequence[int], Batch, Batch],
+    data: CorpusInputs,
+    known: PreviewedRun | None,
+    seed: int,
+) -> PreviewStep:
+    """The policy at one moment: its passages, and what it does on the counted sequences."""
+    progress, step = moment.progress, round(moment.progress * masker.max_steps)
+    ids, shown_rows, counted = batches
+    ratio = known.ratio(progress) if known else None
+    class_loss = known.class_loss(progress) if known else None
+
+    def at(batch: Batch) -> AtStep:
+        scores = known.scores(batch, progress=progress, step=step) if known else None
+        return AtStep(progress, StepKey(seed, step), class_loss, scores)
+
+    masked = masker(counted, **vars(at(counted)), ratio=ratio)
+    starts, _ = starts_of_words(counted)
+    return PreviewStep(
+        progress=progress,
+        ratio=masker.ratio(progress) if ratio is None else ratio,
+        realised_ratio=float(masked.corrupted.sum() / masked.maskable.sum().clamp(min=1)),
+        class_shares=_shares(masked, masker.class_names),
+        length_ratios=_by_length(masked.corrupted, masked.maskable, starts),
+        passages=passages_of(masker, shown_rows, at(shown_rows), ratio, ids, data),
+        parts=parts_in_words(masker.settings, progress),
+        step=step,
+        num_steps=masker.max_steps,
+        note=moment.note,
+    )
+
+
+def _shares_of_run(progress: Any) -> list[float] | None:
+    """The steps that are asked for, as shares of the run; `None` where the policy decides."""
+    if isinstance(progress, str) and progress == "auto":
+        return None
+    given = list(progress) if np.iterable(progress) else [progress]
+    if not all(is_number(share) and 0.0 <= share <= 1.0 for share in given):
+        raise UserError(
+            f"progress outside its range: {shown(progress)}. Expected numbers from 0 to 1, or auto."
+        )
+    return [float(share) for share in given]
+
+
+def _sequences(sequence: Any, num_rows: int) -> list[int]:
+    """The numbers of the sequences to show, which there are."""
+    given = (
+        list(sequence) if np.iterable(sequence) and not isinstance(sequence, str) else [sequence]
+    )
+    try:
+        ids = [check_integer("sequence", each, minimum=0, below=num_rows) for each in given]
+    except ValueError as error:
+        raise UserError(f"no such sequence: {error}") from error
+    if not ids:
+        raise UserError("no such sequence: sequence=[]. Expected at least one number.")
+    return ids
+
+
+def _read(dataset: BatchDataset, ids: Sequence[int], data: CorpusInputs) -> Batch:
+    """The sequences, of which alone is known whether they and their columns are damaged."""
+    corpus, names = data.corpus, data.corpus.manifest.class_names
     try:
         batch = dataset.__getitems__(ids)
         if names and batch.token_class is not None:
@@ -146,15 +196,22 @@ def _read(dataset: BatchDataset, ids: Sequence[int], corpus: PreparedCorpus) -> 
         raise UserError(
             f"damaged corpus: the rows in {corpus.root}: {error} Restore it, or prepare it again."
         ) from error
+    for stored in data.columns:
+        try:
+            _CHECKED_BY[stored.manifest.kind](batch, stored.manifest.column)
+        except ValueError as error:
+            raise UserError(
+                f"damaged column: {stored.root}: {error} Remove its directory and annotate the "
+                "corpus again."
+            ) from error
     return batch
 
 
-def _shares(
-    masked: MaskedBatch, counted: slice, names: Sequence[str]
-) -> dict[str, tuple[float, float]]:
+def _shares(masked: MaskedBatch, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Per class, its share of the masked tokens and of all maskable ones."""
     if not names or masked.token_class is None:
         return {}
-    token_class = masked.token_class[counted]
+    token_class = masked.token_class
 
     def share(where: Tensor) -> list[float]:
         classes = token_class[where].long()
@@ -162,7 +219,7 @@ def _shares(
         counts = torch.bincount(classes, minlength=len(names)).double()
         return [float(x) for x in counts / max(1, int(where.sum()))]
 
-    shares = zip(share(masked.corrupted[counted]), share(masked.maskable[counted]), strict=True)
+    shares = zip(share(masked.corrupted), share(masked.maskable), strict=True)
     return dict(zip(names, shares, strict=True))
 
 
@@ -178,68 +235,3 @@ def _by_length(selected: Tensor, maskable: Tensor, starts: Tensor) -> dict[str, 
             name = f"{size}+" if size == LONGEST else str(size)
             ratios[name] = float((selected & of_size).sum() / of_size.sum())
     return ratios
-
-
-def _tokens(
-    masked: MaskedBatch,
-    originals: Sequence[int],
-    starts: Sequence[int],
-    data: CorpusInputs,
-) -> list[PreviewToken]:
-    tokens = []
-    for position, now in enumerate(masked.input_ids[0].tolist()):
-        if not masked.maskable[0, position]:
-            continue
-        original = originals[position]
-        state = "visible"
-        if masked.selected[0, position]:
-            state = _state(now, original, data.vocabulary.mask_id)
-        elif masked.corrupted[0, position]:
-            state = "hidden"
-        tokens.append(
-            PreviewToken(
-                text=_readable(data.tokenizer.convert_ids_to_tokens(now)),
-                state=state,
-                original=_readable(data.tokenizer.convert_ids_to_tokens(original)),
-                starts_word=starts[position] == position,
-            )
-        )
-    return tokens
-
-
-def _state(now: int, original: int, mask_id: int) -> str:
-    if now == mask_id:
-        return "mask"
-    return "kept" if now == original else "random"
-
-
-def _readable(token: object) -> str:
-    text = str(token)
-    for marker in ("##", "Ġ", "▁"):
-        text = text.removeprefix(marker)
-    return text
-
-
-def _logged_losses(run: str | Path | None, masker: Masker, progress: float) -> Tensor | None:
-    """The class losses that a run logged nearest to a step; `None` without a run.
-
-    Raises:
-        UserError: the run logged nothing, or the policy weights vocabulary entries, whose losses
-            are in checkpoints alone.
-    """
-    if run is None:
-        return None
-    if masker.settings.uses_vocabulary_loss:
-        raise UserError(
-            "no logged losses of vocabulary entries: masking.content.classes=vocabulary with "
-            f"run={run}. They are in its checkpoints alone; leave out `run` (--run)."
-        )
-    lines = read_metrics(RunDirectory(given_path(run, "run")).metrics)
-    records = [line for line in lines if line["step"] > 0]
-    if not records:
-        raise UserError(
-            f"no class losses yet: {run} has not logged a step. Wait, or leave out `run` (--run)."
-        )
-    nearest = min(records, key=lambda record: abs(record["progress"] - progress))
-    values = [nearest.get(CLASS_LOSS + name) for name in masker.class_names]
-    return torch.tensor([float("nan") if value is None else float(value) for value in values])

@@ -10,12 +10,15 @@ from tidemask.progress import ignore
 from tidemask.run_record import MetricValue, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig
+from tidemask.runs.constant_predictions import growing_batches
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.initial_model import check_recorded_model, load_initial_model
 from tidemask.runs.model_fit import training_module
+from tidemask.runs.reference import reference_measure
 from tidemask.runs.settings_check import run_identity
 from tidemask.training.checkpoint_files import ResumePoint
+from tidemask.training.distributed import rank_and_size
 from tidemask.training.metrics_log import PeriodicEvaluation
 from tidemask.training.resume_checks import with_global_batch
 from tidemask.training.trainer import MaskedLMTrainer
@@ -40,7 +43,8 @@ def build_trainer(
         check_run: called before anything is saved, as `check_files` of `MaskedLMTrainer`.
 
     Raises:
-        UserError: the starting model changed since the run was made.
+        UserError: the starting model changed since the run was made; or the corpus has no text that
+            the masking ratio could follow.
     """
     callbacks = evaluation.callbacks
     training = config.training
@@ -55,17 +59,19 @@ def build_trainer(
 
     def check_files() -> None:
         check_run()
-        data.corpus.check_unchanged()
+        data.check_unchanged()
 
     is_warm = config.model.warm_start is not None
     measures_start = config.evaluation.measures_start(is_warm=is_warm)
     measures_start = measures_start and evaluation.held_out.has_text
     evaluates = evaluation.measures_anything
+    num_ranks = rank_and_size()[1]
+    growth = growing_batches(config.masking, training, data, num_ranks)
     return MaskedLMTrainer(
         _model_at(point, config, data, callbacks),
         training,
         masker=build_masker(config.recipe, config.masking, data, total),
-        dataset=data.training_set(config.training.seed),
+        dataset=data.stream(training, training.sequences_per_step(num_ranks), growth),
         run=run,
         tokenizer=data.tokenizer,
         identity=run_identity(config),
@@ -74,6 +80,8 @@ def build_trainer(
             at_start=evaluation.at_start if measures_start else None,
             every_steps=config.evaluation.interval(total) if evaluates else 0,
         ),
+        growth=growth,
+        measure_reference=reference_measure(config.masking, config.evaluation, data),
         on_step_end=on_step_end,
         callbacks=callbacks.trainer_callbacks,
         stop_request=evaluation.stop_request,

@@ -7,6 +7,7 @@ from typing import Any
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import RunConfig, read_run_config
+from tidemask.runs.policy_contents import without_places
 from tidemask.training.checkpoint_state import read_state
 from tidemask.training.identity import identity_of, other_settings
 
@@ -14,12 +15,14 @@ from tidemask.training.identity import identity_of, other_settings
 def run_identity(config: RunConfig) -> dict[str, Any]:
     """What must not change when a run continues; every checkpoint holds it."""
     settings = identity_of(
-        masking=config.masking,
+        masking=without_places(config.masking),
         model=config.model,
         training=config.training,
         evaluation=config.evaluation,
     )
-    corpus = {"fingerprint": config.corpus.fingerprint}
+    corpus: dict[str, Any] = {"fingerprint": config.corpus.fingerprint}
+    if config.corpus.columns:  # checkpoints of earlier versions do not know them
+        corpus["columns"] = config.corpus.columns
     return {**settings, "model_fingerprint": config.model_fingerprint, "corpus": corpus}
 
 

@@ -101,8 +101,8 @@ def checked_overrides(
         origin: what a message calls the settings without them.
 
     Raises:
-        UserError: as `checked_settings`; names the overrides, and `origin` for what was wrong
-            without them.
+        UserError: as `checked_settings`; a `WrongOverridesError` names the overrides, and `origin`
+            for what was wrong without them.
     """
     try:
         return checked_settings(kind, raw, origin)
@@ -113,10 +113,8 @@ def checked_overrides(
             raise
         others = [problem for problem in error.problems if problem in inherited]
         besides = f" Besides, in {origin}: {' '.join(others)}" if others else ""
-        raise UserError(
-            "wrong setting on the command line (`overrides` in Python): "
-            f"{_concerned(overrides, given)}{' '.join(given)}{besides}"
-        ) from error
+        problem = f"{_concerned(overrides, given)}{' '.join(given)}{besides}"
+        raise WrongOverridesError(problem) from error
 
 
 def _concerned(overrides: Sequence[str], problems: Sequence[str]) -> str:
@@ -126,6 +124,18 @@ def _concerned(overrides: Sequence[str], problems: Sequence[str]) -> str:
     concerned = [override for override, path in paths.items() if path in text] or overrides
     named = [override for override in concerned if f"{paths[override]}=" not in text]
     return f"{' '.join(named)}: " if named else ""
+
+
+class WrongOverridesError(UserError):
+    """What is wrong with overrides, which were given on the command line unless a caller knows.
+
+    Attributes:
+        problem: what is wrong with which of them, without where they stand.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"wrong setting on the command line (`overrides` in Python): {problem}")
+        self.problem = problem
 
 
 class _WrongConfigurationError(UserError):

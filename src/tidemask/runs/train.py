@@ -10,7 +10,6 @@ import json
 
 import torch
 
-from tidemask.corpus.store.corpus import verify_corpus
 from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
 from tidemask.modeling.loading import load_model
@@ -19,7 +18,8 @@ from tidemask.processes import keep_freed_memory
 from tidemask.run_record import RunDirectory, cut_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.constant_predictions import growth_note
+from tidemask.runs.corpus_inputs import coverage_notes, inputs_of, source_note, verify_inputs
 from tidemask.runs.final_model import save_final_model
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.model_fit import training_module
@@ -96,9 +96,8 @@ def _train(
             f"evaluate`, or give it more steps with `tidemask resume {run.root} "
             "training.max_steps=N`."
         )
-    corpus = corpus_of(config)
-    on_first_rank(lambda: verify_corpus(corpus))
-    data = CorpusInputs.of(corpus)
+    data = inputs_of(config)
+    on_first_rank(lambda: verify_inputs(data))
     point = on_first_rank(lambda: find_resume_point(run, run_identity(config)))
     held_out = data.held_out_evaluator(config.evaluation)
     evaluation = InRunEvaluation(
@@ -107,7 +106,8 @@ def _train(
     _check_beginning(run, config, point)
     trainer = build_trainer(run, config, data, evaluation, point, lock.check)
     _record_engine(run, trainer)
-    for note in _notes(run, config, trainer, point):
+    begun = coverage_notes(config.masking, data) if point.path is None else []
+    for note in [*_notes(run, config, trainer, point), *begun]:
         callbacks.on_note(note)
     barrier()
 
@@ -146,7 +146,9 @@ def _notes(
         emulation_note("training.precision", trainer.settings.precision, usual_device()),
         *resume_notes(run, point),
         continuation_note(config),
+        source_note(trainer.dataset),
         *config.training.to_wait_for(),
+        growth_note(trainer.growth, trainer.settings),
     ]
     return [note for note in notes if note is not None]
 

@@ -77,6 +77,7 @@ def compare_arms(
     *,
     baseline: str,
     direction: Direction,
+    unit: str = "",
     margin: float | None = None,
     primary: bool = True,
     items: Items | None = None,
@@ -90,6 +91,7 @@ def compare_arms(
             in every arm.
         baseline: the arm that others are compared with.
         direction: whether lower or higher values are better.
+        unit: of the values, for the sentences; empty for none.
         margin: differences up to this size do not matter, in the unit of the measure, above 0.
             State it before the runs.
         primary: whether this measure was declared to decide; then p are adjusted over the arms.
@@ -105,9 +107,9 @@ def compare_arms(
     Example:
         >>> from tidemask.statistics import compare_arms
         >>> losses = {"bert": {0: 3.21, 1: 3.24, 2: 3.20}, "mrd": {0: 3.15, 1: 3.17, 2: 3.13}}
-        >>> (mrd,) = compare_arms(losses, baseline="bert", direction="lower").arms
-        >>> mrd.verdict.sentence
-        'mrd is better than bert: −0.0667 (95 % interval −0.081 to −0.0523; 3 seeds, paired).'
+        >>> found = compare_arms(losses, baseline="bert", direction="lower", unit="nats")
+        >>> found.arms[0].verdict.sentence
+        'mrd is better than bert: −0.0667 nats (95 % interval −0.081 to −0.0523; 3 seeds, paired).'
     """
     _check(values, baseline, direction, margin)
     rules = Rules(
@@ -116,6 +118,7 @@ def compare_arms(
         margin=margin,
         primary=primary,
         num_tests=len(values) - 1,
+        unit=unit,
     )
     arms = [arm for arm in values if arm != baseline]
     over_seeds = [

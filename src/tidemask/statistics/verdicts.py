@@ -47,6 +47,7 @@ class Rules:
         margin: differences up to this size do not matter; `None` where none is given.
         primary: whether the measure was declared to decide; all others are exploratory.
         num_tests: how many arms are compared with the baseline.
+        unit: of the measure, which stands behind a difference; empty where none was given.
     """
 
     baseline: str
@@ -54,6 +55,7 @@ class Rules:
     margin: float | None
     primary: bool
     num_tests: int
+    unit: str = ""
 
     @property
     def level(self) -> float:
@@ -102,10 +104,10 @@ def judge(
     if estimate is None or p is None:
         return Verdict(
             finding="not shown",
-            sentence=f"{begin}{arm} differs from {rules.baseline} by {_without(difference)}",
+            sentence=f"{begin}{arm} differs from {rules.baseline} by {_without(rules, difference)}",
             more_seeds=None,
         )
-    numbers = _numbers(estimate, difference, items)
+    numbers = _numbers(rules, estimate, difference, items)
     if equivalence_p is not None and rules.margin is not None and equivalence_p <= 1 - CONFIDENCE:
         words = f"{arm} equals {rules.baseline} within ±{_figures(rules.margin)}: {numbers}."
         return Verdict(finding="equal", sentence=begin + words, more_seeds=None)
@@ -122,7 +124,9 @@ def judge(
     return Verdict(finding="not shown", sentence=begin + words, more_seeds=more)
 
 
-def _numbers(estimate: Estimate, difference: SeedDifference, items: ItemDifference | None) -> str:
+def _numbers(
+    rules: Rules, estimate: Estimate, difference: SeedDifference, items: ItemDifference | None
+) -> str:
     """A difference with its interval, and what it is of."""
     num = len(difference.by_seed)
     times = f" × {items.num_items:,} items" if items else ""
@@ -133,15 +137,17 @@ def _numbers(estimate: Estimate, difference: SeedDifference, items: ItemDifferen
     if difference.left_out:
         of += f"; left out, without a partner: {', '.join(map(str, difference.left_out))}"
     interval = f"{_signed(estimate.low)} to {_signed(estimate.high)}"
-    return f"{_signed(estimate.mean)} ({100 * CONFIDENCE:g} % interval {interval}; {of})"
+    mean = _in_unit(estimate.mean, rules.unit)
+    return f"{mean} ({100 * CONFIDENCE:g} % interval {interval}; {of})"
 
 
-def _without(difference: SeedDifference) -> str:
+def _without(rules: Rules, difference: SeedDifference) -> str:
     """A difference without interval, and why there is none."""
+    mean = _in_unit(difference.mean, rules.unit)
     if difference.spread is None:
-        return f"{_signed(difference.mean)} with one seed: no interval, and nothing is shown."
+        return f"{mean} with one seed: no interval, and nothing is shown."
     return (
-        f"{_signed(difference.mean)}, the same with each of {len(difference.by_seed)} seeds: "
+        f"{mean}, the same with each of {len(difference.by_seed)} seeds: "
         "no interval, and nothing is shown."
     )
 
@@ -164,6 +170,10 @@ def _needs(
     more = max(1, needed - present)
     seeds = "seed" if more == 1 else "seeds"
     return more, f"A difference of {_figures(effect)} needs about {more} more {seeds}."
+
+
+def _in_unit(value: float, unit: str) -> str:
+    return f"{_signed(value)} {unit}".rstrip()
 
 
 def _signed(value: float) -> str:

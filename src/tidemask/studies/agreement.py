@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ from tidemask.files.claims import is_of_claim
 from tidemask.files.locks import only_process
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.reading import dump_yaml
-from tidemask.run_record import CHANGEABLE_SETTINGS, UNPLANNED_LENGTHS
-from tidemask.runs.config import RunConfig, read_run_config
+from tidemask.run_record import CHANGEABLE_SETTINGS, UNPLANNED_LENGTHS, RunDirectory
+from tidemask.runs.config import RunConfig
+from tidemask.runs.entry_weights import recorded
+from tidemask.runs.policy_contents import without_places
 from tidemask.settings import shown
 from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import StudyDirectory
+from tidemask.studies.kept_configs import kept_config
 from tidemask.studies.lengths import manifests_of
 from tidemask.studies.planning import PlannedRun
 
@@ -84,8 +87,9 @@ def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
     """
     for name, manifest in manifests_of(study).items():
         for path in sorted((directory.root / "runs" / name).glob("*/seed-*/run.yaml")):
-            trained_on = read_run_config(path).corpus
-            if trained_on.fingerprint != manifest.fingerprint:
+            config = _readable(RunDirectory(path.parent))
+            trained_on = config.corpus if config else None
+            if trained_on and trained_on.fingerprint != manifest.fingerprint:
                 raise UserError(
                     f"another corpus: {study.corpora[name]} has the fingerprint "
                     f"{manifest.fingerprint[:_DIGITS]}, and {path.parent} was trained on "
@@ -102,13 +106,11 @@ def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:
     """
     stale: dict[str, dict[str, list[str]]] = {}
     for planned in runs:
-        run = directory.run(planned)
-        if run.config.is_file():
-            config = read_run_config(run.config)
-            if found := list(_differences(planned, config)):
-                arm = str(planned.place.parent.relative_to("runs"))
-                seeds = stale.setdefault(arm, {}).setdefault(found[0], [])
-                seeds.append(str(planned.seed))
+        config = _readable(directory.run(planned))
+        if config and (found := list(_differences(planned, config))):
+            arm = str(planned.place.parent.relative_to("runs"))
+            seeds = stale.setdefault(arm, {}).setdefault(found[0], [])
+            seeds.append(str(planned.seed))
     if stale:
         listed = "; ".join(
             f"{arm}: seed{'s' * (len(seeds) > 1)} {_shortened(seeds)} ({difference})"
@@ -123,6 +125,13 @@ def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:
         )
 
 
+def _readable(run: RunDirectory) -> RunConfig | None:
+    """The settings of a run; none where they are damaged, which the state of the run names."""
+    with suppress(UserError):
+        return kept_config(run)
+    return None
+
+
 def _shortened(items: Sequence[str]) -> str:
     more = len(items) - _LONGEST_LIST
     return ", ".join(items[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
@@ -131,8 +140,11 @@ def _shortened(items: Sequence[str]) -> str:
 def _differences(planned: PlannedRun, config: RunConfig) -> Iterator[str]:
     """Settings of a run that are not those asked for; what was left to be chosen is not asked."""
     recipe = dataclasses.replace(
-        planned.recipe, model=with_absolute_paths(planned.recipe.model, config.model)
+        planned.recipe,
+        model=with_absolute_paths(planned.recipe.model, config.model),
+        masking=without_places(recorded(planned.recipe.masking)),
     )
+    config = dataclasses.replace(config, masking=without_places(config.masking))
     for section in _SECTIONS:
         asked, own = (
             json.loads(json.dumps(dataclasses.asdict(getattr(one, section))))

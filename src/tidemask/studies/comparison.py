@@ -45,10 +45,11 @@ def compare(
         png: whether figures are written as PNG beside SVG.
 
     Raises:
-        UserError: no run, a run twice, a directory that is not a run or has no logged step, a
-            damaged file, a run.yaml that is not whole or not what the run was trained with, no arm
-            of that name, studies that were to answer different questions, or `out` is an occupied
-            place. A damaged run of a study is left out, and the page says so.
+        UserError: no run, a run twice, a directory that is not a run, no arm of that name, studies
+            that were to answer different questions, or `out` is an occupied place; or the first
+            run, whose arm is the baseline, has no logged step, a damaged file, or a run.yaml that
+            is not whole or not what it was trained with. Any other such run, and each of a study,
+            is left out, which the page and `left_out` say.
 
     Example:
         >>> import tidemask
@@ -66,27 +67,47 @@ def compare(
         raise UserError("nothing to compare: no run was named. Name runs, studies or both.")
     directories = [given_path(path, "runs") for path in named]
     refuse_repeated(directories)
+    found, left_out, question = _collected(directories)
+    refuse_repeated([run.directory for run in found])
+    named_arms = in_arms(found)
+    if baseline is not None:
+        check_baseline(named_arms, baseline)
+        question = replace(question, baseline=baseline)
+    return replace(write_page(named_arms, question, out=out, png=png), left_out=tuple(left_out))
+
+
+def _collected(
+    directories: Sequence[Path],
+) -> tuple[list[ComparedRun], list[str], ComparisonQuestion]:
+    """The runs that can be read, a sentence for each that cannot, and what they are to answer.
+
+    Raises:
+        UserError: there is none, the first run cannot be read, or one of them has no run.yaml.
+    """
     found: list[ComparedRun] = []
+    left_out: list[str] = []
     question: ComparisonQuestion | None = None
     for directory in directories:
         study = StudyDirectory(directory)
         if study.definition.is_file():
             definition = read_study(study.definition)
-            of_study, notes = _runs_of_study(study, definition)
+            of_study, damaged, notes = _runs_of_study(study, definition)
             found += of_study
+            left_out += damaged
             question = _both(question, _question(definition, notes), directory)
+            continue
+        run = _readable_run(RunSource(directory=directory))
+        if isinstance(run, ComparedRun):
+            found.append(run)
+        elif not found or not RunDirectory(directory).config.is_file():
+            raise run  # the first is the baseline, and a run has settings
         else:
-            check_run_settings(RunDirectory(directory))
-            found.append(read_run(RunSource(directory=directory)))
-    refuse_repeated([run.directory for run in found])
+            left_out.append(_left_out(directory, run))
     if not found:
-        raise UserError("nothing to compare: no run has logged a step. Wait until one has.")
+        why = left_out[0] if left_out else "no run has logged a step. Wait until one has."
+        raise UserError(f"nothing to compare: {why}")
     question = question or ComparisonQuestion()
-    named_arms = in_arms(found)
-    if baseline is not None:
-        check_baseline(named_arms, baseline)
-        question = replace(question, baseline=baseline)
-    return write_page(named_arms, question, out=out, png=png)
+    return found, left_out, replace(question, notes=(*left_out, *question.notes))
 
 
 def _question(study: StudyDefinition, notes: Sequence[str]) -> ComparisonQuestion:
@@ -120,26 +141,40 @@ def _both(
     return replace(before, notes=(*before.notes, *after.notes))
 
 
+def _readable_run(source: RunSource) -> ComparedRun | UserError:
+    """A run, whose settings are those that it was trained with; or what is wrong with it."""
+    try:
+        check_run_settings(RunDirectory(source.directory))
+        return read_run(source)
+    except UserError as error:
+        return error
+
+
+def _left_out(name: Path, error: UserError) -> str:
+    return f"Left out: {name}, which cannot be read: {error}"
+
+
 def _runs_of_study(
     study: StudyDirectory, definition: StudyDefinition
-) -> tuple[list[ComparedRun], list[str]]:
-    """The runs that have logged a step, and a sentence for each that cannot be read."""
-    found, notes = [], []
+) -> tuple[list[ComparedRun], list[str], list[str]]:
+    """The runs that have logged a step, a sentence for each that cannot be read, and others."""
+    found, damaged = [], []
     waiting = 0
     for place, source in _sources(study, definition):
         run = RunDirectory(source.directory)
         if not run.metrics.is_file() or b"\n" not in run.metrics.read_bytes():
             waiting += 1
             continue
-        try:
-            check_run_settings(run)
-            found.append(read_run(source))
-        except UserError as error:
-            notes.append(f"Left out: {place.relative_to('runs')}, which cannot be read: {error}")
+        read = _readable_run(source)
+        if isinstance(read, ComparedRun):
+            found.append(read)
+        else:
+            damaged.append(_left_out(place.relative_to("runs"), read))
+    notes = []
     if waiting:
         runs = "1 run of the study has" if waiting == 1 else f"{waiting} runs of the study have"
         notes.append(f"{runs} not logged a step yet.")
-    return found, notes
+    return found, damaged, notes
 
 
 def _sources(study: StudyDirectory, definition: StudyDefinition) -> list[tuple[Path, RunSource]]:

@@ -18,6 +18,7 @@ from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory, last_step
 from tidemask.studies.attempts import Attempt, measured_marks, read_attempts
 from tidemask.studies.heartbeat import living
+from tidemask.studies.kept_configs import kept_config
 from tidemask.studies.planning import PlannedRun
 
 
@@ -48,6 +49,7 @@ class RunState:
         step: optimizer steps that were logged.
         num_attempts: how often it was begun.
         message: why it failed, or which of its files is damaged.
+        needs_repair: whether its settings cannot be read, so that nothing goes on with it.
     """
 
     run: PlannedRun
@@ -55,6 +57,7 @@ class RunState:
     step: int
     num_attempts: int
     message: str = ""
+    needs_repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,12 @@ class _Recorded:
     Attributes:
         attempts: at the run, in their order.
         step: optimizer steps that were logged.
+        damage: what is wrong with its settings; empty where nothing is.
     """
 
     attempts: tuple[Attempt, ...]
     step: int
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,9 +154,14 @@ class StudyDirectory:
         """What the files of a run say; or what is wrong with them."""
         try:
             attempts = tuple(read_attempts(self.attempts(planned)))
-            return _Recorded(attempts, self.step_of(planned))
+            step = self.step_of(planned)
         except UserError as error:
             return str(error)
+        try:
+            kept_config(self.run(planned))
+        except UserError as error:
+            return _Recorded(attempts, step, damage=str(error))
+        return _Recorded(attempts, step)
 
     def _state(
         self,
@@ -163,8 +173,12 @@ class StudyDirectory:
         if isinstance(record, str):
             return RunState(run=planned, state=State.FAILED, step=0, num_attempts=0, message=record)
         attempts = record.attempts
-        if _unended(attempts):
-            state = State.RUNNING if self.attempts(planned) in alive else State.DEAD
+        if _unended(attempts) and self.attempts(planned) in alive:
+            state = State.RUNNING
+        elif record.damage:
+            state = State.FAILED
+        elif _unended(attempts):
+            state = State.DEAD
         else:
             state = self._state_at_rest(planned, record, marks)
         return RunState(
@@ -172,7 +186,8 @@ class StudyDirectory:
             state=state,
             step=record.step,
             num_attempts=sum(one.event == "begin" for one in attempts),
-            message=attempts[-1].message if state is State.FAILED else "",
+            message=record.damage or attempts[-1].message if state is State.FAILED else "",
+            needs_repair=state is State.FAILED and bool(record.damage),
         )
 
     def _state_at_rest(

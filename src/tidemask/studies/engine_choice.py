@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Literal
 
 from tidemask.errors import UserError
 from tidemask.processes import max_workers
+from tidemask.ray_connection import ray_address
 from tidemask.settings import check_integer
 from tidemask.studies.engines import Engine, local_engine
 from tidemask.studies.ray_engine import ray_engine
 
-EngineName = Literal["local", "ray"]
 
-
-def chosen_engine(
-    name: EngineName, address: str | None, jobs: int, processes: int = 1
-) -> AbstractContextManager[Engine]:
+def chosen_engine(engine: str, jobs: int, processes: int = 1) -> AbstractContextManager[Engine]:
     """The engine of a name; at the end of the block its processes are asked to stop.
 
     Args:
-        name: `local`, or `ray`.
-        address: of the Ray cluster; `None` starts Ray on this machine.
+        engine: as `ray_address` takes it.
         jobs: runs at once.
         processes: of one run.
 
     Raises:
-        UserError: there is no such engine, or an address is given for that of this machine.
+        UserError: there is no such engine.
     """
-    if name == "ray":
-        return ray_engine(address, jobs, processes)
-    if name != "local":
-        raise UserError(f"no such engine: {name}. Expected local or ray (--engine).")
-    if address is not None:
-        raise UserError(f"address without Ray: address={address}. Add --engine ray.")
-    return local_engine(jobs, processes)
+    try:
+        address = ray_address(engine)
+    except ValueError as error:
+        raise UserError(f"no such engine: {error} (--engine).") from error
+    if address is None:
+        return local_engine(jobs, processes)
+    return ray_engine(address, jobs, processes)
 
 
 def checked_jobs(jobs: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tidemask.errors import UserError
 from tidemask.progress.display import ProgressDisplay
 from tidemask.report.tables.table_files import read_table
+from tidemask.run_record import RunDirectory
 from tidemask.studies.directory import StudyDirectory
 
 _SHARE = 0.05
@@ -52,13 +53,19 @@ class StudyPage:
             self.write()
 
     def while_running(self) -> None:
-        """Write it if it is old enough."""
+        """Write it if it is old enough, and there is something to show."""
         if self.live_seconds is None:
             return
         if self._written is None:
             self._written = time.monotonic()  # when waiting began
-        elif time.monotonic() >= self._written + self.live_seconds:
+        elif time.monotonic() >= self._written + self.live_seconds and self._has_logged():
             self.after_run()
+
+    def _has_logged(self) -> bool:
+        """Whether a run has logged a step; with several corpora runs lie one directory deeper."""
+        places = ("runs/*/seed-*", "runs/*/*/seed-*")
+        found = (path for place in places for path in self.directory.root.glob(place))
+        return any(RunDirectory(path).metrics.is_file() for path in found)
 
 
 def last_verdicts(directory: StudyDirectory) -> tuple[str, ...]:

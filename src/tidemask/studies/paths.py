@@ -34,7 +34,13 @@ def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
             override cannot be read.
     """
     corpora = {name: _absolute(path, origin) for name, path in study.corpora.items()}
-    arms = {name: _absolute_arm(name, arm, origin) for name, arm in study.arms.items()}
+    arms = {
+        name: Arm(
+            recipe=_absolute_file(arm.recipe, origin),
+            overrides=_absolute_settings(arm.overrides, origin, f"arms.{name}.overrides"),
+        )
+        for name, arm in study.arms.items()
+    }
     wanted = study.evaluation
     evaluation = replace(
         wanted,
@@ -43,7 +49,7 @@ def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
         task_data={name: _absolute(path, origin) for name, path in wanted.task_data.items()},
     )
     corpus = corpora[""] if isinstance(study.corpus, str) else corpora
-    settings = _absolute_settings(study.settings, origin)
+    settings = _absolute_settings(study.settings, origin, "settings")
     return replace(study, corpus=corpus, arms=arms, settings=settings, evaluation=evaluation)
 
 
@@ -66,21 +72,22 @@ def recipe_of(arm: Arm, overrides: Sequence[str]) -> Recipe:
         for name in ("config", "warm_start")
         if (value := getattr(recipe.model, name)) is not None
     ]
-    absolute = _absolute_settings(own, origin)
+    absolute = _absolute_settings(own, origin, "model")
     return recipe if list(absolute) == own else load_recipe(arm.recipe, [*overrides, *absolute])
 
 
-def _absolute_arm(name: str, arm: Arm, origin: Path) -> Arm:
+def _absolute_settings(overrides: Sequence[str], origin: Path, place: str) -> tuple[str, ...]:
+    """Settings over others, with absolute paths of the models that they name.
+
+    Args:
+        overrides: as `section.field=value`.
+        origin: the directory of the file in which they stand.
+        place: their key there, for messages.
+    """
     try:
-        overrides = _absolute_settings(arm.overrides, origin)
+        return tuple(with_changed_values(Recipe, overrides, partial(_absolute_model, origin)))
     except UserError as error:
-        raise UserError(f"arm {name}: {error}") from error
-    return Arm(recipe=_absolute_file(arm.recipe, origin), overrides=overrides)
-
-
-def _absolute_settings(overrides: Sequence[str], origin: Path) -> tuple[str, ...]:
-    """Settings over others, with absolute paths of the models that they name."""
-    return tuple(with_changed_values(Recipe, overrides, partial(_absolute_model, origin)))
+        raise UserError(f"{place}: {error}") from error
 
 
 def _absolute_model(origin: Path, name: str, value: Any) -> Any:

@@ -14,12 +14,13 @@ from pathlib import Path
 from tidemask.errors import UserError
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.overrides import overridden_paths
+from tidemask.runs.settings_reading import WrongOverridesError
 from tidemask.settings import shown
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.lengths import length_of
 from tidemask.studies.paths import recipe_of
 
-_DECIDING_THE_LOSS = ("final_sequences", "final_draws")
+_DECIDING_THE_LOSS = ("part", "final_sequences", "final_draws")
 """Settings of the evaluation on which the held-out loss of a finished run depends."""
 
 
@@ -64,7 +65,7 @@ def arm_recipes(study: StudyDefinition) -> dict[str, Recipe]:
 
     Raises:
         UserError: a recipe does not exist, a setting is wrong, two arms have equal settings, or
-            settings name a seed.
+            settings name a seed. It begins with the key of the study whose value is wrong.
     """
     recipes = {}
     for name, arm in study.arms.items():
@@ -77,9 +78,24 @@ def arm_recipes(study: StudyDefinition) -> dict[str, Recipe]:
         try:
             recipes[name] = recipe_of(arm, overrides)
         except UserError as error:
-            raise UserError(f"arm {name}: {error}") from error
+            problem = error.problem if isinstance(error, WrongOverridesError) else error
+            raise UserError(f"{_place_of_problem(study, name)}: {problem}") from error
     _refuse_equal(recipes)
     return recipes
+
+
+def _place_of_problem(study: StudyDefinition, name: str) -> str:
+    """The key of a study whose value keeps an arm from having a recipe.
+
+    It is the first that does, without those that stand over it.
+    """
+    arm = study.arms[name]
+    for place, overrides in ((f"arms.{name}.recipe", ()), ("settings", study.settings)):
+        try:
+            recipe_of(arm, overrides)
+        except UserError:
+            return place
+    return f"arms.{name}.overrides"
 
 
 def _refuse_equal(recipes: Mapping[str, Recipe]) -> None:

@@ -7,24 +7,19 @@ a task that starts the same worker process as without Ray, with as many threads:
 from __future__ import annotations
 
 import logging
-import signal
-import socket
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError, missing_package, one_line
-from tidemask.processes import STOP_SIGNALS
+from tidemask.errors import UserError, one_line
+from tidemask.ray_connection import connected_ray
 from tidemask.studies.launching import run_worker
 from tidemask.studies.worker import RunJob
 
 LOST = 255
 """Exit status of a run whose machine or Ray worker was lost."""
-
-_CONNECTION_SECONDS = 10.0
 
 
 class RayEngine:
@@ -112,68 +107,20 @@ def _run(job: RunJob, log: str, threads: int) -> int:
 
 
 @contextmanager
-def ray_engine(address: str | None, jobs: int, processes: int) -> Iterator[RayEngine]:
+def ray_engine(address: str, jobs: int, processes: int) -> Iterator[RayEngine]:
     """Connect to a cluster, or start Ray on this machine; leave it at the end.
 
     Args:
-        address: such as `ray://head:10001` or `auto`; `None` starts Ray here.
+        address: as `connected_ray` takes it.
         jobs: how many run at once.
         processes: of one run.
 
     Raises:
         UserError: Ray is not installed, or nobody answers at the address.
     """
-    try:
-        import ray
-    except ImportError:
-        raise missing_package("--engine ray", "ray", extra="ray") from None
-    if address is not None:
-        _check_answers(address)
-    try:
-        with _signals_kept():
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray has a kind of error for each way to fail
-        raise _no_cluster(address or "local", one_line(error)) from error
-    try:
+    with connected_ray(address) as ray:
         engine = RayEngine(ray, jobs, processes)
         try:
             yield engine
         finally:
             engine.stop()
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Keep the handlers of this process, which Ray replaces by those that end it at once."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                if handler is not None:  # else it was not set from Python
-                    signal.signal(number, handler)
-
-
-def _check_answers(address: str) -> None:
-    """Look whether anybody is at an address: Ray itself waits for minutes.
-
-    Raises:
-        UserError: nobody is.
-    """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not (colon and port.isdigit()):
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECTION_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise _no_cluster(address, one_line(error)) from error
-
-
-def _no_cluster(address: str, why: str) -> UserError:
-    return UserError(
-        f"no Ray cluster: {address} does not answer ({why.rstrip('.')}). Start one with "
-        "`ray start --head`, or leave out --engine."
-    )

@@ -71,7 +71,10 @@ class Series:
         """
         states = self.directory.states(self.runs, self.marks)
         self._steps = {one.run: one.step for one in states}
-        self._over = {one.run for one in states if one.state is State.FINISHED}
+        self._over = {one.run for one in states if one.state is State.FINISHED or one.needs_repair}
+        for one in states:
+            if one.needs_repair:
+                self.display.on_note(f"{one.run.name} failed: {one.message}")
         self._waiting.extend(one.run for one in states if one.run not in self._over)
         self._retries = dict.fromkeys(self.runs, self.study.retries)
         while self._waiting or self._running:

@@ -67,6 +67,12 @@ def step_costs(
             key = cost_key(study, corpus, arm, recipe)
             if key in kept:
                 found[key] = kept[key]
+            elif recipe.training.predictions_per_step is not None:
+                raise UserError(
+                    f"costs of a step are not known: arm {arm} has training.predictions_per_step="
+                    f"{recipe.training.predictions_per_step}, so its steps differ. Compare at "
+                    "equal steps."
+                )
             elif study.equal == "seconds":
                 found[key] = measured_seconds(corpus, arm)
             else:

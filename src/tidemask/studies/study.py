@@ -14,7 +14,7 @@ from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.studies.agreement import check_directory
 from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import StudyDirectory
-from tidemask.studies.engine_choice import EngineName, checked_jobs, chosen_engine
+from tidemask.studies.engine_choice import checked_jobs, chosen_engine
 from tidemask.studies.page import StudyPage
 from tidemask.studies.paths import resolved_paths
 from tidemask.studies.planning import arm_recipes
@@ -31,8 +31,7 @@ def run_study(
     *,
     out: str | Path,
     jobs: int = 1,
-    engine: EngineName = "local",
-    address: str | None = None,
+    engine: str = "local",
     live: float | None = None,
     progress: bool | ProgressDisplay = True,
     stop_request: StopRequest | None = None,
@@ -45,8 +44,8 @@ def run_study(
         file: YAML file of the study.
         out: directory of the study, made or continued.
         jobs: runs at once; on a CPU its threads are divided among them.
-        engine: `local`, or `ray` for the machines of a cluster.
-        address: of the Ray cluster; `None` starts Ray on this machine.
+        engine: where runs are trained: "local", on this machine, "ray", by a Ray that is started
+            on it, or "ray:ADDRESS", on the machines of a cluster.
         live: minutes after which the page is written again while runs go on; `None` leaves it to
             the ends of runs.
         progress: whether to show progress in a terminal or notebook; or where to show it.
@@ -76,7 +75,7 @@ def run_study(
     with (
         request.listening() if stop_request is None else nullcontext(),
         displayed(progress) as display,
-        chosen_engine(engine, address, jobs, study.processes) as workers,
+        chosen_engine(engine, jobs, study.processes) as workers,
     ):
         plan = plan_of(study, directory, _measuring(study, workers.threads))
         plan.check()
@@ -129,7 +128,12 @@ def study_status(directory: str | Path) -> StudyStatus:
 
 def _asked(file: str | Path, out: str | Path) -> tuple[StudyDirectory, StudyDefinition]:
     directory, origin = StudyDirectory(given_path(out, "out")), given_path(file, "study")
-    study = resolved_paths(read_study(origin), origin.absolute().parent)
+    written = read_study(origin)
+    try:
+        study = resolved_paths(written, origin.absolute().parent)
+        arm_recipes(study)
+    except UserError as error:
+        raise UserError(f"wrong study in {origin}: {error}") from error
     check_directory(directory, study)
     return directory, study
 

@@ -17,9 +17,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError, missing_package, one_line
+from tidemask.errors import UserError, one_line
 from tidemask.files.paths import check_plain_files
-from tidemask.hub import quiet_retries, why_not_downloaded
+from tidemask.hub import (
+    datasets_library,
+    load_from_hub,
+    quiet_retries,
+    why_not_downloaded,
+    without_bars,
+)
 from tidemask.system_errors import raise_out_of_memory
 from tidemask.tasks.examples import JSON_LINES, Example, json_lines
 
@@ -115,15 +121,15 @@ class TaskData:
             if not (self.directory / "dataset_dict.json").is_file():
                 return None
             check_plain_files(self.directory)
-            datasets = _datasets_library(self.task)
-            with self._naming_damage(), _without_bars(datasets):
+            datasets = datasets_library(f"reading the data of task {self.task}")
+            with self._naming_damage(), without_bars(datasets):
                 return dict(datasets.load_from_disk(str(self.directory)))
         if not self.hub:
             self._checked_directory()
-        datasets = _datasets_library(self.task)
+        datasets = datasets_library(f"reading the data of task {self.task}")
         try:
-            with _without_bars(datasets), quiet_retries():
-                return dict(_from_hub(datasets, self.hub))
+            with without_bars(datasets), quiet_retries():
+                return dict(load_from_hub(datasets, self.hub))
         except Exception as error:  # without network, each library raises errors of its own
             raise_out_of_memory(error)
             raise UserError(
@@ -171,35 +177,3 @@ class TaskData:
                 f"damaged data of task {self.task}: {self.source} ({one_line(error)}). "
                 "Expected what `save_to_disk` of datasets writes. Write it again."
             ) from error
-
-
-def _from_hub(datasets: Any, hub: Sequence[str]) -> Any:
-    """The splits; of a data set that is a script, which is not run, the hub's Parquet copy."""
-    try:
-        return datasets.load_dataset(*hub)
-    except RuntimeError as error:
-        if "script" not in str(error):
-            raise
-        return datasets.load_dataset(*hub, revision="refs/convert/parquet")
-
-
-@contextmanager
-def _without_bars(datasets: Any) -> Iterator[None]:
-    """Hide the progress bars of `datasets`; progress is reported by callbacks."""
-    was_off = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not was_off:
-            datasets.enable_progress_bars()
-
-
-def _datasets_library(task: str) -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise missing_package(
-            f"reading the data of task {task}", "datasets", extra="eval"
-        ) from error
-    return datasets

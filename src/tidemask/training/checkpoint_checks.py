@@ -28,6 +28,9 @@ SEAL_FILE = "checkpoint.json"
 
 _NEEDED = (STATE_FILE, TRAINER_STATE_NAME, OPTIMIZER_NAME, SCHEDULER_NAME)
 
+_READ_ENDINGS = {".json", ".pt", ".pth", ".safetensors"}
+"""Endings of what is read again; a file without a digest would be taken as it is."""
+
 _KEYS = {
     OPTIMIZER_NAME: ("state", "param_groups"),
     SCHEDULER_NAME: ("last_epoch",),
@@ -138,6 +141,10 @@ def _problem_with_files(directory: Path, step: int) -> str | None:
             return f"{name} has {path.stat().st_size} bytes where {expected.bytes} were written"
         if SealedFile.of(path) != expected:
             return f"{name} is not what was written"
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.suffix in _READ_ENDINGS and name != SEAL_FILE and name not in seal.files:
+            return f"{SEAL_FILE} does not list {name}"
     return _another_step(SEAL_FILE, seal.step, step)
 
 

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidemask.masking.ratio_bandit import BanditState
 from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.training.logging_window import LoggingWindow
 
 if TYPE_CHECKING:
     from tidemask.masking.class_loss import ClassLossState
+    from tidemask.masking.class_statistic import ClassStatisticState
 
 STATE_FILE = "tidemask_state.json"
 """Its name in a checkpoint."""
@@ -42,6 +44,27 @@ class LearnedLosses:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearnedStatistic:
+    """A statistic of classes, or of vocabulary entries, as `ClassStatistic` keeps it."""
+
+    class_names: list[str]
+    sums: list[list[float]]
+    held: list[float | None]
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.held), *map(len, self.sums)}
+        if sizes != {len(self.class_names)}:
+            raise ValueError(
+                f"{len(self.class_names)} class_names with sums and held values of "
+                f"{sorted(sizes)} classes"
+            )
+
+    def plain(self) -> ClassStatisticState:
+        """What `ClassStatistic.load_state_dict` takes."""
+        return {"class_names": self.class_names, "sums": self.sums, "held": self.held}
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccountingState:
     """What is kept of the losses of all steps so far.
 
@@ -49,11 +72,36 @@ class AccountingState:
         window: sums to log.
         class_loss: of the token classes, where the policy learns from them.
         vocabulary_loss: of the vocabulary's entries, likewise.
+        class_statistic: what weights follow in the place of losses.
     """
 
     window: LoggingWindow
     class_loss: LearnedLosses | None = None
     vocabulary_loss: LearnedLosses | None = None
+    class_statistic: LearnedStatistic | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioLoopState:
+    """The open block, as plain numbers for a checkpoint.
+
+    Attributes:
+        bandit: what was learned before it.
+        block: its number, from 0.
+        arm: its ratio's place in the grid.
+        first_step: its first step, 0-based.
+        loss: the reference loss at its beginning, nats per token.
+        operations: of the run until then.
+        reward: of the block before; `None` in the first.
+    """
+
+    bandit: BanditState
+    block: int
+    arm: int
+    first_step: int
+    loss: float
+    operations: float
+    reward: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +116,7 @@ class CheckpointState(AccountingState):
             short; it is written when the run continues.
         num_lines: lines of metrics that the run had; `None` in checkpoints of earlier versions.
         lines_sha256: digest of these lines; `None` where it was not taken.
+        ratio_loop: what the masking ratio follows, where it follows measurements.
     """
 
     step: int
@@ -76,6 +125,7 @@ class CheckpointState(AccountingState):
     unlogged: dict[str, float | None] | None = None
     num_lines: int | None = None
     lines_sha256: str | None = None
+    ratio_loop: RatioLoopState | None = None
 
 
 def write_state(directory: Path, state: CheckpointState) -> None:

@@ -58,8 +58,7 @@ class Divergence:
 
     def samples_of(self, step: int) -> range:
         """The samples of a whole step, over all ranks."""
-        size = self.sampler(step).global_batch_size
-        return range(step * size, (step + 1) * size)
+        return self.sampler(step).samples_of(step)
 
     def samples_not_finite(self, step: int, losses: Sequence[Tensor]) -> list[int]:
         """The samples of the micro-batches, of any rank, whose loss is not finite.

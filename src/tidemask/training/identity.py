@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tidemask.masking.policy import NOISE_VERSION
+from tidemask.masking.weighting import ByTable
 from tidemask.run_record import CHANGEABLE_SETTINGS
+
+_ADDED: Mapping[str, Mapping[str, Any]] = {
+    "evaluation": {"part": "all"},
+    "training": {"source_shares": {}, "predictions_per_step": None},
+    "masking": {"sequences": [], "phases": []},
+}
+"""Settings that earlier versions did not have, by section, with what these versions did."""
 
 
 def identity_of(**sections: Any) -> dict[str, Any]:
@@ -22,10 +30,15 @@ def identity_of(**sections: Any) -> dict[str, Any]:
 def other_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """In what a checkpoint is not of this run, as a predicate; `None` if it is.
 
-    Checkpoints of earlier versions do not say which corpus they were trained on.
+    Checkpoints of earlier versions do not say which corpus they were trained on, and lack settings
+    that were added since.
     """
     asked = {name: value for name, value in now.items() if name != "corpus" or name in saved}
-    differences = "; ".join(differences_of(saved, asked, ()))
+    added = {name: {**_ADDED[name], **saved[name]} for name in _ADDED.keys() & saved.keys()}
+    content = added.get("masking", {}).get("content")
+    if isinstance(content, Mapping) and content.get("weighting") == ByTable.weighting:
+        added["masking"]["content"] = {"classes": ByTable.classes, **content}
+    differences = "; ".join(differences_of({**saved, **added}, asked, ()))
     return f"is of a run with other settings ({differences})" if differences else None
 
 

@@ -13,9 +13,12 @@ from tidemask.run_record import (
     DEVICE_SECONDS,
     LOADING_SHARE,
     MASKING_SHARE,
+    MEASURING_SHARE,
     PREDICTED_TOKENS,
     RATIO,
     REALISED_RATIO,
+    SCORING_SECONDS,
+    SCORING_SHARE,
     SHORTFALL,
     TOKENS_PER_SECOND,
     TOKENS_SEEN,
@@ -46,14 +49,17 @@ class LoggingWindow:
     seconds: float = 0.0
     loading_seconds: float = 0.0
     masking_seconds: float = 0.0
+    measuring_seconds: float = 0.0
+    scoring_seconds: float = 0.0
     class_selected: list[float] = field(default_factory=list)
     total_tokens: float = 0.0
     total_selected: float = 0.0
     total_seconds: float = 0.0
     total_device_seconds: float = 0.0
+    total_scored: float = 0.0
 
-    def add(self, step: StepTotals, *, ratio: float) -> None:
-        """Add one optimizer step, already reduced over ranks."""
+    def add(self, step: StepTotals, *, ratio: float, is_scored: bool = False) -> None:
+        """Add one optimizer step, already reduced over ranks, whose positions may be scored."""
         class_count = step.class_count.tolist()
         so_far = self.class_selected or [0.0] * len(class_count)
         self.class_selected = [a + b for a, b in zip(so_far, class_count, strict=True)]
@@ -64,9 +70,16 @@ class LoggingWindow:
             setattr(self, name, getattr(self, name) + float(count))
         self.total_tokens += float(step.counts.tokens)
         self.total_selected += float(step.counts.selected)
+        self.total_scored += float(step.counts.tokens) if is_scored else 0.0
 
     def add_seconds(
-        self, seconds: float, *, num_devices: int = 1, loading: float = 0.0, masking: float = 0.0
+        self,
+        seconds: float,
+        *,
+        num_devices: int = 1,
+        loading: float = 0.0,
+        masking: float = 0.0,
+        scoring: float = 0.0,
     ) -> None:
         """Count time spent on training: not on evaluation, nor on saving.
 
@@ -75,7 +88,9 @@ class LoggingWindow:
             num_devices: that trained together, one for each process.
             loading: part of it in which the host fetched batches.
             masking: part of it in which the host masked them.
+            scoring: part of it in which the model scored positions to be masked.
         """
+        self.scoring_seconds += scoring
         self.loading_seconds += loading
         self.masking_seconds += masking
         self.seconds += seconds
@@ -85,6 +100,13 @@ class LoggingWindow:
     def metrics(self) -> dict[str, float]:
         """Means over the window and totals of the run, by their names in `metrics.jsonl`."""
         capped = {SHORTFALL: self.shortfall / self.maskable} if self.shortfall > 0.0 else {}
+        seconds = max(1e-9, self.seconds)
+        measuring, scored = self.measuring_seconds / seconds, {}
+        if self.scoring_seconds > 0.0:
+            scored = {
+                SCORING_SECONDS: self.scoring_seconds,
+                SCORING_SHARE: self.scoring_seconds / seconds,
+            }
         return {
             TOKENS_SEEN: int(self.total_tokens),
             PREDICTED_TOKENS: int(self.total_selected),
@@ -94,9 +116,11 @@ class LoggingWindow:
             RATIO: self.ratio / max(1, self.num_steps),
             REALISED_RATIO: self.corrupted / max(1.0, self.maskable),
             **capped,
-            TOKENS_PER_SECOND: self.tokens / max(1e-9, self.seconds),
-            LOADING_SHARE: self.loading_seconds / max(1e-9, self.seconds),
-            MASKING_SHARE: self.masking_seconds / max(1e-9, self.seconds),
+            TOKENS_PER_SECOND: self.tokens / seconds,
+            LOADING_SHARE: self.loading_seconds / seconds,
+            MASKING_SHARE: self.masking_seconds / seconds,
+            **({MEASURING_SHARE: measuring} if measuring > 0.0 else {}),
+            **scored,
         }
 
     def class_shares(self) -> list[float]:
@@ -110,4 +134,5 @@ class LoggingWindow:
             total_selected=self.total_selected,
             total_seconds=self.total_seconds,
             total_device_seconds=self.total_device_seconds,
+            total_scored=self.total_scored,
         )

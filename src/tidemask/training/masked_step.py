@@ -10,7 +10,7 @@ Dimensions: `S` selected positions, `K` classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from tidemask.masking.batch import HEAD_MULTIPLE, IGNORE_INDEX, Batch, MaskedBat
 from tidemask.masking.masker import Masker
 from tidemask.masking.noise import StepKey
 from tidemask.token_classes import NO_CLASS
+from tidemask.training.position_scoring import PositionScoring
 from tidemask.training.settings import TrainingSettings
 
 
@@ -51,6 +52,7 @@ class MaskedStep:
         counts: sums over them, on the host.
         loading_seconds: time to fetch them.
         masking_seconds: time to mask them and to count.
+        scoring_seconds: time in which the model scored them before; 0 where it did not.
     """
 
     number: int
@@ -59,6 +61,7 @@ class MaskedStep:
     counts: TokenCounts
     loading_seconds: float
     masking_seconds: float
+    scoring_seconds: float = 0.0
 
 
 class StepMasking:
@@ -68,10 +71,19 @@ class StepMasking:
         masker: the masking policy.
         settings: the seed of the masks, and the planned steps.
         device: where the model is trained.
+        scoring: of positions, for a policy that needs it.
     """
 
-    def __init__(self, masker: Masker, settings: TrainingSettings, device: torch.device) -> None:
+    def __init__(
+        self,
+        masker: Masker,
+        settings: TrainingSettings,
+        device: torch.device,
+        *,
+        scoring: PositionScoring | None = None,
+    ) -> None:
         self.masker = masker
+        self.scoring = scoring
         self.settings = settings
         self.device = device
         self._stream: torch.cuda.Stream | None = None
@@ -79,20 +91,32 @@ class StepMasking:
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(
-        self, batches: Iterator[Batch], num_batches: int, *, step: int, class_loss: Tensor | None
+        self,
+        batches: Iterator[Batch],
+        num_batches: int,
+        *,
+        step: int,
+        class_loss: Tensor | None,
+        ratio: float | None = None,
     ) -> MaskedStep:
-        """The coming step, 0-based; the class losses are those that `Masker` takes."""
+        """The coming step, 0-based; class losses and ratio are those that `Masker` takes."""
         progress, key = step / self.settings.num_steps, StepKey(self.settings.seed, step)
         started = time.perf_counter()
         with errors_of_workers():
             fetched = [next(batches) for _ in range(num_batches)]
         loaded = time.perf_counter()
+        scored, scoring_seconds = self._scored(fetched, progress=progress, step=step)
         with torch.cuda.stream(self._stream):  # on a CPU it is `None`, which changes nothing
             masked = [
                 self.masker(
-                    batch.to(self.device), progress=progress, key=key, class_loss=class_loss
+                    batch.to(self.device),
+                    progress=progress,
+                    key=key,
+                    class_loss=class_loss,
+                    ratio=ratio,
+                    scores=scores,
                 )
-                for batch in fetched
+                for batch, scores in scored
             ]
             # The only wait for the device: all counts of the step, in one copy.
             counts = torch.stack([torch.stack(count_tokens(batch)) for batch in masked]).cpu()
@@ -105,12 +129,30 @@ class StepMasking:
         self._synchronise_with_training(inputs)
         return MaskedStep(
             number=step,
-            ratio=self.masker.ratio(progress),
+            ratio=self.masker.ratio(progress) if ratio is None else ratio,
             inputs=inputs,
             counts=TokenCounts(*counts.sum(0)),
             loading_seconds=loaded - started,
-            masking_seconds=time.perf_counter() - loaded,
+            masking_seconds=time.perf_counter() - loaded - scoring_seconds,
+            scoring_seconds=scoring_seconds,
         )
+
+    def _scored(
+        self, batches: Sequence[Batch], *, progress: float, step: int
+    ) -> tuple[list[tuple[Batch, Tensor | None]], float]:
+        """Each micro-batch with its scores, where the step needs them, and the seconds they took.
+
+        They are of the weights after the step before, so this waits for it.
+        """
+        if self.scoring is None or not self.masker.needs_scores(progress=progress, step=step):
+            return [(batch, None) for batch in batches], 0.0
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        started = time.perf_counter()
+        on_device = [batch.to(self.device) for batch in batches]
+        scored: list[tuple[Batch, Tensor | None]]
+        scored = [(batch, self.scoring(batch)) for batch in on_device]
+        return scored, time.perf_counter() - started
 
     def _synchronise_with_training(self, inputs: list[dict[str, Tensor]]) -> None:
         """Let the training stream wait for ours; keep our memory until that stream has read it."""

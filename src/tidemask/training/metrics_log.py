@@ -14,6 +14,7 @@ from tidemask.progress import NoteCallback
 from tidemask.run_record import (
     CLASS_LOSS,
     CLASS_SHARE,
+    CLASS_STATISTIC,
     CLASS_WEIGHT,
     DEVICE_SECONDS,
     FLOPS,
@@ -25,6 +26,7 @@ from tidemask.run_record import (
 )
 from tidemask.training.distributed import rank_and_size
 from tidemask.training.metrics_file import MetricsFile
+from tidemask.training.ratio_loop import RatioLoop
 from tidemask.training.step_accounting import StepAccounting
 
 Evaluate = Callable[[SelectedPositionsLM], dict[str, float]]
@@ -56,6 +58,7 @@ class MetricsLog(TrainerCallback):
         max_steps: planned optimizer steps.
         flops: what training takes for each token; with `None` the lines do not say.
         measured_model: returns the model that is measured.
+        ratio_loop: what the masking ratio follows, whose every block has a line; or `None`.
         on_step_end: called on the first rank.
         on_log: called on every rank with each line that is written.
         on_note: called on the first rank where the file was touched by others.
@@ -76,6 +79,7 @@ class MetricsLog(TrainerCallback):
         max_steps: int,
         flops: TrainingFlops | None,
         measured_model: Callable[[], SelectedPositionsLM],
+        ratio_loop: RatioLoop | None,
         on_step_end: StepEndCallback,
         on_log: Callable[[Mapping[str, MetricValue]], None],
         on_note: NoteCallback,
@@ -88,6 +92,7 @@ class MetricsLog(TrainerCallback):
         self._max_steps = max_steps
         self._flops = flops
         self._measured_model = measured_model
+        self._ratio_loop = ratio_loop
         self._on_step_end = on_step_end
         self._on_log = on_log
 
@@ -110,7 +115,9 @@ class MetricsLog(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Stop the step's clock; have the step logged if it is measured."""
         self._accounting.end_step()
-        if self._evaluates_after(state.global_step) or state.global_step == self._max_steps:
+        step = state.global_step
+        ends_block = self._ratio_loop is not None and self._ratio_loop.begins_block(step)
+        if ends_block or self._evaluates_after(step) or step == self._max_steps:
             control.should_log = True
         if rank_and_size()[0] == 0 and not control.should_log:
             self._on_step_end(state.global_step, None)
@@ -134,9 +141,12 @@ class MetricsLog(TrainerCallback):
             "step": step,
             "progress": step / self._max_steps,
             **window.metrics(),
-            **self._flops_of(int(window.total_tokens), int(window.total_selected)),
+            **self._flops_of(
+                int(window.total_tokens), int(window.total_selected), int(window.total_scored)
+            ),
             **optimisation,
             **self._class_metrics(step),
+            **({} if self._ratio_loop is None else self._ratio_loop.metrics()),
         }
         evaluate = self._evaluation.evaluate
         if evaluate and (self._evaluates_after(step) or step == self._max_steps):
@@ -151,8 +161,8 @@ class MetricsLog(TrainerCallback):
             self._on_step_end(step, record)
         self._on_log(record)
 
-    def _flops_of(self, seen: int, predicted: int) -> dict[str, float]:
-        return {} if self._flops is None else {FLOPS: self._flops.total(seen, predicted)}
+    def _flops_of(self, seen: int, predicted: int, scored: int = 0) -> dict[str, float]:
+        return {} if self._flops is None else {FLOPS: self._flops.total(seen, predicted, scored)}
 
     def _evaluates_after(self, step: int) -> bool:
         every = self._evaluation.every_steps
@@ -162,10 +172,12 @@ class MetricsLog(TrainerCallback):
         class_loss = self._accounting.class_loss
         if class_loss is None:
             return {}
-        values, masker = class_loss.value(), self._accounting.masker
-        weights = masker.class_weights(values, progress=step / self._max_steps, step=step)
-        columns: dict[str, list[float]] = {CLASS_LOSS: values.tolist()}
+        masker, learned = self._accounting.masker, self._accounting.learned_losses
+        weights = masker.class_weights(learned, progress=step / self._max_steps, step=step)
+        columns: dict[str, list[float]] = {CLASS_LOSS: class_loss.value().tolist()}
         if weights is not None:
+            if self._accounting.class_statistic is not None and learned is not None:
+                columns[CLASS_STATISTIC] = learned.tolist()
             columns[CLASS_WEIGHT] = weights.tolist()
         columns[CLASS_SHARE] = self._accounting.window.class_shares()
         return {

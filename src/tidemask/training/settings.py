@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from tidemask.masking.policy import MaskingSettings
+from tidemask.masking.schedule import Schedule
 from tidemask.modeling.settings import Precision, PrecisionChoice
 from tidemask.settings import (
     MAX_BATCH,
     Settings,
     check_at_least,
     check_integer,
+    check_share,
     check_share_below_one,
 )
 from tidemask.training.tracker_names import AUTO, check_tracker_names
@@ -60,9 +63,12 @@ class TrainingSettings(Settings):
     """Tokens to be read, special ones included, padding left out; at least 1. The steps that it
     comes to stand in run.yaml."""
     micro_batch_size: int = 64
-    """Sequences in one forward pass on one device."""
+    """Sequences in one forward pass on one device; at most so many with `predictions_per_step`."""
     gradient_accumulation_steps: int = 1
     """Micro-batches per optimizer step on each device."""
+    predictions_per_step: int | None = None
+    """Tokens to be predicted in each step over all devices, at least 1: micro-batches grow as the
+    masking ratio falls. With a length in steps. `None` gives every step as many sequences."""
     learning_rate: float | Literal["auto"] = "auto"
     """Peak learning rate; `auto` is what is usual for the width of the model, see
     `usual_learning_rate`. The number stands in run.yaml."""
@@ -110,6 +116,9 @@ class TrainingSettings(Settings):
     report_to: str | tuple[str, ...] = AUTO
     """Trackers besides metrics.jsonl: a name or a list of names that transformers knows, `none`, or
     `auto` for TensorBoard where it is installed."""
+    source_shares: dict[str, float | Schedule] = field(default_factory=dict)
+    """Shares in which the sources of the corpus are drawn, by name: numbers in [0, 1] or schedules
+    of them, divided by their sum. With none, all rows are read once, then all again."""
     seed: int = 0
     """Of initial weights, data order, masks and dropout; in [0, 2**32)."""
 
@@ -131,6 +140,8 @@ class TrainingSettings(Settings):
                 "type of its kernels."
             )
         self._check_learning_rate()
+        self._check_source_shares()
+        self._check_predictions()
         check_tracker_names(self.report_to)
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"seed={self.seed}. Expected an integer from 0 to 2**32 - 1.")
@@ -185,8 +196,39 @@ class TrainingSettings(Settings):
                 f"max_steps={self.max_steps} together with {self.num_warmup_steps()} of warm-up."
             )
 
+    def _check_source_shares(self) -> None:
+        numbers = {n: s for n, s in self.source_shares.items() if isinstance(s, int | float)}
+        for name, share in numbers.items():
+            check_share(f"source_shares.{name}", share)
+        if (
+            self.source_shares
+            and len(numbers) == len(self.source_shares)
+            and not any(numbers.values())
+        ):
+            raise ValueError(
+                f"source_shares of {', '.join(numbers)} are all 0. Expected one above 0."
+            )
+
+    def _check_predictions(self) -> None:
+        """Refuse what does not go with steps of different sizes."""
+        if self.predictions_per_step is None:
+            return
+        check_at_least("predictions_per_step", self.predictions_per_step, 1)
+        stated = f"predictions_per_step={self.predictions_per_step}"
+        for name in ("max_epochs", "max_tokens"):
+            if (length := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{stated} with {name}={length:g}. Expected max_steps, as the sequences of a "
+                    "step depend on how many steps there are."
+                )
+        if self.compile:
+            raise ValueError(
+                f"{stated} with compile=true. Expected compile=false: the model would be compiled "
+                "again for every size of a micro-batch."
+            )
+
     def sequences_per_step(self, num_ranks: int) -> int:
-        """The global batch of so many processes."""
+        """The global batch of so many processes; the largest, where batches grow."""
         return self.micro_batch_size * self.gradient_accumulation_steps * num_ranks
 
     def resolved(self, *, learning_rate: float, precision: Precision) -> TrainingSettings:
@@ -235,3 +277,17 @@ class TrainingSettings(Settings):
             for name, default in (("lr_decay_steps", "auto"), ("lr_decay_shape", "linear"))
             if getattr(self, name) != default and self.lr_schedule != "wsd"
         ]
+
+
+def check_head_for(masking: MaskingSettings, training: TrainingSettings) -> None:
+    """Refuse a head that does not give what the weights of a policy follow.
+
+    Raises:
+        ValueError: they follow accuracy, and the head's kernels return losses alone.
+    """
+    statistic = getattr(masking.learning, "statistic", None)
+    if statistic == "accuracy" and training.head != "fused":
+        raise ValueError(
+            f"training.head={training.head} with masking.content.statistic={statistic}. Expected "
+            "head=fused: the kernels of the other return losses and no first choices."
+        )

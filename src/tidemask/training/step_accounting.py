@@ -20,7 +20,11 @@ from torch import Tensor
 from tidemask.masking.class_loss import ClassLoss
 from tidemask.masking.masker import Masker
 from tidemask.training.async_copy import AsyncCopy
-from tidemask.training.checkpoint_state import AccountingState, LearnedLosses
+from tidemask.training.checkpoint_state import (
+    AccountingState,
+    LearnedLosses,
+    LearnedStatistic,
+)
 from tidemask.training.distributed import rank_and_size
 from tidemask.training.divergence import Divergence
 from tidemask.training.logging_window import LoggingWindow
@@ -36,6 +40,7 @@ class _Summed(NamedTuple):
 
     number: int
     ratio: float
+    is_scored: bool
     sums: StepSums
 
 
@@ -51,12 +56,14 @@ class StepAccounting:
         class_loss: of the token classes, whether or not the policy learns from them; `None` if
             there are none.
         vocabulary_loss: of the vocabulary's entries, likewise.
+        class_statistic: what weights follow in the place of losses; `None` if they do not.
         window: what is to be logged.
     """
 
     def __init__(self, masker: Masker, divergence: Divergence, device: torch.device) -> None:
         self.class_loss = masker.new_class_loss()
         self.vocabulary_loss = masker.new_vocabulary_loss()
+        self.class_statistic = masker.new_class_statistic()
         self.window = LoggingWindow()
         self.masker = masker
         self._divergence = divergence
@@ -65,15 +72,14 @@ class StepAccounting:
         self._started = 0.0
         self._steps: list[_Summed] = []
         self._norms: list[tuple[int, AsyncCopy]] = []
-        policy = masker.settings
-        self._is_learning = policy.uses_class_loss or policy.uses_vocabulary_loss
+        self._is_learning = masker.settings.learning is not None
         self._num_running = 0 if device.type == "cpu" else 1
         """How many of the newest steps may still run on the device when others are collected."""
 
     @property
     def learned_losses(self) -> Float64[Tensor, "N"] | None:
-        """What the masker's weights follow, [V] or [K], nats; `None` if it does not learn."""
-        learned = self.vocabulary_loss or self.class_loss
+        """What the masker's weights follow, [V] or [K]; `None` if it does not learn."""
+        learned = self.class_statistic or self.vocabulary_loss or self.class_loss
         return learned.value() if learned and self._is_learning else None
 
     @property
@@ -93,10 +99,11 @@ class StepAccounting:
             num_micro_batches=len(masked.inputs),
             num_classes=len(self.masker.class_names),
             vocab_size=self.masker.vocabulary.size if self.vocabulary_loss else 0,
+            statistic=self.class_statistic,
             device=self._device,
         )
         self._open = masked
-        self._steps.append(_Summed(masked.number, masked.ratio, sums))
+        self._steps.append(_Summed(masked.number, masked.ratio, masked.scoring_seconds > 0.0, sums))
 
     def add_norm(self, norm: Tensor | float) -> None:
         """Keep the gradient norm of the open step until it is collected."""
@@ -112,6 +119,7 @@ class StepAccounting:
             num_devices=rank_and_size()[1],
             loading=masked.loading_seconds,
             masking=masked.masking_seconds,
+            scoring=masked.scoring_seconds,
         )
 
     def forget_step(self) -> None:
@@ -146,6 +154,11 @@ class StepAccounting:
         return AccountingState(
             class_loss=_learned(self.class_loss),
             vocabulary_loss=_learned(self.vocabulary_loss),
+            class_statistic=(
+                LearnedStatistic(**self.class_statistic.state_dict())
+                if self.class_statistic is not None
+                else None
+            ),
             window=self.window,
         )
 
@@ -169,6 +182,10 @@ class StepAccounting:
                 if saved is None:
                     raise ValueError("the checkpoint has no losses of the classes to weight")
                 losses.load_state_dict(saved.plain())
+        if self.class_statistic is not None:
+            if state.class_statistic is None:
+                raise ValueError("the checkpoint has no statistic of the classes to weight")
+            self.class_statistic.load_state_dict(state.class_statistic.plain())
 
     def _add_totals(self, step: _Summed) -> None:
         number, totals = step.number, step.sums.totals()
@@ -183,7 +200,10 @@ class StepAccounting:
         if self.vocabulary_loss is not None:
             loss, count = totals.vocabulary_loss, totals.vocabulary_count
             self.vocabulary_loss.update(loss, count, step=number)
-        self.window.add(totals, ratio=step.ratio)
+        if self.class_statistic is not None:
+            *sums, count = totals.statistic
+            self.class_statistic.update(torch.stack(sums), count, step=number)
+        self.window.add(totals, ratio=step.ratio, is_scored=step.is_scored)
 
 
 def _learned(losses: ClassLoss | None) -> LearnedLosses | None:

@@ -23,6 +23,9 @@ from transformers.trainer_callback import ExportableState
 
 from tidemask.batches.collator import LOSS_WEIGHT, NUM_MASKABLE, MaskingCollator
 from tidemask.masking.class_loss import class_loss_sums
+from tidemask.masking.class_statistic import ClassStatistic
+from tidemask.masking.statistic_sums import class_statistic_sums
+from tidemask.modeling.linear_cross_entropy import cross_entropy_and_choice
 from tidemask.settings import shown
 from tidemask.training.distributed import all_sum, rank_and_size
 
@@ -154,9 +157,10 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         if self._sums is None:
             self.collator.step_done()
             return
-        loss_sum, count = all_sum(self._sums)
+        *sums, count = all_sum(self._sums)
         self._sums = None
-        self.collator.step_done(loss_sum, count)
+        by_statistic = isinstance(self.collator.class_loss, ClassStatistic)
+        self.collator.step_done(torch.stack(sums) if by_statistic else sums[0], count)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Set training mode again, before the next training batch is masked."""
@@ -195,7 +199,9 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         columns, self._inputs = self._inputs, {}
         self._has_computed = True
         if torch.is_grad_enabled():
-            self._add_class_losses(token_loss, targets, predicted, columns.get("token_class"))
+            token_class = columns.get("token_class")
+            classes = targets if token_class is None else token_class[predicted]
+            self._add_class_sums(logits, token_loss, targets, classes)
         if LOSS_WEIGHT in columns:
             total = (token_loss * columns[LOSS_WEIGHT][predicted]).sum()
             in_step = min(self._accumulation_steps, self._batches_left)
@@ -206,16 +212,29 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         count = num_items_in_batch if num_items_in_batch is not None else len(targets)
         return token_loss.sum() / torch.as_tensor(count).clamp(min=1).to(token_loss.device)
 
-    def _add_class_losses(
-        self, token_loss: Tensor, targets: Tensor, predicted: Tensor, token_class: Tensor | None
+    def _add_class_sums(
+        self, logits: Tensor, token_loss: Tensor, targets: Tensor, classes: Tensor
     ) -> None:
-        class_loss = self.collator.class_loss
-        if class_loss is None:
+        learned = self.collator.class_loss
+        if learned is None:
             return
-        classes = targets if token_class is None else token_class[predicted]
-        sums = torch.stack(
-            class_loss_sums(token_loss, targets, classes, num_classes=len(class_loss.class_names))
-        ).cpu()
+        num_classes = len(learned.class_names)
+        if isinstance(learned, ClassStatistic):
+            statistic, choice = learned.content.statistic, None
+            if statistic == "accuracy":
+                choice = cross_entropy_and_choice(logits.detach(), targets)[1]
+            values, count = class_statistic_sums(
+                statistic,
+                token_loss,
+                targets,
+                classes,
+                num_classes=num_classes,
+                first_choice=choice,
+            )
+            sums = torch.cat([values, count[None]]).cpu()
+        else:
+            pair = class_loss_sums(token_loss, targets, classes, num_classes=num_classes)
+            sums = torch.stack(pair).cpu()
         self._sums = sums if self._sums is None else self._sums + sums
 
     def _follow(self, model: nn.Module) -> None:

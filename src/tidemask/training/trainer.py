@@ -25,6 +25,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
+from tidemask.batches.growing_batches import GrowingBatches
 from tidemask.batches.stream import BatchDataset, StepSampler, training_loader
 from tidemask.children import serve_parent
 from tidemask.masking.batch import Batch
@@ -34,7 +35,7 @@ from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.training_flops import training_flops
 from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import GRAD_NORM, LEARNING_RATE, MetricValue, RunDirectory
-from tidemask.settings import shown
+from tidemask.training.argument_checks import check_trainer_arguments
 from tidemask.training.arguments import trainer_arguments
 from tidemask.training.checkpoint_state import CheckpointState, read_state, write_state
 from tidemask.training.checkpoint_writer import CheckpointWriter
@@ -45,6 +46,8 @@ from tidemask.training.graceful_stop import GracefulStopCallback
 from tidemask.training.learning_rate import usual_learning_rate
 from tidemask.training.masked_step import StepMasking, weighted_sum
 from tidemask.training.metrics_log import MetricsLog, PeriodicEvaluation, StepEndCallback
+from tidemask.training.position_scoring import new_position_scoring
+from tidemask.training.ratio_loop import MeasureReference, new_ratio_loop
 from tidemask.training.settings import TrainingSettings
 from tidemask.training.sharding import mark_layers
 from tidemask.training.sharding_trainer import ShardingTrainer
@@ -74,6 +77,8 @@ class MaskedLMTrainer(ShardingTrainer):
         tokenizer: saved beside the model.
         identity: what a checkpoint must agree with to continue this run; saved with it.
         evaluation: what is measured beside training; nothing if left out.
+        growth: the batches of `predictions_per_step`; where that is set, and nowhere else.
+        measure_reference: what a ratio that follows measurements is rewarded by; for no other.
         on_step_end: called on the first rank after every step, with its line of metrics if it has
             one.
         callbacks: of the Trainer; `on_log` gets the numbers of each line of metrics.
@@ -83,8 +88,9 @@ class MaskedLMTrainer(ShardingTrainer):
             the run reads or writes was changed by others.
 
     Raises:
-        ValueError: an argument of another type, or a masker of another vocabulary than the data or
-            for another number of steps than the settings.
+        ValueError: an argument of another type; a masker of another vocabulary than the data or
+            for another number of steps than the settings; or one whose ratio follows measurements,
+            without `measure_reference`.
 
     Example:
         >>> from pathlib import Path
@@ -122,13 +128,15 @@ class MaskedLMTrainer(ShardingTrainer):
         tokenizer: PreTrainedTokenizerBase,
         identity: Mapping[str, Any] | None = None,
         evaluation: PeriodicEvaluation | None = None,
+        measure_reference: MeasureReference | None = None,
+        growth: GrowingBatches | None = None,
         on_step_end: StepEndCallback = ignore,
         callbacks: Sequence[TrainerCallback] = (),
         stop_request: StopRequest | None = None,
         on_note: NoteCallback = ignore,
         check_files: Callable[[], None] = ignore,
     ) -> None:
-        _check_arguments(model, settings, masker, dataset, run)
+        check_trainer_arguments(model, settings, masker, dataset, run, growth)
         config = model.language_model.config
         settings = settings.resolved(
             learning_rate=usual_learning_rate(config.hidden_size),
@@ -137,6 +145,7 @@ class MaskedLMTrainer(ShardingTrainer):
         self.settings = settings
         self.identity = dict(identity or {})
         self.dataset = dataset
+        self.growth = growth
         self.stopping = GracefulStopCallback(stop_request or StopRequest())
         self.checkpoints = CheckpointWriter(run, settings)
         self._resumed: CheckpointState | None = None
@@ -156,7 +165,11 @@ class MaskedLMTrainer(ShardingTrainer):
             compute_loss_func=weighted_sum,
             callbacks=[*callbacks, *trackers],
         )
-        self._masking = StepMasking(masker, settings, self.args.device)
+        scoring = new_position_scoring(masker, lambda: self.model_wrapped)
+        self._masking = StepMasking(masker, settings, self.args.device, scoring=scoring)
+        self._ratio_loop = new_ratio_loop(
+            masker, settings, measure_reference, self._measured_model, flops
+        )
         self._divergence = Divergence(run, dataset, self._sampler)
         self.accounting = StepAccounting(masker, self._divergence, self.args.device)
         self.metrics_log = MetricsLog(
@@ -165,7 +178,8 @@ class MaskedLMTrainer(ShardingTrainer):
             evaluation=evaluation or PeriodicEvaluation(),
             max_steps=settings.num_steps,
             flops=flops,
-            measured_model=lambda: self.accelerator.unwrap_model(self.model),
+            measured_model=self._measured_model,
+            ratio_loop=self._ratio_loop,
             on_step_end=on_step_end,
             on_log=self._call_on_log,
             on_note=on_note,
@@ -188,6 +202,8 @@ class MaskedLMTrainer(ShardingTrainer):
         self._resumed = read_state(checkpoint) if checkpoint else None
         self._loaded.call = when_loaded
         self.accounting.forget_step()
+        if self._ratio_loop is not None:
+            self._ratio_loop.state = self._resumed.ratio_loop if self._resumed else None
         with tf32_products(True):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
@@ -212,6 +228,7 @@ class MaskedLMTrainer(ShardingTrainer):
             accumulation_steps=self.settings.gradient_accumulation_steps,
             rank=rank,
             num_ranks=num_ranks,
+            growth=self.growth,
         )
 
     def get_batch_samples(
@@ -221,12 +238,26 @@ class MaskedLMTrainer(ShardingTrainer):
         self.accounting.start_clock()
         self.accounting.collect()
         step, learned = self.state.global_step, self.accounting.learned_losses
-        masked = self._masking(epoch_iterator, num_batches, step=step, class_loss=learned)
+        masked = self._masking(
+            epoch_iterator, num_batches, step=step, class_loss=learned, ratio=self._ratio_of(step)
+        )
         self.accounting.open_step(masked)
         normaliser = masked.counts.normaliser
         if rank_and_size()[1] > 1:
             normaliser = all_sum(on_device(normaliser, device))
         return masked.inputs, normaliser.to(torch.float32)
+
+    def _ratio_of(self, step: int) -> float | None:
+        """The ratio of a step that follows measurements; `None` for that of the schedule."""
+        if self._ratio_loop is None:
+            return None
+        if self._ratio_loop.begins_block(step):
+            self.accounting.collect(everything=True)  # the tokens of all steps before it
+        return self._ratio_loop.begin_step(step, self.accounting.window)
+
+    def _measured_model(self) -> SelectedPositionsLM:
+        model: SelectedPositionsLM = self.accelerator.unwrap_model(self.model)
+        return model
 
     # ---- loss ----
 
@@ -241,17 +272,24 @@ class MaskedLMTrainer(ShardingTrainer):
         assert isinstance(num_items_in_batch, Tensor), "get_batch_samples gives a tensor"
         if self.settings.compile:
             mark_changing(inputs)
-        token_loss = model(
+        sums = self.accounting.sums
+        scored = model(
             inputs["input_ids"],
             inputs["positions"],
             inputs["targets"],
             attention_mask=inputs.get("attention_mask"),
+            output="loss_and_choice" if sums.needs_first_choice else "loss",
         )
         selected = len(inputs["classes"])  # the rest fills up to a full multiple
+        token_loss, *choice = scored if isinstance(scored, tuple) else (scored,)
         token_loss = token_loss[:selected]
         summed = weighted_sum(token_loss, inputs.get("loss_weight"))
-        self.accounting.sums.add_losses(
-            summed.detach(), token_loss.detach(), inputs["classes"], inputs["targets"][:selected]
+        sums.add_losses(
+            summed.detach(),
+            token_loss.detach(),
+            inputs["classes"],
+            inputs["targets"][:selected],
+            *(first[:selected] for first in choice),
         )
         loss = summed / num_items_in_batch.clamp(min=1.0) * rank_and_size()[1]
         return (loss, token_loss) if return_outputs else loss
@@ -329,6 +367,7 @@ class MaskedLMTrainer(ShardingTrainer):
             unlogged=self.metrics_log.unlogged,
             num_lines=self.metrics_log.file.num_lines,
             lines_sha256=self.metrics_log.file.sha256,
+            ratio_loop=self._ratio_loop.state if self._ratio_loop else None,
             **vars(self.accounting.state()),
         )
         write_state(Path(output_dir), state)
@@ -340,21 +379,3 @@ class MaskedLMTrainer(ShardingTrainer):
         assert self._resumed is not None, "train_from reads the state"
         self.metrics_log.unlogged = self._resumed.unlogged
         self.accounting.restore(self._resumed)
-
-
-def _check_arguments(model: Any, settings: Any, masker: Any, dataset: Any, run: Any) -> None:
-    for name, given, kind in (
-        ("model", model, SelectedPositionsLM),
-        ("settings", settings, TrainingSettings),
-        ("masker", masker, Masker),
-        ("dataset", dataset, BatchDataset),
-        ("run", run, RunDirectory),
-    ):
-        if not isinstance(given, kind):
-            raise ValueError(f"{name}={shown(given)}. Expected a {kind.__name__}.")
-    for name, ours, others in (
-        ("max_steps", masker.max_steps, settings.num_steps),
-        ("vocabulary size", masker.vocabulary.size, len(dataset.is_special)),
-    ):
-        if ours != others:
-            raise ValueError(f"{name} {ours} of the masker. Expected {others}, as elsewhere.")

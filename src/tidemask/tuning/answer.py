@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tidemask.runs.config import Recipe, load_recipe, to_yaml
 from tidemask.studies.directory import StudyDirectory
 from tidemask.tuning.definition import TuneDefinition, TuneDirectory
 from tidemask.tuning.final_outcome import FinalOutcome
+from tidemask.tuning.looks import earlier_looks
 from tidemask.tuning.policies import Policy
 from tidemask.tuning.time_plan import MIN_FINALISTS
 
@@ -76,6 +78,8 @@ def answered(
     names = [policy.name for policy in final.policies]
     winner = final.policies[names.index(better.arm) if better else 0]
     sentence = _sentence(winner, final, directory.final, is_shown=bool(verdicts))
+    if is_shown:
+        sentence += _of_looks(earlier_looks(directory, final.num_seeds))
     recipe = dataclasses.replace(
         load_recipe(base, winner.overrides),
         name=winner.name,
@@ -137,6 +141,17 @@ def _sentence(
     return (
         f"The best constant was not beaten {after}: the policy for this corpus, model and budget "
         f"is {constant.name}.{few}{failed}"
+    )
+
+
+def _of_looks(before: Sequence[int]) -> str:
+    """What is said of answers that were given with other numbers of seeds."""
+    if not before:
+        return ""
+    return (
+        f" An answer was given before, with {' and '.join(map(str, before))} "
+        f"seed{'s' * (before[-1] != 1)}: each look at the final is another chance to be wrong, "
+        "which the intervals do not count."
     )
 
 

@@ -4,6 +4,7 @@ tune.yaml               what is searched: the corpus, the recipe and the setting
 plan.json               how the time is divided: the lengths of runs
 place.json              by which name a database knows the runs of this directory
 time.json               how long commands have been at work on it
+looks.json              with how many seeds the final was looked at
 search.journal          what was tried and how it did, by Optuna, where no database is given
 rung-N/                 a study of runs with one seed, as long as the rung has it
 final/                  a study of the finalists, with several seeds; its page
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,9 @@ from tidemask.tuning.policies import SEARCHED_SETTINGS
 from tidemask.tuning.storage import without_password
 from tidemask.tuning.time_plan import TimePlan
 
+MIN_SPLIT = 64
+"""Held-out sequences that a corpus has at least if rungs and final are to have a half each; of
+fewer both read all, as a loss on so few says little of a policy."""
 _DIGITS = 12
 _OF_VERSION = (
     " The settings are those it was begun with, so the file of the recipe was edited, or another "
@@ -76,6 +79,11 @@ class TuneDirectory:
         return self.root / "time.json"
 
     @property
+    def looks(self) -> Path:
+        """With how many seeds the final was looked at."""
+        return self.root / "looks.json"
+
+    @property
     def journal(self) -> Path:
         """The record of the search, where no database is given."""
         return self.root / "search.journal"
@@ -111,11 +119,15 @@ class TuneDefinition(Settings):
     """Of the recipe with these settings."""
     storage: str | None = None
     """The database that has the record of the search; `null` for the journal."""
+    is_split: bool = False
+    """Whether the rungs read one half of the held-out text and the final the other, so that what
+    was chosen by luck of the text gains nothing by it. A search of an earlier version is not."""
 
     @property
     def name(self) -> str:
         """Of the search in a storage: that of equal searches."""
-        return f"tidemask {self.corpus_fingerprint[:_DIGITS]} {self.recipe_fingerprint[:_DIGITS]}"
+        of = f"{self.corpus_fingerprint[:_DIGITS]} {self.recipe_fingerprint[:_DIGITS]}"
+        return f"tidemask {of} halves" if self.is_split else f"tidemask {of}"
 
 
 def defined(
@@ -156,6 +168,7 @@ def defined(
             settings=tuple(settings),
             recipe_fingerprint=fingerprint_of(loaded),
             storage=None if storage is None else without_password(storage),
+            is_split=manifest.held_out.num_sequences >= MIN_SPLIT,
         ),
         loaded,
         manifest,
@@ -167,8 +180,11 @@ def _overlap(a: str, b: str) -> bool:
     return f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.")
 
 
-def check_place(directory: TuneDirectory, asked: TuneDefinition) -> None:
+def check_place(directory: TuneDirectory, asked: TuneDefinition) -> TuneDefinition:
     """Refuse a directory of something else, or of another search.
+
+    Returns:
+        The definition that holds: what was asked, measured as the search was begun.
 
     Raises:
         UserError: names what differs.
@@ -180,8 +196,9 @@ def check_place(directory: TuneDirectory, asked: TuneDefinition) -> None:
             raise UserError(
                 f"not a search: {root} exists and has no tune.yaml. Name a new directory as --out."
             )
-        return
+        return asked
     before = read_settings({"search": TuneDefinition}, directory.definition)
+    asked = dataclasses.replace(asked, is_split=before.is_split)
     for field in dataclasses.fields(TuneDefinition):
         old, new = getattr(before, field.name), getattr(asked, field.name)
         if old != new and field.name != "corpus":  # it may have been moved
@@ -190,6 +207,7 @@ def check_place(directory: TuneDirectory, asked: TuneDefinition) -> None:
                 f"{shown(old)}. Give the command as it was begun, or name a new directory as --out."
                 f"{_OF_VERSION if field.name == 'recipe_fingerprint' else ''}"
             )
+    return asked
 
 
 def write_definition(directory: TuneDirectory, asked: TuneDefinition) -> None:
@@ -219,30 +237,3 @@ def write_plan(directory: TuneDirectory, plan: TimePlan) -> None:
     """Keep how the time of a search is divided."""
     content = json.dumps(dataclasses.asdict(plan), indent=2)
     write_atomically(directory.plan, f"{content}\n", what="time plan")
-
-
-@dataclass(frozen=True)
-class _Place:
-    """The content of its file."""
-
-    id: str
-
-
-def own_place(directory: TuneDirectory) -> str:
-    """The name of a directory in a storage: random, kept in it, and moved with it.
-
-    Raises:
-        UserError: its file is damaged or cannot be written.
-    """
-    if directory.place.is_file():
-        return read_json(
-            directory.place,
-            _Place,
-            what="name of the search in its storage",
-            max_bytes=MAX_INDEX_BYTES,
-            advice="Restore the file, or name a new directory as --out.",
-        ).id
-    place = _Place(uuid.uuid4().hex)
-    content = json.dumps(dataclasses.asdict(place))
-    write_atomically(directory.place, f"{content}\n", what="search")
-    return place.id

@@ -31,7 +31,8 @@ def measured_costs(
     """
     recipe = load_recipe(base, _USUAL.overrides)
     steps, others = [], []
-    for under in (settings_in_rung(MEASURED_STEPS), settings_in_final(MEASURED_STEPS)):
+    for settings in (settings_in_rung, settings_in_final):
+        under = settings(MEASURED_STEPS, is_split=definition.is_split)
         with short_run(
             definition.corpus,
             recipe,

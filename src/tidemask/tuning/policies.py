@@ -8,9 +8,12 @@ rise or fall over the run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from tidemask.errors import UserError
 
 ScheduleKind = Literal["constant", "linear", "cosine", "step"]
 """`step`: the start in the first half of the run, the end in the second."""
@@ -22,10 +25,16 @@ Blend = Literal["full", "rising", "falling"]
 
 SCHEDULES: tuple[ScheduleKind, ...] = ("constant", "linear", "cosine", "step")
 UNITS: tuple[Unit, ...] = ("token", "word", "span")
+CONTENTS: tuple[Content, ...] = ("uniform", "frequency", "class_loss")
 BLENDS: tuple[Blend, ...] = ("full", "rising", "falling")
 
 MIN_START, MIN_END, MAX_RATIO = 5, 2, 70
 """Bounds of the ratios, per cent. A run that ends near 0 predicts hardly anything at its end."""
+
+_NAME = re.compile(
+    rf"(?P<schedule>{'|'.join(SCHEDULES)})-(?P<start>\d+)(-(?P<end>\d+))?-(?P<unit>{'|'.join(UNITS)})"
+    rf"(-(?P<content>{'|'.join(CONTENTS)})-(?P<blend>{'|'.join(BLENDS)}))?"
+)
 
 SEARCHED_SETTINGS = ("masking.ratio", "masking.unit", "masking.content")
 """Settings that the search chooses."""
@@ -134,6 +143,27 @@ class Policy:
         }
 
 
+def policy_named(name: str) -> Policy:
+    """The policy that has a name, whether or not its record is there.
+
+    Raises:
+        UserError: no policy is called so.
+
+    Example:
+        >>> policy_named("linear-30-15-word-frequency-rising").start
+        30
+    """
+    found = _NAME.fullmatch(name)
+    if not found:
+        raise UserError(
+            f"no policy of a search: {name}. Expected a name such as constant-15-token or "
+            "linear-30-15-word-frequency-rising."
+        )
+    parts: dict[str, Any] = {key: part for key, part in found.groupdict().items() if part}
+    start = int(parts.pop("start"))
+    return Policy(start=start, end=int(parts.pop("end", start)), **parts)
+
+
 def suggested(trial: Suggests, contents: Sequence[Content]) -> Policy:
     """The policy of a trial; a curve between two equal ratios is a constant.
 
@@ -157,7 +187,7 @@ def suggested(trial: Suggests, contents: Sequence[Content]) -> Policy:
 
 def searched_contents(*, has_classes: bool) -> tuple[Content, ...]:
     """Which weightings can be searched on a corpus, with parts of speech or without."""
-    return ("uniform", "frequency", "class_loss") if has_classes else ("uniform", "frequency")
+    return CONTENTS if has_classes else CONTENTS[:2]
 
 
 USUAL_CONSTANT = Policy(schedule="constant", start=15, end=15, unit="token")

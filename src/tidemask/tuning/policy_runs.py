@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,22 +22,34 @@ from tidemask.tuning.search_display import SearchDisplay
 
 SEARCH_SEED = 0
 """Of the runs of all rungs. The final has others, so that luck of weights and order is not there;
-its held-out text is the same, of which the rungs see a sample, so that luck of it remains."""
+nor is luck of the text, where there is enough of it for a half of its own."""
 
 COMPRESSED = ("training.lr_warmup_steps=auto", "training.lr_decay_steps=auto")
 """The learning rate keeps its shape in a run of any length: as shares of it."""
 
 
-def settings_in_rung(num_steps: int) -> list[str]:
-    """Settings under the user's own of a run whose loss is to rank it, for which a sample does."""
+def settings_in_rung(num_steps: int, *, is_split: bool) -> list[str]:
+    """Settings under the user's own of a run whose loss is to rank it, for which a sample does.
+
+    Args:
+        num_steps: of the run.
+        is_split: whether the final has other held-out text; see `TuneDefinition`.
+    """
     sample = ["evaluation.final_sequences=256", "evaluation.sequences=16"]
-    return [*sample, f"evaluation.every_steps={num_steps}", *_QUICK]
+    half = ["evaluation.part=even"] if is_split else []
+    return [*half, *sample, f"evaluation.every_steps={num_steps}", *_QUICK]
 
 
-def settings_in_final(num_steps: int) -> list[str]:
-    """Settings under the user's own of a run of the final, with a curve of four points."""
-    every = max(1, num_steps // 4)
-    return ["evaluation.sequences=128", f"evaluation.every_steps={every}", *_QUICK]
+def settings_in_final(num_steps: int, *, is_split: bool) -> list[str]:
+    """Settings under the user's own of a run of the final, with a curve of four points.
+
+    Args:
+        num_steps: of the run.
+        is_split: as of `settings_in_rung`.
+    """
+    half = ["evaluation.part=odd"] if is_split else []
+    every = f"evaluation.every_steps={max(1, num_steps // 4)}"
+    return [*half, "evaluation.sequences=128", every, *_QUICK]
 
 
 _QUICK = ("evaluation.final_draws=1", "training.report_to=none")
@@ -97,7 +109,7 @@ class PolicyRuns:
             arms=arms,
             baseline=name,
             seeds=(SEARCH_SEED,),
-            settings=self._settings(settings_in_rung(num_steps), num_steps),
+            settings=self._settings(settings_in_rung, num_steps),
         )
         states = self._trained(directory, study)
         by_arm = {state.run.arm: self._loss(directory, state) for state in states}
@@ -128,7 +140,7 @@ class PolicyRuns:
             arms={policy.name: self._arm(policy) for policy in policies},
             baseline=policies[0].name,
             seeds=tuple(seeds),
-            settings=self._settings(settings_in_final(num_steps), num_steps),
+            settings=self._settings(settings_in_final, num_steps),
         )
         return self._trained(directory, study)
 
@@ -169,8 +181,10 @@ class PolicyRuns:
     def _arm(self, policy: Policy) -> Arm:
         return Arm(recipe=self.definition.recipe, overrides=policy.overrides)
 
-    def _settings(self, under: Sequence[str], num_steps: int) -> tuple[str, ...]:
-        return (*under, *self.definition.settings, *COMPRESSED, *length_of(num_steps))
+    def _settings(self, under: Callable[..., list[str]], num_steps: int) -> tuple[str, ...]:
+        own = self.definition
+        settings = under(num_steps, is_split=own.is_split)
+        return (*settings, *own.settings, *COMPRESSED, *length_of(num_steps))
 
     def _loss(self, directory: StudyDirectory, state: RunState) -> float | None:
         if state.state is not State.FINISHED:

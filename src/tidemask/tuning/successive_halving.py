@@ -18,7 +18,7 @@ from tidemask.tuning.choices import finalists, promoted
 from tidemask.tuning.clock import SpentClock
 from tidemask.tuning.definition import TuneDirectory
 from tidemask.tuning.final_outcome import FinalOutcome, final_outcome
-from tidemask.tuning.policies import USUAL_CONSTANT, Policy
+from tidemask.tuning.policies import USUAL_CONSTANT, Policy, policy_named
 from tidemask.tuning.policy_runs import PolicyRuns
 from tidemask.tuning.search import PolicySearch, PolicyTrial
 from tidemask.tuning.time_plan import MIN_FINALISTS, TimePlan
@@ -185,6 +185,5 @@ class SuccessiveHalving:
         if not self.directory.final.definition.is_file():
             return finalists(losses)[: self.plan.num_finalists]
         begun = read_study(self.directory.final.definition)
-        known = {policy.name: policy for one in losses for policy in [*one, USUAL_CONSTANT]}
         arms = sorted(begun.arms, key=lambda arm: arm != begun.baseline)  # stable: baseline first
-        return [known[arm] for arm in arms if arm in known]
+        return [policy_named(arm) for arm in arms]  # of which the record may be lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from tidemask.errors import UserError
@@ -11,7 +12,7 @@ from tidemask.files.paths import given_path
 from tidemask.processes import available_cores
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.runs.overrides import Overrides
-from tidemask.studies.engine_choice import EngineName, chosen_engine
+from tidemask.studies.engine_choice import chosen_engine
 from tidemask.system_errors import named_causes
 from tidemask.training.signals import StopRequest
 from tidemask.tuning.answer import TunedPolicy, answered
@@ -20,12 +21,12 @@ from tidemask.tuning.clock import SpentClock, TimedRequest
 from tidemask.tuning.definition import (
     TuneDirectory,
     check_place,
-    own_place,
     read_plan,
     write_definition,
     write_plan,
 )
 from tidemask.tuning.measured_costs import measured_costs
+from tidemask.tuning.place import own_place
 from tidemask.tuning.policy_runs import PolicyRuns
 from tidemask.tuning.search import PolicySearch, open_search
 from tidemask.tuning.search_display import SearchDisplay
@@ -44,8 +45,7 @@ def tune(
     overrides: Overrides = (),
     seeds: int = 3,
     jobs: int = 1,
-    engine: EngineName = "local",
-    address: str | None = None,
+    engine: str = "local",
     storage: str | None = None,
     progress: bool | ProgressDisplay = True,
     stop_request: StopRequest | None = None,
@@ -64,8 +64,8 @@ def tune(
         overrides: settings over those of the recipe. With `training.max_steps` no run is longer.
         seeds: of each finalist.
         jobs: runs at once; on a CPU its threads are divided among them.
-        engine: `local`, or `ray` for the machines of a cluster.
-        address: of the Ray cluster; `None` starts Ray on this machine.
+        engine: where runs are trained: "local", on this machine, "ray", by a Ray that is started
+            on it, or "ray:ADDRESS", on the machines of a cluster.
         storage: URL of a database that several calls share; `None` keeps the record in `out`.
         progress: whether to show progress in a terminal or notebook; or where to show it.
         stop_request: when to stop; signals are received in this call if left out.
@@ -83,14 +83,14 @@ def tune(
     """
     asked = asked_search(corpus, budget, recipe, overrides, seeds, jobs, storage)
     directory = TuneDirectory(given_path(out, "out"))
-    check_place(directory, asked.definition)
+    asked = replace(asked, definition=check_place(directory, asked.definition))
     check_optuna()
     request = stop_request or StopRequest()
     held = f"search is going on: another process works on {directory.root}. Wait for it."
     with (
         request.listening() if stop_request is None else nullcontext(),
         displayed(progress) as display,
-        chosen_engine(engine, address, asked.jobs) as workers,
+        chosen_engine(engine, asked.jobs) as workers,
         request.deferred(),
         only_process(directory.lock, what="search", held=held),
     ):

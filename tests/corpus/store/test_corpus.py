@@ -13,9 +13,12 @@ from privileges import readable_by_all, without_privileges
 from tidemask.corpus.store import shards
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest
-from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker
+from tidemask.corpus.store.packing import RowPacker
+from tidemask.corpus.store.pieces import PIECES
+from tidemask.corpus.store.rows import EncodedDocument, RowLayout
 from tidemask.corpus.store.shards import Shard, SplitWriter
 from tidemask.corpus.store.split import CorpusSplit
+from tidemask.corpus.store.tables import TableWriter
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS
 
@@ -40,22 +43,24 @@ def random_documents(seed, num_documents, num_tokens=40):
             draw.integers(10, 1000, num_tokens).astype(np.uint32),
             draw.random(num_tokens) < 0.7,
             draw.choice(np.array([0, 1, NO_CLASS], np.uint8), num_tokens),
+            np.arange(num_tokens),
         )
         for _ in range(num_documents)
     ]
 
 
 def write_split(directory, documents, form):
-    writer = SplitWriter(directory, form, CLASS_NAMES)
-    for document in documents:
-        writer.add(document)
+    pieces = TableWriter(directory.parent / "pieces" / directory.name, PIECES)
+    writer = SplitWriter(directory, form, CLASS_NAMES, pieces)
+    for number, document in enumerate(documents):
+        writer.add(document, number)
     return writer.finish()
 
 
 def expected_rows(documents, form):
     packer = RowPacker(form)
-    blocks = [block for document in documents for block in packer.add(document)]
-    blocks += packer.finish()
+    blocks = [rows for document in documents for rows, _ in packer.add(document, 0)]
+    blocks += [rows for rows, _ in packer.finish()]
     return {
         name: np.concatenate([getattr(block, name) for block in blocks]) for name in vars(blocks[0])
     }
@@ -99,6 +104,7 @@ def make_corpus(root, *, num_train=30, num_held_out=5, sequence_length=13):
 
 @pytest.mark.parametrize("sequence_length", [8, 13, 128])
 @pytest.mark.parametrize("shard_tokens", [1, 100, 1 << 22])
+@pytest.mark.slow
 def test_store_gives_back_the_rows_that_were_written(
     tmp_path, monkeypatch, sequence_length, shard_tokens
 ):

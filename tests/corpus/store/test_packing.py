@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.corpus.store.packing import EncodedDocument, RowLayout, RowPacker, Rows
+from tidemask.corpus.store.packing import RowPacker
+from tidemask.corpus.store.pieces import Pieces
+from tidemask.corpus.store.rows import EncodedDocument, RowLayout, Rows
 from tidemask.token_classes import NO_CLASS
 
 BEGIN, END, PAD = 1, 2, 0
@@ -33,6 +35,7 @@ def document(word_lengths, first_id=10):
         np.arange(first_id, first_id + num_tokens, dtype=np.uint32),
         starts,
         np.repeat(np.array(word_lengths, np.uint8), word_lengths),
+        3 * np.arange(num_tokens),
     )
 
 
@@ -43,7 +46,8 @@ def documents_of(word_lengths):
 
 def blocks_of(documents, form):
     packer = RowPacker(form)
-    return [rows for each in documents for rows in packer.add(each)] + list(packer.finish())
+    blocks = [block for n, each in enumerate(documents) for block in packer.add(each, n)]
+    return [rows for rows, _ in [*blocks, *packer.finish()]]
 
 
 def packed(documents, form):
@@ -126,12 +130,39 @@ def test_packing_starts_words_where_documents_do_and_where_rows_begin(word_lengt
 def test_packing_does_not_depend_on_the_size_of_blocks(word_lengths, form, block_tokens):
     documents = documents_of(word_lengths)
     packer = RowPacker(form, block_tokens=block_tokens)
-    blocks = [block for each in documents for block in packer.add(each)]
+    blocks = [block for n, each in enumerate(documents) for block in packer.add(each, n)]
     blocks += packer.finish()
-    together = packed(documents, form)
-    for name, value in vars(together).items():
-        parts = [getattr(block, name) for block in blocks]
-        assert np.concatenate(parts or [value]).tolist() == value.tolist()
+    together = RowPacker(form)
+    expected = [block for n, each in enumerate(documents) for block in together.add(each, n)]
+    expected += together.finish()
+    for kind in (0, 1):  # rows and pieces
+        for name in vars(expected[0][kind]):
+            found, once = (
+                np.concatenate([getattr(block[kind], name) for block in each])
+                for each in (blocks, expected)
+            )
+            assert found.tolist() == once.tolist()
+
+
+@given(word_lengths=many_documents, form=forms)
+def test_pieces_name_every_token_of_every_document_once(word_lengths, form):
+    documents = documents_of(word_lengths)
+    packer = RowPacker(form)
+    blocks = [block for n, each in enumerate(documents) for block in packer.add(each, 5 * n)]
+    blocks += packer.finish()
+    rows = Rows.concatenate([rows for rows, _ in blocks])
+    pieces = Pieces.joined([pieces for _, pieces in blocks])
+    found = {5 * n: [] for n in range(len(documents))}
+    for row, position, length, number, token, character in zip(
+        *(column.tolist() for column in vars(pieces).values()), strict=True
+    ):
+        document = documents[number // 5]
+        assert token == len(found[number])
+        assert character == document.starts[token]
+        found[number] += rows.input_ids[row, position : position + length].tolist()
+    assert found == {5 * n: each.ids.tolist() for n, each in enumerate(documents)}
+    places = list(zip(pieces.row.tolist(), pieces.position.tolist(), strict=True))
+    assert places == sorted(set(places))
 
 
 def test_packing_puts_documents_into_one_row_with_a_separator_between():

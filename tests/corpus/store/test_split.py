@@ -17,7 +17,7 @@ import pytest
 from tidemask.corpus.store import open_files
 from tidemask.corpus.store import split as split_module
 from tidemask.corpus.store.corpus import open_corpus
-from tidemask.corpus.store.packing import Rows
+from tidemask.corpus.store.rows import Rows
 from tidemask.errors import UserError
 
 
@@ -78,7 +78,7 @@ def test_split_of_changed_files_is_noticed_without_reading(
 ) -> None:
     opened = open_corpus(copy)
     opened.check_unchanged()
-    path = next((copy / place).iterdir()) if (copy / place).is_dir() else copy / place
+    path = next((copy / place).glob("rows-*")) if (copy / place).is_dir() else copy / place
     spoil, said = CHANGES[change]
     spoil(path)
     with pytest.raises(UserError) as caught:

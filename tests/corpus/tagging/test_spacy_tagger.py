@@ -38,6 +38,7 @@ def words_and_tags(text: str, tagged: TaggedWords) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_words_carry_the_pipelines_tags_at_their_offsets(pipeline: Path) -> None:
     tagger = load_tagger(f"spacy:{pipeline}")
     assert tagger is not None
@@ -66,6 +67,7 @@ def test_components_that_tagging_does_not_need_are_switched_off(pipeline: Path) 
     assert tagger._nlp.pipe_names == ["attribute_ruler"]
 
 
+@pytest.mark.slow
 def test_fingerprint_changes_with_the_pipelines_configuration(pipeline: Path) -> None:
     before = SpacyTagger(str(pipeline)).fingerprint
     assert SpacyTagger(str(pipeline)).fingerprint == before

@@ -23,7 +23,9 @@ def test_textblob_is_loaded_by_name_and_names_its_classes() -> None:
     assert tagger.class_names == UPOS
 
 
-@pytest.mark.parametrize("name", ["txtblob", "spcy:en_core_web_sm", "spacy:", "spacy", "", "nltk"])
+@pytest.mark.parametrize(
+    "name", ["txtblob", "spcy:en_core_web_sm", "spacy:", "stanza", "", "column:x"]
+)
 def test_unknown_name_lists_those_that_exist(name: str) -> None:
     with pytest.raises(UserError) as raised:
         load_tagger(name)
@@ -44,8 +46,9 @@ def test_unknown_name_suggests_the_nearest(name: str, nearest: str) -> None:
 def test_importing_taggers_loads_no_tagger_library() -> None:
     program = (
         "import sys, tidemask.corpus.tagging.taggers, tidemask.corpus.tagging.textblob_tagger,"
-        " tidemask.corpus.tagging.spacy_tagger;"
-        " print([name for name in ('textblob', 'spacy', 'nltk') if name in sys.modules])"
+        " tidemask.corpus.tagging.spacy_tagger, tidemask.corpus.tagging.nltk_tagger,"
+        " tidemask.corpus.tagging.stanza_tagger;"
+        " print([name for name in ('textblob', 'spacy', 'nltk', 'stanza') if name in sys.modules])"
     )
     finished = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

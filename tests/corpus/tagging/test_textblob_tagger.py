@@ -57,6 +57,7 @@ SHARED = TextBlobTagger()
 
 
 @given(text=st.one_of(ORDINARY_TEXT, st.text()))
+@pytest.mark.slow
 def test_words_ascend_inside_the_text_and_cover_all_but_white_space(text: str) -> None:
     tagged = SHARED.tag([text])[0]
     starts, ends = tagged.starts, tagged.ends

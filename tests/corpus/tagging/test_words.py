@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemask.corpus.tagging.words import TaggedWords, align_classes
+from tidemask.corpus.tagging.words import TaggedWords, align_classes, own_classes
 from tidemask.token_classes import NO_CLASS
 
 
@@ -22,6 +22,12 @@ def align(words, tokens):
     unchanged = zip(before, [words.starts, words.ends, words.classes, starts], strict=True)
     assert all((one == other).all() for one, other in unchanged)
     return classes.tolist()
+
+
+def own(words, tokens):
+    """Classes of tokens by themselves."""
+    starts, ends, word_starts = np.array(tokens, np.int32).reshape(-1, 3).T
+    return own_classes(words, starts, ends, word_starts.astype(np.bool_)).tolist()
 
 
 def slow_align(words, tokens):
@@ -108,3 +114,20 @@ def test_alignment_of_nothing():
     assert align(tagged(), []) == []
     assert align(tagged((0, 3, 1)), []) == []
     assert align(tagged(), [(0, 3, True)]) == [NO_CLASS]
+
+
+@given(words=tagger_words(), some_tokens=tokens())
+def test_own_classes_are_those_of_a_slow_reference(words, some_tokens):
+    """Each token as a word of its own; one without class as the next of its word."""
+    alone = slow_align(words, [(start, end, True) for start, end, _ in some_tokens])
+    expected = list(alone)
+    for place in reversed(range(len(alone) - 1)):
+        if expected[place] == NO_CLASS and not some_tokens[place + 1][2]:
+            expected[place] = expected[place + 1]
+    assert own(words, some_tokens) == expected
+
+
+def test_own_classes_of_tokens_beside_one_of_two_words():
+    words = tagged((0, 2, 1), (2, 5, 2))  # ca|n't as c|an|'t
+    assert own(words, [(0, 1, True), (1, 3, False), (3, 5, False)]) == [1, 1, 2]
+    assert own(words, [(0, 0, True), (0, 1, False), (1, 5, False)]) == [1, 1, 2]

@@ -31,6 +31,7 @@ def _refusal(directory: Path) -> str | None:
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.slow
 def test_tokenizer_with_any_field_of_another_type_is_one_line_or_loads(
     name: str, directory: Path
 ) -> None:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, processors
 from transformers import PreTrainedTokenizerFast
 
 from scored_material import model_for
-from tidemask.corpus.prepare import prepare_corpus
+from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.corpus.store.corpus import PreparedCorpus

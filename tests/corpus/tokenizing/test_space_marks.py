@@ -16,6 +16,7 @@ from places import SHARED_DATA
 from tidemask import word_starts_of
 from tidemask.corpus.tokenizing.space_marks import marks_of_space, space_within
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer, EncodedText
+from tidemask.corpus.words.boundaries import unicode_words
 from tokenizer_kinds import KINDS, backend_of, tokenizer_of
 
 MARKS = {"wordpiece": "", "byte-level": "Ġ", "robbert": "Ġ"} | dict.fromkeys(
@@ -76,9 +77,20 @@ def test_space_marks_tokens_claim_what_they_spell(kind: str, text: str) -> None:
 @each_kind
 @given(text=TEXTS)
 def test_space_marks_words_begin_where_the_text_has_them(kind: str, text: str) -> None:
-    """After white space, and never between two letters; and `word_starts_of` finds the same."""
+    """After white space, and never between two letters, whoever's the words are.
+
+    `word_starts_of` finds those of Unicode.
+    """
     tokenizer = _tokenizer(kind)
-    (encoded,) = CorpusTokenizer(tokenizer).encoder().encode([text])
+    (of_tokenizer,) = CorpusTokenizer(tokenizer).encoder().encode([text])
+    _check_words(text, of_tokenizer)
+    (encoded,) = CorpusTokenizer(tokenizer).encoder().encode([text], [unicode_words(text)])
+    _check_words(text, encoded)
+    [column] = word_starts_of(tokenizer(text, add_special_tokens=False), text)
+    assert column.tolist() == encoded.word_starts.tolist()
+
+
+def _check_words(text: str, encoded: EncodedText) -> None:
     # The white space before a word is its own; one unknown token may be several words.
     places = [len(text) - len(text[start:].lstrip()) for start in encoded.starts.tolist()]
     begun = {place for place, is_start in zip(places, encoded.word_starts, strict=True) if is_start}
@@ -89,8 +101,6 @@ def test_space_marks_words_begin_where_the_text_has_them(kind: str, text: str) -
     for place in begun - after_space - {0, len(text)}:
         around = text[place - 1 : place + 1]
         assert not around.isalnum() or "语" in around, around  # BERT cuts at such characters
-    [column] = word_starts_of(tokenizer(text, add_special_tokens=False), text)
-    assert column.tolist() == encoded.word_starts.tolist()
 
 
 def test_space_marks_of_a_published_form_claim_whole_words() -> None:

@@ -27,7 +27,7 @@ from transformers import (
 
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
-from tidemask.corpus.tokenizing.wordpiece import SPECIAL_TOKENS
+from tidemask.corpus.tokenizing.trained_form import BERT
 from tidemask.errors import UserError
 from trained_tokenizer import train_tokenizer
 
@@ -139,7 +139,7 @@ def test_tokenization_training_depends_on_texts_and_settings():
 
 def test_tokenization_training_numbers_the_special_tokens_first():
     vocabulary = wordpiece().tokenizer.get_vocab()
-    assert [vocabulary[token] for token in SPECIAL_TOKENS] == [0, 1, 2, 3, 4]
+    assert [vocabulary[token] for token in BERT.order] == [0, 1, 2, 3, 4]
     assert sorted(wordpiece().tokenizer.all_special_ids) == [0, 1, 2, 3, 4]
     assert (
         wordpiece().tokenizer.unk_token_id not in wordpiece().encoder().encode(["The cat"])[0].ids
@@ -236,7 +236,7 @@ def test_tokenization_refuses_a_tokenizer_without_mask_or_pad_token(tmp_path, mi
 
 
 def test_tokenization_refuses_a_slow_tokenizer(tmp_path):
-    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, "a", "b"]))
+    (tmp_path / "vocab.txt").write_text("\n".join([*BERT.order, "a", "b"]))
     (tmp_path / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "basic"})
     )
@@ -244,7 +244,7 @@ def test_tokenization_refuses_a_slow_tokenizer(tmp_path):
 
 
 def test_tokenization_of_transformers_own_making_is_taken(tmp_path):
-    vocabulary = {token: index for index, token in enumerate([*SPECIAL_TOKENS, "a", "##b"])}
+    vocabulary = {token: index for index, token in enumerate([*BERT.order, "a", "##b"])}
     BertTokenizer(vocab=vocabulary).save_pretrained(tmp_path)
     (encoded,) = load_tokenizer(str(tmp_path)).encoder().encode(["ab a"])
     assert encoded.ids.tolist() == [5, 6, 5]
@@ -288,7 +288,8 @@ def test_tokenization_offsets_count_characters():
     spans = list(zip(encoded.starts.tolist(), encoded.ends.tolist(), strict=True))
     tokens = wordpiece().tokenizer.convert_ids_to_tokens(encoded.ids.tolist())
     for token, (start, end) in zip(tokens, spans, strict=True):
-        assert token.removeprefix("##") == text[start:end] or token == "[UNK]"
+        claimed = unicodedata.normalize("NFC", text[start:end])
+        assert token.removeprefix("##") == claimed or token == "[UNK]"
     assert text[slice(*spans[-1])] == "cat"
 
 
@@ -327,7 +328,7 @@ def test_tokenization_no_word_starts_within_a_character(kind, text):
 
 
 def test_tokenization_no_word_starts_within_a_character_that_was_taken_apart():
-    vocabulary = {token: index for index, token in enumerate([*SPECIAL_TOKENS, "a", "."])}
+    vocabulary = {token: index for index, token in enumerate([*BERT.order, "a", "."])}
     backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     backend.normalizer = normalizers.NFKC()  # makes three full stops of an ellipsis
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # makes a word of each
@@ -349,34 +350,56 @@ def test_tokenization_word_starts_are_those_of_a_slow_reference(kind, text):
     assert encoded.word_starts.dtype == np.bool_
 
 
-def slow_word_starts(text, offsets, word_ids):
-    """One token at a time, from the words of the docstring."""
-    kinds = []
-    for character in text:
-        category = unicodedata.category(character)
-        if (category[0] == "M" or category == "Cf") and kinds:
+def joins(character):
+    is_joiner = unicodedata.category(character) == "Cf" and character != "\u200b"
+    is_jamo = "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
+    return unicodedata.category(character)[0] == "M" or is_joiner or is_jamo
+
+
+def kinds_and_bases(text):
+    """Of each character its kind and the place of the character that it belongs to."""
+    kinds, bases = [], []
+    for place, character in enumerate(text):
+        if joins(character) and kinds:
             kinds.append(kinds[-1])
-        elif category[0] == "M" or category == "Cf":
+            bases.append(bases[-1])
+            continue
+        bases.append(place)
+        if joins(character):
             kinds.append("joining")
-        elif character.isspace():
+        elif character.isspace() or character == "\u200b":
             kinds.append("space")
         else:
             kinds.append("word" if character.isalnum() else "other")
+    return kinds, bases
 
-    result, reached = [], 0
-    for index, ((start, end), word) in enumerate(zip(offsets, word_ids, strict=True)):
+
+def is_border(text, kinds, bases, before, after):
+    """Whether a border of the pre-tokenizer between two characters is one of the text."""
+    is_beside_mark = joins(text[before]) and kinds[after] == "word"
+    if not joins(text[after]) and not is_beside_mark:
+        return True
+    names = [unicodedata.name(text[bases[place]], "") for place in (before, after)]
+    return bases[before] != bases[after] and any("IDEOGRAPH" in name for name in names)
+
+
+def slow_word_starts(text, offsets, word_ids):
+    """One token at a time, from the words of the docstring."""
+    kinds, bases = kinds_and_bases(text)
+    result, reached = [True][: len(offsets)], 0
+    for index, (start, end) in enumerate(offsets):
         ink = [place for place in range(start, end) if kinds[place] != "space"]
-        if index == 0:
-            result.append(True)
-        elif start < reached:
+        before_start, before_end = offsets[index - 1]
+        if index > 0 and start < reached:
             result.append(False)
-        else:
-            before_start, before_end = offsets[index - 1]
+        elif index > 0:
             before_is_blank = all(k == "space" for k in kinds[before_start:before_end])
-            is_start = word != word_ids[index - 1]
+            is_start = word_ids[index] != word_ids[index - 1]
             if not ink:
                 is_start |= not before_is_blank
-            elif not before_is_blank:
+            else:
+                is_start &= is_border(text, kinds, bases, before_end - 1, ink[0])
+            if ink and not before_is_blank:
                 is_start |= "space" in kinds[before_end : ink[0]]
                 is_start |= kinds[before_end - 1] != kinds[ink[0]]
             result.append(is_start)

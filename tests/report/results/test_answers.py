@@ -40,7 +40,11 @@ def test_answer_is_that_of_the_statistics(six: list[Path]) -> None:
     question = ComparisonQuestion(primary="held_out/loss_15", margin=0.1)
     (answer,) = primary_answers(runs, question)
     expected = compare_arms(
-        losses(runs, "held_out/loss_15"), baseline="bert", direction="lower", margin=0.1
+        losses(runs, "held_out/loss_15"),
+        baseline="bert",
+        direction="lower",
+        unit="nats",
+        margin=0.1,
     )
     assert answer.found is not None
     assert answer.found.arms[0].difference == expected.arms[0].difference

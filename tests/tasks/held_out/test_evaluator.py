@@ -7,9 +7,13 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from held_out_by_hand import Token, measured_by_hand, rough_model, selected_tokens
@@ -46,7 +50,7 @@ def tokens(model: SelectedPositionsLM, data: CorpusInputs) -> dict[str, list[Tok
     return measured_by_hand(model, data, num_draws=2)
 
 
-def _evaluator(data: CorpusInputs, **settings: int) -> HeldOutEvaluator:
+def _evaluator(data: CorpusInputs, **settings: Any) -> HeldOutEvaluator:
     changed = {"final_draws": 2, "batch_size": 7, **settings}
     return data.held_out_evaluator(HeldOutSettings(**changed))
 
@@ -55,6 +59,7 @@ def _metrics(model: SelectedPositionsLM, data: CorpusInputs, **settings: int) ->
     return dict(_evaluator(data, **settings).final(model).metrics)
 
 
+@pytest.mark.slow
 def test_held_out_loss_is_the_mean_over_selected_tokens(
     model: SelectedPositionsLM, data: CorpusInputs, tokens: dict[str, list[Token]]
 ) -> None:
@@ -218,10 +223,13 @@ def test_held_out_is_the_same_in_any_batches_and_on_any_ranks(
     expected = _metrics(model, data)
     assert _metrics(model, data, batch_size=64) == pytest.approx(expected, rel=1e-5)
     shares: list[Tensor] = []
+
+    def kept(share: Tensor) -> Tensor:
+        shares.append(share)
+        return share
+
     for rank in range(3):
-        evaluator = dataclasses.replace(
-            _evaluator(data), rank=rank, num_ranks=3, reduce=lambda v: shares.append(v) or v
-        )
+        evaluator = dataclasses.replace(_evaluator(data), rank=rank, num_ranks=3, reduce=kept)
         evaluator.final(model)
     assert len(shares) == 3
     merged = dataclasses.replace(_evaluator(data), num_ranks=3, reduce=lambda _: sum(shares))
@@ -264,6 +272,32 @@ def test_held_out_unigrams_are_those_of_the_counts(
     # On its own frequencies, seen often enough, the cross-entropy is the entropy.
     own = unigram_cross_entropy(counts, counts * 10**9, special)
     assert own == pytest.approx(unigram_entropy(counts), rel=1e-6)
+
+
+@pytest.mark.slow
+def test_held_out_halves_share_no_sequence_and_are_the_whole_together(
+    model: SelectedPositionsLM, data: CorpusInputs
+) -> None:
+    kept = {}
+    for part in ("all", "even", "odd"):
+        evaluator = _evaluator(data, part=part)
+        kept[part] = SequenceSums.from_arrays(evaluator.final(model).arrays)
+        assert evaluator.describe().get("part", "all") == part
+    whole, even, odd = kept.values()
+    assert whole.losses == even.losses == odd.losses
+    order = np.argsort(np.concatenate([even.rows, odd.rows]))
+    for name in ("sums", "counts"):
+        halves = np.concatenate([getattr(even, name), getattr(odd, name)], axis=1)
+        np.testing.assert_allclose(halves[:, order], getattr(whole, name), rtol=1e-5)
+
+
+@given(size=st.integers(0, 400))
+def test_held_out_halves_are_stretches_of_all_places(size: int) -> None:
+    even, odd = (list(HeldOutSettings(part=part).rows(size)) for part in ("even", "odd"))
+    assert sorted(even + odd) == list(range(size)) == list(HeldOutSettings().rows(size))
+    is_odd = np.isin(np.arange(size), odd)
+    assert np.count_nonzero(np.diff(is_odd)) <= 15, "a document lies in both at a border alone"
+    assert abs(len(even) - len(odd)) <= 8, "stretches differ by a row"
 
 
 def test_held_out_without_text_measures_nothing(

@@ -123,6 +123,7 @@ def test_squad_task_learns_questions_by_heart(tmp_path, version):
         assert scores[0]["HasAns_f1"] > 0.9
 
 
+@pytest.mark.slow
 def test_squad_task_repeats_to_the_last_bit(tmp_path):
     once = task(tmp_path, 6, epochs=1)
     model = model_under_test(tmp_path)

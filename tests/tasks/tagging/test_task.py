@@ -105,6 +105,7 @@ def test_tagging_task_learns_a_rule_of_the_words_before(
     assert any("dev: sentences of more than 9 tokens" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_tagging_task_repeats_itself_by_seed(
     tmp_path: Path, model_under_test: ModelUnderTest
 ) -> None:

@@ -47,6 +47,7 @@ def model() -> PreTrainedModel:
     return model_for(wordpiece())
 
 
+@pytest.mark.slow
 def test_minimal_pairs_compare_sums_over_tokens(model: PreTrainedModel) -> None:
     pairs = _shuffled(6, seed=1)
     found = score_pairs(model, wordpiece(), pairs, FLOAT32)

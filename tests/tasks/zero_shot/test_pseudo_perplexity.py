@@ -54,6 +54,7 @@ def _by_hand(model: SelectedPositionsLM, data: CorpusInputs, row: int) -> list[f
     ]
 
 
+@pytest.mark.slow
 def test_pseudo_perplexity_of_every_token(model: SelectedPositionsLM, data: CorpusInputs) -> None:
     """With the jackknife over rows for the standard error."""
     rows = [_by_hand(model, data, row) for row in range(len(data.held_out_set().split))]
@@ -98,6 +99,7 @@ def test_pseudo_perplexity_of_the_fixed_sample(
     assert metrics["num_tokens"] == 12
 
 
+@pytest.mark.slow
 def test_pseudo_perplexity_in_small_batches_is_the_same(
     model: SelectedPositionsLM, data: CorpusInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

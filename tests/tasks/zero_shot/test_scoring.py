@@ -81,6 +81,7 @@ def test_scoring_computes_the_last_layer_where_it_is_wanted() -> None:
 
 
 @each_variant
+@pytest.mark.slow
 def test_scoring_batches_of_any_size_and_order_give_the_same(variant: str) -> None:
     tokenizer = wordpiece()
     model = model_for(tokenizer)

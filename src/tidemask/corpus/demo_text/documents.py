@@ -1,9 +1,8 @@
 """English prose that every installation carries, as a corpus for the demonstration.
 
-It is taken from the help topics of Python and from the docstrings of the standard library and of
-what tidemask requires: about three quarters of a million words. The same installation gives the
-same documents, wherever it is; other versions of the packages give others, so a corpus made of
-them is known by its fingerprint.
+It is taken from Python itself: its help topics, and the docstrings and comments of its standard
+library, some 140,000 words. One version of Python gives the same documents on every machine;
+another gives others, so a corpus made of them is known by its fingerprint.
 
 Whole packages are held out, and what they share with the others is dropped from them: nothing of
 the held-out text is in the training text.
@@ -14,27 +13,18 @@ from __future__ import annotations
 import gc
 import hashlib
 import inspect
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 
 from tidemask.corpus.demo_text.prose import prose_paragraphs
-from tidemask.corpus.demo_text.python_sources import (
-    STANDARD_LIBRARY,
-    SourceFile,
-    docstrings,
-    python_sources,
-)
-from tidemask.corpus.sources.deduplication import NearDuplicateFilter
+from tidemask.corpus.demo_text.python_sources import comments, docstrings, python_sources
+from tidemask.corpus.demo_text.shared_shingles import NearDuplicateFilter
 from tidemask.corpus.sources.documents import Document
 from tidemask.progress import ProgressCallback, ignore, reported
-
-TARGET_WORDS = 750_000
-"""Words, separated by white space, after which no further source is read."""
 
 MIN_HELD_OUT_SHARE = 0.06
 MAX_HELD_OUT_SHARE = 0.09
@@ -49,13 +39,7 @@ MAX_LEAKED_SHARE = 0.1
 DOCUMENT_WORDS = 400
 """Minimum words of a document; the paragraph that completes it stays whole."""
 
-_MIN_ARTICLES = 3
-"""Sources with fewer occurrences of "the" in their docstrings are not parsed."""
-
-_WORDS_BETWEEN_REPORTS = 2_500
-"""Words read between two calls of the progress callback: some twenty calls a second."""
-
-_DOCSTRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
+_HELP_TOPICS = "pydoc_data"
 
 
 @dataclass(frozen=True)
@@ -81,10 +65,10 @@ class Passage:
 def demo_documents(on_progress: ProgressCallback = ignore) -> list[Document]:
     """The documents of the demonstration, in order of package; paragraphs are lines.
 
-    A document's source is the name of its package. Takes some ten seconds on one core.
+    A document's source is the name of its package.
 
     Args:
-        on_progress: called a few hundred times; the stages count source files, then words.
+        on_progress: called for each source file.
     """
     passages = sorted(_new_passages(on_progress), key=attrgetter("package", "path"))
     held_out = held_out_packages(passages)
@@ -122,51 +106,28 @@ def held_out_packages(passages: Iterable[Passage]) -> frozenset[str]:
 
 
 def _new_passages(on_progress: ProgressCallback) -> Iterator[Passage]:
-    """Passages without near-duplicates, richest sources first, up to `TARGET_WORDS`."""
+    """Passages without near-duplicates of what stands before them."""
     fresh = NearDuplicateFilter()
-    num_words = 0
-    on_progress("reading docstrings", 0, TARGET_WORDS)
     with _collector_paused():
         for passage in _passages(on_progress):
-            new = replace(passage, paragraphs=tuple(filter(fresh.is_new, passage.paragraphs)))
-            if new.paragraphs:
-                yield new
-            before, num_words = num_words, num_words + new.num_words
-            if before // _WORDS_BETWEEN_REPORTS < num_words // _WORDS_BETWEEN_REPORTS:
-                on_progress("reading docstrings", min(num_words, TARGET_WORDS), TARGET_WORDS)
-            if num_words >= TARGET_WORDS:
-                return
+            new = tuple(filter(fresh.is_new, passage.paragraphs))
+            if new:
+                yield replace(passage, paragraphs=new)
 
 
 def _passages(on_progress: ProgressCallback) -> Iterator[Passage]:
     for name, text in sorted(_help_topics().items()):
         paragraphs = tuple(prose_paragraphs(inspect.cleandoc(text)))
-        yield Passage(STANDARD_LIBRARY, f"pydoc_data/topics/{name}", paragraphs)
-    for file in _richest_first(python_sources("tidemask"), on_progress):
-        paragraphs = tuple(
-            paragraph
-            for docstring in docstrings(file.location.read_bytes())
-            for paragraph in prose_paragraphs(docstring)
-        )
-        yield Passage(file.package, file.path, paragraphs)
-
-
-def _richest_first(files: list[SourceFile], on_progress: ProgressCallback) -> list[SourceFile]:
-    """Files in order of the share of English in them, so that little has to be parsed.
-
-    Parsing takes the most time by far; the occurrences of "the" in what looks like docstrings,
-    per byte of the file, predict well enough what it will yield.
-    """
-    rated = []
-    for file in reported(files, on_progress, "choosing sources", len(files)):
+        yield Passage(_HELP_TOPICS, f"topics/{name}", paragraphs)
+    files = python_sources()
+    for file in reported(files, on_progress, "reading Python's documentation", len(files)):
         try:
             source = file.location.read_bytes()
         except OSError:
             continue
-        articles = sum(text.count(b" the ") for text in _DOCSTRING.findall(source))
-        if articles >= _MIN_ARTICLES:
-            rated.append((-articles / len(source), file))
-    return [file for _, file in sorted(rated)]
+        texts = chain(docstrings(source), comments(source))
+        paragraphs = tuple(chain.from_iterable(map(prose_paragraphs, texts)))
+        yield Passage(file.package, file.path, paragraphs)
 
 
 def _without_leaks(passages: list[Passage], held_out: frozenset[str]) -> list[Passage]:

@@ -1,36 +1,39 @@
-"""The Python sources that every installation of tidemask carries, and their docstrings.
+"""The sources of Python's standard library, and the prose in them: docstrings and comments.
 
-These are the standard library's and those of the distributions that tidemask requires, directly
-or not; what else a user has installed does not count. Sources are read, never imported. A file
-that cannot be read or parsed is skipped.
+Every installation of one version of Python carries the same. What distributions package apart
+(Tk, the editor, the tests) is left out, so that the text does not depend on who built Python.
+Sources are read, never imported. A file that cannot be read or parsed is skipped.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import inspect
+import os
 import re
 import sysconfig
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-STANDARD_LIBRARY = "python"
-"""Name of the package that stands for the whole standard library."""
+_LEFT_OUT = re.compile(
+    r"tests?|testing|_?vendor(ed)?|site-packages|dist-packages|__pycache__"  # no documentation
+    r"|distutils|ensurepip|idlelib|lib2to3|tkinter|turtle(demo|\.py)|_sysconfigdata.*"
+)
+"""Names of files and directories whose text is none, is another package's, or may be missing."""
 
-_LEFT_OUT = re.compile(r"tests?|testing|_?vendor(ed)?|site-packages|dist-packages|idlelib|lib2to3")
-"""Names of directories whose text is not documentation, or is another package's."""
+_COMMENTS = re.compile(r"(?:^[ \t]*#[^\n]*\n)+", re.MULTILINE)
+_SIGN = re.compile(r"^[ \t]*#+!? ?", re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
 class SourceFile:
-    """A Python source file.
+    """A source file of the standard library.
 
     Attributes:
         package: top-level package or module that it belongs to.
-        path: its place relative to the directory of all packages, the same in every installation.
+        path: its place relative to the directory of the library, the same in every installation.
         location: the file itself.
     """
 
@@ -39,43 +42,18 @@ class SourceFile:
     location: Path
 
 
-def python_sources(distribution: str) -> list[SourceFile]:
-    """Sources of the standard library and of all that `distribution` requires, in order of name.
-
-    The distribution itself is not among them.
-    """
+def python_sources() -> list[SourceFile]:
+    """Sources of the standard library, in order of their names."""
     root = Path(sysconfig.get_path("stdlib"))
-    found = {
-        SourceFile(STANDARD_LIBRARY, path.relative_to(root).as_posix(), path)
-        for path in root.rglob("*.py")
-    }
-    for required in required_distributions(distribution):
-        for file in required.files or []:
-            path = PurePosixPath(file.as_posix())
-            if path.suffix == ".py" and ".." not in path.parts:
+    found = []
+    for place, directories, names in os.walk(root):
+        directories[:] = [name for name in directories if not _LEFT_OUT.fullmatch(name)]
+        for name in names:
+            if name.endswith(".py") and not _LEFT_OUT.fullmatch(name):
+                path = (Path(place) / name).relative_to(root)
                 package = path.parts[0].removesuffix(".py")
-                found.add(SourceFile(package, path.as_posix(), Path(str(file.locate()))))
-    return sorted(file for file in found if not _is_left_out(PurePosixPath(file.path)))
-
-
-def required_distributions(distribution: str) -> list[importlib.metadata.Distribution]:
-    """The installed distributions in the closure of the requirements of `distribution`.
-
-    Requirements of extras are not followed, nor are those that are not installed.
-    """
-    found: dict[str, importlib.metadata.Distribution] = {}
-    names = _requirements(importlib.metadata.distribution(distribution))
-    while names:
-        name = names.pop()
-        if name in found:
-            continue
-        try:
-            found[name] = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        names += _requirements(found[name])
-    found.pop(_normalised(distribution), None)
-    return [found[name] for name in sorted(found)]
+                found.append(SourceFile(package, path.as_posix(), root / path))
+    return sorted(found)
 
 
 def docstrings(source: bytes) -> Iterator[str]:
@@ -103,19 +81,7 @@ def docstrings(source: bytes) -> Iterator[str]:
             ]
 
 
-def _requirements(distribution: importlib.metadata.Distribution) -> list[str]:
-    names = []
-    for requirement in distribution.requires or []:
-        name = re.match(r"[\w.-]+", requirement)
-        if name and "extra" not in requirement.partition(";")[2]:
-            names.append(_normalised(name[0]))
-    return names
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _is_left_out(path: PurePosixPath) -> bool:
-    directories = path.parts[:-1]
-    return path.name.startswith("test_") or any(map(_LEFT_OUT.fullmatch, directories))
+def comments(source: bytes) -> Iterator[str]:
+    """Comments that have lines of their own, as many lines together as follow one another."""
+    for block in _COMMENTS.findall(source.decode("utf-8", errors="replace")):
+        yield inspect.cleandoc(_SIGN.sub("", block))

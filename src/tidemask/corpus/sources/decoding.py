@@ -1,147 +1,185 @@
-r"""The lines of a text file, decompressed and decoded, and errors for files that are not text.
+r"""The characters and lines of a text file, decompressed and decoded, and errors for other files.
 
-Only one chunk of a file and one line are held at a time. A byte-order mark is dropped, `\r\n` is
-read as `\n`, and a line longer than `MAX_LINE_CHARACTERS` is cut at a space, or refused far above
-it where lines are records; nothing else is changed.
+Only one chunk of a file and one line are held at a time. A byte-order mark is dropped, and nothing
+else of a line is changed.
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import lzma
-import zlib
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from tidemask.corpus.sources.compression import chunks
 from tidemask.errors import UserError
-from tidemask.files.paths import check_plain_file
-from tidemask.system_errors import why_refused
-
-MAX_LINE_CHARACTERS = 1 << 16
-"""Characters above which a line is cut, about 11,000 English words."""
 
 MAX_RECORD_CHARACTERS = 1 << 24
-"""Characters above which a line that is a record or a text of its own is refused: 16,777,216."""
+"""Characters above which a line of a task's file is refused: 16,777,216."""
 
-_CHUNK_BYTES = 1 << 20
+REPLACEMENT = "\ufffd"
+"""What stands for bytes that could not be decoded."""
+
+_MARK = "\udc80"
+"""The same before they are counted: a lone surrogate, which no decoder gives."""
+
+_MARKING = "tidemask.marking"
+"""Name of the error handler that marks each byte which cannot be decoded."""
+
+_CONVERT = "Convert the file, or leave it out."
+_LET_REPLACE = "let such bytes become U+FFFD and be counted (--errors replace)."
+LEAVE_OR_REPLACE = f"Leave it out, or {_LET_REPLACE}"
+"""What to do with a text that has NUL."""
+
+_SHOWN_BYTES = 12
+"""Bytes shown on each side of one that cannot be decoded."""
 
 
-def read_records(path: Path, *, max_characters: int = MAX_RECORD_CHARACTERS) -> Iterator[str]:
-    """Stream the lines of a UTF-8 file, as `read_lines`, none of which is cut.
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _MARK * (error.end - error.start), error.end
+
+
+codecs.register_error(_MARKING, _marked)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    r"""How the bytes of text files become characters.
+
+    Attributes:
+        encoding: name of one of Python's text encodings.
+        replace: whether what cannot be decoded, and NUL, becomes U+FFFD; else it is refused.
+        on_replaced: called with the number of bytes replaced, when there are any.
+        any_line_end: whether a lone carriage return ends a line, as `\n` and `\r\n` do.
+        has_options: whether a message may name `--encoding` and `--errors`.
+    """
+
+    encoding: str = "utf-8"
+    replace: bool = False
+    on_replaced: Callable[[int], None] = lambda number: None
+    any_line_end: bool = False
+    has_options: bool = False
+
+
+UTF_8 = Decoding()
+"""That of files which have no options."""
+
+
+def read_records(
+    path: Path, *, max_characters: int = MAX_RECORD_CHARACTERS, decoding: Decoding = UTF_8
+) -> Iterator[str]:
+    r"""Stream the lines of a file, decompressed by its ending, without their ends.
 
     Args:
         path: the file.
         max_characters: characters of a line at most, so that memory is bounded.
+        decoding: of its bytes; UTF-8 whose lines end in `\n` or `\r\n` if left out.
 
     Raises:
-        UserError: as for `read_lines`; or a line is longer.
+        UserError: the file is binary or cannot be decoded (with the byte offset within the
+            decompressed text), its compressed data is damaged or truncated, or it cannot be read;
+            or a line is longer.
     """
-    rest, number = "", 1
-    for characters in _decoded(path):
-        *lines, rest = (rest + characters).split("\n")
-        for line in lines:
-            _check_length(line, path, number, max_characters)
+    parts: list[str] = []
+    num_held, number = 0, 1
+    for characters in decoded(path, decoding):
+        first, *others = characters.split("\n")
+        parts.append(first)
+        num_held += len(first)
+        _check_length(parts, num_held, path, number, max_characters)
+        for line in others:
+            yield "".join(parts).removesuffix("\r")
+            parts, num_held = [line], len(line)
             number += 1
-            yield line.removesuffix("\r")
-        _check_length(rest, path, number, max_characters)
-    yield rest.removesuffix("\r")
+            _check_length(parts, num_held, path, number, max_characters)
+    yield "".join(parts).removesuffix("\r")
 
 
-def _check_length(line: str, path: Path, number: int, max_characters: int) -> None:
-    if len(line) > max_characters:
+def _check_length(
+    parts: list[str], num_characters: int, path: Path, number: int, max_characters: int
+) -> None:
+    if num_characters > max_characters:
+        begin = "".join(parts)[:40]
         raise UserError(
             f"line too long: {path}, line {number} has more than {max_characters:,} "
-            f"characters and begins with {line[:40]!r}. Expected shorter lines, each a text or a "
+            f"characters and begins with {begin!r}. Expected shorter lines, each a text or a "
             "record of its own. Break the line, or leave it out."
         )
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """Stream the lines of a UTF-8 file, decompressed by its ending, without their ends.
+def decoded(path: Path, decoding: Decoding = UTF_8) -> Iterator[str]:
+    """The characters of a file, chunk by chunk, without its byte-order mark.
 
     Raises:
-        UserError: the file is binary or not UTF-8 (with the byte offset within the decompressed
-            text), its compressed data is damaged or truncated, or it cannot be read.
+        UserError: as `read_records`.
     """
-    rest = ""
-    for characters in _decoded(path):
-        *lines, rest = (rest + characters).split("\n")
-        for line in lines:
-            *pieces, last = _cut_line(line)
-            yield from pieces
-            yield last.removesuffix("\r")
-        *pieces, rest = _cut_line(rest)
-        yield from pieces
-    yield rest.removesuffix("\r")
+    errors = _MARKING if decoding.replace else "strict"
+    decoder = codecs.getincrementaldecoder(decoding.encoding)(errors)
+    line_ends = io.IncrementalNewlineDecoder(None, translate=True)
+    num_bytes, is_first = 0, True
+    for chunk, is_last in _with_last(chunks(path)):
+        num_bytes += len(chunk)
+        try:
+            characters = decoder.decode(chunk, is_last)
+        except UnicodeDecodeError as error:
+            raise _undecodable(error, path, num_bytes, decoding) from error
+        except UnicodeError as error:  # UTF-16 without its byte-order mark, for one
+            raise UserError(
+                f"undecodable text: {path}: {error}. Expected {decoding.encoding}. "
+                f"{_what_to_do(decoding)}"
+            ) from error
+        if "\0" in characters or _MARK in characters:
+            characters = _without_nul(characters, chunk, path, num_bytes, decoding)
+        if is_first and characters:
+            characters, is_first = characters.removeprefix("\ufeff"), False
+        if decoding.any_line_end:
+            characters = line_ends.decode(characters, is_last)
+        yield characters
 
 
-def _cut_line(line: str) -> Iterator[str]:
-    """The line in pieces that are short enough, cut at spaces where it has some."""
-    while len(line) > MAX_LINE_CHARACTERS:
-        space = line.rfind(" ", 1, MAX_LINE_CHARACTERS)
-        cut = MAX_LINE_CHARACTERS if space < 0 else space
-        yield line[:cut]
-        line = line[cut:] if space < 0 else line[cut + 1 :]
-    yield line
+def _with_last(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The pieces and, at the end, an empty one that is the last."""
+    for piece in pieces:
+        yield piece, False
+    yield b"", True
 
 
-def _decoded(path: Path) -> Iterator[str]:
-    """The characters of a file, chunk by chunk, without its byte-order mark."""
-    num_decoded_bytes, pending, is_first = 0, b"", True
-    for chunk in _chunks(path):
-        data = pending + chunk
-        characters, num_used = _decode(path, data, num_decoded_bytes, final=False)
-        yield characters.removeprefix("\ufeff") if is_first else characters
-        is_first = is_first and not characters
-        num_decoded_bytes += num_used
-        pending = data[num_used:]
-    _decode(path, pending, num_decoded_bytes, final=True)
+def _undecodable(
+    error: UnicodeDecodeError, path: Path, num_bytes: int, decoding: Decoding
+) -> UserError:
+    """The error of bytes that cannot be decoded; `error.object` ends at byte `num_bytes`."""
+    offset = num_bytes - len(error.object) + error.start
+    around = error.object[max(0, error.start - _SHOWN_BYTES) : error.start + _SHOWN_BYTES]
+    name = "UTF-8" if decoding.encoding.lower() in ("utf-8", "utf8") else decoding.encoding
+    return UserError(
+        f"undecodable text: {path}, byte offset {offset}: 0x{error.object[error.start]:02x} "
+        f"({error.reason}). Expected {name} text. {_what_to_do(decoding, around)}"
+    )
 
 
-def _decode(path: Path, data: bytes, offset: int, *, final: bool) -> tuple[str, int]:
-    """Decode what is complete; `data` begins at byte `offset` of the decompressed text."""
-    what_to_do = "Expected UTF-8 text. Convert the file, or leave it out."
-    try:
-        characters, num_used = codecs.utf_8_decode(data, "strict", final)
-    except UnicodeDecodeError as error:
+def _what_to_do(decoding: Decoding, around: bytes = b"") -> str:
+    if not decoding.has_options:
+        return _CONVERT
+    other = "utf-16" if around.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
+    shown = around[: len(around) // 2 * 2].decode(other, "replace")
+    example = f", as --encoding {other}, which would read {shown!r} here" if around else ""
+    return f"Name the encoding of the file (--encoding){example}, or {_LET_REPLACE}"
+
+
+def _without_nul(
+    characters: str, chunk: bytes, path: Path, num_bytes: int, decoding: Decoding
+) -> str:
+    """The characters with U+FFFD for NUL and for what was marked, which are counted."""
+    if not decoding.replace:
+        before = num_bytes - len(chunk)
+        zero = chunk.find(0)
+        where = f", byte offset {before + zero}" if decoding.encoding == "utf-8" else ""
+        what_to_do = LEAVE_OR_REPLACE if decoding.has_options else _CONVERT
         raise UserError(
-            f"undecodable text: {path}, byte offset {offset + error.start}: "
-            f"0x{data[error.start]:02x} ({error.reason}). {what_to_do}"
-        ) from error
-    zero = data.find(0, 0, num_used)
-    if zero >= 0:
-        raise UserError(f"binary file: {path}, byte offset {offset + zero}: 0x00. {what_to_do}")
-    return characters, num_used
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    check_plain_file(path)
-    num_bytes = 0
-    try:
-        with _open(path) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
-                num_bytes += len(chunk)
-    except EOFError as error:
-        raise UserError(
-            f"truncated file: {path} breaks off at its end, byte {path.stat().st_size:,}. "
-            "Expected the end of the compressed data. Copy or download it again."
-        ) from error
-    except (zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
-        raise UserError(
-            f"damaged file: {path}, in the text from byte {num_bytes:,} on: {error}. "
-            "Expected undamaged compressed data. Copy or download it again."
-        ) from error
-    except OSError as error:
-        raise UserError(f"cannot read: {why_refused(error, path)}.") from error
-
-
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
-    name = path.name.lower()
-    if name.endswith(".gz"):
-        return gzip.open(path, "rb")
-    if name.endswith(".xz"):
-        return lzma.open(path, "rb")
-    return path.open("rb")
+            f"binary file: {path}{where}: 0x00. Expected text without NUL. {what_to_do}"
+        )
+    decoding.on_replaced(characters.count("\0") + characters.count(_MARK))
+    return characters.replace("\0", REPLACEMENT).replace(_MARK, REPLACEMENT)

@@ -1,5 +1,8 @@
 """The prepared corpus on disk: `manifest.json`, `tokenizer/`, rows in `train/` and `held_out/`.
 
+Beside them are tables: `documents/`, the pieces of documents in rows in `pieces/train/` and
+`pieces/held_out/`, and `dropped.jsonl`, the documents that were left out.
+
 A corpus is written aside and renamed when it is complete: its directory is whole or absent.
 Opening one reads the manifest; rows are read when they are used, from files that are as they were.
 """
@@ -13,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from tidemask.corpus.store.documents import DocumentTable
 from tidemask.corpus.store.manifest import Manifest, SplitCounts, read_manifest
 from tidemask.corpus.store.open_files import check_file
 from tidemask.corpus.store.shards import RowHash, Shard
@@ -26,6 +30,9 @@ from tidemask.system_errors import named_causes, raise_out_of_memory, refusal, w
 
 MANIFEST, TOKENIZER, TRAIN, HELD_OUT = "manifest.json", "tokenizer", "train", "held_out"
 """Names within the directory of a prepared corpus."""
+
+DOCUMENTS, PIECES, DROPPED = "documents", "pieces", "dropped.jsonl"
+"""Names of what is beside the rows; corpora of earlier versions have none of it."""
 
 _ROWS_FILES = "rows-[0-9]*-of-[0-9]*[0-9].arrow"
 
@@ -59,6 +66,20 @@ class PreparedCorpus:
         """
         for path, note in {**self.notes, **self.train.notes, **self.held_out.notes}.items():
             check_file(path, note, path)
+
+    @property
+    def documents(self) -> DocumentTable:
+        """Where the documents come from, by number.
+
+        Raises:
+            UserError: the corpus is of an earlier version, without them; or a file is missing.
+        """
+        return DocumentTable.open(self.root / DOCUMENTS)
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether it says which document a row is from; corpora of earlier versions do not."""
+        return (self.root / DOCUMENTS).is_dir()
 
     @property
     def tokenizer_directory(self) -> Path:
@@ -150,7 +171,7 @@ def _open_split(directory: Path, counts: SplitCounts, sequence_length: int) -> C
     shards = [_open_shard(path, sequence_length) for path in paths]
     if len(types := {str(shard.id_type) for shard in shards}) > 1:
         raise _incomplete(root, f"{directory.name}/ has files with ids of {' and '.join(types)}")
-    split = CorpusSplit(shards)
+    split = CorpusSplit(shards, root / PIECES / directory.name)
     if len(split) != counts.num_sequences:
         raise _incomplete(
             root, f"{directory.name}/ has {len(split)} rows, its manifest {counts.num_sequences}"

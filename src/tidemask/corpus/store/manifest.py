@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tidemask.corpus.sources.documents import TextSource
+from tidemask.corpus.store.tag_accuracy import TagAccuracy
 from tidemask.errors import UserError
 from tidemask.reading import ANY_LENGTH, read_json
+
+SettingValue = str | int | float | bool | list[str] | None
+"""Value of a setting of preparation, as JSON has it."""
 
 FORMAT_VERSION = 1
 """Version of the layout of a prepared corpus; a corpus of another version is not opened."""
@@ -22,11 +27,13 @@ class SplitCounts:
     """How much one split holds.
 
     Attributes:
-        num_documents: documents, near-duplicates not counted.
+        num_documents: documents, without those that were dropped.
         num_sequences: rows.
         num_tokens: tokens of text, neither special nor padding.
-        num_words: words, as the tokenizer cuts them; one that rows cut counts once.
+        num_words: words by the corpus's own rule; one that rows cut counts once.
         class_counts: tokens by the name of their class; absent classes count 0.
+        num_unknown: tokens of text that are the unknown one; `None` where it was not counted, by
+            earlier versions and for a tokenizer without such a token.
     """
 
     num_documents: int
@@ -34,11 +41,19 @@ class SplitCounts:
     num_tokens: int
     num_words: int
     class_counts: dict[str, int]
+    num_unknown: int | None = None
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the tokens that are unknown, in [0, 1]; NaN where it was not counted."""
+        if self.num_unknown is None or not self.num_tokens:
+            return math.nan
+        return self.num_unknown / self.num_tokens
 
     def __post_init__(self) -> None:
         counts = {name: count for name, count in vars(self).items() if name != "class_counts"}
         for name, count in {**counts, **self.class_counts}.items():
-            if count < 0:
+            if count is not None and count < 0:
                 raise ValueError(f"{name}={count}. Expected 0 or more")
 
 
@@ -56,7 +71,7 @@ class Manifest:
         class_names: class names by index; empty for "none".
         train: counts of the training split.
         held_out: counts of the held-out split.
-        num_duplicates_dropped: documents left out as near-duplicates.
+        num_duplicates_dropped: documents left out as copies of others, exact or near.
         sources: the files that the text came from.
         fingerprint: SHA-256 over the rows and what gives them their meaning (format, length,
             tokenizer, its special tokens, tagger's behaviour, classes); not over paths or the
@@ -64,6 +79,13 @@ class Manifest:
         notes: what was unusual in its preparation, one sentence each.
         special_ids: the ids of the tokenizer's special tokens, by their names, as
             `CorpusTokenizer.named_special_ids`; `None` in corpora of earlier versions.
+        words: where words come from: "tagger", "unicode", "whitespace" or "tokenizer", as which
+            all earlier corpora were made.
+        tag_accuracy: of the tagger on gold tags, if that was asked for.
+        settings: every setting of its preparation but the number of workers, by name, with what
+            separates documents as it was found out; `None` in corpora of earlier versions.
+        drops: documents left out, by reason; `None` in corpora of earlier versions.
+        tidemask_version: the version that made it; empty in corpora of earlier versions.
     """
 
     format_version: int
@@ -80,6 +102,11 @@ class Manifest:
     fingerprint: str
     notes: tuple[str, ...] = ()
     special_ids: dict[str, list[int]] | None = None
+    words: str = "tokenizer"
+    tag_accuracy: TagAccuracy | None = None
+    settings: dict[str, SettingValue] | None = None
+    drops: dict[str, int] | None = None
+    tidemask_version: str = ""
 
     def __post_init__(self) -> None:
         for name in ("sequence_length", "vocab_size"):

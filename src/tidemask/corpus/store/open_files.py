@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.corpus.store.shards import Shard
 from tidemask.errors import UserError
 from tidemask.files.notes import FileNote
 from tidemask.system_errors import refusal
@@ -26,6 +26,20 @@ MAX_OPEN_FILES = 128
 
 Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Offsets in files, and how many bytes are read at each."""
+
+
+class NotedFile(Protocol):
+    """A file with how it was when it was opened; hashable."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def note(self) -> FileNote:
+        """How it was."""
+
+    def __hash__(self) -> int: ...
 
 
 def check_file(path: Path, note: FileNote, file: Path | int) -> None:
@@ -56,7 +70,7 @@ class OpenFiles:
     def __init__(self) -> None:
         self._opened = lru_cache(maxsize=MAX_OPEN_FILES)(_OpenFile)
 
-    def read(self, shards: Sequence[Shard], columns: Sequence[Places]) -> list[bytearray]:
+    def read(self, shards: Sequence[NotedFile], columns: Sequence[Places]) -> list[bytearray]:
         """What stands at places in these files; by column, one place after another.
 
         Raises:
@@ -70,7 +84,7 @@ class OpenFiles:
             file.check()
         return found
 
-    def check(self, shards: Iterable[Shard]) -> None:
+    def check(self, shards: Iterable[NotedFile]) -> None:
         """Compare files with what they were, without reading them.
 
         Raises:
@@ -112,7 +126,7 @@ def _named_refusals() -> Iterator[None]:
 class _OpenFile:
     """The file of a shard, which is closed when nobody needs it."""
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: NotedFile) -> None:
         self._shard = shard
         self.number = os.open(shard.path, os.O_RDONLY)
         # Not by `__del__`, for which nothing of a module may be left when Python ends.

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemask.corpus.store.open_files import OpenFiles
-from tidemask.corpus.store.packing import Rows
+from tidemask.corpus.store.pieces import PieceTable
+from tidemask.corpus.store.rows import Rows
 from tidemask.corpus.store.shards import Shard
 from tidemask.files.notes import FileNote
 from tidemask.settings import shown
@@ -38,9 +39,15 @@ class CorpusSplit:
     rows, and how the files were when they were opened.
     """
 
-    def __init__(self, shards: Sequence[Shard]) -> None:
-        """Read from these files, in this order; at least one, all with rows of one form."""
+    def __init__(self, shards: Sequence[Shard], pieces: Path = Path()) -> None:
+        """Read from files.
+
+        Args:
+            shards: the files of the rows, in order; at least one, all with rows of one form.
+            pieces: directory of the table of pieces, which need not be there.
+        """
         self._shards = tuple(shards)
+        self._pieces = pieces
         self._ends = np.cumsum([shard.num_rows for shard in shards])
         self._offsets = np.array([shard.offsets for shard in shards])
         self._files = OpenFiles()
@@ -54,6 +61,20 @@ class CorpusSplit:
     def notes(self) -> dict[Path, FileNote]:
         """How each file was when it was opened."""
         return {shard.path: shard.note for shard in self._shards}
+
+    @property
+    def file_rows(self) -> list[int]:
+        """Rows of each file."""
+        return [shard.num_rows for shard in self._shards]
+
+    @property
+    def pieces(self) -> PieceTable:
+        """Which document each stretch of a row is from.
+
+        Raises:
+            UserError: the corpus is of an earlier version, without them; or a file is missing.
+        """
+        return PieceTable.open(self._pieces)
 
     def rows(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> Rows:
         """Copies of the rows at `indices`, in that order; in [0, number of rows).

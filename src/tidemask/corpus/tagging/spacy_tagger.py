@@ -6,18 +6,21 @@ Importing this module loads no spaCy; `SpacyTagger(...)` does. Only the componen
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemask.corpus.tagging.spacy_pipeline import (
+    BATCH_TEXTS,
+    import_spacy,
+    load_pipeline,
+    pipeline_fingerprint,
+)
 from tidemask.corpus.tagging.words import TaggedWords
-from tidemask.errors import UserError, missing_package, one_line
-from tidemask.files.paths import check_plain_files
+from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS, UPOS
 
 _UNNEEDED = frozenset(
@@ -28,9 +31,6 @@ _UNNEEDED = frozenset(
     }
 )
 """Factories of components that `token.pos_` does not depend on."""
-
-_BATCH_TEXTS = 64
-"""Texts per batch of `nlp.pipe`: documents of a few thousand words each stay within memory."""
 
 _PROBE = "The old man saw 3 small boats , and she sang ."
 """English words of many kinds: a pipeline that tags none of them sets no parts of speech."""
@@ -49,11 +49,11 @@ class SpacyTagger:
     class_names = UPOS
 
     def __init__(self, pipeline: str) -> None:
-        spacy = _import_spacy(pipeline)
         self.name = f"spacy:{pipeline}"
-        self._nlp = _load_pipeline(spacy, pipeline)
+        spacy = import_spacy(f"tagger={self.name}")
+        self._nlp = load_pipeline(spacy, pipeline, f"tagger={self.name}", unneeded=_UNNEEDED)
         self._class_of = _class_table(spacy)
-        self.fingerprint = _fingerprint(self._nlp, spacy.__version__, Path(pipeline))
+        self.fingerprint = pipeline_fingerprint(spacy, self._nlp, pipeline)
         if not any(token.pos for token in self._nlp(_PROBE)):
             raise UserError(
                 f"pipeline without parts of speech: {self.name} has the components "
@@ -63,7 +63,7 @@ class SpacyTagger:
 
     def tag(self, texts: Sequence[str]) -> list[TaggedWords]:
         """The words of each text; a text's words do not depend on the other texts."""
-        return [self._words(doc) for doc in self._nlp.pipe(texts, batch_size=_BATCH_TEXTS)]
+        return [self._words(doc) for doc in self._nlp.pipe(texts, batch_size=BATCH_TEXTS)]
 
     def _words(self, doc: Any) -> TaggedWords:
         columns = doc.to_array(["IDX", "LENGTH", "POS", "IS_SPACE"]).astype(np.int64)
@@ -76,35 +76,6 @@ class SpacyTagger:
         )
 
 
-def _import_spacy(pipeline: str) -> ModuleType:
-    try:
-        import spacy
-    except ImportError as error:
-        raise missing_package(f"tagger=spacy:{pipeline}", "spaCy", extra="spacy") from error
-    return spacy  # type: ignore[no-any-return, unused-ignore]  # spaCy may be absent
-
-
-def _load_pipeline(spacy: ModuleType, pipeline: str) -> Any:  # spaCy's Language, if installed
-    check_plain_files(Path(pipeline))
-    try:
-        nlp = spacy.load(pipeline)
-    except OSError as error:
-        installed = ", ".join(spacy.util.get_installed_models()) or "none"
-        raise UserError(
-            f"no such spaCy pipeline: tagger=spacy:{pipeline} is neither an installed pipeline nor "
-            f"a directory of one. Installed: {installed}. Check the name or the path."
-        ) from error
-    except (ValueError, ImportError) as error:
-        raise UserError(
-            f"spaCy cannot load its pipeline: tagger=spacy:{pipeline}: {one_line(error)}"
-        ) from error
-    unneeded = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in _UNNEEDED]
-    nlp.select_pipes(disable=unneeded)
-    # Safe: the limit guards the memory of parser and entity recogniser, and neither runs here.
-    nlp.max_length = 1_000_000_000
-    return nlp
-
-
 def _class_table(spacy: ModuleType) -> NDArray[np.uint8]:
     """Index into `UPOS` by spaCy's own number of a part of speech; `NO_CLASS` for none."""
     numbers: dict[str, int] = dict(spacy.parts_of_speech.IDS)
@@ -113,14 +84,3 @@ def _class_table(spacy: ModuleType) -> NDArray[np.uint8]:
         table[numbers[tag]] = index
     table[numbers["CONJ"]] = UPOS.index("CCONJ")  # its name in version 1 of the tags
     return table
-
-
-def _fingerprint(nlp: Any, spacy_version: str, directory: Path) -> str:
-    meta = nlp.meta
-    named = f"spacy {spacy_version}, {meta['lang']}_{meta['name']} {meta['version']}"
-    files = [directory / name for name in ("meta.json", "config.cfg")]
-    present = [file for file in files if file.is_file()]
-    if not present:
-        return named
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in present)).hexdigest()
-    return f"{named}, directory {digest[:16]}"

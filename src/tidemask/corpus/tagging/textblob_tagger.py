@@ -31,9 +31,11 @@ from tidemask.corpus.tagging.upos_rules import (
     CLOSED_CLASS,
     KIND_INDEX,
     PENN_KIND,
+    closed_kind,
     disambiguate,
 )
 from tidemask.corpus.tagging.words import TaggedWords
+from tidemask.corpus.words.spans import bounds_of
 from tidemask.token_classes import UPOS
 
 _RULES_VERSION = 1
@@ -72,11 +74,11 @@ _TRANSPARENT = frozenset("\"'“”‘’()[]{}*_#-–—>") | {"``", "''", "--"
 class TextBlobTagger:
     """English words, with the bundled lexicon's tags mapped to universal ones."""
 
-    name = "textblob"
     class_names = UPOS
 
-    def __init__(self) -> None:
-        self._parser = _load_parser()
+    def __init__(self, name: str = "textblob") -> None:
+        self.name = name
+        self._parser = load_parser()
         lexicon_hash = hashlib.sha256(Path(self._parser.lexicon.path).read_bytes()).hexdigest()
         self.fingerprint = (
             f"textblob {version('textblob')}, lexicon {lexicon_hash[:16]}, rules {_RULES_VERSION}"
@@ -91,10 +93,8 @@ class TextBlobTagger:
             [text[start:end] for start, end in words]
             for text, words in zip(texts, spans, strict=True)
         )
-        bounds = [np.array(words, dtype=np.int32).reshape(-1, 2).T.copy() for words in spans]
         return [
-            TaggedWords(starts, ends, tags)
-            for (starts, ends), tags in zip(bounds, classes, strict=True)
+            TaggedWords(*bounds_of(words), tags) for words, tags in zip(spans, classes, strict=True)
         ]
 
     def classes(self, passages: Iterable[Sequence[str]]) -> list[NDArray[np.uint8]]:
@@ -111,6 +111,11 @@ class TextBlobTagger:
         tags = disambiguate(np.array(kinds, dtype=np.uint8))
         ends = np.cumsum(lengths, dtype=np.int64)
         return [tags[end - length : end - 1] for end, length in zip(ends, lengths, strict=True)]
+
+    def knows(self, word: str) -> bool:
+        """Whether the lexicon, or the list of function words, has a word or its lower-case form."""
+        lexicon, lower = self._parser.lexicon, word.lower()
+        return lower in CLOSED_CLASS or word in lexicon or lower in lexicon
 
     def _kinds(self, words: Sequence[str]) -> list[int]:
         """Kind of each word; this loop runs for every word of a corpus."""
@@ -130,10 +135,8 @@ class TextBlobTagger:
 
     def _kind(self, word: str, opens: bool) -> str:
         lower = word.lower()
-        if lower in CLOSED_CLASS and word != "US":
-            return CLOSED_CLASS[lower]
-        if not any(map(str.isalnum, word)):
-            return "PUNCT"
+        if closed := closed_kind(word):
+            return closed
         if word[0].isdigit():
             return "NUM"
         lexicon = self._parser.lexicon
@@ -161,7 +164,7 @@ def _is_only_capitalised(word: str, own: str | None, plain: str | None, opens: b
     return word.istitle() and (plain.startswith("JJ") or (opens and not name_or_noun))
 
 
-def _load_parser() -> Any:  # textblob carries no types
+def load_parser() -> Any:  # textblob carries no types
     """TextBlob's English parser with its lexicon read.
 
     TextBlob leaves the lexicon's file to the garbage collector, which must not fail for users who

@@ -83,6 +83,15 @@ CLOSED_CLASS: dict[str, str] = {
 }
 """Kind of a closed-class word or symbol, by its lower-case form."""
 
+
+def closed_kind(word: str) -> str | None:
+    """Kind of a word of a closed class, or of punctuation; `None` for all others."""
+    lower = word.lower()
+    if lower in CLOSED_CLASS and word != "US":
+        return CLOSED_CLASS[lower]
+    return None if any(map(str.isalnum, word)) else "PUNCT"
+
+
 _DEFAULT_KINDS: dict[str, str] = {
     "ADJ": "more",
     "ADP": "to like as than",

@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from tidemask.corpus.tokenizing.slow_tokenizers import fast_form
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.hub import local_directory, why_not_downloaded
@@ -28,15 +29,12 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
     """The tokenizer in a local directory, which a `Path` always is, or of a model on the hub.
 
     Raises:
-        UserError: there is none, it is not a fast one, it has no mask or no pad token, a special
-            token that its vocabulary lacks, or two tokens of one id.
+        UserError: there is none, it is a slow one without a fast form, it has no mask or no pad
+            token, a special token that its vocabulary lacks, or two tokens of one id.
     """
     tokenizer = _load(name)
     if not getattr(tokenizer, "is_fast", False):
-        raise UserError(
-            f"not a fast tokenizer: {name} ({type(tokenizer).__name__}). Expected one with a "
-            "tokenizer.json, for character offsets. Convert it, or use another."
-        )
+        tokenizer = fast_form(tokenizer, name)
     longest = tokenizer.model_max_length
     if not isinstance(longest, int) or longest < 1:
         raise UserError(

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tidemask.corpus.tokenizing.characters import JOINING, kinds_of
+from tidemask.corpus.words.white_space import is_white_space
+
 Offsets = NDArray[np.int32]
 
 USUAL_MARKS = frozenset("Ġ▁")
 """The marks of nearly all tokenizers, for where there is none to ask."""
-
-_AFTER_SPACES = 0x3001
-"""A character that is none, beyond all white space of Unicode."""
 
 _NO_MARK, _MARKED, _MARK_ONLY = range(3)
 
@@ -35,7 +34,9 @@ def marks_of_space(backend: Tokenizer) -> frozenset[str]:
         >>> sorted(marks_of_space(backend))
         ['▁']
     """
-    added = Counter("".join(_pieces(backend, "a b"))) - Counter("".join(_pieces(backend, "ab")))
+    added = Counter("".join(model_pieces(backend, "a b"))) - Counter(
+        "".join(model_pieces(backend, "ab"))
+    )
     return frozenset(character for character in added if not character.isspace())
 
 
@@ -57,13 +58,13 @@ def space_within(backend: Tokenizer) -> str:
         >>> space_within(backend)
         ''
     """
-    running = "".join(_pieces(backend, "a b"))
-    first = "".join(_pieces(backend, "a"))
-    joined = {space: first + "".join(_pieces(backend, space + "b")) for space in ("", " ")}
+    running = "".join(model_pieces(backend, "a b"))
+    first = "".join(model_pieces(backend, "a"))
+    joined = {space: first + "".join(model_pieces(backend, space + "b")) for space in ("", " ")}
     return " " if joined[" "] == running != joined[""] else ""
 
 
-def _pieces(backend: Tokenizer, text: str) -> list[str]:
+def model_pieces(backend: Tokenizer, text: str) -> list[str]:
     """What the model of a tokenizer gets to see of a text."""
     if backend.normalizer is not None:
         text = backend.normalizer.normalize_str(text)
@@ -93,17 +94,6 @@ def mark_kinds(tokens: Iterable[str], marks: Collection[str]) -> NDArray[np.uint
     return np.fromiter(map(kind, tokens), np.uint8)
 
 
-def is_white_space(text: str) -> NDArray[np.bool_]:
-    """Whether each character is white space to Python, shape [characters + 1]; so is the end."""
-    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    return np.append(_space_table()[np.minimum(points, _AFTER_SPACES)], True)
-
-
-@cache
-def _space_table() -> NDArray[np.bool_]:
-    return np.array([chr(point).isspace() for point in range(_AFTER_SPACES + 1)])
-
-
 def claimed_spans(
     text: str, starts: Offsets, ends: Offsets, kinds: NDArray[np.uint8]
 ) -> tuple[Offsets, Offsets]:
@@ -114,7 +104,9 @@ def claimed_spans(
     does, that character is the word's first letter. And a token that is nothing but a mark has the
     letter after it in its offsets where no space stands before that letter.
 
-    White space before a word may be claimed with it or not, as in the offsets that are given.
+    White space before a word may be claimed with it or not, as in the offsets that are given. A
+    mark that a normaliser composed with its letter, or dropped, is in the offsets of no token; it
+    belongs to the token of that letter.
 
     Args:
         text: the text that was encoded.
@@ -125,6 +117,9 @@ def claimed_spans(
     Returns:
         Starts and ends; the arguments are not changed.
     """
+    is_joining = np.append(kinds_of(text) == JOINING, False)
+    if is_joining.any():
+        ends = _with_marks(starts, ends, is_joining)
     if not kinds.any():
         return starts, ends
     is_visible = ~is_white_space(text)
@@ -144,3 +139,13 @@ def claimed_spans(
     is_trimmed = (kinds == _MARKED) & (starts > before) & is_visible[np.maximum(starts - 1, 0)]
     starts[is_trimmed] -= 1
     return starts, ends
+
+
+def _with_marks(starts: Offsets, ends: Offsets, is_joining: NDArray[np.bool_]) -> Offsets:
+    """The ends, after the marks that follow each and that no later token claims."""
+    size = len(is_joining) - 1
+    bases = np.where(is_joining, size, np.arange(size + 1))
+    next_base = np.minimum.accumulate(bases[::-1])[::-1]
+    following = np.append(np.minimum.accumulate(starts[::-1])[::-1], size)[1:]
+    extended: Offsets = np.maximum(ends, np.minimum(next_base[ends], following)).astype(np.int32)
+    return extended

@@ -1,7 +1,7 @@
 """A tokenizer as preparation uses it, and texts to ids, character offsets and word starts.
 
 Worker processes encode with `tokenizers` alone, without `transformers`. Loading is in `loading.py`,
-training in `wordpiece.py`.
+training in `training.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,18 +19,21 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from tidemask.corpus.tokenizing.frame import Frame
-from tidemask.corpus.tokenizing.ordinary_text import ReservedIds
+from tidemask.corpus.tokenizing.ordinary_text import (
+    NAMED_TOKENS,
+    ReservedIds,
+    declared_ids,
+    plain_backend,
+)
 from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
-from tidemask.corpus.tokenizing.word_starts import find_word_starts
+from tidemask.corpus.tokenizing.word_starts import added_ids, find_word_starts
+from tidemask.corpus.words.spans import Words
+from tidemask.corpus.words.starts import token_starts
 from tidemask.errors import UserError
 from tidemask.token_ids import num_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-_NAMES = ("mask", "pad", "unk", "cls", "sep", "bos", "eos")
-"""What transformers calls special tokens, each followed by `_token` in `tokenizer_config.json`."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +60,48 @@ class PlainTextEncoder:
     Attributes:
         serialised: the `tokenizers` backend as JSON.
         reserved: ids that text never has.
+        added: ids of the ordinary tokens that were added to the vocabulary.
+        declared: ids of the special tokens that text may have.
     """
 
     serialised: str
     reserved: ReservedIds
+    added: tuple[int, ...] = ()
+    declared: tuple[int, ...] = ()
 
-    def encode(self, texts: Sequence[str]) -> list[EncodedText]:
+    def encode(
+        self, texts: Sequence[str], words: Sequence[Words] | None = None
+    ) -> list[EncodedText]:
         """The tokens of each text; what a text becomes does not depend on the others.
+
+        Args:
+            texts: to be encoded.
+            words: of each text; `None` for the words of the tokenizer.
 
         Raises:
             UserError: the tokenizer has no unknown token for letters that spell a special one.
         """
         backend, marks = _backend(self.serialised)
         encodings = backend.encode_batch(list(texts), add_special_tokens=False)
-        return [self._as_arrays(*pair, marks) for pair in zip(texts, encodings, strict=True)]
+        of_texts = repeat(None, len(texts)) if words is None else words
+        return [
+            self._as_arrays(text, encoding, of_text, marks)
+            for text, encoding, of_text in zip(texts, encodings, of_texts, strict=True)
+        ]
 
-    def _as_arrays(self, text: str, encoding: Encoding, marks: NDArray[np.uint8]) -> EncodedText:
+    def _as_arrays(
+        self, text: str, encoding: Encoding, words: Words | None, marks: NDArray[np.uint8]
+    ) -> EncodedText:
         ids = self.reserved.text_ids(text, encoding)
         pairs = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
         starts, ends = claimed_spans(text, pairs[::2].copy(), pairs[1::2].copy(), marks[ids])
         word_ids = np.array([-1 if word is None else word for word in encoding.word_ids], np.int32)
-        return EncodedText(ids, starts, ends, find_word_starts(text, starts, ends, word_ids))
+        if words is not None:
+            begins = token_starts(text, words, starts, ends, word_ids)
+        else:
+            is_added = np.isin(ids, self.added) if self.added else None
+            begins = find_word_starts(text, starts, ends, word_ids, is_added)
+        return EncodedText(ids, starts, ends, begins)
 
 
 @lru_cache(maxsize=1)
@@ -112,19 +136,25 @@ class CorpusTokenizer:
 
         It does not know which of them are special: that is `named_special_ids`.
         """
-        return hashlib.sha256(self._serialised().encode()).hexdigest()
+        return hashlib.sha256(plain_backend(self.tokenizer).to_str().encode()).hexdigest()
 
     @property
     def named_special_ids(self) -> dict[str, list[int]]:
         """The ids of each special token by its name, such as `mask_token`, and of all together."""
-        ids = {f"{name}_token": getattr(self.tokenizer, f"{name}_token_id") for name in _NAMES}
-        named = {name: [int(token_id)] for name, token_id in ids.items() if token_id is not None}
+        ids = [(name, getattr(self.tokenizer, f"{name}_token_id")) for name in NAMED_TOKENS]
+        named = {f"{name}_token": [int(i)] for name, i in ids if i is not None}
         return {**named, "special tokens": self.special_ids}
 
     @property
     def pad_id(self) -> int:
         """Id of the padding token."""
         return int(self.tokenizer.pad_token_id)
+
+    @property
+    def unknown_id(self) -> int | None:
+        """Id of the unknown token; `None` if there is none."""
+        unknown = self.tokenizer.unk_token_id
+        return None if unknown is None else int(unknown)
 
     @cached_property
     def frame(self) -> Frame:
@@ -156,7 +186,7 @@ class CorpusTokenizer:
         `None` if no id ends documents, or if it is the unknown one too, which text may have.
         """
         end = self.frame.document_end
-        return None if end == self.tokenizer.unk_token_id else end
+        return None if end == self.unknown_id else end
 
     @property
     def special_ids(self) -> list[int]:
@@ -165,19 +195,17 @@ class CorpusTokenizer:
 
     def encoder(self) -> PlainTextEncoder:
         """What turns texts into tokens, here or in another process."""
-        reserved = ReservedIds.of(self.tokenizer, self.frame.ids)
-        return PlainTextEncoder(self._serialised(), reserved)
+        declared = declared_ids(self.tokenizer, self.frame.ids)
+        return PlainTextEncoder(
+            str(plain_backend(self.tokenizer, declared).to_str()),
+            ReservedIds.of(self.tokenizer, self.frame.ids),
+            added_ids(self.tokenizer),
+            tuple(sorted(declared)),
+        )
 
     def save(self, directory: Path) -> None:
         """Write it so that `AutoTokenizer.from_pretrained(directory)` gives it again."""
         self.tokenizer.save_pretrained(str(directory))
-
-    def _serialised(self) -> str:
-        """The backend as JSON, without truncation and padding, which its use leaves set."""
-        backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-        backend.no_truncation()
-        backend.no_padding()
-        return str(backend.to_str())
 
 
 def _only(ids: tuple[int, ...], where: str) -> int | None:

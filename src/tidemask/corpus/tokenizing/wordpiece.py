@@ -3,112 +3,100 @@
 The trainer of `tokenizers` numbers the letters inside words in the order of a hash table, which
 differs from run to run and decides ties between equally frequent pairs. So the letters are counted
 first and given to the trainer in a fixed order.
+
+Lower-cased and without accents it is bert-base-uncased's form, to the byte. Otherwise it differs in
+what that form loses: joiners stay within words, a zero-width space separates them, and a run of
+more than 100 letters is cut rather than unknown.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from tokenizers import (
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from tidemask.corpus.tokenizing.normalization import TextNormalization, without_unseen
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
-
-PAD, UNKNOWN, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL_TOKENS: tuple[str, ...] = (PAD, UNKNOWN, CLS, SEP, MASK)
-"""Special tokens of a trained tokenizer; their ids are 0 to 4, in this order."""
+from tidemask.corpus.tokenizing.trained_form import BERT, LetterCounts
 
 _CONTINUING = "##"
 
+_LONG_RUN = r"\S{80,100}(?!\p{M})|\S{100}"
+"""What a run of letters is cut into, before no mark where that can be. A model of WordPiece takes a
+word of more than 100 letters for unknown, and its time grows with the cube of the length."""
+
 
 class WordPieceTrainer:
-    """Trains in two passes over the same texts: `count_letters` on each, then `train`."""
+    """Trains in two passes over texts: the first counts letters."""
 
-    def __init__(self, *, vocab_size: int, lowercase: bool) -> None:
+    num_passes = 2
+
+    def __init__(self, *, vocab_size: int, normalization: TextNormalization) -> None:
         """Choose the form of the tokenizer.
 
         Args:
             vocab_size: maximum entries, special tokens included.
-            lowercase: whether case and accents are dropped, as in bert-base-uncased.
+            normalization: of text.
         """
         self._vocab_size = vocab_size
-        self._normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+        self._normalizer = _normalizer(normalization)
         self._pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        self._letters: Counter[str] = Counter()
+        self._is_uncased_bert = normalization.is_uncased_bert
 
-    def count_letters(self, text: str) -> None:
-        """Count the letters of one text."""
-        self._letters.update(self._normalizer.normalize_str(text))
-
-    def train(self, texts: Iterable[str]) -> CorpusTokenizer:
-        """The tokenizer of these texts; it depends on nothing else.
+    def train(self, texts: Callable[[], Iterable[str]]) -> CorpusTokenizer:
+        """The tokenizer of the texts that each call gives; it depends on nothing else.
 
         The rarest letters become unknown where there are more than a quarter of the vocabulary.
         """
-        alphabet = self._alphabet()
+        letters = LetterCounts(self._normalizer, self._vocab_size, texts())
+        alphabet = letters.alphabet()
         inner = [_CONTINUING + letter for letter in alphabet if self._joins(letter)]
-        backend = self._untrained(models.WordPiece(unk_token=UNKNOWN))
+        # The first letter of a word within a run continues the run: it follows a character that is
+        # none of the alphabet, which the trainer passes over.
+        border = " " + letters.absent()
+        backend = self._untrained(models.WordPiece(unk_token=BERT.unknown))
         trainer = trainers.WordPieceTrainer(
             vocab_size=self._vocab_size,
-            special_tokens=[*SPECIAL_TOKENS, *alphabet, *inner],
+            special_tokens=[*BERT.order, *alphabet, *inner],
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
             continuing_subword_prefix=_CONTINUING,
             show_progress=False,
         )
-        backend.train_from_iterator(self._known_letters(texts, set(alphabet)), trainer)
-        return self._finished(backend.get_vocab(with_added_tokens=True))
-
-    def _alphabet(self) -> list[str]:
-        letters = [letter for letter in self._letters if not letter.isspace()]
-        letters.sort(key=lambda letter: (-self._letters[letter], letter))
-        return sorted(letters[: self._vocab_size // 4])
+        backend.train_from_iterator(letters.known_text(texts(), border), trainer)
+        vocabulary = backend.get_vocab(with_added_tokens=True)
+        # a new backend, for the trainer's took the letters for special tokens as well
+        model = models.WordPiece(
+            vocabulary, unk_token=BERT.unknown, continuing_subword_prefix=_CONTINUING
+        )
+        return BERT.finished(self._untrained(model))
 
     def _joins(self, letter: str) -> bool:
         """Whether the letter can stand within a word, rather than being one by itself."""
         return len(self._pre_tokenizer.pre_tokenize_str(f"a{letter}a")) == 1
 
-    def _known_letters(self, texts: Iterable[str], alphabet: set[str]) -> Iterator[str]:
-        unknown = {ord(c): " " for c in self._letters if c not in alphabet and not c.isspace()}
-        for text in texts:
-            normalised = self._normalizer.normalize_str(text)
-            yield normalised.translate(unknown) if unknown else normalised
-
     def _untrained(self, model: models.WordPiece) -> Tokenizer:
         backend = Tokenizer(model)
         backend.normalizer = self._normalizer
         backend.pre_tokenizer = self._pre_tokenizer
+        if not self._is_uncased_bert:
+            cut = pre_tokenizers.Split(Regex(_LONG_RUN), "isolated")
+            backend.pre_tokenizer = pre_tokenizers.Sequence([self._pre_tokenizer, cut])
         backend.decoder = decoders.WordPiece(prefix=_CONTINUING)
         return backend
 
-    def _finished(self, vocabulary: dict[str, int]) -> CorpusTokenizer:
-        """A tokenizer in which the special tokens alone are special, not the letters as well."""
-        from transformers import PreTrainedTokenizerFast
 
-        model = models.WordPiece(
-            vocabulary, unk_token=UNKNOWN, continuing_subword_prefix=_CONTINUING
-        )
-        backend = self._untrained(model)
-        backend.add_special_tokens(list(SPECIAL_TOKENS))
-        backend.post_processor = processors.TemplateProcessing(
-            single=f"{CLS} $A {SEP}",
-            pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
-            special_tokens=[(token, vocabulary[token]) for token in (CLS, SEP)],
-        )
-        tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-            tokenizer_object=backend,
-            pad_token=PAD,
-            unk_token=UNKNOWN,
-            cls_token=CLS,
-            sep_token=SEP,
-            mask_token=MASK,
-            # without token types, which ModernBERT does not take and BERT does without
-            model_input_names=["input_ids", "attention_mask"],
-        )
-        return CorpusTokenizer(tokenizer)
+def _normalizer(normalization: TextNormalization) -> normalizers.Normalizer:
+    if normalization.is_uncased_bert:
+        return normalizers.BertNormalizer(lowercase=True)
+    isolate_ideographs = normalizers.BertNormalizer(
+        clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
+    )
+    return normalizers.Sequence(
+        [
+            without_unseen(),
+            normalizers.Replace("\u200b", " "),
+            *normalization.of_letters(),
+            isolate_ideographs,
+        ]
+    )

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.class_curves import class_loss_chart
 from tidemask.report.figures.class_shares import group_share_chart, relative_share_chart
+from tidemask.report.figures.class_statistics import statistic_charts
 from tidemask.report.figures.curves import (
     any_known,
     draw_curve,
@@ -30,6 +31,7 @@ from tidemask.report.figures.forest import forest_chart
 from tidemask.report.figures.held_out import held_out_charts, held_out_figure
 from tidemask.report.figures.marking import mark
 from tidemask.report.figures.palette import INK, MUTED, run_colour
+from tidemask.report.figures.ratio_choices import ratio_choice_chart
 from tidemask.report.results.answers import Answer
 from tidemask.report.results.arms import ComparedArm
 from tidemask.report.results.compared_run import ComparedRun
@@ -58,7 +60,7 @@ def chart_groups(arms: Sequence[ComparedArm], answers: Sequence[Answer] = ()) ->
         "scores": [final_chart(arms)],
         "downstream": downstream_charts(means),
         "held_out": [held_out_figure(arms)],
-        "ratio": [ratio_chart(means)],
+        "ratio": ratio_charts(means),
         "cost": [cost_chart(means, why_no_times(arms))],
         "classes": class_charts(means),
     }
@@ -74,10 +76,16 @@ def class_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
     """The charts of classes; none if no run logged any."""
     if not any(run.classes(CLASS_LOSS) or run.classes(CLASS_SHARE) for run in runs):
         return []
-    charts = [relative_share_chart(runs), class_loss_chart(runs)]
+    charts = [relative_share_chart(runs), class_loss_chart(runs), *statistic_charts(runs)]
     if any(name in UPOS for run in runs for name in run.classes(CLASS_SHARE)):
         charts.insert(0, group_share_chart(runs))
     return charts
+
+
+def ratio_charts(runs: Sequence[ComparedRun]) -> list[Chart]:
+    """The charts of the masking ratio: what it was, and what a closed loop decided."""
+    choices = ratio_choice_chart(runs)
+    return [ratio_chart(runs)] + ([] if choices is None else [choices])
 
 
 def ratio_chart(runs: Sequence[ComparedRun]) -> Chart:

@@ -29,10 +29,6 @@ Curves = Mapping[str, tuple[Series, Series]]
 """Steps and values by class."""
 
 CLASS_CHART: dict[str, Any] = {
-    "legend": (
-        LegendEntry(label="content words", colour=INK),
-        LegendEntry(label="function words, punctuation and others", colour=FUNCTION),
-    ),
     "columns": 2,
     "size": (4.6, 3.9),
     "right": 0.72,
@@ -69,7 +65,18 @@ def class_loss_chart(runs: Sequence[ComparedRun]) -> Chart:
             )
             for run, losses in zip(runs, curves, strict=True)
         ],
+        legend=class_legend(curves),
         **CLASS_CHART,
+    )
+
+
+def class_legend(curves: Sequence[Curves]) -> tuple[LegendEntry, ...]:
+    """What the colours of curves stand for, where some of them are of parts of speech."""
+    if not any(name in UPOS for each in curves for name in each):
+        return ()
+    return (
+        LegendEntry(label="content words", colour=INK),
+        LegendEntry(label="function words, punctuation and others", colour=FUNCTION),
     )
 
 
@@ -84,9 +91,11 @@ def ends_of(curves: Curves) -> dict[str, float]:
     return at_the_end({name: values for name, (_, values) in curves.items()})
 
 
-def draw_classes(axes: Axes, run: ComparedRun, curves: Curves, top: float) -> None:
-    """Each class as a curve, from 0 to `top`, with its name beside the end."""
-    axes.set_ylim(0, top)
+def draw_classes(
+    axes: Axes, run: ComparedRun, curves: Curves, top: float, bottom: float = 0.0
+) -> None:
+    """Each class as a curve, from `bottom` to `top`, with its name beside the end."""
+    axes.set_ylim(bottom, top)
     from_zero(axes, run.max_steps or run.last_step)
     ends = []
     for name, (steps, values) in curves.items():

@@ -13,6 +13,7 @@ from tidemask.report.figures.class_curves import (
     CLASS_CHART,
     RARE_SHARE,
     Curves,
+    class_legend,
     draw_classes,
     ends_of,
     highest_of,
@@ -124,6 +125,7 @@ def relative_share_chart(runs: Sequence[ComparedRun]) -> Chart:
             )
             for run, shares in zip(runs, curves, strict=True)
         ],
+        legend=class_legend(curves),
         **CLASS_CHART,
     )
 

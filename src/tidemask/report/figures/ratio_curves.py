@@ -33,7 +33,8 @@ class RatioCurve:
         name: of the recipe.
         family: title of the panel that it is drawn in.
         ratio: share of the maskable tokens that is corrupted, in [0, 1].
-        band: lower and upper end of the ratios of a step's sequences, if they differ.
+        band: lower and upper end of the ratios of a step's sequences, or of those that a block of
+            steps may have, if they differ.
         predicted: share of the maskable tokens that is predicted, if it is another.
     """
 
@@ -77,7 +78,7 @@ def ratio_curves_chart(curves: Sequence[RatioCurve]) -> Chart:
     if any(curve.predicted is not None for curve in curves):
         legend.append(LegendEntry(label="predicted, where fewer are", colour=INK, dashes=_DASHES))
     if any(curve.band for curve in curves):
-        label = "range of the ratios of the sequences (Beta: one standard deviation)"
+        label = "range of the ratios of sequences (Beta: one standard deviation) or blocks"
         legend.append(LegendEntry(label=label, colour=MUTED, width=7.0, opacity=0.25))
     common = _highest([curve for curve in curves if not curve.band])
     return Chart(

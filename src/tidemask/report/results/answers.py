@@ -137,6 +137,7 @@ def _answer(
             values,
             baseline=baseline.name,
             direction=measure.direction,
+            unit=measure.unit,
             margin=question.margin if primary else None,
             primary=primary,
             items=_items(arms, measure) if primary else None,

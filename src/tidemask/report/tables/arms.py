@@ -110,7 +110,8 @@ def finding_in_words(one: ArmComparison) -> str:
     if verdict.finding == "equal":
         return "equal within the margin"
     if verdict.more_seeds is not None:
-        return f"not shown: about {verdict.more_seeds} more seeds"
+        seeds = "seed" if verdict.more_seeds == 1 else "seeds"
+        return f"not shown: about {verdict.more_seeds} more {seeds}"
     return verdict.finding
 
 

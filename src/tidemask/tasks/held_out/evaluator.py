@@ -32,6 +32,7 @@ from tidemask.run_record import (
     OWN_LOSS,
     UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
+    HeldOutCell,
     SequenceSums,
     standard_error_of,
 )
@@ -82,7 +83,7 @@ class HeldOutEvaluator:
     @property
     def has_text(self) -> bool:
         """Whether the corpus has held-out text; without it nothing is measured."""
-        return len(self.dataset.split) > 0
+        return len(self.settings.rows(len(self.dataset.split))) > 0
 
     def during_training(
         self, model: SelectedPositionsLM, on_progress: ProgressCallback = ignore
@@ -112,6 +113,29 @@ class HeldOutEvaluator:
         names = {*losses, *map(standard_error_of, losses)}
         found = {name: value for name, value in metrics.items() if name in names}
         return {**found, UNIGRAM_CROSS_ENTROPY: self._unigrams[UNIGRAM_CROSS_ENTROPY]}
+
+    def reference(self, model: SelectedPositionsLM) -> float:
+        """Loss of 15 % of the single tokens on the sample that is read during training.
+
+        What a masking ratio that follows measurements is rewarded by.
+
+        Args:
+            model: on its device.
+
+        Returns:
+            Nats per token.
+
+        Raises:
+            UserError: it is infinite or NaN, or no token of the sample is masked.
+        """
+        name = HeldOutCell("token", 15).loss
+        cells = {name: self._cells[name]}
+        sums = self._measure(
+            model, cells, self.settings.sequences, self.settings.draws, None, ignore
+        )
+        loss = sums[name].metrics(name, ()).get(name, math.nan)
+        _check_finite(name, loss)
+        return loss
 
     def final(
         self,
@@ -168,7 +192,9 @@ class HeldOutEvaluator:
 
     def describe(self) -> dict[str, Any]:
         """What decides the result of `final` beside the model."""
+        part = {} if self.settings.part == "all" else {"part": self.settings.part}
         return {
+            **part,
             "sequences": self.settings.final_sequences,
             "draws": self.settings.final_draws,
             "corpus_fingerprint": self.corpus_fingerprint,
@@ -233,15 +259,20 @@ class HeldOutEvaluator:
         for name, of_masking in sums.items():
             metrics |= of_masking.metrics(name, self.class_names)
         for name in (*sums, MEAN_LOSS):
-            if name in metrics and not math.isfinite(metrics[name]):
-                raise UserError(
-                    f"{name} is not finite: {metrics[name]}. The model has diverged: start again "
-                    "with a lower training.learning_rate."
-                )
+            if name in metrics:
+                _check_finite(name, metrics[name])
         return metrics
 
     def _rows(self, wanted: int) -> list[int]:
-        """The first row of each of `wanted` equal shares of the split; 0 takes all rows."""
-        size = len(self.dataset.split)
-        number = size if wanted == 0 else min(size, wanted)
-        return [i * size // number for i in range(number)]
+        """The first of each of `wanted` equal shares of the rows that are read; 0 takes all."""
+        rows = self.settings.rows(len(self.dataset.split))
+        number = len(rows) if wanted == 0 else min(len(rows), wanted)
+        return [rows[i * len(rows) // number] for i in range(number)]
+
+
+def _check_finite(name: str, loss: float) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"{name} is not finite: {loss}. The model has diverged: start again with a lower "
+            "training.learning_rate."
+        )

@@ -51,17 +51,20 @@ def _fixed(
     return batch.input_ids.masked_fill(selected, vocabulary.mask_id), selected
 
 
-def own_masking(masker: Masker, class_loss: Float[Tensor, "K"] | None) -> Masking:
+def own_masking(
+    masker: Masker, class_loss: Float[Tensor, "K"] | None, ratio: float | None = None
+) -> Masking:
     """The masking that a policy draws at the end of training, corruption included.
 
     Args:
         masker: the policy on the corpus that is measured.
         class_loss: what its weights follow at the end; `None` where it does not learn.
+        ratio: that it ended with, where it follows measurements.
     """
 
     def masked(batch: Batch, draw: int) -> tuple[Tensor, Tensor]:
         key = StepKey(_SEED, draw)
-        found = masker(batch, progress=1.0, key=key, class_loss=class_loss)
+        found = masker(batch, progress=1.0, key=key, class_loss=class_loss, ratio=ratio)
         return found.input_ids, found.selected
 
     return masked

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tidemask.settings import MAX_BATCH, Settings, check_at_least, check_integer
 
+Part = Literal["all", "even", "odd"]
+"""Which of the stretches of the held-out split are read."""
+
+_STRETCHES = 16
+"""Into so many the split is cut, in its order: a half has text of every place of it, and shares a
+document with the other at their borders alone."""
 _MAX_DRAWS = 1000
 """The error that the draws leave is then below a thousandth of that of the text."""
 
@@ -17,6 +24,9 @@ class HeldOutSettings(Settings):
 
     every_steps: int = 0
     """Optimizer steps between two measurements during training; 0 measures ten times a run."""
+    part: Part = "all"
+    """Of the held-out text: `all`, or every second of 16 equal stretches, `even` or `odd`; what was
+    chosen on one half can be judged on the other."""
     sequences: int = 192
     """Sequences read by each measurement during training, evenly spaced; 0 reads all."""
     draws: int = 1
@@ -42,6 +52,19 @@ class HeldOutSettings(Settings):
     def interval(self, max_steps: int) -> int:
         """Steps between two measurements in a run of `max_steps`."""
         return self.every_steps or max(1, max_steps // 10)
+
+    def rows(self, size: int) -> Sequence[int]:
+        """The rows that are read of a split of `size`, in its order.
+
+        Example:
+            >>> from tidemask.tasks.held_out.settings import HeldOutSettings
+            >>> [list(HeldOutSettings(part=part).rows(5)) for part in ("all", "even", "odd")]
+            [[0, 1, 2, 3, 4], [0, 2, 4], [1, 3]]
+        """
+        if self.part == "all":
+            return range(size)
+        stretches, parity = min(_STRETCHES, size), ("even", "odd").index(self.part)
+        return [row for row in range(size) if row * stretches // size % 2 == parity]
 
     def measures_start(self, *, is_warm: bool) -> bool:
         """Whether the starting model is measured, `is_warm` where it was trained before."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from tidemask.corpus.tokenizing.space_marks import is_white_space
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
+from tidemask.corpus.words.white_space import is_white_space
 
 Ints = NDArray[np.int64]
 

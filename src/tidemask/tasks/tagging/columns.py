@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tidemask.corpus.sources.columns import cells_of
 from tidemask.errors import UserError
 from tidemask.tasks.tagging.sentences import TaggedSentence, check_word, is_entity_tag
 from tidemask.tasks.tagging.text_files import blocks
@@ -73,7 +74,7 @@ def read_columns(
 def _sentences(path: Path, column: Column, kind: str) -> list[list[_Row]]:
     """The rows of each sentence of a file, all with the same number of columns."""
     found = [
-        [(line, _Row(_cells(line), f"{path}, line {number}")) for number, line in block]
+        [(line, _Row(cells_of(line), f"{path}, line {number}")) for number, line in block]
         for block in blocks(path)
     ]
     plain = [row for block in found for line, row in block if not line.startswith("#")]
@@ -209,9 +210,3 @@ def _tagged(
         words.append(row.cells[word_column])
         tags.append(row.cells[wanted])
     return TaggedSentence(tuple(words), tuple(tags), place)
-
-
-def _cells(line: str) -> list[str]:
-    """The cells of a line; not by `str.split()`, for a no-break space may be part of a word."""
-    cells = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
-    return [cell.strip(" ") for cell in cells]

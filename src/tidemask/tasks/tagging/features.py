@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tidemask.corpus.tokenizing.frame import Frame
-from tidemask.corpus.tokenizing.ordinary_text import ReservedIds, plain_backend
+from tidemask.corpus.tokenizing.ordinary_text import ReservedIds, declared_ids, plain_backend
 from tidemask.corpus.tokenizing.space_marks import space_within
 from tidemask.errors import UserError
 from tidemask.tasks.predicting import Feature
@@ -36,7 +36,8 @@ class WordTokenizer:
     """The subwords of words that are given one by one.
 
     Attributes:
-        backend: encodes; letters that spell a special token are ordinary text to it.
+        backend: encodes; letters that spell a special token are ordinary text to it, unless a user
+            declared that token.
         reserved: ids that a word never has.
         frame: the special tokens around a sentence.
         space: what stands before every word but the first when it is encoded; see `space_within`.
@@ -50,7 +51,8 @@ class WordTokenizer:
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> WordTokenizer:
         """A copy of a fast tokenizer, which is not changed."""
-        backend, frame = plain_backend(tokenizer), Frame.of(tokenizer)
+        frame = Frame.of(tokenizer)
+        backend = plain_backend(tokenizer, declared_ids(tokenizer, frame.ids))
         reserved = ReservedIds.of(tokenizer, frame.ids)
         return cls(backend, reserved, frame, space_within(backend))
 

@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tidemask.corpus.tokenizing.frame import Frame
+from tidemask.corpus.tokenizing.shown_entries import shown_entry
 from tidemask.errors import UserError
 from tidemask.files.paths import CONVERT_TEXT, check_utf8
 from tidemask.modeling.configuration import num_positions
@@ -88,16 +89,6 @@ def fill_masks(
         )
     best = probabilities.topk(top, dim=-1)
     return [
-        [Filling(_shown(tokenizer, i), i, p) for p, i in zip(*columns, strict=True)]
+        [Filling(shown_entry(tokenizer, i), i, p) for p, i in zip(*columns, strict=True)]
         for columns in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ]
-
-
-def _shown(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
-    """A token as text: the spellings of byte-level and SentencePiece vocabularies decoded."""
-    token = tokenizer.convert_ids_to_tokens(token_id)
-    if not isinstance(token, str):  # the model has more ids than its tokenizer, or that has holes
-        return f"<{token_id}>"
-    if token.startswith("##"):
-        return token
-    return str(tokenizer.decode([token_id])).strip() or token

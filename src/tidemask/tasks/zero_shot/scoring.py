@@ -9,8 +9,8 @@ position that is scored, as is the last layer of the encoders that `one_position
 1910.14659); `within_word_l2r` masks the tokens to its right in the same word as well (Kauf and
 Ivanova 2023, arXiv 2305.10588), without which the rest of a word gives it away.
 
-Dimensions: `N` tokens of a text, `L` positions, `M` masked copies, `U` different ones, `H` hidden
-size, `V` vocabulary.
+Dimensions: `N` tokens of a text that are scored, `L` positions, `M` masked copies, `U` different
+ones, `H` hidden size, `V` vocabulary.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _masked_copies(texts: Sequence[TextTokens], variant: PLLVariant, mask_id: in
     positions from its place to before the end of its word.
     """
     places = np.concatenate([text.places for text in texts])
-    ends = np.concatenate([text.word_ends for text in texts])
+    ends = np.concatenate([text.scored_word_ends for text in texts])
     if variant == "original":
         ends = places + 1
     columns = np.arange(len(texts[0].ids))

@@ -2,7 +2,8 @@
 
 A text is encoded as the model's tokenizer encodes it, within its frame, but for two things: nothing
 is padded or cut here, and letters that spell a special token, "[MASK]" say, are ordinary text. What
-is scored is the text: no token of the frame, whatever its name.
+is scored is the text: no token of the frame, whatever its name. Special tokens of the user's own,
+"[ANON]" say, are read and not scored, since no model is trained to predict them.
 
 A word is what the pre-tokenizer separates, split further at white space. That is the word of Kauf
 and Ivanova, "A Better Way to Do Masked Language Model Scoring" (2023, arXiv 2305.10588), as
@@ -22,7 +23,7 @@ from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
 from tidemask.corpus.tokenizing.frame import Frame
-from tidemask.corpus.tokenizing.ordinary_text import ReservedIds, plain_backend
+from tidemask.corpus.tokenizing.ordinary_text import ReservedIds, declared_ids, plain_backend
 from tidemask.corpus.tokenizing.space_marks import claimed_spans, mark_table
 from tidemask.errors import UserError
 
@@ -39,28 +40,35 @@ class TextTokens:
         ids: vocabulary ids with the special tokens around them, int32 [L].
         first: place of the text's first token in `ids`.
         word_ends: for each token of the text, place in `ids` after the last token of its word,
-            int32 [N].
+            int32 [T].
+        is_scored: whether each is scored, as all but special ones are, bool [T].
         num_left_out: tokens of the text that were cut off.
     """
 
     ids: Ids
     first: int
     word_ends: Ids
+    is_scored: NDArray[np.bool_]
     num_left_out: int = 0
 
     @property
     def places(self) -> Ids:
-        """Where in `ids` the tokens of the text are, int32 [N]."""
-        return np.arange(self.first, self.first + len(self.word_ends), dtype=np.int32)
+        """Where in `ids` the tokens that are scored are, int32 [N]."""
+        return (self.first + np.flatnonzero(self.is_scored)).astype(np.int32)
 
     @property
     def targets(self) -> Ids:
-        """Ids of the tokens of the text, int32 [N]."""
-        return self.ids[self.first : self.first + len(self.word_ends)]
+        """Ids of the tokens that are scored, int32 [N]."""
+        return self.ids[self.places]
+
+    @property
+    def scored_word_ends(self) -> Ids:
+        """For each token that is scored, place in `ids` after the last of its word, int32 [N]."""
+        return self.word_ends[self.is_scored]
 
     def __len__(self) -> int:
-        """Tokens of the text, special ones not counted."""
-        return len(self.word_ends)
+        """Tokens that are scored: those of the text, special ones not counted."""
+        return int(self.is_scored.sum())
 
     def windows(self, max_length: int | None) -> Iterator[TextTokens]:
         """Consecutive windows of at most `max_length` tokens, special tokens included in each.
@@ -72,16 +80,16 @@ class TextTokens:
             UserError: the special tokens alone fill `max_length`.
         """
         capacity = self._capacity(max_length)
-        begin = 0
+        begin, size = 0, len(self.word_ends)
         while True:
-            end = min(len(self), begin + capacity)
-            if end < len(self):
+            end = min(size, begin + capacity)
+            if end < size:
                 ends = self.word_ends[begin:end] - self.first
                 reached = ends[ends <= end]
                 end = int(reached[-1]) if len(reached) else end
             yield self._window(begin, end)
             begin = end
-            if begin >= len(self):
+            if begin >= size:
                 return
 
     def cut(self, max_length: int | None) -> TextTokens:
@@ -90,25 +98,28 @@ class TextTokens:
         Raises:
             UserError: the special tokens alone fill `max_length`.
         """
-        end = min(len(self), self._capacity(max_length))
-        return self._window(0, end, len(self) - end)
+        size = len(self.word_ends)
+        end = min(size, self._capacity(max_length))
+        return self._window(0, end, size - end)
 
     def _capacity(self, max_length: int | None) -> int:
-        num_special = len(self.ids) - len(self)
+        num_special = len(self.ids) - len(self.word_ends)
         if max_length is not None and max_length <= num_special:
             raise UserError(
                 f"model too short: max_length={max_length}. Expected more than the {num_special} "
                 "special tokens of a text."
             )
-        return len(self) if max_length is None else max_length - num_special
+        return len(self.word_ends) if max_length is None else max_length - num_special
 
     def _window(self, begin: int, end: int, num_left_out: int = 0) -> TextTokens:
-        if end - begin == len(self):
+        size = len(self.word_ends)
+        if end - begin == size:
             return self
-        around = self.ids[: self.first], self.ids[self.first + len(self) :]
-        ids = np.concatenate([around[0], self.targets[begin:end], around[1]])
+        inside = self.ids[self.first + begin : self.first + end]
+        ids = np.concatenate([self.ids[: self.first], inside, self.ids[self.first + size :]])
         ends = np.minimum(self.word_ends[begin:end], self.first + end) - begin
-        return TextTokens(ids, self.first, ends.astype(np.int32), num_left_out)
+        is_scored = self.is_scored[begin:end]
+        return TextTokens(ids, self.first, ends.astype(np.int32), is_scored, num_left_out)
 
 
 class ScoringTokenizer:
@@ -137,7 +148,9 @@ class ScoringTokenizer:
             np.array(ids, np.int32) for ids in (self.frame.before, self.frame.after)
         )
         self._reserved = ReservedIds.of(tokenizer, self.frame.ids)
-        self._backend = plain_backend(tokenizer)
+        declared = declared_ids(tokenizer, self.frame.ids)
+        self._declared = np.array(sorted(declared), np.int32)
+        self._backend = plain_backend(tokenizer, declared)
         self._marks = mark_table(self._backend)
 
     def encode(self, texts: Sequence[str]) -> list[TextTokens]:
@@ -159,7 +172,8 @@ class ScoringTokenizer:
         starts, _ = claimed_spans(text, offsets[:, 0], offsets[:, 1], self._marks[inside])
         first = len(self._before)
         ids = np.concatenate([self._before, inside, self._after])
-        return TextTokens(ids, first, first + _word_ends(text, starts, encoding.word_ids))
+        ends = first + _word_ends(text, starts, encoding.word_ids)
+        return TextTokens(ids, first, ends, ~np.isin(inside, self._declared))
 
 
 def is_mostly_unknown(token_ids: Sequence[int] | Ids, tokenizer: PreTrainedTokenizerBase) -> bool:

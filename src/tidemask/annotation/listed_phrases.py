@@ -1,0 +1,90 @@
+"""Files that list words and phrases: one a line, with a label or a weight after a tab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidemask.errors import UserError
+from tidemask.reading.bounds import ANY_LENGTH
+from tidemask.reading.text import read_text
+from tidemask.settings import shown
+from tidemask.token_classes import MAX_WEIGHT, NO_CLASS, ColumnKind
+
+
+@dataclass(frozen=True)
+class ListedPhrase:
+    """A word or phrase of a list.
+
+    Attributes:
+        text: as it is written.
+        value: the index of its class, or its weight; 0 for groups.
+    """
+
+    text: str
+    value: float
+
+
+def read_phrases(
+    path: Path, kind: ColumnKind, *, label: str
+) -> tuple[tuple[str, ...], tuple[ListedPhrase, ...]]:
+    """The names of classes and the phrases of a file.
+
+    Args:
+        path: of a file of text, UTF-8.
+        kind: what stands after the tab: a label for a class, where phrases without one have
+            `label`; a number for a weight; nothing that counts for a group.
+        label: of phrases without one.
+
+    Raises:
+        UserError: it cannot be read, lists nothing, or a line is not as the kind wants it.
+    """
+    lines = list(_lines(path))
+    if not lines:
+        raise UserError(
+            f"empty list: {path} has no words. Expected a word or phrase on each line, and after a "
+            "tab its label if it has one."
+        )
+    if kind == "group":
+        return (), tuple(ListedPhrase(text, 0) for _, text, _ in lines)
+    if kind == "weight":
+        return (), tuple(
+            ListedPhrase(text, _weight(path, number, rest)) for number, text, rest in lines
+        )
+    names = tuple(sorted({rest or label for _, _, rest in lines}))
+    if len(names) > NO_CLASS:
+        raise UserError(
+            f"too many labels: {path} has {len(names)}. Expected {NO_CLASS} at most, as a class is "
+            "one of so many."
+        )
+    return names, tuple(ListedPhrase(text, names.index(rest or label)) for _, text, rest in lines)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Number, phrase, and what follows the tab of each line that is not empty."""
+    content = read_text(path, ANY_LENGTH, "unreadable list")
+    for number, line in enumerate(content.splitlines(), start=1):
+        text, *others = (part.strip() for part in line.split("\t"))
+        if not text and not any(others):
+            continue
+        if not text or len(others) > 1:
+            raise UserError(
+                f"wrong line in a list: {path}, line {number}: {shown(line)}. Expected a word or "
+                "phrase, and after one tab its label if it has one."
+            )
+        yield number, " ".join(text.split()), others[0] if others else ""
+
+
+def _weight(path: Path, number: int, written: str) -> float:
+    try:
+        weight = float(written)
+    except ValueError:
+        weight = math.nan
+    if not 0.0 <= weight <= MAX_WEIGHT:
+        raise UserError(
+            f"wrong weight in a list: {path}, line {number}: {shown(written)}. Expected a number "
+            f"from 0 to {MAX_WEIGHT:g} after a tab."
+        )
+    return weight

@@ -1,0 +1,162 @@
+"""`tidemask inspect`: what a prepared corpus holds, samples with tags, the text behind a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import takewhile
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.text import Text
+
+from tidemask.cli.class_styles import class_style
+from tidemask.cli.options import CorpusArgument, JsonOption
+from tidemask.cli.tables import print_json, print_table
+from tidemask.cli.terminal import print_line, print_note, progress_display, stdout
+from tidemask.errors import UserError
+from tidemask.progress.line import printable
+
+if TYPE_CHECKING:
+    from tidemask.inspection.inspect import Inspection
+    from tidemask.inspection.row_words import RowPiece
+    from tidemask.report.corpus_page import SampleWord
+    from tidemask.report.tables.typed_table import Table
+
+_ROWS_SHOWN = 10
+"""Rows of a long table; `--page` and `--json` have all."""
+
+_SHADES = ("", "cyan", "bright_cyan", "bold bright_cyan")
+"""Of weights, from the smallest quarter of the largest on."""
+
+
+def inspect_command(
+    corpus: CorpusArgument,
+    text: Annotated[
+        int | None,
+        typer.Option("--text", metavar="ROW", help="Show one row: its documents and its words."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "held_out"], typer.Option("--split", help="Of the row of --text.")
+    ] = "train",
+    column: Annotated[
+        str | None,
+        typer.Option(
+            "--column",
+            metavar="NAME",
+            help="What is shown of the words: a column of the corpus in place of their tags.",
+        ),
+    ] = None,
+    page: Annotated[
+        str | None, typer.Option("--page", metavar="PATH", help="Write all of it as a page, too.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Rows to show.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a prepared corpus holds: counts, sources, classes, columns, words, samples."""
+    from tidemask.inspection.inspect import inspect_corpus, inspect_row
+
+    if text is not None:
+        if page is not None:
+            raise UserError(
+                f"a page of one row: --text {text} and --page {page}. Expected one of them. Leave "
+                "out --text for the page of the corpus."
+            )
+        pieces = inspect_row(corpus, text, split=split, column=column, on_note=print_note)
+        _show_row(pieces, has_column=column is not None, as_json=as_json)
+        return
+    with progress_display() as display:
+        found = inspect_corpus(corpus, samples=samples, column=column, progress=display)
+    if page is not None:
+        found.write_page(page)
+    if as_json:
+        print_json(_plain(found))
+    else:
+        _show(found)
+        if page is not None:
+            print_line(f"Page: {page}")
+
+
+def _plain(found: Inspection) -> dict[str, object]:
+    return {
+        "fingerprint": found.corpus.manifest.fingerprint,
+        "notes": list(found.notes),
+        **{
+            name: [
+                {column.name: cell for column, cell in zip(table.columns, row, strict=True)}
+                for row in table.rows
+            ]
+            for name, table in found.tables.items()
+        },
+    }
+
+
+def _show(found: Inspection) -> None:
+    from tidemask.inspection.shown_words import shown_words
+    from tidemask.report.corpus_page import SECTIONS
+
+    for name, (_, caption) in SECTIONS.items():
+        if name in found.tables:
+            _show_table(found.tables[name], caption)
+    for note in found.notes:
+        print_line(note)
+    for pieces in found.samples:
+        stdout.print()
+        for piece in pieces:
+            _show_words(shown_words(piece.words, in_tokens=found.column is None))
+
+
+def _show_table(table: Table, caption: str) -> None:
+    rows = table.shown_rows()
+    headings = [f"{column.title}, %" if column.unit else column.title for column in table.columns]
+    num_texts = len(list(takewhile(lambda column: not column.is_number, table.columns)))
+    print_table(headings, rows[:_ROWS_SHOWN], title=caption, text_columns=num_texts)
+    if len(rows) > _ROWS_SHOWN:
+        print_line(f"… and {len(rows) - _ROWS_SHOWN} more; --page PATH or --json has them.\n")
+
+
+def _show_row(pieces: Iterable[RowPiece], *, has_column: bool, as_json: bool) -> None:
+    from tidemask.inspection.shown_words import says_nothing, shown_words
+
+    for piece in pieces:
+        if as_json:
+            print_json(asdict(piece))
+            continue
+        if (document := piece.document) is not None:
+            place = f", place {document.place}" if document.place else ""
+            present = {name: v for name, v in document.fields.items() if v is not None}
+            kept = "".join(f", {name}={_as_recorded(v)}" for name, v in present.items())
+            print_line(
+                f"{document.source}{place}{kept}: document {document.number}, "
+                f"from character {piece.character_offset}"
+            )
+        if piece.text is not None:
+            print_line(piece.text.strip())
+        in_tokens = not has_column and says_nothing(piece.words)
+        _show_words(shown_words(piece.words, in_tokens=in_tokens))
+
+
+def _as_recorded(value: str | float | bool) -> str:
+    """A kept value as a record has it: texts as they are, truth values as in JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _show_words(words: Sequence[SampleWord]) -> None:
+    """Words with their classes or weights, in colour; groups in brackets."""
+    shown = Text()
+    for word in words:
+        text = printable(word.text)
+        shown.append(f"[{text}]" if word.is_group else text, style=_style(word))
+        if word.label is not None:
+            shown.append(f"/{printable(word.label)}", style="dim")
+        shown.append(" ")
+    stdout.print(shown)
+
+
+def _style(word: SampleWord) -> str:
+    if word.is_group:
+        return "bold bright_blue"
+    if word.shade:
+        return _SHADES[min(int(word.shade * len(_SHADES)), len(_SHADES) - 1)]
+    return "" if word.label is None else class_style(word.label)

@@ -1,0 +1,1 @@
+"""Which split each document is in, and which documents are copies of others."""

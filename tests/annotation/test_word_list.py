@@ -1,0 +1,179 @@
+"""Phrases of a list, against a search by regular expressions in the texts themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tidemask
+from annotated_corpora import TEXTS, column_values, placed_tokens, prepared
+from tidemask.errors import UserError
+from tidemask.token_classes import NO_CLASS, NO_GROUP
+
+Command = Callable[..., tuple[int, str, str]]
+
+LISTED = {
+    "behind a green winter": "PLACE",
+    "river": "WATER",
+    "the old dog": "ANIMAL",
+    "fox": "ANIMAL",
+    "Marta": "NAME",
+    "Mr. Old": "NAME",
+    "state-of-the-art": "OTHER",
+    "naïve": "OTHER",
+    "of them.": "OTHER",
+    "the bridge": "PLACE",
+}
+NAMES = sorted(set(LISTED.values()))
+
+
+@pytest.fixture(scope="module", params=["wordpiece", "bpe", "unigram"])
+def listed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus by the kind of its tokenizer, with a list beside it."""
+    root = tmp_path_factory.mktemp("listed")
+    # only so large that all letters of the texts have entries
+    corpus = prepared(root, tokenizer_kind=request.param, vocab_size=420)
+    lines = "".join(f"{phrase}\t{label}\n" for phrase, label in LISTED.items())
+    (root / "list.txt").write_text(lines, encoding="utf-8")
+    return corpus
+
+
+def searched(text: str) -> list[tuple[int, int, str]]:
+    """Begin, end and label of what is listed: the first of two that overlap, the longer of two that
+    begin together; small letters stand for any, capitals for themselves."""
+    found = []
+    for phrase, label in LISTED.items():
+        pattern = r"(?<!\w)" + r"\s+".join(map(re.escape, phrase.split())) + r"(?!\w)"
+        flags = re.IGNORECASE if phrase == phrase.lower() else re.NOFLAG
+        found += [(m.start(), m.end(), label) for m in re.finditer(pattern, text, flags)]
+    chosen: list[tuple[int, int, str]] = []
+    for begin, end, label in sorted(found, key=lambda each: (each[0], -each[1])):
+        if not chosen or begin >= chosen[-1][1]:
+            chosen.append((begin, end, label))
+    return chosen
+
+
+def expected_at(corpus: Path) -> list[tuple[Any, int, str]]:
+    """Every token with the number of the phrase that it is in, -1 for none, and its label."""
+    phrases = [searched(text) for text in TEXTS]
+    tokens = []
+    for token in placed_tokens(corpus):
+        inside = [
+            (number, label)
+            for number, (begin, end, label) in enumerate(phrases[token.text])
+            if begin < token.end and token.start < end
+        ]
+        tokens.append((token, *(inside[0] if inside else (-1, ""))))
+    return tokens
+
+
+def annotated(corpus: Path, kind: Any, workers: int = 1) -> dict[str, list[list[Any]]]:
+    name = f"as_{kind}_{workers}"
+    source = f"list:{corpus.parent / 'list.txt'}"
+    tidemask.annotate(
+        corpus, column=name, source=source, kind=kind, workers=workers, progress=False
+    )
+    return column_values(corpus, name)
+
+
+def test_word_list_gives_every_token_the_class_of_its_phrase(listed: Path) -> None:
+    values = annotated(listed, "class")
+    for token, _, label in expected_at(listed):
+        value = values[token.split][token.row][token.position]
+        assert value == (NAMES.index(label) if label else NO_CLASS), (token, label)
+    assert {rows[0][0] for rows in values.values()} == {NO_CLASS}  # of the first special token
+    labels = {label for _, _, label in expected_at(listed) if label}
+    assert labels == set(NAMES)
+
+
+def test_word_list_gives_the_tokens_of_a_phrase_one_group_in_each_row(listed: Path) -> None:
+    values, groups = annotated(listed, "group"), {}
+    for token, number, _ in expected_at(listed):
+        value = values[token.split][token.row][token.position]
+        assert (value == NO_GROUP) == (number < 0), token
+        if number >= 0:
+            key = token.split, token.row, token.document, number
+            groups.setdefault(key, set()).add(value)
+    assert all(len(ids) == 1 for ids in groups.values())
+    rows = [row for of_split in values.values() for row in of_split]
+    for row in rows:
+        ids = list(dict.fromkeys(value for value in row if value != NO_GROUP))
+        assert ids == list(range(len(ids)))
+    manifest = json.loads((listed / "columns" / "as_group_1" / "column.json").read_text("utf-8"))
+    assert manifest["num_groups"] == sum(max(row) + 1 for row in rows)
+
+
+def test_word_list_gives_weights(tmp_path: Path, corpus: Path, tidemask: Command) -> None:
+    (tmp_path / "words.txt").write_text("the\t0.5\nriver\t3\n", encoding="utf-8")
+    shutil.copytree(corpus, tmp_path / "copy")
+    status, out, _ = tidemask(
+        "annotate", tmp_path / "copy", "--column", "scores", "--from",
+        f"list:{tmp_path / 'words.txt'}", "--kind", "weight", "--workers", 1,
+    )  # fmt: skip
+    assert status == 0
+    assert out.startswith("Column scores, of kind weight: ")
+    values = column_values(tmp_path / "copy", "scores")
+    assert {value for rows in values.values() for row in rows for value in row} == {0.0, 0.5, 3.0}
+
+
+def test_word_list_says_what_the_tokenizer_cannot_spell(
+    listed: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    """An unknown token is not taken for the phrase, whose letters the vocabulary does not have."""
+    (tmp_path / "words.txt").write_text("fox\nЖук\n", encoding="utf-8")
+    status, _, err = tidemask(
+        "annotate", listed, "--column", "unknown", "--from", f"list:{tmp_path / 'words.txt'}",
+        "--workers", 1,
+    )  # fmt: skip
+    assert status == 0
+    is_byte_level = "ByteLevel" in (listed / "tokenizer" / "tokenizer.json").read_text("utf-8")
+    assert ("1 of the 2 words and phrases" in err) == (not is_byte_level)
+    values = column_values(listed, "unknown")
+    for token in placed_tokens(listed):
+        if values[token.split][token.row][token.position] == 0:
+            assert "fox" in TEXTS[token.text][max(0, token.start - 3) : token.end + 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        ("", None, "empty list: .*bad.txt has no words. Expected a word or phrase on each line"),
+        ("\n \n", None, "empty list"),
+        ("fox\tA\tB\n", None, r"wrong line in a list: .*bad.txt, line 1: 'fox\\tA\\tB'"),
+        ("fox\n\tA\n", None, r"wrong line in a list: .*bad.txt, line 2: '\\tA'"),
+        ("fox\t-1\n", "weight", r"wrong weight in a list: .*bad.txt, line 1: '-1'"),
+        ("a\t1\nfox\tnan\n", "weight", r"wrong weight in a list: .*bad.txt, line 2: 'nan'"),
+        ("fox\t1e39\n", "weight", r"wrong weight in a list: .*, line 1: '1e39'. Expected a number"),
+        ("fox\n", "weight", r"wrong weight in a list: .*bad.txt, line 1: ''"),
+        ("".join(f"w{i}\tL{i}\n" for i in range(256)), None, "too many labels: .* has 256"),
+        ("zzyzx\nqwx\n", None, "nothing found: list:.*bad.txt says nothing of any token"),
+    ],
+)
+def test_word_list_that_is_wrong_is_refused(
+    corpus: Path, tmp_path: Path, content: str, kind: Any, message: str
+) -> None:
+    (tmp_path / "bad.txt").write_text(content, encoding="utf-8")
+    source = f"list:{tmp_path / 'bad.txt'}"
+    with pytest.raises(UserError, match=message) as refused:
+        tidemask.annotate(corpus, column="bad", source=source, kind=kind, workers=1, progress=False)
+    assert "\n" not in str(refused.value)
+    assert not list((corpus / "columns").glob("*bad*"))
+
+
+def test_word_list_that_contradicts_itself_is_noted(
+    corpus: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    (tmp_path / "twice.txt").write_text("river\tA\nriver\tB\nriver\tA\nstone\tA\n", "utf-8")
+    status, _, err = tidemask(
+        "annotate", corpus, "--column", "contradicted", "--from", f"list:{tmp_path / 'twice.txt'}",
+        "--workers", 1,
+    )  # fmt: skip
+    shutil.rmtree(corpus / "columns" / "contradicted")
+    assert status == 0
+    assert "again with another label or weight: 1. The first counts." in " ".join(err.split())

@@ -1,0 +1,39 @@
+"""The guide on columns: its commands run as they stand, with the function that it shows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from documented_commands import write_printed
+from places import ROOT
+from tidemask.corpus.store.columns import column_names, open_column
+from tidemask.corpus.store.corpus import open_corpus
+
+Command = Callable[..., tuple[int, str, str]]
+TEXT = (ROOT / "docs/guides/annotating.md").read_text(encoding="utf-8")
+
+
+def test_guide_of_annotating_runs(
+    tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (script,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    Path("my_spans.py").write_text(script, encoding="utf-8")
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL):
+        for line in block.splitlines():
+            if write_printed(line):
+                continue
+            status, _, err = tidemask(*shlex.split(line)[1:])
+            assert status == 0, err
+    corpus = open_corpus("corpus")
+    assert column_names(corpus) == ["numbers", "phrases", "spans", "terms"]
+    manifest = open_column(corpus, "terms").manifest
+    assert manifest.class_names == ("DISEASE", "DRUG")
+    assert open_column(corpus, "phrases").manifest.num_groups == 4
