@@ -104,7 +104,15 @@ PROBLEMS = [
     (["masking.corruption.keep=0.5"], r"add up to 1\.4"),
     (
         ["masking.unit=sentence"],
-        r"unit=\"sentence\"\. Expected 'token', 'word' or 'span' or .* such as \{group: \.\.\.\}",
+        r"unit=\"sentence\"\. Expected 'token', 'word' or 'span' or .* such as \{group: sentence\}",
+    ),
+    (
+        ["masking.unit.group=x"],
+        r"unit is a value, not a section\. Write masking\.unit=\{group: x\}\.",
+    ),
+    (
+        ["masking.prediction=all", "masking.prediction.end=0.1"],
+        r"Write masking\.prediction=\{schedule: linear, end: 0\.1\}\.",
     ),
     (["masking.unit={grup: x}"], r"unit\.group is missing.*key masking\.unit\.grup\. .*mean group"),
     (["masking.unit={group: 3}"], r"masking\.unit\.group=3\. Expected a valid string"),

@@ -32,9 +32,16 @@ def check_shares(shares: Sequence[Share], name: str) -> None:
     """
     if not shares:
         raise ValueError(f"{name}=[]. Expected at least one part.")
-    for share in shares:
+    numbers = [share for share in shares if isinstance(share, int | float)]
+    if len(numbers) == len(shares) and math.isclose(sum(numbers), 100):
+        listed, meant = (" + ".join(f"{share / of:g}" for share in numbers) for of in (1, 100))
+        raise ValueError(
+            f"{name}: the shares {listed} add up to 100. Expected shares that add up to 1. Did you "
+            f"mean {meant}?"
+        )
+    for number, share in enumerate(shares):
         if isinstance(share, int | float):
-            check_share("share", share)
+            check_share(f"{name}.{number}.share", share)
     for progress in points_of(shares):
         at = shares_at(shares, progress)
         if not math.isclose(sum(at), 1.0, abs_tol=_TOLERANCE):

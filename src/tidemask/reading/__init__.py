@@ -6,7 +6,7 @@ from tidemask.reading.bounds import (
     MAX_SEAL_BYTES,
     MAX_TOKENIZER_BYTES,
 )
-from tidemask.reading.strict_yaml import dump_yaml, parse_yaml, read_yaml
+from tidemask.reading.strict_yaml import dump_yaml, parse_yaml, read_yaml, shown_yaml
 from tidemask.reading.text import shown_json
 from tidemask.reading.typed_json import parse_json, read_json
 
@@ -21,4 +21,5 @@ __all__ = [
     "read_json",
     "read_yaml",
     "shown_json",
+    "shown_yaml",
 ]

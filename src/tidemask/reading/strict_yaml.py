@@ -90,6 +90,20 @@ def dump_yaml(value: Any) -> str:
     return text
 
 
+def shown_yaml(section: Any) -> str:
+    """A section in one line, as a message or a command line has it.
+
+    Example:
+        >>> shown_yaml({"share": 0.8, "content": {"weighting": "table", "weights": {"1": 2}}})
+        "{share: 0.8, content: {weighting: table, weights: {'1': 2}}}"
+    """
+    written = yaml.dump(
+        section, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf,
+        default_flow_style=True,
+    )  # fmt: skip
+    return str(written).strip()
+
+
 _Events = Iterator[yaml.Event]
 
 

@@ -17,6 +17,7 @@ from tidemask.masking.mixture import WEIGHTINGS
 from tidemask.masking.schedule import SCHEDULES
 from tidemask.masking.sequence_ratio import DISTRIBUTIONS
 from tidemask.masking.spans import Grouped
+from tidemask.runs.section_hints import how_to_write
 from tidemask.settings import Settings
 
 CHOICES: dict[str, Mapping[str, type[Settings]]] = {
@@ -26,6 +27,9 @@ CHOICES: dict[str, Mapping[str, type[Settings]]] = {
     "map": MAPS,
 }
 """Fields whose value chooses which settings a section has."""
+
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+"""What pydantic calls a key that a section does not know."""
 
 _PLAIN_MEMBERS = {
     "int",
@@ -57,10 +61,14 @@ def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -
         path = ".".join(map(str, location))
         expected = _type_at(kind, raw, location)
         context = error.get("ctx", {})
-        if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        if error["type"] in (*_UNKNOWN, "missing") and (hint := _hint(kind, raw, location[:-1])):
+            found[hint] = []
+        elif error["type"] in _UNKNOWN:
             owner = _type_at(kind, raw, location[:-1])
             known = [f.name for f in dataclasses.fields(owner)]
-            found[f"unknown key {path}.{_nearest(kind, str(location[-1]), known)}"] = []
+            is_in_list = any(isinstance(part, int) for part in location)
+            hint = _nearest(owner if is_in_list else kind, owner, str(location[-1]), known)
+            found[f"unknown key {path}.{hint}"] = []
         elif error["type"] == "value_error":
             message = str(context.get("error", error["msg"]))
             found[f"{path}.{message}" if path else message] = []
@@ -83,20 +91,34 @@ def described(kind: type, raw: dict[str, Any], errors: Sequence[ErrorDetails]) -
     return [_sentence(seen, expected) for seen, expected in found.items()]
 
 
+def _hint(kind: type, raw: dict[str, Any], location: Sequence[int | str]) -> str | None:
+    """How to write a section of a list, where its keys show what was meant."""
+    if not location or not isinstance(location[-1], int):
+        return None
+    beside: Any = raw
+    for part in location[:-1]:
+        beside = _inside(beside, part)
+    owner, number = _type_at(kind, raw, location), location[-1]
+    hint = how_to_write(owner, _inside(beside, number), beside, number)
+    return None if hint is None else f"{'.'.join(map(str, location))}: {hint}"
+
+
 def _sentence(seen: str, expected: Sequence[str]) -> str:
     return f"{seen} Expected {' or '.join(dict.fromkeys(expected))}." if expected else seen
 
 
-def _nearest(kind: type, name: str, known: Sequence[str]) -> str:
+def _nearest(kind: type, owner: type, name: str, known: Sequence[str]) -> str:
     """A hint at the end of a message on an unknown key: where it belongs, or what is like it.
 
     Args:
-        kind: the settings that were expected.
+        kind: settings whose sections may be where it belongs.
+        owner: those of the section that has the key; a section of it is nearer than another.
         name: the key.
         known: what could stand in its place.
     """
     by_name: dict[str, list[str]] = {}
-    for path in _fields_of_sections(kind):
+    of_owner = [path for path in _fields_of_sections(owner) if path.endswith(f".{name}")]
+    for path in of_owner or _fields_of_sections(kind):
         by_name.setdefault(path.rpartition(".")[2], []).append(path)
     if name not in by_name:
         if hint := did_you_mean(name, known):
@@ -110,7 +132,8 @@ def _nearest(kind: type, name: str, known: Sequence[str]) -> str:
 
 def _fields_of_sections(kind: type) -> Iterator[str]:
     """The dotted paths of the fields of a kind's sections, those within sections included."""
-    for section, inner in get_type_hints(kind).items():
+    for section, hint in get_type_hints(kind).items():
+        inner = _given(hint)
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             yield from (f"{section}.{field.name}" for field in dataclasses.fields(inner))
             yield from (f"{section}.{path}" for path in _fields_of_sections(inner))
@@ -168,7 +191,11 @@ def _type_at(kind: Any, raw: Any, location: Sequence[int | str]) -> Any:
         expected, node = _given(expected), _inside(node, part)
         for tag, known in CHOICES.items():
             chosen = node.get(tag) if isinstance(node, dict) else None
-            if isinstance(chosen, str) and chosen in known:
+            if (
+                isinstance(chosen, str)
+                and chosen in known
+                and not dataclasses.is_dataclass(expected)
+            ):
                 expected = known[chosen]
         if isinstance(node, dict) and len(sections := _sections(expected)) == 1:
             (expected,) = sections
@@ -204,5 +231,6 @@ def _a_section(expected: Any, given: Any) -> str:
                 return f"a section, such as {{schedule: constant, ratio: {ratio}}}"
             return f"a section, such as {{{tag}: {known[1]}}}"
     for section in _sections(expected):
-        return f"a section, such as {{{dataclasses.fields(section)[0].name}: ...}}"
+        value = given if isinstance(given, str) else "..."
+        return f"a section, such as {{{dataclasses.fields(section)[0].name}: {value}}}"
     return "a section"

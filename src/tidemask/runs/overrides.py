@@ -13,10 +13,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from tidemask.errors import UserError
-from tidemask.reading import parse_yaml
+from tidemask.reading import parse_yaml, shown_yaml
 from tidemask.reading.text import MAX_SHOWN
 from tidemask.runs.config_problems import CHOICES
 from tidemask.settings import python_value, shown
@@ -134,7 +134,7 @@ def apply_overrides(kind: type, raw: dict[str, Any], overrides: Sequence[str]) -
         for name in LENGTHS:
             training.pop(name, None)
     for setting in sorted(settings, key=lambda s: (len(s.path), s.path[-1] not in CHOICES)):
-        _set(raw, setting)
+        _set(kind, raw, setting)
 
 
 @lru_cache(maxsize=_MAX_KEPT)
@@ -192,7 +192,7 @@ def _check_choices(settings: Sequence[_Setting]) -> None:
                     )
 
 
-def _set(raw: dict[str, Any], setting: _Setting) -> None:
+def _set(kind: type, raw: dict[str, Any], setting: _Setting) -> None:
     *sections, name = setting.path
     owner, node = raw, raw
     for section in sections:
@@ -200,10 +200,23 @@ def _set(raw: dict[str, Any], setting: _Setting) -> None:
         if not isinstance(node, dict) and (name not in CHOICES or section != sections[-1]):
             raise UserError(
                 f"unreadable setting: {setting.written!r}: {section} is a value, not a section."
+                f"{_as_a_section(kind, setting)}"
             )
     if name in CHOICES and sections and not _chooses(node, name, setting.value):
         node = owner[sections[-1]] = {}
     node[name] = copy.deepcopy(setting.value)
+
+
+def _as_a_section(kind: Any, setting: _Setting) -> str:
+    """How to set a field of a section where a value stands, if a section may stand there."""
+    *sections, name = setting.path
+    for section in sections:
+        kind = get_type_hints(kind).get(section) if dataclasses.is_dataclass(kind) else None
+    for member in filter(dataclasses.is_dataclass, get_args(kind)):
+        if name in (fields := {field.name: field.default for field in dataclasses.fields(member)}):
+            chosen = {choice: fields[choice] for choice in CHOICES if choice in fields}
+            return f" Write {'.'.join(sections)}={shown_yaml({**chosen, name: setting.value})}."
+    return ""
 
 
 def _chooses(node: Any, choice: str, value: Any) -> bool:
