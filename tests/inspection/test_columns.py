@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,10 +118,8 @@ def test_inspect_command_shows_classes_weights_and_groups_of_a_column(
         status, out, _ = tidemask("inspect", annotated, "--column", name, "--page", page)
         assert status == 0
         shown[name] = " ".join(out.split()), page.read_text(encoding="utf-8")
-    for out, page_text in shown.values():
-        for text in ("What the columns say of the tokens", "Weights above 0"):
-            assert text in out
-            assert text in page_text
+    for text in ("What the columns say of the tokens", "Weights above 0"):
+        assert all(text in page_text for _, page_text in shown.values())
     assert "ferry/BOAT" in shown["kinds"][0]
     assert ">ferry</span><sub>BOAT</sub>" in shown["kinds"][1]
     assert "[north sound]" in shown["phrases"][0]
@@ -127,6 +127,29 @@ def test_inspect_command_shows_classes_weights_and_groups_of_a_column(
     assert "ferry/2 " in shown["hard"][0]
     assert "twice/0.5" in shown["hard"][0]
     assert ">ferry</span><sub>2</sub>" in shown["hard"][1]
+
+
+def test_inspect_command_shows_a_column_and_nothing_else(
+    tidemask: Command, annotated: Path
+) -> None:
+    status, out, _ = tidemask("inspect", annotated, "--column", "kinds", "--samples", 0)
+    counts: Counter[str] = Counter()
+    for word in _words(annotated, "kinds"):
+        if word.class_name:
+            counts[word.class_name] += len(word.pieces)
+    head, caption, *rows = [line.strip() for line in out.splitlines() if line.strip()]
+    assert (status, caption) == (0, "Tokens of each class of a column")
+    assert head.startswith(f"Column kinds of {annotated}: class, from list:")
+    assert f", {counts.total()} tokens (" in head
+    assert {row.split()[0]: int(row.split()[1]) for row in rows[-2:]} == counts
+    _, out, _ = tidemask("inspect", annotated, "--column", "phrases", "--samples", 0)
+    assert out.count("\n") == 1
+    assert re.search(
+        r"Column phrases of .* \d+ tokens \(\d.* % of all\) in \d+ groups$", out.strip()
+    )
+    _, out, _ = tidemask("inspect", annotated, "--column", "hard", "--samples", 0)
+    assert "Weights above 0" in out
+    assert out.splitlines()[-2].split()[-1] == "2.000"
 
 
 def test_text_of_a_row_has_the_words_of_a_column(tidemask: Command, annotated: Path) -> None:

@@ -82,6 +82,14 @@ def test_config_written_out_is_read_back_the_same(tmp_path: Path) -> None:
         assert load_recipe(path) == recipe
 
 
+def test_config_written_for_a_narrow_terminal_is_read_back_the_same(tmp_path: Path) -> None:
+    recipe = load_recipe("pmi-masking")
+    written = to_yaml(recipe, width=60)
+    assert max(map(len, written.splitlines())) < 72 < max(map(len, to_yaml(recipe).splitlines()))
+    (tmp_path / "saved.yaml").write_text(written)
+    assert load_recipe(tmp_path / "saved.yaml") == recipe
+
+
 PROBLEMS = [
     (["masking.ratio.strat=0.3"], r"unknown key masking\.ratio\.strat\. Did you mean start\?"),
     (["max_steps=3"], r"unknown key max_steps\. Did you mean training\.max_steps\?"),

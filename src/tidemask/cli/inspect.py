@@ -45,7 +45,7 @@ def inspect_command(
         typer.Option(
             "--column",
             metavar="NAME",
-            help="What is shown of the words: a column of the corpus in place of their tags.",
+            help="Show this column alone: its numbers, and its values beside words of the samples.",
         ),
     ] = None,
     page: Annotated[
@@ -73,7 +73,11 @@ def inspect_command(
     if as_json:
         print_json(_plain(found))
     else:
-        _show(found)
+        if column is None:
+            _show_tables(found)
+        else:
+            _show_column(found, column)
+        _show_samples(found)
         if page is not None:
             print_line(f"Page: {page}")
 
@@ -92,8 +96,7 @@ def _plain(found: Inspection) -> dict[str, object]:
     }
 
 
-def _show(found: Inspection) -> None:
-    from tidemask.inspection.shown_words import shown_words
+def _show_tables(found: Inspection) -> None:
     from tidemask.report.corpus_page import SECTIONS
 
     for name, (_, caption) in SECTIONS.items():
@@ -101,6 +104,31 @@ def _show(found: Inspection) -> None:
             _show_table(found.tables[name], caption)
     for note in found.notes:
         print_line(note)
+
+
+def _show_column(found: Inspection, column: str) -> None:
+    """What the corpus has of one column: a line, and the tokens of each class or the weights."""
+    from tidemask.report.corpus_page import SECTIONS
+    from tidemask.token_classes import UPOS_COLUMN
+
+    if column == UPOS_COLUMN:
+        print_line(f"Column {column} of {found.corpus.root}: the classes that preparation recorded")
+        if "classes" in found.tables:
+            _show_table(found.tables["classes"], SECTIONS["classes"][1])
+        return
+    (cells,) = found.tables["columns"].where("column", column).shown_rows()
+    kind, source, tokens, share, groups, _ = cells
+    counted = f"{tokens} tokens ({share} % of all)"
+    counted += f" in {groups} groups" if kind == "group" else ""
+    print_line(f"Column {column} of {found.corpus.root}: {kind}, from {source}, {counted}")
+    for name in ("column_classes", "column_weights"):
+        if name in found.tables and (table := found.tables[name].where("column", column)).rows:
+            _show_table(table, SECTIONS[name][1])
+
+
+def _show_samples(found: Inspection) -> None:
+    from tidemask.inspection.shown_words import shown_words
+
     for pieces in found.samples:
         stdout.print()
         for piece in pieces:
@@ -109,8 +137,9 @@ def _show(found: Inspection) -> None:
 
 def _show_table(table: Table, caption: str) -> None:
     rows = table.shown_rows()
-    headings = [f"{column.title}, %" if column.unit else column.title for column in table.columns]
-    num_texts = len(list(takewhile(lambda column: not column.is_number, table.columns)))
+    columns = table.shown_columns
+    headings = [f"{column.title}, %" if column.unit else column.title for column in columns]
+    num_texts = len(list(takewhile(lambda column: not column.is_number, columns)))
     print_table(headings, rows[:_ROWS_SHOWN], title=caption, text_columns=num_texts)
     if len(rows) > _ROWS_SHOWN:
         print_line(f"… and {len(rows) - _ROWS_SHOWN} more; --page PATH or --json has them.\n")

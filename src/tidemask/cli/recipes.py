@@ -10,6 +10,10 @@ from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_line, stdout
 from tidemask.files.paths import given_path
 
+_YAML_WIDTH = 100
+"""Characters of a line in a file; a terminal has its own width."""
+_LONG_WORD = 12
+
 
 def recipes_command(
     name: Annotated[
@@ -36,7 +40,9 @@ def recipes_command(
         print_line(f"Figure: {plot}")
         return
     if name is not None:
-        stdout.out(to_yaml(load_recipe(name)), end="", highlight=False)
+        room = stdout.width - _LONG_WORD  # a line ends behind the word that reaches its width
+        width = min(_YAML_WIDTH, room) if stdout.is_terminal else _YAML_WIDTH
+        stdout.out(to_yaml(load_recipe(name), width=width), end="", highlight=False)
         return
     rows = []
     for known in recipe_names():

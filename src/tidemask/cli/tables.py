@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,10 +16,15 @@ from rich.text import Text
 from tidemask.cli.terminal import stdout
 from tidemask.progress.line import printable
 
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+"""What `textwrap` does not break a line at."""
+_PERCENT = re.compile(r"(?<=\d) (?=%)")
 GAP = 3
 """Characters between two columns."""
 _FOLDED_WIDTH = 12
 """Characters to which a column of texts may shrink."""
+_FOLDED_LINES = 4
+"""Lines that its longest text may take then, about."""
 
 
 def print_table(
@@ -26,11 +32,14 @@ def print_table(
 ) -> None:
     """Print a table of results; all but the first `text_columns` columns are aligned right.
 
-    Nothing is cut: where the terminal is too narrow, the texts take several lines, and where that
-    is not enough, a row is a paragraph.
+    Nothing is cut: where the terminal is too narrow, the texts take several lines, then the
+    headings do, and where that is not enough, a row is a paragraph.
     """
     if title:  # by itself: the table would wrap it to its own width
         stdout.print(Text(printable(title), style="table.title"))
+    if _min_width(columns, rows, text_columns) > stdout.width:
+        folded = [_folded(heading, cells) for heading, *cells in zip(columns, *rows, strict=True)]
+        columns = folded if _min_width(folded, rows, text_columns) <= stdout.width else columns
     if _min_width(columns, rows, text_columns) > stdout.width:
         _print_cards(columns, rows)
         return
@@ -65,10 +74,20 @@ def _min_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text_colum
         for column in zip(columns, *rows, strict=True)
     ]
     folded = (
-        min(width, _FOLDED_WIDTH) if _folds(number, text_columns) else width
+        min(width, max(_FOLDED_WIDTH, width // _FOLDED_LINES))
+        if _folds(number, text_columns)
+        else width
         for number, width in enumerate(widths)
     )
     return sum(folded) + GAP * (len(columns) - 1) + 2
+
+
+def _folded(heading: str, cells: Sequence[str]) -> str:
+    """A heading in lines as long as its longest word, or as the cells below it."""
+    kept = _PERCENT.sub(_UNBROKEN, printable(heading))
+    longest = max(map(cell_len, [*kept.split(" "), *map(printable, cells)]))
+    lines = textwrap.wrap(kept, longest, break_long_words=False)
+    return "\n".join(lines).replace(_UNBROKEN, " ")
 
 
 def _print_cards(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -78,11 +97,20 @@ def _print_cards(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         stdout.print()
         if first:
             stdout.print(Text(printable(first), style="bold"))
-        pairs = (f"{heading} {cell}" for heading, cell in zip(headings[1:], others, strict=True))
-        told = printable(", ".join(pairs))
+        pairs = (_pair(heading, cell) for heading, cell in zip(headings[1:], others, strict=True))
+        told = ", ".join(map(printable, pairs)).replace("., ", ". ")
         for line in textwrap.wrap(told, stdout.width, initial_indent="  ", subsequent_indent="  "):
-            stdout.print(Text(line))
+            stdout.print(Text(line.replace(_UNBROKEN, " ")))
     stdout.print()
+
+
+def _pair(heading: str, cell: str) -> str:
+    """A cell with its heading, in one line if there is room; a sentence needs no heading."""
+    name, comma, unit = heading.rpartition(", ")
+    pair = f"{name} {cell} {unit}" if comma and unit == "%" else f"{heading} {cell}"
+    if cell.endswith("."):
+        return _PERCENT.sub(_UNBROKEN, cell)
+    return pair.replace(" ", _UNBROKEN) if cell_len(pair) <= stdout.width // 2 else pair
 
 
 def table_width() -> int:

@@ -72,11 +72,12 @@ def parse_yaml(text: str, where: str) -> Any:
     raise UserError(f"unreadable {where}, line {line}, column {column}: {problem.rstrip('.')}.")
 
 
-def dump_yaml(value: Any) -> str:
+def dump_yaml(value: Any, *, width: int = 100) -> str:
     r"""A value as YAML that `parse_yaml` reads as the same value.
 
     Args:
         value: mappings, lists, numbers, text, booleans and `None`.
+        width: characters of a line, where its words allow it.
 
     Raises:
         UserError: a text in it has a control character, so that it would not be read.
@@ -85,7 +86,7 @@ def dump_yaml(value: Any) -> str:
         >>> dump_yaml({"name": "1e3", "ratio": 0.3})
         "name: '1e3'\nratio: 0.3\n"
     """
-    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
     parse_yaml(text, "settings, as they would be saved")
     return text
 

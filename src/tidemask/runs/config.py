@@ -201,9 +201,9 @@ def with_overrides(config: RunConfig, overrides: Overrides, origin: str) -> RunC
     return _overridden(RunConfig, _plain(config), overrides, origin)
 
 
-def to_yaml(config: Recipe | RunConfig) -> str:
-    """The configuration with every value spelt out."""
-    return dump_yaml(_plain(config))
+def to_yaml(config: Recipe | RunConfig, *, width: int = 100) -> str:
+    """The configuration with every value spelt out, in lines of about `width` characters."""
+    return dump_yaml(_plain(config), width=width)
 
 
 def _plain(config: Recipe | RunConfig) -> dict[str, Any]:

@@ -120,6 +120,13 @@ class Table:
         place = self._place(name)
         return [row[place] for row in self.rows]
 
+    def where(self, name: str, value: Cell) -> Table:
+        """The rows that have a value in a column, without that column for a reader."""
+        place = self._place(name)
+        rows = tuple(row for row in self.rows if row[place] == value)
+        columns = (replace(each, shown=each.shown and each.name != name) for each in self.columns)
+        return replace(self, columns=tuple(columns), rows=rows)
+
     def select(self, names: Sequence[str]) -> Table:
         """The same rows; of the columns only these are shown, and in this order."""
         order = [self._place(name) for name in names]
