@@ -11,9 +11,8 @@ from tidemask.masking.policy_part import PolicyPart, PolicyPhase
 from tidemask.masking.schedule import Phase
 from tidemask.masking.sequence_ratio import DISTRIBUTIONS, RatioPart
 from tidemask.reading import shown_yaml
-from tidemask.settings import is_number
 
-_INNER = {
+_INNER: Mapping[type, tuple[str, str, Collection[str]]] = {
     ContentPart: ("content", "weighting", WEIGHTINGS),
     RatioPart: ("of", "distribution", DISTRIBUTIONS),
     PolicyPart: ("content", "weighting", WEIGHTINGS),
@@ -86,7 +85,8 @@ def _with_its_inner(
     else:
         return None
     own = {key: value for key, value in section.items() if key not in unknown}
-    if is_number(share := own.get("share")) and 1 < share <= 100:
+    share = own.get("share")
+    if isinstance(share, int | float) and 1 < share <= 100:
         own["share"] = share / 100
     seen = f"{_listed(unknown)} in place of `{inner}`" if unknown else f"no `{inner}`"
     return f"{seen}. Write {shown_yaml({**own, inner: meant})}{'' if unknown else ', or another'}."
