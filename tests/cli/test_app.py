@@ -154,6 +154,14 @@ def test_cli_damaged_tokenizer_of_a_corpus(tidemask: Command, corpus: Path, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_cli_preview_says_nothing_of_a_run_above_a_refusal(corpus: Path, tidemask: Command) -> None:
+    """That weights need a run is of no use to someone whose command is refused."""
+    assert "Name one by --run" in tidemask("preview", corpus, "--recipe", "ptw")[2]
+    status, _, err = tidemask("preview", corpus, "--recipe", "ptw", "--sequence", "99999")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "no such sequence" in err
+
+
 def test_cli_preview_shows_ratio_and_shares(
     tidemask: Command, run: RunDirectory, corpus: Path
 ) -> None:

@@ -54,8 +54,6 @@ def preview_command(
     from tidemask.runs.preview import preview
 
     loaded = load_recipe(recipe, settings or [])
-    if run is None:
-        _note_what_is_unknown(loaded.masking)
     steps = preview(
         corpus,
         loaded,
@@ -64,6 +62,8 @@ def preview_command(
         sequence=None if sequence is None else _sequences(sequence),
         page=html,
     )
+    if run is None:
+        _note_what_is_unknown(loaded.masking)
     if html is None:
         show_preview(stdout, steps, recipe=loaded.name)
     else:
