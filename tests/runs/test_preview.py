@@ -23,6 +23,7 @@ from cases import one_in
 from small_runs import TINY
 from tidemask.annotation.annotate import annotate
 from tidemask.cli.previewed_text import length_line, parts_line, passage_text, show_preview
+from tidemask.corpus.store.columns import open_column
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.shards import Shard
 from tidemask.errors import UserError
@@ -38,6 +39,7 @@ from tidemask.runs.preview import (
     PreviewToken,
     preview,
 )
+from tidemask.token_classes import NO_CLASS
 
 LEVEL = 1e-4
 
@@ -126,6 +128,43 @@ def test_preview_masks_only_the_named_classes(corpus: Path) -> None:
     masked = {name: share for name, (share, _) in step.class_shares.items() if share > 0}
     assert set(masked) <= {"NOUN", "PROPN"}
     assert sum(masked.values()) == pytest.approx(1.0)
+
+
+def test_preview_counts_the_tokens_without_a_class(corpus: Path, tmp_path: Path) -> None:
+    """A list has classes for few tokens: with the others their shares add up to all."""
+    copy = tmp_path / "corpus"
+    shutil.copytree(corpus, copy)
+    (tmp_path / "list.txt").write_text("river\tWATER\nthe\tARTICLE\n", encoding="utf-8")
+    annotate(
+        copy, column="things", source=f"list:{tmp_path / 'list.txt'}", workers=1, progress=False
+    )
+    table = "masking.content={weighting: table, classes: things, weights: {WATER: 5}, others: 1}"
+    step = shown(copy, "bert", table)
+    assert list(step.class_shares) == ["ARTICLE", "WATER", "others"]
+    for of_all in (False, True):
+        assert sum(shares[of_all] for shares in step.class_shares.values()) == pytest.approx(1.0)
+    column = open_column(open_corpus(copy), "things").held_out
+    batch = CorpusInputs.of(open_corpus(copy)).held_out_set().__getitems__(range(len(column)))
+    without = column.of_rows(range(len(column)))[batch.maskable.numpy()] == NO_CLASS
+    assert step.class_shares["others"][1] == pytest.approx(without.mean())
+
+
+def test_preview_says_where_weights_of_0_leave_the_budget_unmet(corpus: Path) -> None:
+    """Two classes are fewer than 90 % of the tokens; of all the rest each sequence lacks some."""
+    step = shown(corpus, "nouns-only", "masking.ratio.ratio=0.9")
+    data = CorpusInputs.of(open_corpus(corpus))
+    batch = data.held_out_set().__getitems__(range(len(data.corpus.held_out)))
+    names = data.corpus.manifest.class_names
+    nouns = torch.isin(batch.token_class, torch.tensor([names.index(n) for n in ("NOUN", "PROPN")]))
+    budgets = 0.9 * batch.maskable.sum(1)
+    missing = (budgets - (nouns & batch.maskable).sum(1)).clamp(min=0).sum() / batch.maskable.sum()
+    assert step.shortfall == pytest.approx(float(missing), rel=1e-6)
+    said = f"{100 * float(missing):.1f} % of all are missing from the 90.0 % that the ratio asks"
+    assert said in step.budget_note
+    console = Console(file=io.StringIO(), width=100)
+    show_preview(console, [step], recipe="nouns-only")
+    assert "weights of 0 leave too few tokens" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert shown(corpus, "bert").budget_note == ""
 
 
 def test_preview_says_the_shares_by_length() -> None:

@@ -59,6 +59,8 @@ def _show_step(console: Console, step: PreviewStep, *, in_colour: bool) -> None:
     print_packed(console, heading, gap="   ")
     if step.note:
         console.print(Text(printable(step.note), style="dim"))
+    if step.budget_note:
+        console.print(Text(step.budget_note, style="yellow"))
     if step.parts and not (len(step.parts) == 1 and step.passages[0].weightings):
         console.print(Text(printable(parts_line(step.parts)), style="dim"))
     shown: tuple[str, ...] = ()

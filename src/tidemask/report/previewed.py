@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+_MIN_SHORTFALL = 0.0005
+"""From which on it is not shown as 0."""
+
 
 @dataclass(frozen=True)
 class PreviewToken:
@@ -80,7 +83,8 @@ class PreviewStep:
     ratio: float
     realised_ratio: float
     class_shares: dict[str, tuple[float, float]]
-    """Per class, its share of the masked tokens and of all maskable ones."""
+    """Per class, its share of the masked tokens and of all maskable ones; of the tokens that have
+    none under `others`, where there are some."""
     length_ratios: dict[str, float]
     """By the length of words in tokens, the masked share of their tokens; the last is for `n+`."""
     passages: list[PreviewPassage]
@@ -93,6 +97,18 @@ class PreviewStep:
     """Planned optimizer steps."""
     note: str = ""
     """Why this step is shown, where the policy changes here."""
+    shortfall: float = 0.0
+    """Share of the maskable tokens that the ratio asks for and that have the weight 0."""
+
+    @property
+    def budget_note(self) -> str:
+        """That the budget is not met, and why; empty where it is."""
+        if self.shortfall < _MIN_SHORTFALL:
+            return ""
+        return (
+            f"weights of 0 leave too few tokens: {100 * self.shortfall:.1f} % of all are missing "
+            f"from the {100 * self.ratio:.1f} % that the ratio asks for"
+        )
 
     @property
     def tokens(self) -> list[PreviewToken]:

@@ -46,6 +46,9 @@ SCORED_SEQUENCES = 64
 _ON_PAGE = 4
 """Sequences on a page, where nobody says which."""
 
+OTHERS = "others"
+"""What the tokens without a class are called."""
+
 LONGEST = 4
 """Words of at least so many tokens are counted together."""
 
@@ -142,11 +145,12 @@ def _step(
         return AtStep(progress, StepKey(seed, step), class_loss, scores)
 
     masked = masker(counted, **vars(at(counted)), ratio=ratio)
+    num_maskable = masked.maskable.sum().clamp(min=1)
     starts, _ = starts_of_words(counted)
     return PreviewStep(
         progress=progress,
         ratio=masker.ratio(progress) if ratio is None else ratio,
-        realised_ratio=float(masked.corrupted.sum() / masked.maskable.sum().clamp(min=1)),
+        realised_ratio=float(masked.corrupted.sum() / num_maskable),
         class_shares=_shares(masked, masker.class_names),
         length_ratios=_by_length(masked.corrupted, masked.maskable, starts),
         passages=passages_of(masker, shown_rows, at(shown_rows), ratio, ids, data),
@@ -154,6 +158,7 @@ def _step(
         step=step,
         num_steps=masker.max_steps,
         note=moment.note,
+        shortfall=0.0 if masked.shortfall is None else float(masked.shortfall / num_maskable),
     )
 
 
@@ -208,19 +213,25 @@ def _read(dataset: BatchDataset, ids: Sequence[int], data: CorpusInputs) -> Batc
 
 
 def _shares(masked: MaskedBatch, names: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Per class, its share of the masked tokens and of all maskable ones."""
+    """Per class, its share of the masked tokens and of all maskable ones; last those of none."""
     if not names or masked.token_class is None:
         return {}
     token_class = masked.token_class
 
     def share(where: Tensor) -> list[float]:
         classes = token_class[where].long()
-        classes = classes[classes != NO_CLASS]
-        counts = torch.bincount(classes, minlength=len(names)).double()
+        classes = classes.masked_fill(classes == NO_CLASS, len(names))
+        counts = torch.bincount(classes, minlength=len(names) + 1).double()
         return [float(x) for x in counts / max(1, int(where.sum()))]
 
-    shares = zip(share(masked.corrupted), share(masked.maskable), strict=True)
-    return dict(zip(names, shares, strict=True))
+    shares = list(zip(share(masked.corrupted), share(masked.maskable), strict=True))
+    found = dict(zip(names, shares[:-1], strict=True))
+    _, without = shares[-1]
+    return (
+        {**found, OTHERS if OTHERS not in found else f"({OTHERS})": shares[-1]}
+        if without
+        else found
+    )
 
 
 def _by_length(selected: Tensor, maskable: Tensor, starts: Tensor) -> dict[str, float]:
