@@ -187,7 +187,8 @@ def test_span_file_gives_tokens_the_class_of_their_span(made: Path, form: str) -
     [
         ([{"place": 1, "begin": 0, "end": 2}], None, r"no field value in .* Expected place, begin"),
         ([{"begin": 0, "end": 2, "value": "A"}], None, r"no field place in .*it has begin, end"),
-        ([{"place": 99, "begin": 0, "end": 2}], "group", r"no such document: row 1 .* place=99"),
+        ([{"place": 99, "begin": 0, "end": 2}], "group", r"such document: row 1 .* place=99\."),
+        ([{"source": "x", "place": 1, "begin": 0, "end": 2}], "group", r"source=x, place=1\. Exp"),
         ([{"document": 99, "begin": 0, "end": 2}], "group", r"no such document: .* document=99"),
         ([{"place": 1, "begin": 0, "end": 9999}], "group", r"span outside its document: file:"),
         ([{"place": 1, "begin": 3, "end": 3}], "group", r"span outside .* characters 3 to 3"),

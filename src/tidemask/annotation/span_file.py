@@ -229,15 +229,25 @@ def _check_documents(request: SourceRequest, path: Path, keys: Sequence[_Key]) -
     table = request.corpus.documents.table().select(["source", "place"]).to_pydict()
     places = list(zip(table["source"], table["place"], strict=True))
     known: set[_Key] = {*range(len(places)), *places}
-    if len(set(table["source"])) == 1:
+    sources = set(table["source"])
+    if len(sources) == 1:
         known |= {("", place) for _, place in places}
     for row, key in enumerate(keys, start=1):
         if key not in known:
-            shown = (
-                f"document={key}" if isinstance(key, int) else f"source={key[0]}, place={key[1]}"
-            )
+            named = _named(key, len(sources))
             raise UserError(
-                f"no such document: row {row} of {path} names {shown}. Expected one that the "
+                f"no such document: row {row} of {path} names {named}. Expected one that the "
                 "corpus has, by source and place as `tidemask inspect CORPUS --text ROW` shows "
                 "them, or by its number."
             )
+
+
+def _named(key: _Key, num_sources: int) -> str:
+    """A document as a row of the file names it."""
+    if isinstance(key, int):
+        return f"document={key}"
+    source, place = key
+    if source:
+        return f"source={source}, place={place}"
+    without = f" without a source, and the corpus has {num_sources}" if num_sources > 1 else ""
+    return f"place={place}{without}"
