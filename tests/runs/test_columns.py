@@ -16,7 +16,7 @@ import tidemask
 from cases import one_in
 from small_runs import TINY, same_weights, stopped_at, trained
 from tidemask.errors import UserError
-from tidemask.runs.config import load_recipe
+from tidemask.runs.config import load_recipe, recipe_names
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.train import train
 
@@ -109,6 +109,24 @@ def test_columns_of_a_run_that_is_resumed_are_those_it_began_with(
     )  # fmt: skip
     with pytest.raises(UserError, match=f"column changed: .*{name} has the fingerprint"):
         train(other)
+
+
+def test_columns_that_a_shipped_recipe_needs_are_said_to_be_made_by_a_command(
+    plain_corpus: Path, tidemask: Command
+) -> None:
+    """Each column of each recipe has its command; one that needs nothing else makes it."""
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        assert set(recipe.masking.columns) == set(recipe.column_options), name
+    status, _, err = tidemask("preview", plain_corpus, "--recipe", "salient-spans")
+    assert (status, err.count("\n")) == (2, 1)
+    said = f"`tidemask annotate {plain_corpus} --column entity_types --from spacy:PIPELINE` makes"
+    assert said in err
+    status, _, err = tidemask("pretrain", plain_corpus, "--out", "run", "--recipe", "tfidf-masking")
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.endswith(
+        f"`tidemask annotate {plain_corpus} --column tfidf --from tfidf` makes it.\n"
+    )
 
 
 def test_columns_of_a_policy_are_needed_by_preview_too(

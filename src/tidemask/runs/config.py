@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -28,6 +29,9 @@ from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.training.settings import MAX_COUNT, TrainingSettings, check_head_for
 
 _T = TypeVar("_T")
+
+_COLUMN_OPTIONS = re.compile(r"[`\s](?P<options>--column (?P<name>[\w-]+) --from [^`]+)`")
+"""How a recipe says what makes a column, in the text of what differs from its source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,17 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_head_for(self.masking, self.training)
+
+    @property
+    def column_options(self) -> dict[str, str]:
+        """The options of `tidemask annotate` that make its columns, by name, as it tells them.
+
+        Example:
+            >>> load_recipe("pmi-masking").column_options
+            {'pmi': '--column pmi --from pmi:5'}
+        """
+        found = _COLUMN_OPTIONS.finditer(" ".join(self.deviations.split()))
+        return {match["name"]: match["options"] for match in found}
 
 
 @dataclass(frozen=True, kw_only=True)

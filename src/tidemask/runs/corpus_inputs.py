@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -69,13 +70,23 @@ class CorpusInputs:
         check_tokenizer(corpus, loaded)
         return cls(corpus, tokenizer, vocabulary, loaded.separator_id)
 
-    def for_policy(self, masking: MaskingSettings) -> CorpusInputs:
+    def for_policy(
+        self, masking: MaskingSettings, made_by: Mapping[str, str] | None = None
+    ) -> CorpusInputs:
         """The same with the columns that a policy names; no others are read.
+
+        Args:
+            masking: the policy.
+            made_by: the options of `tidemask annotate` that make columns, by their names, as far as
+                these are known.
 
         Raises:
             UserError: there is no such column, it is damaged, or of another corpus.
         """
-        columns = tuple(open_column(self.corpus, name) for name in masking.columns)
+        known = made_by or {}
+        columns = tuple(
+            open_column(self.corpus, name, made_by=known.get(name, "")) for name in masking.columns
+        )
         return replace(self, columns=columns)
 
     @property

@@ -170,8 +170,13 @@ def column_names(corpus: PreparedCorpus) -> list[str]:
     return sorted(path.parent.name for path in found if not path.parent.name.startswith("."))
 
 
-def read_column_manifest(corpus: PreparedCorpus, name: str) -> ColumnManifest:
+def read_column_manifest(corpus: PreparedCorpus, name: str, *, made_by: str = "") -> ColumnManifest:
     """What a column of a corpus says of itself.
+
+    Args:
+        corpus: a prepared corpus.
+        name: of the column.
+        made_by: the options of `tidemask annotate` that make it, if these are known.
 
     Raises:
         UserError: there is none of that name, it is damaged, of another format version, or of
@@ -182,8 +187,7 @@ def read_column_manifest(corpus: PreparedCorpus, name: str) -> ColumnManifest:
         known = column_names(corpus)
         raise UserError(
             f"no such column: {corpus.root} has no column {name}. It has "
-            f"{', '.join(known) or 'none'}; `tidemask annotate` adds columns."
-            f"{did_you_mean(name, known)}"
+            f"{', '.join(known) or 'none'}; {_adding(corpus, made_by)}.{did_you_mean(name, known)}"
         )
     check_plain_files(path.parent)
     manifest = read_json(
@@ -203,13 +207,19 @@ def read_column_manifest(corpus: PreparedCorpus, name: str) -> ColumnManifest:
     return manifest
 
 
-def open_column(corpus: PreparedCorpus, name: str) -> StoredColumn:
-    """Open a column of a corpus.
+def _adding(corpus: PreparedCorpus, made_by: str) -> str:
+    if not made_by:
+        return "`tidemask annotate` adds columns"
+    return f"`tidemask annotate {corpus.root} {made_by}` makes it"
+
+
+def open_column(corpus: PreparedCorpus, name: str, *, made_by: str = "") -> StoredColumn:
+    """Open a column of a corpus; the arguments are those of `read_column_manifest`.
 
     Raises:
         UserError: as `read_column_manifest`; or it is incomplete.
     """
-    manifest = read_column_manifest(corpus, name)
+    manifest = read_column_manifest(corpus, name, made_by=made_by)
     root = corpus.root / COLUMNS / name
     train, held_out = (
         _open_rows(root / split, getattr(corpus, split), manifest, corpus)
