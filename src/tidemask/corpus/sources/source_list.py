@@ -21,6 +21,16 @@ LIST_ENDINGS = (".yaml", ".yml")
 
 _KEY = "sources"
 
+_PASSES = (
+    " Did you mean passes, how often the text stands in the corpus? How much of each source a run "
+    "reads is training.source_shares of the run."
+)
+_MEANT = {
+    **dict.fromkeys(("weight", "share", "ratio", "repeat", "repeats", "epochs", "times"), _PASSES),
+    **dict.fromkeys(("path", "paths", "file", "files", "data"), " Did you mean text?"),
+}
+"""What other programs call the keys of a source."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListedSource(Settings):
@@ -132,7 +142,7 @@ def _source(raw: Any, place: str) -> ListedSource:
         if key not in known:
             raise UserError(
                 f"unknown key: {place}.{key}. Expected one of {', '.join(known)}."
-                f"{did_you_mean(key, known)}"
+                f"{_MEANT.get(key) or did_you_mean(key, known)}"
             )
     missing = [name for name in ("name", "text") if name not in raw]
     if missing:
