@@ -14,6 +14,8 @@ from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.corpus.store.corpus import PreparedCorpus
+from tidemask.corpus.store.rows import Rows
+from tidemask.corpus.store.rows_unmasked import RowsUnmasked
 from tidemask.corpus.text_encoding import encode_texts
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.words.boundaries import unicode_words
@@ -151,4 +153,23 @@ def test_languages_long_words_are_remarked_on(byte_level: Path, tmp_path: Path) 
     assert notes[1] == ()
     (note,) = notes[0]
     assert note.startswith("Words are so long that 8")
-    assert "--words unicode" in note
+    assert "They were cut by --words whitespace: try --words unicode (with dictionaries" in note
+    assert "sequences of more than 256 tokens" in note
+
+
+@pytest.mark.parametrize("rule", ["tagger", "unicode", "tokenizer"])
+def test_languages_long_words_are_advised_another_rule_than_the_one_in_use(rule: str) -> None:
+    """Rows of one word of eight tokens: with the chance 0.85 none is masked, of single tokens 0.27."""
+    starts = np.zeros((5, 8), np.bool_)
+    starts[:, 0] = True
+    unmasked = RowsUnmasked()
+    ids = np.ones((5, 8), np.uint16)
+    unmasked.add(Rows(ids, starts, np.zeros((5, 8), np.uint8), np.full(5, 8, np.int32)))
+    note = unmasked.note(rule)
+    assert note is not None
+    assert note.startswith("Words are so long that 85% of the sequences")
+    before, _, advice = note.partition(": try ")
+    assert before.endswith(f"--words {rule}")
+    assert f"--words {rule}" not in advice
+    assert ("--words unicode" in advice) == (rule != "unicode")
+    assert ("--words tokenizer" in advice) == (rule != "tokenizer")

@@ -139,7 +139,7 @@ def prepare_corpus(
                 "no tokens: the tokenizer makes nothing of this text. Expected words that it "
                 "knows. Use another tokenizer, or look at the text."
             )
-        for found in filter(None, (writer.note, _unknown_note(train, held_out))):
+        for found in filter(None, (writer.note(words), _unknown_note(train, held_out))):
             notes.append(found)
             on_note(found)
         manifest = Manifest(

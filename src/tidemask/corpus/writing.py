@@ -81,10 +81,13 @@ class CorpusWriter:
         )
         self.num_documents += 1
 
-    @property
-    def note(self) -> str | None:
-        """What a user should know about the rows of the training split; `None` for nothing."""
-        return self._splits[Split.TRAIN].note
+    def note(self, words: str) -> str | None:
+        """What a user should know about the rows of the training split; `None` for nothing.
+
+        Args:
+            words: the rule by which words were cut.
+        """
+        return self._splits[Split.TRAIN].note(words)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What is not in files yet, to go on from; all else is written."""

@@ -93,10 +93,13 @@ class SplitWriter:
         )
         return counts, self._hash.hexdigest()
 
-    @property
-    def note(self) -> str | None:
-        """What a user should know about the rows so far; `None` for nothing."""
-        return self._unmasked.note
+    def note(self, words: str) -> str | None:
+        """What a user should know about the rows so far; `None` for nothing.
+
+        Args:
+            words: the rule by which words were cut.
+        """
+        return self._unmasked.note(words)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What is not in files yet, and what was counted, to go on from; all else is written."""
