@@ -296,6 +296,10 @@ def test_annotate_refuses_wrong_values_and_leaves_nothing(
         ({"kind": "text"}, "no such kind: kind='text'. Expected class, weight or group"),
         ({"workers": 0}, "workers=0. Expected an integer from 1"),
         ({"corpus": "nowhere"}, "no such corpus: nowhere"),
+        ({"column": "word_starts"}, "column=word_starts is the name of what every corpus or batch"),
+        ({"column": "token_class"}, "column=token_class is the name of what every corpus"),
+        ({"column": "length"}, "column=length is the name of what every corpus"),
+        ({"column": "labels"}, "column=labels is the name of what every corpus"),
     ],
 )
 def test_annotate_refuses_what_cannot_be(small: Path, asked: Any, message: str) -> None:

@@ -51,7 +51,7 @@ def test_phrase_table_finds_what_a_search_word_by_word_finds() -> None:
         num_words = int(random.integers(2, 6))
         words = {str(number): number for number in range(num_words)}
         tables = (random_phrases(random, num_words) for _ in range(2))
-        table = PhraseTable(words, *tables, num_phrases=0)
+        table = PhraseTable(words, *tables)
         written, folded = random.integers(OTHER_WORD, num_words, size=(2, 60))
         document_of = np.sort(random.integers(0, 6, size=60))
         found = table.found(written, folded, document_of)
@@ -62,7 +62,7 @@ def test_phrase_table_finds_what_a_search_word_by_word_finds() -> None:
 
 
 def test_phrase_table_finds_nothing_in_no_words() -> None:
-    table = PhraseTable({"a": 0}, {(0,): 1.0}, {(0, 0): 2.0}, 2)
+    table = PhraseTable({"a": 0}, {(0,): 1.0}, {(0, 0): 2.0})
     empty = np.empty(0, np.int64)
     assert [len(part) for part in table.found(empty, empty, empty)] == [0, 0, 0]
 

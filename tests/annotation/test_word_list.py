@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -10,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import tidemask
 from annotated_corpora import TEXTS, column_values, placed_tokens, prepared
+from tidemask.annotation.annotate import annotate
+from tidemask.annotation.listed_phrases import read_phrases
+from tidemask.annotation.row_values import RowValues
+from tidemask.corpus.store import shards
 from tidemask.errors import UserError
+from tidemask.progress.display import ProgressDisplay
 from tidemask.token_classes import NO_CLASS, NO_GROUP
 
 Command = Callable[..., tuple[int, str, str]]
@@ -133,7 +140,8 @@ def test_word_list_says_what_the_tokenizer_cannot_spell(
     )  # fmt: skip
     assert status == 0
     is_byte_level = "ByteLevel" in (listed / "tokenizer" / "tokenizer.json").read_text("utf-8")
-    assert ("1 of the 2 words and phrases" in err) == (not is_byte_level)
+    says = re.search(r"1 of the 2 words and phrases of \S+ cannot be found: .* \(\"Жук\"\)\.", err)
+    assert bool(says) == (not is_byte_level)
     values = column_values(listed, "unknown")
     for token in placed_tokens(listed):
         if values[token.split][token.row][token.position] == 0:
@@ -150,7 +158,9 @@ def test_word_list_says_what_the_tokenizer_cannot_spell(
         ("fox\t-1\n", "weight", r"wrong weight in a list: .*bad.txt, line 1: '-1'"),
         ("a\t1\nfox\tnan\n", "weight", r"wrong weight in a list: .*bad.txt, line 2: 'nan'"),
         ("fox\t1e39\n", "weight", r"wrong weight in a list: .*, line 1: '1e39'. Expected a number"),
-        ("fox\n", "weight", r"wrong weight in a list: .*bad.txt, line 1: ''"),
+        ("fox\t\n", "weight", r"wrong weight in a list: .*, line 1: 'fox\\t' has no number\. "),
+        ("fox\n", "weight", r"line 1: 'fox' has no number\. Expected a number .* after a tab\.$"),
+        ("fox;2\n", "weight", r"'fox;2' has no number\. .* It has a semicolon: put a tab there\."),
         ("".join(f"w{i}\tL{i}\n" for i in range(256)), None, "too many labels: .* has 256"),
         ("zzyzx\nqwx\n", None, "nothing found: list:.*bad.txt says nothing of any token"),
     ],
@@ -177,3 +187,97 @@ def test_word_list_that_contradicts_itself_is_noted(
     shutil.rmtree(corpus / "columns" / "contradicted")
     assert status == 0
     assert "again with another label or weight: 1. The first counts." in " ".join(err.split())
+
+
+def noted(corpus: Path, content: str, kind: Any = None) -> list[str]:
+    """The notes of an annotation, whose column is removed."""
+    path, log = corpus.parent / "noted.txt", io.StringIO()
+    path.write_text(content, encoding="utf-8")
+    with ProgressDisplay(Console(file=log, width=10_000)) as display:
+        annotate(
+            corpus, column="noted", source=f"list:{path}", kind=kind, workers=1, progress=display
+        )
+    shutil.rmtree(corpus / "columns" / "noted")
+    return log.getvalue().replace(str(path), "LIST").splitlines()
+
+
+@pytest.mark.parametrize("kind", ["class", "group", "weight"])
+def test_word_list_names_what_it_found_nowhere(listed: Path, kind: Any) -> None:
+    """What a search in the texts does not find is named, in the order of the list."""
+    absent = ["old fox", "river river", "Oleg Oleg", "fox the", "art art", "dog fox", "of of"]
+    phrases = ["river", *absent[:3], "the bridge", "naïve", *absent[3:], "fox"]
+    for phrase in phrases:
+        pattern = r"(?<!\w)" + r"\s+".join(phrase.split()) + r"(?!\w)"
+        flags = re.IGNORECASE if phrase == phrase.lower() else re.NOFLAG
+        is_there = any(re.search(pattern, text, flags) for text in TEXTS)
+        assert is_there == (phrase not in absent), phrase
+    content = "".join(f"{phrase}\t{n + 1}\n" for n, phrase in enumerate(phrases))
+    named = ", ".join(map(json.dumps, absent[:5]))
+    assert noted(listed, content, kind) == [
+        "7 of the 11 words and phrases of LIST are found nowhere in the corpus, or only within "
+        f"other phrases of the list: {named} and 2 more."
+    ]
+    assert noted(listed, "river\t1\nfox\t2\nnaïve\t3\n", kind) == []
+
+
+def test_word_list_knows_after_an_interruption_what_it_found_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every word of the texts is found, those of rows that are not annotated again among them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(shards, "SHARD_TOKENS", 16 * 4)
+        corpus = prepared(tmp_path, vocab_size=420)
+    words = [re.findall(r"\w+", text) for text in TEXTS]
+    once = [set(of) - {w for other in words if other is not of for w in other} for of in words]
+    assert sum(map(bool, once)) > 3
+    path = tmp_path / "list.txt"
+    path.write_text("\n".join(sorted({w for of in words for w in of})), encoding="utf-8")
+    monkeypatch.setattr("tidemask.annotation.corpus_documents.BLOCK_TOKENS", 1)
+    asked: dict[str, Any] = {"column": "words", "source": f"list:{path}", "workers": 1}
+    add, given = RowValues.add, []
+
+    def interrupted(self: RowValues, *block: Any) -> None:
+        given.append(block)
+        if len(given) > len(TEXTS) // 2:
+            raise KeyboardInterrupt
+        add(self, *block)
+
+    monkeypatch.setattr(RowValues, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        annotate(corpus, **asked, progress=False)
+    monkeypatch.setattr(RowValues, "add", add)
+    assert any((corpus / "columns").glob(".words.partial/*/*.arrow"))
+    log = io.StringIO()
+    with ProgressDisplay(Console(file=log, width=10_000)) as display:
+        annotate(corpus, **asked, progress=display)
+    assert log.getvalue() == "Going on with the column words, which was interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "notes"),
+    [
+        ("river,WATER\nthe fox,\tANIMAL\n", None, []),
+        ("fox\nriver,WATER\n", None, []),
+        (
+            "river,A\nthe fox, B\n",
+            None,
+            ["No line of LIST has a tab, and each has a comma: 'river,A' is read as one phrase."],
+        ),
+        ("river\\tA\n", "group", ["No line of LIST has a tab, and each has a backslash and a t: "]),
+        ("river   A\nfox  A\n", None, ["No line of LIST has a tab, and each has several spaces: "]),
+        (
+            "fox\tA\nriver;A\nthe; B\nold fox,C\n",
+            None,
+            ["Lines of LIST that have a semicolon where others have a tab, such as 'river;A': 1. "],
+        ),
+    ],
+)
+def test_word_list_notes_what_stands_in_the_place_of_a_tab(
+    tmp_path: Path, content: str, kind: Any, notes: list[str]
+) -> None:
+    path, heard = tmp_path / "list.txt", list[str]()
+    path.write_text(content, encoding="utf-8")
+    read_phrases(path, kind or "class", label="x", on_note=heard.append)
+    said = [note.replace(str(path), "LIST") for note in heard]
+    assert len(said) == len(notes)
+    assert all(note.startswith(begin) for note, begin in zip(said, notes, strict=True)), said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import get_args
@@ -11,6 +12,7 @@ from typing import get_args
 import numpy as np
 
 from tidemask.annotation.corpus_documents import document_blocks
+from tidemask.annotation.found_entries import FoundEntries
 from tidemask.annotation.row_seams import RowSeams
 from tidemask.annotation.row_values import RowValues
 from tidemask.annotation.source import ColumnSource, SourceError, SourceRequest
@@ -34,10 +36,12 @@ from tidemask.corpus.store.corpus import (
     open_corpus,
     verify_corpus,
 )
+from tidemask.corpus.store.rows import Rows
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.errors import UserError
 from tidemask.files.continued import ContinuedDirectory, continued_directory
+from tidemask.masking.batch import Batch
 from tidemask.processes import available_cores, max_workers
 from tidemask.progress import NoteCallback, ProgressCallback
 from tidemask.progress.display import ProgressDisplay, displayed
@@ -49,6 +53,9 @@ ANNOTATING = "annotating"
 """Name of the stage for the progress callback, which counts rows of both splits."""
 
 _SPLITS = (TRAIN, HELD_OUT)
+
+_OF_EVERY_CORPUS = {field.name for kind in (Rows, Batch) for field in fields(kind)} | {"labels"}
+"""What rows and batches have of their own, under names that no column should have, too."""
 
 
 @named_causes("Use fewer workers (--workers), or end other programs.")
@@ -129,6 +136,10 @@ def _check_request(corpus: PreparedCorpus, column: str, kind: ColumnKind | None)
         raise UserError(
             f"column={column} is the name of the classes that preparation recorded. Choose another."
         )
+    if column in _OF_EVERY_CORPUS:
+        raise UserError(
+            f"column={column} is the name of what every corpus or batch has. Choose another."
+        )
     try:
         TokenColumn(name=column, kind="weight")
     except ValueError as error:
@@ -171,18 +182,22 @@ def _write(
             note_begun(aside, key, ())
         elif _has_values(aside):
             on_note(f"Going on with the column {column.name}, which was interrupted.")
+        found = FoundEntries(source, aside)
         try:
             for split in _SPLITS:
                 directory = aside.path / split
                 _write_split(
-                    corpus, split, directory, column, source, encoder, num_workers, on_progress
-                )
+                    corpus, split, directory, column, source, encoder, num_workers, found,
+                    on_progress,
+                )  # fmt: skip
             manifest = _manifest(corpus, request, column, source, aside.path)
         except BaseException as error:
             if isinstance(error, SourceError) or not _has_values(aside):
                 aside.clear()
             raise
         manifest.write(aside.path / COLUMN_MANIFEST)
+    if note := found.note:
+        on_note(note)
 
 
 def _has_values(aside: ContinuedDirectory) -> bool:
@@ -198,6 +213,7 @@ def _write_split(
     source: ColumnSource,
     encoder: PlainTextEncoder,
     num_workers: int,
+    found: FoundEntries,
     on_progress: ProgressCallback,
 ) -> None:
     """Write what is not there yet of one split."""
@@ -209,7 +225,8 @@ def _write_split(
     on_progress(ANNOTATING, num_done + writer.first_row, total)
     if writer.first_row < len(rows):
         work = _work(corpus, split, RowSeams(encoder), writer.first_row, source.reads_texts)
-        for block, of_block in values_of_blocks(work, source, encoder, num_workers):
+        for block, (of_block, entries) in values_of_blocks(work, source, encoder, num_workers):
+            found.add(entries)
             values.add(block, of_block)
             on_progress(ANNOTATING, num_done + block.last_row + 1, total)
     values.finish()

@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from tidemask.annotation.separators import separator_in, separator_note
 from tidemask.errors import UserError
+from tidemask.progress import NoteCallback
 from tidemask.reading.bounds import ANY_LENGTH
 from tidemask.reading.text import read_text
 from tidemask.settings import shown
@@ -28,7 +31,7 @@ class ListedPhrase:
 
 
 def read_phrases(
-    path: Path, kind: ColumnKind, *, label: str
+    path: Path, kind: ColumnKind, *, label: str, on_note: NoteCallback
 ) -> tuple[tuple[str, ...], tuple[ListedPhrase, ...]]:
     """The names of classes and the phrases of a file.
 
@@ -37,6 +40,7 @@ def read_phrases(
         kind: what stands after the tab: a label for a class, where phrases without one have
             `label`; a number for a weight; nothing that counts for a group.
         label: of phrases without one.
+        on_note: called with a doubt about what stands in the place of tabs.
 
     Raises:
         UserError: it cannot be read, lists nothing, or a line is not as the kind wants it.
@@ -47,23 +51,32 @@ def read_phrases(
             f"empty list: {path} has no words. Expected a word or phrase on each line, and after a "
             "tab its label if it has one."
         )
-    if kind == "group":
-        return (), tuple(ListedPhrase(text, 0) for _, text, _ in lines)
     if kind == "weight":
-        return (), tuple(
-            ListedPhrase(text, _weight(path, number, rest)) for number, text, rest in lines
-        )
-    names = tuple(sorted({rest or label for _, _, rest in lines}))
+        return (), tuple(ListedPhrase(each.text, _weight(path, each)) for each in lines)
+    labels = {each.rest for each in lines} - {""}
+    if note := separator_note(path, [each.line for each in lines if not each.rest], labels):
+        on_note(note)
+    if kind == "group":
+        return (), tuple(ListedPhrase(each.text, 0) for each in lines)
+    names = tuple(sorted({each.rest or label for each in lines}))
     if len(names) > NO_CLASS:
         raise UserError(
             f"too many labels: {path} has {len(names)}. Expected {NO_CLASS} at most, as a class is "
             "one of so many."
         )
-    return names, tuple(ListedPhrase(text, names.index(rest or label)) for _, text, rest in lines)
+    return names, tuple(ListedPhrase(each.text, names.index(each.rest or label)) for each in lines)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Number, phrase, and what follows the tab of each line that is not empty."""
+class _Line(NamedTuple):
+    """A line that is not empty: its number, itself, its phrase, and what follows the tab."""
+
+    number: int
+    line: str
+    text: str
+    rest: str
+
+
+def _lines(path: Path) -> Iterator[_Line]:
     content = read_text(path, ANY_LENGTH, "unreadable list")
     for number, line in enumerate(content.splitlines(), start=1):
         text, *others = (part.strip() for part in line.split("\t"))
@@ -74,17 +87,20 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
                 f"wrong line in a list: {path}, line {number}: {shown(line)}. Expected a word or "
                 "phrase, and after one tab its label if it has one."
             )
-        yield number, " ".join(text.split()), others[0] if others else ""
+        yield _Line(number, line, " ".join(text.split()), others[0] if others else "")
 
 
-def _weight(path: Path, number: int, written: str) -> float:
+def _weight(path: Path, line: _Line) -> float:
     try:
-        weight = float(written)
+        weight = float(line.rest)
     except ValueError:
         weight = math.nan
     if not 0.0 <= weight <= MAX_WEIGHT:
+        seen = shown(line.rest) if line.rest else f"{shown(line.line)} has no number"
+        separator = None if line.rest else separator_in(line.line)
+        instead = f" It has {separator[0]}: put a tab there." if separator else ""
         raise UserError(
-            f"wrong weight in a list: {path}, line {number}: {shown(written)}. Expected a number "
-            f"from 0 to {MAX_WEIGHT:g} after a tab."
+            f"wrong weight in a list: {path}, line {line.number}: {seen}. Expected a number from 0 "
+            f"to {MAX_WEIGHT:g} after a tab.{instead}"
         )
     return weight

@@ -43,13 +43,11 @@ class PhraseTable:
         words: number of each word that a phrase has.
         written: value of each phrase that is looked for as it is written.
         folded: value of each phrase that is looked for in any letters.
-        num_phrases: phrases that can be found.
     """
 
     words: Mapping[str, int]
     written: Phrases
     folded: Phrases
-    num_phrases: int
 
     def numbers_of(self, word: str) -> tuple[int, int]:
         """The numbers of a word: as it is written, and in small letters."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,23 @@ class ColumnSource(Protocol):
         Classes are indices into `class_names` or `NO_CLASS`; weights finite and at least 0; groups
         ids that mean something within a document alone, or `NO_GROUP`.
         """
+
+
+@runtime_checkable
+class ListSource(ColumnSource, Protocol):
+    """A source that lists what it looks for, and can say of which entries it found none."""
+
+    @property
+    def num_entries(self) -> int:
+        """Entries of the list."""
+
+    def values_and_found(
+        self, documents: Sequence[DocumentTokens]
+    ) -> tuple[Sequence[NDArray[Any]], NDArray[np.int64]]:
+        """The values of each document, as `values`, and the numbers of the entries found there."""
+
+    def note_on(self, found: NDArray[np.bool_]) -> str | None:
+        """What to say of the entries that were found nowhere, where there are some."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import EncodedText, PlainTextEncoder
 from tidemask.corpus.words.boundaries import OF_TEXT
 from tidemask.files.paths import given_path
+from tidemask.reading.text import first_of
 from tidemask.token_classes import COLUMN_FORMS, ColumnKind
 
 
@@ -33,6 +35,7 @@ class WordList:
     """The words and phrases of a file.
 
     Attributes:
+        path: of the file.
         kind: "class", "group" or "weight".
         class_names: labels of the file, in the order of the alphabet.
         phrases: those that it lists, with the value of each.
@@ -41,6 +44,7 @@ class WordList:
         fingerprint: of the list.
     """
 
+    path: Path
     kind: ColumnKind
     class_names: tuple[str, ...]
     phrases: tuple[ListedPhrase, ...]
@@ -60,7 +64,9 @@ class WordList:
         """
         kind = request.kind_among("class", "group", "weight")
         path = given_path(request.argument, "source")
-        class_names, phrases = read_phrases(path, kind, label=request.column)
+        class_names, phrases = read_phrases(
+            path, kind, label=request.column, on_note=request.on_note
+        )
         if num_again := len(set(phrases)) - len({phrase.text for phrase in phrases}):
             request.on_note(
                 f"Words or phrases that {path} lists again with another label or weight: "
@@ -68,18 +74,29 @@ class WordList:
             )
         digest = hashlib.sha256(repr((kind, class_names, phrases)).encode()).hexdigest()
         tokenizer = load_tokenizer(request.corpus.tokenizer_directory)
-        found = cls(
-            kind, class_names, phrases, tokenizer.encoder(), tokenizer.unknown_id, f"list {digest}"
-        )
-        if num_unknown := len(phrases) - found._table.num_phrases:
+        encoder, unknown_id = tokenizer.encoder(), tokenizer.unknown_id
+        found = cls(path, kind, class_names, phrases, encoder, unknown_id, f"list {digest}")
+        if unknown := found._unspelt():
             request.on_note(
-                f"{num_unknown:,} of the {len(phrases):,} words and phrases of {path} cannot be "
-                "found: the tokenizer of the corpus has no entries for some of their letters."
+                f"{len(unknown):,} of the {len(phrases):,} words and phrases of {path} cannot be "
+                "found: the tokenizer of the corpus has no entries for some of their letters "
+                f"({first_of(unknown)})."
             )
         return found
 
+    @property
+    def num_entries(self) -> int:
+        """Phrases that are listed."""
+        return len(self.phrases)
+
     def values(self, documents: Sequence[DocumentTokens]) -> Sequence[NDArray[Any]]:
         """The value of each token, `NO_CLASS`, `NO_GROUP` or 0 where nothing is found."""
+        return self.values_and_found(documents)[0]
+
+    def values_and_found(
+        self, documents: Sequence[DocumentTokens]
+    ) -> tuple[Sequence[NDArray[Any]], NDArray[np.int64]]:
+        """The values, and the numbers of the phrases that are found: of twins, of the first."""
         dtype, none = COLUMN_FORMS[self.kind]
         words = DocumentWords.of(documents)
         numbers = self._numbers_of(words, np.concatenate([each.ids for each in documents]))
@@ -90,9 +107,30 @@ class WordList:
         sizes = ends[found.last] - starts[found.begin]
         begins = starts[found.begin] - np.cumsum(sizes) + sizes  # less the tokens found before
         values = np.full(words.sizes.sum(), none, dtype)
-        of_found = np.arange(len(sizes)) if self.kind == "group" else found.value
+        phrases = found.value.astype(np.int64)
+        of_found = np.arange(len(sizes)) if self.kind == "group" else self._values[phrases]
         values[np.repeat(begins, sizes) + np.arange(sizes.sum())] = np.repeat(of_found, sizes)
-        return np.split(values, np.cumsum(words.document_tokens)[:-1])
+        return np.split(values, np.cumsum(words.document_tokens)[:-1]), np.unique(phrases)
+
+    def note_on(self, found: NDArray[np.bool_]) -> str | None:
+        """Which phrases were found nowhere, though the tokenizer can spell them."""
+        number, twin = self._tables.twins.T
+        is_known = np.ones(len(self.phrases), np.bool_)
+        is_known[number] = False
+        np.logical_or.at(is_known, number, found[twin])
+        absent = list(dict.fromkeys(self.phrases[n].text for n in np.flatnonzero(~is_known)))
+        if not absent:
+            return None
+        return (
+            f"{len(absent):,} of the {len(self.phrases):,} words and phrases of {self.path} are "
+            "found nowhere in the corpus, or only within other phrases of the list: "
+            f"{first_of(absent)}."
+        )
+
+    def _unspelt(self) -> list[str]:
+        """The phrases that the tokenizer cannot spell."""
+        spelt = set(self._tables.twins[:, 0].tolist())
+        return [phrase.text for n, phrase in enumerate(self.phrases) if n not in spelt]
 
     def _numbers_of(self, words: DocumentWords, ids: NDArray[Any]) -> NDArray[np.int64]:
         """Two numbers for each word, [W, 2]: as it is written, and in small letters.
@@ -113,8 +151,16 @@ class WordList:
         return Tokenizer.from_str(self.encoder.serialised)
 
     @cached_property
+    def _values(self) -> NDArray[np.float64]:
+        return np.array([phrase.value for phrase in self.phrases], np.float64)
+
+    @cached_property
+    def _tables(self) -> _Tables:
+        return _tables_of(self)
+
+    @property
     def _table(self) -> PhraseTable:
-        return _phrase_table(self)
+        return self._tables.table
 
     def spellings(self, words: Sequence[list[int]]) -> list[str]:
         """What the tokens of each word spell, without white space."""
@@ -126,35 +172,41 @@ class WordList:
         return {**state, "_spelt": SpeltWords()}
 
 
-def _phrase_table(words_of: WordList) -> PhraseTable:
+class _Tables(NamedTuple):
+    """The phrases of a list as they are looked for; the value of each is its number."""
+
+    table: PhraseTable
+    twins: NDArray[np.int64]
+    """Numbers of each phrase and of the first that is spelt as it is, for each rule of words."""
+
+
+def _tables_of(words_of: WordList) -> _Tables:
     """The phrases as the tokenizer spells them, cut into words by every rule.
 
     One with an unknown token would be found in all that is unknown, and is left out.
     """
     words: dict[str, int] = {}
     tables: tuple[dict[tuple[int, ...], float], ...] = ({}, {})
-    texts = [phrase.text for phrase in words_of.phrases]
-    known = set()
+    texts, twins = [phrase.text for phrase in words_of.phrases], []
     for rule in (OF_TEXT["unicode"], OF_TEXT["whitespace"], None):
         of_texts = None if rule is None else [rule(text) for text in texts]
-        pairs = zip(words_of.phrases, words_of.encoder.encode(texts, of_texts), strict=True)
         spelt = [
-            (phrase, tokens)
-            for phrase, tokens in pairs
+            (number, tokens)
+            for number, tokens in enumerate(words_of.encoder.encode(texts, of_texts))
             if len(tokens.ids) and words_of.unknown_id not in tokens.ids
         ]
         spellings = iter(words_of.spellings([ids for _, of in spelt for ids in _word_ids(of)]))
-        for phrase, tokens in spelt:
-            known.add(phrase.text)
-            in_any_letters = phrase.text == phrase.text.casefold()
+        for number, tokens in spelt:
+            in_any_letters = texts[number] == texts[number].casefold()
             of_phrase = islice(spellings, int(tokens.word_starts.sum()))
             key = tuple(
                 words.setdefault(word.casefold() if in_any_letters else word, len(words))
                 for word in of_phrase
             )
-            tables[in_any_letters].setdefault(key, phrase.value)
+            twins.append((number, tables[in_any_letters].setdefault(key, number)))
     written, folded = tables
-    return PhraseTable(words, written, folded, sum(text in known for text in texts))
+    table = PhraseTable(words, written, folded)
+    return _Tables(table, np.array(twins, np.int64).reshape(-1, 2))
 
 
 def _word_ids(tokens: EncodedText) -> list[list[int]]:

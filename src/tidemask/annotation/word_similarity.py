@@ -73,7 +73,7 @@ class WordSimilarity:
         path = given_path((request.attribute or "").removeprefix(PREFIX), "attribute")
         tokenizer = load_tokenizer(request.corpus.tokenizer_directory)
         anchors: dict[Ids, None] = {}
-        for phrase in read_phrases(path, "group", label="")[1]:
+        for phrase in read_phrases(path, "group", label="", on_note=request.on_note)[1]:
             # Some tokenizers have other entries for a word after a space.
             for tokens in tokenizer.encoder().encode([phrase.text, f" {phrase.text}"]):
                 if not len(tokens.ids) or tokenizer.unknown_id in tokens.ids:

@@ -9,10 +9,11 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tidemask.annotation.corpus_documents import DocumentBlock
-from tidemask.annotation.source import ColumnSource, DocumentTokens
+from tidemask.annotation.source import ColumnSource, DocumentTokens, ListSource
 from tidemask.annotation.texts import TextOfDocument, with_texts
 from tidemask.children import WHY_WORKERS_DIE, results_in_order, serve_parent, worker_pool
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
@@ -21,13 +22,14 @@ from tidemask.errors import UserError
 Work = tuple[DocumentBlock, list[TextOfDocument]]
 """A block, and the texts of its documents; none for a source that does not read them."""
 
-_Values = Sequence[NDArray[Any]]
+_Values = tuple[Sequence[NDArray[Any]], NDArray[np.int64]]
+"""Of each document, and the numbers of the entries of a list that were found in them."""
 
 
 def values_of_blocks(
     work: Iterable[Work], source: ColumnSource, encoder: PlainTextEncoder, num_workers: int
 ) -> Iterator[tuple[DocumentBlock, _Values]]:
-    """Each block with the values of its documents; the same whatever the number of workers.
+    """Each block with what a source says of its documents; the same for any number of workers.
 
     Args:
         work: the blocks.
@@ -66,7 +68,10 @@ def _values(
     documents: Sequence[DocumentTokens],
     texts: Sequence[TextOfDocument],
 ) -> _Values:
-    return source.values(with_texts(documents, texts, encoder) if source.reads_texts else documents)
+    if isinstance(source, ListSource):
+        return source.values_and_found(documents)
+    given = with_texts(documents, texts, encoder) if source.reads_texts else documents
+    return source.values(given), np.empty(0, np.int64)
 
 
 _annotate_with: tuple[ColumnSource, PlainTextEncoder]

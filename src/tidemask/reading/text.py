@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from tidemask.errors import UserError
@@ -42,6 +43,18 @@ def place_in(text: str, position: int) -> tuple[int, int]:
     """Line and column, both from 1, of a position in a text."""
     *before, last = text[:position].split("\n")
     return len(before) + 1, len(last) + 1
+
+
+def first_of(names: Sequence[str], *, most: int = 5) -> str:
+    """The first of some names, and how many more there are.
+
+    Example:
+        >>> first_of(["a", "b", "c"], most=2)
+        '"a", "b" and 1 more'
+    """
+    more = len(names) - most
+    listed = ", ".join(json.dumps(name[:MAX_SHOWN], ensure_ascii=False) for name in names[:most])
+    return f"{listed} and {more:,} more" if more > 0 else listed
 
 
 def shown_json(value: object) -> str:

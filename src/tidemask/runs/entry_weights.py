@@ -17,12 +17,9 @@ from tidemask.files.paths import given_path
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByEntries, Weighting
 from tidemask.reading.bounds import MAX_INDEX_BYTES
-from tidemask.reading.text import read_text, shown_json
+from tidemask.reading.text import first_of, read_text, shown_json
 from tidemask.reading.typed_json import parse_json
 from tidemask.runs.policy_contents import with_contents
-
-_NAMED = 5
-"""Unknown entries that a note names; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,4 @@ def coverage_note(listed: ListedWeights, counts: Int[Tensor, "V"]) -> str:
     )
     if not listed.unknown:
         return f"{note}."
-    named = ", ".join(map(shown_json, listed.unknown[:_NAMED]))
-    more = len(listed.unknown) - _NAMED
-    others = f" and {more:,} more" if more > 0 else ""
-    return f"{note}; the vocabulary lacks {named}{others}."
+    return f"{note}; the vocabulary lacks {first_of(listed.unknown)}."
