@@ -275,9 +275,9 @@ def test_word_list_knows_after_an_interruption_what_it_found_before(
 def test_word_list_notes_what_stands_in_the_place_of_a_tab(
     tmp_path: Path, content: str, kind: Any, notes: list[str]
 ) -> None:
-    path, heard = tmp_path / "list.txt", list[str]()
+    path, called = tmp_path / "list.txt", list[str]()
     path.write_text(content, encoding="utf-8")
-    read_phrases(path, kind or "class", label="x", on_note=heard.append)
-    said = [note.replace(str(path), "LIST") for note in heard]
+    read_phrases(path, kind or "class", label="x", on_note=called.append)
+    said = [note.replace(str(path), "LIST") for note in called]
     assert len(said) == len(notes)
     assert all(note.startswith(begin) for note, begin in zip(said, notes, strict=True)), said

@@ -159,7 +159,7 @@ def test_languages_long_words_are_remarked_on(byte_level: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("rule", ["tagger", "unicode", "tokenizer"])
 def test_languages_long_words_are_advised_another_rule_than_the_one_in_use(rule: str) -> None:
-    """Rows of one word of eight tokens: with the chance 0.85 none is masked, of single tokens 0.27."""
+    """In rows of one word of eight tokens none is masked with the chance 0.85."""
     starts = np.zeros((5, 8), np.bool_)
     starts[:, 0] = True
     unmasked = RowsUnmasked()

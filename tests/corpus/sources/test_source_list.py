@@ -43,7 +43,7 @@ def test_source_list_of_settings_and_patterns(tmp_path: Path) -> None:
      " documents, keep, encoding, errors. Did you mean passes?"),
     ("sources: [{name: a, text: b, weight: 2}]", "documents, keep, encoding, errors. Did you mean "
      "passes, how often the text stands in the corpus?"),
-    ("sources: [{name: a, text: b, share: 0.2}]", "a run reads is training.source_shares of the run."),
+    ("sources: [{name: a, text: b, share: 0.2}]", "reads is training.source_shares of the run."),
     ("sources: [{name: a, path: b}]", "{}, sources[0].path. Expected one of name, text, passes, "
      "min_words, max_words, language, language_threshold, text_field, documents, keep, encoding, "
      "errors. Did you mean text?"),

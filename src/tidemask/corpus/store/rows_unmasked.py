@@ -46,12 +46,10 @@ class RowsUnmasked:
         share = self._in_words / max(1, self._num_rows)
         if share < MIN_SHARE or self._in_words < _TIMES_TOKENS * self._in_tokens:
             return None
-        others = " or ".join(
-            f"--words {rule}{of}" for rule, of in _SHORTER.items() if rule != words
-        )
+        rules = (f"--words {rule}{of}" for rule, of in _SHORTER.items() if rule != words)
         return (
             f"Words are so long that {share:.0%} of the sequences would have nothing masked at "
-            f"{RATIO:.0%} in whole words (masking.unit=word). They were cut by --words {words}: try "
-            f"{others}, sequences of more than {self._length} tokens (--sequence-length), or single "
-            "tokens (masking.unit=token)."
+            f"{RATIO:.0%} in whole words (masking.unit=word). They were cut by --words {words}: "
+            f"try {' or '.join(rules)}, sequences of more than {self._length} tokens "
+            "(--sequence-length), or single tokens (masking.unit=token)."
         )
