@@ -5,7 +5,7 @@ from __future__ import annotations
 GROUPS = {
     "The commands as functions": (
         "prepare", "prepare_again", "annotate", "inspect_corpus", "preview", "pretrain", "resume",
-        "evaluate", "compare", "run_study", "study_status", "tune",
+        "evaluate", "compare", "run_study", "study_status", "tune", "push",
     ),
     "What they return, and what they take": (
         "PretrainedRun", "RunDirectory", "JobResult", "Comparison", "Inspection", "RunCallbacks",

@@ -1,9 +1,9 @@
 """Masked-language-model pre-training whose masking changes over training.
 
 How much is masked (the ratio, on a schedule) and what is masked (weights by how hard each kind of
-word still is) are functions of progress. `prepare`, `pretrain`, `resume`, `evaluate`, `compare` and
-`preview` are the commands of the same names. The public names are those of `__all__`; each is
-loaded when it is first used, so that importing the package is quick.
+word still is) are functions of progress. `prepare`, `pretrain`, `resume`, `evaluate`, `compare`,
+`preview` and `push` are the commands of the same names. The public names are those of `__all__`;
+each is loaded when it is first used, so that importing the package is quick.
 """
 
 from importlib import import_module
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tidemask.runs.pretraining import pretrain as pretrain
     from tidemask.runs.pretraining import resume as resume
     from tidemask.runs.preview import preview as preview
+    from tidemask.runs.push import push as push
     from tidemask.studies.comparison import compare as compare
     from tidemask.studies.study import run_study as run_study
     from tidemask.studies.study import study_status as study_status
@@ -100,6 +101,7 @@ _HOMES = {
     "prepare_again": "tidemask.corpus.again",
     "pretrain": "tidemask.runs.pretraining",
     "preview": "tidemask.runs.preview",
+    "push": "tidemask.runs.push",
     "resume": "tidemask.runs.pretraining",
     "run_study": "tidemask.studies.study",
     "study_status": "tidemask.studies.study",

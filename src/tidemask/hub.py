@@ -37,12 +37,16 @@ def why_not_downloaded(error: BaseException) -> str | None:
         'the hub cannot be reached, and no copy of it is on this machine'
         >>> why_not_downloaded(ValueError("of something else"))
     """
-    kinds: set[str] = set()
+    kinds = {kind.__name__ for cause in causes_of(error) for kind in type(cause).__mro__}
+    return next((reason for name, reason in _REASONS.items() if name in kinds), None)
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """An error, then what it was raised because of, and so on."""
     cause: BaseException | None = error
     while cause is not None:
-        kinds.update(kind.__name__ for kind in type(cause).__mro__)
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return next((reason for name, reason in _REASONS.items() if name in kinds), None)
 
 
 @contextmanager

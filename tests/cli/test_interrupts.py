@@ -88,6 +88,7 @@ BEGUN = {
     "compare": ("tidemask.studies.comparison", "compare", "run", "--out=out"),
     "inspect": ("tidemask.inspection.inspect", "inspect", "corpus"),
     "preview": ("torch", "preview", "corpus"),
+    "push": ("tidemask.runs.push", "push", "run"),
     "recipes": ("tidemask.runs.config", "recipes"),
 }  # fmt: skip
 """By command: a module that it imports once it has begun, and arguments."""

@@ -28,7 +28,8 @@ from tidemask.training.settings import TrainingSettings
 GUIDES_FOLDER = ROOT / "docs" / "guides"
 GUIDES = {name: (GUIDES_FOLDER / name).read_text(encoding="utf-8") for name in
           ("comparing.md", "distributed.md", "evaluation.md", "large-corpora.md",
-           "question-answering.md", "tagging.md", "watching.md", "zero-shot.md")}  # fmt: skip
+           "question-answering.md", "sharing.md", "tagging.md", "watching.md",
+           "zero-shot.md")}  # fmt: skip
 
 SMALL = ["model.size=bert-tiny", "training.max_steps=4", "training.micro_batch_size=8"]
 

@@ -28,6 +28,7 @@ from tidemask.cli.interrupts import ending_in_order
 from tidemask.cli.prepare import prepare_command
 from tidemask.cli.pretrain import pretrain_command
 from tidemask.cli.preview import preview_command
+from tidemask.cli.push import push_command
 from tidemask.cli.recipes import recipes_command
 from tidemask.cli.resume import resume_command
 from tidemask.cli.score import score_command
@@ -108,6 +109,7 @@ for _command, _kept in (
     (prepare_command, "Give the command again; it goes on with what is finished."),
     (annotate_command, "Give the command again; it goes on with what is finished."),
     (evaluate_command, "Results so far are saved; give the command again to continue."),
+    (push_command, "The hub has all of it or nothing new; give the command again."),
     (fill_command, _AGAIN),
     (score_command, _AGAIN),
     (compare_command, _AGAIN),

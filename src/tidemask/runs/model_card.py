@@ -49,34 +49,40 @@ _BIBTEX = f"""@software{{tidemask,
 }}"""
 
 
-def model_card(run: RunDirectory, corpus: Manifest, *, mask_token: str) -> str:
-    """The README.md of the final model of a run, with the front matter of the hub.
+def model_card(
+    run: RunDirectory, corpus: Manifest, *, mask_token: str, checkpoint: int | None = None
+) -> str:
+    """The README.md of the final model of a run, or of a checkpoint, with the hub's front matter.
 
     Args:
-        run: trained to its end, its final evaluation written.
+        run: with the evaluation of the model written, if it has one.
         corpus: what it was trained on.
         mask_token: how the tokenizer writes the masked token.
+        checkpoint: steps of the checkpoint; `None` for the final model.
     """
     config = read_run_config(run.config)
-    measured = {name: read_metrics_of(run, HELD_OUT_TASK, name) for name in (START, FINAL)}
+    steps = config.training.num_steps if checkpoint is None else checkpoint
+    shown = FINAL if checkpoint is None else run.checkpoint(checkpoint).name
+    measured = {name: read_metrics_of(run, HELD_OUT_TASK, name) for name in (START, shown)}
     scores = {name: metrics for name, metrics in measured.items() if metrics is not None}
+    records = [line for line in _lines_of(run) if line["step"] <= steps]
     sections = [
-        _title(config),
+        _title(config, steps),
         "## Use\n\n" + _use(mask_token),
-        "## Training\n\n" + _bullets(_training(config, _lines_of(run), corpus)),
+        "## Training\n\n" + _bullets(_training(config, steps, records, corpus)),
         "## Data\n\n" + _bullets(_data(corpus)),
-        "## Scores\n\n" + _scores(scores),
+        "## Scores\n\n" + _scores(scores, shown),
         "## Limits\n\n" + _limits(config, corpus),
         "## Hardware and versions\n\n" + _bullets(_environment(run.read_environment())),
         "## Citation\n\n" + _citation(config),
         f"## The whole configuration\n\n```yaml\n{to_yaml(config)}```",
     ]
-    front_matter = _front_matter(config, corpus, scores.get(FINAL, {})).to_yaml()
-    body = _without_places("\n\n".join(sections), config)
+    front_matter = _front_matter(config, corpus, scores.get(shown, {})).to_yaml()
+    body = without_places("\n\n".join(sections), config)
     return str(ModelCard(f"---\n{front_matter}\n---\n\n{body}\n"))
 
 
-def _without_places(text: str, config: RunConfig) -> str:
+def without_places(text: str, config: RunConfig) -> str:
     """The text with names in place of absolute paths, which mean nothing elsewhere."""
     origin = config.continued_from.run if config.continued_from else None
     places = (config.corpus.path, config.model.warm_start, config.model.config, origin)
@@ -115,13 +121,20 @@ def _name(config: RunConfig) -> str:
     return f"{Path(config.model.name).name}-{config.recipe}"
 
 
-def _title(config: RunConfig) -> str:
+def _title(config: RunConfig, steps: int) -> str:
     base = config.model.warm_start
     begun = f"continued from `{base}`" if base else "trained from scratch"
+    is_last = steps == config.training.num_steps
+    part = "" if is_last else f" This is its state after {_done(config, steps)} optimizer steps."
     return (
         f"# {_name(config)}\n\nA masked language model, {begun} with tidemask {_VERSION} "
-        f"under the masking recipe `{config.recipe}`."
+        f"under the masking recipe `{config.recipe}`.{part}"
     )
+
+
+def _done(config: RunConfig, steps: int) -> str:
+    whole = config.training.num_steps
+    return f"{whole:,}" if steps == whole else f"{steps:,} of {whole:,}"
 
 
 def _use(mask_token: str) -> str:
@@ -150,10 +163,11 @@ def _ratio(schedule: RatioSchedule) -> str:
 
 
 def _training(
-    config: RunConfig, records: Sequence[Mapping[str, Any]], corpus: Manifest
+    config: RunConfig, steps: int, records: Sequence[Mapping[str, Any]], corpus: Manifest
 ) -> list[str]:
     last = records[-1] if records else {}  # they were deleted before the run went on
     seen, predicted = last.get(TOKENS_SEEN, 0), last.get(PREDICTED_TOKENS, 0)
+    logged = f" by step {last['step']:,}" if last.get("step", steps) != steps else ""
     epochs = seen / max(1, corpus.train.num_tokens)
     realised = [line[REALISED_RATIO] for line in records if line.get(REALISED_RATIO) is not None]
     at_steps = f"{min(realised):.4f} to {max(realised):.4f}" if realised else "an unknown share"
@@ -161,7 +175,7 @@ def _training(
         f"Recipe `{config.recipe}`: {_provenance(config)}",
         f"Masking ratio: {_ratio(config.masking.ratio)}; at the logged steps {at_steps} of the "
         "tokens were masked.",
-        f"{config.training.max_steps:,} optimizer steps, {seen:,} tokens seen, special ones "
+        f"{_done(config, steps)} optimizer steps, {seen:,} tokens seen{logged}, special ones "
         f"included ({epochs:.2f} passes over the text), {predicted:,} predicted.",
         f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
         f"arithmetic in {config.training.precision}, seed {config.training.seed}.",
@@ -195,16 +209,17 @@ def _data(corpus: Manifest) -> list[str]:
     ]
 
 
-def _scores(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    if FINAL not in scores:
-        return "None: the corpus holds no held-out text."
-    names = [name for name in (START, FINAL) if name in scores]
+def _scores(scores: Mapping[str, Mapping[str, Any]], shown: str) -> str:
+    if shown not in scores:
+        held_out = "the corpus holds no held-out text"
+        return f"None: {held_out if shown == FINAL else 'this checkpoint was not evaluated'}."
+    names = [name for name in (START, shown) if name in scores]
     rows = ["| masked | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
     for loss, title in _LOSSES.items():
-        if loss in scores[FINAL]:
+        if loss in scores[shown]:
             cells = " | ".join(_score(scores[name], loss) for name in names)
             rows.append(f"| {title} | {cells} |")
-    final = scores[FINAL]
+    final = scores[shown]
     return (
         "Held-out loss in nats per masked token (± standard error); in the six cells of ratio and "
         "unit, every selected token is shown as the mask token. The token frequencies of the "
