@@ -109,13 +109,13 @@ for _command, _kept in (
     (prepare_command, "Give the command again; it goes on with what is finished."),
     (annotate_command, "Give the command again; it goes on with what is finished."),
     (evaluate_command, "Results so far are saved; give the command again to continue."),
-    (push_command, "The hub has all of it or nothing new; give the command again."),
     (fill_command, _AGAIN),
     (score_command, _AGAIN),
     (compare_command, _AGAIN),
     (inspect_command, _AGAIN),
     (preview_command, _AGAIN),
     (recipes_command, _AGAIN),
+    (push_command, "The hub has all of it or nothing new; give the command again."),
 ):
     _name = _command.__name__.removesuffix("_command")
     app.command(_name, cls=_Command, help=_help(_command))(ending_in_order(_kept)(_command))

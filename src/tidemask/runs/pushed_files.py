@@ -42,7 +42,7 @@ def pushed_files(run: RunDirectory, checkpoint: int | None = None) -> Files:
         checkpoint: optimizer steps; `None` for the final model.
 
     Raises:
-        UserError: this is no run, the model is not there or not what was saved, or its card has
+        UserError: this is not a run, the model is not there or not what was saved, or its card has
             no front matter that can be read.
     """
     run.read_config()  # which says what a run is, where there is none
