@@ -3,9 +3,10 @@
 `masking`, `training` and `scoring` measure speed beside other libraries, `scoring` also what a
 precision does to scores, `evaluation` whether held-out losses are what they say, `statistics` how
 often intervals hold the truth, `reliability` whether a run survives kills and hours, `fuzzing` what
-commands say of damaged files; `policies` draws what masking policies do. Each is started by its
-path, such as `python benchmarks/masking/speed.py`; results stand in `results`, with the machine and
-the versions they were measured on.
+commands say of damaged files; `policies` draws what masking policies do, and `studies` fills the
+pages of results and times the demonstration. Each is started by its path, such as
+`python benchmarks/masking/speed.py`; results stand in `results`, with the machine and the versions
+they were measured on.
 """
 
 from __future__ import annotations

@@ -310,6 +310,7 @@ ELSEWHERE = {
     "prepare_again": "tests/corpus/test_again.py",
     "pretrain": "tests/test_public_arguments.py",
     "preview": "tests/test_public_arguments.py",
+    "push": "tests/runs/test_push.py",
     "resume": "tests/test_public_arguments.py",
     "run_study": "tests/studies/test_study.py",
     "study_status": "tests/studies/test_study.py",

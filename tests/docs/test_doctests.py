@@ -23,6 +23,7 @@ TRAINING = (
     "studies/comparison.py",
     "studies/study.py",
     "runs/pretraining.py",
+    "runs/push.py",
     "evaluation/evaluate.py",
 )
 """Modules whose examples train a model; they are slow tests."""

@@ -47,7 +47,7 @@ def opened(browser: Any, report: Comparison) -> Iterator[Opened]:
 
     def open_page(**options: Any) -> Any:
         context = browser.new_context(**options)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(60_000)  # a wait ends with what it waits for
         contexts.append(context)
         page = context.new_page()
         page.goto(report.page.as_uri())

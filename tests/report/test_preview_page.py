@@ -158,7 +158,7 @@ def opened_preview(browser: Any, text: str, tmp_path: Path) -> Iterator[Page]:
 
     def open_page(**options: Any) -> Any:
         context = browser.new_context(**options)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.goto((tmp_path / "preview.html").as_uri())

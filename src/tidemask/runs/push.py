@@ -44,6 +44,13 @@ def push(
     Raises:
         UserError: this is not a run, the model is not there or was changed, there is no token, or
             the hub refuses or cannot be reached.
+
+    Example:
+        >>> import tidemask
+        >>> tiny = ["model.size=bert-tiny", "training.max_steps=2", "training.micro_batch_size=4"]
+        >>> run = tidemask.pretrain("corpus", out="run", overrides=tiny)
+        >>> tidemask.push("run", to="tides/bert-tiny")  # doctest: +SKIP
+        'https://huggingface.co/tides/bert-tiny'
     """
     directory = run if isinstance(run, RunDirectory) else RunDirectory(given_path(run, "run"))
     if to is not None and not isinstance(to, str):

@@ -1,0 +1,133 @@
+"""Results of the studies: every number of their pages is made again from the committed records."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchmarks.studies import results_pages
+from benchmarks.studies.results_pages import RECORDS
+from places import ROOT
+from tidemask.report.paper import check_numbers
+from tidemask.report.tables.table_files import WrittenTable, read_table
+from tidemask.studies.definition import read_study
+
+NAMES = results_pages.studies()
+CELLS = ("loss_5", "loss_15", "loss_30", "word_loss_5", "word_loss_15", "word_loss_30")
+
+Floats = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The comparison of each study, made from the records in the repository."""
+    return results_pages.compared(tmp_path_factory.mktemp("reports"))
+
+
+@pytest.mark.slow
+def test_pages_of_results_have_the_numbers_and_tables_of_the_records(reports: Path) -> None:
+    for page, report in results_pages.pages(reports).items():
+        marked, problems = check_numbers(page, report)
+        assert problems == []
+        assert marked >= 3, page
+        text = page.read_text(encoding="utf-8")
+        assert results_pages.filled(text, report / "tables") == text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_page_that_is_kept_says_what_the_records_say(name: str, reports: Path) -> None:
+    page = (RECORDS / name / "report" / "index.html").read_text(encoding="utf-8")
+    sentences = read_table(reports / name / "tables" / "arms.json").values("sentence")
+    assert [sentence for sentence in sentences if sentence and str(sentence) not in page] == []
+    assert all(figure.is_file() for figure in results_pages.figures_of(name))
+
+
+@pytest.mark.parametrize(
+    "page", sorted(results_pages.PAGES.glob("*.md")), ids=lambda path: path.stem
+)
+def test_every_decimal_number_of_a_page_of_results_is_marked_or_in_a_table(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"<!-- table .*?<!-- end of table -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!-- tidemask:.*?-->", "#", text, flags=re.DOTALL)
+    study = ROOT / "studies" / f"{page.stem}.yaml"
+    declared = study.read_text(encoding="utf-8") if page.stem in NAMES else ""
+    loose = re.findall(r"[+−]?\b\d+\.\d+\b(?!\s*%?\)?\s*#)", text)
+    assert [number for number in loose if number not in declared] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_intervals_and_p_come_again_from_the_sums_with_scipy_alone(
+    name: str, reports: Path
+) -> None:
+    study = read_study(RECORDS / name / "definition.yaml")
+    assert study.primary == "held_out/loss"
+    table = read_table(reports / name / "tables" / "arms.json")
+    arms = [arm for arm in study.arms if arm != study.baseline]
+    ours = {arm: _difference(name, arm, study.baseline) for arm in arms}
+    theirs = {
+        arm: [_cell(table, arm, name) for name in ("difference", "low", "high")] for arm in arms
+    }
+    for arm in arms:
+        assert ours[arm][:3] == pytest.approx(theirs[arm], rel=1e-6, abs=1e-9)
+    order = sorted(arms, key=lambda arm: ours[arm][3])
+    adjusted = 0.0  # Holm's rule, which scipy does not have
+    for rank, arm in enumerate(order):
+        adjusted = max(adjusted, min(1.0, (len(arms) - rank) * ours[arm][3]))
+        assert _cell(table, arm, "p") == pytest.approx(adjusted, rel=1e-5, abs=1e-12)
+
+
+def _difference(name: str, arm: str, baseline: str) -> tuple[float, float, float, float]:
+    """Difference, interval and p over seeds and sequences, by mean squares of the two-way table."""
+    seeds = _seeds(name, arm) & _seeds(name, baseline)
+    pairs = [(_cells(name, arm, seed), _cells(name, baseline, seed)) for seed in sorted(seeds)]
+    counts = pairs[0][0][1]
+    sums = np.stack([ours[0] - theirs[0] for ours, theirs in pairs])  # [seeds, cells, sequences]
+    cells = (sums.sum(2) / counts.sum(1)).mean(0)
+    share = counts.shape[1] / counts.sum(1)
+    spread = (share[:, None] * (sums - cells[:, None] * counts)).mean(1)  # [seeds, sequences]
+    s, n = spread.shape
+    by_seed, by_item = spread.mean(1), spread.mean(0)
+    rest = spread - by_seed[:, None] - by_item + spread.mean()
+    squares = np.array(
+        [n * by_seed.var(ddof=1), s * by_item.var(ddof=1), (rest**2).sum() / ((s - 1) * (n - 1))]
+    )
+    parts = squares[:2] / (s * n)
+    variance = max(parts.sum() - squares[2] / (s * n), *parts)
+    df = variance**2 / (parts**2 / [s - 1, n - 1]).sum()
+    mean, error = cells.mean(), variance**0.5
+    half = stats.t.ppf(0.975, df) * error
+    return mean, mean - half, mean + half, 2 * stats.t.sf(abs(mean) / error, df)
+
+
+def _seeds(name: str, arm: str) -> set[str]:
+    found = (RECORDS / name / "runs" / arm).glob("*/evaluation/held-out--final.npz")
+    return {path.parents[1].name for path in found}
+
+
+def _cells(name: str, arm: str, seed: str) -> tuple[Floats, Floats]:
+    """Sums and counts of the six cells of a run's final model, `[cells, sequences]`."""
+    place = RECORDS / name / "runs" / arm / seed / "evaluation" / "held-out--final.npz"
+    with np.load(place) as arrays:
+        rows = [list(arrays["losses"]).index(cell) for cell in CELLS]
+        return arrays["sums"][rows].astype(np.float64), arrays["counts"][rows].astype(np.float64)
+
+
+def _cell(table: WrittenTable, arm: str, column: str) -> float:
+    (row,) = (row for row in table.rows if row[0] == arm)
+    value = row[table.names.index(column)]
+    assert isinstance(value, float)
+    return value
+
+
+def test_every_study_with_results_has_a_page_and_every_page_its_records() -> None:
+    written = {path.stem for path in results_pages.PAGES.glob("*.md")}
+    assert written == {*NAMES, "index"}
+    assert NAMES
