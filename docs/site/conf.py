@@ -25,7 +25,13 @@ release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "examples/**.md", "tests/README.md", "CONTRIBUTING.md"]
+include_patterns = [
+    "docs/**.md",
+    "examples/**.md",
+    "studies/README.md",
+    "tests/README.md",
+    "CONTRIBUTING.md",
+]
 exclude_patterns = [".*", "src", "benchmarks", "build", "runs"]
 html_extra_path = ["index.html"]
 
