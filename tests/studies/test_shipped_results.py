@@ -116,7 +116,7 @@ def _cells(name: str, arm: str, seed: str) -> tuple[Floats, Floats]:
     """Sums and counts of the six cells of a run's final model, `[cells, sequences]`."""
     place = RECORDS / name / "runs" / arm / seed / "evaluation" / "held-out--final.npz"
     with np.load(place) as arrays:
-        rows = [list(arrays["losses"]).index(cell) for cell in CELLS]
+        rows = [list(arrays["losses"]).index(f"held_out/{cell}") for cell in CELLS]
         return arrays["sums"][rows].astype(np.float64), arrays["counts"][rows].astype(np.float64)
 
 
