@@ -67,7 +67,7 @@ def read_phrases(
     return names, tuple(ListedPhrase(each.text, names.index(each.rest or label)) for each in lines)
 
 
-class _Line(NamedTuple):
+class _ListLine(NamedTuple):
     """A line that is not empty: its number, itself, its phrase, and what follows the tab."""
 
     number: int
@@ -76,7 +76,7 @@ class _Line(NamedTuple):
     rest: str
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def _lines(path: Path) -> Iterator[_ListLine]:
     content = read_text(path, ANY_LENGTH, "unreadable list")
     for number, line in enumerate(content.splitlines(), start=1):
         text, *others = (part.strip() for part in line.split("\t"))
@@ -87,10 +87,10 @@ def _lines(path: Path) -> Iterator[_Line]:
                 f"wrong line in a list: {path}, line {number}: {shown(line)}. Expected a word or "
                 "phrase, and after one tab its label if it has one."
             )
-        yield _Line(number, line, " ".join(text.split()), others[0] if others else "")
+        yield _ListLine(number, line, " ".join(text.split()), others[0] if others else "")
 
 
-def _weight(path: Path, line: _Line) -> float:
+def _weight(path: Path, line: _ListLine) -> float:
     try:
         weight = float(line.rest)
     except ValueError:
