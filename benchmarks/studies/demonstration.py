@@ -51,7 +51,9 @@ def measure(out: Path, *, steps: int | None = None) -> dict[str, Any]:
 
 
 def _rows(table: WrittenTable) -> list[dict[str, Any]]:
-    return [dict(zip(table.names, row, strict=True)) for row in table.rows]
+    """Rows by the names of the columns, without the places of the runs on this machine."""
+    rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
+    return [{name: cell for name, cell in row.items() if name != "directory"} for row in rows]
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/studies/results_pages.py
 
-compares each study under `studies/results`, keeps its page there, and fills `docs/results`: a table
+compares each study under `studies/results` and fills `docs/results`: a table
 stands between two comments and is one of the comparison; a figure is an image under `figures/`,
 called by the study and its name in the comparison; a number is marked as `tidemask compare --check`
 reads it, and keeps its digits and whether it has a sign. The words are written by hand.
@@ -16,13 +16,18 @@ import shlex
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import ROOT
-from tidemask.report.tables.table_files import read_table
-from tidemask.studies.comparison import compare
+from tidemask.report.compare import write_page
+from tidemask.report.results.answers import primary_answers
+from tidemask.report.results.naming import in_arms
+from tidemask.report.tables.arms import answer_table
+from tidemask.report.tables.table_files import read_table, write_table
+from tidemask.studies.comparison import runs_to_compare
 
 RECORDS = ROOT / "studies" / "results"
 PAGES = ROOT / "docs" / "results"
@@ -51,19 +56,21 @@ def page_of(name: str) -> Path:
 def compared(root: Path) -> Path:
     """A directory with a comparison of each study, and beside them all tables by study.
 
-    Tables against another baseline than the study's, as its page has them, stand in a directory
-    below its own that is called as that baseline.
+    The table of arms against another baseline than the study's, where its page has one, stands in
+    a directory below its own that is called as that baseline.
     """
     (root / "tables").mkdir()
     for name in studies():
-        found = compare(RECORDS / name, out=root / name)
-        assert not found.left_out, found.left_out
+        runs, left_out, question = runs_to_compare([RECORDS / name])
+        assert not left_out, left_out
+        arms = in_arms(runs)
+        tables = write_page(arms, question, out=root / name).directory / "tables"
         text = page_of(name).read_text(encoding="utf-8")
         for baseline in {match["baseline"] for match in _BASELINE.finditer(text)}:
-            other = root / f"{name} against {baseline}"
-            compare(RECORDS / name, out=other, baseline=baseline)
-            (root / name / "tables" / baseline).symlink_to(other / "tables")
-        (root / "tables" / name).symlink_to(root / name / "tables")
+            (tables / baseline).mkdir()
+            answers = primary_answers(arms, replace(question, baseline=baseline))
+            write_table(answer_table(answers), tables / baseline)
+        (root / "tables" / name).symlink_to(tables)
     return root
 
 
@@ -111,8 +118,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         root = compared(Path(place))
         for name in studies():
-            (RECORDS / name / "report").mkdir(exist_ok=True)
-            shutil.copyfile(root / name / "index.html", RECORDS / name / "report" / "index.html")
             for figure, chart in figures_of(name).items():
                 figure.parent.mkdir(exist_ok=True)
                 shutil.copyfile(root / name / "figures" / f"{chart}.svg", figure)

@@ -213,7 +213,7 @@ def test_push_of_what_is_there_changes_nothing(run: RunDirectory, hub: Hub) -> N
 def test_push_without_a_hub_that_answers(
     run: RunDirectory, hub: Hub, tidemask: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidemask.hub_upload._ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("tidemask.runs.hub_upload._ANSWER_SECONDS", 0.5)
     for hub.held in ("GET /api/models/ada/tides", "POST /api/repos/create"):
         assert "it does not answer (timed out). Check the network" in _refused(
             tidemask, run.root, "--to", "ada/tides"

@@ -39,13 +39,11 @@ def test_pages_of_results_have_the_numbers_and_tables_of_the_records(reports: Pa
         assert results_pages.filled(text, report / "tables") == text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_page_that_is_kept_says_what_the_records_say(name: str, reports: Path) -> None:
-    page = (RECORDS / name / "report" / "index.html").read_text(encoding="utf-8")
-    sentences = read_table(reports / name / "tables" / "arms.json").values("sentence")
-    assert [sentence for sentence in sentences if sentence and str(sentence) not in page] == []
-    assert all(figure.is_file() for figure in results_pages.figures_of(name))
+def test_figures_of_a_page_of_results_are_there(name: str) -> None:
+    figures = results_pages.figures_of(name)
+    assert figures
+    assert all(figure.is_file() for figure in figures)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.files.paths import check_utf8, given_path, named
-from tidemask.hub_upload import upload
 from tidemask.progress import NoteCallback, ignore
 from tidemask.run_record import RunDirectory
+from tidemask.runs.hub_upload import upload
 from tidemask.runs.pushed_files import CARD, card_of, pushed_files
 from tidemask.settings import check_integer, shown
 from tidemask.system_errors import named_causes

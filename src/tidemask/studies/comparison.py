@@ -67,7 +67,7 @@ def compare(
         raise UserError("nothing to compare: no run was named. Name runs, studies or both.")
     directories = [given_path(path, "runs") for path in named]
     refuse_repeated(directories)
-    found, left_out, question = _collected(directories)
+    found, left_out, question = runs_to_compare(directories)
     refuse_repeated([run.directory for run in found])
     named_arms = in_arms(found)
     if baseline is not None:
@@ -76,10 +76,13 @@ def compare(
     return replace(write_page(named_arms, question, out=out, png=png), left_out=tuple(left_out))
 
 
-def _collected(
+def runs_to_compare(
     directories: Sequence[Path],
 ) -> tuple[list[ComparedRun], list[str], ComparisonQuestion]:
     """The runs that can be read, a sentence for each that cannot, and what they are to answer.
+
+    Args:
+        directories: of runs and studies.
 
     Raises:
         UserError: there is none, the first run cannot be read, or one of them has no run.yaml.
