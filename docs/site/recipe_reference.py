@@ -26,7 +26,10 @@ def _said(name: str) -> str:
     recipe = load_recipe(name)
     source = f"Source: {markdown(recipe.source)}\n\n" if recipe.source else ""
     deviations = f"Deviations: {markdown(recipe.deviations)}\n\n" if recipe.deviations else ""
-    use = code(f"tidemask pretrain corpus --out runs/{name} --recipe {name}")
+    columns = recipe.columns.items()
+    commands = [f"tidemask annotate corpus --column {made} {options}" for made, options in columns]
+    commands.append(f"tidemask pretrain corpus --out runs/{name} --recipe {name}")
+    use = "\n\n".join(code(command) for command in commands)
     return f"{markdown(recipe.summary)}\n\n{source}{deviations}{use}\n\n"
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from typer.main import get_command
 
 import tidemask
 from cases import one_in
 from small_runs import TINY, same_weights, stopped_at, trained
+from tidemask.cli import app as cli
 from tidemask.errors import UserError
 from tidemask.runs.config import load_recipe, recipe_names
 from tidemask.runs.corpus_inputs import CorpusInputs
@@ -115,9 +117,13 @@ def test_columns_that_a_shipped_recipe_needs_are_said_to_be_made_by_a_command(
     plain_corpus: Path, tidemask: Command
 ) -> None:
     """Each column of each recipe has its command; one that needs nothing else makes it."""
+    group: Any = get_command(cli.app)
+    annotate = group.commands["annotate"]
     for name in recipe_names():
         recipe = load_recipe(name)
-        assert set(recipe.masking.columns) == set(recipe.column_options), name
+        assert set(recipe.masking.columns) == set(recipe.columns), name
+        for column, options in recipe.columns.items():
+            annotate.make_context("annotate", ["corpus", "--column", column, *options.split()])
     status, _, err = tidemask("preview", plain_corpus, "--recipe", "salient-spans")
     assert (status, err.count("\n")) == (2, 1)
     said = f"`tidemask annotate {plain_corpus} --column entity_types --from spacy:PIPELINE` makes"

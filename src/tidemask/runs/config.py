@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -29,9 +28,6 @@ from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.training.settings import MAX_COUNT, TrainingSettings, check_head_for
 
 _T = TypeVar("_T")
-
-_COLUMN_OPTIONS = re.compile(r"[`\s](?P<options>--column (?P<name>[\w-]+) --from [^`]+)`")
-"""How a recipe says what makes a column, in the text of what differs from its source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +62,9 @@ class Recipe(Settings):
     """Where it was published."""
     deviations: str = ""
     """In which points it differs from its source."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """What `tidemask annotate CORPUS --column NAME` is given beside to make each column that the
+    policy reads, by the column's name, such as `--from pmi:5`."""
     overrides: tuple[str, ...] = ()
     """Settings that replace the recipe's own, as `section.field=value`; reports show them."""
     masking: MaskingSettings = field(default_factory=MaskingSettings)
@@ -80,17 +79,6 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_head_for(self.masking, self.training)
-
-    @property
-    def column_options(self) -> dict[str, str]:
-        """The options of `tidemask annotate` that make its columns, by name, as it tells them.
-
-        Example:
-            >>> load_recipe("pmi-masking").column_options
-            {'pmi': '--column pmi --from pmi:5'}
-        """
-        found = _COLUMN_OPTIONS.finditer(" ".join(self.deviations.split()))
-        return {match["name"]: match["options"] for match in found}
 
 
 @dataclass(frozen=True, kw_only=True)

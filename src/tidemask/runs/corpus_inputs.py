@@ -77,8 +77,8 @@ class CorpusInputs:
 
         Args:
             masking: the policy.
-            made_by: the options of `tidemask annotate` that make columns, by their names, as far as
-                these are known.
+            made_by: what `tidemask annotate CORPUS --column NAME` is given beside to make columns,
+                by their names, as far as it is known.
 
         Raises:
             UserError: there is no such column, it is damaged, or of another corpus.

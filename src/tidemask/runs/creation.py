@@ -97,7 +97,7 @@ def _planned(
     join_launched_processes()
     opened = open_corpus(corpus)
     check_trackers(recipe.training.report_to)
-    data = CorpusInputs.of(opened).for_policy(recipe.masking, recipe.column_options)
+    data = CorpusInputs.of(opened).for_policy(recipe.masking, recipe.columns)
     num_ranks = rank_and_size()[1] if num_processes is None else num_processes
     training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks))
     masking = recorded(recipe.masking)

@@ -101,7 +101,7 @@ def preview(
     shares = _shares_of_run(progress)
     place = None if page is None else given_path(page, "page")
     opened = open_corpus(corpus)
-    data = CorpusInputs.of(opened).for_policy(recipe.masking, recipe.column_options)
+    data = CorpusInputs.of(opened).for_policy(recipe.masking, recipe.columns)
     training = data.planned(recipe.training, recipe.training.sequences_per_step(num_ranks=1))
     masker = build_masker(recipe.name, recipe.masking, data, training.num_steps)
     known = None if run is None else PreviewedRun(run, masker, data)

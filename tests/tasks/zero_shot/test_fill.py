@@ -42,7 +42,8 @@ def test_fill_shows_tokens_as_text() -> None:
     model = model_for(wordpiece())
     every = fill_masks(model, wordpiece(), "a [MASK]", top=model.config.vocab_size)[0]
     inner = {token for token in wordpiece().get_vocab() if token.startswith("##")}
-    assert inner and inner <= {filling.token for filling in every}
+    assert inner
+    assert inner <= {filling.token for filling in every}
 
 
 def test_fill_shows_an_id_without_a_token_by_its_number() -> None:

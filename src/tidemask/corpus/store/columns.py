@@ -176,7 +176,8 @@ def read_column_manifest(corpus: PreparedCorpus, name: str, *, made_by: str = ""
     Args:
         corpus: a prepared corpus.
         name: of the column.
-        made_by: the options of `tidemask annotate` that make it, if these are known.
+        made_by: what `tidemask annotate CORPUS --column NAME` is given beside to make it, if that
+            is known.
 
     Raises:
         UserError: there is none of that name, it is damaged, of another format version, or of
@@ -184,10 +185,10 @@ def read_column_manifest(corpus: PreparedCorpus, name: str, *, made_by: str = ""
     """
     path = corpus.root / COLUMNS / name / COLUMN_MANIFEST
     if not path.is_file():
-        known = column_names(corpus)
+        known, adding = column_names(corpus), _adding(corpus, name, made_by)
         raise UserError(
             f"no such column: {corpus.root} has no column {name}. It has "
-            f"{', '.join(known) or 'none'}; {_adding(corpus, made_by)}.{did_you_mean(name, known)}"
+            f"{', '.join(known) or 'none'}; {adding}.{did_you_mean(name, known)}"
         )
     check_plain_files(path.parent)
     manifest = read_json(
@@ -207,10 +208,10 @@ def read_column_manifest(corpus: PreparedCorpus, name: str, *, made_by: str = ""
     return manifest
 
 
-def _adding(corpus: PreparedCorpus, made_by: str) -> str:
+def _adding(corpus: PreparedCorpus, name: str, made_by: str) -> str:
     if not made_by:
         return "`tidemask annotate` adds columns"
-    return f"`tidemask annotate {corpus.root} {made_by}` makes it"
+    return f"`tidemask annotate {corpus.root} --column {name} {made_by}` makes it"
 
 
 def open_column(corpus: PreparedCorpus, name: str, *, made_by: str = "") -> StoredColumn:
