@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from docutils import nodes
 
 from command_reference import command_reference
 from python_reference import python_reference
@@ -68,6 +71,15 @@ def _fill(app: Any, name: str, source: list[str]) -> None:
             source[0] = source[0].replace(comment, reference())
 
 
+def _bind_percent_signs(app: Any, page: nodes.document) -> None:
+    """Keep a line from breaking between a number and its per cent sign."""
+    for text in list(page.findall(nodes.Text)):
+        if not isinstance(text.parent, nodes.literal | nodes.FixedTextElement):
+            bound = re.sub(r"(?<=\d) (?=%)", "\u00a0", text)
+            text.parent.replace(text, nodes.Text(bound))
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _fill)
+    app.connect("doctree-read", _bind_percent_signs)
