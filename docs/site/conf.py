@@ -65,10 +65,15 @@ FILLED: dict[str, Callable[[], str]] = {
 """What the comments of pages stand for."""
 
 
+NOT_FILLED = re.compile(r"^In a clone or on GitHub .*?\n\n", re.MULTILINE | re.DOTALL)
+"""The paragraph of such a page that says where to look while it is not filled."""
+
+
 def _fill(app: Any, name: str, source: list[str]) -> None:
     for comment, reference in FILLED.items():
         if comment in source[0]:
-            source[0] = source[0].replace(comment, reference())
+            page = NOT_FILLED.sub("", source[0], count=1)
+            source[0] = page.replace(comment, reference())
 
 
 def _bind_percent_signs(app: Any, page: nodes.document) -> None:
