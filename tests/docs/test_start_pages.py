@@ -55,8 +55,9 @@ def test_start_pages_from_text_to_a_comparison(
     Path("verbs-first.yaml").write_text(own_policy, encoding="utf-8")
     assert load_recipe("verbs-first.yaml").masking.ratio(1.0) == pytest.approx(0.1)
     demo, *looks = _commands(START / "five-minutes.md")
-    assert demo[0] == "demo"  # which tests/cli runs
+    assert demo[0] == "demo"  # which tests/cli runs; here is a corpus in its place
     lines = [
+        ["prepare", "texts", "--out", "tidemask-demo/corpus"],
         *looks,
         *_commands(START / "your-own-text.md"),
         *_commands(START / "your-own-policy.md"),
