@@ -25,13 +25,11 @@ RECORD: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (ROOT / "benchmarks" / "results" / "numbers-of-docs.yaml").read_text(encoding="utf-8")
 )
 COMPARED_ELSEWHERE = ("docs/benchmarks/", "docs/results/")
-NOT_YET = ("docs/start/further-pre-training.md",)
-"""Pages whose numbers are not recorded yet."""
 
 PAGES = [
     page
     for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "studies" / "README.md"]
-    if not (page := path.relative_to(ROOT).as_posix()).startswith((*COMPARED_ELSEWHERE, *NOT_YET))
+    if not (page := path.relative_to(ROOT).as_posix()).startswith(COMPARED_ELSEWHERE)
 ]
 CHOSEN_PER_CENTS = {"5", "10", "15", "20", "30", "40", "80", "95", "100"}
 """Of the masking that is usual, of cells and of intervals: no page measured them."""
