@@ -67,13 +67,14 @@ def test_reach_rows_stand_on_the_page_with_their_load(
     measured = {"processor": "P", "cores": 2, "system": "S", "versions": {"python": "3"},
                 "revision": "r", "date": "d"}  # fmt: skip
     books = {"num_words": 1_200_000, "num_documents": 515, "cpu_seconds": 12.0,
-             "megabytes": 812.4, "load_before": 3.0, "measured": measured}  # fmt: skip
+             "seconds": 8.4, "megabytes": 812.4, "load_before": 3.0,
+             "measured": measured}  # fmt: skip
     spacy = {"num_words": 400_000, "load_before": 2.0, "spacy_cpu_seconds": 40.0,
              "cpu_stages": {"reading text": 1.0, "training tokenizer": 3.0,
                             "tagging and tokenizing": 45.0}, "measured": measured}  # fmt: skip
     path.write_text(json.dumps({"books, none": books, "books, spacy": spacy}))
     section = pages.reach_section()
-    assert "| books, none | 1,200,000 | 515 | 100,000 | 12 | 812 | 3.0 |" in section
+    assert "| books, none | 1,200,000 | 515 | 100,000 | 12 | 8 | 812 | 3.0 | P |" in section
     assert "`pipe` took 40.0 CPU seconds, and all else 6.0, which is 15 % of it" in section
     assert section.count("P, 2 cores, S") == 1
 
