@@ -102,12 +102,12 @@ def test_a_curve_between_equal_ratios_is_a_constant(schedule: str, content: Cont
 def test_known_policies_begin_with_constants_and_need_no_tags_on_a_corpus_without() -> None:
     known = known_policies(searched_contents(has_classes=False))
     assert [policy.name for policy in known[:4]] == [
-        "constant-15-token", "cosine-32-2-token", "constant-30-token", "constant-40-token"
+        "constant-15-token", "cosine-45-15-token", "constant-30-token", "constant-40-token"
     ]  # fmt: skip
     assert known[0] == USUAL_CONSTANT
     assert all(policy.content == "uniform" for policy in known)
     assert len(set(known_policies(CONTENTS))) == len(known) + 1
-    cosine = load_recipe("bert", known[1].overrides).masking
+    cosine = load_recipe("bert", known[5].overrides).masking
     assert cosine == load_recipe("mrd-cosine").masking
     linear = load_recipe("bert", known[4].overrides).masking
     assert linear == load_recipe("ankner-linear").masking
