@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from places import ROOT
-from tidemask.corpus.sources import border_choice, borders
+from tidemask.corpus.sources import border_choice, borders, line_form
 from tidemask.corpus.sources.compression import COMPRESSED
 from tidemask.corpus.sources.formats import ENDINGS
 from tidemask.corpus.sources.settings import BORDERS, SEPARATOR
@@ -88,5 +88,7 @@ def test_guide_of_own_corpus_numbers_are_those_of_the_choice() -> None:
     assert f"fewer than {border_choice.SHORT_DOCUMENT_WORDS} words in the median" in text
     assert border_choice.MANY_FILES == 5
     assert "there are five files or more" in text
-    assert f"lines have {border_choice.LONG_LINE_WORDS} words or more in the median" in text
+    assert f"where lines have {border_choice.LONG_LINE_WORDS} words or more in the median" in text
+    assert f"where {line_form.CLAUSE_SHARE:.0%} end in a comma".replace("%", " %") in text
+    assert f"fewer than {border_choice.MANY_LINES} of them" in text
     assert f"{borders.MAX_DOCUMENT_CHARACTERS // 10**6} million characters" in text

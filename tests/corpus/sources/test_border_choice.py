@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import textwrap
 from pathlib import Path
 
 from cases import all_cases
+from prose import document
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.sources.text_sources import TextSources
 
@@ -28,7 +31,7 @@ def chosen(directory: Path, contents: list[str], ending: str = ".txt") -> tuple[
     return sources.documents, sources.notes()
 
 
-WRAPPED = "\n".join(["eight words of a line that was wrapped"] * 200)
+WRAPPED = textwrap.fill(document(random.Random(0), 200).replace("\n", " "), 60)
 CHOICES = {
     "long blocks of one file": ([blocks([120, 80, 60, 30])], "blank-lines"),
     "long blocks of many files": ([blocks([120, 80])] * 9, "blank-lines"),

@@ -2,8 +2,8 @@
 
 The beginnings of some files decide, so that the same files give the same choice. Blank lines
 separate documents, or paragraphs of one: the blocks between them are paragraphs where many files
-have short ones, and in Markdown. Without blank lines a line is a document if it is longer than
-lines that were wrapped.
+have short ones, and in Markdown. Without blank lines a line is a document unless lines have the
+form of parts of one text, as wrapped ones do and those of verse.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tidemask.corpus.sources.borders import texts_between
 from tidemask.corpus.sources.decoding import Decoding, decoded
 from tidemask.corpus.sources.finding import InputFile
 from tidemask.corpus.sources.formats import Format
+from tidemask.corpus.sources.line_form import LineForm
 from tidemask.corpus.units import count_words
 
 SHORT_DOCUMENT_WORDS = 50
@@ -25,7 +26,10 @@ MANY_FILES = 5
 """Text files from which on each may be a document."""
 
 LONG_LINE_WORDS = 20
-"""Words in the median from which on a line was not wrapped, and may be a document."""
+"""Words in the median from which on a line that was not wrapped is a document in any case."""
+
+MANY_LINES = 20
+"""Short lines without a blank one between them from which on each may be a document."""
 
 _SAMPLED_FILES = 32
 _SAMPLED_CHARACTERS = 1 << 18
@@ -47,11 +51,18 @@ class _Sample:
     num_files: int = 0
     block_words: list[int] = field(default_factory=list)
     line_words: list[int] = field(default_factory=list)
+    form: LineForm = field(default_factory=LineForm)
 
     @property
     def has_blocks(self) -> bool:
         """Whether blank lines stand within the files."""
         return len(self.block_words) > self.num_files
+
+    @property
+    def may_have_line_documents(self) -> bool:
+        """Whether there are many short lines in a block, or in a file without blank lines."""
+        is_short = median(self.line_words) < LONG_LINE_WORDS
+        return is_short and len(self.line_words) >= MANY_LINES * len(self.block_words)
 
 
 def choose_borders(files: Sequence[InputFile], decoding: Decoding) -> BorderChoice:
@@ -72,12 +83,26 @@ def choose_borders(files: Sequence[InputFile], decoding: Decoding) -> BorderChoi
         return BorderChoice("blank-lines", ())  # there is no text, which is said elsewhere
     if sample.has_blocks:
         return _of_blocks(sample, len(files))
-    words = median(sample.line_words)
-    seen = f"there are no blank lines, and the median of a line is {_counted(words)}"
-    if words >= LONG_LINE_WORDS:
-        choice = _chosen("line", f"{seen}, more than lines that were wrapped")
-        return _remarked(choice, words, "sentences")
-    return _chosen("file", f"{seen}, as lines that were wrapped")
+    return _of_lines(sample, len(files))
+
+
+def _of_lines(sample: _Sample, num_files: int) -> BorderChoice:
+    words, form, num_lines = median(sample.line_words), sample.form, len(sample.line_words)
+    seen = f"there are no blank lines, and lines have {_counted(words)} in the median"
+    if form.is_wrapped:
+        choice = _chosen("file", f"{seen}, and end at a margin as lines that were wrapped")
+    elif words >= LONG_LINE_WORDS:
+        return _remarked(_chosen("line", f"{seen}, and were not wrapped"), words, "sentences")
+    elif form.has_clauses:
+        choice = _chosen("file", f"{seen}, and {form.clause_share:.0%} end in a comma or its like")
+    elif num_files >= MANY_FILES:
+        choice = _chosen("file", f"{seen}, in {num_files:,} files")
+    elif num_lines < MANY_LINES:  # so few sentences make one text
+        choice = _chosen("file", f"{seen}, and there are {num_lines} of them")
+    else:
+        reason = f"{seen}, and end neither at a margin nor in commas"
+        return _remarked(_chosen("line", reason), words, "sentences")
+    return _with_lines_remark(choice) if sample.may_have_line_documents else choice
 
 
 def _of_blocks(sample: _Sample, num_files: int) -> BorderChoice:
@@ -87,7 +112,18 @@ def _of_blocks(sample: _Sample, num_files: int) -> BorderChoice:
         reason = f"blank lines separate blocks that {seen}, which are short for documents"
         return _chosen("file", f"there are {num_files:,} files, and {reason}")
     choice = _chosen("blank-lines", f"the blocks between them {seen}")
+    are_parts = sample.form.is_wrapped or sample.form.has_clauses
+    if sample.may_have_line_documents and not are_parts:
+        return _with_lines_remark(choice)
     return _remarked(choice, words, "paragraphs")
+
+
+def _with_lines_remark(choice: BorderChoice) -> BorderChoice:
+    remark = (
+        "If each line is a document of its own, as a message or a review is, choose "
+        "--documents line."
+    )
+    return BorderChoice(choice.documents, (*choice.notes, remark))
 
 
 def _remarked(choice: BorderChoice, words: float, parts: str) -> BorderChoice:
@@ -129,6 +165,7 @@ def _sample(files: Sequence[InputFile], decoding: Decoding) -> _Sample:
         sample.num_files += 1
         sample.block_words += [count_words(block.text) for block in blocks]
         sample.line_words += [count_words(line) for line in lines if line.strip()]
+        sample.form.add(lines)
     return sample
 
 
