@@ -6,7 +6,8 @@ often intervals hold the truth, `reliability` whether a run survives kills and h
 commands say of damaged files; `policies` draws what masking policies do, and `studies` fills the
 pages of results and times the demonstration. Each is started by its path, such as
 `python benchmarks/masking/speed.py`; results stand in `results`, with the machine and the versions
-they were measured on.
+they were measured on. `tables_of_pages.py` writes the tables of pages whose words are written by
+hand.
 """
 
 from __future__ import annotations

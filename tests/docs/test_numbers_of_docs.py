@@ -1,13 +1,15 @@
 """Every number that a page of the documentation claims is recorded, with its source.
 
-Pages under `docs/benchmarks` are written by their scripts or give command, machine and date at
-their tops; those under `docs/results` are compared with the records of the studies by
-`test_shipped_results.py`, and the README with files of results by `test_numbers_of_readme.py`.
+Pages or tables under `docs/benchmarks` are written by scripts. Tables and marked numbers of pages
+under `docs/results` are compared with the records of the studies by `test_shipped_results.py`,
+decimal numbers of the README with files of results by `test_numbers_of_readme.py`; every other
+number of these pages is recorded, a count of layers, too.
 """
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import math
 import re
@@ -18,18 +20,17 @@ from typing import Any
 import pytest
 import yaml
 
-from claimed_numbers import Claim, claims
+from claimed_numbers import Claim, claims, not_compared, numbers
 from places import ROOT
 
 RECORD: dict[str, list[dict[str, Any]]] = yaml.safe_load(
     (ROOT / "benchmarks" / "results" / "numbers-of-docs.yaml").read_text(encoding="utf-8")
 )
-COMPARED_ELSEWHERE = ("docs/benchmarks/", "docs/results/")
-
+README = "README.md"
 PAGES = [
-    page
-    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "studies" / "README.md"]
-    if not (page := path.relative_to(ROOT).as_posix()).startswith(COMPARED_ELSEWHERE)
+    path.relative_to(ROOT).as_posix()
+    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "studies" / README, ROOT / README]
+    if "Written by `python benchmarks/" not in path.read_text(encoding="utf-8")
 ]
 CHOSEN_PER_CENTS = {"5", "10", "15", "20", "30", "40", "80", "95", "100"}
 """Of the masking that is usual, of cells and of intervals: no page measured them."""
@@ -43,26 +44,38 @@ def _text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+def _claims(page: str, text: str) -> list[Claim]:
+    """The numbers of a page's text that have to be recorded."""
+    if page == README:
+        return [one for one in numbers(not_compared(text)) if "." not in one.number]
+    if page.startswith("docs/results/"):
+        return numbers(not_compared(text))
+    return claims(not_compared(text) if page.startswith("docs/benchmarks/") else text)
+
+
 def _spans(text: str, words: str) -> list[tuple[int, int]]:
     """Where words stand, however their lines are broken."""
     pattern = r"\s+".join(re.escape(word) for word in words.split())
     return [found.span() for found in re.finditer(pattern, text)]
 
 
-def _within(text: str, words: str) -> Iterator[Claim]:
+def _within(page: str, text: str, words: str) -> Iterator[Claim]:
     """The claims of a page that stand in words of it."""
     for start, end in _spans(text, words):
-        yield from (claim for claim in claims(text) if start <= claim.start < end)
+        yield from (claim for claim in _claims(page, text) if start <= claim.start < end)
 
 
-def _loose(text: str, entries: list[dict[str, Any]]) -> list[Claim]:
+def _loose(page: str, text: str, entries: list[dict[str, Any]]) -> list[Claim]:
     """The claims that no entry has."""
     recorded = [
-        claim for entry in entries for words in entry["words"] for claim in _within(text, words)
+        claim
+        for entry in entries
+        for words in entry["words"]
+        for claim in _within(page, text, words)
     ]
     return [
         claim
-        for claim in claims(text)
+        for claim in _claims(page, text)
         if claim not in recorded
         and not (claim.unit in ("%", "per cent") and claim.number in CHOSEN_PER_CENTS)
     ]
@@ -76,11 +89,18 @@ def _shows(number: str, value: float) -> bool:
     return math.isclose(float(written), value, rel_tol=0, abs_tol=0.5001 * 10.0**last)
 
 
+def _logged(study: str, arm: str, name: str) -> list[float]:
+    """The values of a metric in all lines of the runs of an arm of a study."""
+    runs = sorted((ROOT / "studies" / "results" / study / "runs" / arm).glob("*/metrics.jsonl"))
+    lines = [json.loads(line) for run in runs for line in run.read_text("utf-8").splitlines()]
+    return [line[name] for line in lines if name in line]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_number_that_a_page_claims_is_recorded(page: str) -> None:
     loose = [
         f"{page}:{claim.line}: {claim.number} {claim.unit}".rstrip()
-        for claim in _loose(_text(page), RECORD.get(page, []))
+        for claim in _loose(page, _text(page), RECORD.get(page, []))
     ]
     assert loose == [], "add their words, and where they come from, to numbers-of-docs.yaml"
 
@@ -91,14 +111,14 @@ def test_words_of_the_record_stand_on_their_page_once_and_hold_a_number(page: st
     for entry in RECORD[page]:
         for words in entry["words"]:
             assert len(_spans(text, words)) == 1, words
-            assert re.search(r"\d", words), words
+            assert re.search(r"\d", words) or "sha256" in entry, words
 
 
 @pytest.mark.parametrize("page", RECORD)
 def test_entries_of_the_record_say_where_their_numbers_come_from(page: str) -> None:
     assert page in PAGES
     for entry in RECORD[page]:
-        (kind,) = entry.keys() - {"words", "record"}
+        (kind,) = entry.keys() - {"words", "record", "sha256"}
         if kind == "measured":
             assert entry[kind].keys() == {"by", "machine", "date", "revision"}
             assert isinstance(entry[kind]["date"], datetime.date)
@@ -112,13 +132,26 @@ def test_entries_of_the_record_say_where_their_numbers_come_from(page: str) -> N
             assert (ROOT / path).exists(), path
 
 
+def test_figures_at_the_top_of_the_docs_are_those_of_the_record() -> None:
+    recorded = {
+        found[1]: entry["sha256"]
+        for entry in RECORD[README]
+        for words in entry["words"]
+        if "sha256" in entry and (found := re.search(r"\]\((.*)\)", words))
+    }
+    files = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "docs").glob("*.png")}
+    assert recorded == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
+    }
+
+
 @pytest.mark.parametrize(("page", "entry"), COMPUTED, ids=lambda value: str(value)[:60])
 def test_computed_numbers_of_the_record_are_those_of_the_page(
     page: str, entry: dict[str, Any]
 ) -> None:
     text = _text(page)
-    found = [claim.number for words in entry["words"] for claim in _within(text, words)]
-    names: dict[str, Any] = dict(vars(math))
+    found = [claim.number for words in entry["words"] for claim in _within(page, text, words)]
+    names: dict[str, Any] = {**vars(math), "logged": _logged}
     if "record" in entry:
         record = json.loads(_text(entry["record"]))
 
@@ -149,6 +182,16 @@ def test_claims_are_found_in_prose(text: str, expected: str) -> None:
     assert [claim.number for claim in claims(text)] == expected.split()
 
 
+def test_numbers_of_pages_of_results_are_all_but_those_that_are_compared() -> None:
+    text = (
+        "# A run of 3\n\n0.2<!-- tidemask: a b c --> (−1<!-- tidemask: a b d --> %) of 600, "
+        "2 x 128\n(ACL 2023)\n<!-- table a -->\n| 7 |\n<!-- end of table -->\nand 1.5 times\n"
+    )
+    found = [claim.number for claim in _claims("docs/results/any.md", text)]
+    assert found == ["3", "600", "2", "128", "1.5"]
+    assert [claim.number for claim in _claims(README, text)] == ["3", "600", "2", "128"]
+
+
 def test_claims_say_where_they_stand() -> None:
     (claim,) = claims("# Speed\n\n```\n1.5\n```\nIt took\n2 s.\n")
     assert (claim.number, claim.unit, claim.line) == ("2", "s", 7)
@@ -157,8 +200,8 @@ def test_claims_say_where_they_stand() -> None:
 def test_number_that_nothing_records_is_loose() -> None:
     text = "It masks 15 % in 3.5 s,\nthat is 7 % of\nthe 50 s of a step."
     entries = [{"words": ["that is 7 % of the 50 s"]}]
-    assert [claim.number for claim in _loose(text, entries)] == ["3.5"]
-    assert [claim.number for claim in _loose(text, [])] == ["3.5", "7", "50"]
+    assert [claim.number for claim in _loose("", text, entries)] == ["3.5"]
+    assert [claim.number for claim in _loose("", text, [])] == ["3.5", "7", "50"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Numbers in the prose of a page that claim something, and where they stand.
 
 A number claims something if it has a decimal point, or a unit of time, memory, speed, loss or
-share. Code, comments, addresses, versions and what names a source are no prose.
+share. Code, comments, addresses, versions and what names a source are no prose. On pages that are
+compared with records every number claims something, but those that a mark or a table compares.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _LEFT_OUT = tuple(
         r"\b[Ss]ections?\s+[\d.]+\d(?:\s+and\s+[\d.]+\d)?",
         r"\b(?:Python|torch|minicons|version|SQuAD v?)\s*\d+(?:\.\d+)+(?:\s+to\s+\d+(?:\.\d+)+)?",
         r"\bApache-\d\.\d|\d\.\d+\s+GHz",
+        r"\bE?ACL\s+20\d\d|\(20\d\d\)",
     )
 )
 _NUMBER = r"[+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e-?\d+)?(?![\w,]*\d|\.\d)"
@@ -30,6 +32,9 @@ _UNIT = (
     r"(?P<unit>%|(?:per\s+cent|points?|times|nats?|bits?|bytes?|[kMGT]i?B|s|ms|µs|min|h"
     r"|(?:(?:CPU|GPU|processor)\s+)?(?:micro|milli)?(?:seconds?|minutes?|hours?|days?)"
     rf"|(?:{_THINGS})\s+an?\s+(?:\w+\s+)?(?:second|minute|hour|token|word))(?![\w-]))"
+)
+_COMPARED = re.compile(
+    r"<!-- table .*?<!-- end of table -->|[^\s(|*]+[\s%)]*<!-- tidemask: [^>]*-->", re.DOTALL
 )
 _FOUND = re.compile(
     rf"(?<![\w.,-])(?P<number>{_NUMBER})"
@@ -61,8 +66,16 @@ def prose(page: str) -> str:
     return page
 
 
-def claims(page: str) -> list[Claim]:
-    """The numbers of a page that claim something, in their order."""
+def not_compared(page: str) -> str:
+    """The page with tildes in the place of marked numbers, and of tables between two comments.
+
+    With blanks a line that begins with a number would look like code.
+    """
+    return _COMPARED.sub(lambda found: re.sub(r"[^\n]", "~", found[0]), page)
+
+
+def numbers(page: str) -> list[Claim]:
+    """All numbers in the prose of a page, in their order."""
     return [
         Claim(
             number=found["number"],
@@ -71,5 +84,9 @@ def claims(page: str) -> list[Claim]:
             line=page.count("\n", 0, found.start()) + 1,
         )
         for found in _FOUND.finditer(prose(page))
-        if found["unit"] or "." in found["number"]
     ]
+
+
+def claims(page: str) -> list[Claim]:
+    """The numbers of a page that claim something by themselves, in their order."""
+    return [number for number in numbers(page) if number.unit or "." in number.number]
