@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks.machine import machine_line
+from benchmarks.training.in_studies import section
 
 Row = Mapping[str, Any]
 
@@ -72,6 +73,7 @@ def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str
         )
     else:
         parts += [f"## On a GPU\n\n{machine_line(gpu)}\n", *_tables(gpu["rows"])]
+    parts.append(section())
     return "\n".join(parts)
 
 

@@ -24,16 +24,21 @@ def test_guide_of_annotating_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (script,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    Path("my_spans.py").write_text(script, encoding="utf-8")
-    for block in re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL):
-        for line in block.splitlines():
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", TEXT, flags=re.DOTALL)
+    bands, module = [block for language, block in blocks if language == "python"]
+    Path("my_spans.py").write_text(module, encoding="utf-8")
+    for language, block in blocks:
+        if block == bands:
+            exec(compile(bands, "annotating.md", "exec"), {})
+        for line in block.splitlines() if language == "sh" else ():
             if write_printed(line):
                 continue
             status, _, err = tidemask(*shlex.split(line)[1:])
             assert status == 0, err
     corpus = open_corpus("corpus")
-    assert column_names(corpus) == ["numbers", "phrases", "spans", "terms"]
+    assert column_names(corpus) == ["bands", "numbers", "phrases", "spans", "terms"]
     manifest = open_column(corpus, "terms").manifest
     assert manifest.class_names == ("DISEASE", "DRUG")
+    band = open_column(corpus, "bands").manifest
+    assert band.class_names == ("OFTEN", "ONCE")
     assert open_column(corpus, "phrases").manifest.num_groups == 4

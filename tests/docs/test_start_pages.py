@@ -105,6 +105,23 @@ def test_start_pages_further_pre_training(
     assert Path("runs/library/model/README.md").is_file()
 
 
+@pytest.mark.slow
+def test_start_pages_sentence_vectors_are_those_of_sentence_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sentence_transformers")
+    monkeypatch.chdir(tmp_path)
+    tokenizer = train_tokenizer([text(10)], vocab_size=200).tokenizer
+    tokenizer.save_pretrained("runs/decay/model")
+    tiny("bert", vocab_size=len(tokenizer)).save_pretrained("runs/decay/model")
+    names: dict[str, Any] = {}
+    (*_, means) = _blocks(START / "your-own-program.md", "python")
+    (embedder,) = _blocks(START / "your-own-program.md", "py")
+    for block in (means, embedder):
+        exec(compile(block, "your-own-program.md", "exec"), names)
+    assert names["same_vectors"] == pytest.approx(names["vectors"].numpy(), abs=1e-5)
+
+
 def test_start_pages_policy_as_a_function() -> None:
     names = _run(START / "your-own-policy.md")
     selected, ids = names["masked"].selected, names["batch"].input_ids
