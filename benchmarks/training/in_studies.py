@@ -1,6 +1,8 @@
 """Which part of a step masking took in the runs of the studies, from their committed metrics.
 
-    python benchmarks/training/in_studies.py     print the part of the page that it makes
+    python benchmarks/training/in_studies.py
+
+prints the part of `docs/benchmarks/training.md` that it makes.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ layers of 128, at 32x128 in float32, with one thread beside another run. `python
 benchmarks/training/in_studies.py` prints it.
 
 The aim is less than 1 % of a step of `bert-tiny` at 32x128, which the tables above keep, with
-weights by class loss, too. In these runs masking all tokens or words alike stays below 1 %, and each
-weighting takes more.
+weights by class loss, too. In these runs masking all tokens or words alike stays below 1 %, and
+each weighting takes more.
 """
 
 
