@@ -14,6 +14,7 @@ from tidemask.masking.map_settings import PowerMap, RankMap
 from tidemask.masking.masker import Masker
 from tidemask.masking.mixture import ByMixture, ContentPart
 from tidemask.masking.noise import StepKey
+from tidemask.masking.part import AtStep
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.policy_part import SequencePart
 from tidemask.masking.schedule import Constant
@@ -116,17 +117,21 @@ def masker_of(ratio=0.15, unit="token", content=None, max_steps=MAX_STEPS, **pol
     )
 
 
-def masked_by(masker, batch, *, seed=5, step=STEP, max_steps=MAX_STEPS) -> MaskedBatch:
+def at_step(masker, batch, *, seed=5, step=STEP, max_steps=MAX_STEPS) -> AtStep:
+    """With what was learned and how the model scores, where the policy follows it."""
     learning, learned = masker.settings.learning, torch.tensor(LOSSES)
     if isinstance(learning, ByClassStatistic) and learning.statistic == "accuracy":
         learned = learned / 8
-    return masker(
-        batch,
-        progress=step / max_steps,
-        key=StepKey(seed, step),
-        class_loss=learned if learning else None,
-        scores=batch.columns["scores"] if masker.settings.scoring else None,
+    return AtStep(
+        step / max_steps,
+        StepKey(seed, step),
+        learned if learning else None,
+        batch.columns["scores"] if masker.settings.scoring else None,
     )
+
+
+def masked_by(masker, batch, **at) -> MaskedBatch:
+    return masker(batch, **vars(at_step(masker, batch, **at)))
 
 
 def text(num_sequences, length, seed):

@@ -1,7 +1,8 @@
 """The budget: selected over maskable tokens is the scheduled ratio, for all that is mixed.
 
-The text has a million maskable tokens in long rows. What each sequence has beyond its budget is
-independent of the others, so the sum is normal with the variance that the sequences show.
+What is expected is a sum of chances, and exact in every sequence. What is drawn is counted over a
+million maskable tokens in long rows: what each sequence has beyond its budget is independent of the
+others, so the sum is normal with the variance that the sequences show.
 """
 
 from itertools import product
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cases import one_in
+from cases import all_cases, one_in
 from law_policies import (
     CONTENTS,
     ESM3,
@@ -18,11 +19,16 @@ from law_policies import (
     MIXTURES,
     SEQUENCES,
     UNITS,
+    at_step,
     masked_by,
     masker_of,
     mixture,
     text,
+    token_weights,
+    unit_means,
+    units_of,
 )
+from tidemask.masking.explanation import explained
 from tidemask.masking.policy_part import PolicyPhase, SequencePart
 from tidemask.masking.schedule import Constant, Linear
 
@@ -93,6 +99,51 @@ def bias(masker, batch, steps):
     num_tokens = len(excess) * int(batch.maskable.sum())
     all_excess = np.concatenate(excess)
     return (all_excess.sum() + missing) / num_tokens, np.sqrt((all_excess**2).sum()) / num_tokens
+
+
+def chances_and_budgets(masker, batch, step=611):
+    """The sum of the chances of each sequence, and its ratio times its maskable tokens."""
+    given = explained(masker, batch, at_step(masker, batch, step=step))
+    num_maskable = batch.maskable.sum(1).numpy()
+    chances = np.array([float(one.inclusion.sum()) for one in given])
+    return chances, np.array([one.ratio for one in given]) * num_maskable
+
+
+EXACT = text(8, 192, seed=6)
+SUMS = {"rtol": 0, "atol": 1e-5 * 180}
+"""A hundred-thousandth of the tokens of a sequence, as what solves for chances promises."""
+
+
+@all_cases("ratio", [0.05, 0.15])
+@all_cases(("unit", "name"), GRID)
+def test_law_of_budgets_chances_add_up_to_the_ratio_of_each_sequence(ratio, unit, name):
+    """At ratios for which each part of a mixture has enough tokens of a weight above 0."""
+    chances, budgets = chances_and_budgets(masker_of(ratio, unit, WEIGHTED[name]), EXACT)
+    np.testing.assert_allclose(budgets, ratio * EXACT.maskable.sum(1).numpy(), rtol=1e-12)
+    np.testing.assert_allclose(chances, budgets, **SUMS)
+
+
+@all_cases("step", [0, 607, 608, MAX_STEPS])
+@all_cases("name", [name for name in WHOLE if "budget" not in WHOLE[name]])
+def test_law_of_budgets_chances_of_whole_policies_add_up_to_theirs(name, step):
+    """Whichever part masks a sequence, and whatever ratio it has drawn: spread alone is random."""
+    masker = masker_of(Linear(start=0.4, end=0.1), **WHOLE[name])
+    chances, budgets = chances_and_budgets(masker, EXACT, step)
+    np.testing.assert_allclose(chances, budgets, **SUMS)
+    if "per_sequence" in WHOLE[name]:
+        assert len(set(np.round(budgets / EXACT.maskable.sum(1).numpy(), 6))) == len(budgets)
+
+
+@all_cases("ratio", [0.1, 0.4, 0.9])
+@all_cases("unit", ["token", "word", "group"])
+def test_law_of_budgets_chances_are_capped_by_what_has_a_weight(ratio, unit):
+    """All tokens of a unit with a drug, and no more, where they are fewer than the budget."""
+    weights = token_weights(CONTENTS["drugs"], EXACT, unit)
+    num_eligible = (unit_means(weights, units_of(EXACT, unit)) > 0).sum(1)
+    chances, budgets = chances_and_budgets(masker_of(ratio, unit, CONTENTS["drugs"]), EXACT)
+    np.testing.assert_allclose(chances, np.minimum(budgets, num_eligible), **SUMS)
+    if ratio == 0.9:
+        assert (num_eligible < budgets).all()
 
 
 @pytest.mark.parametrize(("unit", "name"), one_in(13, GRID, ids="-".join))
