@@ -30,6 +30,7 @@ quick: $(VENV)/installed
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow"
 
 docs: $(VENV)/docs-installed
+	$(BIN)/python benchmarks/studies/results_pages.py --check
 	$(BIN)/sphinx-build --quiet --fail-on-warning --doctree-dir build/doctrees \
 		--conf-dir docs/site . build/site
 	@echo "Site: build/site/index.html"

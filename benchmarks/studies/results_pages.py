@@ -1,11 +1,14 @@
 """Write the pages of results again from the committed records of the studies.
 
     python benchmarks/studies/results_pages.py
+    python benchmarks/studies/results_pages.py --check
 
 compares each study under `studies/results` and fills `docs/results`: a table
 stands between two comments and is one of the comparison; a figure is an image under `figures/`,
 called by the study and its name in the comparison; a number is marked as `tidemask compare --check`
-reads it, and keeps its digits and whether it has a sign. The words are written by hand.
+reads it, and keeps its digits and whether it has a sign. The words are written by hand. What pages
+quote is kept beside the records, with the digests of all (`kept_results.py`); `--check`, which is a
+part of `make docs`, compares records, figures and pages with them and writes nothing.
 `tests/studies/test_shipped_results.py` makes all of it again.
 """
 
@@ -17,22 +20,32 @@ import shutil
 import sys
 import tempfile
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import ROOT
+from benchmarks.command import OneLineParser
+from benchmarks.studies import kept_results
+from benchmarks.studies.kept_results import RECORDS, studies
+from tidemask.errors import UserError
 from tidemask.report.compare import write_page
+from tidemask.report.paper import unsigned
 from tidemask.report.results.answers import primary_answers
 from tidemask.report.results.naming import in_arms
 from tidemask.report.tables.arms import answer_table
 from tidemask.report.tables.table_files import read_table, write_table
 from tidemask.studies.comparison import runs_to_compare
 
-RECORDS = ROOT / "studies" / "results"
 PAGES = ROOT / "docs" / "results"
 SUMMARIES = (PAGES / "index.md", ROOT / "README.md")
 """Pages that quote several studies; their tables are called `STUDY/TABLE`."""
+
+ADVICE = (
+    "Records stay as they were measured: get them back by git. Tables, figures and marked numbers "
+    "are written again by `make pages` in studies."
+)
 
 _TABLE = re.compile(r"(<!-- table (?P<name>[\w/-]+) -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 _NUMBER = re.compile(
@@ -40,12 +53,8 @@ _NUMBER = re.compile(
     r"(?P<rest>[\s%)]*<!-- tidemask: (?P<place>[^>]*?) -->)"
 )
 _BASELINE = re.compile(r"<!-- (?:table |tidemask: )(?P<baseline>[\w-]+)/")
+_QUOTED = re.compile(r"<!-- (?:table|tidemask:) (?P<name>[\w/-]+) ")
 _FIGURE = re.compile(r"\]\((?P<place>figures/(?P<study>[\w-]+)-(?P<name>[a-z_]+)\.svg)\)")
-
-
-def studies() -> list[str]:
-    """The studies with records, by name."""
-    return sorted(path.parent.name for path in RECORDS.glob("*/definition.yaml"))
 
 
 def page_of(name: str) -> Path:
@@ -95,13 +104,16 @@ def filled(page: str, tables: Path) -> str:
         return f"{found[1]}\n{(tables / (found['name'] + '.md')).read_text(encoding='utf-8')}\n"
 
     def number(found: re.Match[str]) -> str:
-        name, row, column = shlex.split(found["place"])
+        name, row, column, *direction = shlex.split(found["place"])
         table = read_table(tables / f"{name}.json")
         (cells,) = (cells for cells in table.rows if str(cells[0]) == row)
         value = float(cells[table.names.index(column)] or 0.0)
-        sign = "+" if found["sign"] else ""
         digits = len(found["decimals"] or ".") - 1
-        shown = f"{value if sign else abs(value):{sign},.{digits}f}".replace("-", "−")
+        if found["sign"] and direction:
+            raise UserError(f"two signs of a number: {found['place']}. Leave out `negative`.")
+        if not found["sign"]:
+            value = unsigned(value, direction, where=found["place"])
+        shown = f"{value:{'+' if found['sign'] else ''},.{digits}f}".replace("-", "−")
         return f"{shown}{found['rest']}"
 
     return _NUMBER.sub(number, _TABLE.sub(table, page))
@@ -113,8 +125,21 @@ def figures_of(name: str) -> dict[Path, str]:
     return {PAGES / found["place"]: found["name"] for found in _FIGURE.finditer(text)}
 
 
-def main() -> None:
-    """Write all pages and figures again."""
+def quoted(name: str) -> set[str]:
+    """The tables of a study that its page or a summary quotes."""
+    of_page = {found["name"] for found in _QUOTED.finditer(page_of(name).read_text("utf-8"))}
+    of_all = {
+        found["name"]
+        for summary in SUMMARIES
+        for found in _QUOTED.finditer(summary.read_text("utf-8"))
+    }
+    return of_page | {
+        table.removeprefix(f"{name}/") for table in of_all if table.startswith(f"{name}/")
+    }
+
+
+def write() -> None:
+    """Write all pages and figures again, and what is kept of their studies."""
     with tempfile.TemporaryDirectory() as place:
         root = compared(Path(place))
         for name in studies():
@@ -124,6 +149,63 @@ def main() -> None:
         for page, report in pages(root).items():
             text = filled(page.read_text(encoding="utf-8"), report / "tables")
             page.write_text(text, encoding="utf-8")
+        for name in studies():
+            study = RECORDS / name
+            kept_results.keep_tables(study, root / name / "tables", quoted(name))
+            sums = kept_results.sums_of(study, figures_of(name))
+            (study / kept_results.SUMS).write_text(sums, encoding="utf-8")
+
+
+def problems() -> list[str]:
+    """What of records, figures and pages is not as it was written, a line for each; quick."""
+    found = []
+    for name in studies():
+        study = RECORDS / name
+        listed = (study / kept_results.SUMS).relative_to(ROOT)
+        found += [
+            f"{place}: not as {listed} has it"
+            for place in kept_results.differences(study, figures_of(name))
+        ]
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        (root / "tables").mkdir()
+        for name in studies():
+            tables = RECORDS / name / kept_results.TABLES
+            (root / name).mkdir()
+            (root / name / "tables").symlink_to(tables)
+            (root / "tables" / name).symlink_to(tables)
+        found += [line for page, report in pages(root).items() if (line := edited(page, report))]
+    return found
+
+
+def edited(page: Path, report: Path) -> str | None:
+    """The first line of a page that is not as its tables say, or `None`.
+
+    Args:
+        page: the file.
+        report: directory with `tables`.
+    """
+    text = page.read_text(encoding="utf-8")
+    try:
+        expected = filled(text, report / "tables")
+    except (UserError, OSError, ValueError) as error:
+        return f"{page}: {error}"
+    for number, (ours, theirs) in enumerate(
+        zip_longest(text.splitlines(), expected.splitlines()), start=1
+    ):
+        if ours != theirs:
+            return f"{page}:{number}: {ours!r}, but by the records it is {theirs!r}"
+    return None
+
+
+def main() -> None:
+    """Write, or check."""
+    parser = OneLineParser(prog="results_pages.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare and write nothing")
+    if not parser.parse_args().check:
+        write()
+    elif found := problems():
+        sys.exit("\n".join([*found, ADVICE]))
 
 
 if __name__ == "__main__":

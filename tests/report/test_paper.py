@@ -42,7 +42,7 @@ def problems(report: Path, text: str) -> list[str]:
 @pytest.mark.parametrize(
     "text",
     [
-        "falls by 0.028 <!-- tidemask: arms decay difference -->",
+        "falls by 0.028 <!-- tidemask: arms decay difference negative -->",
         "**−0.0276**<!--tidemask: arms decay difference-->",
         "| -0.03 <!-- tidemask: arms decay difference --> |",
         "12,345 <!-- tidemask: arms decay steps --> steps",
@@ -58,9 +58,17 @@ def test_check_takes_what_is_the_table_at_the_digits_written(report: Path, text:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("0.027 <!-- tidemask: arms decay difference -->", "line 1: 0.027, but arms, decay"),
+        (
+            "0.027 <!-- tidemask: arms decay difference negative -->",
+            "line 1: 0.027 negative, but arms, decay",
+        ),
+        ("rises by 0.028 <!-- tidemask: arms decay difference -->", "0.028, but arms, decay"),
+        (
+            'falls by 0.1 <!-- tidemask: arms "whole words" difference negative -->',
+            "0.1 negative, but arms, whole words, difference is 0.1",
+        ),
         ("\n+0.028 <!-- tidemask: arms decay difference -->", "line 2: +0.028, but arms"),
-        ("0.02800 <!-- tidemask: arms decay difference -->", "0.02800, but"),
+        ("0.02800 <!-- tidemask: arms decay difference negative -->", "0.02800 negative, but"),
         ("1 <!-- tidemask: arm decay difference -->", "no table arm. Did you mean arms?"),
         ("1 <!-- tidemask: arms dekay p -->", "0 rows dekay. Did you mean decay?"),
         ("1 <!-- tidemask: arms decay q -->", "no column q."),
@@ -79,6 +87,8 @@ def test_check_names_what_is_not_the_table(report: Path, text: str, problem: str
         ("word <!-- tidemask: arms decay p -->", "mark without a number"),
         ("1 <!-- tidemask: arms decay -->", "Expected table, row and column"),
         ('1 <!-- tidemask: arms "decay p -->', "mark not understood"),
+        ("1 <!-- tidemask: arms decay p down -->", "and `negative` if words say so"),
+        ("−1 <!-- tidemask: arms decay difference negative -->", "two signs of a number"),
     ],
 )
 def test_check_refuses_marks_without_meaning(report: Path, text: str, message: str) -> None:

@@ -2,17 +2,18 @@
 
 A number in a Markdown file is marked by a comment right behind it, which readers do not see:
 
-    The loss falls by 0.028 <!-- tidemask: arms decay difference -->.
+    The loss falls by 0.028 <!-- tidemask: arms decay difference negative -->.
 
 Table, row and column are the names in the JSON files of the tables; the row is the text of its
-first column. A name with spaces stands in quotes.
+first column. A name with spaces stands in quotes. `negative` stands where the words of the text, in
+place of a minus, say that the number is below 0.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +30,7 @@ _NUMBER = re.compile(
 _NEAR = 80
 """Characters before a mark within which its number begins."""
 _PARTS = 3
+_NEGATIVE = "negative"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,7 @@ class MarkedNumber:
         table: name of the table.
         row: text of the first column.
         column: name of the column.
+        direction: what stands behind the column, `negative` or nothing.
     """
 
     where: str
@@ -48,6 +51,7 @@ class MarkedNumber:
     table: str
     row: str
     column: str
+    direction: Sequence[str] = ()
 
     @property
     def value(self) -> Decimal:
@@ -58,15 +62,34 @@ class MarkedNumber:
         """Whether the cell, rounded to the digits that are written, is this number.
 
         A cell in the middle between two such numbers agrees with both; and where the text says
-        "falls by 0.028" of a difference of −0.028, the sign is in its words.
+        "falls by 0.028" of a difference of −0.028, the mark has `negative`.
         """
         exponent = self.value.as_tuple().exponent
         assert isinstance(exponent, int)  # the pattern has no NaN and no infinity
         half = Decimal(1).scaleb(exponent) / 2
-        has_sign = self.written[0] in "+-−"
-        found = Decimal(repr(cell)) if has_sign else abs(Decimal(repr(cell)))
-        wanted = self.value
-        return abs(found - wanted) <= half
+        wanted = -self.value if self.direction else self.value
+        return abs(Decimal(repr(cell)) - wanted) <= half
+
+
+def unsigned(cell: float, direction: Sequence[str], *, where: str) -> float:
+    """The value of a cell as a text says it without a sign.
+
+    Args:
+        cell: the value.
+        direction: what stands behind the column of the mark, `negative` or nothing.
+        where: the mark, for the message.
+
+    Raises:
+        UserError: the value is on the other side of 0 than the mark says.
+    """
+    is_negative = list(direction) == [_NEGATIVE]
+    if (cell < 0) != is_negative:
+        raise UserError(
+            f"sign of a marked number: {where} is {cell:.6g}. Expected a number "
+            f"{'below' if is_negative else 'of at least'} 0, as the mark says; the words beside it "
+            "have to change too."
+        )
+    return abs(cell)
 
 
 def check_numbers(paper: Path, report: Path) -> tuple[int, list[str]]:
@@ -102,17 +125,24 @@ def _marked(paper: Path, text: str) -> Iterator[MarkedNumber]:
             parts = shlex.split(match["place"])
         except ValueError as error:
             raise UserError(f"mark not understood: {where}: {error}.") from error
-        if len(parts) != _PARTS:
+        if len(parts) < _PARTS or parts[_PARTS:] not in ([], [_NEGATIVE]):
             raise UserError(
                 f"mark not understood: {where}: {match['place']!r}. Expected table, row and "
-                "column; a name with spaces in quotes."
+                "column, and `negative` if words say so; a name with spaces in quotes."
             )
         before = _NUMBER.search(text[max(0, match.start() - _NEAR) : match.start()])
         if before is None:
             raise UserError(f"mark without a number: {where}. Put it right behind one.")
-        table, row, column = parts
+        table, row, column, *direction = parts
+        if direction and before["number"][0] in "+-−":
+            raise UserError(f"two signs of a number: {where}. Leave out `negative`.")
         yield MarkedNumber(
-            where=where, written=before["number"], table=table, row=row, column=column
+            where=where,
+            written=before["number"],
+            table=table,
+            row=row,
+            column=column,
+            direction=direction,
         )
 
 
@@ -135,4 +165,7 @@ def _problem(one: MarkedNumber, tables: Path) -> str | None:
     place = f"{one.table}, {one.row}, {one.column}"
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         return f"{one.where}: {one.written}, but {place} is {cell!r}. Mark a cell with a number."
-    return None if one.agrees(cell) else f"{one.where}: {one.written}, but {place} is {cell!r}."
+    if one.agrees(cell):
+        return None
+    words = f" {one.direction[0]}" if one.direction else ""
+    return f"{one.where}: {one.written}{words}, but {place} is {cell!r}."
