@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +114,22 @@ def test_a_recipe_that_recorded_other_weights_is_refused(tmp_path: Path) -> None
     path.write_text("the\t2\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"weights changed: .*masking\.content\.fingerprint=null"):
         recorded(kept)
+
+
+def test_a_preview_says_what_its_files_cover_and_which_entries_are_unknown(
+    corpus: Path, tmp_path: Path, tidemask: Callable[..., tuple[int, str, str]]
+) -> None:
+    """In the terminal, on the page, and once for all steps."""
+    path, page = tmp_path / "w.tsv", tmp_path / "page.html"
+    path.write_text("the\t3\nqq<q>q\t1\n", encoding="utf-8")
+    content = json.dumps({"weighting": "entries", "weights": str(path)})
+    command = ["preview", corpus, "--recipe", "bert", "--progress", "0,1"]
+    status, _, err = tidemask(*command, "--html", page, f"masking.content={content}")
+    assert status == 0
+    assert err.count("w.tsv has weights for 1 of") == err.count('vocabulary lacks "qq<q>q".') == 1
+    shown = html.unescape(page.read_text(encoding="utf-8"))
+    assert 'of the training tokens; the vocabulary lacks "qq<q>q".' in shown
+    assert tidemask(*command)[2].count("vocabulary lacks") == 0
 
 
 @pytest.mark.slow

@@ -62,6 +62,8 @@ def preview_command(
         sequence=None if sequence is None else _sequences(sequence),
         page=html,
     )
+    for note in steps[0].notes:
+        print_note(note)
     if run is None:
         _note_what_is_unknown(loaded.masking)
     if html is None:

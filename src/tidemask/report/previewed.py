@@ -99,6 +99,8 @@ class PreviewStep:
     """Why this step is shown, where the policy changes here."""
     shortfall: float = 0.0
     """Share of the maskable tokens that the ratio asks for and that have the weight 0."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of the policy on the corpus, one sentence each; as at all steps."""
 
     @property
     def budget_note(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +26,7 @@ from tidemask.masking.units import starts_of_words
 from tidemask.report.preview_page import render_preview_page
 from tidemask.report.previewed import PreviewPassage, PreviewStep, PreviewToken
 from tidemask.runs.config import Recipe, load_recipe
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, coverage_notes
 from tidemask.runs.moments import Moment, moments_of
 from tidemask.runs.overrides import Overrides
 from tidemask.runs.parts_in_words import parts_in_words
@@ -117,10 +118,15 @@ def preview(
         moments = [Moment(share) for share in shares]
     batches = ids, shown_rows, counted
     seed = recipe.training.seed
-    steps = [_step(moment, masker, batches, data, known, seed) for moment in moments]
+    notes = tuple(coverage_notes(recipe.masking, data))
+    steps = [
+        replace(_step(moment, masker, batches, data, known, seed), notes=notes)
+        for moment in moments
+    ]
     if place is not None:
         facts = {"corpus": str(opened.root), "fingerprint": opened.manifest.fingerprint}
         facts |= {} if run is None else {"weights of the run": str(run)}
+        facts |= {"notes": " ".join(notes)} if notes else {}
         text = render_preview_page(steps, recipe=recipe.name, summary=recipe.summary, facts=facts)
         write_atomically(place, text, what="page")
     return steps
