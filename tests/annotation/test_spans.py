@@ -150,6 +150,29 @@ def test_python_source_that_is_wrong_is_refused(
     assert not (made / "columns" / "bad").exists()
 
 
+def test_python_source_is_another_one_where_a_module_beside_it_changed(made: Path) -> None:
+    """The helper of a helper that is imported late, too; not what nobody imports."""
+
+    def written(**modules: str) -> str:
+        for name, code in modules.items():
+            (made.parent / f"{name}.py").write_text(code, encoding="utf-8")
+        shutil.rmtree(made / "columns" / "helped", ignore_errors=True)
+        column = tidemask.annotate(
+            made, column="helped", source="python:span_user:find", kind="group", workers=1,
+            progress=False,
+        )  # fmt: skip
+        return column.manifest.source_fingerprint
+
+    user = "def find(text):\n    from span_words import LENGTH\n    return [(0, LENGTH)]\n"
+    first = written(
+        span_user=user, span_words="from span_word import WORD\nLENGTH = len(WORD)\n",
+        span_word="WORD = 'a'\n",
+    )  # fmt: skip
+    assert written(span_other="WORD = 'b'\n") == first
+    assert written(span_word="WORD = 'b'\n") != first
+    assert written(span_word="WORD = 'a'\n") == first
+
+
 def rows_of(made: Path) -> list[dict[str, Any]]:
     source = str(made.parent / "texts.jsonl")
     return [

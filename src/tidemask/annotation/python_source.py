@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -38,7 +41,7 @@ class PythonSource:
         name: as it was asked for, `python:MODULE:FUNCTION`.
         kind: what the column holds.
         class_names: of the function.
-        fingerprint: of the source code of its module.
+        fingerprint: of the source code of its module, and of modules beside that it imports.
     """
 
     name: str
@@ -147,9 +150,44 @@ def _loaded(name: str) -> Callable[[Any], Any]:
 
 
 def _code_of(function: Callable[[Any], Any], name: str) -> str:
-    """A fingerprint of the module that a function is of; of its name where that has no source."""
+    """A fingerprint of the module that a function is of, with those beside it that it imports.
+
+    It is of the name alone where there is no source.
+    """
+    digest = hashlib.sha256()
     try:
-        code = inspect.getsource(inspect.getmodule(function) or sys.modules[__name__])
+        module = inspect.getmodule(function) or sys.modules[__name__]
+        waiting, beside = [inspect.getsource(module).encode()], Path(inspect.getfile(module)).parent
     except (OSError, TypeError):
-        code = ""
-    return f"{name} {hashlib.sha256(code.encode()).hexdigest()}"
+        return f"{name} {digest.hexdigest()}"
+    known: set[str] = set()
+    while waiting:
+        code = waiting.pop()
+        digest.update(code)
+        for imported in _imports(code):
+            path = beside / f"{imported}.py"
+            if imported not in known and path.is_file():
+                waiting.append(path.read_bytes())
+            known.add(imported)
+    return f"{name} {digest.hexdigest()}"
+
+
+def _imports(code: bytes) -> list[str]:
+    """The last parts of all names that a module imports, wherever in it; none if it is no Python.
+
+    Example:
+        >>> _imports(b"import a.b; from .c import d")
+        ['b', 'c', 'd']
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about the code, which runs as it is
+            nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError):
+        return []
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return sorted({each.rpartition(".")[2] for each in names} - {"", "*"})
