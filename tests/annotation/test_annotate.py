@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -19,7 +20,8 @@ from tidemask.annotation import annotate as annotate_module
 from tidemask.annotation.row_values import numbered_in_rows
 from tidemask.annotation.source import DocumentTokens
 from tidemask.corpus.store import shards
-from tidemask.corpus.store.columns import open_column, verify_column
+from tidemask.corpus.store.column_check import verify_column
+from tidemask.corpus.store.columns import open_column
 from tidemask.corpus.store.corpus import open_corpus, verify_corpus
 from tidemask.errors import UserError
 from tidemask.token_classes import ColumnKind
@@ -135,7 +137,31 @@ def test_annotate_goes_on_with_what_was_finished(
     assert ended.keys() == unbroken.keys()
     for path in ended.keys() - {"column.json"}:
         assert ended[path] == unbroken[path], path
+    of_ended, of_whole = (json.loads(each["column.json"]) for each in (ended, unbroken))
+    assert {**of_ended, "name": whole} == of_whole
     assert not list((small / "columns").glob(f".*{name}*"))
+
+
+def test_annotate_counts_groups_once_and_says_how_many_rows_cut(
+    monkeypatch: pytest.MonkeyPatch, small: Path, tidemask: Command
+) -> None:
+    """A document is a group, in blocks of one and in one block; those of several rows are cut."""
+    rows_of: dict[int, set[tuple[str, int]]] = {}
+    for token in placed_tokens(small):
+        rows_of.setdefault(token.document, set()).add((token.split, token.row))
+    num_cut = sum(len(rows) > 1 for rows in rows_of.values())
+    assert 0 < num_cut < len(rows_of) < sum(map(len, rows_of.values()))
+    whole = Given("group", lambda document: np.zeros(len(document), np.int64))
+    for name, tokens in (("one_block", 1 << 16), ("small_blocks", 1)):
+        monkeypatch.setattr("tidemask.annotation.corpus_documents.BLOCK_TOKENS", tokens)
+        manifest = given(monkeypatch, small, whole, name).manifest
+        assert manifest.num_groups == len(rows_of)
+        said = f"{num_cut} of {len(rows_of)} groups go on from one row into the next; the part of"
+        assert [note[: len(said)] for note in manifest.notes] == [said]
+    status, out, err = tidemask("annotate", small, "--column", "said", "--from", "list:any")
+    assert status == 0
+    assert said in err
+    assert f"tokens in {len(rows_of)} groups" in out
 
 
 def test_annotate_keeps_nothing_of_a_source_that_is_wrong_later_on(

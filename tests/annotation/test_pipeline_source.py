@@ -142,8 +142,9 @@ def test_pipeline_gives_the_tokens_of_a_span_one_group(
             groups[token.split, token.row, token.document, spans[0].start].add(group)
     assert all(len(ids) == 1 for ids in groups.values())
     # A group whose words all meet several spaCy tokens is not looked at.
-    assert manifest.num_groups - 1 <= len(groups) <= manifest.num_groups
-    assert len(groups) > 5
+    num_groups = len({key[2:] for key in groups})  # those that rows cut count once
+    assert manifest.num_groups - 1 <= num_groups <= manifest.num_groups
+    assert num_groups > 5
 
 
 @pytest.mark.slow

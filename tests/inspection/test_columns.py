@@ -58,7 +58,7 @@ def test_inspection_describes_columns_of_each_kind(annotated: Path) -> None:
     tokens = dict(zip(columns.values("column"), columns.values("tokens"), strict=True))
     groups = columns.values("groups")
     assert groups[:2] == [None, None]
-    assert int(groups[2] or 0) >= 20  # two phrases in ten documents; rows cut some
+    assert int(groups[2] or 0) >= 20  # two phrases in ten documents
     assert columns.values("tokens_per_group")[2] == tokens["phrases"] / groups[2]  # type: ignore[operator]
     classes = tables["column_classes"]
     assert set(classes.values("class")) == {"BOAT", "PLACE"}

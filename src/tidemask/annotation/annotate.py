@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
 from tidemask.annotation.corpus_documents import document_blocks
+from tidemask.annotation.counted_manifest import counted_manifest
 from tidemask.annotation.found_entries import FoundEntries
 from tidemask.annotation.row_seams import RowSeams
 from tidemask.annotation.row_values import RowValues
@@ -20,12 +18,11 @@ from tidemask.annotation.sources import load_source
 from tidemask.annotation.texts import document_texts
 from tidemask.annotation.working import Work, values_of_blocks
 from tidemask.corpus.going_on import note_begun, preparation_key, what_is_begun
-from tidemask.corpus.store.column_files import ColumnWriter, values_hash, values_in
+from tidemask.corpus.store.column_files import ColumnWriter
 from tidemask.corpus.store.columns import (
     COLUMN_FORMAT,
     COLUMN_MANIFEST,
     COLUMNS,
-    ColumnManifest,
     StoredColumn,
     open_column,
 )
@@ -47,7 +44,7 @@ from tidemask.progress import NoteCallback, ProgressCallback
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.settings import check_integer, shown
 from tidemask.system_errors import named_causes
-from tidemask.token_classes import COLUMN_FORMS, UPOS_COLUMN, ColumnKind, TokenColumn
+from tidemask.token_classes import UPOS_COLUMN, ColumnKind, TokenColumn
 
 ANNOTATING = "annotating"
 """Name of the stage for the progress callback, which counts rows of both splits."""
@@ -190,14 +187,15 @@ def _write(
                     corpus, split, directory, column, source, encoder, num_workers, found,
                     on_progress,
                 )  # fmt: skip
-            manifest = _manifest(corpus, request, column, source, aside.path)
+            manifest = counted_manifest(corpus, request, column, source, aside.path)
         except BaseException as error:
             if isinstance(error, SourceError) or not _has_values(aside):
                 aside.clear()
             raise
         manifest.write(aside.path / COLUMN_MANIFEST)
-    if note := found.note:
-        on_note(note)
+    for note in (*manifest.notes, found.note):
+        if note:
+            on_note(note)
 
 
 def _has_values(aside: ContinuedDirectory) -> bool:
@@ -252,47 +250,3 @@ def _work(
             if len(of_block) == len(numbers):
                 break
         yield block, of_block
-
-
-def _manifest(
-    corpus: PreparedCorpus,
-    request: SourceRequest,
-    column: TokenColumn,
-    source: ColumnSource,
-    directory: Path,
-) -> ColumnManifest:
-    """What the column says of itself, counted in its files.
-
-    Raises:
-        SourceError: it says nothing of any token.
-    """
-    num_tokens: Counter[str] = Counter()
-    classes, num_groups = np.zeros(256, np.int64), 0
-    hashes = {}
-    for split in _SPLITS:
-        paths = sorted((directory / split).glob("*.arrow"))
-        hashes[split] = values_hash(paths)
-        num_tokens[split] = 0
-        for values in values_in(paths):
-            num_tokens[split] += int((values != COLUMN_FORMS[column.kind][1]).sum())
-            if column.kind == "class":
-                classes += np.bincount(values.ravel(), minlength=256)
-            elif column.kind == "group":
-                num_groups += int((values.max(1) + 1).sum())
-    if not any(num_tokens.values()):
-        raise SourceError(
-            f"nothing found: {request.name} says nothing of any token of {corpus.root}. "
-            "Expected something that occurs in its text. Look at the source."
-        )
-    return ColumnManifest(
-        name=column.name,
-        kind=column.kind,
-        class_names=column.class_names,
-        source=request.name,
-        source_fingerprint=source.fingerprint,
-        corpus_fingerprint=corpus.manifest.fingerprint,
-        num_tokens=dict(num_tokens),
-        class_counts=dict(zip(column.class_names, classes.tolist(), strict=False)),
-        num_groups=num_groups,
-        tidemask_version=metadata.version("tidemask"),
-    ).with_fingerprint(hashes)

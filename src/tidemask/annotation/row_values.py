@@ -31,6 +31,7 @@ class RowValues:
         self._next_row = writer.first_row
         self._num_groups = 0
         self._open = np.empty((0, sequence_length), self._dtype)
+        self._open_cuts = np.empty((0, 2), np.int64)
 
     def add(self, block: DocumentBlock, values: Sequence[NDArray[Any]]) -> None:
         """Add the values of the documents of the next block.
@@ -42,15 +43,20 @@ class RowValues:
         first = min(self._next_row, int(block.pieces.row[0]))
         rows = np.full((block.last_row + 1 - first, self._length), self._none, self._dtype)
         rows[self._next_row - first :][: len(self._open)] = self._open
-        rows.reshape(-1)[token_places(block.pieces, first, self._length)] = flat
-        rows = rows[self._next_row - first :]
-        self._writer.add(self._stored(rows[:-1]))
+        places = token_places(block.pieces, first, self._length)
+        rows.reshape(-1)[places] = flat
+        cuts = np.zeros((len(rows), 2), np.int64)
+        if self._column.kind == "group":
+            cuts = cuts_of_groups(flat, places // self._length, len(rows))
+        rows, cuts = rows[self._next_row - first :], cuts[self._next_row - first :]
+        cuts[: len(self._open_cuts)] += self._open_cuts
+        self._writer.add(self._stored(rows[:-1]), cuts[:-1])
         self._next_row += len(rows) - 1
-        self._open = rows[-1:]
+        self._open, self._open_cuts = rows[-1:], cuts[-1:]
 
     def finish(self) -> None:
         """Write the rest."""
-        self._writer.add(self._stored(self._open))
+        self._writer.add(self._stored(self._open), self._open_cuts)
         self._writer.finish()
 
     def _stored(self, rows: NDArray[Any]) -> NDArray[Any]:
@@ -116,6 +122,40 @@ class RowValues:
             numbered.append(np.where(ids >= 0, ids + self._num_groups, ids))
             self._num_groups += int(ids.max(initial=NO_GROUP)) + 1
         return np.concatenate(numbered)
+
+
+def cuts_of_groups(
+    ids: NDArray[np.int64], rows: NDArray[np.int64], num_rows: int
+) -> NDArray[np.int64]:
+    """How many groups go on into each row from one before.
+
+    Args:
+        ids: group of each token, negative for none, each in one document.
+        rows: in which each token is.
+        num_rows: of those that are counted, from row 0.
+
+    Returns:
+        Of each row [num_rows, 2], the groups in it that earlier rows have a part of, and those
+        among them of which a single earlier row has one: so each group that is cut counts once.
+
+    Example:
+        >>> import numpy as np
+        >>> ids, rows = np.array([7, 7, 7, 7, 9, -1]), np.array([0, 1, 1, 2, 2, 2])
+        >>> cuts_of_groups(ids, rows, 3).tolist()
+        [[0, 0], [1, 1], [1, 0]]
+    """
+    order = np.argsort(ids, kind="stable")  # the tokens of a group stay in the order of their rows
+    order = order[ids[order] >= 0]
+    ids, rows = ids[order], rows[order]
+    is_part = np.ones(len(ids), np.bool_)
+    is_part[1:] = (np.diff(ids) != 0) | (np.diff(rows) != 0)
+    ids, rows = ids[is_part], rows[is_part]
+    continues = np.zeros(len(ids), np.bool_)
+    continues[1:] = ids[1:] == ids[:-1]
+    is_second = continues.copy()
+    is_second[1:] &= ~continues[:-1]
+    of_rows = [np.bincount(rows[each], minlength=num_rows) for each in (continues, is_second)]
+    return np.stack(of_rows, 1).astype(np.int64)
 
 
 def numbered_in_rows(rows: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -1,7 +1,8 @@
 """The files of a column: one for each file of rows, with as many rows, in the same order.
 
 Each is an Arrow stream of one record batch with one column of lists of one length. A file is there
-once it is whole: it is written under another name and renamed.
+once it is whole: it is written under another name and renamed. Of groups that go on from a row
+before, which the values do not tell, the file has the numbers beside them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from tidemask.files.notes import FileNote
 from tidemask.token_classes import COLUMN_FORMS, ColumnKind
 
 _FIELD = "values"
+_CONTINUED, _CUT = b"groups_continued", b"groups_cut"
+"""Keys of the metadata of a file of groups."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,30 @@ class ColumnWriter:
         while self._num_files < len(file_rows) and self._path(self._num_files).is_file():
             self._num_files += 1
         self._pending = np.empty((0, sequence_length), COLUMN_FORMS[kind][0])
+        self._pending_cuts = np.empty((0, 2), np.int64)
 
     @property
     def first_row(self) -> int:
         """The first row that is not in files."""
         return sum(self._file_rows[: self._num_files])
 
-    def add(self, rows: NDArray[Any]) -> None:
-        """Add the next rows [n, L]; a file is written once it is full."""
+    def add(self, rows: NDArray[Any], cuts: NDArray[np.int64] | None = None) -> None:
+        """Add the next rows [n, L]; a file is written once it is full.
+
+        Args:
+            rows: their values.
+            cuts: of each row [n, 2], the groups in it that earlier rows have a part of, and those
+                among them of which a single earlier row has one; `None` for none.
+        """
+        cuts = np.zeros((len(rows), 2), np.int64) if cuts is None else cuts
         self._pending = np.concatenate([self._pending, rows.astype(self._pending.dtype)])
+        self._pending_cuts = np.concatenate([self._pending_cuts, cuts])
         while self._num_files < len(self._file_rows):
             size = self._file_rows[self._num_files]
             if len(self._pending) < size:
                 return
-            self._write(self._pending[:size])
-            self._pending = self._pending[size:]
+            self._write(self._pending[:size], self._pending_cuts[:size])
+            self._pending, self._pending_cuts = self._pending[size:], self._pending_cuts[size:]
 
     def finish(self) -> None:
         """Give rows that were not added no values, and write the rest."""
@@ -104,11 +116,14 @@ class ColumnWriter:
     def _path(self, index: int) -> Path:
         return self._directory / file_name(index, len(self._file_rows))
 
-    def _write(self, rows: NDArray[Any]) -> None:
+    def _write(self, rows: NDArray[Any], cuts: NDArray[np.int64]) -> None:
         values = pa.array(np.ascontiguousarray(rows).ravel())
         batch = pa.record_batch(
             [pa.FixedSizeListArray.from_arrays(values, self._length)], names=[_FIELD]
         )
+        if self._kind == "group":
+            numbers = zip((_CONTINUED, _CUT), cuts.sum(0).tolist(), strict=True)
+            batch = batch.replace_schema_metadata({key: str(n) for key, n in numbers})
         path = self._path(self._num_files)
         aside = path.with_suffix(".tmp")
         write_stream(aside, batch)
@@ -126,6 +141,21 @@ def values_in(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
     for path in paths:
         column = pa.ipc.open_stream(path.read_bytes()).read_next_batch().column(_FIELD)
         yield column.values.to_numpy().reshape(len(column), column.type.list_size)
+
+
+def cut_groups(paths: Iterable[Path]) -> tuple[int, int]:
+    """Groups of files that rows cut, as `ColumnWriter` noted them.
+
+    Returns:
+        Their parts but for the first of each, and how many such groups there are.
+    """
+    num_continued = num_cut = 0
+    for path in paths:
+        with pa.memory_map(str(path)) as source:
+            noted = pa.ipc.open_stream(source).schema.metadata or {}
+        num_continued += int(noted.get(_CONTINUED, 0))
+        num_cut += int(noted.get(_CUT, 0))
+    return num_continued, num_cut
 
 
 def values_hash(paths: Iterable[Path]) -> str:
