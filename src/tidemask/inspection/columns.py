@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemask.corpus.store.column_check import verify_column
 from tidemask.corpus.store.column_files import values_in
 from tidemask.corpus.store.columns import (
     ColumnManifest,
     StoredColumn,
     column_names,
     open_column,
-    verify_column,
 )
 from tidemask.corpus.store.corpus import PreparedCorpus
 

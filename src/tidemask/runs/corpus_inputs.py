@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 from tidemask.batches.growing_batches import GrowingBatches
 from tidemask.batches.source_order import SourceOrder
 from tidemask.batches.stream import BatchDataset, RowOrder, ShuffledOrder, StoredOrder
-from tidemask.corpus.store.columns import StoredColumn, open_column, verify_column
+from tidemask.corpus.store.column_check import verify_column
+from tidemask.corpus.store.columns import StoredColumn, open_column
 from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_corpus, verify_corpus
 from tidemask.corpus.store.row_sources import rows_by_source
 from tidemask.corpus.tokenizing.loading import load_tokenizer
@@ -236,10 +237,10 @@ def inputs_of(config: RunConfig) -> CorpusInputs:
 
 
 def verify_inputs(data: CorpusInputs) -> None:
-    """Read every row and the columns once and compare them with their fingerprints.
+    """Read every row and the columns and compare them with their fingerprints.
 
     Raises:
-        UserError: they are not what was written.
+        UserError: they are not what was written; or a column has a value that is none of its kind.
     """
     verify_corpus(data.corpus)
     for column in data.columns:

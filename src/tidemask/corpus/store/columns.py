@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemask.corpus.store.column_files import ColumnFile, values_hash
+from tidemask.corpus.store.column_files import ColumnFile
 from tidemask.corpus.store.corpus import HELD_OUT, TRAIN, PreparedCorpus
 from tidemask.corpus.store.open_files import OpenFiles, check_file
 from tidemask.errors import UserError, did_you_mean
@@ -34,7 +34,8 @@ COLUMNS, COLUMN_MANIFEST = "columns", "column.json"
 COLUMN_FORMAT = 1
 """Version of the layout of a column; one of another version is not opened."""
 
-_ADVICE = "Remove its directory and annotate the corpus again."
+COLUMN_ADVICE = "Remove its directory and annotate the corpus again."
+"""What to do about a column that is not as it should be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class ColumnManifest:
         num_tokens: tokens that it says something of, in each split: those with a class, a group or
             a weight above 0.
         class_counts: tokens of each class, over both splits; empty for other kinds.
-        num_groups: groups, over both splits; a group that rows cut counts in each; 0 for others.
+        num_groups: groups, over both splits; one that rows cut counts once; 0 for others.
         notes: what was unusual, one sentence each.
         tidemask_version: the version that made it.
     """
@@ -192,18 +193,22 @@ def read_column_manifest(corpus: PreparedCorpus, name: str, *, made_by: str = ""
         )
     check_plain_files(path.parent)
     manifest = read_json(
-        path, ColumnManifest, what="manifest of a column", advice=_ADVICE, max_bytes=ANY_LENGTH
+        path,
+        ColumnManifest,
+        what="manifest of a column",
+        advice=COLUMN_ADVICE,
+        max_bytes=ANY_LENGTH,
     )
     if manifest.format_version != COLUMN_FORMAT:
         raise UserError(
             f"column of another format: {path.parent}, format_version={manifest.format_version}. "
-            f"Expected {COLUMN_FORMAT}. {_ADVICE}"
+            f"Expected {COLUMN_FORMAT}. {COLUMN_ADVICE}"
         )
     if manifest.corpus_fingerprint != corpus.manifest.fingerprint:
         raise UserError(
             f"column of another corpus: {path.parent} belongs to the corpus with the fingerprint "
             f"{manifest.corpus_fingerprint[:12]}, and {corpus.root} has "
-            f"{corpus.manifest.fingerprint[:12]}. {_ADVICE}"
+            f"{corpus.manifest.fingerprint[:12]}. {COLUMN_ADVICE}"
         )
     return manifest
 
@@ -229,23 +234,6 @@ def open_column(corpus: PreparedCorpus, name: str, *, made_by: str = "") -> Stor
     return StoredColumn(root, manifest, train, held_out)
 
 
-def verify_column(column: StoredColumn) -> None:
-    """Read all values once and compare them with the fingerprint.
-
-    Raises:
-        UserError: they are not what was written.
-    """
-    hashes = {
-        TRAIN: values_hash(column.train.notes),
-        HELD_OUT: values_hash(column.held_out.notes),
-    }
-    if column.manifest.with_fingerprint(hashes).fingerprint != column.manifest.fingerprint:
-        raise UserError(
-            f"column changed: the values in {column.root} are not those that its manifest was "
-            f"written for. {_ADVICE}"
-        )
-
-
 def _open_rows(
     directory: Path, split: Any, manifest: ColumnManifest, corpus: PreparedCorpus
 ) -> ColumnRows:
@@ -260,11 +248,11 @@ def _open_rows(
             if not isinstance(error, FileNotFoundError) and (refused := refusal(error, path)):
                 raise UserError(f"cannot read: {refused}, then give the command again.") from error
             what = "missing" if isinstance(error, FileNotFoundError) else "damaged"
-            raise UserError(f"incomplete column: {path} is {what}. {_ADVICE}") from error
+            raise UserError(f"incomplete column: {path} is {what}. {COLUMN_ADVICE}") from error
     rows = ColumnRows(files, manifest.kind, length)
     if len(rows) != len(split):
         raise UserError(
             f"incomplete column: {directory} has {len(rows)} rows, and the corpus {len(split)}. "
-            f"{_ADVICE}"
+            f"{COLUMN_ADVICE}"
         )
     return rows

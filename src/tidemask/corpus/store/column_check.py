@@ -1,0 +1,76 @@
+"""Whether the values of a column are those that were written, and such as its kind has.
+
+A column that something else than `annotate` wrote may agree with its fingerprint and still have
+values that mean nothing. Masking looks at those of a batch on a CPU; on a GPU, where looking would
+wait for the device, they would count as 0 or as none.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemask.corpus.store.column_files import values_hash, values_in
+from tidemask.corpus.store.columns import COLUMN_ADVICE, ColumnManifest, ColumnRows, StoredColumn
+from tidemask.corpus.store.corpus import HELD_OUT, TRAIN
+from tidemask.errors import UserError
+from tidemask.token_classes import NO_CLASS
+
+
+def verify_column(column: StoredColumn) -> None:
+    """Read all values, compare them with the fingerprint, and look for one that is wrong.
+
+    Raises:
+        UserError: they are not what was written; or one is wrong, whose row and position are named.
+    """
+    splits: dict[str, ColumnRows] = {TRAIN: column.train, HELD_OUT: column.held_out}
+    hashes = {split: values_hash(rows.notes) for split, rows in splits.items()}
+    manifest = column.manifest
+    if manifest.with_fingerprint(hashes).fingerprint != manifest.fingerprint:
+        raise UserError(
+            f"column changed: the values in {column.root} are not those that its manifest was "
+            f"written for. {COLUMN_ADVICE}"
+        )
+    for split, rows in splits.items():
+        first_row = 0
+        for values in values_in(rows.notes):
+            if (place := _first_wrong(values, manifest)) is not None:
+                row, position = place
+                raise UserError(
+                    f"wrong value: {values[row, position]} in the column {column.root}, row "
+                    f"{first_row + row}, position {position} of the {split} split. Expected "
+                    f"{_expected(values, manifest)}. {COLUMN_ADVICE}"
+                )
+            first_row += len(values)
+
+
+def _first_wrong(values: NDArray[Any], manifest: ColumnManifest) -> tuple[int, int] | None:
+    """Row and position of the first value [n, L] that the kind does not have, or none."""
+    if manifest.kind == "weight":
+        # A NaN is the smallest of its array, and not at least 0: most arrays are looked at twice.
+        with np.errstate(invalid="ignore"):
+            if values.min(initial=0.0) >= 0.0 and values.max(initial=0.0) < math.inf:
+                return None
+            wrong = ~((values >= 0.0) & (values < math.inf))
+    elif manifest.kind == "class":
+        wrong = (values >= len(manifest.class_names)) & (values != NO_CLASS)
+    else:
+        wrong = values >= values.shape[1]
+    if not wrong.any():
+        return None
+    row, position = np.argwhere(wrong)[0].tolist()
+    return row, position
+
+
+def _expected(values: NDArray[Any], manifest: ColumnManifest) -> str:
+    if manifest.kind == "weight":
+        return "a finite weight of at least 0"
+    if manifest.kind == "class":
+        return f"a class from 0 to {len(manifest.class_names) - 1}, or {NO_CLASS} for none"
+    return (
+        f"the id of a group from 0 to {values.shape[1] - 1}, as a row has no more groups than "
+        "tokens, or a negative number for none"
+    )
