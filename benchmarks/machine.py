@@ -9,23 +9,12 @@ import subprocess
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import ROOT
 
 PACKAGES = ("torch", "numpy", "transformers", "tokenizers", "seqmask", "minicons", "tidemask")
-
-
-def processor() -> str:
-    """Name of the processor's model, as the system gives it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    return names[0] if names else platform.machine()
 
 
 def versions() -> dict[str, str]:
@@ -58,6 +47,7 @@ def _git(*arguments: str) -> str:
 def conditions() -> dict[str, Any]:
     """All of it, to be kept beside the figures."""
     from tidemask.modeling.precision import instruction_set
+    from tidemask.runs.machine import processor
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return {

@@ -21,6 +21,15 @@ from tidemask.run_record.held_out import (
 from tidemask.run_record.layout import (
     RunDirectory,
 )
+from tidemask.run_record.machines import (
+    NUMERIC_PACKAGES,
+    Machine,
+    changes,
+    in_place_of,
+    machines_of,
+    with_machine,
+    with_machines_of,
+)
 from tidemask.run_record.metrics import (
     MetricValue,
     append_metrics,
@@ -90,6 +99,7 @@ __all__ = [
     "MASKING_SHARE",
     "MEAN_LOSS",
     "MEASURING_SHARE",
+    "NUMERIC_PACKAGES",
     "OWN_LOSS",
     "PREDICTED_TOKENS",
     "RANDOM",
@@ -110,17 +120,23 @@ __all__ = [
     "WALL_SECONDS",
     "WRITING_SETTINGS",
     "HeldOutCell",
+    "Machine",
     "MetricValue",
     "RunDirectory",
     "SequenceSums",
     "append_metrics",
+    "changes",
     "cut_metrics",
     "finite_or_null",
     "force_metrics",
+    "in_place_of",
     "last_step",
     "loss_of_band",
     "loss_of_class",
+    "machines_of",
     "num_predicted_of",
     "read_metrics",
     "standard_error_of",
+    "with_machine",
+    "with_machines_of",
 ]

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from tidemask.errors import UserError, one_line
 from tidemask.reading import ANY_LENGTH, MAX_INDEX_BYTES, read_json, read_yaml
+from tidemask.run_record.machines import Machine
 from tidemask.settings import shown
 
 _CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
@@ -25,16 +26,21 @@ class _Corpus:
     class_share: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Environment:
+@dataclass(frozen=True, kw_only=True)
+class _Continued(Machine):
+    """With what a run went on, and the number of steps that were done by then."""
+
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Environment(Machine):
     """What `environment.json` may hold, by its types."""
 
-    versions: dict[str, str] = field(default_factory=dict)
-    device: str | None = None
-    threads: int | None = None
     processes: int | None = None
     engine: str | None = None
     corpus: _Corpus | None = None
+    continued: list[_Continued] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class RunDirectory:
 
     @property
     def environment(self) -> Path:
-        """Versions, device, and the corpus with its fingerprint and class shares."""
+        """Versions, processor, device, and the corpus with its fingerprint and class shares."""
         return self.root / "environment.json"
 
     @property
@@ -156,7 +162,7 @@ class RunDirectory:
         return read_yaml(self.config)
 
     def read_environment(self) -> dict[str, Any]:
-        """Versions, device and corpus of the run; empty if they were never written.
+        """Versions, hardware and corpus of the run; empty if they were never written.
 
         Raises:
             UserError: the file is damaged, or holds values of other types.

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
@@ -21,6 +17,7 @@ from tidemask.runs.constant_predictions import growing_batches
 from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, verify_inputs
 from tidemask.runs.entry_weights import recorded
 from tidemask.runs.initial_model import plan_initial_model, recorded_plan
+from tidemask.runs.machine import this_machine
 from tidemask.runs.policy_contents import without_places
 from tidemask.runs.reference import reference_measure
 from tidemask.system_errors import why_refused
@@ -170,7 +167,7 @@ def _make(run: RunDirectory, config: RunConfig, data: CorpusInputs) -> None:
 
 
 def run_environment(data: CorpusInputs) -> dict[str, Any]:
-    """Versions, device, processes and corpus of a run that is made now.
+    """Versions, hardware, processes and corpus of a run that is made now.
 
     Shares of classes are those of preparation, and of the columns of classes that the run reads.
 
@@ -182,15 +179,8 @@ def run_environment(data: CorpusInputs) -> dict[str, Any]:
     both = max(1, corpus.manifest.train.num_tokens + corpus.manifest.held_out.num_tokens)
     for column in data.columns:
         shares |= {name: count / both for name, count in column.manifest.class_counts.items()}
-    packages = ["tidemask", "torch", "transformers", "accelerate", "tokenizers", "pyarrow", "numpy"]
-    cuda = torch.cuda.is_available()
     return {
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in packages},
-        },
-        "device": torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
-        "threads": torch.get_num_threads(),
+        **dataclasses.asdict(this_machine()),
         "processes": rank_and_size()[1],
         "corpus": {
             "path": str(corpus.root.resolve()),

@@ -30,6 +30,9 @@ from tidemask.run_record import (
     UNIGRAM_CROSS_ENTROPY,
     UNIGRAM_ENTROPY,
     RunDirectory,
+    changes,
+    in_place_of,
+    machines_of,
     read_metrics,
     standard_error_of,
 )
@@ -244,12 +247,22 @@ def _limits(config: RunConfig, corpus: Manifest) -> str:
 
 
 def _environment(environment: Mapping[str, Any]) -> list[str]:
-    versions = environment.get("versions", {})
-    engine = environment.get("engine", "one process")
-    return [
-        f"{environment.get('device', 'unknown device')}, {engine}.",
-        ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
+    machines = machines_of(environment)
+    first = machines[0]
+    hardware = [
+        first.device or "unknown device",
+        *([first.processor] if first.processor else []),
+        str(environment.get("engine", "one process")),
     ]
+    later = [
+        f"After step {step}: {in_place_of(found.items())}."
+        for (step, machine), before in zip(
+            list(machines.items())[1:], machines.values(), strict=False
+        )
+        if (found := changes(before, machine))
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in first.versions.items())
+    return [f"{', '.join(hardware)}.", f"{versions}.", *later]
 
 
 def _citation(config: RunConfig) -> str:

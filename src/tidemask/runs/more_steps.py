@@ -24,6 +24,7 @@ from tidemask.run_record import (
     RunDirectory,
     append_metrics,
     read_metrics,
+    with_machines_of,
 )
 from tidemask.runs.config import (
     ContinuedFrom,
@@ -103,7 +104,8 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
         _write_first_line(run, last_line, longer)
         # The batch stays that of the processes the finished run was made for.
         processes = state.global_batch_size // longer.training.sequences_per_step(1)
-        environment = {**run_environment(inputs_of(config)), "processes": processes}
+        made = {**run_environment(inputs_of(config)), "processes": processes}
+        environment = with_machines_of(made, finished.read_environment())
         write_atomically(run.environment, json.dumps(environment, indent=2) + "\n")
         write_atomically(run.config, to_yaml(longer))
     return root

@@ -6,12 +6,9 @@ the command line only reads arguments and shows results.
 
 from __future__ import annotations
 
-import json
-
 import torch
 
 from tidemask.errors import UserError
-from tidemask.files.atomic import write_atomically
 from tidemask.modeling.loading import load_model
 from tidemask.modeling.precision import emulation_note, usual_device
 from tidemask.processes import keep_freed_memory
@@ -22,6 +19,7 @@ from tidemask.runs.constant_predictions import growth_note
 from tidemask.runs.corpus_inputs import coverage_notes, inputs_of, source_note, verify_inputs
 from tidemask.runs.final_model import save_final_model
 from tidemask.runs.in_run_evaluation import InRunEvaluation
+from tidemask.runs.machine import record_machine
 from tidemask.runs.model_fit import training_module
 from tidemask.runs.more_steps import continuation_note
 from tidemask.runs.own_masking import own_masking_of
@@ -105,9 +103,10 @@ def _train(
     )
     _check_beginning(run, config, point)
     trainer = build_trainer(run, config, data, evaluation, point, lock.check)
-    _record_engine(run, trainer)
+    engine = trainer.engine()
+    elsewhere = on_first_rank(lambda: record_machine(run, config, point.step, engine))
     begun = coverage_notes(config.masking, data) if point.path is None else []
-    for note in [*_notes(run, config, trainer, point), *begun]:
+    for note in [*_notes(run, config, trainer, point), *elsewhere, *begun]:
         callbacks.on_note(note)
     barrier()
 
@@ -165,11 +164,3 @@ def _check_beginning(run: RunDirectory, config: RunConfig, point: ResumePoint) -
             f"{config.continued_from.run}. Delete it, and make it again by `tidemask resume` with "
             "a length."
         )
-
-
-def _record_engine(run: RunDirectory, trainer: MaskedLMTrainer) -> None:
-    """Write what runs into the environment of the run; a resume may change it."""
-    environment = {**run.read_environment(), "engine": trainer.engine()}
-    if rank_and_size()[0] == 0:
-        go_on = f"continue with `tidemask resume {run.root}`"
-        write_atomically(run.environment, json.dumps(environment, indent=2) + "\n", then=go_on)

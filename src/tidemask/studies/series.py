@@ -17,6 +17,7 @@ from tidemask.progress.line import Part
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.engines import Engine
+from tidemask.studies.machines import recipe_in_kept_precision
 from tidemask.studies.planning import PlannedRun
 from tidemask.studies.worker import RunJob
 from tidemask.system_errors import refusal_of_room
@@ -121,7 +122,7 @@ class Series:
     def _job(self, planned: PlannedRun) -> RunJob:
         return RunJob(
             corpus=str(planned.corpus),
-            recipe=planned.recipe,
+            recipe=recipe_in_kept_precision(self.directory, self.runs, planned),
             out=str(self.directory.run(planned).root),
             attempts=str(self.directory.attempts(planned)),
             evaluation=self.study.evaluation,

@@ -13,14 +13,15 @@ from tidemask.processes import available_cores
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.studies.agreement import check_directory
 from tidemask.studies.definition import StudyDefinition, read_study
-from tidemask.studies.directory import StudyDirectory
+from tidemask.studies.directory import State, StudyDirectory
 from tidemask.studies.engine_choice import checked_jobs, chosen_engine
+from tidemask.studies.machines import notes_on_machine
 from tidemask.studies.page import StudyPage
 from tidemask.studies.paths import resolved_paths
 from tidemask.studies.planning import arm_recipes
 from tidemask.studies.status import StudyForecast, StudyStatus
 from tidemask.studies.step_costs import MeasuredStep, measured_step
-from tidemask.studies.study_plan import Measure, plan_of
+from tidemask.studies.study_plan import Measure, StudyPlan, plan_of
 from tidemask.system_errors import named_causes
 from tidemask.training.signals import StopRequest
 
@@ -79,7 +80,7 @@ def run_study(
     ):
         plan = plan_of(study, directory, _measuring(study, workers.threads))
         plan.check()
-        for note in plan.notes:
+        for note in [*plan.notes, *_on_this_machine(plan, engine, workers.threads)]:
             display.on_note(note)
         page = StudyPage(directory, display, live_seconds=None if live is None else 60 * live)
         plan.train(engine=workers, jobs=jobs, display=display, stop_request=request, page=page)
@@ -144,6 +145,14 @@ def _measuring(study: StudyDefinition, threads: int) -> Measure:
     return functools.cache(
         lambda corpus, arm: measured_step(study, study.corpora[corpus], recipes[arm], threads)
     )
+
+
+def _on_this_machine(plan: StudyPlan, engine: str, threads: int) -> list[str]:
+    """Notes on the machine, if runs are trained on it; those of a cluster say it in their logs."""
+    if engine != "local":
+        return []
+    left = [one.run for one in plan.status().states if one.state is not State.FINISHED]
+    return notes_on_machine(plan.directory, plan.runs, left, threads)
 
 
 def _unmeasured(_corpus: str, arm: str) -> MeasuredStep:

@@ -1,8 +1,8 @@
 """Warnings at the top of the page: where the runs of a comparison are not on equal terms.
 
 Runs may differ in their masking: that is what is compared. Whatever else differs (corpus, model,
-seed, length, batch, optimizer, device) is named, and so are downstream scores that were not
-measured alike, and what is missing.
+seed, length, batch, optimizer, versions, hardware) is named, and so are downstream scores that were
+not measured alike, and what is missing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tidemask.report.comparability.differences import (
     listed,
     setting_differences,
 )
+from tidemask.report.comparability.machines import machine_differences
 from tidemask.report.results.arms import arms_of
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
@@ -139,10 +140,8 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
         *of("the starting model (its fingerprint)", starting_model),
         *of("where it begins", beginning),
         *of("the batch (sequences per step)", batch),
-        *of("the device", lambda run: run.recorded("device")),
-        *of("the number of threads", lambda run: run.recorded("threads")),
+        *machine_differences(runs),
         *_unequal_seeds(runs),
-        *of("the versions", lambda run: run.recorded("versions")),
         *of("how the held-out loss was measured", held_out_settings),
     ]
 
