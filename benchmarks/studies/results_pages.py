@@ -6,7 +6,8 @@
 compares each study under `studies/results` and fills `docs/results`: a table
 stands between two comments and is one of the comparison; a figure is an image under `figures/`,
 called by the study and its name in the comparison; a number is marked as `tidemask compare --check`
-reads it, and keeps its digits and whether it has a sign. The words are written by hand. What pages
+reads it, and keeps its digits and whether it has a sign; with what the runs were trained stands in
+one line (`trained_with.py`). The words are written by hand. What pages
 quote is kept beside the records, with the digests of all (`kept_results.py`); `--check`, which is a
 part of `make docs`, compares records, figures and pages with them and writes nothing.
 `tests/studies/test_shipped_results.py` makes all of it again.
@@ -29,6 +30,7 @@ from benchmarks import ROOT
 from benchmarks.command import OneLineParser
 from benchmarks.studies import kept_results
 from benchmarks.studies.kept_results import RECORDS, studies
+from benchmarks.studies.trained_with import with_machines
 from tidemask.errors import UserError
 from tidemask.report.compare import write_page
 from tidemask.report.paper import unsigned
@@ -93,7 +95,7 @@ def pages(root: Path) -> dict[Path, Path]:
 
 
 def filled(page: str, tables: Path) -> str:
-    """A page with the tables and the numbers of a comparison.
+    """A page with the tables and the numbers of a comparison, and with what its runs had.
 
     Args:
         page: its text.
@@ -116,7 +118,7 @@ def filled(page: str, tables: Path) -> str:
         shown = f"{value:{'+' if found['sign'] else ''},.{digits}f}".replace("-", "−")
         return f"{shown}{found['rest']}"
 
-    return _NUMBER.sub(number, _TABLE.sub(table, page))
+    return with_machines(_NUMBER.sub(number, _TABLE.sub(table, page)))
 
 
 def figures_of(name: str) -> dict[Path, str]:

@@ -2,6 +2,7 @@
 
 Pages or tables under `docs/benchmarks` are written by scripts. Tables and marked numbers of pages
 under `docs/results` are compared with the records of the studies by `test_shipped_results.py`,
+lines on machines by `test_trained_with.py`,
 decimal numbers of the README with files of results by `test_numbers_of_readme.py`; every other
 number of these pages is recorded, a count of layers, too.
 """

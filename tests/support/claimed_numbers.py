@@ -34,7 +34,9 @@ _UNIT = (
     rf"|(?:{_THINGS})\s+an?\s+(?:\w+\s+)?(?:second|minute|hour|token|word))(?![\w-]))"
 )
 _COMPARED = re.compile(
-    r"<!-- table .*?<!-- end of table -->|[^\s(|*]+[\s%)]*<!-- tidemask: [^>]*-->", re.DOTALL
+    r"<!-- (?P<kind>table|machines) .*?<!-- end of (?P=kind) -->"
+    r"|[^\s(|*]+[\s%)]*<!-- tidemask: [^>]*-->",
+    re.DOTALL,
 )
 _FOUND = re.compile(
     rf"(?<![\w.,-])(?P<number>{_NUMBER})"
