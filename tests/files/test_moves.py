@@ -145,3 +145,49 @@ def test_moves_are_not_finished_where_a_user_has_changed_the_parts(
         check_new_directory(tmp_path)
     assert mine.read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} <= {"held_out", mine.name}
+
+
+LISTS = {
+    "a file elsewhere": ["../../victim"],
+    "an absolute path": ["{victim}"],
+    "the directory around": [".."],
+    "the directory itself": ["."],
+    "nothing": [""],
+    "a part twice": ["part", "part"],
+    "a NUL": ["a\0b"],
+    "the list itself": [".parts-to-move.json"],
+    "a number": 5,
+    "null": None,
+    "a mapping": {"part": 1},
+    "numbers": [1],
+}
+
+
+@pytest.mark.parametrize("listed", [*LISTS.values(), "deep", "huge"], ids=[*LISTS, "deep", "huge"])
+def test_moves_take_parts_alone_from_a_list_that_others_wrote(tmp_path: Path, listed) -> None:
+    """A directory comes from somewhere: its list moves nothing from or to another place."""
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.write_text("keep")
+    aside = out / ".tidemask.0123abcd.tmp"
+    aside.mkdir(parents=True)
+    (out / ".tidemask.0123abcd.claim.tmp").touch()
+    (aside / "part").write_text("a part")
+    text = {"deep": "[" * 100_000, "huge": f'["{"x" * 11_000_000}"]'}
+    found = text[listed] if isinstance(listed, str) else json.dumps(listed)
+    (aside / ".parts-to-move.json").write_text(found.replace("{victim}", str(victim)))
+    check_new_directory(out)
+    assert victim.read_text() == "keep"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "victim"]
+
+
+def test_moves_do_not_follow_a_link_in_the_place_of_what_was_written_aside(tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    mine.mkdir()
+    out.mkdir()
+    (mine / "part").write_text("keep")
+    (mine / ".parts-to-move.json").write_text('["part"]')
+    (out / ".tidemask.0123abcd.claim.tmp").touch()
+    (out / ".tidemask.0123abcd.tmp").symlink_to(mine)
+    check_new_directory(out)
+    assert (mine / "part").read_text() == "keep"
+    assert not any(out.iterdir())

@@ -62,6 +62,31 @@ def test_own_directory_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "keep"
 
 
+@pytest.mark.parametrize("listed", [b"\n", b"a\0b\n", b"/etc/hosts\n", b"caf\xe9\n"])
+def test_own_directory_refuses_a_list_of_what_is_no_file_in_it(tmp_path: Path, listed: bytes):
+    write(tmp_path / "out", index="1")
+    (tmp_path / "out" / MARKER).write_bytes(listed)
+    with pytest.raises(UserError, match=r"damaged list of files: .*\. (Delete|Save)"):
+        write(tmp_path / "out", index="2")
+    assert content(tmp_path / "out") == {"index": "1"}
+
+
+def test_own_directory_changes_nothing_behind_a_link(tmp_path: Path) -> None:
+    """Files of another directory are neither removed nor replaced, whatever the list says."""
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    mine.mkdir()
+    (mine / "a").write_text("keep")
+    write(out, index="1")
+    (out / "tables").symlink_to(mine)
+    with pytest.raises(UserError, match="output leads elsewhere: "):
+        write(out, index="2", tables__a="2")
+    (out / MARKER).write_text("tables/a\n")
+    with pytest.raises(UserError, match="output leads elsewhere: "):
+        write(out, index="2")
+    assert (mine / "a").read_text() == "keep"
+    assert (out / "index").read_text() == "1"
+
+
 def test_own_directory_names_what_the_system_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(out, index="1")

@@ -106,7 +106,7 @@ def _aside_of(claim: Path) -> Path:
 
 
 def _remove(aside: Path) -> None:
-    if aside.is_dir():
+    if aside.is_dir() and not aside.is_symlink():
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.unlink(missing_ok=True)

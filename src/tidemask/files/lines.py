@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tidemask.reading import ANY_LENGTH, read_bytes
+
 
 def drop_unfinished_line(path: Path) -> None:
     r"""Cut off the part of a last line that a killed process has left; the part is no record.
@@ -20,6 +22,6 @@ def drop_unfinished_line(path: Path) -> None:
         >>> path.read_text()
         '{"step": 1}\n'
     """
-    content = path.read_bytes()
+    content = read_bytes(path, ANY_LENGTH, "records cannot be read")
     if not content.endswith(b"\n"):
         os.truncate(path, content.rfind(b"\n") + 1)

@@ -12,6 +12,9 @@ import logging
 import os
 from pathlib import Path
 
+from tidemask.errors import UserError
+from tidemask.reading import MAX_LIST_BYTES, read_json
+
 logger = logging.getLogger(__name__)
 
 _LIST = ".parts-to-move.json"
@@ -85,8 +88,18 @@ def finish_moves(aside: Path) -> bool:
 
 
 def _listed(aside: Path) -> list[str]:
-    """The parts that are to move; none where no list is, or it was not written to its end."""
-    try:
-        return [str(name) for name in json.loads((aside / _LIST).read_text())]
-    except (OSError, ValueError):
+    """The parts that are to move; none where no list is, or it was not written to its end.
+
+    Whoever gave the directory away may have written the list: it names parts and no other place.
+    """
+    if aside.is_symlink():
         return []
+    try:
+        names = read_json(aside / _LIST, list[str], max_bytes=MAX_LIST_BYTES)
+    except (OSError, UserError):
+        return []
+    return names if all(map(_is_part, names)) and len(set(names)) == len(names) else []
+
+
+def _is_part(name: str) -> bool:
+    return name not in ("", ".", "..", _LIST) and not set(name) & {"/", "\\", "\0"}

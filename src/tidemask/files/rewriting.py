@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tidemask.errors import UserError
 from tidemask.files.atomic import check_new_directory, new_directory, write_atomically
+from tidemask.reading import MAX_LIST_BYTES, read_text
 from tidemask.system_errors import refusal
 
 
@@ -51,10 +52,12 @@ def own_directory(path: Path, *, marker: str, last: str) -> Iterator[Path]:
             (aside / marker).write_text(_listing(_files(aside)), encoding="utf-8")
         return
     before = _listed(path, marker)
+    _check_no_way_out(path, before)
     shutil.rmtree(path / f"{marker}.new", ignore_errors=True)  # of a process that was killed
     with new_directory(path / f"{marker}.new") as aside:
         yield aside
     written = _files(path / f"{marker}.new")
+    _check_no_way_out(path, written)
     write_atomically(path / marker, _listing([*written, *before]))
     try:
         _replace(path / f"{marker}.new", path, sorted(written, key=lambda name: name == last))
@@ -77,19 +80,25 @@ def _listing(names: Iterable[str]) -> str:
 
 def _listed(path: Path, marker: str) -> list[str]:
     """What was written before; nothing outside of `path` whatever the file says."""
-    try:
-        names = (path / marker).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"damaged list of files: {path / marker}: {error}. Delete the directory."
-        ) from error
+    names = read_text(path / marker, MAX_LIST_BYTES, "damaged list of files").splitlines()
     for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
+        is_within = name and not Path(name).is_absolute() and ".." not in Path(name).parts
+        if not is_within or "\0" in name:
             raise UserError(
                 f"damaged list of files: {path / marker}: {name!r}. Expected names within the "
                 "directory. Delete the directory."
             )
     return names
+
+
+def _check_no_way_out(path: Path, names: Iterable[str]) -> None:
+    """Refuse a link to a directory elsewhere, through which files there would be replaced."""
+    for parent in {(path / name).parent for name in names}:
+        if not parent.resolve().is_relative_to(path.resolve()):
+            raise UserError(
+                f"output leads elsewhere: {parent} is {parent.resolve()}. Expected directories "
+                "within the one for the output. Remove the link, or choose another directory."
+            )
 
 
 def _replace(source: Path, target: Path, names: Iterable[str]) -> None:

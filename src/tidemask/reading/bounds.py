@@ -5,6 +5,9 @@ from __future__ import annotations
 MAX_YAML_BYTES = 250_000
 """Settings have a few thousand; PyYAML takes seconds for this many."""
 
+MAX_LIST_BYTES = 10_000_000
+"""A list of the files of a directory: 30 bytes for each of some hundreds of thousands."""
+
 MAX_SEAL_BYTES = 50_000_000
 """The list of a checkpoint's files: 130 bytes for each of some tens, or of every rank of a sharded
 run."""

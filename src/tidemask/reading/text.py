@@ -15,7 +15,36 @@ MAX_SHOWN = 60
 
 
 def read_text(path: Path, max_bytes: int | None, complaint: str) -> str:
-    """The text of a regular file; a pipe could keep us waiting, and a device has no end."""
+    """The text of a regular file, without a byte order mark.
+
+    Raises:
+        UserError: as `read_bytes`, or it is not UTF-8.
+        OSError: the system refuses; with the path.
+    """
+    content = read_bytes(path, max_bytes, complaint)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", errors="replace")
+        line, column = place_in(before, len(before))
+        raise UserError(
+            f"{complaint}: {path}, line {line}, column {column}: the byte "
+            f"0x{content[error.start]:02X} is not UTF-8. Save the file as UTF-8."
+        ) from error
+
+
+def read_bytes(path: Path, max_bytes: int | None, complaint: str) -> bytes:
+    """The content of a regular file; a pipe could keep us waiting, and a device has no end.
+
+    Args:
+        path: the file.
+        max_bytes: a longer file is refused; one of `reading/bounds.py`.
+        complaint: how a message begins.
+
+    Raises:
+        UserError: there is no such file, it is none, or it is too long.
+        OSError: the system refuses; with the path.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{complaint}: {path} is not a regular file. Name a file.")
@@ -28,15 +57,7 @@ def read_text(path: Path, max_bytes: int | None, complaint: str) -> str:
             f"{complaint}: {path} has more than {max_bytes:,} bytes. "
             "Expected no more in such a file. Name the right one, or shorten it."
         )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8", errors="replace")
-        line, column = place_in(before, len(before))
-        raise UserError(
-            f"{complaint}: {path}, line {line}, column {column}: the byte "
-            f"0x{content[error.start]:02X} is not UTF-8. Save the file as UTF-8."
-        ) from error
+    return content
 
 
 def place_in(text: str, position: int) -> tuple[int, int]:
