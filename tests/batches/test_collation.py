@@ -234,7 +234,12 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], str]] = {
     "a class below 0": ([{**ROW, "token_class": [0, -1, 2]}], "token_class=-1"),
     "classes of floats": ([{**ROW, "token_class": [0.0, 1.0, 2.0]}], "token_class has the type"),
     "names of text": ([{**ROW, "sample_id": "a7"}], "column sample_id has the type <U2"),
-    "names per token": ([{**ROW, "sample_id": [1, 2, 3]}], r"sample_id of shape \(3,\)"),
+    "names per token": (
+        [{**ROW, "sample_id": [1, 2, 3]}],
+        r"sample_id of example 0 has shape \(3,\)",
+    ),
+    "a name above": ([{**ROW, "sample_id": 2**63 + 1}], "sample_id of example 0 has the value 92"),
+    "a giant number for the model": ([ROW | {"kind": 2**63}], "kind of example 0 has the value 92"),
     "text for the model": ([{**ROW, "url": "123"}], "column url has the type <U3. Expected num"),
     "nothing for the model": ([{**ROW, "word_ids": [None, 0, 1]}], "column word_ids has the type"),
     "labels": ([{**ROW, "labels": [9, 8, 7]}], "a column labels in the examples"),
@@ -247,6 +252,22 @@ def test_collation_refuses(case: str) -> None:
     rows, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         collation()(rows)
+
+
+@all_cases(
+    "name",
+    (
+        "special_tokens_mask", "attention_mask", "word_starts", "token_class", "document_starts",
+        "token_type_ids", "position_ids", "scores",
+    ),
+)  # fmt: skip
+@all_cases("number", (2, 3))
+def test_collation_refuses_one_value_for_a_sequence_where_every_token_has_one(name, number):
+    """With as many sequences as positions, PyTorch would spread the values over the positions."""
+    rows = [{"input_ids": [9, 8, 7], name: each % 2} for each in range(number)]
+    expected = rf"{name} of example 0 has shape \(\). Expected \(3,\), one per token"
+    with pytest.raises(ValueError, match=expected):
+        collation(columns=[TokenColumn(name="scores", kind="weight")])(rows)
 
 
 def test_collation_refuses_a_multiple_below_one() -> None:

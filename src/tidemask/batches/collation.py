@@ -41,6 +41,12 @@ _MADE_HERE = ("labels", "loss_weight", "num_maskable")
 _FILLING = {TOKEN_CLASS: NO_CLASS, SPECIAL: 1, WORD_STARTS: 0, DOCUMENT_STARTS: 0, ATTENTION: 0}
 """Value of a column at padded positions; 0 in any other column."""
 
+_PER_TOKEN = {
+    "input_ids", WORD_STARTS, TOKEN_CLASS, DOCUMENT_STARTS, SPECIAL, ATTENTION, "position_ids",
+    "token_type_ids",
+}  # fmt: skip
+"""Fields with a value for every token; one value for a sequence would be spread over positions."""
+
 _IDS = {"input_ids", TOKEN_CLASS, SAMPLE_ID}
 _KNOWN = _FOR_MASKING | {ATTENTION}
 
@@ -119,8 +125,6 @@ class Collation:
             if name in arrays
         }
         sample_ids = arrays.pop(SAMPLE_ID, None)
-        if sample_ids is not None and sample_ids.ndim != 1:
-            raise ValueError(f"{SAMPLE_ID} of shape {sample_ids.shape[1:]}. Expected one integer.")
         batch = Batch(
             input_ids=input_ids,
             maskable=maskable,
@@ -140,12 +144,18 @@ class Collation:
     ) -> NDArray[Any]:
         """One column, filled up to `width`; its type holds the values of every example."""
         rows = [_as_array(name, value, number) for number, value in enumerate(values)]
-        per_sequence = rows[0].ndim == 0 and name != "input_ids"
+        per_token = name in _PER_TOKEN or name in self.columns
+        per_sequence = name == SAMPLE_ID or (rows[0].ndim == 0 and not per_token)
         for number, row in enumerate(rows):
             if row.shape != (() if per_sequence else (lengths[number],)):
                 expected = "one value" if per_sequence else f"({lengths[number]},), one per token"
                 raise ValueError(
                     f"{name} of example {number} has shape {row.shape}. Expected {expected}."
+                )
+            if row.dtype == np.uint64 and name != "input_ids" and _is_above_int64(row):
+                raise ValueError(
+                    f"{name} of example {number} has the value {row.max()}. Expected numbers below "
+                    "2**63."
                 )
         column = self.columns.get(name)
         dtype = _dtype(name, rows, is_integer=column is not None and column.kind != "weight")
@@ -160,6 +170,10 @@ class Collation:
         for row, into in zip(rows, stacked, strict=True):
             into[: len(row)] = row
         return stacked
+
+
+def _is_above_int64(row: NDArray[Any]) -> bool:
+    return bool(row.size and row.max() > np.iinfo(np.int64).max)
 
 
 def _columns(examples: Sequence[TokenizedExample]) -> list[str]:
@@ -250,7 +264,7 @@ def _document_starts(arrays: dict[str, NDArray[Any]]) -> Bool[Tensor, "B L"] | N
     if given is not None:
         return _as_bool(given)
     positions = arrays.get("position_ids")
-    if positions is None or positions.ndim != 2:
+    if positions is None:
         return None
     starts = np.ones(positions.shape, dtype=np.bool_)
     starts[:, 1:] = positions[:, 1:] <= positions[:, :-1]
@@ -284,8 +298,6 @@ def _as_column(column: TokenColumn, array: NDArray[Any]) -> Tensor:
     if column.kind == "class":
         _check_class(column.name, array)
     kind = COLUMN_FORMS[column.kind][0]
-    if array.ndim != 2:
-        raise ValueError(f"{column.name} with one value a sequence. Expected one per token.")
     if column.kind == "group" and array.size and array.max() > np.iinfo(kind).max:
         raise ValueError(f"{column.name}={array.max()}. Expected ids of groups below 2**31.")
     return torch.from_numpy(array.astype(kind, copy=False))
