@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,7 +16,16 @@ from torch import Tensor
 from tidemask.errors import UserError, one_line
 from tidemask.processes import is_launched, launch_problem
 
+logger = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
+
+_LOST = re.compile(
+    r"Connection (closed|reset|refused)|connection abort|Broken pipe|[Tt]imed out|Socket Timeout|"
+    r"Application timeout caused pair closure|Pair is not connected|No route to host|"
+    r"Failed to recv, got 0 bytes"
+)
+"""What the errors of gloo and of its store contain when another process has ended or is cut off."""
 
 
 def join_launched_processes() -> None:
@@ -38,10 +49,27 @@ def join_launched_processes() -> None:
 
 
 def leave_launched_processes() -> None:
-    """Dissolve the group, if there is one; under FSDP2 its threads stay (see `processes`)."""
+    """Dissolve the group, if there is one; under FSDP2 its threads stay (see `processes`).
+
+    What was to be saved is saved by then. That another process ended before is a warning.
+    """
     if dist.is_available() and dist.is_initialized():
-        dist.barrier()
+        try:
+            dist.barrier()
+        except RuntimeError as error:
+            if not is_loss_of_process(error):
+                raise
+            logger.warning(
+                "Another process ended before this one, rank %d, had left. See its message; "
+                "nothing was left to do.",
+                dist.get_rank(),
+            )
         PartialState().destroy_process_group()
+
+
+def is_loss_of_process(error: RuntimeError) -> bool:
+    """Whether an error of PyTorch says that another process of the group is gone."""
+    return isinstance(error, dist.DistError) or _LOST.search(str(error)) is not None
 
 
 def rank_and_size() -> tuple[int, int]:

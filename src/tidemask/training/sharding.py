@@ -6,24 +6,19 @@ is in `sharding_trainer.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from tidemask.errors import UserError
 from tidemask.processes import is_launched
 from tidemask.run_record import RunDirectory
-from tidemask.training.distributed import rank_and_size
+from tidemask.training.distributed import is_loss_of_process, rank_and_size
 from tidemask.training.settings import Sharding
 from tidemask.training.signals import Interrupted, StopRequest
-
-_LOST = re.compile(r"Connection (closed|reset|refused)|Broken pipe|Timed out waiting")
-"""What the errors of gloo contain when another process has ended."""
 
 
 def sharding_arguments(sharding: Sharding) -> dict[str, Any]:
@@ -63,8 +58,7 @@ def naming_lost_processes(run: RunDirectory, stop_request: StopRequest) -> Itera
     try:
         yield
     except RuntimeError as error:
-        is_lost = isinstance(error, dist.DistError) or _LOST.search(str(error))
-        if rank_and_size()[1] == 1 or not is_lost:
+        if rank_and_size()[1] == 1 or not is_loss_of_process(error):
             raise
         if stop_request.received is not None:
             raise Interrupted(stop_request.received) from error
