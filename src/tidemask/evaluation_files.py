@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from tidemask.errors import UserError
 from tidemask.files.arrays import Arrays, read_arrays, write_arrays
 from tidemask.files.atomic import write_atomically
-from tidemask.reading import ANY_LENGTH, read_json
+from tidemask.reading import ANY_LENGTH, read_bytes, read_json
 from tidemask.run_record import (
     FINAL,
     HELD_OUT_TASK,
@@ -104,7 +104,7 @@ def set_aside(path: Path) -> None:
     """Move a result that holds no more into `replaced/` beside it; nothing happens without one."""
     if not path.is_file():
         return
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    digest = hashlib.sha256(read_bytes(path, ANY_LENGTH, "damaged result")).hexdigest()[:8]
     replaced = path.parent / "replaced" / f"{path.stem}--{digest}.json"
     replaced.parent.mkdir(exist_ok=True)
     if arrays_beside(path).is_file():

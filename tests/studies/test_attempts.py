@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from child_processes import ended, wait_until
 from tidemask.errors import UserError
+from tidemask.files.lines import drop_unfinished_line
 from tidemask.studies.attempts import RunAttempt, read_attempts
 from tidemask.studies.heartbeat import living
 
@@ -47,3 +49,33 @@ def test_an_attempt_after_a_torn_line_keeps_what_is_whole(tmp_path: Path) -> Non
     path.write_text('{"event": "begin", "at": "now"}\n')
     with pytest.raises(UserError, match=r'seed-0.jsonl, line 1: at="now"'):
         read_attempts(path)
+
+
+def test_attempts_in_a_pipe_or_in_another_encoding_are_one_line(tmp_path: Path) -> None:
+    """A pipe would be read for ever."""
+    pipe, latin, lost = tmp_path / "pipe", tmp_path / "latin", tmp_path / "lost"
+    os.mkfifo(pipe)
+    latin.write_bytes(b'{"event": "begin", "host": "caf\xe9"}\n')
+    lost.symlink_to(tmp_path / "nowhere")
+    for path, why in (
+        (pipe, "is not a regular file"),
+        (latin, "line 1, column 32: the byte 0xE9 is not UTF-8"),
+        (lost, "no such file"),
+    ):
+        with pytest.raises(UserError, match=why):
+            read_attempts(path)
+    with pytest.raises(UserError, match="is not a regular file"):
+        drop_unfinished_line(pipe)
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [("4,2", 4), ("3", 3), ("", 0), (" 2 , 1", 2), ("auto", 0)]
+)
+def test_an_attempt_knows_the_threads_of_the_outermost_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, threads: int
+) -> None:
+    """OpenMP takes a list, a number for each level of nesting."""
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    path = tmp_path / "seed-0.jsonl"
+    RunAttempt(path, jobs=1, is_new=True).end("finished")
+    assert read_attempts(path)[0].threads == threads

@@ -9,7 +9,7 @@ import pytest
 
 from tidemask.errors import UserError
 from tidemask.studies.definition import Arm, StudyDefinition, StudyEvaluation
-from tidemask.studies.measuring import check_measurements
+from tidemask.studies.measuring import check_measurements, measurement_marks
 
 ARMS = {"constant": Arm(recipe="bert"), "decay": Arm(recipe="mrd-cosine")}
 
@@ -50,3 +50,10 @@ def test_a_task_or_a_held_out_loss_may_decide(data: Path) -> None:
     for primary in ("cola", "held_out/loss", "held_out/loss_15"):
         check_measurements(study(primary, tasks=["held-out", "cola"], tasks_from=str(data)))
     check_measurements(study())
+
+
+def test_a_task_file_in_another_encoding_is_one_line_before_the_first_run(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_bytes("# für Wörter\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"unreadable task: .*own.yaml, line 1, column 4"):
+        measurement_marks(StudyEvaluation(tasks=(str(file),)))

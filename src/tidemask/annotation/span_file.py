@@ -24,7 +24,7 @@ from tidemask.annotation.source import DocumentTokens, SourceRequest
 from tidemask.annotation.spans import TextSpan, span_values
 from tidemask.errors import UserError, one_line
 from tidemask.files.paths import check_plain_file, given_path
-from tidemask.reading import ANY_LENGTH, parse_json
+from tidemask.reading import ANY_LENGTH, parse_json, read_bytes
 from tidemask.reading.text import read_text
 from tidemask.system_errors import raise_out_of_memory
 from tidemask.token_classes import MAX_WEIGHT, NO_CLASS, ColumnKind
@@ -104,7 +104,7 @@ class SpanFile:
             keys, columns["begin"], columns["end"], numbers, strict=True
         ):
             spans.setdefault(key, []).append(TextSpan(begin, end, value))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_bytes(path, ANY_LENGTH, "unreadable spans")).hexdigest()
         return cls(request.name, kind, class_names, f"file {kind} {digest}", spans)
 
     def values(self, documents: Sequence[DocumentTokens]) -> Sequence[NDArray[Any]]:

@@ -17,6 +17,7 @@ from tidemask.corpus.tagging.words import Tagger, own_classes
 from tidemask.corpus.words.spans import NO_TAG
 from tidemask.errors import UserError
 from tidemask.files.paths import check_plain_file, given_path
+from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.token_classes import CONTENT_UPOS, NO_CLASS
 
 
@@ -73,7 +74,7 @@ def _summed(pairs: Counter[tuple[str, str]], path: Path) -> TagAccuracy:
         words[gold] += number
     return TagAccuracy(
         source=str(path),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(read_bytes(path, ANY_LENGTH, "unreadable text")).hexdigest(),
         num_words=total,
         num_right=right.total(),
         num_right_kind=sum(

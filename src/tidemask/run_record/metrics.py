@@ -10,7 +10,8 @@ from typing import Any
 
 from tidemask.errors import UserError, one_line
 from tidemask.files.atomic import append_whole, sync, write_atomically
-from tidemask.reading import parse_json, shown_json
+from tidemask.files.paths import check_plain_file
+from tidemask.reading import ANY_LENGTH, parse_json, read_bytes, shown_json
 from tidemask.run_record.names import PREDICTED_TOKENS, TOKENS_SEEN, WALL_SECONDS
 from tidemask.system_errors import refusal
 
@@ -29,7 +30,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise UserError(f"no metrics: {path} does not exist. Has the run logged a step yet?")
-    *lines, _torn = path.read_bytes().split(b"\n")
+    *lines, _torn = read_bytes(path, ANY_LENGTH, "unreadable metrics").split(b"\n")
     records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         record = _record(line, f"metrics: {path}, line {number}")
@@ -48,6 +49,7 @@ def last_step(path: Path) -> int:
     Raises:
         UserError: that line is damaged.
     """
+    check_plain_file(path)
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _MAX_LINE_BYTES))
         *lines, _torn = file.read().split(b"\n")

@@ -13,6 +13,7 @@ from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.evaluation_files import read_evaluation
 from tidemask.files.paths import check_plain_files
+from tidemask.reading import ANY_LENGTH, MAX_YAML_BYTES, read_bytes, read_text
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory, read_metrics
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import corpus_of
@@ -58,9 +59,9 @@ def card_of(files: Files) -> ModelCard:
         UserError: its front matter is damaged.
     """
     content = files[CARD]
-    text = (content if isinstance(content, bytes) else content.read_bytes()).decode(
-        errors="replace"
-    )
+    if isinstance(content, Path):
+        content = read_bytes(content, ANY_LENGTH, "unreadable model card")
+    text = content.decode(errors="replace")
     try:
         return ModelCard(text)
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
@@ -129,7 +130,7 @@ def _by_name(directory: Path, paths: Iterable[Path]) -> Files:
 
 def _record(run: RunDirectory, config: RunConfig, checkpoint: int | None) -> Files:
     """The configuration, without places of this machine, and the metrics up to the model."""
-    text = run.config.read_text(encoding="utf-8")
+    text = read_text(run.config, MAX_YAML_BYTES, "unreadable configuration")
     files: Files = {f"{_RECORD}/{run.config.name}": without_places(text, config).encode()}
     if not run.metrics.is_file():
         return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.run_record import RunDirectory, read_metrics
 from tidemask.training.checkpoint_files import ResumePoint
 from tidemask.training.checkpoint_state import CheckpointState
@@ -47,7 +48,9 @@ def _notes_on_metrics(run: RunDirectory, point: ResumePoint, state: CheckpointSt
         ]
     if state.lines_sha256 is None or not lines:
         return []
-    content = b"".join(run.metrics.read_bytes().splitlines(keepends=True)[:saved])
+    content = b"".join(
+        read_bytes(run.metrics, ANY_LENGTH, "unreadable metrics").splitlines(keepends=True)[:saved]
+    )
     if hashlib.sha256(content).hexdigest() == state.lines_sha256:
         return []
     return [f"{run.metrics} was changed since {name} was saved; its lines are taken as they are."]

@@ -21,7 +21,7 @@ from tidemask.errors import UserError
 from tidemask.files.atomic import append_whole
 from tidemask.files.lines import drop_unfinished_line
 from tidemask.files.locks import NoLocksError, try_lock
-from tidemask.reading import parse_json
+from tidemask.reading import ANY_LENGTH, parse_json, read_text
 from tidemask.studies.heartbeat import beating
 from tidemask.system_errors import why_refused
 
@@ -63,12 +63,12 @@ def read_attempts(path: Path) -> list[Attempt]:
     Raises:
         UserError: it cannot be read, or a line is damaged.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"attempts cannot be read: {path}: {error}. Delete the file.") from error
+    try:
+        text = read_text(path, ANY_LENGTH, "attempts cannot be read")
+    except OSError as error:
+        raise UserError(f"attempts cannot be read: {why_refused(error, path)}.") from error
     whole = text.rpartition("\n")[0]
     return [
         parse_json(line, Attempt, f"attempts: {path}, line {number}", advice="Delete the line.")
@@ -114,7 +114,7 @@ class RunAttempt:
             os.close(self._descriptor)
             raise UserError(f"another process works on this run: {path} is locked. Wait for it.")
         drop_unfinished_line(path)
-        host, threads = socket.gethostname(), int(os.environ.get("OMP_NUM_THREADS") or 0)
+        host, threads = socket.gethostname(), _num_threads()
         self._write(
             Attempt(
                 event="begin",
@@ -151,6 +151,12 @@ class RunAttempt:
         except OSError as error:
             os.close(self._descriptor)
             raise UserError(f"attempt not recorded: {why_refused(error, self._path)}.") from error
+
+
+def _num_threads() -> int:
+    """What OMP_NUM_THREADS says of the outermost level, `4,2` too; 0 where it says nothing."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
 
 def _lock_soon(descriptor: int) -> bool:

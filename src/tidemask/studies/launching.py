@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from tidemask.files.paths import check_plain_file
 from tidemask.studies.worker import RunJob
 
 _POLL_SECONDS = 0.1
@@ -38,6 +39,7 @@ def run_worker(
         is_stopping: whether it is to save its state and end.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    check_plain_file(log)
     with log.open("ab") as output:
         process = subprocess.Popen(
             worker_command(),

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tidemask.errors import UserError, did_you_mean
+from tidemask.reading import MAX_YAML_BYTES, read_text
 from tidemask.run_record import HELD_OUT
 from tidemask.runs.config import Recipe
 from tidemask.studies.definition import StudyDefinition, StudyEvaluation
@@ -29,7 +30,8 @@ def _name(task: str) -> str:
 
 def _digest(task: str, evaluation: StudyEvaluation) -> str:
     file = Path(task)
-    content = file.read_text(encoding="utf-8") if file.is_file() else ""
+    content = read_text(file, MAX_YAML_BYTES, "unreadable task") if file.is_file() else ""
+    content = content.replace("\r\n", "\n")  # as Git may have it on another system
     plain = [content, sorted(evaluation.settings), evaluation.checkpoints]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:_DIGITS]
 

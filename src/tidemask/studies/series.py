@@ -14,6 +14,7 @@ from pathlib import Path
 from tidemask.errors import UserError
 from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import Part
+from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.studies.definition import StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.engines import Engine
@@ -203,7 +204,11 @@ class Series:
 def _last_line(log: Path) -> str:
     """The last line that a process printed."""
     try:
-        said = log.read_bytes()[-_LAST_BYTES:].decode(errors="replace").strip()
-    except OSError:
+        said = (
+            read_bytes(log, ANY_LENGTH, "unreadable log")[-_LAST_BYTES:]
+            .decode(errors="replace")
+            .strip()
+        )
+    except (OSError, UserError):
         return ""
     return said.splitlines()[-1] if said else ""

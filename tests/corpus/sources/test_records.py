@@ -8,6 +8,8 @@ import datetime
 import gzip
 import json
 import lzma
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -300,3 +302,38 @@ def test_records_that_are_empty_are_refused(tmp_path: Path) -> None:
     for name, content in (("a.jsonl", "\n"), ("a.csv", ""), ("b.csv", "text,id\n")):
         (tmp_path / name).write_text(content)
         assert complaint(tmp_path / name).startswith(f"empty text: {tmp_path / name}.")
+
+
+CUT = """
+import os, sys
+from pathlib import Path
+import pyarrow as pa
+from tidemask.corpus.sources.records import arrow_records
+from tidemask.errors import UserError
+
+path = Path(sys.argv[1])
+batch = pa.record_batch([pa.array(["a text of some length"] * 1000)], names=["text"])
+new = pa.ipc.new_stream if sys.argv[2] == "stream" else pa.ipc.new_file
+with new(str(path), batch.schema) as writer:
+    for _ in range(40):
+        writer.write(batch)
+records = arrow_records(path, ["text"])
+next(records)
+os.truncate(path, path.stat().st_size // 4)
+try:
+    print(sum(1 for _ in records))
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("layout", ["stream", "file"])
+def test_arrow_that_is_cut_while_it_is_read_is_damaged_and_no_signal(tmp_path, layout):
+    """Mapped into memory, it ends the process by SIGBUS."""
+    path = tmp_path / "text.arrow"
+    done = subprocess.run(
+        [sys.executable, "-c", CUT, str(path), layout], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"damaged file: {path}: ")
+    assert done.stdout.count("\n") == 1

@@ -75,14 +75,17 @@ def parquet_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:
 
 
 def arrow_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:
-    """The rows of an Arrow file or stream, as `parquet_records`."""
+    """The rows of an Arrow file or stream, as `parquet_records`.
+
+    It is read and not mapped: one that is cut meanwhile is damaged, and no SIGBUS.
+    """
     check_plain_file(path)
-    with _naming_damage(path, "Arrow"), pa.memory_map(str(path)) as memory:
+    with _naming_damage(path, "Arrow"), pa.OSFile(str(path)) as opened:
         try:
-            reader = pa.ipc.open_stream(memory)
+            reader = pa.ipc.open_stream(opened)
             batches: Any = reader
         except pa.ArrowInvalid:  # it has the layout of a file
-            reader = pa.ipc.open_file(memory)
+            reader = pa.ipc.open_file(opened)
             batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
         columns = columns_with(reader.schema.names, fields, str(path))
         yield from _rows_of(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tidemask.corpus.store.record_batches import described_batch, write_stream
 from tidemask.files.notes import FileNote
+from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.token_classes import COLUMN_FORMS, ColumnKind
 
 _FIELD = "values"
@@ -139,7 +140,11 @@ def file_name(index: int, number: int) -> str:
 def values_in(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
     """All values of each file, [n, L]."""
     for path in paths:
-        column = pa.ipc.open_stream(path.read_bytes()).read_next_batch().column(_FIELD)
+        column = (
+            pa.ipc.open_stream(read_bytes(path, ANY_LENGTH, "damaged corpus"))
+            .read_next_batch()
+            .column(_FIELD)
+        )
         yield column.values.to_numpy().reshape(len(column), column.type.list_size)
 
 

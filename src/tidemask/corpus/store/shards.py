@@ -26,6 +26,7 @@ from tidemask.corpus.store.rows import EncodedDocument, RowLayout, Rows
 from tidemask.corpus.store.rows_unmasked import RowsUnmasked
 from tidemask.corpus.store.tables import TableWriter, continued_files
 from tidemask.files.notes import FileNote
+from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.token_classes import NO_CLASS
 
 SHARD_TOKENS = 1 << 22
@@ -225,7 +226,7 @@ class Shard:
 
 def _read(path: Path) -> Rows:
     """All rows of a file."""
-    batch = pa.ipc.open_stream(path.read_bytes()).read_next_batch()
+    batch = pa.ipc.open_stream(read_bytes(path, ANY_LENGTH, "damaged corpus")).read_next_batch()
     *lists, lengths = (batch.column(field.name) for field in fields(Rows))
     length = lists[0].type.list_size
     ids, word_starts, classes = (

@@ -17,6 +17,7 @@ import pyarrow as pa
 from tidemask.corpus.store.record_batches import write_stream
 from tidemask.errors import UserError
 from tidemask.files.notes import FileNote
+from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.system_errors import raise_out_of_memory, why_refused
 
 FILE_ROWS = 1 << 16
@@ -139,7 +140,7 @@ def damaged_table(path: Path) -> UserError:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, note: FileNote, columns: tuple[str, ...]) -> pa.Table:  # noqa: ARG001  # another file has another note
-    table = pa.ipc.open_stream(path.read_bytes()).read_all()
+    table = pa.ipc.open_stream(read_bytes(path, ANY_LENGTH, "damaged corpus")).read_all()
     table.validate(full=True)
     if any(table.column(name).null_count for name in columns):
         raise ValueError(f"nulls in {path}")

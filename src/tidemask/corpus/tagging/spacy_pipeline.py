@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemask.errors import UserError, missing_package, one_line
 from tidemask.files.paths import check_plain_files
+from tidemask.reading import ANY_LENGTH, read_bytes
 
 BATCH_TEXTS = 64
 """Texts per batch of `nlp.pipe`: documents of a few thousand words each stay within memory."""
@@ -79,5 +80,7 @@ def pipeline_fingerprint(spacy: ModuleType, nlp: Any, pipeline: str) -> str:
     present = [file for file in files if file.is_file()]
     if not present:
         return named
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in present)).hexdigest()
+    digest = hashlib.sha256(
+        b"".join(read_bytes(file, ANY_LENGTH, "damaged pipeline") for file in present)
+    ).hexdigest()
     return f"{named}, directory {digest[:16]}"
