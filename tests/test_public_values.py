@@ -139,6 +139,9 @@ CASES = {
               [np.ones(50), [1] * 50], "token_counts="),
         ("counts of NaN", lambda: masker(FREQUENCY, token_counts=torch.full((50,), NAN)),
          r"token_counts[0]=nan"),
+        ("counts of floats", lambda: masker(FREQUENCY, token_counts=torch.ones(50)),
+         "token_counts of torch.float32. Expected integers"),
+        ("more steps than keys", lambda: masker(max_steps=10**30), "from 1 to 2**32 - 1"),
         *each("weight_of", lambda v: masker(FUNCTION, weight_of=v), [5, "f"]),
         ("weights", lambda: masker(FUNCTION, weight_of=lambda b: 5)(
             batch_of(), progress=0, key=StepKey(0, 0)), "weights=5 from weight_of"),

@@ -20,6 +20,9 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 MAX_INTEGER = 1 << 53
 """No setting is a larger integer; floats and native code would take some of them for others."""
 
+MAX_STEPS = 1 << 32
+"""Of a run; a step's number is a part of the key of its draws, with 32 bits."""
+
 MAX_BATCH = 1 << 16
 """Of sequences, micro-batches or tokens of a sequence in one step; more is a slip of the pen."""
 

@@ -54,6 +54,8 @@ def test_collator_refuses_losses_that_are_not_wanted_or_missing() -> None:
             collator_of("class loss", 2).step_done(*arguments)
     with pytest.raises(ValueError, match="loss_lag_steps=-1"):
         collator_of("class loss", 2, loss_lag_steps=-1)
+    with pytest.raises(ValueError, match=r"loss_lag_steps=1152921504606846976\. Expected"):
+        collator_of("words", 2, loss_lag_steps=2**60)
 
 
 def test_collator_refuses_a_loss_that_is_not_finite() -> None:

@@ -226,3 +226,11 @@ def test_replaced_field_is_checked_too():
     batch = replace(batch_of(), word_starts=None)
     with pytest.raises(ValueError, match="word_starts=None"):
         masked(masker_of(unit="word"), batch)
+
+
+def test_more_steps_than_a_key_has_bits_for_are_refused():
+    for steps in (2**32, 10**30):
+        with pytest.raises(
+            ValueError, match=r"max_steps=.*Expected an integer from 1 to 2\*\*32 - 1"
+        ):
+            Masker(MaskingSettings(), VOCABULARY, max_steps=steps)

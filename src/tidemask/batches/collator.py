@@ -37,7 +37,7 @@ from tidemask.masking.position_weights import WeightOf
 from tidemask.masking.schedule import Constant
 from tidemask.masking.vocabulary import Tokenizer, Vocabulary
 from tidemask.masking.weight_table import EntryWeights
-from tidemask.settings import check_integer, check_share
+from tidemask.settings import MAX_STEPS, check_integer, check_share
 from tidemask.token_classes import TokenColumn
 
 LOSS_WEIGHT, NUM_MASKABLE = "loss_weight", "num_maskable"
@@ -142,7 +142,7 @@ class MaskingCollator:
         )
         self.is_training: Callable[[], bool] = partial(bool, True)
         self.class_loss = self.masker.new_learned()
-        check_integer("loss_lag_steps", loss_lag_steps, minimum=0)
+        check_integer("loss_lag_steps", loss_lag_steps, minimum=0, below=MAX_STEPS)
         evaluation_ratio = check_share("evaluation_ratio", evaluation_ratio)
         self._losses: SharedLosses | None = None
         if self.class_loss is not None:

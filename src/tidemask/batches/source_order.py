@@ -33,7 +33,7 @@ from tidemask.batches.stream import ShuffledOrder
 from tidemask.errors import UserError, did_you_mean
 from tidemask.masking.noise import Purpose, permutation, philox_4x32
 from tidemask.masking.schedule import Schedule, ratio_at
-from tidemask.settings import check_integer
+from tidemask.settings import MAX_STEPS, check_integer
 
 _GOLDEN = 0x9E3779B97F4A7C15
 """The golden ratio less 1, in units of 2**-64."""
@@ -77,7 +77,7 @@ class SourceOrder:
         growth: GrowingBatches | None = None,
     ) -> None:
         self.seed = check_integer("seed", seed, minimum=0, below=1 << 32)
-        self.max_steps = check_integer("max_steps", max_steps, minimum=1)
+        self.max_steps = check_integer("max_steps", max_steps, minimum=1, below=MAX_STEPS)
         self.global_batch_size = check_integer("global_batch_size", global_batch_size, minimum=1)
         self._growth = growth
         _check_names(list(rows), list(shares))

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from tidemask.settings import check_integer
+from tidemask.settings import MAX_STEPS, check_integer
 
 _AHEAD = 64
 """Batches per worker that a loader may make in advance; its default is 2."""
@@ -42,7 +42,7 @@ class StepClock:
     """
 
     def __init__(self, max_steps: int, *, accumulation_steps: int = 1) -> None:
-        self.max_steps = check_integer("max_steps", max_steps, minimum=1, below=1 << 32)
+        self.max_steps = check_integer("max_steps", max_steps, minimum=1, below=MAX_STEPS)
         self.accumulation_steps = check_integer("accumulation_steps", accumulation_steps, minimum=1)
         self._shared = in_shared_memory(torch.tensor([0, 0, 0, -1, -1]))
         self._generation = 0

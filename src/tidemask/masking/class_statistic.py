@@ -19,7 +19,7 @@ from torch import Tensor
 from tidemask.masking.class_loss import check_class_names, finite_sums
 from tidemask.masking.learned_weighting import ByClassStatistic, Statistic
 from tidemask.masking.weight_maps import mapped
-from tidemask.settings import check_integer, shown
+from tidemask.settings import MAX_STEPS, check_integer, shown
 
 _MIN_COUNT = 1e-300
 _ROUNDING = 1e-9
@@ -72,7 +72,7 @@ class ClassStatistic:
     ) -> None:
         if not isinstance(content, ByClassStatistic):
             raise ValueError(f"content={shown(content)}. Expected a ByClassStatistic.")
-        max_steps = check_integer("max_steps", max_steps, minimum=1)
+        max_steps = check_integer("max_steps", max_steps, minimum=1, below=MAX_STEPS)
         self.class_names = check_class_names(class_names)
         self.content = content
         self.num_values = 2 if content.statistic == "progress" else 1

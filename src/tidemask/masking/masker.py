@@ -32,7 +32,7 @@ from tidemask.masking.vocabulary import Vocabulary
 from tidemask.masking.weight_table import EntryWeights
 from tidemask.masking.weighting import ByClassLoss, ByFunction, Weighting
 from tidemask.processes import keep_freed_memory
-from tidemask.settings import check_integer, check_share, shown
+from tidemask.settings import MAX_STEPS, check_integer, check_share, shown
 from tidemask.token_classes import UPOS_COLUMN, TokenColumn
 
 _REUSED_BLOCK_BYTES = 32 << 20
@@ -103,7 +103,7 @@ class Masker:
         self.settings = settings
         self.vocabulary = vocabulary
         known = known_columns(class_names, columns)
-        self.max_steps = check_integer("max_steps", max_steps, minimum=1)
+        self.max_steps = check_integer("max_steps", max_steps, minimum=1, below=MAX_STEPS)
         weighted = partial(
             TokenWeights,
             class_names=class_names,

@@ -34,7 +34,7 @@ import torch
 from jaxtyping import Int, Int32
 from torch import Tensor
 
-from tidemask.settings import check_integer
+from tidemask.settings import MAX_STEPS, check_integer
 
 DRAW_BITS = 31
 """Width of one draw: an integer in [0, 2**31), so that it is never negative as an int32."""
@@ -100,7 +100,7 @@ class StepKey:
     step: int
 
     def __post_init__(self) -> None:
-        for name, below in (("seed", 1 << 64), ("step", 1 << 32)):
+        for name, below in (("seed", 1 << 64), ("step", MAX_STEPS)):
             value = check_integer(name, getattr(self, name), minimum=0, below=below)
             object.__setattr__(self, name, value)
 

@@ -59,6 +59,8 @@ def fixed_table(
         raise ValueError(
             f"token_counts[{place}]={token_counts[place].item()}. Expected counts of at least 0."
         )
+    if token_counts.is_floating_point() or token_counts.dtype == torch.bool:
+        raise ValueError(f"token_counts of {token_counts.dtype}. Expected integers.")
     return frequency_weights(token_counts, power=content.power, least_count=content.least_count)
 
 
