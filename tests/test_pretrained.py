@@ -179,6 +179,22 @@ def test_pretrained_refuses_an_attention_kernel_of_the_hub(hostile: tuple[Path, 
         from_pretrained(AutoConfig, directory)
 
 
+def test_pretrained_refuses_flash_attention_that_may_become_a_kernel_of_the_hub(
+    hostile: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the package kernels, transformers loads `kernels-community` in place of flash-attn."""
+    directory, _ = hostile
+    path = directory / "config.json"
+    fields = {**json.loads(path.read_text()), "model_type": "bert", "auto_map": {}}
+    path.write_text(json.dumps({**fields, "attn_implementation": "flash_attention_2"}))
+    assert from_pretrained(AutoConfig, directory)._attn_implementation == "flash_attention_2"
+    (tmp_path / "packages" / "kernels").mkdir(parents=True)
+    (tmp_path / "packages" / "kernels" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    with pytest.raises(UserError, match="attn_implementation=flash_attention_2, and the package"):
+        from_pretrained(AutoConfig, directory)
+
+
 def test_pretrained_takes_a_class_of_transformers_in_place_of_the_named_one(
     hostile_tokenizer: tuple[Path, Path],
 ) -> None:

@@ -2,8 +2,7 @@
 
 Every `from_pretrained` and `from_config` of an auto class in the tree is here. transformers asks on
 standard input whether it may run code that a directory names, unless an argument says so; here one
-says no.
-An attention implementation named by a configuration is code from the hub, too.
+says no. An attention implementation that a configuration names may be code from the hub, too.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ def _naming_file(place: Path) -> Path:
         try:
             if "auto_map" in json.loads(path.read_text(encoding="utf-8")):
                 return path
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             continue
     return place
 
@@ -148,9 +148,22 @@ def _check_config(loaded: Any, place: str | Path) -> None:
             f"model too deep: {place}: num_hidden_layers={num_layers}. Expected at most "
             f"{_MAX_LAYERS}. Correct its config.json."
         )
-    named = getattr(loaded, "_attn_implementation", None)
-    if "/" in str(named or ""):
+    parts = [loaded, *(getattr(loaded, name, None) for name in getattr(loaded, "sub_configs", ()))]
+    for part in parts:
+        _check_attention(str(getattr(part, "_attn_implementation", None) or ""), place)
+
+
+def _check_attention(named: str, place: str | Path) -> None:
+    if "/" in named:
         raise UserError(
             f"code of its own: {place}: attn_implementation={named} is a kernel on the hub, which "
             "is never run here. Expected sdpa or eager. Remove it from config.json."
+        )
+    # transformers loads a kernel of the hub in its place where flash-attn lacks, or does not fit.
+    kernels = getattr(find_spec("kernels"), "origin", None)  # of a mere directory it is `None`
+    if "flash_attention" in named and kernels:
+        raise UserError(
+            f"code of the hub: {place}: attn_implementation={named}, and the package kernels is "
+            "installed, by which transformers may load a kernel from the hub. Expected sdpa or "
+            "eager. Correct config.json, or uninstall kernels."
         )
