@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import nltk
 import pytest
 
 from cases import all_cases
@@ -127,13 +128,18 @@ def test_english_treebanks_are_far_above_the_bound() -> None:
                 assert counts.known + 2 * counts.function > 1.5 * MIN_SCORE * counts.words
 
 
-@pytest.mark.parametrize("tagger", ["textblob", "textblob:unchecked", "none"])
-def test_prepare_refuses_text_that_is_not_english(tagger: str, tmp_path: Path) -> None:
-    """Nothing is written then; another tagger takes it."""
+@pytest.mark.parametrize(
+    "tagger", ["textblob", "textblob:unchecked", "nltk", "nltk:unchecked", "none"]
+)
+def test_prepare_refuses_text_that_is_not_english(
+    tagger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written then; another tagger takes it. NLTK's model is not on every machine."""
+    monkeypatch.setattr(nltk, "pos_tag", lambda words: [(word, "NN") for word in words])
     documents = [Document(f"{FOREIGN['German']} {number}", "notes.txt") for number in range(4)]
     settings = PrepareSettings(tagger=tagger, vocab_size=200, held_out=0, workers=1)
-    if tagger == "textblob":
-        with pytest.raises(UserError, match="text that is not English"):
+    if tagger in ("textblob", "nltk"):
+        with pytest.raises(UserError, match=f"not English: the tagger {tagger}, .*{tagger}:unch"):
             prepare_corpus(lambda: documents, out=tmp_path / "out", settings=settings)
         assert not (tmp_path / "out").exists()
     else:

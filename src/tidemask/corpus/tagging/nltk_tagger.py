@@ -33,12 +33,12 @@ class NltkTagger:
         UserError: NLTK's data is missing.
     """
 
-    name = "nltk"
     class_names = UPOS
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "nltk") -> None:
         import nltk
 
+        self.name = name
         self._tag = nltk.pos_tag
         try:
             self._tag(["word"])

@@ -12,7 +12,7 @@ from tidemask.errors import UserError, did_you_mean
 TAGGER_NAMES: tuple[str, ...] = (
     "none",
     "textblob[:unchecked]",
-    "nltk",
+    "nltk[:unchecked]",
     "spacy:NAME_OR_PATH",
     "stanza:LANGUAGE",
     "conllu[:upos|xpos]",
@@ -40,10 +40,10 @@ def load_tagger(name: str) -> Tagger | None:
         from tidemask.corpus.tagging.textblob_tagger import TextBlobTagger
 
         return TextBlobTagger(name)
-    if name == "nltk":
+    if name in ("nltk", "nltk:unchecked"):
         from tidemask.corpus.tagging.nltk_tagger import NltkTagger
 
-        return NltkTagger()
+        return NltkTagger(name)
     if kind == "spacy" and argument:
         from tidemask.corpus.tagging.spacy_tagger import SpacyTagger
 
