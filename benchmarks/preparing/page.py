@@ -8,9 +8,15 @@ from typing import Any
 
 from benchmarks import ROOT
 from benchmarks.machine import machine_line
+from benchmarks.preparing.turn import DATASETS
 
 REACH = ROOT / "benchmarks" / "results" / "preparing-reach-cpu.json"
 """What `reach.py` keeps: its rows by name."""
+
+SHORT_ROW = "{count:,} documents of {words} words, none, {deduplicate}"
+"""Name of a row of made-up documents."""
+
+_NAMES_SHORT_ROW = "documents of"
 
 _INTRODUCTION = """\
 # How fast is text prepared?
@@ -21,9 +27,11 @@ _INTRODUCTION = """\
 is a process of its own, whose imports are not timed; the contestants take turns. All use one
 WordPiece tokenizer, which tidemask trained in {training:.1f} s before. Given is the median turn in
 words per second, the slowest and the fastest in brackets, the seconds of each stage, and the most
-memory that all processes of a turn had together (proportional set size).
+memory that all processes of a turn had together (proportional set size). `start` is what comes
+before the first stage: the tagger and the tokenizer are loaded, and the file is hashed. It hardly
+grows with the text, so a longer one has more words per second.
 
-- **none, textblob, spacy**: `tidemask.prepare` with that tagger. It reads the text twice: once to
+- **{taggers}**: `tidemask.prepare` with that tagger. It reads the text twice: once to
   find copies and choose what is held out, once to encode.
 - **datasets.map**: the tokenizer of transformers and grouping into rows, `batched`, as scripts for
   masked language models do. It finds no copies, holds nothing out, and knows no words or tags.
@@ -37,7 +45,7 @@ _REACH_INTRODUCTION = """\
 
 One `tidemask prepare` each, with a tokenizer of its own that is trained first: words per second of
 processor time of all processes together, from the first import to the last file, and the most
-memory that they had together, looked at once a second. Short documents have 20 made-up words.
+memory that they had together, looked at once a second.{short}
 The load is that of the minute before the row; where others used the machine, seconds on the clock
 say nothing. Training the tokenizer and reading the text are done by one process.
 """
@@ -46,12 +54,14 @@ say nothing. Training the tokenizer and reading the text are done by one process
 def page(result: Mapping[str, Any], gpu: Mapping[str, Any] | None = None) -> str:
     """Return the page in Markdown of what `speed.py` keeps; there are no results on a GPU."""
     del gpu
+    contestants = [row["contestant"] for row in result["rows"]]
     introduction = _INTRODUCTION.format(
         source="benchmarks/results/preparing-cpu.json",
         words=result["num_words"],
         text=result["text"],
         workers=result["workers"],
         training=result["training_tokenizer_seconds"],
+        taggers=", ".join(name for name in contestants if name != DATASETS),
     )
     return f"{introduction}\n{machine_line(result)}\n\n{_table(result)}{reach_section()}"
 
@@ -63,7 +73,9 @@ def reach_section() -> str:
     kept = json.loads(REACH.read_text(encoding="utf-8"))
     by_command = {name: row for name, row in kept.items() if "megabytes" in row}
     beside_spacy = {name: row for name, row in kept.items() if "spacy_cpu_seconds" in row}
-    parts = [_REACH_INTRODUCTION.format(source=REACH.relative_to(ROOT))]
+    has_short = any(_NAMES_SHORT_ROW in name for name in by_command)
+    short = " The words of documents of 20 are made up." if has_short else ""
+    parts = [_REACH_INTRODUCTION.format(source=REACH.relative_to(ROOT), short=short)]
     latest = {row["measured"]["processor"]: row["measured"] for row in kept.values()}
     with_rows = {"load_before": "with each row"}
     parts += [f"\n{machine_line(measured | with_rows)}\n" for measured in latest.values()]
@@ -107,7 +119,10 @@ def _table(result: Mapping[str, Any]) -> str:
     lines = ["| contestant | words/s | memory, MB | stages |", "|---|--:|--:|---|"]
     for row in result["rows"]:
         low, high = row["range"]
-        stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in row["stages"].items())
+        whole = result["num_words"] / row["words_per_second"]
+        start = max(0.0, whole - sum(row["stages"].values()))
+        of_stages = {"start": start, **row["stages"]}
+        stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in of_stages.items())
         lines.append(
             f"| {row['contestant']} | {row['words_per_second']:,.0f} ({low:,.0f}–{high:,.0f}) | "
             f"{row['megabytes']:,.0f} | {stages} |"

@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.command import OneLineParser, write_json
-from benchmarks.preparing.page import REACH
+from benchmarks.preparing.page import REACH, SHORT_ROW
 from benchmarks.preparing.watching import watched
 
 _VOCAB_SIZE = 8192
@@ -141,7 +141,7 @@ def _measure_short(count: int, deduplicate: str, workers: int) -> None:
             file.writelines(f"{document}\n" for document in short_documents(count))
         options = ["--documents", "line", "--deduplicate", deduplicate]
         row = prepared(text, workers, "none", options)
-    keep(f"{count:,} documents of {_SHORT_WORDS} words, none, {deduplicate}", row)
+    keep(SHORT_ROW.format(count=count, words=_SHORT_WORDS, deduplicate=deduplicate), row)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

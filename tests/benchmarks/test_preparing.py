@@ -77,6 +77,28 @@ def test_reach_rows_stand_on_the_page_with_their_load(
     assert "| books, none | 1,200,000 | 515 | 100,000 | 12 | 8 | 812 | 3.0 | P |" in section
     assert "`pipe` took 40.0 CPU seconds, and all else 6.0, which is 15 % of it" in section
     assert section.count("P, 2 cores, S") == 1
+    assert "made up" not in section
+    name = pages.SHORT_ROW.format(count=1000, words=20, deduplicate="near")
+    path.write_text(json.dumps({name: books}))
+    assert "The words of documents of 20 are made up.\nThe load" in pages.reach_section()
+
+
+@pytest.mark.parametrize("taggers", [["none", "textblob"], ["none", "spacy:small"]])
+def test_preparing_page_names_its_contestants_and_what_is_in_no_stage(taggers: list[str]) -> None:
+    rows = [
+        {"contestant": name, "words_per_second": 50_000.0, "range": [49_000, 51_000],
+         "stages": {"reading text": 1.0, "tagging and tokenizing": 14.5}, "megabytes": 7.0}
+        for name in (*taggers, DATASETS)
+    ]  # fmt: skip
+    result = {
+        "num_words": 1_000_000, "text": "books", "workers": 2, "rows": rows,
+        "training_tokenizer_seconds": 2.0, "processor": "P", "cores": 2, "system": "S",
+        "versions": {"python": "3"}, "revision": "r", "date": "d", "load_before": 0.1,
+    }  # fmt: skip
+    written = page(result)
+    assert f"- **{', '.join(taggers)}**: `tidemask.prepare` with that tagger." in written
+    assert ("spacy" in written.partition("## By the command")[0]) == ("spacy:small" in taggers)
+    assert written.count("| start 4.5 s, reading text 1.0 s, tagging and tokenizing 14.5 s |") == 3
 
 
 @pytest.mark.parametrize(
