@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +16,15 @@ from hypothesis import strategies as st
 from prose import document
 from tidemask.corpus import encoding, long_documents
 from tidemask.corpus.encoding import encode_documents
-from tidemask.corpus.long_documents import part_ends
+from tidemask.corpus.long_documents import CutDocuments, part_ends
 from tidemask.corpus.preparation import prepare_corpus
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.documents import Document
 from tidemask.corpus.store.rows import EncodedDocument
+from tidemask.corpus.tagging.given_tags import GivenTagger, GivenTags
 from tidemask.corpus.tokenizing.tokenizer import PlainTextEncoder
 from tidemask.corpus.tokenizing.training import TokenizerKind, tokenizer_trainer
+from tidemask.corpus.words.spans import GivenWords, bounds_of
 
 TEXT = "\n\n".join(document(random.Random(n), 12) for n in range(8))
 KINDS: tuple[TokenizerKind, ...] = ("wordpiece", "bpe", "unigram")
@@ -85,6 +89,37 @@ def test_long_documents_are_encoded_as_whole_ones(
     # The mark of a space may stand for the line end before it or for the letter after it.
     for start, other in zip(whole.starts.tolist(), in_parts.starts.tolist(), strict=True):
         assert not TEXT[min(start, other) : max(start, other)].strip()
+
+
+TAGS = ("one", "two", "three")
+
+
+def with_words(text: str, seed: int) -> tuple[Document, GivenTagger]:
+    """A document with words, some of which have spaces within, and tags at random."""
+    rng = random.Random(seed)
+    spans = [match.span() for match in re.finditer(r"\w+(?: \w+)?|[^\w\s]", text)]
+    words = GivenWords(*bounds_of(spans), tuple(rng.choice(TAGS) for _ in spans))
+    tagger = GivenTagger(GivenTags("column"))
+    tagger.see(words, "x")
+    tagger.judge()
+    return Document(text, "x", words=words), tagger
+
+
+@pytest.mark.parametrize("size", [40, 90, 700])
+def test_long_documents_with_words_are_encoded_as_whole_ones(
+    encoder: PlainTextEncoder, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Parts end at spaces, so that a word with one in it would often be cut."""
+    given, tagger = with_words(TEXT, size)
+    asked: dict[str, Any] = {"encoder": encoder, "tagger": tagger, "num_workers": 1}
+    (whole,) = encode_documents([given], **asked)
+    monkeypatch.setattr(long_documents, "MAX_PART_CHARACTERS", size)
+    cut = list(CutDocuments().parts([given]))
+    assert len(cut) >= len(TEXT) // size
+    assert all(len(part.text) <= size for part in cut)
+    (in_parts,) = encode_documents([given], **asked)
+    for name in ("ids", "word_starts", "classes"):
+        assert np.array_equal(getattr(whole, name), getattr(in_parts, name)), name
 
 
 @pytest.mark.usefixtures("short_parts")
