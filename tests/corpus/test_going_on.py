@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,10 @@ def documents() -> Iterator[Document]:
         yield Document(document(rng, 4), f"text {place % 3}", place=place, fields={"place": place})
         if place % 9 == 0:
             yield Document(" ", "blank")
+
+
+SOFTWARE = ("tidemask", "tokenizers", "icu4py", "regex")
+"""Packages that decide what rows hold."""
 
 
 def content(directory: Path) -> dict[str, bytes]:
@@ -133,8 +138,10 @@ def test_prepare_does_not_train_its_tokenizer_again(
     assert planning.LEARNING not in stages
 
 
-@pytest.mark.parametrize("change", ["settings", "documents", "damaged"])
-def test_prepare_of_something_else_begins_from_the_start(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("change", ["settings", "documents", "damaged", *SOFTWARE])
+def test_prepare_of_something_else_begins_from_the_start(
+    tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, other = tmp_path / "corpus", tmp_path / "other"
     with pytest.raises(KeyboardInterrupt):
         prepare_corpus(
@@ -143,6 +150,11 @@ def test_prepare_of_something_else_begins_from_the_start(tmp_path: Path, change:
     settings = replace(SETTINGS, sequence_length=17) if change == "settings" else SETTINGS
     if change == "damaged":
         (tmp_path / ".corpus.partial" / ".progress" / "begun.json").write_text("{")
+
+    if change in SOFTWARE:  # upgraded between the two
+        installed = metadata.version
+        later = lambda name: "99" if name == change else installed(name)  # noqa: E731
+        monkeypatch.setattr(metadata, "version", later)
 
     def now() -> list[Document]:
         return list(documents())[change == "documents" :]

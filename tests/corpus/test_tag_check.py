@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,22 @@ def test_tag_accuracy_is_printed_and_kept(tidemask: Command, tmp_path: Path, gol
     assert re.search(r"PROPN +1 +0.0 %", printed)
     kept = open_corpus(out).manifest.tag_accuracy
     assert kept == tag_accuracy(gold, load_tagger("textblob"))
+    gold.unlink()  # it belongs to the tagger, which is the same
+    again = tmp_path / "again"
+    status, printed, _ = tidemask("prepare", "--again", out, "--out", again, "--workers", 1)
+    assert status == 0
+    assert "60.0 % of the words have their gold class" in printed
+    assert open_corpus(again).manifest.tag_accuracy == kept
+
+    manifest = out / "manifest.json"
+    other = json.loads(manifest.read_text())
+    other["tagger_fingerprint"] = "textblob of another version"
+    manifest.write_text(json.dumps(other))
+    status, printed, _ = tidemask(
+        "prepare", "--again", out, "--out", tmp_path / "c", "--workers", 1
+    )
+    assert status == 0
+    assert open_corpus(tmp_path / "c").manifest.tag_accuracy is None
 
 
 def test_tag_accuracy_refuses_what_cannot_be_checked(tmp_path: Path, gold: Path) -> None:

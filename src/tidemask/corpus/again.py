@@ -14,6 +14,7 @@ from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.sources.recorded import files_by_content, recorded_sources
 from tidemask.corpus.store.corpus import MANIFEST, TOKENIZER, PreparedCorpus
 from tidemask.corpus.store.manifest import Manifest, read_manifest
+from tidemask.corpus.store.tag_accuracy import TagAccuracy
 from tidemask.errors import UserError
 from tidemask.files.atomic import check_new_directory
 from tidemask.files.paths import PATHS, given_path, one_or_several
@@ -75,6 +76,7 @@ def prepare_again(
                 settings=found.settings,
                 sources=found.sources,
                 source_notes=found.notes,
+                known_accuracy=_known_accuracy(manifest),
                 on_progress=display.on_progress,
                 on_note=display.on_note,
             )
@@ -87,6 +89,12 @@ def prepare_again(
                 "library or of the tagger gives other rows."
             )
     return made
+
+
+def _known_accuracy(manifest: Manifest) -> dict[str, TagAccuracy]:
+    """The accuracy that was measured, which a tagger of the same behaviour has without its file."""
+    known = manifest.tag_accuracy
+    return {} if known is None else {manifest.tagger_fingerprint: known}
 
 
 def recorded_settings(

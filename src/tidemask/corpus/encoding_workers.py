@@ -21,6 +21,7 @@ import numpy as np
 
 from tidemask.children import WHY_WORKERS_DIE, serve_parent, worker_pool
 from tidemask.corpus.store.rows import EncodedDocument
+from tidemask.corpus.tagging.given_tags import GivenTagger
 from tidemask.corpus.tagging.taggers import load_tagger
 from tidemask.corpus.tagging.words import TaggedWords, Tagger
 from tidemask.corpus.text_encoding import encode_texts
@@ -42,7 +43,8 @@ _LEXICON = "tidemask.corpus.tagging.shared_lexicon"
 """Module that reads the lexicon of the embedded tagger, which processes of a machine share."""
 
 _DECIDING_PACKAGES = ("tidemask", "tokenizers", "textblob", "icu4py", "regex")
-"""Packages whose versions decide about words and tokens, of which machines must have the same."""
+"""Packages whose versions decide about words and tokens, of which all that encode must have the
+same: machines, and a preparation that goes on with what another has finished."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ class EncodingTools:
     @classmethod
     def of(cls, encoder: PlainTextEncoder, tagger: Tagger | None, words: WordRule) -> EncodingTools:
         """The tools of this process, with a tagger or without."""
-        return cls(encoder, "none" if tagger is None else tagger.name, words, _software(tagger))
+        return cls(encoder, "none" if tagger is None else tagger.name, words, software_of(tagger))
 
 
-def _software(tagger: Tagger | None) -> dict[str, str]:
+def software_of(tagger: Tagger | GivenTagger | None) -> dict[str, str]:
+    """What decides about words and tokens: versions, and the fingerprint of the tagger."""
     versions = {name: metadata.version(name) for name in _DECIDING_PACKAGES}
     return versions if tagger is None else {**versions, "tagger": tagger.fingerprint}
 
@@ -168,7 +171,7 @@ def _opened(tools: bytes) -> tuple[PlainTextEncoder, Tagger | None, WordRule]:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     sent: EncodingTools = pickle.loads(tools)
     tagger = load_tagger(sent.tagger)
-    here = _software(tagger)
+    here = software_of(tagger)
     for name, expected in sent.software.items():
         if here[name] != expected:
             raise UserError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib import metadata
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemask.corpus.encoding import encode_documents
+from tidemask.corpus.encoding_workers import software_of
 from tidemask.corpus.going_on import note_begun, noted_state, preparation_key, what_is_begun
 from tidemask.corpus.planning import planned_split, planned_tokenizer
 from tidemask.corpus.settings import PrepareSettings
@@ -30,6 +31,7 @@ from tidemask.corpus.store.corpus import (
 )
 from tidemask.corpus.store.manifest import FORMAT_VERSION, Manifest, SplitCounts
 from tidemask.corpus.store.rows import RowLayout
+from tidemask.corpus.store.tag_accuracy import TagAccuracy
 from tidemask.corpus.tag_check import tag_accuracy
 from tidemask.corpus.tagging.given_tags import GivenTagger
 from tidemask.corpus.tagging.taggers import load_tagger
@@ -63,6 +65,7 @@ def prepare_corpus(
     sources: Sequence[TextSource] = (),
     source_notes: Callable[[], Sequence[str]] = tuple,
     check_tags: str | Path | None = None,
+    known_accuracy: Mapping[str, TagAccuracy] | None = None,
     on_progress: ProgressCallback = ignore,
     on_note: NoteCallback = logger.warning,
 ) -> PreparedCorpus:
@@ -84,6 +87,7 @@ def prepare_corpus(
         source_notes: what a user should know of them; called before they are read, and once more
             after the first pass, when there may be more at its end.
         check_tags: a CoNLL-U file with gold tags, on which the tagger's accuracy is measured.
+        known_accuracy: what was measured before, by the fingerprint of the tagger.
         on_progress: called at most a few times a second, with documents.
         on_note: called with what a user should know, one sentence at a time; the manifest has it.
 
@@ -100,7 +104,10 @@ def prepare_corpus(
         tags = settings.given_tags
         tagger = load_tagger(settings.tagger) if tags is None else GivenTagger(tags)
         words = resolved_rule(settings.words, has_tags=tagger is not None)
-        accuracy = None if check_tags is None else tag_accuracy(check_tags, tagger)
+        if check_tags is not None:
+            accuracy: TagAccuracy | None = tag_accuracy(check_tags, tagger)
+        else:
+            accuracy = (known_accuracy or {}).get("" if tagger is None else tagger.fingerprint)
         documents, judge = watched(documents, tagger)
         named = None if settings.tokenizer is None else load_tokenizer(settings.tokenizer)
         told = source_notes()
@@ -108,7 +115,7 @@ def prepare_corpus(
             on_note(note)
         documents, plan, notes = planned_split(documents, settings, aside.path, on_progress)
         notes += judge()
-        key = _key(settings, plan, named, "" if tagger is None else tagger.fingerprint)
+        key = _key(settings, plan, named, software_of(tagger))
         if begun := what_is_begun(aside, key):
             tokenizer = load_tokenizer(aside.path / TOKENIZER)
         else:
@@ -188,19 +195,18 @@ def _key(
     settings: PrepareSettings,
     plan: SplitPlan,
     named: CorpusTokenizer | None,
-    tagger_fingerprint: str,
+    software: dict[str, str],
 ) -> str:
     """What names a preparation: the same key, the same corpus."""
     entries = settings.extend_vocabulary
     return preparation_key(
         {
-            "version": metadata.version("tidemask"),
+            "software": software,
             "format": FORMAT_VERSION,
             "settings": settings.recorded(),
             "entries": None if entries is None else wanted_entries(entries),
             "documents": plan.digest,
             "tokenizer": "" if named is None else named.fingerprint,
-            "tagger": tagger_fingerprint,
         }
     )
 

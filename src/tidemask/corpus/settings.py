@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from tidemask.corpus.sources.documents import SettingValue
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.splitting.survey import Deduplicate
-from tidemask.corpus.store.manifest import SettingValue
 from tidemask.corpus.tagging.given_tags import GivenTags
 from tidemask.corpus.tokenizing.loading import MAX_VOCAB_SIZE
 from tidemask.corpus.tokenizing.normalization import TextNormalization, UnicodeForm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from rich.console import Console
 
 import tidemask
 from prose import text
+from tidemask.corpus.sources.documents import TextSource
+from tidemask.corpus.sources.hub_rows import HubRows
 from tidemask.corpus.sources.mixture import Mixture, find_text
+from tidemask.corpus.sources.recorded import recorded_sources
 from tidemask.corpus.sources.settings import TextSettings
+from tidemask.corpus.sources.source_list import ListedSource
 from tidemask.corpus.store.corpus import PreparedCorpus
 from tidemask.corpus.writing import ENCODING
 from tidemask.errors import UserError
@@ -131,11 +136,95 @@ def test_mixture_is_made_again_from_its_corpus(tmp_path: Path) -> None:
     assert again.manifest.fingerprint == first.manifest.fingerprint
     assert again.manifest.sources == first.manifest.sources
     (tmp_path / "b.txt").write_text(text(11, seed=2))
-    with pytest.raises(UserError, match=rf"^source changed: the text of b in {path} is not what"):
+    with pytest.raises(UserError, match=rf"^source changed: {tmp_path / 'b.txt'} has"):
         tidemask.prepare_again(first.root, out=tmp_path / "other", workers=1, progress=False)
+
+
+MANY = """
+  - {name: a, text: a.txt, passes: 2, min_words: 4, documents: blank-lines}
+  - {name: b, text: [parts/*.jsonl, b.txt], text_field: body, keep: [year], passes: 0.75}
+"""
+
+
+def test_mixture_is_made_again_where_its_files_were_moved_and_its_list_is_gone(
+    tmp_path: Path,
+) -> None:
+    """What the list said is in the manifest, and so is what separates documents."""
+    rows = [{"body": text(1, seed=n, num_sentences=3).strip(), "year": n} for n in range(8)]
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "a.txt").write_text(text(10, seed=1))
+    (tmp_path / "b.txt").write_text(text(10, seed=2))
+    (tmp_path / "held-out.yaml").write_text("sources: [{name: h, text: h.txt, documents: file}]")
+    (tmp_path / "h.txt").write_text(text(2, seed=3))
+    first = tidemask.prepare(
+        listed(tmp_path, MANY), out=tmp_path / "first", held_out_text=tmp_path / "held-out.yaml",
+        tagger="none", vocab_size=200, workers=1, progress=False,
+    )  # fmt: skip
+    said, _, _, _, of_held_out, _ = first.manifest.sources
+    assert [(one["name"], one["passes"], one["documents"]) for one in said.listed] == [
+        ("a", 2.0, "blank-lines"), ("b", 0.75, "blank-lines"),
+    ]  # fmt: skip
+    assert of_held_out.held_out
+    assert of_held_out.listed[0]["documents"] == "file"
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for number, name in enumerate(("a.txt", "b.txt", "h.txt", "parts/p.jsonl")):
+        (tmp_path / name).rename(elsewhere / f"{number}.txt")
+    for name in ("sources.yaml", "held-out.yaml"):
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=r"^source is not where it was: .*a\.txt .*Put it back"):
+        tidemask.prepare_again(first.root, out=tmp_path / "other", workers=1, progress=False)
+    again = tidemask.prepare_again(
+        first.root, out=tmp_path / "again", text=elsewhere, workers=1, progress=False
+    )
+    assert again.manifest.fingerprint == first.manifest.fingerprint
+    assert [one.sha256 for one in again.manifest.sources] == [
+        one.sha256 for one in first.manifest.sources
+    ]
+    third = tidemask.prepare_again(again.root, out=tmp_path / "third", workers=1, progress=False)
+    assert third.manifest.sources == again.manifest.sources
+    assert _by_source(third) == _by_source(first)
+
+
+def test_mixture_of_an_earlier_manifest_reads_its_list(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(text(10, seed=1))
+    path = listed(tmp_path, "  - {name: a, text: a.txt, passes: 2}\n")
+    first = prepared(path, tmp_path / "first")
+    manifest = first.root / "manifest.json"
+    earlier = json.loads(manifest.read_text())
+    for source in earlier["sources"]:
+        del source["listed"]
+    manifest.write_text(json.dumps(earlier))
+    again = tidemask.prepare_again(first.root, out=tmp_path / "again", workers=1, progress=False)
+    assert again.manifest.fingerprint == first.manifest.fingerprint
+    assert again.manifest.sources == first.manifest.sources
     path.write_text(path.read_text() + "\n")
+    manifest.write_text(json.dumps(earlier))
     with pytest.raises(UserError, match=rf"^source changed: {path} has"):
         tidemask.prepare_again(first.root, out=tmp_path / "other", workers=1, progress=False)
+
+
+def test_mixture_reads_a_data_set_of_the_hub_at_its_recorded_revision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+
+    def find(name: str, revision: str = "") -> HubRows:
+        found.append((name, revision))
+        return HubRows(name, [{"text": "one"}], revision or "of today")
+
+    monkeypatch.setattr(HubRows, "find", find)
+    one = ListedSource(name="a", text="hf:somebody/news").recorded("row")
+    recorded = [
+        TextSource(path="list.yaml", num_bytes=9, sha256="0", format="sources", listed=(one,)),
+        TextSource(path="hf:somebody/news", num_bytes=0, sha256="", format="hub",
+                   revision="c0ffee", name="a"),
+    ]  # fmt: skip
+    again = recorded_sources(recorded, {}, TextSettings())
+    assert found == [("hf:somebody/news", "c0ffee")]
+    assert again.sources() == tuple(recorded)
 
 
 def _by_source(corpus: PreparedCorpus) -> Counter[object]:

@@ -15,6 +15,8 @@ MAX_PASSES = 1000
 FieldValue = str | int | float | bool | None
 """One value of the data that a record carries beside its text."""
 
+SettingValue = FieldValue | list[str]
+"""Value of a setting of preparation, or of a source of a list, as JSON has it."""
 
 OTHER_LANGUAGE, TOO_SHORT, TOO_LONG = "another language", "too short", "too long"
 """Why a list of sources leaves a document out."""
@@ -58,6 +60,8 @@ class TextSource:
         revision: of a data set of the hub.
         held_out: whether it was named as held-out text.
         name: of the source of a list that it belongs to; empty for what was named itself.
+        listed: of a list, what it says of each source, by the keys of `ListedSource`, with what
+            separates its documents as it was found out; empty in corpora of earlier versions.
     """
 
     path: str
@@ -67,6 +71,7 @@ class TextSource:
     revision: str = ""
     held_out: bool = False
     name: str = ""
+    listed: tuple[dict[str, SettingValue], ...] = ()
 
 
 def check_document(document: object, number: int) -> None:

@@ -33,11 +33,15 @@ class Mixture:
     """
 
     def __init__(
-        self, path: Path, parts: Sequence[tuple[ListedSource, TextSources]], settings: TextSettings
+        self,
+        listed: TextSource,
+        parts: Sequence[tuple[ListedSource, TextSources]],
+        settings: TextSettings,
     ) -> None:
         self.documents = settings.documents
-        self._path, self._parts = path, tuple(parts)
-        self._filters = [SourceFilter(one, f"source {one.name} of {path}") for one, _ in parts]
+        self._listed, self._parts = listed, tuple(parts)
+        place = listed.path
+        self._filters = [SourceFilter(one, f"source {one.name} of {place}") for one, _ in parts]
 
     @classmethod
     def find(cls, path: Path, settings: TextSettings) -> Mixture:
@@ -51,6 +55,7 @@ class Mixture:
             UserError: as `read_source_list`, `TextSources.find` and `SourceFilter`, with the name
                 of the source.
         """
+        listed = described_file(path, str(path), LIST_FORMAT)
         with ExitStack() as opened:
             parts = []
             for source in read_source_list(path):
@@ -67,7 +72,7 @@ class Mixture:
                     raise UserError(f"source {source.name} of {path}: {error}") from error
                 opened.callback(found.close)
                 parts.append((source, found))
-            mixture = cls(path, parts, settings)
+            mixture = cls(listed, parts, settings)
             opened.pop_all()  # closed by the mixture
             return mixture
 
@@ -96,8 +101,9 @@ class Mixture:
 
     def sources(self) -> tuple[TextSource, ...]:
         """The list, and what was read of each source."""
+        said = (source.recorded(found.documents) for source, found in self._parts)
         return (
-            described_file(self._path, str(self._path), LIST_FORMAT),
+            replace(self._listed, listed=tuple(said)),
             *(
                 replace(one, name=source.name)
                 for source, found in self._parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +13,7 @@ from tidemask.corpus.sources.formats import Format
 from tidemask.corpus.sources.hub_rows import HubRows
 from tidemask.corpus.sources.mixture import LIST_FORMAT, Mixture
 from tidemask.corpus.sources.settings import TextSettings
+from tidemask.corpus.sources.source_list import read_source_list, recorded_list
 from tidemask.corpus.sources.standard_input import STANDARD_INPUT, spool_directory, spooled
 from tidemask.corpus.sources.text_sources import (
     HUB_FORMAT,
@@ -54,7 +54,8 @@ def recorded_sources(
 ) -> TextSources | Mixture:
     """The same text, in the same order; a file that was moved has the name that it has now.
 
-    Files that a list of sources names are to be where the list says.
+    Of a list of sources the manifest knows the content, and the files of each source; the list
+    itself is read again only for a corpus of an earlier version.
 
     Args:
         recorded: what the manifest says.
@@ -67,7 +68,7 @@ def recorded_sources(
     """
     listed = next((source for source in recorded if source.format == LIST_FORMAT), None)
     if listed is not None:
-        return _recorded_mixture(recorded, _unmoved(listed), settings)
+        return _recorded_mixture(listed, recorded, moved, settings)
     files = [_file(source, moved) for source in recorded if source.format != HUB_FORMAT]
     hub = [
         HubRows.find(source.path, source.revision)
@@ -78,23 +79,27 @@ def recorded_sources(
 
 
 def _recorded_mixture(
-    recorded: Sequence[TextSource], path: Path, settings: TextSettings
+    listed: TextSource,
+    recorded: Sequence[TextSource],
+    moved: Mapping[str, InputFile],
+    settings: TextSettings,
 ) -> Mixture:
-    """The sources of a list, if they are what they were."""
-    mixture = Mixture.find(path, settings)
-    was, now = (
-        Counter((one.name, one.sha256, one.revision) for one in sources)
-        for sources in (recorded, mixture.sources())
-    )
-    if was != now:
-        mixture.close()
-        names = sorted({name for name, *_ in (was - now) + (now - was)})
-        raise UserError(
-            f"source changed: the text of {', '.join(names)} in {path} is not what it was. "
-            "Expected the text that the corpus was made from. Put it back, or prepare another "
-            "corpus."
-        )
-    return mixture
+    """The sources of a list, each from its own recorded files and revisions."""
+    if listed.listed:
+        sources = recorded_list(listed.listed, listed.path)
+    else:
+        sources = read_source_list(_unmoved(listed))
+    with ExitStack() as opened:
+        parts = []
+        for source in sources:
+            of_source = [one for one in recorded if one.name == source.name]
+            found = recorded_sources(of_source, moved, source.settings(settings))
+            assert isinstance(found, TextSources), "a list names no lists"
+            opened.callback(found.close)
+            parts.append((source, found))
+        mixture = Mixture(listed, parts, settings)
+        opened.pop_all()  # closed by the mixture
+        return mixture
 
 
 def _file(source: TextSource, moved: Mapping[str, InputFile]) -> InputFile:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.corpus.sources.documents import MAX_PASSES
+from tidemask.corpus.sources.documents import MAX_PASSES, SettingValue
 from tidemask.corpus.sources.hub_rows import HUB
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.sources.standard_input import STANDARD_INPUT
@@ -93,6 +93,17 @@ class ListedSource(Settings):
         if self.max_words is not None:
             check_integer("max_words", self.max_words, minimum=max(1, self.min_words))
 
+    def recorded(self, documents: str) -> dict[str, SettingValue]:
+        """What the list says of it, as a manifest has it.
+
+        Args:
+            documents: what separates its documents, as it was found out.
+        """
+        said = {**dataclasses.asdict(self), "documents": documents}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
+        }
+
     def patterns(self, directory: Path) -> list[str]:
         """What its text is read from, seen from the directory of the list."""
         given = [self.text] if isinstance(self.text, str) else list(self.text)
@@ -132,6 +143,19 @@ def read_source_list(path: Path) -> list[ListedSource]:
             "one, or put their files together."
         )
     return found
+
+
+def recorded_list(listed: Sequence[Mapping[str, SettingValue]], path: str) -> list[ListedSource]:
+    """The sources of a list, from what a manifest has of it.
+
+    Args:
+        listed: as `ListedSource.recorded` gave it.
+        path: of the list, for messages.
+
+    Raises:
+        UserError: a key is of another version.
+    """
+    return [_source(dict(one), f"{path}, recorded source {n}") for n, one in enumerate(listed)]
 
 
 def _source(raw: Any, place: str) -> ListedSource:

@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tidemask.corpus.sources.documents import TextSource
+from tidemask.corpus.sources.documents import SettingValue, TextSource
 from tidemask.corpus.store.tag_accuracy import TagAccuracy
 from tidemask.errors import UserError
 from tidemask.reading import ANY_LENGTH, read_json
-
-SettingValue = str | int | float | bool | list[str] | None
-"""Value of a setting of preparation, as JSON has it."""
 
 FORMAT_VERSION = 1
 """Version of the layout of a prepared corpus; a corpus of another version is not opened."""
