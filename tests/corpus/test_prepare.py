@@ -248,8 +248,13 @@ def test_prepare_takes_a_held_out_text_and_drops_its_copies(tmp_path):
     manifest = tidemask.prepare(tmp_path / "all.txt", out=tmp_path / "out", **arguments).manifest
     assert (manifest.train.num_documents, manifest.held_out.num_documents) == (27, 4)
     assert manifest.num_duplicates_dropped == 3
-    assert "3 of its documents were dropped" in manifest.notes[0]
+    assert "in the training text, too, which lost 3 documents for that." in manifest.notes[0]
     assert [source.held_out for source in manifest.sources] == [False, True]
+    (tmp_path / "one.txt").write_text(documents[3])
+    one = tidemask.prepare(
+        tmp_path / "all.txt", out=tmp_path / "one", held_out_text=tmp_path / "one.txt", **small
+    ).manifest
+    assert "in the training text, too, which lost 1 document for that." in one.notes[0]
     with pytest.raises(UserError, match="both a held-out share and a held-out text"):
         tidemask.prepare(tmp_path / "all.txt", out=tmp_path / "no", held_out=0.1, **arguments)
     arguments["held_out_text"] = tmp_path / "all.txt"

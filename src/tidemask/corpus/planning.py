@@ -9,7 +9,7 @@ from pathlib import Path
 from tidemask.corpus.long_documents import part_ends
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.splitting.few_documents import Passages
-from tidemask.corpus.splitting.plan import Documents, Split, SplitPlan
+from tidemask.corpus.splitting.plan import Documents, Split, SplitPlan, counted
 from tidemask.corpus.splitting.survey import AUTO_MIN_UNITS, Survey, surveyed
 from tidemask.corpus.tokenizing.extension import extended
 from tidemask.corpus.tokenizing.letter_case import case_note
@@ -74,13 +74,13 @@ def _notes_on_split(plan: SplitPlan, settings: PrepareSettings) -> Iterator[str]
         )
     if number := plan.count(Split.HELD_OUT_COPY):
         yield (
-            f"Texts that are held out were in the training text, too: {number} of its documents "
-            "were dropped for that."
+            f"Texts that are held out were in the training text, too, which lost "
+            f"{counted(number, 'document', 'documents')} for that."
         )
     if settings.deduplicate == "auto":
         yield (
             f"Near copies were looked for among the texts of {AUTO_MIN_UNITS} words or more "
-            f"(deduplicate=auto): {plan.count(Split.NEAR_COPY)} were dropped."
+            f"(deduplicate=auto), of which dropped: {plan.count(Split.NEAR_COPY):,}."
         )
 
 

@@ -80,7 +80,8 @@ def parse_json(
     except RecursionError:
         raise UserError(f"damaged {where}: it is nested too deeply.{end}") from None
     except ValidationError as error:
-        raise UserError(f"damaged {where}: {_problems(error)}{end}") from error
+        found = _problems(error, says_type=not advice.startswith("Expected "))
+        raise UserError(f"damaged {where}: {found}{end}") from error
     except ValueError as error:
         raise UserError(f"damaged {where}: {one_line(error).rstrip('.')}.{end}") from error
     return checked
@@ -116,8 +117,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _problems(error: ValidationError) -> str:
-    """What pydantic found, a sentence for each problem."""
+def _problems(error: ValidationError, *, says_type: bool = True) -> str:
+    """What pydantic found, a sentence for each problem.
+
+    Args:
+        error: of the validation.
+        says_type: whether the type of the whole content is said; not where advice does.
+    """
     found: dict[str, list[str]] = {}
     for one in error.errors(include_url=False):
         place = [str(part) for part in one["loc"]]
@@ -129,7 +135,9 @@ def _problems(error: ValidationError) -> str:
         else:
             value = shown_json(one["input"])
             expected = one["msg"].replace("Input should be ", "")
-            found.setdefault(f"{field or 'content'}={value}.", []).append(expected)
+            known = found.setdefault(f"{field or 'content'}={value}.", [])
+            if field or says_type:
+                known.append(expected)
     return " ".join(
         f"{seen} Expected {' or '.join(dict.fromkeys(expected))}." if expected else seen
         for seen, expected in found.items()

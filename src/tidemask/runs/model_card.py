@@ -205,8 +205,8 @@ def _data(corpus: Manifest) -> list[str]:
         f"Fingerprint of the prepared corpus: `{corpus.fingerprint}`.",
         f"{corpus.train.num_tokens:,} tokens of {corpus.train.num_documents:,} documents for "
         f"training, {corpus.held_out.num_tokens:,} of {corpus.held_out.num_documents:,} held out.",
-        f"{corpus.num_duplicates_dropped:,} documents that are copies of others were dropped "
-        "before the split by document.",
+        "Documents dropped as copies of others before the split by document: "
+        f"{corpus.num_duplicates_dropped:,}.",
         f"Rows of {corpus.sequence_length} tokens, {corpus.vocab_size:,} vocabulary entries.",
         f"Tagger of token classes: {tagger}.",
     ]

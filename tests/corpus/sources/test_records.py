@@ -258,6 +258,8 @@ def test_records_text_of_another_type_in_parquet_is_refused(tmp_path: Path) -> N
     ('{"text": "\\ud800"}', "line 1: half of a surrogate pair"),
     ('[\n{"text": "one"}\n]', "line 1: Expecting value"),
     ('{\n"text": "one"\n}', "line 1: Expecting property name"),
+    ("[1]", "line 1: content=[1]. Expected one JSON object per line, not an array"),
+    ("3", "line 1: content=3. Expected one JSON object per line."),
 ])  # fmt: skip
 def test_records_damaged_lines_are_named(content: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
@@ -266,6 +268,8 @@ def test_records_damaged_lines_are_named(content: str, said: str, tmp_path: Path
     assert message.startswith(f"damaged record: {path}, {said}")
     assert "Expected one JSON object per line" in message
     assert ("jq -c '.[]'" in message) == content.startswith("[")
+    assert ("jq -c . FILE" in message) == content.startswith("{\n")
+    assert message.count("Expected ") == 1
 
 
 def test_records_a_line_may_be_long_but_not_without_end(

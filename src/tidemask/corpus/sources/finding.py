@@ -28,11 +28,13 @@ class InputFile:
         path: where it lies.
         format: what it holds.
         name: what messages, documents and the manifest call it.
+        found_in: the directory in which, or below which, it was found; `None` where it was named.
     """
 
     path: Path
     format: Format
     name: str
+    found_in: Path | None = None
 
 
 @dataclass
@@ -89,7 +91,7 @@ class FoundFiles:
             raise UserError(
                 f"no text file in the directory: {directory}.{has} {expected_endings()}"
             )
-        self._add_files(files)
+        self._add_files(files, found_in=directory)
 
     def _add_matches(self, pattern: Path) -> None:
         is_glob = glob.has_magic(str(pattern))
@@ -112,14 +114,14 @@ class FoundFiles:
             raise UserError(
                 f"unknown file ending: {matches[0]} (from {pattern}). {expected_endings()}"
             )
-        self._add_files(sorted(files))
+        self._add_files(sorted(files), found_in=_searched(pattern) if is_glob else None)
 
-    def _add_files(self, paths: Iterable[Path]) -> None:
+    def _add_files(self, paths: Iterable[Path], *, found_in: Path | None = None) -> None:
         for path in paths:
             check_utf8(str(path), "text")
             found = format_of(path)
             if found is not None:
-                self.add_file(InputFile(path, found, str(path)))
+                self.add_file(InputFile(path, found, str(path), found_in))
 
     def _known(self, paths: Sequence[Path]) -> list[Path]:
         """Those with a known ending; the others are counted."""
@@ -154,6 +156,11 @@ class FoundFiles:
 
 def _listed(num_by_ending: Counter[str]) -> str:
     return ", ".join(f"{number:,} {ending}" for ending, number in num_by_ending.most_common())
+
+
+def _searched(pattern: Path) -> Path:
+    """The directory that a glob looks into."""
+    return next(above for above in pattern.parents if not glob.has_magic(str(above)))
 
 
 def _entries(directory: Path) -> list[Path]:

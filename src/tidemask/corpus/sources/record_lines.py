@@ -47,7 +47,8 @@ def note_on_record_lines(files: Sequence[InputFile], decoding: Decoding) -> str 
     found = [file for file in files[::step] if _begins_with_record(file, decoding)]
     if not found:
         return None
-    more = f", as do {len(found) - 1} others that were looked at" if len(found) > 1 else ""
+    others = "does another" if len(found) == 2 else f"do {len(found) - 1} others"
+    more = f", as {others} of those looked at" if len(found) > 1 else ""
     return (
         f"{found[0].name} is read as text and begins with a JSON object{more}: keys and brackets "
         "are trained on, too. If its lines are records, let its name end in .jsonl."

@@ -31,6 +31,10 @@ _ARRAY = (
     f"{_ONE_RECORD}, not an array of them. Write its records to lines, as `jq -c '.[]' FILE > "
     "FILE.jsonl` does."
 )
+_SPREAD = (
+    f"{_ONE_RECORD}, not one over several lines. Write it to a line, as `jq -c . FILE > "
+    "FILE.jsonl` does."
+)
 
 
 def json_records(path: Path, decoding: Decoding, max_characters: int) -> Iterator[Record]:
@@ -48,15 +52,22 @@ def json_records(path: Path, decoding: Decoding, max_characters: int) -> Iterato
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        is_array = number == 1 and line.lstrip().startswith("[")
         fields = parse_json(
             line,
             dict[str, Any],
             f"record: {path}, line {number}",
-            advice=_ARRAY if is_array else f"{_ONE_RECORD}.",
+            advice=_advice(line) if number == 1 else f"{_ONE_RECORD}.",
             may_be_infinite=True,
         )
         yield Record(fields, number)
+
+
+def _advice(first_line: str) -> str:
+    """What to do where the first line is no record."""
+    begin = first_line.strip()
+    if begin.startswith("["):
+        return _ARRAY
+    return _SPREAD if begin == "{" else f"{_ONE_RECORD}."
 
 
 def parquet_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:

@@ -24,6 +24,7 @@ from tidemask.corpus.sources.hub_rows import HUB, HubRows
 from tidemask.corpus.sources.record_lines import note_on_record_lines
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.sources.standard_input import STANDARD_INPUT, spool_directory, spooled
+from tidemask.corpus.sources.stray_files import leaving_out
 from tidemask.corpus.tagging.given_tags import GivenTags
 from tidemask.errors import UserError
 from tidemask.files.notes import FileNote
@@ -167,7 +168,12 @@ class TextSources:
     def _of_files(self, counts: ReadingCounts) -> Iterator[Document]:
         for file, as_found in zip(self.files, self._as_found, strict=True):
             found = file_documents(file, self._settings, self.documents, counts)
-            yield from counts.counted(found, file.name)
+            try:
+                yield from counts.counted(found, file.name)
+            except UserError as error:
+                if advice := leaving_out(file, self.files):
+                    raise UserError(f"{error}{advice}") from error
+                raise
             if difference := as_found.difference(file.path):
                 raise UserError(
                     f"text changed while it was read: {file.name} {difference}. "

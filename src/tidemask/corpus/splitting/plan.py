@@ -155,7 +155,7 @@ class SplitPlan:
             UserError: one is empty.
         """
         kept = self.num_kept
-        besides = f" ({_counted(self.num_copies, 'copy', 'copies')} dropped)"
+        besides = f" ({counted(self.num_copies, 'copy', 'copies')} dropped)"
         is_given = not held_out_share and self.count(Split.HELD_OUT)
         if is_given and self.num_copies and not self.count(Split.TRAIN):
             raise UserError(
@@ -168,12 +168,13 @@ class SplitPlan:
             if not self.count(split):
                 without = ", or set held_out=0 (--held-out 0)" if split == Split.HELD_OUT else ""
                 raise UserError(
-                    f"{name} split is empty: {_counted(kept, 'document', 'documents')}"
+                    f"{name} split is empty: {counted(kept, 'document', 'documents')}"
                     f"{besides if self.num_copies else ''} and held_out={held_out_share}. Expected "
                     "at least one document. Give more documents, or one of a hundred words "
                     f"or more, which is cut into passages{without}."
                 )
 
 
-def _counted(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
+def counted(number: int, one: str, several: str) -> str:
+    """A number with the noun that agrees with it."""
+    return f"{number:,} {one if number == 1 else several}"

@@ -69,8 +69,9 @@ class ExtendedTokenizer:
         )
         missing = self.num_wanted - self.num_added
         others = f" (of {self.num_wanted:,}: no others shorten the text)" if missing else ""
+        added = "1 entry was" if self.num_added == 1 else f"{self.num_added:,} entries were"
         return (
-            f"{self.num_added:,} entries were added to the vocabulary{others}: a word of the "
+            f"{added} added to the vocabulary{others}: a word of the "
             f"training text takes {after:.3f} tokens, and took {before:.3f} before."
         )
 

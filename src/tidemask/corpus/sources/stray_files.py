@@ -1,0 +1,42 @@
+"""What to do about a file that was found among others and is no text: how to leave it out."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tidemask.corpus.sources.compression import without_compression
+from tidemask.corpus.sources.finding import InputFile
+
+
+def leaving_out(file: InputFile, files: Iterable[InputFile]) -> str:
+    """A sentence that names the others by a glob; empty where a file was not found but named.
+
+    Args:
+        file: that cannot be read as text.
+        files: all that are read. Those of other endings beside it are to stay.
+    """
+    if file.found_in is None:
+        return ""
+    beside = Counter(
+        ending
+        for other in files
+        if other.found_in == file.found_in and (ending := _ending(other.path)) != _ending(file.path)
+    )
+    if not beside:
+        return ""
+    (ending, number), *_ = beside.most_common(1)
+    pattern = f"{glob.escape(str(file.found_in))}/**/*{ending}"
+    names = f"{number:,} files" if number > 1 else "one file"
+    return (
+        f" If {file.path.name} is not text to train on, leave it out: '{pattern}' names the "
+        f"{names} of {ending} there."
+    )
+
+
+def _ending(path: Path) -> str:
+    """The ending of a name with that of its compression, as it is written."""
+    plain = without_compression(path.name)
+    return path.name[len(Path(plain).stem) :]
