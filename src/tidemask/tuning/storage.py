@@ -13,7 +13,8 @@ from typing import Any
 
 from tidemask.errors import UserError, missing_package, one_line
 from tidemask.files.lines import drop_unfinished_line
-from tidemask.settings import shown
+from tidemask.files.paths import check_plain_file
+from tidemask.settings import is_number, shown
 from tidemask.system_errors import errno_of, raise_out_of_memory
 
 _SECRET = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
@@ -61,17 +62,31 @@ def opened_study(journal: Path, storage: str | None, *, name: str) -> Iterator[A
 def _created(optuna: Any, journal: Path, storage: str | None, name: str) -> Any:
     """Optuna's study; whatever it raises here is about what it reads, or the system's."""
     try:
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=storage or _journal(optuna, journal),
             study_name=name,
             direction="minimize",
             load_if_exists=True,
         )
+        _check_losses(study)
+        return study
     except Exception as error:  # of databases, drivers and parsers of any kind
         raise_out_of_memory(error)
         if storage is None and errno_of(error) is not None:
             raise
         raise _refused(journal, storage, error) from error
+
+
+def _check_losses(study: Any) -> None:
+    """Refuse losses that are no numbers, which Optuna takes from a journal as they are.
+
+    Raises:
+        ValueError: names the trial and the value.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        for value in (*(trial.values or ()), *trial.intermediate_values.values()):
+            if not is_number(value):
+                raise ValueError(f"trial {trial.number} has the loss {shown(value)}")
 
 
 def _journal(optuna: Any, path: Path) -> Any:
@@ -81,6 +96,7 @@ def _journal(optuna: Any, path: Path) -> Any:
     continue, and a lock, which would be waited for. Its lock is a file, since some file systems
     have no symbolic links.
     """
+    check_plain_file(path)
     if path.is_file():
         drop_unfinished_line(path)
     Path(f"{path}.lock").unlink(missing_ok=True)
