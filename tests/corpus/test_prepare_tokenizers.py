@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,19 @@ def test_prepare_trains_the_same_tokenizer_on_a_document_in_parts(
             corpus = prepared(tmp_path / f"{kind}-{characters}", tokenizer_kind=kind)
             fingerprints.append(corpus.manifest.fingerprint)
     assert fingerprints[:2] == fingerprints[2:]
+
+
+@pytest.mark.slow
+def test_prepare_takes_a_word_and_a_line_of_any_length(tmp_path: Path) -> None:
+    """A word of 100,000 letters, and a line longer than the parts that are tokenized."""
+    rng = random.Random(3)
+    word = "".join(rng.choices("abcdefgh", k=100_000))
+    line = " ".join([*TEXTS] * (1 + long_documents.MAX_PART_CHARACTERS // len(" ".join(TEXTS))))
+    assert len(line) > long_documents.MAX_PART_CHARACTERS
+    (tmp_path / "text.txt").write_text(f"Before {word} after.\n{line}\n", "utf-8")
+    counts = prepare(
+        tmp_path / "text.txt", out=tmp_path / "corpus", documents="line", tagger="none", held_out=0,
+        vocab_size=400, workers=1, progress=False,
+    ).manifest.train  # fmt: skip
+    assert (counts.num_documents, counts.num_unknown) == (2, 0)
+    assert counts.num_words == len(re.findall(r"\w+|[^\w\s]", f"Before {word} after. {line}"))

@@ -46,7 +46,8 @@ def cluster() -> Iterator[PrepareSettings]:
         port = free.getsockname()[1]
     script = Path(sys.executable).with_name("ray")
     command = [sys.executable, script, "start", "--head", "--block", "--num-cpus", 2,
-               "--node-ip-address", "127.0.0.1", "--port", port]  # fmt: skip
+               "--node-ip-address", "127.0.0.1", "--port", port, "--include-dashboard", "false",
+               "--disable-usage-stats"]  # fmt: skip
     process = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
