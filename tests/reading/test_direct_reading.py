@@ -38,6 +38,7 @@ TEMPORARY = {
     "training/checkpoint_files.py": "a copy that this process made of a checkpoint it has checked",
 }
 ASKED_BEFORE = {
+    "annotation/python_source.py": "asks whether it is a file; any bytes do",
     "annotation/reference_model.py": "files of a model that was loaded",
     "cli/demo.py": "asks whether it is a file; any bytes do",
     "corpus/going_on.py": "asks whether it is a file; without pickles",
@@ -54,6 +55,7 @@ ASKED_BEFORE = {
     "files/locks.py": "locks, by descriptor",
     "files/paths.py": "asks whether it may be read",
     "pretrained.py": "after `check_plain_files`; what fails is transformers' to say",
+    "runs/machine.py": "what the system says of its processor",
     "run_record/layout.py": "asks whether it is a file; the heading of safetensors alone",
     "run_record/metrics.py": "after `check_plain_file`; the last lines of a long file",
     "studies/attempts.py": "after it was read; locked by descriptor",

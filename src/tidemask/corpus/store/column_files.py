@@ -156,8 +156,7 @@ def cut_groups(paths: Iterable[Path]) -> tuple[int, int]:
     """
     num_continued = num_cut = 0
     for path in paths:
-        with pa.memory_map(str(path)) as source:
-            noted = pa.ipc.open_stream(source).schema.metadata or {}
+        noted = described_batch(path)[0].schema.metadata or {}
         num_continued += int(noted.get(_CONTINUED, 0))
         num_cut += int(noted.get(_CUT, 0))
     return num_continued, num_cut
