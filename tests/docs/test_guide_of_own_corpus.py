@@ -9,9 +9,12 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from transformers import AutoTokenizer
 
 from places import ROOT
 from tidemask.corpus.sources import border_choice, borders, line_form
@@ -63,8 +66,39 @@ def test_guide_of_own_corpus_commands_run(
     assert num_documents == {
         "notes": 3, "pages-corpus": 3, "news": 3, "table": 3, "wards": 3, "by-line": 3,
         "by-mark": 3, "by-file": 3, "old": 4, "old-replaced": 4,
-        "near": 3, "all": 6, "third": 3, "tested": 5, "wards-again": 3,
+        "befunde": 3, "xinwen": 3, "near": 3, "all": 6, "third": 3, "tested": 5, "wards-again": 3,
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_guide_of_own_corpus_other_languages_keep_their_letters_and_words(
+    tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the guide says of its German and its Chinese, by the rows that its commands made."""
+    monkeypatch.chdir(tmp_path)
+    (making_files, _) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    exec(compile(making_files, "your-own-corpus.md", "exec"), {})
+    expected = {"befunde": ["Röntgenbild", "Schilddrüse", "Straße"], "xinwen": ["港口", "学校"]}
+    for name, words in expected.items():
+        line = next(line for line in TEXT.splitlines() if line.endswith(f"--out {name}"))
+        arguments = shlex.split(line)[1:]
+        status, _, err = tidemask(*arguments, "--workers", "1", "--held-out", "0")
+        assert status == 0, err
+        found = set()
+        corpus = open_corpus(name)
+        tokenizer = AutoTokenizer.from_pretrained(corpus.tokenizer_directory)
+        for path in Path(name, "train").glob("*.arrow"):
+            with pa.memory_map(str(path)) as file:
+                for row in pa.ipc.open_stream(file).read_all().to_pylist():
+                    begins = [i for i, begins in enumerate(row["word_start"]) if begins]
+                    for begin, end in pairwise([*begins, len(row["input_ids"])]):
+                        ids = row["input_ids"][begin:end]
+                        found.add(tokenizer.decode(ids, skip_special_tokens=True).strip())
+        assert found >= set(words), found
+        without = [one for one in arguments if one not in ("--tagger", "none")]
+        status, _, err = tidemask(*without[:-1], "refused", "--workers", "1", "--held-out", "0")
+        assert (status, err.count("\n")) == (2, 1)
+        assert "text that is not English" in err
 
 
 def test_guide_of_own_corpus_names_every_ending_and_border() -> None:
