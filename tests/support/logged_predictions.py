@@ -6,11 +6,18 @@ Formulas are those of docs/methods/statistics.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tidemask import class_statistic_sums
-from tidemask.masking.map_settings import PowerMap, SigmoidMap
+from tidemask.masking.class_statistic import ClassStatistic
+from tidemask.masking.learned_weighting import Statistic
+from tidemask.masking.map_settings import PowerMap, RankMap, SigmoidMap
+
+Values = NDArray[Any]
 
 
 class Log:
@@ -25,17 +32,26 @@ class Log:
         fast: that of the fast average.
     """
 
-    def __init__(self, seed, num_steps, *, empty=0.2, num_classes=3, horizon=7, fast=2):
+    def __init__(
+        self,
+        seed: int,
+        num_steps: int,
+        *,
+        empty: float = 0.2,
+        num_classes: int = 3,
+        horizon: int = 7,
+        fast: int = 2,
+    ) -> None:
         rng = np.random.default_rng(seed)
         self.num_classes, self.horizon, self.fast = num_classes, horizon, fast
-        self.steps = []
+        self.steps: list[tuple[Values, Values, Values]] = []
         for step in range(num_steps):
             count = 0 if rng.random() < empty else int(rng.integers(1, 30))
             classes = rng.choice([0, 0, 1, 2, 255], count)
             loss = rng.gamma(2.0, 2.0 / (1 + 0.1 * step), count)
             self.steps.append((loss, rng.random(count) < np.exp(-loss), classes))
 
-    def take_in(self, statistic, state, step):
+    def take_in(self, statistic: Statistic, state: ClassStatistic, step: int) -> None:
         """What a trainer does after a step; every other token is not predicted."""
         loss, right, classes = (np.repeat(a, 2) for a in self.steps[step])
         labels = np.tile([9, -100], len(loss) // 2)
@@ -49,7 +65,7 @@ class Log:
         )
         state.update(*sums, step=step)
 
-    def expected(self, statistic, step, prior=0.0):
+    def expected(self, statistic: Statistic, step: int, prior: float = 0.0) -> Values:
         """The statistic after a step, by class."""
         logged = [one for one in self.steps[: step + 1] if (one[2] < self.num_classes).any()]
         num = len(logged)
@@ -76,20 +92,21 @@ class Log:
         return found
 
 
-def progress_of(loss, slow, fast):
+def progress_of(loss: Values, slow: Values, fast: Values) -> float:
     """Slow less fast average over its standard error, the tokens being independent."""
     a, b = slow / slow.sum(), fast / fast.sum()
     mean = (a * loss).sum()
     variance = (a * (loss - mean) ** 2).sum()
     error = np.sqrt(variance * ((a - b) ** 2).sum())
-    return (mean - (b * loss).sum()) / error if error > 0 else np.nan
+    return float((mean - (b * loss).sum()) / error) if error > 0 else np.nan
 
 
-def plain_map(x, mapping):
+def plain_map(x: Values, mapping: SigmoidMap | PowerMap | RankMap) -> Values:
     """Weights of known numbers, from the card."""
     if isinstance(mapping, SigmoidMap):
-        return 2 / (1 + np.exp(-mapping.sharpness * (x - x.mean()) / x.std(ddof=1)))
+        scaled = mapping.sharpness * (x - x.mean()) / x.std(ddof=1)
+        return np.asarray(2 / (1 + np.exp(-scaled)))
     if isinstance(mapping, PowerMap):
-        return (np.maximum(x, 0) / np.maximum(x, 0).mean()) ** mapping.exponent
+        return np.asarray((np.maximum(x, 0) / np.maximum(x, 0).mean()) ** mapping.exponent)
     ranks = np.array([(x < one).sum() + ((x == one).sum() + 1) / 2 for one in x])
     return (2 * ranks - 1) / len(x)

@@ -59,14 +59,14 @@ def card_of(files: Files) -> ModelCard:
         UserError: its front matter is damaged.
     """
     content = files[CARD]
+    place: str | Path = CARD
     if isinstance(content, Path):
-        content = read_bytes(content, ANY_LENGTH, "unreadable model card")
-    text = content.decode(errors="replace")
+        place, content = content, read_bytes(content, ANY_LENGTH, "unreadable model card")
     try:
-        return ModelCard(text)
+        return ModelCard(content.decode(errors="replace"))
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise UserError(
-            f"damaged card: {content if isinstance(content, Path) else CARD}: {one_line(error)}. "
+            f"damaged card: {place}: {one_line(error)}. "
             "Expected YAML between two lines `---` at its beginning. Correct it."
         ) from error
 
