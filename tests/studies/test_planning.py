@@ -107,3 +107,5 @@ def test_arms_of_equal_cost_spend_what_the_baseline_spends_to_half_a_step() -> N
         assert abs(steps[arm] * cost - 1000 * 0.15) <= cost / 2
     with pytest.raises(UserError, match="arm many would have 0 steps"):
         steps_of_equal_cost({"constant": 0.1, "many": 0.9}, "constant", 4)
+    with pytest.raises(UserError, match="arm tiny would have inf steps"):
+        steps_of_equal_cost({"constant": 1e300, "tiny": 1e-300}, "constant", 4)

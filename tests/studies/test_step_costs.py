@@ -13,10 +13,12 @@ from tidemask.errors import UserError
 from tidemask.run_record import FLOPS, PREDICTED_TOKENS, read_metrics
 from tidemask.studies.agreement import to_yaml
 from tidemask.studies.definition import Arm, StudyDefinition
+from tidemask.studies.directory import StudyDirectory
 from tidemask.studies.lengths import equal_lengths, own_lengths
 from tidemask.studies.planning import arm_recipes, planned_runs
-from tidemask.studies.step_costs import cost_key, step_costs
+from tidemask.studies.step_costs import MeasuredStep, cost_key, kept_costs, step_costs
 from tidemask.studies.study import plan_study
+from tidemask.studies.study_plan import plan_of
 
 ARMS = {
     "constant": Arm(recipe="bert"),
@@ -37,6 +39,10 @@ def study(corpus: Path, equal: str, *settings: str) -> StudyDefinition:
 
 
 def unmeasured(_corpus: str, _arm: str) -> float:
+    raise AssertionError("nothing is to be timed")
+
+
+def untimed(_corpus: str, _arm: str) -> MeasuredStep:
     raise AssertionError("nothing is to be timed")
 
 
@@ -85,6 +91,32 @@ def test_lengths_spend_the_budget_of_the_baseline_or_say_that_none_does(corpus: 
     epochs = study(corpus, "steps", "training.max_steps=null", "training.max_epochs=2")
     with pytest.raises(UserError, match="arms of other lengths: many has"):
         equal_lengths(epochs, own_lengths(epochs, arm_recipes(epochs)), by_arm)
+
+
+@pytest.mark.parametrize("cost", ["0", "-2.5", "NaN", "1e999", '"3"', "true", "null", "[1]"])
+def test_costs_that_no_step_has_are_refused_by_their_file(cost: str, tmp_path: Path) -> None:
+    path = tmp_path / "step_costs.json"
+    assert kept_costs(path) == {}
+    path.write_text(f'{{"constant 0a": 3.5, "decay 0b": {cost}}}')
+    with pytest.raises(UserError, match=rf"^damaged costs of a step: {path}: .*Restore the file"):
+        kept_costs(path)
+    path.write_text('{"constant 0a": 3.5}')
+    assert kept_costs(path) == {"constant 0a": 3.5}
+    path.unlink()
+    path.symlink_to(tmp_path / "nothing-there")
+    with pytest.raises(UserError, match="no such file"):
+        kept_costs(path)
+
+
+def test_lengths_of_costs_that_were_edited_name_their_file(corpus: Path, tmp_path: Path) -> None:
+    asked = study(corpus, "predicted_tokens", "training.max_steps=100")
+    costs = step_costs(asked, arm_recipes(asked), {}, unmeasured)
+    directory = StudyDirectory(tmp_path)
+    for factor in (1e-12, 1e12):
+        edited = {key: cost * factor if "decay" in key else cost for key, cost in costs.items()}
+        directory.step_costs.write_text(json.dumps(edited))
+        with pytest.raises(UserError, match=rf"decay would have .* {directory.step_costs}\.$"):
+            plan_of(asked, directory, untimed)
 
 
 def test_flops_that_are_not_known_are_refused(corpus: Path, tmp_path: Path) -> None:

@@ -222,6 +222,23 @@ def test_a_run_whose_settings_are_damaged_is_named_and_the_others_go_on(
 
 
 @pytest.mark.slow
+def test_a_page_that_is_damaged_is_said_and_written_again(
+    copied: Path, corpus: Path, tmp_path: Path, tidemask: Command
+) -> None:
+    table = copied / "report/tables/arms.json"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:100])
+    code, shown, errors = tidemask("study", "status", copied)
+    assert code == 0
+    assert f"Verdicts are not shown: damaged table: {table}: " in errors
+    assert "finished" in shown
+    assert "differs" not in shown
+    status = run_study(written(tmp_path, corpus), out=copied, progress=False)
+    assert status.verdicts
+    assert table.read_bytes() == whole
+
+
+@pytest.mark.slow
 def test_an_edited_study_names_what_was_trained_otherwise(
     copied: Path, corpus: Path, plain_corpus: Path, tmp_path: Path
 ) -> None:

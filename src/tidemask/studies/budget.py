@@ -61,10 +61,11 @@ def steps_of_equal_cost(
                 f"budget that no run can meet: a step of arm {arm} costs {cost:g}, so that no "
                 "number of steps spends what the baseline does. Compare at equal steps."
             )
-        steps[arm] = round(num_steps * costs[baseline] / cost)
-        if not 1 <= steps[arm] <= MAX_COUNT:
+        exact = num_steps * costs[baseline] / cost  # infinite where the costs are too far apart
+        if not 0.5 < exact <= MAX_COUNT:
             raise UserError(
-                f"budget that no run can meet: arm {arm} would have {steps[arm]:,} steps, where "
+                f"budget that no run can meet: arm {arm} would have {exact:,.0f} steps, where "
                 f"{baseline} has {num_steps:,}. Give the baseline another length."
             )
+        steps[arm] = round(exact)
     return steps

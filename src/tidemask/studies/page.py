@@ -69,7 +69,11 @@ class StudyPage:
 
 
 def last_verdicts(directory: StudyDirectory) -> tuple[str, ...]:
-    """The verdicts of the page as it was last written, in words; none without a page."""
+    """The verdicts of the page as it was last written, in words; none without a page.
+
+    Raises:
+        UserError: the table that has them is damaged.
+    """
     path = directory.report / "tables" / "arms.json"
     if not path.is_file():
         return ()

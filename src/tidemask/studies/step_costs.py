@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from tidemask.corpus.store.manifest import Manifest
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.modeling.settings import ModelSettings
+from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.runs.config import Recipe
 from tidemask.studies.budget import predicted_share
 from tidemask.studies.definition import StudyDefinition
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # it needs torch
     from tidemask.modeling.training_flops import TrainingFlops
 
 _DIGITS = 12
+_ADVICE = "Restore the file, or delete it to have costs counted or measured again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,31 @@ def step_costs(
                 manifests = manifests or manifests_of(study)
                 found[key] = _counted(study, path, manifests[corpus], recipe)
     return found
+
+
+def kept_costs(path: Path) -> dict[str, float]:
+    """The costs of a step that a study keeps, by `cost_key`; none before it has begun.
+
+    Raises:
+        UserError: the file is damaged, or a cost is not above 0.
+        OSError: the system refuses; with the path.
+    """
+    if not os.path.lexists(path):
+        return {}
+    kept = read_json(
+        path,
+        dict[str, float],
+        what="costs of a step",
+        advice=_ADVICE,
+        max_bytes=ANY_LENGTH,
+    )
+    for key, cost in kept.items():
+        if not cost > 0.0:
+            raise UserError(
+                f"damaged costs of a step: {path}: {key}={cost:g}. Expected a number above 0. "
+                f"{_ADVICE}"
+            )
+    return kept
 
 
 def cost_key(study: StudyDefinition, corpus: str, arm: str, recipe: Recipe) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,19 +125,29 @@ def study_status(directory: str | Path) -> StudyStatus:
     place = StudyDirectory(given_path(directory, "directory"))
     if not place.definition.is_file():
         raise UserError(f"not a study: {place.root} has no definition.yaml. Name one that has.")
-    return plan_of(read_study(place.definition), place, _unmeasured).status()
+    study = read_study(place.definition)
+    with _named(place.definition):
+        arm_recipes(study)
+    return plan_of(study, place, _unmeasured).status()
 
 
 def _asked(file: str | Path, out: str | Path) -> tuple[StudyDirectory, StudyDefinition]:
     directory, origin = StudyDirectory(given_path(out, "out")), given_path(file, "study")
     written = read_study(origin)
-    try:
+    with _named(origin):
         study = resolved_paths(written, origin.absolute().parent)
         arm_recipes(study)
-    except UserError as error:
-        raise UserError(f"wrong study in {origin}: {error}") from error
     check_directory(directory, study)
     return directory, study
+
+
+@contextmanager
+def _named(origin: Path) -> Iterator[None]:
+    """Name the file of a study in what is wrong with its paths, recipes or settings."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"wrong study in {origin}: {error}") from error
 
 
 def _measuring(study: StudyDefinition, threads: int) -> Measure:

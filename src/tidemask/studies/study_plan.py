@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
 from tidemask.progress import ignore
 from tidemask.progress.display import ProgressDisplay
-from tidemask.reading import ANY_LENGTH, read_json
 from tidemask.studies.agreement import (
     check_corpora,
     check_runs,
@@ -30,7 +30,7 @@ from tidemask.studies.page import StudyPage, last_verdicts
 from tidemask.studies.planning import PlannedRun, arm_recipes, planned_runs, unequal_settings
 from tidemask.studies.series import Series
 from tidemask.studies.status import StudyStatus
-from tidemask.studies.step_costs import MeasuredStep, cost_key, step_costs
+from tidemask.studies.step_costs import MeasuredStep, cost_key, kept_costs, step_costs
 from tidemask.training.signals import StopRequest
 
 Measure = Callable[[str, str], MeasuredStep]
@@ -59,13 +59,18 @@ class StudyPlan:
 
     def status(self) -> StudyStatus:
         """How far it is."""
-        page = self.directory.page
+        page, notes = self.directory.page, self.notes
+        verdicts: tuple[str, ...] = ()
+        try:
+            verdicts = last_verdicts(self.directory)
+        except UserError as error:  # the page is written again when the study is
+            notes = (*notes, f"Verdicts are not shown: {error}")
         return StudyStatus(
             definition=self.study,
             directory=self.directory.root,
             states=tuple(self.directory.states(self.runs, self.marks)),
-            notes=self.notes,
-            verdicts=last_verdicts(self.directory),
+            notes=notes,
+            verdicts=verdicts,
             page=page if page.is_file() else None,
         )
 
@@ -129,18 +134,20 @@ def plan_of(study: StudyDefinition, directory: StudyDirectory, measure: Measure)
         UserError: a recipe, a setting or a corpus is wrong, or no run meets the budget.
     """
     recipes = arm_recipes(study)
-    kept: dict[str, float] = {}
-    if directory.step_costs.is_file():
-        kept = read_json(
-            directory.step_costs, dict[str, float], what="costs of a step", max_bytes=ANY_LENGTH
-        )
+    kept = kept_costs(directory.step_costs)
     costs = step_costs(study, recipes, kept, lambda *names: measure(*names).seconds)
     by_arm = {
         (corpus, arm): costs.get(cost_key(study, corpus, arm, recipe), 1.0)
         for corpus in study.corpora
         for arm, recipe in recipes.items()
     }
-    lengths = equal_lengths(study, own_lengths(study, recipes), by_arm)
+    own = own_lengths(study, recipes)
+    try:
+        lengths = equal_lengths(study, own, by_arm)
+    except UserError as error:
+        if not costs.keys() & kept.keys():
+            raise
+        raise UserError(f"{error} Costs of a step are those in {directory.step_costs}.") from error
     runs = planned_runs(study, recipes, lengths)
     for planned in runs:
         check_checkpoints(study.evaluation, planned.arm, planned.recipe)
