@@ -125,7 +125,7 @@ def kept_arrays(result: Path, sha256: str | None) -> Arrays:
     """
     if sha256 is None:
         return {}
-    return read_arrays(arrays_beside(result), sha256, advice=_ADVICE)
+    return read_arrays(arrays_beside(result), sha256, advice=_again(result))
 
 
 def read_sequence_sums(run: RunDirectory, checkpoint: str = FINAL) -> SequenceSums | None:
@@ -186,7 +186,14 @@ def _read_kept(run: RunDirectory, path: Path, read: Callable[[Arrays], _T]) -> _
     try:
         return read(arrays) if arrays else None
     except ValueError as error:
-        raise UserError(f"damaged arrays: {arrays_beside(path)}: {error}. {_ADVICE}") from error
+        raise UserError(
+            f"damaged arrays: {arrays_beside(path)}: {error}. {_again(path)}"
+        ) from error
+
+
+def _again(result: Path) -> str:
+    """What to do about arrays that are not those of a result: it is measured if it is not there."""
+    return f"Delete {result} and evaluate the run again."
 
 
 def set_aside_results(run: RunDirectory, is_stale: Callable[[Evaluation], bool]) -> int:

@@ -55,3 +55,16 @@ def test_sequence_sums_know_which_losses_they_have() -> None:
             _sums(1).difference(some, loss)
     with pytest.raises(ValueError, match="has no token: none was masked in these sequences"):
         _sums(1, np.zeros_like(COUNTS)).mean(CELLS[0])
+
+
+@pytest.mark.parametrize("name", ["rows", "sums", "counts"])
+def test_sequence_sums_of_another_shape_or_type_are_refused_by_name(name: str) -> None:
+    arrays = _sums(1).arrays()
+    assert SequenceSums.from_arrays(arrays).mean(CELLS[0]) == _sums(1).mean(CELLS[0])
+    number, none, texts = np.array(3), np.array([]), np.full(arrays[name].shape, "x")
+    for wrong in (number, none, texts, arrays[name][None]):
+        with pytest.raises(ValueError, match=rf"(^{name} |^sums ).*\. Expected "):
+            SequenceSums.from_arrays({**arrays, name: wrong})
+    del arrays[name]
+    with pytest.raises(ValueError, match=f"no array {name}"):
+        SequenceSums.from_arrays(arrays)

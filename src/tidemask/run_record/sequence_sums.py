@@ -49,7 +49,7 @@ class SequenceSums:
     counts: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        shape = len(self.losses), len(self.rows)
+        shape = len(self.losses), self.rows.size
         for name, array, kind in (
             ("rows", self.rows, np.integer),
             ("sums", self.sums, np.floating),
