@@ -157,6 +157,7 @@ def _readers(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | Non
         *_readers_of_texts(root),
         *_readers_of_tasks(root),
         *_readers_of_columns(root),
+        *_readers_of_studies(root),
     ]
 
 
@@ -187,6 +188,22 @@ def _readers_of_columns(root: Path) -> list[tuple[tuple[str, ...], list[str], Ou
             (_by_entries(f"entries.{ending}"), [f"entries.{ending}"], None)
             for ending in ("tsv", "json")
         ),
+    ]
+
+
+def _readers_of_studies(root: Path) -> list[tuple[tuple[str, ...], list[str], Outcome | None]]:
+    """What the state of a study is read from, and the sums that a comparison of its arms reads."""
+    read = (
+        "definition.yaml", "step_costs.json", "seed-0.jsonl", "run.yaml", "metrics.jsonl",
+        "arms.json",
+    )  # fmt: skip
+    everything = _files(root, "study")
+    files = [name for name in everything if Path(name).name in read]
+    sums = [name for name in everything if Path(name).suffix == ".npz"]
+    arms = [str(Path(name).parents[1]) for name in sums]
+    return [
+        (("study", "status", "study"), files, None),
+        (("compare", *arms, "--out", "report"), sums, lambda _, output: output),
     ]
 
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import ROOT
+from benchmarks.fuzzing.studies import write_study
 from benchmarks.reliability import small_run
 
 CLAIM = ".made.00000000.claim.tmp"
@@ -136,6 +137,7 @@ def build_world(root: Path) -> None:
     (root / CLAIM).write_text("", encoding="utf-8")
     _save_in_shards(root / "model", root / "sharded")
     _annotate(root, corpus)
+    write_study(root, corpus, "training.max_steps=2", "training.logging_steps=1")
 
 
 def _annotate(root: Path, corpus: Path) -> None:
