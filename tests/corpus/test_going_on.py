@@ -6,7 +6,9 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -197,29 +199,57 @@ if __name__ == "__main__":
 """
 
 
+def kill_at(script: Path, moment: str, delay: float = 0.0) -> bool:
+    """Whether a preparation was killed, so many seconds after it said that it is at a moment."""
+    process = subprocess.Popen(
+        warm_command(script, "out/corpus"), cwd=script.parent, stdout=subprocess.PIPE, text=True
+    )
+    with ended(process):
+        assert process.stdout is not None
+        preparing = int(process.stdout.readline())
+        for line in process.stdout:
+            if line.strip() == moment:
+                time.sleep(delay)
+                with suppress(ProcessLookupError):  # it was finished before
+                    os.kill(preparing, signal.SIGKILL)
+                break
+        process.wait(HUNG_SECONDS)
+    assert process.returncode in (0, -signal.SIGKILL)
+    return process.returncode != 0
+
+
+def random_moments(seed: int) -> list[tuple[str, float]]:
+    """Three moments of all stages, and how many seconds after them; the first is exact."""
+    rng = random.Random(seed)
+    stages = [planning.READING, planning.LEARNING, *[writing.ENCODING] * 6]
+    moments = [f"{rng.choice(stages)} {rng.randrange(1, 25)}" for _ in range(3)]
+    return [(moment, place * rng.uniform(0, 0.02)) for place, moment in enumerate(moments)]
+
+
 @pytest.mark.slow
 def test_prepare_that_was_killed_goes_on(tmp_path: Path, unbroken: dict[str, bytes]) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     for moment in ("reading text 3", "tagging and tokenizing 4", "tagging and tokenizing 25"):
-        process = subprocess.Popen(
-            warm_command(script, "out/corpus"),
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        with ended(process):
-            assert process.stdout is not None
-            preparing = int(process.stdout.readline())
-            for line in process.stdout:
-                if line.strip() == moment:
-                    os.kill(preparing, signal.SIGKILL)
-                    break
-            process.wait(HUNG_SECONDS)
-        assert process.returncode == -signal.SIGKILL
+        assert kill_at(script, moment)
     notes: list[str] = []
     prepare_corpus(
         documents, out=tmp_path / "out" / "corpus", settings=SETTINGS, on_note=notes.append
     )
     assert any(map(_is_going_on, notes))
     assert content(tmp_path / "out" / "corpus") == unbroken
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_prepare_that_was_killed_at_random_moments_goes_on(
+    tmp_path: Path, unbroken: dict[str, bytes], seed: int
+) -> None:
+    """What a moment's file holds when it is killed differs from run to run; the corpus does not."""
+    script, out = tmp_path / "script.py", tmp_path / "out" / "corpus"
+    script.write_text(SCRIPT)
+    killed = [kill_at(script, *moment) for moment in random_moments(seed) if not out.exists()]
+    assert killed[0]
+    if not out.exists():
+        prepare_corpus(documents, out=out, settings=SETTINGS)
+    assert content(out) == unbroken
