@@ -156,7 +156,8 @@ def test_annotate_counts_groups_once_and_says_how_many_rows_cut(
         monkeypatch.setattr("tidemask.annotation.corpus_documents.BLOCK_TOKENS", tokens)
         manifest = given(monkeypatch, small, whole, name).manifest
         assert manifest.num_groups == len(rows_of)
-        said = f"{num_cut} of {len(rows_of)} groups go on from one row into the next; the part of"
+        go = "goes" if num_cut == 1 else "go"
+        said = f"{num_cut} of {len(rows_of)} groups {go} on from one row into the next; the part of"
         assert [note[: len(said)] for note in manifest.notes] == [said]
     status, out, err = tidemask("annotate", small, "--column", "said", "--from", "list:any")
     assert status == 0

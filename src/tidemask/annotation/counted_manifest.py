@@ -71,7 +71,8 @@ def counted_manifest(
 
 
 def _cut_note(num_cut: int, num_groups: int) -> str:
+    go = "goes" if num_cut == 1 else "go"
     return (
-        f"{num_cut:,} of {num_groups:,} groups go on from one row into the next; the part of a "
+        f"{num_cut:,} of {num_groups:,} groups {go} on from one row into the next; the part of a "
         "group that a row has is a unit by itself."
     )
