@@ -40,7 +40,7 @@ def test_a_run_on_one_machine_has_no_parts() -> None:
 
 
 def test_parts_are_those_of_the_steps_that_count() -> None:
-    """Steps that are lost with a checkpoint are trained anew, so their part goes too."""
+    """Steps that are lost with a checkpoint are trained again, so their part goes too."""
     environment = with_machine(with_machine({}, A, 0), B, 10)
     assert machines_of(environment) == {0: A, 10: B}
     assert machines_of(with_machine(environment, B, 20)) == {0: A, 10: B}

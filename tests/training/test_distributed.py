@@ -314,10 +314,14 @@ LOSSES = (
 """Texts of libtorch 2's gloo transport and of its store, as they stand in its library."""
 
 
-def test_distributed_loss_of_a_process_is_known_by_each_text_of_gloo():
+def test_distributed_loss_of_a_process_is_known_by_each_text_of_gloo() -> None:
     assert [text for text in LOSSES if not is_loss_of_process(RuntimeError(text))] == []
-    defect = "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"
-    assert not is_loss_of_process(RuntimeError(defect))
+    own = (
+        "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)",
+        "CUDA error: the launch timed out and was terminated",
+        "DataLoader timed out after 30 seconds",
+    )
+    assert [text for text in own if is_loss_of_process(RuntimeError(text))] == []
 
 
 LEFT_ALONE = """

@@ -39,7 +39,7 @@ def counted_manifest(
     hashes = {}
     for split in (TRAIN, HELD_OUT):
         paths = sorted((directory / split).glob("*.arrow"))
-        hashes[split] = values_hash(paths)
+        hashes[split] = values_hash(values_in(paths))
         num_tokens[split] = 0
         for values in values_in(paths):
             num_tokens[split] += int((values != COLUMN_FORMS[column.kind][1]).sum())

@@ -56,7 +56,7 @@ def _machine(recorded: Mapping[str, Any]) -> Machine:
 def with_machine(environment: Mapping[str, Any], machine: Machine, step: int) -> dict[str, Any]:
     """The environment of a run that goes on with a machine.
 
-    Steps after `step` are trained anew, so that what they were trained with before is left out. A
+    Steps after `step` are trained again, so that what they were trained with before is left out. A
     run that has done no step begins with the machine, wherever its directory was made.
 
     Args:

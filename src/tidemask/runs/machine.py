@@ -37,15 +37,19 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def this_machine() -> Machine:
-    """Versions and hardware that a run of this process is trained with."""
+def this_machine(gpu: str = "") -> Machine:
+    """Versions and hardware that a run of this process is trained with.
+
+    Args:
+        gpu: name of the GPU where there is one; it is asked if left out, which takes hold of it.
+    """
     cuda = torch.cuda.is_available()
     return Machine(
         versions={
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in (*NUMERIC_PACKAGES, "pyarrow")},
         },
-        device=torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
+        device=gpu or torch.cuda.get_device_name() if cuda else f"cpu ({platform.machine()})",
         processor=processor(),
         cores=available_cores(),
         threads=torch.get_num_threads(),

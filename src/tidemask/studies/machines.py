@@ -74,7 +74,10 @@ def _on_changes(before: Sequence[Machine], threads: int) -> list[str]:
     """What is another here than on any machine before, if anything."""
     from tidemask.runs.machine import this_machine
 
-    now = dataclasses.replace(this_machine(), threads=threads)
+    # The GPUs belong to the runs, each of which notes the name of its own.
+    devices = [one.device for one in before if one.device and not one.device.startswith("cpu")]
+    gpu = devices[0] if devices else "a GPU"
+    now = dataclasses.replace(this_machine(gpu), threads=threads)
     found: dict[str, tuple[list[str], str]] = {}
     for machine in before:
         for name, (old, new) in changes(machine, now).items():
@@ -104,7 +107,8 @@ def _on_precision(
     quick = "bf16" if has_bf16(usual_device()) else "float32"
     return [
         f"Runs that have not begun are trained in {precision}, as those before, though "
-        f"training.precision=auto is {quick} on this machine."
+        f"training.precision=auto is {quick} on this machine. For {quick} give the study another "
+        "directory as --out."
         for precision in sorted(kept - {quick, "auto"})
     ]
 

@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _LOST = re.compile(
-    r"Connection (closed|reset|refused)|connection abort|Broken pipe|[Tt]imed out|Socket Timeout|"
-    r"Application timeout caused pair closure|Pair is not connected|No route to host|"
-    r"Failed to recv, got 0 bytes"
+    r"Connection (closed|reset|refused)|connection abort|Broken pipe|No route to host|"
+    r"Timed out waiting|wait timed out|Socket Timeout|Application timeout caused pair closure|"
+    r"Pair is not connected|Failed to recv, got 0 bytes"
 )
 """What the errors of gloo and of its store contain when another process has ended or is cut off."""
 

@@ -59,6 +59,16 @@ def test_stray_file_is_named_with_a_glob_that_leaves_it_out(
     (pages / name).unlink()
 
 
+def test_damaged_file_among_others_of_its_ending_is_no_stray(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.jsonl").write_text('{"text": "A boat."}\n')
+    (tmp_path / "1.jsonl").write_text('{"text": "A boat\n')
+    (tmp_path / "README.md").write_text("# Boats\n")
+    with pytest.raises(UserError, match=r"1\.jsonl") as caught:
+        read(tmp_path)
+    assert "leave it out" not in str(caught.value)
+
+
 def test_stray_file_of_a_glob_is_named_so_too(pages: Path) -> None:
     (pages / "data.json").write_text('{"a": 1}')
     pattern = str(pages / "*").replace("[", "[[]")

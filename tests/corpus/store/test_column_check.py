@@ -13,7 +13,7 @@ import pytest
 from annotated_corpora import LENGTH, prepared
 from small_runs import TINY
 from tidemask.corpus.store.column_check import verify_column
-from tidemask.corpus.store.column_files import ColumnWriter, values_hash
+from tidemask.corpus.store.column_files import ColumnWriter, values_hash, values_in
 from tidemask.corpus.store.columns import (
     COLUMN_MANIFEST,
     ColumnManifest,
@@ -59,7 +59,7 @@ def written(
             of_rows[2, 5 : 5 + len(values)] = values
         writer = ColumnWriter(root / name, kind, LENGTH, rows.file_rows)
         writer.add(of_rows)
-        hashes[name] = values_hash(sorted((root / name).glob("*.arrow")))
+        hashes[name] = values_hash(values_in(sorted((root / name).glob("*.arrow"))))
     manifest = ColumnManifest(
         name="theirs", kind=kind, class_names=("A", "B") if kind == "class" else (),
         source="another program", source_fingerprint="",

@@ -12,7 +12,10 @@ from tidemask.corpus.sources.finding import InputFile
 
 
 def leaving_out(file: InputFile, files: Iterable[InputFile]) -> str:
-    """A sentence that names the others by a glob; empty where a file was not found but named.
+    """A sentence that names the others by a glob.
+
+    It is empty where the file was named and not found, and where no other ending is more frequent
+    than its own, so that it is rather damaged than astray.
 
     Args:
         file: that cannot be read as text.
@@ -20,14 +23,10 @@ def leaving_out(file: InputFile, files: Iterable[InputFile]) -> str:
     """
     if file.found_in is None:
         return ""
-    beside = Counter(
-        ending
-        for other in files
-        if other.found_in == file.found_in and (ending := _ending(other.path)) != _ending(file.path)
-    )
-    if not beside:
+    beside = Counter(_ending(other.path) for other in files if other.found_in == file.found_in)
+    ((ending, number),) = beside.most_common(1)
+    if number <= beside[_ending(file.path)]:
         return ""
-    (ending, number), *_ = beside.most_common(1)
     pattern = f"{glob.escape(str(file.found_in))}/**/*{ending}"
     names = f"{number:,} files" if number > 1 else "one file"
     return (

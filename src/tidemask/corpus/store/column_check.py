@@ -8,6 +8,7 @@ wait for the device, they would count as 0 or as none.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,25 +27,31 @@ def verify_column(column: StoredColumn) -> None:
     Raises:
         UserError: they are not what was written; or one is wrong, whose row and position are named.
     """
-    splits: dict[str, ColumnRows] = {TRAIN: column.train, HELD_OUT: column.held_out}
-    hashes = {split: values_hash(rows.notes) for split, rows in splits.items()}
     manifest = column.manifest
-    if manifest.with_fingerprint(hashes).fingerprint != manifest.fingerprint:
-        raise UserError(
-            f"column changed: the values in {column.root} are not those that its manifest was "
-            f"written for. {COLUMN_ADVICE}"
-        )
-    for split, rows in splits.items():
+    splits: dict[str, ColumnRows] = {TRAIN: column.train, HELD_OUT: column.held_out}
+    problems: list[str] = []
+
+    def looked_at(split: str, rows: ColumnRows) -> Iterator[NDArray[Any]]:
         first_row = 0
         for values in values_in(rows.notes):
-            if (place := _first_wrong(values, manifest)) is not None:
+            if not problems and (place := _first_wrong(values, manifest)) is not None:
                 row, position = place
-                raise UserError(
+                problems.append(
                     f"wrong value: {values[row, position]} in the column {column.root}, row "
                     f"{first_row + row}, position {position} of the {split} split. Expected "
                     f"{_expected(values, manifest)}. {COLUMN_ADVICE}"
                 )
             first_row += len(values)
+            yield values
+
+    hashes = {split: values_hash(looked_at(split, rows)) for split, rows in splits.items()}
+    if manifest.with_fingerprint(hashes).fingerprint != manifest.fingerprint:
+        raise UserError(
+            f"column changed: the values in {column.root} are not those that its manifest was "
+            f"written for. {COLUMN_ADVICE}"
+        )
+    for problem in problems:
+        raise UserError(problem)
 
 
 def _first_wrong(values: NDArray[Any], manifest: ColumnManifest) -> tuple[int, int] | None:

@@ -162,9 +162,9 @@ def cut_groups(paths: Iterable[Path]) -> tuple[int, int]:
     return num_continued, num_cut
 
 
-def values_hash(paths: Iterable[Path]) -> str:
+def values_hash(arrays: Iterable[NDArray[Any]]) -> str:
     """SHA-256 of the values of files, one after another, hexadecimal."""
     digest = hashlib.sha256()
-    for values in values_in(paths):
+    for values in arrays:
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

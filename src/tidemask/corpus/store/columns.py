@@ -54,7 +54,8 @@ class ColumnManifest:
         num_tokens: tokens that it says something of, in each split: those with a class, a group or
             a weight above 0.
         class_counts: tokens of each class, over both splits; empty for other kinds.
-        num_groups: groups, over both splits; one that rows cut counts once; 0 for others.
+        num_groups: groups, over both splits; one that rows cut counts once (in columns
+            of earlier versions each part); 0 for others.
         notes: what was unusual, one sentence each.
         tidemask_version: the version that made it.
     """
