@@ -181,7 +181,7 @@ def test_prepare_by_two_at_once_is_refused(tmp_path: Path) -> None:
 
 
 SCRIPT = f"""
-import os, sys
+import os, sys, time
 from pathlib import Path
 sys.path += {str(Path(__file__).parent)!r}, {str(SUPPORT)!r}
 import test_going_on as test
@@ -191,8 +191,13 @@ def main():
     test.make_small_files(test.pytest.MonkeyPatch())
     test.prepare_corpus(
         test.documents, out=Path(sys.argv[1]), settings=test.SETTINGS,
-        on_progress=lambda stage, done, total: print(stage, done, flush=True),
+        on_progress=say,
     )
+
+def say(stage, done, total):
+    print(stage, done, flush=True)
+    if f"{{stage}} {{done}}" == sys.argv[2]:
+        time.sleep(float(sys.argv[3]))
 
 if __name__ == "__main__":
     main()
@@ -200,9 +205,16 @@ if __name__ == "__main__":
 
 
 def kill_at(script: Path, moment: str, delay: float = 0.0) -> bool:
-    """Whether a preparation was killed, so many seconds after it said that it is at a moment."""
+    """Whether a preparation was killed, so many seconds after it said that it is at a moment.
+
+    With no delay it waits there, and so is killed however busy the machine is.
+    """
+    waits = str(0 if delay else HUNG_SECONDS)
     process = subprocess.Popen(
-        warm_command(script, "out/corpus"), cwd=script.parent, stdout=subprocess.PIPE, text=True
+        warm_command(script, "out/corpus", moment, waits),
+        cwd=script.parent,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with ended(process):
         assert process.stdout is not None
