@@ -24,15 +24,11 @@ MAX_VOCABULARY = 1 << 24
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """What is read of a Hugging Face tokenizer."""
+    """What is read of a Hugging Face tokenizer, beside ids of special tokens.
 
-    mask_token_id: int | None
-    pad_token_id: int | None
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """Ids of the tokens that have a special name."""
-        ...
+    A tokenizer gives its `mask_token_id` and the like by `__getattr__`, where the check of a
+    protocol does not look from Python 3.12 on.
+    """
 
     def get_vocab(self) -> dict[str, int]:
         """Ids of all tokens, added ones included."""
@@ -100,15 +96,17 @@ class Vocabulary:
         Raises:
             ValueError: it has no mask token, or two tokens of one id.
         """
-        if tokenizer.mask_token_id is None:
+        mask_id = getattr(tokenizer, "mask_token_id", None)
+        if mask_id is None:
             raise ValueError("mask_token_id=None. Expected the tokenizer of a masked model.")
         added = getattr(tokenizer, "added_tokens_decoder", {}).items()
-        special = {*tokenizer.all_special_ids, *(i for i, token in added if token.special)}
+        named = getattr(tokenizer, "all_special_ids", [])
+        special = {*named, *(i for i, token in added if token.special)}
         tokens = tokenizer.get_vocab()
         size = _checked_size(num_ids(tokens))
         filling = {i for token, i in tokens.items() if _UNUSED_TOKEN.fullmatch(token)}
         holes = set(range(size)) - set(tokens.values())
-        return cls.of(size, tokenizer.mask_token_id, special, filling | holes)
+        return cls.of(size, mask_id, special, filling | holes)
 
     @cached_property
     def ordinary_ids(self) -> Int[Tensor, "num_ordinary"]:
