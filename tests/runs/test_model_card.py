@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import load_recipe
+from tidemask.runs.model_card import model_card
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,27 @@ def test_model_card_front_matter_is_the_hubs(run: RunDirectory, card: ModelCard)
         assert measured[f"nats per masked token, {name}"] == round(final[f"held_out/{key}"], 4)
     front = yaml.safe_load(str(card).split("---\n")[1])
     assert front["model-index"][0]["name"] == "bert-tiny-ptw-mrd"
+
+
+def test_model_card_says_where_a_start_tells_nothing_of_the_encoder(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    """A model that was trained before and begins above the line of frequencies had no head."""
+    copied = RunDirectory(shutil.copytree(run.root, tmp_path / "run"))
+    said = "cannot be read from the difference"
+    card_of = partial(model_card, copied, open_corpus(corpus).manifest, mask_token="[MASK]")
+    assert said not in card_of()  # of one from scratch nothing is to be known
+    config = yaml.safe_load(copied.config.read_text())
+    config["model"] |= {"size": None, "warm_start": "minilm"}
+    copied.config.write_text(yaml.safe_dump(config))
+    assert said in card_of()
+    path = copied.evaluation / "held-out--start.json"
+    result = json.loads(path.read_text())
+    frequencies = result["metrics"]["unigram_cross_entropy"]
+    assert result["metrics"]["held_out/loss"] > frequencies
+    result["metrics"]["held_out/loss"] = frequencies - 0.1
+    path.write_text(json.dumps(result))
+    assert said not in card_of()
 
 
 def test_model_card_says_what_the_run_says(

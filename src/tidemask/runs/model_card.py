@@ -74,7 +74,7 @@ def model_card(
         "## Use\n\n" + _use(mask_token),
         "## Training\n\n" + _bullets(_training(config, steps, records, corpus)),
         "## Data\n\n" + _bullets(_data(corpus)),
-        "## Scores\n\n" + _scores(scores, shown),
+        "## Scores\n\n" + _scores(scores, shown) + _of_start(config, scores),
         "## Limits\n\n" + _limits(config, corpus),
         "## Hardware and versions\n\n" + _bullets(_environment(run.read_environment())),
         "## Citation\n\n" + _citation(config),
@@ -228,6 +228,18 @@ def _scores(scores: Mapping[str, Mapping[str, Any]], shown: str) -> str:
         "unit, every selected token is shown as the mask token. The token frequencies of the "
         f"training text alone give {final[UNIGRAM_CROSS_ENTROPY]:.3f}; the unigram entropy of the "
         f"held-out text is {final[UNIGRAM_ENTROPY]:.3f}.\n\n" + "\n".join(rows)
+    )
+
+
+def _of_start(config: RunConfig, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence where a model that was trained before predicts worse than frequencies do."""
+    start = scores.get(START, {})
+    if not config.model.warm_start or not start.get(MEAN_LOSS, 0.0) > start[UNIGRAM_CROSS_ENTROPY]:
+        return ""
+    return (
+        "\n\nAt its start the model predicted worse than these frequencies do: its head for masked "
+        "language modeling, or entries of its vocabulary, had weights that were not trained. What "
+        "the encoder knew before, and what it gained, cannot be read from the difference."
     )
 
 
