@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +52,19 @@ def opened_study(journal: Path, storage: str | None, *, name: str) -> Iterator[A
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        study = _created(optuna, journal, storage, name)
-        with _named_errors(optuna, journal, storage):
-            yield study
+        with ExitStack() as at_end:
+            study = _created(optuna, journal, storage, name, at_end)
+            with _named_errors(optuna, journal, storage):
+                yield study
     finally:
         optuna.logging.set_verbosity(before)
 
 
-def _created(optuna: Any, journal: Path, storage: str | None, name: str) -> Any:
+def _created(optuna: Any, journal: Path, storage: str | None, name: str, at_end: ExitStack) -> Any:
     """Optuna's study; whatever it raises here is about what it reads, or the system's."""
     try:
         study = optuna.create_study(
-            storage=storage or _journal(optuna, journal),
+            storage=_database(optuna, storage, at_end) if storage else _journal(optuna, journal),
             study_name=name,
             direction="minimize",
             load_if_exists=True,
@@ -87,6 +88,14 @@ def _check_losses(study: Any) -> None:
         for value in (*(trial.values or ()), *trial.intermediate_values.values()):
             if not is_number(value):
                 raise ValueError(f"trial {trial.number} has the loss {shown(value)}")
+
+
+def _database(optuna: Any, url: str, at_end: ExitStack) -> Any:
+    """Optuna's storage in a database, whose connections are closed at the end."""
+    database = optuna.storages.RDBStorage(url)
+    at_end.callback(database.engine.dispose)
+    at_end.callback(database.remove_session)
+    return database
 
 
 def _journal(optuna: Any, path: Path) -> Any:
