@@ -234,7 +234,9 @@ def _scores(scores: Mapping[str, Mapping[str, Any]], shown: str) -> str:
 def _of_start(config: RunConfig, scores: Mapping[str, Mapping[str, Any]]) -> str:
     """A sentence where a model that was trained before predicts worse than frequencies do."""
     start = scores.get(START, {})
-    if not config.model.warm_start or not start.get(MEAN_LOSS, 0.0) > start[UNIGRAM_CROSS_ENTROPY]:
+    if not config.model.warm_start or not {MEAN_LOSS, UNIGRAM_CROSS_ENTROPY} <= start.keys():
+        return ""
+    if start[MEAN_LOSS] <= start[UNIGRAM_CROSS_ENTROPY]:
         return ""
     return (
         "\n\nAt its start the model predicted worse than these frequencies do: its head for masked "
