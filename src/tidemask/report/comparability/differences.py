@@ -43,6 +43,12 @@ def setting_differences(
     ]
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words joined by commas, the last by "and"."""
+LONGEST_LIST = 5
+"""Of runs that a sentence names."""
+
+
+def listed(words: Sequence[str], longest: int | None = None) -> str:
+    """Words joined by commas, the last by "and"; the first `longest` alone where there are more."""
+    if longest is not None and len(words) > longest:
+        return f"{', '.join(words[:longest])} and {len(words) - longest} more"
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

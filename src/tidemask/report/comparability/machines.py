@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from tidemask.report.comparability.differences import difference, listed
+from tidemask.report.comparability.differences import LONGEST_LIST, difference, listed
 from tidemask.report.results.compared_run import ComparedRun
 from tidemask.run_record import NUMERIC_PACKAGES, changes, in_place_of, machines_of
 
@@ -19,9 +19,6 @@ _KINDS = {
     "with another number of threads": ("threads",),
 }
 """How a run may go on, and what differs then, as `changes` has it."""
-
-_LONGEST_LIST = 5
-"""Of runs that went on with the same change."""
 
 
 def machine_differences(runs: Sequence[ComparedRun]) -> list[str]:
@@ -68,14 +65,11 @@ def _continued(runs: Sequence[ComparedRun], kind: str) -> list[str]:
                 labels_of.setdefault(in_place_of(found), []).append(run.label)
     if not labels_of:
         return []
-    named = "; ".join(f"{change} in {_shortened(labels)}" for change, labels in labels_of.items())
+    named = "; ".join(
+        f"{change} in {listed(labels, LONGEST_LIST)}" for change, labels in labels_of.items()
+    )
     how_far = "" if kind == "on another device" else " in the last bits"
     return [
         f"Continued {kind}: {named}. Numbers of such a run may differ from those of an unbroken "
         f"one{how_far}."
     ]
-
-
-def _shortened(labels: Sequence[str]) -> str:
-    more = len(labels) - _LONGEST_LIST
-    return f"{', '.join(labels[:_LONGEST_LIST])} and {more} more" if more > 0 else listed(labels)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tidemask.report.comparability.differences import (
+    LONGEST_LIST,
     difference,
     listed,
     setting_differences,
@@ -26,9 +27,6 @@ from tidemask.report.results.terms import (
     starting_model,
 )
 from tidemask.run_record import FINAL
-
-_LONGEST_LIST = 5
-"""On runs that have the same remark."""
 
 _NUM_SEEDS = frozenset({"num_seeds", "seeds"})
 """Settings that decide how many results there are, not what each of them is."""
@@ -148,12 +146,9 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _unfinished(runs: Sequence[ComparedRun]) -> list[str]:
     unfinished = [run for run in runs if not run.is_finished]
-    if len(unfinished) > _LONGEST_LIST:
-        some = ", ".join(run.label for run in unfinished[:_LONGEST_LIST])
-        more = len(unfinished) - _LONGEST_LIST
-        return [
-            f"{len(unfinished)} runs are unfinished, and are in no verdict: {some} and {more} more."
-        ]
+    if len(unfinished) > LONGEST_LIST:
+        named = listed([run.label for run in unfinished], LONGEST_LIST)
+        return [f"{len(unfinished)} runs are unfinished, and are in no verdict: {named}."]
     return [
         f"{run.label} is {run.status}. Its numbers are those of an unfinished run."
         for run in unfinished
