@@ -109,6 +109,7 @@ def render_page(
         answer=tables["arms"],
         measures=tables["measures"],
         matches=tables["steps_to_match"],
+        by_step=tables["differences_by_step"],
         primary=answers[0].measure.title if answers else question.primary,
         is_declared=question.is_declared,
         notes=question.notes,

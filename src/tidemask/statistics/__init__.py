@@ -4,6 +4,7 @@
 here reads a file or needs torch. What the numbers mean is in `docs/guides/statistics.md`.
 """
 
+from tidemask.statistics.by_step import StepDifference
 from tidemask.statistics.comparison import ArmComparison, MeasureComparison, compare_arms
 from tidemask.statistics.estimate import CONFIDENCE, Estimate
 from tidemask.statistics.improvement import Improvement
@@ -29,6 +30,7 @@ __all__ = [
     "MeasuredCurve",
     "Rules",
     "SeedDifference",
+    "StepDifference",
     "StepsToMatch",
     "Verdict",
     "compare_arms",

@@ -11,6 +11,7 @@ import numpy as np
 
 from tidemask.errors import UserError, did_you_mean
 from tidemask.settings import is_number, shown
+from tidemask.statistics.by_step import StepDifference, differences_by_step
 from tidemask.statistics.estimate import Estimate
 from tidemask.statistics.improvement import Improvement, improvement
 from tidemask.statistics.items import ItemDifference, Items, item_difference
@@ -42,6 +43,7 @@ class ArmComparison:
         smallest_detectable: the difference that so many seeds show with probability `POWER`, in the
             unit of the measure; `None` without an interval.
         match: where the arm reaches the baseline's final value; `None` without curves.
+        by_step: the difference at each step of the curves; empty without curves.
         verdict: what is shown.
     """
 
@@ -53,6 +55,7 @@ class ArmComparison:
     improvement: Improvement
     smallest_detectable: float | None
     match: StepsToMatch | None
+    by_step: tuple[StepDifference, ...]
     verdict: Verdict
 
 
@@ -96,8 +99,8 @@ def compare_arms(
             State it before the runs.
         primary: whether this measure was declared to decide; then p are adjusted over the arms.
         items: what `values` are made of, for an interval over seeds and items.
-        curves: of a measure with the same direction, by arm and seed, for steps to match. Arms
-            without curves have none.
+        curves: of a measure with the same direction, by arm and seed, for steps to match and for
+            the difference at each step. Arms without curves have neither.
         draws_seed: of bootstrap and permutations, which give the same numbers every time.
 
     Raises:
@@ -150,6 +153,7 @@ def compare_arms(
                 ),
                 smallest_detectable=_detectable(rules, difference, item),
                 match=_match(curves, arm, baseline, direction),
+                by_step=_by_step(curves, arm, baseline),
                 verdict=judge(rules, arm, difference, item, p=p, equivalence_p=equal),
             )
         )
@@ -196,6 +200,14 @@ def _match(
     if not curves or not curves.get(arm) or not curves.get(baseline):
         return None
     return steps_to_match(curves[arm], curves[baseline], direction=direction)
+
+
+def _by_step(
+    curves: Mapping[str, Mapping[int, MeasuredCurve]] | None, arm: str, baseline: str
+) -> tuple[StepDifference, ...]:
+    if not curves or not curves.get(arm) or not curves.get(baseline):
+        return ()
+    return differences_by_step(curves[arm], curves[baseline])
 
 
 def _check(values: Values, baseline: str, direction: object, margin: float | None) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from tidemask.report.figures.by_step import by_step_chart
 from tidemask.report.figures.chart import Chart, LegendEntry, Panel
 from tidemask.report.figures.class_curves import class_loss_chart
 from tidemask.report.figures.class_shares import group_share_chart, relative_share_chart
@@ -54,9 +55,9 @@ ChartGroups = dict[str, list[Chart]]
 def chart_groups(arms: Sequence[ComparedArm], answers: Sequence[Answer] = ()) -> ChartGroups:
     """Every chart of a comparison, by section of the page; nothing grows with the seeds."""
     means = [arm.mean for arm in arms]
-    forest = forest_chart(answers)
+    found = forest_chart(answers), by_step_chart(answers)
     return {
-        "answer": [] if forest is None else [forest],
+        "answer": [chart for chart in found if chart is not None],
         "scores": [final_chart(arms)],
         "downstream": downstream_charts(means),
         "held_out": [held_out_figure(arms)],

@@ -11,30 +11,18 @@ from tidemask.errors import UserError, did_you_mean
 from tidemask.evaluation_files import read_sequence_sums
 from tidemask.report.results.arms import ComparedArm, arms_of
 from tidemask.report.results.compared_run import ComparedRun
+from tidemask.report.results.measured_curves import curves_of
 from tidemask.report.results.measures import Measure, measure_named, measures_of
 from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.report.results.terms import held_out_settings
 from tidemask.run_record import (
-    FLOPS,
     HELD_OUT,
     HELD_OUT_CELLS,
     MEAN_LOSS,
-    PREDICTED_TOKENS,
-    TOKENS_SEEN,
-    WALL_SECONDS,
     RunDirectory,
     SequenceSums,
 )
-from tidemask.statistics import ArmComparison, Items, MeasureComparison, MeasuredCurve, compare_arms
-
-AXES = {
-    "step": "steps",
-    TOKENS_SEEN: "tokens",
-    PREDICTED_TOKENS: "predicted tokens",
-    FLOPS: "FLOPs",
-    WALL_SECONDS: "seconds",
-}
-"""What can be spent, by metric, and what tables call it."""
+from tidemask.statistics import ArmComparison, Items, MeasureComparison, compare_arms
 
 _Values = dict[str, dict[int, float]]
 
@@ -141,7 +129,7 @@ def _answer(
             margin=question.margin if primary else None,
             primary=primary,
             items=_items(arms, measure) if primary else None,
-            curves=_curves(arms, measure) if primary else None,
+            curves=curves_of(arms, measure) if primary else None,
         )
     return Answer(
         measure=measure,
@@ -179,33 +167,3 @@ def _items(arms: Sequence[ComparedArm], measure: Measure) -> Items | None:
 def _cells(sums: SequenceSums, array: np.ndarray, cells: Sequence[str]) -> np.ndarray:
     """The rows of some losses of an array [M, S], as [S, C]."""
     return array[[sums.losses.index(cell) for cell in cells]].T
-
-
-def _curves(arms: Sequence[ComparedArm], measure: Measure) -> dict[str, dict[int, MeasuredCurve]]:
-    """The measure during training, of the arms whose runs all have it at the same steps.
-
-    Seconds are an axis only where every run had its machine alone.
-    """
-    alone = all(run.had_machine_alone for arm in arms for run in arm.runs)
-    axes = [name for name in AXES if name != WALL_SECONDS or alone]
-    curves: dict[str, dict[int, MeasuredCurve]] = {}
-    for arm in arms:
-        of_arm = {run.seed: _curve(run, measure.name, axes) for run in arm.runs}
-        known = {seed: curve for seed, curve in of_arm.items() if curve is not None}
-        steps = {tuple(np.asarray(curve.axes["steps"]).tolist()) for curve in known.values()}
-        if len(known) == len(of_arm) and len(steps) == 1:
-            curves[arm.name] = known
-    names = [set(curve.axes) for by_seed in curves.values() for curve in by_seed.values()]
-    return curves if all(one == names[0] for one in names) else {}
-
-
-def _curve(run: ComparedRun, name: str, axes: Sequence[str]) -> MeasuredCurve | None:
-    values = run.series(name)
-    known = ~np.isnan(values)
-    if known.sum() < 2:
-        return None
-    spent = {AXES[axis]: run.series(axis)[known] for axis in axes}
-    return MeasuredCurve(
-        values=values[known],
-        axes={axis: numbers for axis, numbers in spent.items() if not np.isnan(numbers).any()},
-    )

@@ -16,6 +16,7 @@ from tidemask.report.results.flat_settings import flat_settings
 from tidemask.report.results.measures import LOSSES
 from tidemask.report.results.terms import SEED
 from tidemask.report.tables.arms import answer_table, measures_table, steps_to_match_table
+from tidemask.report.tables.by_step import differences_by_step_table
 from tidemask.report.tables.downstream import downstream_scores_table, downstream_tables
 from tidemask.report.tables.final_scores import COST, RUN, cells_table, loss_column, scores_table
 from tidemask.report.tables.typed_table import Cell, Column, Table
@@ -53,6 +54,7 @@ def all_tables(
     return [
         answer_table(answers),
         steps_to_match_table(answers),
+        differences_by_step_table(answers),
         measures_table(exploratory),
         cells_table(means),
         scores_table(runs),
