@@ -37,6 +37,7 @@ from tidemask.report.paper import unsigned
 from tidemask.report.results.answers import primary_answers
 from tidemask.report.results.naming import in_arms
 from tidemask.report.tables.arms import answer_table
+from tidemask.report.tables.by_step import differences_by_step_table
 from tidemask.report.tables.table_files import read_table, write_table
 from tidemask.studies.comparison import runs_to_compare
 
@@ -67,7 +68,7 @@ def page_of(name: str) -> Path:
 def compared(root: Path) -> Path:
     """A directory with a comparison of each study, and beside them all tables by study.
 
-    The table of arms against another baseline than the study's, where its page has one, stands in
+    The tables of arms against another baseline than the study's, where its page has one, stand in
     a directory below its own that is called as that baseline.
     """
     (root / "tables").mkdir()
@@ -80,7 +81,8 @@ def compared(root: Path) -> Path:
         for baseline in {match["baseline"] for match in _BASELINE.finditer(text)}:
             (tables / baseline).mkdir()
             answers = primary_answers(arms, replace(question, baseline=baseline))
-            write_table(answer_table(answers), tables / baseline)
+            for table in (answer_table(answers), differences_by_step_table(answers)):
+                write_table(table, tables / baseline)
         (root / "tables" / name).symlink_to(tables)
     return root
 
