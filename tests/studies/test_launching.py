@@ -1,4 +1,4 @@
-"""A worker that dies before it has read its job is waited for, and its status told."""
+"""How the process of a worker begins and ends: modules that it does not run, and its status."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def test_a_worker_that_dies_at_once_is_a_status_and_no_error(
     for number in range(20):
         log = tmp_path / f"{number}.log"
         assert launching.run_worker(job, log, {}, is_stopping=lambda: False) == 1
+
+
+@pytest.mark.slow
+def test_a_worker_runs_no_module_that_lies_in_the_present_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "yaml.py").write_text("raise SystemExit(77)")
+    monkeypatch.chdir(tmp_path)
+    job = RunJob(corpus="missing", recipe=load_recipe("bert"), out="run", attempts="a.jsonl")
+    status = launching.run_worker(job, tmp_path / "log", {}, is_stopping=lambda: False)
+    assert (status, "missing" in (tmp_path / "log").read_text()) == (2, True)

@@ -24,6 +24,16 @@ def worker_command() -> list[str]:
     return [sys.executable, "-m", "tidemask.studies.worker"]
 
 
+def _safe_path() -> dict[str, str]:
+    """What keeps `python -m` from taking modules of the present directory for those of libraries.
+
+    The command `tidemask` does not look there: a user's own `random.py` beside the study would run
+    in its workers alone. It stays so where tidemask itself was found in that directory.
+    """
+    is_found_there = Path(__file__).resolve().parents[2] == Path.cwd()
+    return {} if is_found_there else {"PYTHONSAFEPATH": "1"}
+
+
 def run_worker(
     job: RunJob, log: Path, environment: Mapping[str, str], is_stopping: Callable[[], bool]
 ) -> int:
@@ -43,7 +53,7 @@ def run_worker(
     with log.open("ab") as output:
         process = subprocess.Popen(
             worker_command(),
-            env={**os.environ, **environment},
+            env={**os.environ, **_safe_path(), **environment},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
