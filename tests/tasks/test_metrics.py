@@ -74,6 +74,13 @@ def test_metrics_correlations(pairs: list[tuple[float, float]]) -> None:
     assert found["spearman"] == pytest.approx(_correlation(_ranks(a), _ranks(b)), abs=1e-9)
 
 
+@pytest.mark.parametrize("truth", [[2.5], [1.0, 1.0, 1.0]])
+def test_metrics_correlations_with_labels_that_do_not_vary_are_zero(truth: list[float]) -> None:
+    predicted = np.arange(len(truth)) / 3
+    found = compute_metrics(["pearson", "spearman"], np.array(truth), predicted)
+    assert found == {"pearson": 0.0, "spearman": 0.0}
+
+
 def test_metrics_are_named_where_one_is_unknown() -> None:
     with pytest.raises(ValueError, match=r"metrics=bleu. Expected some of accuracy"):
         check_metrics(["accuracy", "bleu"], list(METRICS))

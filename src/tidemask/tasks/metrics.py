@@ -25,7 +25,8 @@ def compute_metrics(names: Sequence[str], truth: Labels, predicted: Labels) -> d
     """Metrics by name.
 
     A correlation with predictions that do not vary is undefined and counts as 0, as if the
-    predictions did not depend on the input.
+    predictions did not depend on the input. So is one with labels that do not vary, see
+    `OF_VARYING_LABELS`.
 
     Args:
         names: keys of `METRICS`.
@@ -73,6 +74,8 @@ def _of_scores(function: str) -> _Metric:
     """A correlation of SciPy, which is imported when it is called."""
 
     def metric(truth: Labels, predicted: Labels) -> float:
+        if len(truth) < 2:  # which Pearson's refuses
+            return math.nan
         correlation = getattr(import_module("scipy.stats"), function)
         return float(correlation(truth.astype(np.float64), predicted).statistic)
 
@@ -94,3 +97,6 @@ REGRESSION: Mapping[str, _Metric] = {
 """Metrics of scores."""
 
 METRICS: Mapping[str, _Metric] = {**CLASSIFICATION, **REGRESSION}
+
+OF_VARYING_LABELS: frozenset[str] = frozenset({"matthews_correlation", *REGRESSION})
+"""Metrics that are undefined, and count as 0 for every model, where all true labels are equal."""

@@ -160,6 +160,22 @@ def test_classification_without_train_splits_dev_by_group_and_says_so(
     assert "no train split: dev was split by question" in features.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "metrics"),
+    [("regression", ("spearman", "pearson")), ("classification", ("matthews_correlation",))],
+)
+def test_classification_says_where_equal_labels_leave_a_metric_undefined(
+    kind: str, metrics: tuple[str, ...], model_under_test: ModelUnderTest, tmp_path: Path
+) -> None:
+    data = write_rows(tmp_path, train=rows(8), dev=rows(4), test=rows(8)[:1])
+    task = text_task(data, kind=kind, metrics=metrics)
+    measured = task.trial(model_under_test, seed=0, learning_rate=1e-3, on_progress=ignore)
+    assert [measured.metrics[f"test/{name}"] for name in metrics] == [0.0] * len(metrics)
+    undefined = [note for note in measured.notes if "undefined" in note]
+    assert undefined
+    assert undefined[0].startswith(f"test: {' and '.join(metrics)} ")
+
+
 def test_classification_labels_by_name_number_or_as_found(
     model_under_test: ModelUnderTest, tmp_path: Path
 ) -> None:
@@ -261,6 +277,11 @@ def test_classification_leaves_out_a_test_split_that_keeps_its_labels_back(
             {"train": [{"sentence": "a", "label": "x"}], "dev": rows(2)},
             {"kind": "regression", "metrics": ("pearson",)},
             "label='x'. Expected a number",
+        ),
+        (
+            {"dev": [{"sentence": "a", "label": n / 4} for n in range(4)]},
+            {"kind": "regression", "metrics": ("pearson",)},
+            "too few examples to split.*dev, split by sentence, has none",
         ),
     ],
 )

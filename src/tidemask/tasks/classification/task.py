@@ -24,7 +24,7 @@ from tidemask.tasks.fine_tuned_task import (
     TaskFeatures,
 )
 from tidemask.tasks.fine_tuning import FineTuneSettings
-from tidemask.tasks.metrics import compute_metrics
+from tidemask.tasks.metrics import OF_VARYING_LABELS, compute_metrics
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.predicting import Feature, Outputs
 
@@ -110,9 +110,10 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
         if self._is_regression:
             truth, predicted = np.array(labels, np.float64), logits[:, 0]
             numbers = NumberPredictions(predicted=predicted, labels=truth)
-            return SplitScores(compute_metrics(names, truth, predicted), numbers)
+            metrics = compute_metrics(names, truth, predicted)
+            return SplitScores(metrics, numbers, self._notes_on_labels(split, labels))
         gold, classes = np.array(labels, np.int64), logits.argmax(axis=1)
-        notes = []
+        notes = [*self._notes_on_labels(split, labels)]
         if split == "dev" and len(set(classes.tolist())) == 1:
             notes.append("With some seed every dev example got the same label.")
         if logits.size > MAX_LOGITS:
@@ -125,6 +126,18 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
             LabelPredictions.of(logits, gold),
             tuple(notes),
         )
+
+    def _notes_on_labels(self, split: str, labels: Sequence[int | float]) -> tuple[str, ...]:
+        """A note on metrics that say nothing of any model, as the labels of a split are equal."""
+        undefined = [name for name in self.settings.metrics if name in OF_VARYING_LABELS]
+        if not undefined or len(set(labels)) > 1:
+            return ()
+        are = (
+            "are 0 for every model: they are"
+            if len(undefined) > 1
+            else "is 0 for every model: it is"
+        )
+        return (f"{split}: {' and '.join(undefined)} {are} undefined, as all labels are equal.",)
 
     def _examples(self) -> tuple[dict[str, list[Example]], list[str]]:
         """The splits that are used, by name, and what a reader should know of them."""
@@ -144,6 +157,12 @@ class TextTask(FineTunedTask[Sequence[Feature]]):
             examples["train"], examples["dev"] = split_by_group(
                 examples["dev"], group, share=_DEV_SHARE
             )
+            if not (examples["train"] and examples["dev"]):
+                raise UserError(
+                    f"too few examples to split: {self.data.source}, dev: there is no train split, "
+                    f"and a part of dev, split by {group}, has none. Expected train.jsonl, or more "
+                    f"examples that differ in {group}."
+                )
             notes.append(
                 f"There is no train split: dev was split by {group}, {len(examples['dev']):,} of "
                 "its examples are scored. Such a score is not comparable with published ones."
