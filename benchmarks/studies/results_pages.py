@@ -35,6 +35,7 @@ from tidemask.errors import UserError
 from tidemask.report.compare import write_page
 from tidemask.report.paper import unsigned
 from tidemask.report.results.answers import primary_answers
+from tidemask.report.results.measures import measures_of
 from tidemask.report.results.naming import in_arms
 from tidemask.report.tables.arms import answer_table
 from tidemask.report.tables.by_step import differences_by_step_table
@@ -55,7 +56,7 @@ _NUMBER = re.compile(
     r"(?P<sign>[+−])?\d[\d,]*(?P<decimals>\.\d+)?"
     r"(?P<rest>[\s%)]*<!-- tidemask: (?P<place>[^>]*?) -->)"
 )
-_BASELINE = re.compile(r"<!-- (?:table |tidemask: )(?P<baseline>[\w-]+)/")
+_OTHER = re.compile(r"<!-- (?:table |tidemask: )(?P<other>[\w-]+)/")
 _QUOTED = re.compile(r"<!-- (?:table|tidemask:) (?P<name>[\w/-]+) ")
 _FIGURE = re.compile(r"\]\((?P<place>figures/(?P<study>[\w-]+)-(?P<name>[a-z_]+)\.svg)\)")
 
@@ -68,8 +69,8 @@ def page_of(name: str) -> Path:
 def compared(root: Path) -> Path:
     """A directory with a comparison of each study, and beside them all tables by study.
 
-    The tables of arms against another baseline than the study's, where its page has one, stand in
-    a directory below its own that is called as that baseline.
+    The tables of arms against another baseline than the study's, or by another measure than the
+    declared one, stand in a directory below its own that is called as that baseline or measure.
     """
     (root / "tables").mkdir()
     for name in studies():
@@ -78,11 +79,13 @@ def compared(root: Path) -> Path:
         arms = in_arms(runs)
         tables = write_page(arms, question, out=root / name).directory / "tables"
         text = page_of(name).read_text(encoding="utf-8")
-        for baseline in {match["baseline"] for match in _BASELINE.finditer(text)}:
-            (tables / baseline).mkdir()
-            answers = primary_answers(arms, replace(question, baseline=baseline))
+        for other in {match["other"] for match in _OTHER.finditer(text)}:
+            (tables / other).mkdir()
+            is_measure = other in measures_of(arms)
+            asked = {"primary": other, "margin": None} if is_measure else {"baseline": other}
+            answers = primary_answers(arms, replace(question, **asked))
             for table in (answer_table(answers), differences_by_step_table(answers)):
-                write_table(table, tables / baseline)
+                write_table(table, tables / other)
         (root / "tables" / name).symlink_to(tables)
     return root
 

@@ -30,11 +30,11 @@ from tidemask.report.results.downstream import ScoreSummary, metric_label
 from tidemask.report.results.score_rows import ScoreRow, random_weights_rows, run_rows, tasks_of
 
 _CAPTION = (
-    "Median over the seeds of fine-tuning, the band from the lowest to the highest score; tasks "
-    "without fine-tuning have one score. The dashed line is the median of random weights that were "
-    "fine-tuned in the same way: the distance to it is what pre-training bought. The scales do not "
-    "begin at zero, and each task has its own. The seeds are those of fine-tuning: another seed of "
-    "pre-training would have given another curve."
+    "Median over the seeds of pre-training and of fine-tuning, the band from the lowest to the "
+    "highest score; tasks without fine-tuning have one score for each run. The dashed line is the "
+    "median of random weights that were fine-tuned in the same way: the distance to it is what "
+    "pre-training bought. The scales do not begin at zero, and each task has its own. Another seed "
+    "of pre-training gives another curve: where an arm has one alone, the band does not show that."
 )
 
 
