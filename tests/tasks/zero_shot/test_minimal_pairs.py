@@ -77,7 +77,7 @@ def _scores(rows: list[tuple[str, str, str, bool]]) -> PairScores:
     pairs = [_pair("a", "b", *groups) for *groups, _ in rows]
     good = np.array([1.0 if right else -1.0 for *_, right in rows])
     nothing = np.zeros(len(rows), np.bool_)
-    return PairScores(pairs, good, np.zeros(len(rows)), nothing, nothing, nothing)
+    return PairScores(pairs, good, np.zeros(len(rows)), *[nothing] * 4)
 
 
 def test_minimal_pairs_average_over_paradigms_and_over_pairs() -> None:
@@ -107,6 +107,18 @@ def test_minimal_pairs_with_the_same_tokens_are_wrong_and_said_so(model: PreTrai
     assert found.notes() == (
         f"1 of {len(pairs)} pairs have the same tokens in both sentences and count as wrong; the "
         "first is p.jsonl, line 1.",
+    )
+
+
+def test_minimal_pairs_without_a_token_are_wrong_and_said_so(model: PreTrainedModel) -> None:
+    pairs = [_pair("\u200b", "the river"), _pair("the river", "\u200b"), *_shuffled(3, seed=4)]
+    found = score_pairs(model, wordpiece(), pairs, FLOAT32)
+    assert found.good[0] == found.bad[1] == 0.0
+    assert found.is_empty.tolist() == [True, True, *[False] * (len(pairs) - 2)]
+    assert not found.is_right[:2].any()
+    assert found.notes() == (
+        f"2 of {len(pairs)} pairs have a sentence without a token and count as wrong; the first is "
+        "p.jsonl, line 1.",
     )
 
 

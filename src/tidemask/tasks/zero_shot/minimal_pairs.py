@@ -48,6 +48,8 @@ class PairScores:
         is_alike: whether the tokenizer gave both sentences the same tokens, bool [P].
         is_cut: whether a sentence was longer than the model and its end was cut off, bool [P].
         is_unknown: whether most tokens of a sentence are the unknown token, bool [P].
+        is_empty: whether a sentence has no token that is scored, so that its PLL, 0, is above any
+            other, bool [P].
     """
 
     pairs: Sequence[Pair]
@@ -56,11 +58,12 @@ class PairScores:
     is_alike: NDArray[np.bool_]
     is_cut: NDArray[np.bool_]
     is_unknown: NDArray[np.bool_]
+    is_empty: NDArray[np.bool_]
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
         """Whether each acceptable sentence is the more probable one, bool [P]."""
-        return (self.good > self.bad) & ~self.is_alike
+        return (self.good > self.bad) & ~self.is_alike & ~self.is_empty
 
     def metrics(self) -> dict[str, float]:
         """Accuracies, as fractions, with standard errors from the binomial distribution.
@@ -88,8 +91,9 @@ class PairScores:
         return metrics
 
     def notes(self) -> tuple[str, ...]:
-        """Notes on pairs of the same tokens twice, and on sentences that are cut or unknown."""
+        """Notes on pairs of the same tokens twice, and on sentences empty, cut or unknown."""
         kinds = (
+            (self.is_empty, "have a sentence without a token and count as wrong"),
             (self.is_alike, "have the same tokens in both sentences and count as wrong"),
             (self.is_cut, "are longer than the model and lost their ends"),
             (self.is_unknown, "are mostly unknown tokens, so that they say little of the model"),
@@ -159,6 +163,7 @@ def score_pairs(
         np.array_equal(good.ids, bad.ids) for good, bad in zip(texts[::2], texts[1::2], strict=True)
     ]
     is_cut = np.array([text.num_left_out > 0 for text in texts])
+    is_empty = np.array([not len(text) for text in texts])
     is_unknown = np.array([is_mostly_unknown(text.targets, tokenizer) for text in texts])
     return PairScores(
         pairs,
@@ -167,6 +172,7 @@ def score_pairs(
         is_alike=np.array(is_alike),
         is_cut=is_cut[::2] | is_cut[1::2],
         is_unknown=is_unknown[::2] | is_unknown[1::2],
+        is_empty=is_empty[::2] | is_empty[1::2],
     )
 
 
