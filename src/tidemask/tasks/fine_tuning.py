@@ -27,6 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from tidemask.modeling.launcher_settings import without_launcher_settings
 from tidemask.modeling.loading import quietly
 from tidemask.modeling.precision import (
     check_precision,
@@ -143,6 +144,7 @@ def fine_tune(
         tempfile.TemporaryDirectory() as scratch,
         quietly(),
         _generators_restored(),
+        without_launcher_settings(),
         tf32_products(True),
     ):
         trainer = Trainer(

@@ -14,6 +14,7 @@ from accelerate import PartialState
 from torch import Tensor
 
 from tidemask.errors import UserError, one_line
+from tidemask.modeling.launcher_settings import check_launcher_engine
 from tidemask.processes import is_launched, launch_problem
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,10 @@ def join_launched_processes() -> None:
     """Form one group with the processes that torchrun or `accelerate launch` started, if any.
 
     Raises:
-        UserError: the environment does not say which process this is, or the others are not found.
+        UserError: the environment does not say which process this is, or asks for another engine
+            than DDP and FSDP2; or the others are not found.
     """
+    check_launcher_engine()
     if problem := launch_problem(joins=True):
         raise UserError(problem)
     if not is_launched():

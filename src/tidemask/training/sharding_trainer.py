@@ -27,6 +27,7 @@ from transformers import Trainer
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from tidemask.errors import UserError
+from tidemask.modeling.launcher_settings import launcher_notes, without_launcher_settings
 from tidemask.modeling.loading import load_model
 from tidemask.training.distributed import rank_and_size
 from tidemask.training.settings import Sharding
@@ -44,7 +45,8 @@ class ShardingTrainer(Trainer):
         Raises:
             UserError: `accelerate launch` asks for the first FSDP.
         """
-        super().create_accelerator_and_postprocess()
+        with without_launcher_settings():
+            super().create_accelerator_and_postprocess()
         state: Any = self.accelerator.state
         if self.args.fsdp and not self.is_fsdp_enabled:
             state.fsdp_plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
@@ -69,6 +71,7 @@ class ShardingTrainer(Trainer):
         """What a user should know of the engine, one sentence each; none of a plain process."""
         num_ranks = rank_and_size()[1]
         notes = [f"Training runs as {self.engine()}."] if num_ranks > 1 else []
+        notes += launcher_notes()
         if self.is_fsdp_enabled:
             return notes
         if sharding != "none":
