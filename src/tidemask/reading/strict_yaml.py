@@ -121,12 +121,13 @@ def _parsed(text: str) -> Any:
 
 def _document(events: _Events) -> Any:
     """The value of the only document of a stream; `None` if the stream is empty."""
-    assert isinstance(next(events), yaml.StreamStartEvent)
-    if isinstance(next(events), yaml.StreamEndEvent):
+    begin, start = next(events), next(events)
+    assert isinstance(begin, yaml.StreamStartEvent)
+    if isinstance(start, yaml.StreamEndEvent):
         return None
     value = _value(next(events), events, depth=1)
-    assert isinstance(next(events), yaml.DocumentEndEvent)
-    after = next(events)
+    end, after = next(events), next(events)
+    assert isinstance(end, yaml.DocumentEndEvent)
     if not isinstance(after, yaml.StreamEndEvent):
         _refuse(after, "a second document. Expected one")
     return value

@@ -43,7 +43,8 @@ class DroppedList:
     def finish(self) -> None:
         """Write the lines of copies whose twin came later."""
         for waiting in self._waiting:
-            assert self._written(*waiting), f"the twin of document {waiting[0]} never came"
+            is_written = self._written(*waiting)
+            assert is_written, f"the twin of document {waiting[0]} never came"
 
     def _numbered_source(self, source: str) -> int:
         if source not in self._number_of_source:
