@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(ValueError):
@@ -33,6 +33,18 @@ def one_line(error: BaseException, *, longest: int = 200) -> str:
     if len(text) > longest:
         return f"{text[:longest].rpartition(' ')[0] or text[:longest]} ..."
     return text.removesuffix(".") or type(error).__name__
+
+
+def shortened(names: Sequence[object], most: int) -> str:
+    """The first `most` of some names, joined by commas, and how many more there are.
+
+    Example:
+        >>> shortened(["a", "b", "c", "d"], 2), shortened([7], 2)
+        ('a, b and 2 more', '7')
+    """
+    more = len(names) - most
+    listed = ", ".join(map(str, names[:most]))
+    return f"{listed} and {more:,} more" if more > 0 else listed
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

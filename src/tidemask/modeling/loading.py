@@ -17,7 +17,7 @@ import torch
 from transformers import AutoConfig, AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 from tidemask.hub import local_directory, quiet_retries, why_not_downloaded
 from tidemask.modeling.configuration import (
     FAILURES,
@@ -87,8 +87,8 @@ def load_model(directory: Path, on_note: NoteCallback = ignore) -> PreTrainedMod
         raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
     if absent := sorted(report["missing_keys"]):
         raise UserError(
-            f"no head for masked tokens: {directory} has no weights for {absent[0]}"
-            f"{f' and {len(absent) - 1} more' if len(absent) > 1 else ''}, which predict them. "
+            f"no head for masked tokens: {directory} has no weights for {shortened(absent, 1)}, "
+            "which predict them. "
             "Expected a masked language model. Name one, or train its head with `tidemask pretrain "
             "model.warm_start=...`."
         )

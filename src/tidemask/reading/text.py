@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 from tidemask.system_errors import naming_place
 
 MAX_SHOWN = 60
@@ -73,9 +73,8 @@ def first_of(names: Sequence[str], *, most: int = 5) -> str:
         >>> first_of(["a", "b", "c"], most=2)
         '"a", "b" and 1 more'
     """
-    more = len(names) - most
-    listed = ", ".join(json.dumps(name[:MAX_SHOWN], ensure_ascii=False) for name in names[:most])
-    return f"{listed} and {more:,} more" if more > 0 else listed
+    quoted = [json.dumps(name[:MAX_SHOWN], ensure_ascii=False) for name in names[:most]]
+    return shortened([*quoted, *names[most:]], most)
 
 
 def shown_json(value: object) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
 from tidemask.modeling.precision import ONLY_FLOAT32, resolved_precision, usual_device
@@ -160,7 +160,8 @@ def _warm_start(name: str, settings: ModelSettings, data: CorpusInputs, seed: in
     notes = [note for note in (weights.note, on_vocabulary) if note]
     if weights.absent:
         notes.append(
-            f"{name} has no weights for {_listed(weights.absent)}; they start from random ones."
+            f"{name} has no weights for {shortened(weights.absent, _NAMED)}; they start from "
+            "random ones."
         )
     return InitialModel(model, fingerprint, tuple(notes))
 
@@ -197,11 +198,6 @@ def check_recorded_weights(config: RunConfig) -> None:
         seed=config.training.seed,
     ).model
     check_recorded_model(config, _fingerprint(weights.config, weights.state_dict()))
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fingerprint(config: PreTrainedConfig, weights: Mapping[str, Tensor]) -> str:

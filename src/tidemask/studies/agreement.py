@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 from tidemask.files.claims import is_of_claim
 from tidemask.files.locks import only_process
 from tidemask.modeling.settings import with_absolute_paths
@@ -113,7 +113,7 @@ def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:
             seeds.append(str(planned.seed))
     if stale:
         listed = "; ".join(
-            f"{arm}: seed{'s' * (len(seeds) > 1)} {_shortened(seeds)} ({difference})"
+            f"{arm}: seed{'s' * (len(seeds) > 1)} {shortened(seeds, _LONGEST_LIST)} ({difference})"
             for arm, differences in stale.items()
             for difference, seeds in differences.items()
         )
@@ -130,11 +130,6 @@ def _readable(run: RunDirectory) -> RunConfig | None:
     with suppress(UserError):
         return kept_config(run)
     return None
-
-
-def _shortened(items: Sequence[str]) -> str:
-    more = len(items) - _LONGEST_LIST
-    return ", ".join(items[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
 
 def _differences(planned: PlannedRun, config: RunConfig) -> Iterator[str]:
@@ -174,7 +169,9 @@ def leftover_note(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> list
     if not left:
         return []
     kept = "it stays, and is" if len(left) == 1 else "they stay, and are"
-    return [f"Not of the study any more: {_shortened(left)}; {kept} left out of the page."]
+    return [
+        f"Not of the study any more: {shortened(left, _LONGEST_LIST)}; {kept} left out of the page."
+    ]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tidemask.batches.stream import BatchDataset, StepSampler
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import all_sum
 from tidemask.training.sharding import local_part
@@ -50,7 +50,10 @@ class Divergence:
             last = f"the last good is {checkpoints[-1][1]}"
         if samples:
             rows = self.dataset.order.rows(np.asarray(samples, dtype=np.int64)).tolist()
-            origin = f", samples {_listed(samples)} (rows {_listed(rows)} of the training split)"
+            origin = (
+                f", samples {shortened(samples, _NAMED)} (rows {shortened(rows, _NAMED)} of the "
+                "training split)"
+            )
         return UserError(
             f"{what} is not finite: {value} in step {step + 1}{origin}; {last}. "
             "Start again with a lower training.learning_rate, or look at the text of these rows."
@@ -94,9 +97,3 @@ class Divergence:
         if float(all_sum(torch.tensor([float(len(wrong))], dtype=torch.float64))) > 0.0:
             name = wrong[0] if wrong else "of another process"
             raise self.error(f"weight {name}", math.nan, step, samples=[])
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    named = ", ".join(str(number) for number in numbers[:_NAMED])
-    more = len(numbers) - _NAMED
-    return f"{named} and {more} more" if more > 0 else named

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidemask.corpus.sources.documents import Document, FieldValue
-from tidemask.errors import UserError, did_you_mean
+from tidemask.errors import UserError, did_you_mean, shortened
 from tidemask.settings import shown
 
 _MAX_LISTED = 20
@@ -161,10 +161,9 @@ def missing_field(
     name: str, known: Sequence[str], place: str, option: str = "--text-field"
 ) -> UserError:
     """The error of a field that a record or a file does not have; it lists those that exist."""
-    listed = ", ".join(known[:_MAX_LISTED]) or "nothing"
-    more = f" and {len(known) - _MAX_LISTED} more" if len(known) > _MAX_LISTED else ""
+    listed = shortened(known, _MAX_LISTED) or "nothing"
     return UserError(
-        f"no field {name}: {place} has {listed}{more}. Expected the name of a field. "
+        f"no field {name}: {place} has {listed}. Expected the name of a field. "
         f"Name it with {option}.{did_you_mean(name, known)}"
     )
 

@@ -19,8 +19,11 @@ from tidemask.corpus.sources.settings import SEPARATOR, TextSettings
 from tidemask.corpus.sources.tables import table_records
 from tidemask.corpus.sources.tagged_documents import GivenSentence, documents_of_sentences
 from tidemask.corpus.tagging.given_tags import GivenTags
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 from tidemask.progress import ignore
+
+_NAMED = 3
+"""Files that a message names."""
 
 
 @dataclass
@@ -69,8 +72,7 @@ class ReadingCounts:
         Raises:
             UserError: there is no text, no record has a field to keep, or no line is the separator.
         """
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        listed = f"{', '.join(names[:3])}{more}"
+        listed = shortened(names, _NAMED)
         if not self.num_documents:
             nulls = self.records.num_null
             what = f" Of its records {nulls:,} have null as their text." if nulls else ""
@@ -96,14 +98,14 @@ class ReadingCounts:
                 f"{self.records.num_null:,}, the first of them {self.records.first_null}."
             )
         if self.without_text:
-            more = f" and {len(self.without_text) - 3:,} more" if len(self.without_text) > 3 else ""
-            notes.append(f"Without any text: {', '.join(self.without_text[:3])}{more}.")
+            notes.append(f"Without any text: {shortened(self.without_text, _NAMED)}.")
         if self.replaced:
             listed = [f"{number:,} in {name}" for name, number in self.replaced.items()]
-            others = [f"and more in {len(listed) - 3:,} other files"] if len(listed) > 3 else []
+            more = len(listed) - _NAMED
+            others = [f"and more in {more:,} other files"] if more > 0 else []
             notes.append(
                 f"Bytes that are not {settings.encoding}, or NUL, and stand as U+FFFD: "
-                f"{', '.join([*listed[:3], *others])}."
+                f"{', '.join([*listed[:_NAMED], *others])}."
             )
         return notes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tidemask.errors import shortened
 from tidemask.report.results.flat_settings import flat_settings
 
 
@@ -50,5 +51,5 @@ LONGEST_LIST = 5
 def listed(words: Sequence[str], longest: int | None = None) -> str:
     """Words joined by commas, the last by "and"; the first `longest` alone where there are more."""
     if longest is not None and len(words) > longest:
-        return f"{', '.join(words[:longest])} and {len(words) - longest} more"
+        return shortened(words, longest)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
