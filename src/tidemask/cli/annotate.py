@@ -34,14 +34,16 @@ def annotate_command(
         typer.Option(
             "--attribute",
             metavar="NAME",
-            help="What of spacy:PIPELINE: ent_type (the usual), entities, noun_chunks, dep, or "
-            "morph:FEATURE such as morph:Tense. Of model:PATH: surprisal (the usual), entropy, or "
-            "similarity:FILE (to the words of a list).",
+            help="What spacy:PIPELINE gives: ent_type (if left out), entities, noun_chunks, dep "
+            "or morph:FEATURE, such as morph:Tense. What model:PATH gives: surprisal (if left "
+            "out), entropy or similarity:FILE (to the words of a list).",
         ),
     ] = None,
     kind: Annotated[
         Literal["class", "weight", "group"] | None,
-        typer.Option("--kind", help="What the column holds; the source's usual if left out."),
+        typer.Option(
+            "--kind", help="What the column holds; what its source usually gives, if left out."
+        ),
     ] = None,
     workers: Annotated[
         int | None,

@@ -26,7 +26,12 @@ def compare_command(
     ] = None,
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", metavar="ARM", help="That of the study, else the first arm."),
+        typer.Option(
+            "--baseline",
+            metavar="ARM",
+            help="The arm that the others are compared with; that of the study, else the first "
+            "arm, if left out.",
+        ),
     ] = None,
     png: Annotated[bool, typer.Option("--png", help="Write the figures as PNG, too.")] = False,
     check: Annotated[

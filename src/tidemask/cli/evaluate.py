@@ -56,7 +56,8 @@ def evaluate_command(
         str,
         typer.Option(
             "--checkpoints",
-            help="last, all, or some: 500,1000,final. Steps, start and final.",
+            help="last, all, or some by their steps, such as 500,1000,final; start is the model "
+            "from which further pre-training began.",
         ),
     ] = "last",
     out: Annotated[

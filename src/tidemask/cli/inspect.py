@@ -38,7 +38,8 @@ def inspect_command(
         typer.Option("--text", metavar="ROW", help="Show one row: its documents and its words."),
     ] = None,
     split: Annotated[
-        Literal["train", "held_out"], typer.Option("--split", help="Of the row of --text.")
+        Literal["train", "held_out"],
+        typer.Option("--split", help="The split that has the row of --text."),
     ] = "train",
     column: Annotated[
         str | None,

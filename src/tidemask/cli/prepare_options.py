@@ -147,7 +147,7 @@ DuplicateThresholdOption = Annotated[
     float,
     typer.Option(
         "--duplicate-threshold",
-        help="Share of common shingles (Jaccard index) from which on texts are near copies.",
+        help="Least share of common shingles (Jaccard index) with which texts are near copies.",
         rich_help_panel=_SPLIT,
     ),
 ]
@@ -157,7 +157,8 @@ DuplicateUnitOption = Annotated[
     typer.Option(
         "--duplicate-unit",
         metavar="UNIT",
-        help="What shingles are five of: word (letters in scripts without spaces), character.",
+        help="A shingle is five of these in a row: word (letters in scripts without spaces) or "
+        "character.",
         rich_help_panel=_SPLIT,
     ),
 ]

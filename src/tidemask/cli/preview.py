@@ -31,7 +31,8 @@ def preview_command(
         typer.Option(
             "--run",
             metavar="PATH",
-            help="What this run logged and saved decides: losses of classes, scores of its models.",
+            help="Mask by what this run logged and saved, such as losses of classes; without it a "
+            "policy that learns from losses masks all kinds alike.",
         ),
     ] = None,
     sequence: Annotated[
@@ -45,7 +46,7 @@ def preview_command(
     ] = None,
     html: Annotated[
         str | None,
-        typer.Option("--html", metavar="PATH", help="Write a page that one can send, instead."),
+        typer.Option("--html", metavar="PATH", help="Write one HTML page instead."),
     ] = None,
     settings: OverridesArgument = None,
 ) -> None:

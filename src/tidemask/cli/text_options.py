@@ -46,7 +46,7 @@ EncodingOption = Annotated[
     str,
     typer.Option(
         "--encoding",
-        help="Of text, JSON Lines and tables, such as cp1252 or utf-16.",
+        help="Encoding of text, JSON Lines and tables, such as cp1252 or utf-16.",
         rich_help_panel=_TEXT,
     ),
 ]
@@ -55,8 +55,8 @@ ErrorsOption = Annotated[
     Literal["strict", "replace"],
     typer.Option(
         "--errors",
-        help="strict refuses bytes that are not of the encoding, and NUL; replace makes them "
-        "U+FFFD and counts them.",
+        help="What is done about NUL and bytes that are not of the encoding: strict refuses them; "
+        "replace makes them U+FFFD and counts them.",
         rich_help_panel=_TEXT,
     ),
 ]

@@ -29,7 +29,9 @@ def tune_command(
     budget: Annotated[
         float,
         typer.Option(
-            "--budget", metavar="HOURS", help="Time that it may take, all calls together."
+            "--budget",
+            metavar="HOURS",
+            help="Hours that the search may take, all calls of the command together.",
         ),
     ],
     out: Annotated[
@@ -42,7 +44,9 @@ def tune_command(
         ),
     ] = None,
     recipe: RecipeOption = "bert",
-    seeds: Annotated[int, typer.Option("--seeds", help="Of each finalist.")] = 3,
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Seeds with which each finalist is trained.")
+    ] = 3,
     jobs: JobsOption = 1,
     engine: EngineOption = "local",
     storage: Annotated[
