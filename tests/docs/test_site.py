@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,13 @@ def test_site_has_every_recipe_and_public_name() -> None:
     text = recipe_reference()
     assert [*re.findall(r"^## (\S+)$", text, flags=re.MULTILINE)] == recipe_names()
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(tidemask.__all__)
+
+
+def test_site_questions_name_every_extra() -> None:
+    page = (DOCS / "faq.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)
+    assert sorted(extras) == sorted(project["optional-dependencies"])
 
 
 LINES = [
