@@ -6,11 +6,13 @@ import itertools
 import math
 import traceback
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import BertForMaskedLM
+from torch.nn.functional import cross_entropy
+from transformers import BertForMaskedLM, TrainingArguments
 
 from cases import one_in
 from collators import NAMES, V, expected, row_of, same
@@ -157,7 +159,40 @@ def test_stock_trainer_loss_weights_by_hand(tmp_path: Path) -> None:
             assert next(losses) == pytest.approx(by_hand, rel=1e-5)
 
 
+@pytest.mark.parametrize(("is_averaged", "tolerance"), [(True, 1e-5), (False, 0.1)])
+def test_stock_trainer_loss_of_several_gpus_of_a_process_is_the_mean(
+    is_averaged: bool, tolerance: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DataParallel without a GPU runs the model as it is, and the Trainer scales the loss.
+
+    Where it does not average, it rounds the number of tokens for each GPU down.
+    """
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda _: 2))
+    more = {"average_tokens_across_devices": is_averaged}
+    run = Run(tmp_path, "words", max_steps=3, **more)
+    means = []
+
+    def compute_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        logits = outputs["logits"].detach()
+        means.append(float(cross_entropy(logits.flatten(0, 1), labels.flatten())))
+        return run.masking.compute_loss(outputs, labels, num_items_in_batch)
+
+    run.trainer.compute_loss_func = compute_loss
+    found = run.trainer.train().training_loss
+    assert len(run.trained[0]["input_ids"]) == 2 * BATCH
+    assert found == pytest.approx(sum(means) / 3, rel=tolerance)
+
+
 # ---- what is refused ----
+
+
+@pytest.mark.parametrize("policy", ["class loss", "masked diffusion"])
+def test_stock_trainer_refuses_several_gpus_of_a_process_where_the_loss_reads_columns(
+    policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda _: 2))
+    with pytest.raises(ValueError, match=r"n_gpu=2 of the Trainer.*torchrun"):
+        Run(tmp_path, policy)
 
 
 def test_stock_trainer_refuses_other_steps_than_planned(tmp_path: Path) -> None:

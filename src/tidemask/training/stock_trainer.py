@@ -78,6 +78,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         self._accumulation_steps = collator.clock.accumulation_steps
         self._batches_left = 0
         self._scaled_by_ranks = True
+        self._devices = 1
 
     # ---- what the Trainer calls ----
 
@@ -85,7 +86,8 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         """Follow the model's mode, and remove the columns that only the loss reads from its inputs.
 
         Raises:
-            ValueError: arguments with which the masking cannot know the steps, or not continue.
+            ValueError: arguments with which the masking cannot know the steps, or not continue;
+                or several GPUs of one process, and a policy whose loss reads columns.
         """
         for name, expected in (
             ("dataloader_in_order", True),
@@ -98,6 +100,16 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
                 )
         self._follow(others["model"])
         self._scaled_by_ranks = bool(args.average_tokens_across_devices)
+        self._devices = max(1, args.n_gpu)
+        settings = self.collator.masker.settings
+        by_class = settings.learning is not None and not settings.learns_entries
+        if self._devices > 1 and (by_class or settings.loss_weight != "one"):
+            raise ValueError(
+                f"n_gpu={self._devices} of the Trainer: DataParallel divides the columns that the "
+                "loss of this policy reads among the GPUs of a process. Expected one GPU in each "
+                "process. Start the program with torchrun, or show it one GPU by "
+                "CUDA_VISIBLE_DEVICES."
+            )
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Continue from a checkpoint's state, if this is a continuation.
@@ -209,8 +221,12 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
             if self._scaled_by_ranks and num_items_in_batch is not None:
                 scale *= rank_and_size()[1]
             return total / columns[NUM_MASKABLE].sum().clamp(min=1) / scale
-        count = num_items_in_batch if num_items_in_batch is not None else len(targets)
-        return token_loss.sum() / torch.as_tensor(count).clamp(min=1).to(token_loss.device)
+        if num_items_in_batch is None:
+            return token_loss.sum() / max(1, len(targets))
+        # DataParallel gives the outputs of all GPUs of a process to one call. The Trainer takes it
+        # for that of one of them: it multiplies the loss by their number, or divides the count.
+        count = torch.as_tensor(num_items_in_batch).clamp(min=1).to(token_loss.device)
+        return token_loss.sum() / count / self._devices
 
     def _add_class_sums(
         self, logits: Tensor, token_loss: Tensor, targets: Tensor, classes: Tensor
