@@ -124,6 +124,37 @@ def test_a_model_that_a_recipe_file_names_lies_beside_that_file(place: Path) -> 
     assert recipe.model.config == str(place / "config.json")
 
 
+@all_cases(
+    "override",
+    [
+        "masking.content={weighting: entries, weights: words.tsv}",
+        "masking={content: {weighting: entries, weights: ./words.tsv}, unit: word}",
+        "masking.content={weighting: mixture, parts: [{share: 1.0, content: {weighting: entries, "
+        "weights: words.tsv}}]}",
+        "masking.phases=[{until: 0.5, unit: token}, {until: 1.0, content: {weighting: entries, "
+        "weights: words.tsv}}]",
+    ],
+)
+def test_files_of_weights_lie_beside_the_file(place: Path, override: str) -> None:
+    for directory in (place, Path.cwd()):
+        (directory / "words.tsv").write_text(f"river\t{len(directory.name)}.0\n")
+    expected = str(place / "words.tsv")
+    study = resolved(place, arms=_arms(override))
+    assert expected in _texts(dataclasses.asdict(arm_recipes(study)["decay"].masking))
+    apart = ["masking.content.weighting=entries", "masking.content.weights=words.tsv"]
+    study = resolved(place, settings=apart)
+    assert arm_recipes(study)["decay"].masking.content.weights == expected
+    recipes = place / "recipes"
+    recipes.mkdir(exist_ok=True)
+    (recipes / "own.yaml").write_text(json.dumps({"overrides": [override]}))
+    (place / "words.tsv").rename(recipes / "words.tsv")
+    arms = {**PLAIN["arms"], "own": {"recipe": "recipes/own.yaml"}}
+    recipe = arm_recipes(resolved(place, arms=arms))["own"]
+    assert str(recipes / "words.tsv") in _texts(dataclasses.asdict(recipe.masking))
+    with pytest.raises(UserError, match=r"path from another directory: masking\..*weights=words"):
+        resolved(place, settings=apart)
+
+
 def _arms(*overrides: str) -> dict[str, Any]:
     return {**PLAIN["arms"], "decay": {"recipe": "mrd-cosine", "overrides": list(overrides)}}
 

@@ -7,19 +7,23 @@ place there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
+from tidemask.masking.policy import MaskingSettings
 from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.overrides import with_changed_values
 from tidemask.studies.definition import Arm, StudyDefinition
 
 _YAML = (".yaml", ".yml")
+_WITH_CONTENTS = ("content", "sequences", "phases")
+"""Settings of a policy in which weightings stand, some of which name files."""
 
 
 def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
@@ -54,7 +58,7 @@ def resolved_paths(study: StudyDefinition, origin: Path) -> StudyDefinition:
 
 
 def recipe_of(arm: Arm, overrides: Sequence[str]) -> Recipe:
-    """The recipe of an arm; models that its own file names by a path lie beside that file.
+    """The recipe of an arm; what its own file names by a path lies beside that file.
 
     Args:
         arm: with absolute paths.
@@ -72,12 +76,21 @@ def recipe_of(arm: Arm, overrides: Sequence[str]) -> Recipe:
         for name in ("config", "warm_start")
         if (value := getattr(recipe.model, name)) is not None
     ]
-    absolute = _absolute_settings(own, origin, "model")
-    return recipe if list(absolute) == own else load_recipe(arm.recipe, [*overrides, *absolute])
+    models = list(_absolute_settings(own, origin, "model"))
+    absolute = [*(models if models != own else ()), *_absolute_weights(recipe.masking, origin)]
+    return load_recipe(arm.recipe, [*overrides, *absolute]) if absolute else recipe
+
+
+def _absolute_weights(masking: MaskingSettings, origin: Path) -> list[str]:
+    """Settings of a policy with absolute paths of the files of weights, where it names some."""
+    plain = asdict(masking)
+    own = [f"masking.{name}={json.dumps(plain[name])}" for name in _WITH_CONTENTS]
+    absolute = _absolute_settings(own, origin, "masking")
+    return [new for old, new in zip(own, absolute, strict=True) if new != old]
 
 
 def _absolute_settings(overrides: Sequence[str], origin: Path, place: str) -> tuple[str, ...]:
-    """Settings over others, with absolute paths of the models that they name.
+    """Settings over others, with absolute paths of the models and files that they name.
 
     Args:
         overrides: as `section.field=value`.
@@ -85,19 +98,52 @@ def _absolute_settings(overrides: Sequence[str], origin: Path, place: str) -> tu
         place: their key there, for messages.
     """
     try:
-        return tuple(with_changed_values(Recipe, overrides, partial(_absolute_model, origin)))
+        return tuple(with_changed_values(Recipe, overrides, partial(_absolute_value, origin)))
     except UserError as error:
         raise UserError(f"{place}: {error}") from error
 
 
-def _absolute_model(origin: Path, name: str, value: Any) -> Any:
-    """The value of a setting, absolute where it is a path; else it is a name on the hub.
+def _absolute_value(origin: Path, name: str, value: Any) -> Any:
+    """The value of a setting, absolute where it is a path, with those of a policy within it.
+
+    Raises:
+        UserError: it is a path here, and none beside the file.
+    """
+    if name in ("model.config", "model.warm_start") and isinstance(value, str):
+        return _absolute_model(origin, name, value)
+    if not name.startswith("masking"):
+        return value
+    if isinstance(value, list):
+        return [_absolute_value(origin, name, each) for each in value]
+    if isinstance(value, dict):
+        return {key: _absolute_value(origin, f"{name}.{key}", of) for key, of in value.items()}
+    # Of all weightings this one alone has a text there, the name of its file.
+    if not (name.endswith(".weights") and isinstance(value, str) and value.strip()):
+        return value
+    return _beside(origin, name, value)
+
+
+def _beside(origin: Path, name: str, value: str) -> str:
+    """The absolute path of what lies beside a file.
+
+    Raises:
+        UserError: it lies in the present directory, and not there.
+    """
+    if Path(value).exists() and not (origin / given_path(value, name)).exists():
+        raise UserError(
+            f"path from another directory: {name}={value} is in the present one, and not in "
+            f"{origin}. Expected a path relative to the file in which it stands. Write it as "
+            f"{_absolute(value, Path.cwd())}."
+        )
+    return _absolute(value, origin)
+
+
+def _absolute_model(origin: Path, name: str, value: str) -> str:
+    """A model as an absolute path; else it is a name on the hub.
 
     Raises:
         UserError: it is a directory here, and none beside the file.
     """
-    if name not in ("model.config", "model.warm_start") or not isinstance(value, str):
-        return value
     is_path = name == "model.config" or value.startswith((".", "/", "~")) or value.count("/") > 1
     if is_path or (value.strip() and (origin / value).exists()):
         return _absolute(value, origin)
