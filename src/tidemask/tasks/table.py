@@ -16,7 +16,7 @@ from tidemask.tasks.classification.task import TextTask
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.fine_tuning import FineTuneSettings
 from tidemask.tasks.squad.task import SQUAD_HUB, VERSIONS, SquadSettings, SquadTask
-from tidemask.tasks.tagging.data import TaggingTaskSettings
+from tidemask.tasks.tagging.data import TaggingTaskSettings, has_split_files
 from tidemask.tasks.tagging.task import TAGGING, TAGGING_HUB, TaggingTask
 from tidemask.tasks.task import TaskWithData
 from tidemask.tasks.zero_shot.minimal_pairs import MinimalPairsTask
@@ -243,6 +243,7 @@ def user_task(task: UserTask | UserTaggingTask, base: Path) -> TaskWithData:
     """
     directory = (base / given_path(task.data, "data")).resolve()
     is_local = directory.is_dir() or task.data.startswith((".", "/", "~"))
+    is_local |= isinstance(task, UserTaggingTask) and has_split_files(directory)
     data = TaskData(
         task=task.name,
         directory=directory if is_local else None,

@@ -155,6 +155,24 @@ def test_tagging_task_of_ones_own_is_known_by_its_kind(tmp_path: Path) -> None:
         read_settings(USER_TASKS, file)
 
 
+@pytest.mark.parametrize(
+    ("names", "is_local"),
+    [(("pos/own-ud-train.conllu", "pos/own-ud-dev.conllu"), True), (("pos/own-ud.yaml",), False)],
+)
+def test_tagging_task_finds_files_by_what_their_names_begin_with(
+    names: tuple[str, ...], is_local: bool, tmp_path: Path
+) -> None:
+    """As `./pos/own-ud` does; a name of which there is no such file is one on the hub."""
+    (tmp_path / "pos").mkdir()
+    for name in names:
+        (tmp_path / name).touch()
+    file = tmp_path / "own.yaml"
+    file.write_text("name: own\nkind: words\ndata: pos/own-ud\n", encoding="utf-8")
+    data = user_task(read_settings(USER_TASKS, file), tmp_path).data
+    assert data.directory == (tmp_path / "pos/own-ud" if is_local else None)
+    assert data.hub == (() if is_local else ("pos/own-ud",))
+
+
 def test_tagging_task_of_the_guide_parses(tmp_path: Path) -> None:
     guide = ROOT / "docs/guides/tagging.md"
     _, _, rest = guide.read_text(encoding="utf-8").partition("```yaml\n")

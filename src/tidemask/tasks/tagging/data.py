@@ -169,6 +169,14 @@ def find_split_files(source: Path) -> dict[str, Path]:
     return found
 
 
+def has_split_files(source: Path) -> bool:
+    """Whether the names of some split's files begin so, or lie in a directory of that name."""
+    try:
+        return bool(find_split_files(source))
+    except UserError:
+        return False
+
+
 def _of_files(
     files: Mapping[str, Path], settings: TaggingTaskSettings
 ) -> dict[str, list[TaggedSentence]]:
