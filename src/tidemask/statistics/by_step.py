@@ -12,7 +12,7 @@ from tidemask.statistics.samples import Floats, Samples, t_estimate
 from tidemask.statistics.steps_to_match import MeasuredCurve
 
 STEPS = "steps"
-"""The axis by which the points of two curves are told to be the same."""
+"""The axis by which the points of two curves are known to be the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
