@@ -142,6 +142,38 @@ def test_annotate_goes_on_with_what_was_finished(
     assert not list((small / "columns").glob(f".*{name}*"))
 
 
+def test_annotate_that_goes_on_gives_the_source_the_same_documents_together(
+    monkeypatch: pytest.MonkeyPatch, small: Path
+) -> None:
+    """What a model scores in one pass, and so the rounding, does not tell of an interruption."""
+    monkeypatch.setattr("tidemask.annotation.corpus_documents.BLOCK_TOKENS", 300)
+    together: list[list[int]] = []
+    last = None
+
+    class Blocks(Given):
+        def values(self, documents: Sequence[DocumentTokens]) -> list[Any]:
+            if len(together) == last:
+                raise KeyboardInterrupt
+            together.append([document.number for document in documents])
+            return super().values(documents)
+
+    source = Blocks("weight", lambda document: np.ones(len(document)))
+    given(monkeypatch, small, source, "unbroken")
+    unbroken = together.copy()
+    assert max(map(len, unbroken)) > 1
+    seen = set()
+    for last in (len(unbroken) // 2, len(unbroken) - 1):
+        together.clear()
+        with pytest.raises(KeyboardInterrupt):
+            given(monkeypatch, small, source, f"broken_{last}")
+        together.clear()
+        ended_at, last = last, None
+        given(monkeypatch, small, source, f"broken_{ended_at}")
+        assert together == unbroken[len(unbroken) - len(together) :]
+        seen.add(len(together))
+    assert len(seen) == 2  # it was gone on with from two places
+
+
 def test_annotate_counts_groups_once_and_says_how_many_rows_cut(
     monkeypatch: pytest.MonkeyPatch, small: Path, tidemask: Command
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import Counter
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from annotated_corpora import POSITIONS, TEXTS, column_values, placed_tokens, pr
 from cases import one_in
 from tidemask import UserError
 from tidemask.annotation import model_scores
-from tidemask.annotation.model_scores import pass_of_tokens
-from tidemask.annotation.source import DocumentTokens
+from tidemask.annotation.model_scores import ModelScores, pass_of_tokens
+from tidemask.annotation.source import DocumentTokens, SourceRequest
+from tidemask.corpus.store.corpus import open_corpus
+from tidemask.progress import ignore
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,76 @@ def test_model_scores_equal_the_models_own_with_one_word_masked(
         expected = scores[token.text][token.start][attribute == "entropy"]
         found = values[token.split][token.row][token.position]
         assert found == pytest.approx(expected, rel=1e-4, abs=1e-4), token
+
+
+def unbatched_scores(
+    network: Any, document: DocumentTokens, begin: int, end: int, around: tuple[int, int, int]
+) -> dict[str, list[float]]:
+    """Surprisal and entropy of the tokens of a window, each pass of it run alone."""
+    first, last, mask_id = around
+    ids = torch.from_numpy(document.ids[begin:end].astype(np.int64))
+    passes = torch.from_numpy(pass_of_tokens(document, begin, end))
+    found = {"surprisal": torch.zeros(len(ids)), "entropy": torch.zeros(len(ids))}
+    for one in passes.unique():
+        masked = passes == one
+        inputs = torch.cat(
+            [torch.tensor([first]), ids.masked_fill(masked, mask_id), torch.tensor([last])]
+        )
+        with torch.no_grad():
+            log_q = network(inputs[None]).logits[0, 1:-1].log_softmax(-1)
+        found["surprisal"][masked] = -log_q[torch.arange(len(ids)), ids][masked]
+        found["entropy"][masked] = -(log_q.exp() * log_q).sum(-1)[masked]
+    return {name: values.tolist() for name, values in found.items()}
+
+
+def some_documents(num_entries: int) -> list[DocumentTokens]:
+    """Documents of 0 to 90 random tokens in words of one and more, most of them short."""
+    random = np.random.default_rng(4)
+    sizes = [0, 90, 77, 1, 1, 2, *random.integers(1, 12, 60).tolist()]
+    return [
+        DocumentTokens(
+            number,
+            random.integers(5, num_entries, size).astype(np.uint16),
+            random.random(size) < 0.7,
+            np.zeros(size, np.uint8),
+        )
+        for number, size in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize("attribute", ["surprisal", "entropy"])
+def test_model_scores_of_windows_that_run_together_equal_those_of_each_pass_alone(
+    corpus: Path, model: Path, attribute: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_scores, "BATCH_POSITIONS", 400)
+    source = ModelScores.of(
+        SourceRequest(
+            open_corpus(corpus), "scored", "model", str(model), attribute, None, ignore, ignore
+        )
+    )
+    batches: list[torch.Size] = []
+    source.model.language_model.base_model.register_forward_pre_hook(
+        lambda _, __, inputs: batches.append(inputs["input_ids"].shape), with_kwargs=True
+    )
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    network = AutoModelForMaskedLM.from_pretrained(model).eval()
+    around = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.mask_token_id
+    documents = some_documents(len(tokenizer))
+    sizes: Counter[int] = Counter()
+    for document, scores in zip(documents, source.values(documents), strict=True):
+        number = -(-len(document) // (POSITIONS - 2))
+        bounds = [len(document) * i // max(1, number) for i in range(number + 1)]
+        expected = [
+            unbatched_scores(network, document, begin, end, around)[attribute]
+            for begin, end in pairwise(bounds)
+        ]
+        sizes.update(end - begin for begin, end in pairwise(bounds))
+        assert scores == pytest.approx(list(chain.from_iterable(expected)), rel=1e-5, abs=1e-5)
+    assert all(rows * length <= 400 for rows, length in batches)
+    # Of one size as many run together as there is room for; no more passes than seven of each.
+    room = {size: max(1, 400 // (min(7, size) * (size + 2))) for size in sizes}
+    assert len(batches) == sum(-(-number // room[size]) for size, number in sizes.items())
+    assert len(batches) < len(documents) / 2
 
 
 def test_model_scores_of_several_words_a_pass_are_the_same_each_time(

@@ -90,3 +90,4 @@ def test_guide_of_computed_columns_has_every_source_attribute_and_number() -> No
     assert model_scores.NUM_PASSES == 7
     assert all(f"| `{name}`" in TEXT for name in model_scores.ATTRIBUTES)
     assert f"at most {reference_model.MAX_WINDOW} positions" in TEXT
+    assert f"at most {reference_model.BATCH_POSITIONS:,} positions at a time" in TEXT

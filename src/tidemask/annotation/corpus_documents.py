@@ -16,7 +16,8 @@ from tidemask.corpus.store.pieces import Pieces, pieces_of
 from tidemask.corpus.store.split import CorpusSplit
 
 BLOCK_TOKENS = 1 << 16
-"""Tokens of documents that are worked on together, at least: long documents make larger blocks."""
+"""Tokens of documents that are worked on together, at least, unless the file of rows ends before:
+long documents make larger blocks."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,30 @@ def document_blocks(
 ) -> Iterator[DocumentBlock]:
     """The documents of a split, in order, in blocks.
 
+    The first document that ends in another file of rows begins a block, so that the blocks from a
+    file on are the same when all before it is left out.
+
     Args:
         split: of a corpus.
         seams: of its tokenizer, for words that two rows have a part of.
-        first_row: documents that end before this row are left out.
+        first_row: documents that end before this row are left out; the first row of a file.
 
     Raises:
         UserError: a file of the corpus is missing or damaged.
     """
+    ends_of_files = np.cumsum(split.file_rows)
     waiting: list[Pieces] = []
-    num_waiting = 0
+    num_waiting = of_file = 0
     for pieces in _of_documents(split):
         if not len(pieces) or pieces.row[-1] < first_row:
             continue
-        waiting.append(pieces)
-        num_waiting += int(pieces.num_tokens.sum())
-        if num_waiting >= BLOCK_TOKENS:
+        in_file = int(np.searchsorted(ends_of_files, pieces.row[-1], side="right"))
+        if waiting and (in_file != of_file or num_waiting >= BLOCK_TOKENS):
             yield _block(split, Pieces.joined(waiting), seams)
             waiting, num_waiting = [], 0
+        waiting.append(pieces)
+        num_waiting += int(pieces.num_tokens.sum())
+        of_file = in_file
     if waiting:
         yield _block(split, Pieces.joined(waiting), seams)
 

@@ -6,24 +6,28 @@ of its words at once, while the others are seen, and the tokens of the part are 
 a token costs `NUM_PASSES` forward passes of a position instead of one for each token, and is
 predicted with one word in `NUM_PASSES` masked.
 
+The windows of one size of all documents of a block run together, so that nothing is padded and no
+architecture needs an attention mask. What runs together is the same however often the work was
+interrupted, and so are the scores, to the bit on one machine.
+
 The surprisal of a token is `-ln q(token)`, the entropy `-sum of q ln q` over the vocabulary, both
 in nats, where `q` is what the model predicts at the masked token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tidemask.annotation.document_words import mixed_bits
-from tidemask.annotation.reference_model import MAX_WINDOW, ReferenceModel
+from tidemask.annotation.reference_model import BATCH_POSITIONS, MAX_WINDOW, ReferenceModel
 from tidemask.annotation.source import DocumentTokens, SourceRequest
 from tidemask.errors import UserError, did_you_mean
 from tidemask.modeling.selected_positions import HeadOutput, SelectedPositionsLM
@@ -34,6 +38,18 @@ NUM_PASSES = 7
 
 ATTRIBUTES: dict[str, HeadOutput] = {"surprisal": "loss", "entropy": "entropy"}
 """What a column takes, and what the model returns for it."""
+
+
+class _Window(NamedTuple):
+    """Some tokens of a document, [N] each."""
+
+    ids: NDArray[np.unsignedinteger[Any]]
+    passes: NDArray[np.int64]  # in which each token is masked
+    scores: NDArray[np.float32]  # a view of those of the document, to be written
+
+
+def _size(window: _Window) -> int:
+    return len(window.ids)
 
 
 @dataclass(frozen=True)
@@ -70,44 +86,60 @@ class ModelScores:
                 f"similarity:FILE.{did_you_mean(attribute, ATTRIBUTES)}"
             )
         model = ReferenceModel.of(request)
-        named = f"model 1, {model.digest}, {attribute}, {NUM_PASSES}, {MAX_WINDOW}"
+        named = f"model 2, {model.digest}, {attribute}, {NUM_PASSES}, {MAX_WINDOW}"
         return cls(model, attribute, named)
 
     def values(self, documents: Sequence[DocumentTokens]) -> Sequence[NDArray[np.float32]]:
         """The score of each token."""
-        return [self._scores(document) for document in documents]
-
-    def _scores(self, document: DocumentTokens) -> NDArray[np.float32]:
-        scores = np.zeros(len(document), np.float32)
-        for begin, end in self._windows(len(document)):
-            passes = pass_of_tokens(document, begin, end)
-            scores[begin:end] = self._scores_of_window(document.ids[begin:end], passes)
+        scores = [np.zeros(len(document), np.float32) for document in documents]
+        windows = [
+            _Window(
+                document.ids[begin:end],
+                pass_of_tokens(document, begin, end),
+                of_document[begin:end],
+            )
+            for document, of_document in zip(documents, scores, strict=True)
+            for begin, end in self._bounds(len(document))
+        ]
+        for batch in self._batches(windows):
+            self._score(batch)
         return scores
 
-    def _windows(self, num_tokens: int) -> Iterator[tuple[int, int]]:
+    def _bounds(self, num_tokens: int) -> Iterator[tuple[int, int]]:
         """Begin and end of as few windows as hold all tokens, as equal in size as can be."""
         number = -(-num_tokens // self.model.room)
         yield from pairwise(num_tokens * i // number for i in range(number + 1) if number)
 
+    def _batches(self, windows: Iterable[_Window]) -> Iterator[list[_Window]]:
+        """Windows of one size, of which the passes have at most `BATCH_POSITIONS` together."""
+        specials = len(self.model.before) + len(self.model.after)
+        for size, alike in groupby(sorted(windows, key=_size), key=_size):
+            positions = min(NUM_PASSES, size) * (size + specials)
+            step, members = max(1, BATCH_POSITIONS // positions), list(alike)
+            yield from (members[i : i + step] for i in range(0, len(members), step))
+
     @torch.inference_mode()
-    def _scores_of_window(
-        self, ids: NDArray[Any], passes: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """The scores of the tokens of a window, each from the pass in which it is masked."""
-        model = self.model
-        row = np.concatenate([model.before, ids, model.after]).astype(np.int64)
-        inputs = np.tile(row, (int(passes.max()) + 1, 1))
-        places = np.arange(len(ids)) + len(model.before)
-        inputs[passes, places] = model.mask_id
-        device = model.language_model.device
+    def _score(self, windows: Sequence[_Window]) -> None:
+        """Write the scores of windows of one size, each token's from the pass that masks it."""
+        num_passes = np.array([window.passes.max() + 1 for window in windows])
+        passes = np.stack([window.passes for window in windows])  # [W, N]
+        passes += (np.cumsum(num_passes) - num_passes)[:, None]  # those of all windows counted
+        ids = np.stack([window.ids for window in windows]).astype(np.int64)  # [W, N]
+        edges = (self.model.before, self.model.after)
+        before, after = (np.tile(np.array(some, np.int64), (len(ids), 1)) for some in edges)
+        inputs = np.repeat(np.hstack([before, ids, after]), num_passes, axis=0)
+        places = np.arange(ids.shape[1]) + before.shape[1]
+        inputs[passes, places] = self.model.mask_id
+        device = self.model.language_model.device
         scores = self._scorer(
             torch.from_numpy(inputs).to(device),
-            torch.from_numpy(passes * len(row) + places).to(device),
-            torch.from_numpy(ids.astype(np.int64)).to(device),
+            torch.from_numpy(passes * inputs.shape[1] + places).flatten().to(device),
+            torch.from_numpy(ids).flatten().to(device),
             output=ATTRIBUTES[self.attribute],
         )
-        found: NDArray[np.float32] = scores.float().clamp(min=0).cpu().numpy()
-        return found
+        found = scores.float().clamp(min=0).cpu().numpy().reshape(ids.shape)
+        for window, of_window in zip(windows, found, strict=True):
+            window.scores[:] = of_window
 
     @cached_property
     def _scorer(self) -> SelectedPositionsLM:

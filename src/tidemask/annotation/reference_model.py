@@ -20,6 +20,8 @@ from tidemask.modeling.loading import load_model
 
 MAX_WINDOW = 512
 """Positions of a window at most, special tokens among them."""
+BATCH_POSITIONS = 1 << 12
+"""Positions of a forward pass of several windows or words at most."""
 
 
 @dataclass(frozen=True)

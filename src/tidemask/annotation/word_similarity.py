@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tidemask.annotation.document_words import DocumentWords
 from tidemask.annotation.listed_phrases import read_phrases
-from tidemask.annotation.reference_model import ReferenceModel
+from tidemask.annotation.reference_model import BATCH_POSITIONS, ReferenceModel
 from tidemask.annotation.source import DocumentTokens, SourceRequest
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
@@ -35,7 +35,6 @@ from tidemask.token_classes import ColumnKind
 PREFIX = "similarity:"
 """What the attribute begins with; the path of the list of anchors follows."""
 
-_BATCH_TOKENS = 4096
 _DECIMALS = 5
 """Cosines that are equal so far are of equal rank, whatever was computed beside them."""
 
@@ -122,7 +121,7 @@ class WordSimilarity:
         sizes = np.array([len(word) for word in cut])
         for size in np.unique(sizes).tolist():
             places = np.flatnonzero(sizes == size)
-            for chunk in np.array_split(places, -(-len(places) * size // _BATCH_TOKENS)):
+            for chunk in np.array_split(places, -(-len(places) * size // BATCH_POSITIONS)):
                 rows = [[*model.before, *cut[place], *model.after] for place in chunk]
                 hidden = network.base_model(torch.tensor(rows, device=network.device))[0].float()
                 of_words = hidden[:, len(model.before) : len(model.before) + size].mean(1)
