@@ -31,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.command import OneLineParser
 from benchmarks.fuzzing import trial
 from benchmarks.fuzzing.copies import Copies
+from benchmarks.fuzzing.fuzzed import FuzzedFile, FuzzedName
 from benchmarks.fuzzing.mutations import HOSTILE_NAMES
-from benchmarks.fuzzing.readers import FUZZED_NAMES, SLOW, FuzzedFile, FuzzedName, fuzzed_files
+from benchmarks.fuzzing.readers import FUZZED_NAMES, SLOW, fuzzed_files
 from benchmarks.fuzzing.trial import Trial
 from benchmarks.fuzzing.world import build_world
 

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.fuzzing.readers import FuzzedFile, FuzzedName
+from benchmarks.fuzzing.fuzzed import FuzzedFile, FuzzedName
 
 CRASHED, HUNG, WRONG, UNNAMED = "traceback", "hang", "silently wrong", "names no file"
 ACCEPTED, REFUSED = "accepted", "refused"
