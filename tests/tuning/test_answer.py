@@ -94,9 +94,10 @@ def test_earlier_looks_at_the_final_are_said(tmp_path: Path) -> None:
     assert "An answer was given before, with 3 seeds: each look" in again.sentence
     assert again.sentence in load_recipe(again.recipe).source
     assert "before, with 3 and 5 seeds: each look" in said(tmp_path, findings, 8).sentence
-    TuneDirectory(tmp_path).looks.write_text("{")
-    with pytest.raises(UserError, match=r"looks\.json.* say how often you looked"):
-        said(tmp_path, findings, 8)
+    for damaged in ("{", '{"num_seeds": [3, 0]}', '{"num_seeds": [-5]}'):
+        TuneDirectory(tmp_path).looks.write_text(damaged)
+        with pytest.raises(UserError, match=r"looks\.json.* say how often you looked"):
+            said(tmp_path, findings, 8)
 
 
 def test_a_finalist_that_failed_is_named_and_never_wins(tmp_path: Path) -> None:

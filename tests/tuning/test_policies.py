@@ -55,7 +55,11 @@ def test_policies_are_made_of_their_parameters_and_named_by_them() -> None:
     by_name = {policy.name: policy for policy in POLICIES}
     assert all(by_name[policy.name] == policy for policy in POLICIES)
     assert all(policy_named(name) == policy for name, policy in by_name.items())
-    for wrong in ("constant", "linear-30-15", "constant-15-token-frequency", "constant-15-tokens"):
+    for wrong in (
+        "constant", "linear-30-15", "constant-15-token-frequency", "constant-15-tokens",
+        "constant-15-20-token", "constant-015-token", "linear-30-word", "linear-300-15-word",
+        f"constant-{'1' * 5000}-token",
+    ):  # fmt: skip
         with pytest.raises(UserError, match=f"no policy of a search: {wrong}. Expected"):
             policy_named(wrong)
     assert all(MIN_START <= policy.start <= MAX_RATIO for policy in POLICIES)

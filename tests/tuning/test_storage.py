@@ -37,25 +37,6 @@ def test_a_damaged_journal_is_one_line_that_says_what_to_do(tmp_path: Path, cont
     assert "\n" not in str(error.value)
 
 
-@all_cases("wrong", ['"low"', '{"a": 1}', "[0.5]", "true"])
-@all_cases("field", ["values", "intermediate_value"])
-def test_a_journal_with_a_loss_that_is_no_number_is_one_line(tmp_path: Path, field, wrong) -> None:
-    path = tmp_path / "journal"
-    path.unlink(missing_ok=True)  # of the case before
-    with opened(tmp_path) as study:
-        trial = study.ask()
-        trial.report(trial.suggest_float("x", 0.25, 0.25), 1)
-        study.tell(trial, 0.25)
-    number = "[0.25]" if field == "values" else "0.25"
-    replaced = f"[{wrong}]" if field == "values" else wrong
-    before = path.read_text()
-    path.write_text(before.replace(f'"{field}":{number}', f'"{field}":{replaced}'))
-    assert path.read_text() != before
-    expected = "damaged record of a search: .*trial 0 has the loss"
-    with pytest.raises(UserError, match=expected), opened(tmp_path):
-        pass
-
-
 def test_a_pipe_in_the_place_of_a_journal_is_one_line(tmp_path: Path) -> None:
     """Optuna would wait for a reader of it."""
     os.mkfifo(tmp_path / "journal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from itertools import pairwise
@@ -16,6 +17,8 @@ from tidemask.tuning.time_plan import (
     MIN_PROMOTED,
     MIN_STEPS,
     RunCosts,
+    Rung,
+    TimePlan,
     planned_time,
 )
 
@@ -82,3 +85,21 @@ def test_a_budget_that_is_too_small_is_one_line_with_the_least() -> None:
         "budget too small: budget=0:01:00 (hours:minutes:seconds). A run of 50 steps takes 15 s "
         "here; expected at least 0.11 hours with 5 seeds and --jobs 2."
     )
+
+
+@all_cases(("kind", "name", "value"), [
+    ("costs", "step_seconds", 0.0), ("costs", "step_seconds", -0.1),
+    ("costs", "other_seconds", -1.0), ("costs", "final_seconds", -1.0),
+    ("rung", "num_steps", 0), ("rung", "num_runs", -2),
+    ("plan", "num_finalists", 1), ("plan", "final_steps", 0), ("plan", "rungs", ()),
+])  # fmt: skip
+def test_a_plan_that_was_damaged_is_refused_by_its_values(
+    kind: str, name: str, value: object
+) -> None:
+    """Seconds of 0 would be divided by, and of no rung there is a last one."""
+    plan = planned_time(COSTS[1], 3600.0, num_seeds=2, jobs=1)
+    changed: dict[str, RunCosts | Rung | TimePlan] = {
+        "costs": plan.costs, "rung": plan.rungs[0], "plan": plan,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=rf"{name}|{name}: 0"):
+        dataclasses.replace(changed[kind], **{name: value})

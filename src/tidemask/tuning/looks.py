@@ -22,6 +22,10 @@ class _Looks:
 
     num_seeds: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if any(number < 1 for number in self.num_seeds):
+            raise ValueError(f"num_seeds={list(self.num_seeds)}. Expected numbers of at least 1")
+
 
 def earlier_looks(directory: TuneDirectory, num_seeds: int) -> tuple[int, ...]:
     """Note that an answer with so many seeds is given, and say with how many others were before.

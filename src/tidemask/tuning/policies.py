@@ -32,7 +32,7 @@ MIN_START, MIN_END, MAX_RATIO = 5, 2, 70
 """Bounds of the ratios, per cent. A run that ends near 0 predicts hardly anything at its end."""
 
 _NAME = re.compile(
-    rf"(?P<schedule>{'|'.join(SCHEDULES)})-(?P<start>\d+)(-(?P<end>\d+))?-(?P<unit>{'|'.join(UNITS)})"
+    rf"(?P<schedule>{'|'.join(SCHEDULES)})-(?P<start>\d{{1,2}})(-(?P<end>\d{{1,2}}))?-(?P<unit>{'|'.join(UNITS)})"
     rf"(-(?P<content>{'|'.join(CONTENTS)})-(?P<blend>{'|'.join(BLENDS)}))?"
 )
 
@@ -153,15 +153,16 @@ def policy_named(name: str) -> Policy:
         >>> policy_named("linear-30-15-word-frequency-rising").start
         30
     """
-    found = _NAME.fullmatch(name)
-    if not found:
-        raise UserError(
-            f"no policy of a search: {name}. Expected a name such as constant-15-token or "
-            "linear-30-15-word-frequency-rising."
-        )
-    parts: dict[str, Any] = {key: part for key, part in found.groupdict().items() if part}
-    start = int(parts.pop("start"))
-    return Policy(start=start, end=int(parts.pop("end", start)), **parts)
+    if found := _NAME.fullmatch(name):
+        parts: dict[str, Any] = {key: part for key, part in found.groupdict().items() if part}
+        start = int(parts.pop("start"))
+        policy = Policy(start=start, end=int(parts.pop("end", start)), **parts)
+        if policy.name == name:
+            return policy
+    raise UserError(
+        f"no policy of a search: {name}. Expected a name such as constant-15-token or "
+        "linear-30-15-word-frequency-rising."
+    )
 
 
 def suggested(trial: Suggests, contents: Sequence[Content]) -> Policy:

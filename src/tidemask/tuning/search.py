@@ -15,13 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemask.reading import parse_json
 from tidemask.tuning.policies import Content, Policy, known_policies, suggested
+from tidemask.tuning.recorded_trials import (
+    FIXED,
+    PLACE,
+    PLAN,
+    RUNG,
+    check_record,
+    recorded_plan,
+    recorded_policy,
+)
 from tidemask.tuning.storage import check_optuna, opened_study
 from tidemask.tuning.time_plan import TimePlan
 
-_RUNG, _PLACE, _PLAN = "rung", "place", "time_plan"
-"""Names of what is kept beside the trials."""
 _RANDOM_TRIALS = 10
 """Trials, the known policies among them, before the sampler has anything to learn from."""
 
@@ -65,10 +71,7 @@ class PolicySearch:
 
         Of two commands that begin together that one's holds whose trial has the lower number.
         """
-        for trial in self._study.get_trials(deepcopy=False):
-            if kept := trial.user_attrs.get(_PLAN):
-                return parse_json(kept, TimePlan, "time plan of the search")
-        return None
+        return recorded_plan(self._study.get_trials(deepcopy=False))
 
     def begin(self, plan: TimePlan) -> None:
         """Queue the known policies, and keep the division of the time with the last of them.
@@ -78,8 +81,8 @@ class PolicySearch:
         """
         *others, last = known_policies(self._contents)
         for policy in others:
-            self._study.enqueue_trial(policy.parameters, {_RUNG: 1}, skip_if_exists=True)
-        kept = {_RUNG: 1, _PLAN: json.dumps(asdict(plan))}
+            self._study.enqueue_trial(policy.parameters, {RUNG: 1}, skip_if_exists=True)
+        kept = {RUNG: 1, PLAN: json.dumps(asdict(plan))}
         self._study.enqueue_trial(last.parameters, kept, skip_if_exists=True)
 
     def interrupted(self) -> list[PolicyTrial]:
@@ -96,7 +99,7 @@ class PolicySearch:
         return found
 
     def _is_own(self, trial: Any) -> bool:
-        return not self._is_shared or trial.user_attrs.get(_PLACE) == self._place
+        return not self._is_shared or trial.user_attrs.get(PLACE) == self._place
 
     def ask(self) -> PolicyTrial:
         """The next policy: one that is queued, or one that the sampler draws.
@@ -106,7 +109,7 @@ class PolicySearch:
         """
         self._seed_sampler(len(self._study.get_trials(deepcopy=False)))
         trial = self._study.ask()
-        trial.set_user_attr(_PLACE, self._place)
+        trial.set_user_attr(PLACE, self._place)
         return self._trial(trial)
 
     def _seed_sampler(self, number: int) -> None:
@@ -119,7 +122,7 @@ class PolicySearch:
         return PolicyTrial(
             number=trial.number,
             policy=suggested(trial, self._contents),
-            rung=trial.user_attrs.get(_RUNG, 1),
+            rung=trial.user_attrs.get(RUNG, 1),
         )
 
     def tell(self, trial: PolicyTrial, loss: float | None, *, is_last: bool) -> None:
@@ -151,14 +154,14 @@ class PolicySearch:
         trials = self._study.get_trials(deepcopy=False)
         queued = []
         for trial in trials:
-            if trial.user_attrs.get(_RUNG, 1) == rung:
-                queued.append(trial.system_attrs.get("fixed_params", trial.params))
+            if trial.user_attrs.get(RUNG, 1) == rung:
+                queued.append(trial.system_attrs.get(FIXED, trial.params))
             else:
                 self._drop_waiting(trial)
         for policy in policies:
             if policy.parameters not in queued:
-                self._study.enqueue_trial(policy.parameters, {_RUNG: rung})
-        self._study.set_user_attr(f"{_RUNG}-{rung}", True)
+                self._study.enqueue_trial(policy.parameters, {RUNG: rung})
+        self._study.set_user_attr(f"{RUNG}-{rung}", True)
 
     def _drop_waiting(self, trial: Any) -> None:
         """Take a trial out of the queue, where no other command has taken it."""
@@ -170,14 +173,14 @@ class PolicySearch:
 
     def has_begun(self, rung: int) -> bool:
         """Whether policies were promoted to a rung, by this command or another."""
-        return f"{_RUNG}-{rung}" in self._study.user_attrs
+        return f"{RUNG}-{rung}" in self._study.user_attrs
 
     def losses(self, rung: int) -> dict[Policy, float]:
         """The loss of every policy that was trained at a rung, the best first."""
         found: dict[Policy, float] = {}
         for trial in self._study.get_trials(deepcopy=False):
             if trial.state.is_finished() and rung in trial.intermediate_values:
-                policy = suggested(self._optuna.trial.FixedTrial(trial.params), self._contents)
+                policy = recorded_policy(self._optuna, trial, self._contents)
                 found[policy] = trial.intermediate_values[rung]
         return dict(sorted(found.items(), key=lambda item: (item[1], item[0].name)))
 
@@ -190,7 +193,7 @@ class PolicySearch:
         """Trials of a rung that this command ended, however; its plan is of its machine alone."""
         return sum(
             trial.state.is_finished()
-            and trial.user_attrs.get(_RUNG, 1) == rung
+            and trial.user_attrs.get(RUNG, 1) == rung
             and self._is_own(trial)
             for trial in self._study.get_trials(deepcopy=False)
         )
@@ -219,5 +222,10 @@ def open_search(
         UserError: Optuna is not installed, the storage does not answer, or the journal is damaged;
             also where that happens within the block.
     """
-    with opened_study(journal, storage, name=name) as study:
-        yield PolicySearch(check_optuna(), study, contents, place, is_shared=storage is not None)
+    optuna = check_optuna()
+
+    def check(study: Any) -> None:
+        check_record(optuna, study, contents)
+
+    with opened_study(journal, storage, name=name, check=check) as study:
+        yield PolicySearch(optuna, study, contents, place, is_shared=storage is not None)

@@ -6,7 +6,7 @@ A journal is private: the command holds the lock of its directory. A database ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from tidemask.errors import UserError, missing_package, one_line
 from tidemask.files.lines import drop_unfinished_line
 from tidemask.files.paths import check_plain_file
-from tidemask.settings import is_number, shown
+from tidemask.progress import ignore
+from tidemask.settings import shown
 from tidemask.system_errors import errno_of, raise_out_of_memory
 
 _SECRET = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
@@ -35,13 +36,16 @@ def check_optuna() -> Any:
 
 
 @contextmanager
-def opened_study(journal: Path, storage: str | None, *, name: str) -> Iterator[Any]:
+def opened_study(
+    journal: Path, storage: str | None, *, name: str, check: Callable[[Any], None] = ignore
+) -> Iterator[Any]:
     """Open a study of Optuna, new or as it was.
 
     Args:
         journal: the file of the record, where no storage is given.
         storage: URL of a database, as Optuna takes it.
         name: of the study in the storage.
+        check: called with the study; what it raises is wrong with the record.
 
     Raises:
         OSError: the system refuses the journal.
@@ -53,14 +57,21 @@ def opened_study(journal: Path, storage: str | None, *, name: str) -> Iterator[A
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with ExitStack() as at_end:
-            study = _created(optuna, journal, storage, name, at_end)
+            study = _created(optuna, journal, storage, name, at_end, check)
             with _named_errors(optuna, journal, storage):
                 yield study
     finally:
         optuna.logging.set_verbosity(before)
 
 
-def _created(optuna: Any, journal: Path, storage: str | None, name: str, at_end: ExitStack) -> Any:
+def _created(
+    optuna: Any,
+    journal: Path,
+    storage: str | None,
+    name: str,
+    at_end: ExitStack,
+    check: Callable[[Any], None],
+) -> Any:
     """Optuna's study; whatever it raises here is about what it reads, or the system's."""
     try:
         study = optuna.create_study(
@@ -69,25 +80,13 @@ def _created(optuna: Any, journal: Path, storage: str | None, name: str, at_end:
             direction="minimize",
             load_if_exists=True,
         )
-        _check_losses(study)
+        check(study)
         return study
     except Exception as error:  # of databases, drivers and parsers of any kind
         raise_out_of_memory(error)
         if storage is None and errno_of(error) is not None:
             raise
         raise _refused(journal, storage, error) from error
-
-
-def _check_losses(study: Any) -> None:
-    """Refuse losses that are no numbers, which Optuna takes from a journal as they are.
-
-    Raises:
-        ValueError: names the trial and the value.
-    """
-    for trial in study.get_trials(deepcopy=False):
-        for value in (*(trial.values or ()), *trial.intermediate_values.values()):
-            if not is_number(value):
-                raise ValueError(f"trial {trial.number} has the loss {shown(value)}")
 
 
 def _database(optuna: Any, url: str, at_end: ExitStack) -> Any:
@@ -131,10 +130,16 @@ def _named_errors(optuna: Any, journal: Path, storage: str | None) -> Iterator[N
 
 
 def _refused(journal: Path, storage: str | None, error: Exception) -> UserError:
+    damaged = "damaged record of a search"
     if storage is None:
         return UserError(
-            f"damaged record of a search: {journal}: {one_line(error)}. Restore it from a copy, or "
-            "name a new directory as --out; what is in this one stays as it is."
+            f"{damaged}: {journal}: {one_line(error)}. Restore it from a copy, or name a new "
+            "directory as --out; what is in this one stays as it is."
+        )
+    if isinstance(error, ValueError | LookupError):  # of a row; those of databases are others
+        return UserError(
+            f"{damaged}: {without_password(storage)}: {_said(error, storage)}. Restore it from a "
+            "copy, or name another database (--storage) and a new directory as --out."
         )
     return UserError(
         f"storage does not answer: {without_password(storage)}: {_said(error, storage)}. Expected "

@@ -49,6 +49,10 @@ class RunCosts:
     other_seconds: float
     final_seconds: float
 
+    def __post_init__(self) -> None:
+        if not self.step_seconds > 0 or min(self.other_seconds, self.final_seconds) < 0:
+            raise ValueError(f"{self}. Expected seconds above 0 for a step, and none below 0")
+
     def of(self, num_steps: int) -> float:
         """Seconds of a run of so many steps in a rung."""
         return self.other_seconds + num_steps * self.step_seconds
@@ -72,6 +76,10 @@ class Rung:
     num_runs: int
     until: float
 
+    def __post_init__(self) -> None:
+        if min(self.num_steps, self.num_runs) < 1:
+            raise ValueError(f"{self}. Expected steps and runs of at least 1")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TimePlan:
@@ -90,6 +98,14 @@ class TimePlan:
     rungs: tuple[Rung, ...]
     num_finalists: int
     final_steps: int
+
+    def __post_init__(self) -> None:
+        if not self.rungs or self.num_finalists < MIN_FINALISTS or self.final_steps < 1:
+            raise ValueError(
+                f"rungs: {len(self.rungs)}, num_finalists={self.num_finalists}, "
+                f"final_steps={self.final_steps}. Expected a rung, {MIN_FINALISTS} finalists, and "
+                "steps of at least 1"
+            )
 
 
 def planned_time(
