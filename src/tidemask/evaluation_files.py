@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,14 +210,28 @@ def set_aside_results(run: RunDirectory, is_stale: Callable[[Evaluation], bool])
     return number
 
 
-def read_metrics_of(run: RunDirectory, task: str, checkpoint: str) -> dict[str, float] | None:
+def read_metrics_of(
+    run: RunDirectory, task: str, checkpoint: str, *, needed: Sequence[str] = ()
+) -> dict[str, float] | None:
     """The metrics of an evaluation of a run, all of them finite; `None` if there is none.
 
+    Args:
+        run: that was evaluated.
+        task: such as `held-out`.
+        checkpoint: as in the name of the result's file.
+        needed: names of metrics without which the caller cannot go on.
+
     Raises:
-        UserError: the file is damaged, or a metric is not a finite number.
+        UserError: the file is damaged, or a metric is not a finite number, or missing.
     """
     path = run.result(task, checkpoint)
-    return finite_metrics(path, read_evaluation(run, path).metrics) if path.is_file() else None
+    if not path.is_file():
+        return None
+    metrics = finite_metrics(path, read_evaluation(run, path).metrics)
+    for name in needed:
+        if name not in metrics:
+            raise UserError(f"damaged evaluation: {path}: metrics.{name} is missing. {_ADVICE}")
+    return metrics
 
 
 def finite_metrics(path: Path, metrics: Mapping[str, MetricValue]) -> dict[str, float]:

@@ -24,7 +24,12 @@ from tidemask.training.signals import Interrupted, StopRequest
 from tidemask.tuning.clock import SpentClock, TimedRequest
 from tidemask.tuning.definition import TuneDirectory
 from tidemask.tuning.final_outcome import FinalOutcome
-from tidemask.tuning.policies import Policy, known_policies, searched_contents
+from tidemask.tuning.policies import (
+    USUAL_CONSTANT,
+    Policy,
+    known_policies,
+    searched_contents,
+)
 from tidemask.tuning.policy_runs import PolicyRuns
 from tidemask.tuning.search import open_search
 from tidemask.tuning.search_display import SearchDisplay
@@ -186,6 +191,16 @@ def test_finalists_whose_record_is_lost_are_known_by_the_final(tmp_path: Path) -
     final.definition.write_text(to_yaml(study_of(reversed(begun), begun[0], [1])))
     found, _ = searched(MadeUp(tmp_path))
     assert list(found.policies) == begun
+
+
+def test_an_arm_of_the_final_that_is_no_policy_is_said_with_its_file(tmp_path: Path) -> None:
+    final = TuneDirectory(tmp_path).final
+    final.root.mkdir()
+    text = to_yaml(study_of(known_policies(())[:2], USUAL_CONSTANT, [1]))
+    final.definition.write_text(text.replace(USUAL_CONSTANT.name, "constant-16-tokens"))
+    expected = rf"^wrong study in {final.definition}: no policy of a search: constant-16-tokens\."
+    with pytest.raises(UserError, match=expected):
+        searched(MadeUp(tmp_path))
 
 
 def test_a_machine_that_becomes_slower_has_fewer_seeds(tmp_path: Path) -> None:

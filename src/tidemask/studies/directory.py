@@ -50,6 +50,7 @@ class RunState:
         num_attempts: how often it was begun.
         message: why it failed, or which of its files is damaged.
         needs_repair: whether its settings cannot be read, so that nothing goes on with it.
+        is_damaged: whether any of its files cannot be read, so that nothing is known of its end.
     """
 
     run: PlannedRun
@@ -58,6 +59,7 @@ class RunState:
     num_attempts: int
     message: str = ""
     needs_repair: bool = False
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,14 @@ class StudyDirectory:
         alive: Collection[Path],
     ) -> RunState:
         if isinstance(record, str):
-            return RunState(run=planned, state=State.FAILED, step=0, num_attempts=0, message=record)
+            return RunState(
+                run=planned,
+                state=State.FAILED,
+                step=0,
+                num_attempts=0,
+                message=record,
+                is_damaged=True,
+            )
         attempts = record.attempts
         if _unended(attempts) and self.attempts(planned) in alive:
             state = State.RUNNING
@@ -188,6 +197,7 @@ class StudyDirectory:
             num_attempts=sum(one.event == "begin" for one in attempts),
             message=record.damage or attempts[-1].message if state is State.FAILED else "",
             needs_repair=state is State.FAILED and bool(record.damage),
+            is_damaged=state is State.FAILED and bool(record.damage),
         )
 
     def _state_at_rest(

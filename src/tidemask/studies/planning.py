@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tidemask.runs.config import Recipe, load_recipe
 from tidemask.runs.overrides import overridden_paths
 from tidemask.runs.settings_reading import WrongOverridesError
 from tidemask.settings import shown
-from tidemask.studies.definition import StudyDefinition
+from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.lengths import length_of
 from tidemask.studies.paths import recipe_of
 
@@ -58,6 +59,27 @@ class PlannedRun:
     def name(self) -> str:
         """What messages call it."""
         return f"{self.place.parent.relative_to('runs')} seed {self.seed}"
+
+
+@contextmanager
+def naming_study(origin: Path) -> Iterator[None]:
+    """Name the file of a study in what is wrong with its paths, recipes or settings."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"wrong study in {origin}: {error}") from error
+
+
+def read_trainable(path: Path) -> StudyDefinition:
+    """The definition of a study from its file, if each of its arms has a recipe.
+
+    Raises:
+        UserError: as `read_study` and `arm_recipes`, with the file.
+    """
+    study = read_study(path)
+    with naming_study(path):
+        arm_recipes(study)
+    return study
 
 
 def arm_recipes(study: StudyDefinition) -> dict[str, Recipe]:

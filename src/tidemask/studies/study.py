@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tidemask.studies.engine_choice import checked_jobs, chosen_engine
 from tidemask.studies.machines import notes_on_machine
 from tidemask.studies.page import StudyPage
 from tidemask.studies.paths import resolved_paths
-from tidemask.studies.planning import arm_recipes
+from tidemask.studies.planning import arm_recipes, naming_study, read_trainable
 from tidemask.studies.status import StudyForecast, StudyStatus
 from tidemask.studies.step_costs import MeasuredStep, measured_step
 from tidemask.studies.study_plan import Measure, StudyPlan, plan_of
@@ -125,29 +124,17 @@ def study_status(directory: str | Path) -> StudyStatus:
     place = StudyDirectory(given_path(directory, "directory"))
     if not place.definition.is_file():
         raise UserError(f"not a study: {place.root} has no definition.yaml. Name one that has.")
-    study = read_study(place.definition)
-    with _named(place.definition):
-        arm_recipes(study)
-    return plan_of(study, place, _unmeasured).status()
+    return plan_of(read_trainable(place.definition), place, _unmeasured).status()
 
 
 def _asked(file: str | Path, out: str | Path) -> tuple[StudyDirectory, StudyDefinition]:
     directory, origin = StudyDirectory(given_path(out, "out")), given_path(file, "study")
     written = read_study(origin)
-    with _named(origin):
+    with naming_study(origin):
         study = resolved_paths(written, origin.absolute().parent)
         arm_recipes(study)
     check_directory(directory, study)
     return directory, study
-
-
-@contextmanager
-def _named(origin: Path) -> Iterator[None]:
-    """Name the file of a study in what is wrong with its paths, recipes or settings."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"wrong study in {origin}: {error}") from error
 
 
 def _measuring(study: StudyDefinition, threads: int) -> Measure:

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidemask.errors import UserError
 from tidemask.evaluation_files import read_metrics_of
 from tidemask.run_record import FINAL, HELD_OUT_TASK, MEAN_LOSS
-from tidemask.studies.definition import Arm, StudyDefinition, read_study
+from tidemask.studies.definition import Arm, StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.engines import Engine
 from tidemask.studies.lengths import length_of
 from tidemask.studies.paths import resolved_paths
+from tidemask.studies.planning import read_trainable
 from tidemask.studies.step_costs import MeasuredStep
-from tidemask.studies.study_plan import plan_of
+from tidemask.studies.study_plan import StudyPlan, plan_of
 from tidemask.tuning.clock import TimedRequest
 from tidemask.tuning.definition import TuneDefinition
 from tidemask.tuning.policies import Policy, known_policies
@@ -95,7 +97,7 @@ class PolicyRuns:
         Raises:
             Interrupted: it was asked to stop, and every run has saved its state.
         """
-        before = read_study(directory.definition) if directory.definition.is_file() else None
+        before = read_trainable(directory.definition) if directory.definition.is_file() else None
         arms = self._finished_arms(directory, before) if before else {}
         arms |= {policy.name: self._arm(policy) for policy in policies}
         name = before.baseline if before else baseline.name
@@ -148,22 +150,26 @@ class PolicyRuns:
         """How far the runs of the final are; none where it has not begun."""
         if not directory.definition.is_file():
             return ()
-        return plan_of(read_study(directory.definition), directory, _unasked).status().states
+        return _readable_states(plan_of(read_trainable(directory.definition), directory, _unasked))
 
     def write_page(self, directory: StudyDirectory) -> None:
         """Write the page of the final.
 
         Raises:
-            UserError: it could not be written; the same command writes it again.
+            UserError: it could not be written, or a run cannot be read, without which the answer
+                would be another; the same command writes it again.
             OSError: so did the system say, of a full disk for example.
         """
         from tidemask.studies.comparison import compare
 
-        compare(directory.root, out=directory.report)
+        found = compare(directory.root, out=directory.report)
+        if found.left_out:
+            raise UserError(f"{found.left_out[0]} Repair it, then give the command again.")
 
     def _trained(self, directory: StudyDirectory, study: StudyDefinition) -> Sequence[RunState]:
         plan = plan_of(resolved_paths(study, Path.cwd()), directory, _unasked)
         plan.check()
+        _readable_states(plan)
         plan.train(
             engine=self.engine,
             jobs=self.jobs,
@@ -174,7 +180,7 @@ class PolicyRuns:
 
     def _finished_arms(self, directory: StudyDirectory, before: StudyDefinition) -> dict[str, Arm]:
         """Arms of a rung whose runs are finished; those that failed are not tried again."""
-        states = plan_of(before, directory, _unasked).status().states
+        states = _readable_states(plan_of(before, directory, _unasked))
         finished = {one.run.arm for one in states if one.state is State.FINISHED}
         return {name: arm for name, arm in before.arms.items() if name in finished}
 
@@ -189,8 +195,24 @@ class PolicyRuns:
     def _loss(self, directory: StudyDirectory, state: RunState) -> float | None:
         if state.state is not State.FINISHED:
             return None
-        metrics = read_metrics_of(directory.run(state.run), HELD_OUT_TASK, FINAL)
+        run = directory.run(state.run)
+        metrics = read_metrics_of(run, HELD_OUT_TASK, FINAL, needed=[MEAN_LOSS])
         return None if metrics is None else metrics[MEAN_LOSS]
+
+
+def _readable_states(plan: StudyPlan) -> Sequence[RunState]:
+    """How far the runs of a plan are, if that can be read.
+
+    A run that was trained does not count as failed because one of its files was damaged since.
+
+    Raises:
+        UserError: a file of a run is damaged; what was found so far stays as it is.
+    """
+    states = plan.status().states
+    for one in states:
+        if one.is_damaged:
+            raise UserError(f"{one.message} Then give the command again.")
+    return states
 
 
 def _unasked(corpus: str, arm: str) -> MeasuredStep:

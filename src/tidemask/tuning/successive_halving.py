@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tidemask.errors import UserError
 from tidemask.studies.definition import read_study
+from tidemask.studies.planning import naming_study
 from tidemask.training.signals import Interrupted
 from tidemask.tuning.choices import finalists, promoted
 from tidemask.tuning.clock import SpentClock
@@ -184,6 +185,8 @@ class SuccessiveHalving:
         losses = [self.search.losses(number) for number in rungs]
         if not self.directory.final.definition.is_file():
             return finalists(losses)[: self.plan.num_finalists]
-        begun = read_study(self.directory.final.definition)
+        path = self.directory.final.definition
+        begun = read_study(path)
         arms = sorted(begun.arms, key=lambda arm: arm != begun.baseline)  # stable: baseline first
-        return [policy_named(arm) for arm in arms]  # of which the record may be lost
+        with naming_study(path):
+            return [policy_named(arm) for arm in arms]  # of which the record may be lost
