@@ -18,6 +18,7 @@ from prose import text
 from small_runs import records, trained
 from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
+from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import load_recipe
 from tidemask.runs.model_card import model_card
@@ -78,6 +79,30 @@ def test_model_card_says_where_a_start_tells_nothing_of_the_encoder(
     assert said not in card_of()
     path.unlink()  # as with evaluation.at_start=false
     assert said not in card_of()
+
+
+def test_model_card_of_a_damaged_result_is_refused_or_leaves_out_what_is_not_there(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    copied = RunDirectory(shutil.copytree(run.root, tmp_path / "run"))
+    card_of = partial(model_card, copied, open_corpus(corpus).manifest, mask_token="[MASK]")
+    for name, lost in (
+        ("start", "held_out/loss_15_standard_error"),
+        ("final", "unigram_cross_entropy"),
+        ("final", "unigram_entropy"),
+    ):
+        path = copied.evaluation / f"held-out--{name}.json"
+        before = path.read_text()
+        result = json.loads(before)
+        del result["metrics"][lost]
+        path.write_text(json.dumps(result))
+        if name == "start":
+            loss = result["metrics"]["held_out/loss_15"]
+            assert f"| 15 % in single tokens | {loss:.3f} | " in card_of()
+            continue
+        with pytest.raises(UserError, match=rf"{path}: metrics\.{lost} is missing\. Delete the"):
+            card_of()
+        path.write_text(before)
 
 
 def test_model_card_says_what_the_run_says(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -301,8 +302,27 @@ def test_push_of_a_damaged_card(own_run: RunDirectory, hub: Hub, tidemask: Comma
     card = own_run.model / "README.md"
     card.write_text("---\nlicense: [\n---\n\n# A model\n")
     assert _refused(tidemask, own_run.root).startswith(f"damaged card: {card}: while parsing")
+    card.write_bytes(b"---\nlicense: mit\n---\n\n# A m\xfdel\n")
+    line = _refused(tidemask, own_run.root)
+    assert line.startswith(f"damaged card: {card}, line 5, column 6: the byte 0xFD is not UTF-8.")
     card.unlink()
     assert _refused(tidemask, own_run.root).startswith(f"no card: {card} is missing. Restore it; ")
+    assert hub.asked == []
+
+
+@pytest.mark.slow
+def test_push_of_damaged_metrics(own_run: RunDirectory, hub: Hub, tidemask: Command) -> None:
+    """Of a final model they are no part of the card, and would be uploaded as they are."""
+    sound = own_run.metrics.read_bytes()
+    own_run.metrics.write_bytes(sound.replace(b'"step": 3', b'"step": "3"', 1))
+    line = _refused(tidemask, own_run.root)
+    assert line.startswith(f'damaged metrics: {own_run.metrics}, line 1: step="3". Expected')
+    own_run.metrics.unlink()
+    os.mkfifo(own_run.metrics)
+    assert _refused(tidemask, own_run.root).startswith(f"not a file: {own_run.metrics} is a pipe")
+    own_run.metrics.unlink()
+    own_run.metrics.symlink_to("nothing-there")
+    assert str(own_run.metrics) in _refused(tidemask, own_run.root)
     assert hub.asked == []
 
 

@@ -66,7 +66,11 @@ def model_card(
     config = read_run_config(run.config)
     steps = config.training.num_steps if checkpoint is None else checkpoint
     shown = FINAL if checkpoint is None else run.checkpoint(checkpoint).name
-    measured = {name: read_metrics_of(run, HELD_OUT_TASK, name) for name in (START, shown)}
+    needed = {shown: (UNIGRAM_CROSS_ENTROPY, UNIGRAM_ENTROPY)}
+    measured = {
+        name: read_metrics_of(run, HELD_OUT_TASK, name, needed=needed.get(name, ()))
+        for name in (START, shown)
+    }
     scores = {name: metrics for name, metrics in measured.items() if metrics is not None}
     records = [line for line in _lines_of(run) if line["step"] <= steps]
     sections = [
@@ -248,7 +252,8 @@ def _of_start(config: RunConfig, scores: Mapping[str, Mapping[str, Any]]) -> str
 def _score(metrics: Mapping[str, Any], loss: str) -> str:
     if loss not in metrics:
         return "-"
-    return f"{metrics[loss]:.3f} ± {metrics[standard_error_of(loss)]:.3f}"
+    error = metrics.get(standard_error_of(loss))
+    return f"{metrics[loss]:.3f}" + ("" if error is None else f" ± {error:.3f}")
 
 
 def _limits(config: RunConfig, corpus: Manifest) -> str:

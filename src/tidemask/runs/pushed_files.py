@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from huggingface_hub import ModelCard
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.evaluation_files import read_evaluation
-from tidemask.files.paths import check_plain_files
-from tidemask.reading import ANY_LENGTH, MAX_YAML_BYTES, read_bytes, read_text
+from tidemask.files.paths import check_plain_file, check_plain_files
+from tidemask.reading import ANY_LENGTH, MAX_YAML_BYTES, read_text
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory, read_metrics
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.corpus_inputs import corpus_of
@@ -56,14 +57,16 @@ def card_of(files: Files) -> ModelCard:
     """The card among files, parsed.
 
     Raises:
-        UserError: its front matter is damaged.
+        UserError: its front matter is damaged, or it is not UTF-8.
     """
     content = files[CARD]
     place: str | Path = CARD
     if isinstance(content, Path):
-        place, content = content, read_bytes(content, ANY_LENGTH, "unreadable model card")
+        place, text = content, read_text(content, ANY_LENGTH, "damaged card")
+    else:
+        text = content.decode()
     try:
-        return ModelCard(content.decode(errors="replace"))
+        return ModelCard(text)
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise UserError(
             f"damaged card: {place}: {one_line(error)}. "
@@ -132,10 +135,12 @@ def _record(run: RunDirectory, config: RunConfig, checkpoint: int | None) -> Fil
     """The configuration, without places of this machine, and the metrics up to the model."""
     text = read_text(run.config, MAX_YAML_BYTES, "unreadable configuration")
     files: Files = {f"{_RECORD}/{run.config.name}": without_places(text, config).encode()}
-    if not run.metrics.is_file():
+    if not os.path.lexists(run.metrics):
         return files
+    check_plain_file(run.metrics)
     lines: Path | bytes = run.metrics
+    logged = read_metrics(run.metrics)
     if checkpoint is not None:
-        until = [line for line in read_metrics(run.metrics) if line["step"] <= checkpoint]
+        until = [line for line in logged if line["step"] <= checkpoint]
         lines = "".join(f"{json.dumps(line)}\n" for line in until).encode()
     return {**files, f"{_RECORD}/{run.metrics.name}": lines}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
             f"damaged tokenizer: {name}: model_max_length={shown(longest)} in its "
             "tokenizer_config.json. Expected a number of tokens. " + _ADVICE
         )
+    inputs = tokenizer.model_input_names
+    if not isinstance(inputs, list | tuple) or "input_ids" not in inputs or not _are_names(inputs):
+        raise UserError(
+            f"damaged tokenizer: {name}: model_input_names={shown(inputs)} in its "
+            "tokenizer_config.json. Expected names, input_ids among them. " + _ADVICE
+        )
     vocabulary = tokenizer.get_vocab()
     for kind, token in tokenizer.special_tokens_map.items():
         if isinstance(token, str) and token not in vocabulary:
@@ -65,6 +72,10 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
             f"ids below {MAX_VOCAB_SIZE}. Number its entries from 0, or use another."
         )
     return loaded
+
+
+def _are_names(values: Sequence[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _load(name: str | Path) -> Any:  # whatever class the directory names
