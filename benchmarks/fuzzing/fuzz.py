@@ -40,7 +40,7 @@ from benchmarks.fuzzing.world import build_world
 _IMPORTED = (
     "tidemask.runs.train", "tidemask.runs.creation", "tidemask.cli.app", "tidemask.corpus.prepare",
     "tidemask.evaluation.evaluate", "tidemask.inspection.inspect", "tidemask.report",
-    "tidemask.tasks.table",
+    "tidemask.tasks.table", "tidemask.tuning.tune", "tidemask.runs.push",
     "transformers.models.bert.modeling_bert",
 )  # fmt: skip
 """What commands import; every process that is forked has it then."""

@@ -10,10 +10,12 @@ import signal
 import stat
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.fuzzing.fuzzed import FuzzedFile, FuzzedName
+from benchmarks.fuzzing.surroundings import AROUND
 
 CRASHED, HUNG, WRONG, UNNAMED = "traceback", "hang", "silently wrong", "names no file"
 ACCEPTED, REFUSED = "accepted", "refused"
@@ -53,7 +55,8 @@ def _call(arguments: tuple[str, ...], world: Path) -> int:
         torch.set_num_threads(1)
         from tidemask.cli.app import main
 
-        main()
+        with AROUND.get(arguments[0], nullcontext)(world):
+            main()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:

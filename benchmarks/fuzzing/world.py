@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import ROOT
+from benchmarks.fuzzing.searches import write_searches
 from benchmarks.fuzzing.studies import write_study
 from benchmarks.reliability import small_run
 
@@ -133,11 +134,13 @@ def build_world(root: Path) -> None:
     _write_texts(root, _text(12))
     pairs = root / "tasks" / "pairs.jsonl"
     evaluate(root / "evaluated", tasks="pairs", task_data={"pairs": pairs}, progress=False)
+    evaluate(root / "evaluated", tasks="held-out", checkpoints=[2], progress=False)
     (root / "lines.txt").write_text("The river paints a stone.\nShe leaves it.\n", encoding="utf-8")
     (root / CLAIM).write_text("", encoding="utf-8")
     _save_in_shards(root / "model", root / "sharded")
     _annotate(root, corpus)
     write_study(root, corpus, "training.max_steps=2", "training.logging_steps=1")
+    write_searches(root, corpus)
 
 
 def _annotate(root: Path, corpus: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pkgutil
 import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,25 @@ def test_fuzzing_mutations_are_made_again_by_their_seed(
         made.append(path.read_bytes())
     assert made[:20] == made[20:]
     assert len(set(made)) > 5
+
+
+def test_fuzzing_changes_values_of_a_database_by_their_seed(tmp_path: Path) -> None:
+    path = tmp_path / "record.db"
+    sound = "CREATE TABLE trials (number INTEGER, state TEXT); CREATE TABLE none (one INTEGER);"
+    rows = "".join(f"INSERT INTO trials VALUES ({n}, 'WAITING');" for n in range(5))
+    made = []
+    for seed in (*range(20), *range(20)):
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(sound + rows)
+            before = [*database.iterdump()]
+        mutations.database_value(path, random.Random(seed))
+        with closing(sqlite3.connect(path)) as database:
+            after = [*database.iterdump()]
+        assert len(set(before) - set(after)) <= 1
+        made.append(after)
+    assert made[:20] == made[20:]
+    assert len({"".join(one) for one in made}) > 10
 
 
 @pytest.mark.parametrize("mutate", mutations.PLACES)

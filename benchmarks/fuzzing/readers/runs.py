@@ -1,10 +1,11 @@
-"""Who reads a corpus, a recipe and a run: training, previews, comparisons."""
+"""Who reads a corpus, a recipe and a run: training, its previews, its comparison, its upload."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from benchmarks.fuzzing.fuzzed import FuzzedName, Outcome, Reader, files_in, run_left
+from benchmarks.fuzzing.surroundings import pushed
 from benchmarks.reliability import small_run
 
 TRAIN = (
@@ -12,6 +13,8 @@ TRAIN = (
     "training.max_steps=2", "training.report_to=none",
 )  # fmt: skip
 _COMPARE = ("compare", "run", "other", "--out", "report")
+_PUSH = ("push", "run", "--to", "ada/tides")
+_PUSH_CHECKPOINT = ("push", "evaluated", "--to", "ada/early", "--checkpoint", "2")
 _RESUME_FURTHER = ("resume", "run", "training.max_steps=5", "--out", "more")
 
 _OF_DOCUMENTS = (
@@ -29,6 +32,7 @@ NAMES = (
     FuzzedName("other", _COMPARE),
     FuzzedName("report", _COMPARE),
     FuzzedName("recipe.yaml", ("preview", "corpus", "--recipe", "recipe.yaml")),
+    FuzzedName("run", _PUSH),
 )
 
 
@@ -54,6 +58,25 @@ def readers(root: Path) -> list[Reader]:
         (("resume", "stopped"), files_in(root, "stopped"), run_left("stopped")),
         (_RESUME_FURTHER, [*records, *files_in(root, "run/checkpoint-4")], _weights_of("more")),
         (_COMPARE, [*records, *_of_run("run", "evaluation/held-out--final.json")], None),
+        *_readers_for_the_hub(root),
+    ]
+
+
+def _readers_for_the_hub(root: Path) -> list[Reader]:
+    """What is uploaded of a run; a card, settings and names of inputs may be the user's own."""
+    own = _of_run(
+        "run", "run.yaml", "metrics.jsonl", "model/README.md", "model/tokenizer_config.json"
+    )
+    saved = [*files_in(root, "run/model"), "run/evaluation/held-out--final.json"]
+    into_card = _of_run(
+        "evaluated", "run.yaml", "metrics.jsonl", "environment.json",
+        "evaluation/held-out--checkpoint-2.json",
+    )  # fmt: skip
+    return [
+        (_PUSH, [name for name in saved if name not in own], pushed),
+        (_PUSH, own, None),
+        (_PUSH_CHECKPOINT, files_in(root, "evaluated/checkpoint-2"), pushed),
+        (_PUSH_CHECKPOINT, into_card, None),
     ]
 
 
