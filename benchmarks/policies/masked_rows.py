@@ -16,7 +16,8 @@ from tidemask.masking.noise import StepKey
 from tidemask.modeling.loading import load_model
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import build_masker, inputs_of
+from tidemask.runs.corpus_masker import build_masker
+from tidemask.runs.started_on import inputs_of
 
 ROWS = 2048
 """Rows that are masked to count how often a token of a kind is."""

@@ -23,8 +23,9 @@ from tidemask import TrainingSettings
 from tidemask.errors import UserError
 from tidemask.run_record import FLOPS, PREDICTED_TOKENS, RATIO, TOKENS_SEEN, RunDirectory
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.more_steps import run_with_more_steps
+from tidemask.runs.started_on import corpus_of
 from tidemask.runs.train import train
 
 WANTED = 60

@@ -39,8 +39,9 @@ from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.creation import new_run
+from tidemask.runs.started_on import corpus_of
 from tidemask.runs.train import train
 from tiny_models import ARCHITECTURES, tiny
 

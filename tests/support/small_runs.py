@@ -25,10 +25,10 @@ from held_run import HeldRun
 from tidemask.run_record import TIME_METRICS, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe, read_run_config
-from tidemask.runs.corpus_inputs import inputs_of
 from tidemask.runs.creation import new_run
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.run_trainer import build_trainer
+from tidemask.runs.started_on import inputs_of
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_checks import state_or_problem
 from tidemask.training.checkpoint_files import ResumePoint

@@ -13,7 +13,8 @@ from small_runs import TINY, run_command, started, trained, trainer_of
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.started_on import corpus_of
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_files import find_resume_point
 

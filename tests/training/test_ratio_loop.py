@@ -36,8 +36,9 @@ from tidemask.run_record import (
     RunDirectory,
 )
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.own_masking import own_masking_of
+from tidemask.runs.started_on import corpus_of
 from tidemask.runs.train import train
 from tidemask.training.checkpoint_state import read_state
 from tidemask.training.logging_window import LoggingWindow

@@ -11,7 +11,9 @@ import torch
 from small_runs import started, trainer_of
 from tidemask import Batch, MaskedBatch, Masker, MaskingCollator, StepKey
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, corpus_of
+from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.corpus_masker import build_masker
+from tidemask.runs.started_on import corpus_of
 
 STEPS, SEED = 4, 5
 RECIPES = {

@@ -14,9 +14,10 @@ from tidemask.modeling.settings import ModelSettings
 from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, MEAN_LOSS, OWN_LOSS, RunDirectory
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, check_corpus
+from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
+from tidemask.runs.started_on import check_corpus
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings

@@ -1,4 +1,4 @@
-"""What training and evaluation read: a prepared corpus with its tokenizer, and masks for it."""
+"""What training and evaluation read: a prepared corpus with its tokenizer and columns."""
 
 from __future__ import annotations
 
@@ -13,19 +13,13 @@ from transformers import PreTrainedTokenizerBase
 from tidemask.batches.growing_batches import GrowingBatches
 from tidemask.batches.source_order import SourceOrder
 from tidemask.batches.stream import BatchDataset, RowOrder, ShuffledOrder, StoredOrder
-from tidemask.corpus.store.column_check import verify_column
 from tidemask.corpus.store.columns import StoredColumn, open_column
-from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer, open_corpus, verify_corpus
+from tidemask.corpus.store.corpus import PreparedCorpus, check_tokenizer
 from tidemask.corpus.store.row_sources import rows_by_source
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
-from tidemask.files.paths import given_path
-from tidemask.masking.masker import Masker
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.vocabulary import Vocabulary
-from tidemask.masking.weighting import ByEntries, ByFrequency
-from tidemask.runs.config import RunConfig
-from tidemask.runs.entry_weights import ListedWeights, coverage_note, listed_weights
 from tidemask.tasks.held_out.evaluator import HeldOutEvaluator
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.training.distributed import all_sum, rank_and_size
@@ -187,104 +181,3 @@ class CorpusInputs:
 def source_note(stream: BatchDataset) -> str | None:
     """How often a run reads each source, where it draws them in shares."""
     return stream.order.note() if isinstance(stream.order, SourceOrder) else None
-
-
-def corpus_of(config: RunConfig) -> PreparedCorpus:
-    """The corpus that a run was started on.
-
-    Raises:
-        UserError: it is missing, incomplete, or not what it was.
-    """
-    path = given_path(config.corpus.path, "corpus.path")
-    if not path.is_dir():
-        raise UserError(
-            f"no such corpus: corpus.path={path}, which the run.yaml of the run names, is not a "
-            "directory. Move the corpus back, or write there where it is now."
-        )
-    corpus = open_corpus(path)
-    check_corpus(corpus, config.corpus.fingerprint)
-    return corpus
-
-
-def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
-    """Make sure that a corpus is the one that a run was started on.
-
-    Raises:
-        UserError: it has another fingerprint.
-    """
-    if corpus.manifest.fingerprint != fingerprint:
-        raise UserError(
-            f"corpus changed: {corpus.root} has the fingerprint {corpus.manifest.fingerprint}, "
-            f"the run was started on {fingerprint}. Restore the corpus."
-        )
-
-
-def inputs_of(config: RunConfig) -> CorpusInputs:
-    """The corpus that a run was started on, and the columns that its policy reads.
-
-    Raises:
-        UserError: as `corpus_of`; a column is missing, or is not what it was.
-    """
-    data = CorpusInputs.of(corpus_of(config)).for_policy(config.masking)
-    for column in data.columns:
-        was, now = config.corpus.columns.get(column.manifest.name), column.manifest.fingerprint
-        if was != now:
-            raise UserError(
-                f"column changed: {column.root} has the fingerprint {now}, the run was started on "
-                f"{was}. Restore it."
-            )
-    return data
-
-
-def verify_inputs(data: CorpusInputs) -> None:
-    """Read every row and the columns and compare them with their fingerprints.
-
-    Raises:
-        UserError: they are not what was written; or a column has a value that is none of its kind.
-    """
-    verify_corpus(data.corpus)
-    for column in data.columns:
-        verify_column(column)
-
-
-def build_masker(
-    recipe: str, masking: MaskingSettings, data: CorpusInputs, max_steps: int
-) -> Masker:
-    """The masker of a policy on a corpus.
-
-    Raises:
-        UserError: the policy needs classes that the corpus does not have, a column of another kind,
-            or a function; or a file of weights, as `listed_weights`.
-    """
-    entry_weights = {name: listed.table for name, listed in _listed(masking, data).items()}
-    reads_counts = any(isinstance(content, ByFrequency) for content in masking.contents)
-    try:
-        return Masker(
-            masking,
-            data.vocabulary,
-            class_names=data.corpus.manifest.class_names,
-            columns=[column.manifest.column for column in data.columns],
-            max_steps=max_steps,
-            token_counts=data.training_counts if reads_counts else None,
-            entry_weights=entry_weights,
-        )
-    except ValueError as error:
-        raise UserError(
-            f"recipe {recipe} does not fit the corpus {data.corpus.root}: {error}"
-        ) from error
-
-
-def _listed(masking: MaskingSettings, data: CorpusInputs) -> dict[str, ListedWeights]:
-    """What the files of weights have that a policy names, by their names."""
-    ids = data.tokenizer.get_vocab()
-    return {
-        content.weights: listed_weights(content, ids, data.vocabulary.size)
-        for content in masking.contents
-        if isinstance(content, ByEntries)
-    }
-
-
-def coverage_notes(masking: MaskingSettings, data: CorpusInputs) -> list[str]:
-    """For how much of the vocabulary and the training text a policy's files have weights."""
-    listed = _listed(masking, data).values()
-    return [coverage_note(each, data.training_counts) for each in listed]

@@ -14,12 +14,14 @@ from tidemask.modeling.settings import with_absolute_paths
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
 from tidemask.runs.constant_predictions import growing_batches
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, verify_inputs
+from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.corpus_masker import build_masker
 from tidemask.runs.entry_weights import recorded
 from tidemask.runs.initial_model import plan_initial_model, recorded_plan
 from tidemask.runs.machine import this_machine
 from tidemask.runs.policy_contents import without_places
 from tidemask.runs.reference import reference_measure
+from tidemask.runs.started_on import verify_inputs
 from tidemask.system_errors import why_refused
 from tidemask.training.checkpoint_files import clear_unmade
 from tidemask.training.distributed import (

@@ -33,10 +33,10 @@ from tidemask.runs.config import (
     to_yaml,
     with_overrides,
 )
-from tidemask.runs.corpus_inputs import inputs_of
 from tidemask.runs.creation import run_environment
 from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, overridden_paths
 from tidemask.runs.settings_check import run_identity
+from tidemask.runs.started_on import inputs_of
 from tidemask.training.checkpoint_files import find_resume_point, replan_checkpoint
 from tidemask.training.checkpoint_state import CheckpointState
 from tidemask.training.distributed import join_launched_processes, on_first_rank

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tidemask.masking.ratio_bandit import Bandit
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import read_run_config
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.corpus_masker import build_masker
 from tidemask.runs.logged_losses import learned_in
 from tidemask.tasks.held_out.maskings import Masking, own_masking
 from tidemask.training.checkpoint_state import STATE_FILE, read_state

@@ -26,7 +26,8 @@ from tidemask.masking.units import starts_of_words
 from tidemask.report.preview_page import render_preview_page
 from tidemask.report.previewed import PreviewPassage, PreviewStep, PreviewToken
 from tidemask.runs.config import Recipe, load_recipe
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker, coverage_notes
+from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.corpus_masker import build_masker, coverage_notes
 from tidemask.runs.moments import Moment, moments_of
 from tidemask.runs.overrides import Overrides
 from tidemask.runs.parts_in_words import parts_in_words

@@ -17,8 +17,8 @@ from tidemask.files.paths import check_plain_file, check_plain_files
 from tidemask.reading import ANY_LENGTH, MAX_YAML_BYTES, read_text
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory, read_metrics
 from tidemask.runs.config import RunConfig, read_run_config
-from tidemask.runs.corpus_inputs import corpus_of
 from tidemask.runs.model_card import model_card, without_places
+from tidemask.runs.started_on import corpus_of
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.checkpoint_checks import state_or_problem
 

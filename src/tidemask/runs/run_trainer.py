@@ -11,7 +11,8 @@ from tidemask.run_record import MetricValue, RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig
 from tidemask.runs.constant_predictions import growing_batches
-from tidemask.runs.corpus_inputs import CorpusInputs, build_masker
+from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.corpus_masker import build_masker
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.initial_model import check_recorded_model, load_initial_model
 from tidemask.runs.model_fit import training_module

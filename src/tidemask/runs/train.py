@@ -16,7 +16,8 @@ from tidemask.run_record import RunDirectory, cut_metrics
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.constant_predictions import growth_note
-from tidemask.runs.corpus_inputs import coverage_notes, inputs_of, source_note, verify_inputs
+from tidemask.runs.corpus_inputs import source_note
+from tidemask.runs.corpus_masker import coverage_notes
 from tidemask.runs.final_model import save_final_model
 from tidemask.runs.in_run_evaluation import InRunEvaluation
 from tidemask.runs.machine import record_machine
@@ -26,6 +27,7 @@ from tidemask.runs.own_masking import own_masking_of
 from tidemask.runs.resume_notes import last_logged_step, resume_notes
 from tidemask.runs.run_trainer import build_trainer
 from tidemask.runs.settings_check import run_identity
+from tidemask.runs.started_on import inputs_of, verify_inputs
 from tidemask.training.checkpoint_files import (
     ResumePoint,
     clear_unfinished,
