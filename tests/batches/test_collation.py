@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import all_cases
-from tidemask.batches.collation import Collation, hashed_content
+from tidemask.batches.collation import Collation
+from tidemask.batches.content_ids import hashed_content
 from tidemask.masking.vocabulary import Vocabulary
 from tidemask.token_classes import NO_CLASS, TokenColumn
 

@@ -19,13 +19,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tidemask.batches.collation import (
-    ATTENTION,
-    TOKEN_CLASS,
-    WORD_STARTS,
-    Collation,
-    TokenizedExample,
-)
+from tidemask.batches.collation import Collation
+from tidemask.batches.example_columns import ATTENTION, TOKEN_CLASS, WORD_STARTS, TokenizedExample
 from tidemask.batches.shared_losses import SharedLosses
 from tidemask.batches.step_clock import StepClock
 from tidemask.masking.batch import Batch, MaskedBatch
