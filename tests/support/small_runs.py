@@ -52,6 +52,12 @@ TINY = (
 )
 """A run of a second; intervals of saving, logging and evaluation do not divide each other."""
 
+FOUR_STEPS_KEPT = (
+    "training.max_steps=4", "training.save_steps=1", "training.logging_steps=1",
+    "training.keep_checkpoints=0", "evaluation.every_steps=4",
+)  # fmt: skip
+"""Four steps with a line and a checkpoint after each, all kept."""
+
 TIMES = TIME_METRICS
 
 _SERVER = "TIDEMASK_WARM_PROCESS"

@@ -1,4 +1,4 @@
-"""What stands in the place of a checkpoint and is none of this run: named, passed over, kept."""
+"""What is inside a checkpoint: damage is named and passed over, and what is sound is read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import math
 import os
 import pickle
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,44 +17,22 @@ import torch
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
-from cases import all_cases, one_in
-from small_runs import problem_with, records, same_weights, started, stopped_at, trained
-from tidemask.errors import UserError
-from tidemask.evaluation.targets import target_of
-from tidemask.files.claims import claimed_beside
+from cases import all_cases
+from small_runs import (
+    FOUR_STEPS_KEPT,
+    problem_with,
+    records,
+    same_weights,
+    started,
+    stopped_at,
+)
 from tidemask.reading import MAX_SEAL_BYTES, read_json
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.train import train
-from tidemask.system_errors import is_out_of_memory
-from tidemask.training.checkpoint_checks import SEAL_FILE, sealed_step
-from tidemask.training.checkpoint_files import (
-    find_resume_point,
-    prune,
-    publish,
-    seal,
-    staging_directory,
-)
+from tidemask.training.checkpoint_checks import SEAL_FILE
+from tidemask.training.checkpoint_files import find_resume_point, seal
 from tidemask.training.checkpoint_state import STATE_FILE, LearnedLosses, read_state, write_state
-
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="how Linux answers")
-
-SETTINGS = (
-    "training.max_steps=4", "training.save_steps=1", "training.logging_steps=1",
-    "training.keep_checkpoints=0", "evaluation.every_steps=4",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    """Four steps with a line and a checkpoint after each, all kept."""
-    return trained(corpus, tmp_path_factory.mktemp("runs") / "unbroken", "ptw-mrd", *SETTINGS)
-
-
-@pytest.fixture
-def broken(unbroken: RunDirectory, tmp_path: Path) -> RunDirectory:
-    """The same, killed after step 3."""
-    return stopped_at(unbroken, 3, tmp_path / "broken")
 
 
 def _files(run: RunDirectory) -> dict[str, bytes]:
@@ -179,191 +155,6 @@ def test_checkpoint_with_a_pickle_for_tensors_runs_nothing(
     assert repr(records(broken)) == repr(records(unbroken))
 
 
-@pytest.mark.slow
-def test_checkpoint_under_another_step_is_passed_over(
-    broken: RunDirectory, unbroken: RunDirectory
-) -> None:
-    """Resumed as if it were of its name, it would train two steps twice."""
-    broken.checkpoint(2).rename(broken.checkpoint(4))
-    assert problem_with(broken.checkpoint(4), 4) == f"is damaged ({SEAL_FILE} is of step 2)"
-    with pytest.raises(UserError, match=r"renamed checkpoint: .*checkpoint-4 is of step 2"):
-        target_of(str(broken.root), checkpoints="all", out=None, with_random=False, device="cpu")
-    assert train(broken).step == 3
-    assert repr(records(broken)) == repr(records(unbroken))
-    assert same_weights(broken, unbroken)
-    assert (broken.root / ".damaged-checkpoint-4" / STATE_FILE).is_file()
-
-
-@pytest.mark.parametrize("in_the_way", one_in(3, ["file", "dangling link", "link to a file"]))
-@pytest.mark.slow
-def test_checkpoint_place_that_is_taken_is_cleared_and_kept(
-    in_the_way: str, broken: RunDirectory, unbroken: RunDirectory
-) -> None:
-    place, notes = broken.checkpoint(4), list[str]()
-    match in_the_way:
-        case "file":
-            place.write_text("mine")
-        case "dangling link":
-            place.symlink_to(broken.root / "nowhere")
-        case "link to a file":
-            place.symlink_to(broken.config)
-    assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
-    assert notes[0] == "checkpoint-4 is not a directory; it is passed over."
-    assert same_weights(broken, unbroken)
-    assert broken.config.is_file()
-    aside = broken.root / ".damaged-checkpoint-4"
-    assert os.path.lexists(aside)
-    assert in_the_way != "file" or aside.read_text() == "mine"
-
-
-@pytest.mark.slow
-def test_checkpoint_place_taken_while_the_run_goes_on_is_cleared(
-    broken: RunDirectory, unbroken: RunDirectory
-) -> None:
-    def on_progress(stage: str, done: int, total: int | None) -> None:
-        if (stage, done) == ("training", 4):
-            broken.checkpoint(4).write_text("mine")
-
-    train(broken, RunCallbacks(on_progress=on_progress))
-    assert same_weights(broken, unbroken)
-    assert (broken.root / ".damaged-checkpoint-4").read_text() == "mine"
-
-
-NO_NUMBERS = (
-    "\N{SUPERSCRIPT TWO}", "\N{FULLWIDTH DIGIT NINE}", "007", "", "3 (copy)", "9" * 200,
-)  # fmt: skip
-
-
-@pytest.mark.slow
-def test_checkpoint_of_no_number_is_left_alone(broken: RunDirectory) -> None:
-    names = sorted(f"checkpoint-{number}" for number in NO_NUMBERS)
-    for name in names:
-        shutil.copytree(broken.checkpoint(3), broken.root / name)
-    notes: list[str] = []
-    assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
-    assert sorted(notes[: len(names)]) == [
-        f"{name} is not a checkpoint, for no step is written so; it is left alone."
-        for name in names
-    ]
-    assert all((broken.root / name).is_dir() for name in names)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "masking.unit=token",
-        pytest.param("training.seed=7", marks=pytest.mark.slow),
-        pytest.param("model.dropout=0.2", marks=pytest.mark.slow),
-    ],
-)
-def test_checkpoint_of_another_run_is_passed_over(
-    setting: str, corpus: Path, broken: RunDirectory, unbroken: RunDirectory, tmp_path: Path
-) -> None:
-    other = trained(corpus, tmp_path / "other", "ptw-mrd", *SETTINGS, setting)
-    other.checkpoint(4).rename(broken.checkpoint(4))
-    notes: list[str] = []
-    assert train(broken, RunCallbacks(on_note=notes.append)).step == 3
-    assert notes[0].startswith("checkpoint-4 is of a run with other settings (")
-    assert setting.partition("=")[0] in notes[0]
-    assert same_weights(broken, unbroken)
-    assert repr(records(broken)) == repr(records(unbroken))
-
-
-@pytest.mark.slow
-def test_checkpoint_on_another_corpus_is_passed_over(
-    plain_corpus: Path, corpus: Path, tmp_path: Path
-) -> None:
-    """All settings are the same, and the corpora differ in their classes alone."""
-    run, other = (
-        trained(where, tmp_path / name, "bert", *SETTINGS)
-        for where, name in ((corpus, "run"), (plain_corpus, "other"))
-    )
-    run.model.rename(tmp_path / "model")
-    shutil.rmtree(run.checkpoint(4))
-    other.checkpoint(4).rename(run.checkpoint(4))
-    notes: list[str] = []
-    assert train(run, RunCallbacks(on_note=notes.append)).step == 3
-    assert "corpus.fingerprint" in notes[0]
-
-
-def test_checkpoint_that_is_none_of_the_run_takes_no_place_when_it_prunes(
-    broken: RunDirectory,
-) -> None:
-    """A copy of a newer one, or under a newer step, would have the run's own deleted."""
-    shutil.copytree(broken.checkpoint(1), broken.checkpoint(9))
-    shutil.copytree(broken.checkpoint(1), broken.checkpoint(100))
-    prune(broken, step=3, keep=1, is_planned=lambda _: True)
-    assert [step for step, _ in broken.checkpoints()] == [3, 9, 100]
-
-
-def _failing_drive(path: Path) -> None:
-    """Let reading a file fail as on a broken disk: this one cannot be read at its beginning."""
-    path.unlink()
-    path.symlink_to("/proc/self/mem")
-
-
-@on_linux
-def test_checkpoint_on_a_drive_that_fails_is_not_called_damaged(
-    broken: RunDirectory, tidemask: Callable[..., tuple[int, str, str]]
-) -> None:
-    seal_file = broken.checkpoint(3) / SEAL_FILE
-    _failing_drive(seal_file)
-    before = sorted(broken.root.rglob("*"))
-    status, _, errors = tidemask("resume", broken.root)
-    assert (status, errors.count("\n")) == (2, 1), errors
-    assert f"{seal_file}: Input/output error. Check the disk" in errors
-    assert {*broken.root.rglob("*")} - {*before} <= {broken.root / ".lock"}
-    for use in (
-        lambda: publish(staging_directory(broken, 3), broken, 3),
-        lambda: prune(broken, step=3, keep=1, is_planned=lambda _: True),
-    ):
-        with pytest.raises(OSError, match="Input/output error"):
-            use()
-    assert {*broken.root.rglob("*")} - {*before} <= {broken.root / ".lock"}
-
-
-@on_linux
-def test_checkpoint_that_cannot_be_opened_now_is_not_called_damaged(broken: RunDirectory) -> None:
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.open(broken.root, os.O_RDONLY)
-    os.close(free)
-    for look in (
-        lambda: find_resume_point(broken),
-        lambda: problem_with(broken.checkpoint(3), 3),
-        lambda: sealed_step(broken.checkpoint(3)),
-    ):
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
-            with pytest.raises(OSError, match="Too many open files"):
-                look()
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    assert find_resume_point(broken).step == 3
-
-
-@on_linux
-def test_checkpoint_that_memory_does_not_hold_is_not_called_damaged(
-    broken: RunDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The address space ends below what is mapped while the tensors are read."""
-    import resource
-
-    def in_no_space(*arguments: Any, load: Callable[..., Any] = torch.load, **named: Any) -> Any:
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 20, -1))
-        try:
-            return load(*arguments, **named)
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-
-    monkeypatch.setattr(torch, "load", in_no_space)
-    with pytest.raises(Exception, match=r"memory|\(12\)|^$") as caught:
-        problem_with(broken.checkpoint(3), 3)
-    assert is_out_of_memory(caught.value)
-
-
 @pytest.mark.parametrize("in_the_way", ["directory", "circle", "nothing"])
 def test_checkpoint_with_something_else_for_a_file_is_damaged(
     in_the_way: str, broken: RunDirectory
@@ -415,7 +206,7 @@ def test_checkpoint_with_what_callbacks_keep_is_sound(
         values = (_Infinite(math.inf), _NotANumber(math.nan), _Large(10**70), _Best(1), _Best(2))
         return RunCallbacks(trainer_callbacks=values)
 
-    run = started(corpus, tmp_path / "run", "ptw-mrd", *SETTINGS)
+    run = started(corpus, tmp_path / "run", "ptw-mrd", *FOUR_STEPS_KEPT)
     train(run, kept())
     assert problem_with(run.checkpoint(3), 3) is None
     state = (run.checkpoint(3) / "trainer_state.json").read_text()
@@ -470,24 +261,3 @@ def test_resume_reads_the_state_of_a_checkpoint_twice(
     train(broken)
     assert read[:2] == [broken.checkpoint(3) / STATE_FILE] * 2
     assert read[2:] == [broken.checkpoint(4) / STATE_FILE]
-
-
-@pytest.mark.slow
-def test_resume_leaves_what_others_are_writing(broken: RunDirectory) -> None:
-    """`evaluate` holds no lock of the run; what no living process claims is taken away."""
-    broken.evaluation.mkdir()
-    left = [
-        broken.root / ".checkpoint-4.tmp" / "model.safetensors",
-        broken.evaluation / ".mnli--final.json.0123abcd.claim.tmp",
-        broken.evaluation / ".mnli--final.json.0123abcd.tmp",
-        broken.evaluation / ".cola--final.json.77.tmp",
-    ]
-    for path in left:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("half")
-    with claimed_beside(broken.result("mnli", "checkpoint-3")) as aside:
-        aside.write_text("half")
-        train(broken)
-        assert aside.read_text() == "half"
-    assert [path for path in left if path.exists()] == []
-    assert not list(broken.root.glob("**/.*.tmp"))
