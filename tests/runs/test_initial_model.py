@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,6 @@ from small_runs import (
 )
 from tidemask.cli.app import main
 from tidemask.corpus.prepare import prepare
-from tidemask.corpus.store.corpus import open_corpus
-from tidemask.corpus.tokenizing.loading import load_tokenizer
-from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory
 from tidemask.runs.callbacks import RunCallbacks
@@ -44,29 +40,7 @@ from tidemask.runs.creation import new_run
 from tidemask.runs.started_on import corpus_of
 from tidemask.runs.train import train
 from tiny_models import ARCHITECTURES, tiny
-
-PADDED_IDS = 24
-"""Ids that a model has beyond its tokenizer's, as ModernBERT and DeBERTa-v3 have them."""
-
-
-def saved(
-    corpus: Path, out: Path, name: str = "bert", *, extra_ids: int = PADDED_IDS, **changes: Any
-) -> Path:
-    """A model directory with the tokenizer of a corpus."""
-    tokenizer = load_tokenizer(str(corpus / "tokenizer")).tokenizer
-    vocab_size = open_corpus(corpus).manifest.vocab_size + extra_ids
-    special = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": None, "eos_token_id": None}
-    if name.startswith("modernbert"):
-        special |= {"cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
-    tiny(name, **{"vocab_size": vocab_size, **special, **changes}).save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    return out
-
-
-def further(directory: Path, *settings: str) -> list[str]:
-    """Settings of a short run from a directory, over those of `TINY`."""
-    own = ["model.size=null", "model.dropout=null", f"model.warm_start={directory}"]
-    return [*own, "training.max_steps=3", "training.save_steps=2", *settings]
+from warm_starts import PADDED_IDS, further, saved
 
 
 @pytest.mark.slow
@@ -214,127 +188,6 @@ def test_warm_start_is_resumed_without_the_starting_weights(corpus: Path, tmp_pa
     assert same_weights(whole, stopped)
     for a, b in zip(records(whole), records(stopped), strict=True):
         assert a == pytest.approx(b, abs=0, rel=0, nan_ok=True)
-
-
-@pytest.mark.slow
-def test_warm_start_refuses_other_weights_than_the_run_was_made_for(
-    corpus: Path, tmp_path: Path
-) -> None:
-    directory = saved(corpus, tmp_path / "start")
-    run = started(corpus, tmp_path / "run", "bert", *further(directory))
-    model = AutoModelForMaskedLM.from_pretrained(directory)
-    with torch.no_grad():
-        model.bert.embeddings.LayerNorm.bias[0] += 1e-6
-    model.save_pretrained(directory)
-    with pytest.raises(UserError, match=r"starting model changed: .* Restore it"):
-        train(run)
-    other = started(corpus, tmp_path / "other", "bert", *further(directory))
-    model.config.hidden_act = "relu"
-    model.config.save_pretrained(directory)
-    with pytest.raises(UserError, match=r"starting model changed: .* Restore it"):
-        train(other)
-    shutil.rmtree(directory)
-    with pytest.raises(UserError, match="no such directory"):
-        train(run)
-
-
-@pytest.mark.slow
-def test_warm_start_that_changed_is_not_measured_as_the_start_of_the_run(
-    corpus: Path, tmp_path: Path
-) -> None:
-    directory = saved(corpus, tmp_path / "start")
-    run = trained(corpus, tmp_path / "run", "bert", *further(directory))
-
-    def measured(checkpoints: str) -> list[str]:
-        found = evaluate(
-            run.root, tasks="held-out", checkpoints=checkpoints, with_random=False, progress=False
-        )
-        assert not any(one.problem for one in found)
-        return [one.checkpoint for one in found]
-
-    assert measured("start") == ["start"]
-    model = AutoModelForMaskedLM.from_pretrained(directory)
-    with torch.no_grad():
-        model.bert.embeddings.LayerNorm.bias[0] += 1e-6
-    model.save_pretrained(directory)
-    for checkpoints in ("start", "start,final", "all"):
-        with pytest.raises(UserError, match=r"starting model changed: .* Restore it"):
-            measured(checkpoints)
-    assert measured("last") == ["final"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"max_position_embeddings": 30}, r"rows too long .*=32 of .* has 30 positions"),
-        ({"extra_ids": -1}, "fewer embeddings than tokens"),
-        ({"is_decoder": True}, r"not an encoder: .* a bert with is_decoder=true"),
-    ],
-)
-def test_warm_start_refuses_a_model_that_does_not_fit(
-    changes: dict[str, Any], message: str, corpus: Path, tmp_path: Path
-) -> None:
-    directory = saved(corpus, tmp_path / "start", **changes)
-    with pytest.raises(UserError, match=message):
-        started(corpus, tmp_path / "run", "bert", *further(directory))
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.slow
-def test_warm_start_of_too_few_embeddings_says_what_works(corpus: Path, tmp_path: Path) -> None:
-    """The Python of the message is run, and the run starts."""
-    directory = saved(corpus, tmp_path / "start", extra_ids=-2)
-    with pytest.raises(UserError, match="resize_token_embeddings") as caught:
-        started(corpus, tmp_path / "run", "bert", *further(directory))
-    instruction = str(caught.value).partition("in Python: ")[2].removesuffix(".")
-    exec(instruction, {"AutoModelForMaskedLM": AutoModelForMaskedLM})
-    trained(corpus, tmp_path / "run", "bert", *further(directory))
-
-
-def test_warm_start_of_a_model_without_tokenizer_is_not_sent_to_it(
-    corpus: Path, tmp_path: Path
-) -> None:
-    directory = saved(corpus, tmp_path / "start", extra_ids=3)
-    for path in directory.glob("tokenizer*"):
-        path.unlink()
-    with pytest.raises(UserError, match=r"has no tokenizer\. Put its own tokenizer there"):
-        started(corpus, tmp_path / "run", "bert", *further(directory))
-
-
-def test_warm_start_refuses_a_precision_that_the_model_does_not_run_in(
-    corpus: Path, tmp_path: Path
-) -> None:
-    """If the model ran in it after all, the refusal would have to go."""
-    directory = saved(corpus, tmp_path / "start", "deberta")
-    with pytest.raises(UserError, match=r"training\.precision=bf16 and .*, a deberta"):
-        started(corpus, tmp_path / "run", "bert", *further(directory, "training.precision=bf16"))
-    with torch.autocast("cpu", torch.bfloat16), pytest.raises(RuntimeError, match="overflow"):
-        tiny("deberta")(input_ids=torch.full((1, 8), 7))
-
-
-@pytest.mark.slow
-def test_warm_start_counts_robertas_offset_of_positions(corpus: Path, tmp_path: Path) -> None:
-    """Rows of 32 need 33 where positions start after the padding id 0."""
-    enough = saved(corpus, tmp_path / "enough", "roberta", max_position_embeddings=33)
-    trained(corpus, tmp_path / "run", "bert", *further(enough))
-    few = saved(corpus, tmp_path / "few", "roberta", max_position_embeddings=32)
-    with pytest.raises(UserError, match="has 31 positions"):
-        started(corpus, tmp_path / "other", "bert", *further(few))
-
-
-def test_warm_start_refuses_another_tokenizer(
-    corpus: Path, plain_corpus: Path, tmp_path: Path
-) -> None:
-    """Of as many ids, so that only the fingerprint tells."""
-    directory = saved(corpus, tmp_path / "start")
-    path = directory / "tokenizer.json"
-    content = json.loads(path.read_text())
-    vocabulary = content["model"]["vocab"]
-    first, second = sorted(vocabulary, key=vocabulary.get)[60:62]
-    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
-    path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"Prepare the text with tokenizer=.* \(--tokenizer\)"):
-        started(corpus, tmp_path / "run", "bert", *further(directory))
 
 
 def test_warm_start_from_the_command_line_says_in_one_line_what_is_wrong(
