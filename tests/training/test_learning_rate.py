@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from cases import one_in
 from small_runs import records, stopped_at, trained
 from tidemask.errors import UserError
 from tidemask.runs.config import load_recipe
 from tidemask.runs.train import train
+from tidemask.training.learning_rate import learning_rate_at
 from tidemask.training.settings import TrainingSettings
 
 STEPS, WARMUP, DECAY, PEAK = 20, 4, 6, 2e-3
@@ -76,3 +78,17 @@ def test_learning_rate_decay_without_effect_is_said() -> None:
     (note,) = settings.ineffective_settings()
     assert "training.lr_decay_steps=7 has no effect" in note
     assert not TrainingSettings(lr_decay_steps=7, lr_schedule="wsd").ineffective_settings()
+
+
+@pytest.mark.parametrize("schedule", one_in(4, ["linear", "cosine", "constant", "wsd"]))
+@pytest.mark.slow
+def test_learning_rate_at_a_step_is_that_with_which_the_run_trains_it(
+    schedule: str, corpus: Path, tmp_path: Path
+) -> None:
+    run = trained(
+        corpus, tmp_path / "run", "bert", f"training.lr_schedule={schedule}",
+        "training.logging_steps=1", "training.lr_warmup_steps=2",
+    )  # fmt: skip
+    settings = TrainingSettings(**run.read_config()["training"])
+    for line in records(run):  # of the steps 1, 2, ... that are done
+        assert line["learning_rate"] == learning_rate_at(settings, line["step"] - 1)
