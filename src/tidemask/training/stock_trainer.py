@@ -54,7 +54,7 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
         ...     vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2))
         >>> arguments = TrainingArguments(
         ...     "out", max_steps=2, save_strategy="no", report_to="none", disable_tqdm=True,
-        ...     use_cpu=True)
+        ...     use_cpu=True, remove_unused_columns=False)
         >>> rows = [{"input_ids": list(range(5, 50))} for _ in range(16)]
         >>> trainer = Trainer(
         ...     model, arguments, data_collator=collator, train_dataset=rows, callbacks=[masking],
@@ -89,14 +89,14 @@ class StockTrainerMasking(TrainerCallback, ExportableState):
             ValueError: arguments with which the masking cannot know the steps, or not continue;
                 or several GPUs of one process, and a policy whose loss reads columns.
         """
-        for name, expected in (
-            ("dataloader_in_order", True),
-            ("restore_callback_states_from_checkpoint", False),
+        for name, expected, why in (
+            ("dataloader_in_order", True, "the masking counts batches in order"),
+            ("restore_callback_states_from_checkpoint", False, "the masking restores itself"),
+            ("remove_unused_columns", False, "masking reads columns that the model does not"),
         ):
             if getattr(args, name, expected) != expected:
                 raise ValueError(
-                    f"{name}={not expected} of the Trainer. Expected {expected}: the masking "
-                    "counts batches in order, and restores itself."
+                    f"{name}={not expected} of the Trainer. Expected {expected}: {why}."
                 )
         self._follow(others["model"])
         self._scaled_by_ranks = bool(args.average_tokens_across_devices)
