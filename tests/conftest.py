@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:  # the process that only hands out the tests imports nothing heavy
     from synthetic_runs import MakeRun
@@ -50,7 +50,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, lambda *_: None)
 
 # Shapes and dtypes in signatures are checked at run time, under the tests alone.
-install_import_hook(
+jaxtyping.install_import_hook(
     [f"tidemask.{name}" for name in ("masking", "modeling", "training.masked_step")],
     "beartype.beartype",
 )
@@ -129,6 +129,12 @@ def tidemask(
         return int(ended.value.code or 0), output.out, output.err
 
     return run
+
+
+@pytest.fixture
+def types_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let shapes and dtypes of signatures go unchecked, as they do at a user's."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

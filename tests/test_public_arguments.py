@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jaxtyping
 import pytest
 
 import tidemask
@@ -105,8 +104,8 @@ def test_public_functions_refuse_arguments_that_cannot_be(
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
-def test_public_masker_names_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as at a user's
+@pytest.mark.usefixtures("types_unchecked")
+def test_public_masker_names_what_it_was_given() -> None:
     vocabulary = tidemask.Vocabulary.of(50, 4, range(5))
     with pytest.raises(ValueError, match=r"Expected MaskingSettings\. Give its `masking`"):
         tidemask.Masker(load_recipe("bert"), vocabulary, max_steps=1)  # type: ignore[arg-type]

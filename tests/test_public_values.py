@@ -5,13 +5,11 @@ One table for every public name; the types that the other tests check are off, a
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -19,6 +17,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 import tidemask
 from cases import all_cases
+from settings_classes import FIELDS
 from tidemask import (
     Batch,
     ClassLoss,
@@ -26,7 +25,6 @@ from tidemask import (
     Masker,
     MaskingCollator,
     MaskingSettings,
-    Recipe,
     RunCallbacks,
     RunDirectory,
     SelectedPositionsLM,
@@ -43,13 +41,9 @@ from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.store.split import as_indices
 from tidemask.files.paths import one_or_several
 from tidemask.masking.learned_weighting import ByClassStatistic
-from tidemask.masking.mixture import ContentPart
-from tidemask.masking.sequence_ratio import RatioPart, Same
 from tidemask.masking.weighting import ByFrequency, ByFunction
-from tidemask.runs.config import RunConfig
-from tidemask.settings import Settings
-from tidemask.studies.definition import Arm
-from tidemask.tasks.table import TaskSettings, UserTaggingTask, UserTask
+
+pytestmark = pytest.mark.usefixtures("types_unchecked")
 
 VOCABULARY = Vocabulary.of(50, 4, range(5))
 TOKENS = MaskingSettings(unit="token")
@@ -58,11 +52,6 @@ FUNCTION = MaskingSettings(unit="token", content=ByFunction())
 IDS = torch.arange(5, 15).reshape(2, 5)
 ROWS = [{"input_ids": [2, 10, 11, 3]}]
 NAN, HUGE = math.nan, 2**32 + 7
-
-
-@pytest.fixture(autouse=True)
-def _as_at_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def masker(settings: Any = TOKENS, vocabulary: Any = VOCABULARY, **given: Any) -> Masker:
@@ -252,7 +241,6 @@ CASES = {
     ],
 }  # fmt: skip
 
-
 OF_NAMES = [
     pytest.param(call, message, id=f"{name}: {value}")
     for name, cases in CASES.items()
@@ -321,67 +309,6 @@ ELSEWHERE = {
     "word_starts_of": "tests/corpus/tokenizing/test_word_starts.py",
 }
 """Names whose arguments are files, runs and models; and where their tests are."""
-
-# ---- settings: every field of every class ----
-
-REQUIRED = {
-    "ByTable": {"weights": {"A": 1.0}},
-    "ByColumn": {"column": "scores"},
-    "ByEntries": {"weights": "weights.tsv"},
-    "Grouped": {"group": "phrases"},
-    "ByClassStatistic": {"statistic": "loss"},
-    "ByMixture": {"parts": (ContentPart(share=1.0, content=ByFrequency()),)},
-    "ContentPart": {"share": 1.0, "content": ByFrequency()},
-    "RatioMixture": {"parts": (RatioPart(share=1.0, of=Same()),)},
-    "RatioPart": {"share": 1.0, "of": Same()},
-    "SequencePart": {"share": 1.0},
-    "PolicyPhase": {"until": 1.0},
-    "Phase": {"until": 1.0, "ratio": 0.5},
-    "MeanOf": {"of": tidemask.load_recipe("mrd-linear").masking.ratio},
-    "ContinuedFrom": {"run": "r", "step": 8},
-    "CorpusReference": {"path": "c", "fingerprint": "f"},
-    "TextTaskSettings": {"name": "t"},
-    "TaggingTaskSettings": {"name": "t"},
-    "UserTask": {"name": "t", "data": "d"},
-    "UserTaggingTask": {"name": "t", "data": "d"},
-    "Arm": {"recipe": "bert"},
-    "ListedSource": {"name": "web", "text": "web.txt"},
-    "TuneDefinition": {"corpus": "c", "corpus_fingerprint": "f", "recipe": "bert",
-                       "recipe_fingerprint": "f"},
-    "StudyDefinition": {
-        "corpus": "c", "baseline": "a", "seeds": (0,),
-        "arms": {"a": Arm(recipe="bert"), "b": Arm(recipe="ettin")},
-    },
-}  # fmt: skip
-
-
-def all_settings(kind: type = Settings) -> Iterator[Any]:
-    for sub in kind.__subclasses__():
-        if dataclasses.is_dataclass(sub) and sub is not RunConfig:
-            yield sub
-        yield from all_settings(sub)
-
-
-FIELDS = [
-    (kind, field.name) for kind in {*all_settings(), Recipe, TaskSettings, UserTask,
-                                    UserTaggingTask}
-    for field in dataclasses.fields(kind)
-]  # fmt: skip
-
-
-@all_cases(("kind", "name"), sorted(FIELDS, key=str), ids=lambda v: getattr(v, "__name__", v))
-def test_public_settings_refuse_a_field_of_another_type(kind: type, name: str) -> None:
-    given = REQUIRED.get(kind.__name__, {})
-    kind(**given)
-    for value in (object(), {"a": object()}, [object()]):
-        with pytest.raises(ValueError, match=f"^([a-z ]+: )?{name}=.* Expected [^\n]+$"):
-            kind(**{**given, name: value})
-
-
-def test_public_settings_keep_what_they_were_given_as_python_writes_it() -> None:
-    by_hand = TrainingSettings(max_grad_norm=1, report_to=["none"], learning_rate=np.float64(1e-3))
-    assert (by_hand.report_to, type(by_hand.max_grad_norm)) == (("none",), float)
-    assert type(by_hand.learning_rate) is float
 
 
 def test_public_names_are_all_in_a_table_or_take_no_values() -> None:
