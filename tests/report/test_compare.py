@@ -14,6 +14,7 @@ from tidemask.report.compare import Comparison
 
 FIGURES = {
     "difference",
+    "difference_by_step",
     "class_loss",
     "class_share",
     "class_share_groups",
@@ -44,6 +45,7 @@ def test_compare_writes_page_figures_and_tables(comparison: Comparison) -> None:
         "arms.csv",
         "class_loss.csv",
         "class_share.csv",
+        "differences_by_step.csv",
         "downstream.csv",
         "downstream_medians.csv",
         "downstream_metrics.csv",

@@ -16,7 +16,7 @@ for _name in tidemask.__all__:
     getattr(tidemask, _name)  # a class is known once its module is imported
 
 
-def all_settings(kind: type = Settings) -> Iterator[Any]:
+def all_settings(kind: type[Any] = Settings) -> Iterator[type[Any]]:
     """The dataclasses below a class, but for that of a whole run."""
     for sub in kind.__subclasses__():
         if dataclasses.is_dataclass(sub) and sub is not RunConfig:

@@ -22,9 +22,8 @@ def at_step(step: int, act: Callable[[], None], notes: list[str] | None = None) 
         if (stage, done) == ("training", step):
             act()
 
-    return RunCallbacks(
-        on_progress=on_progress, on_note=[].append if notes is None else notes.append
-    )
+    kept: list[str] = [] if notes is None else notes
+    return RunCallbacks(on_progress=on_progress, on_note=kept.append)
 
 
 def saved_steps(run: RunDirectory) -> list[int]:

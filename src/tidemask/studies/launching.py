@@ -27,8 +27,8 @@ def worker_command() -> list[str]:
 def _safe_path() -> dict[str, str]:
     """What keeps `python -m` from taking modules of the present directory for those of libraries.
 
-    The command `tidemask` does not look there: a user's own `random.py` beside the study would run
-    in its workers alone. It stays so where tidemask itself was found in that directory.
+    The command `tidemask` does not look there: a module `random` of the user's beside the study
+    would run in its workers alone. It stays so where tidemask itself was found in that directory.
     """
     is_found_there = Path(__file__).resolve().parents[2] == Path.cwd()
     return {} if is_found_there else {"PYTHONSAFEPATH": "1"}

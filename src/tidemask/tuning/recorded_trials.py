@@ -25,7 +25,7 @@ class _MissingError(ValueError):
     """A parameter is not there."""
 
 
-class _Recorded:
+class _KnownTrial:
     """Gives a policy the parameters that are recorded of it, if they are what is searched.
 
     Args:
@@ -79,7 +79,7 @@ def recorded_policy(optuna: Any, trial: Any, contents: Sequence[Content]) -> Pol
     Raises:
         ValueError: a parameter is missing, or is none that is searched.
     """
-    return suggested(_Recorded(optuna, trial.params, trial.distributions), contents)
+    return suggested(_KnownTrial(optuna, trial.params, trial.distributions), contents)
 
 
 def recorded_plan(trials: Sequence[Any]) -> TimePlan | None:
@@ -127,7 +127,7 @@ def _check_parameters(optuna: Any, trial: Any, contents: Sequence[Content]) -> N
         queued = trial.system_attrs[FIXED]
         if not isinstance(queued, Mapping):
             raise ValueError(f"{FIXED}={shown(queued)}. Expected parameters by name")
-        suggested(_Recorded(optuna, queued, {}), contents)
+        suggested(_KnownTrial(optuna, queued, {}), contents)
     try:
         recorded_policy(optuna, trial, contents)
     except _MissingError:

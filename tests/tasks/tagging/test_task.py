@@ -168,7 +168,9 @@ def test_tagging_task_finds_files_by_what_their_names_begin_with(
         (tmp_path / name).touch()
     file = tmp_path / "own.yaml"
     file.write_text("name: own\nkind: words\ndata: pos/own-ud\n", encoding="utf-8")
-    data = user_task(read_settings(USER_TASKS, file), tmp_path).data
+    found = user_task(read_settings(USER_TASKS, file), tmp_path)
+    assert isinstance(found, TaggingTask)
+    data = found.data
     assert data.directory == (tmp_path / "pos/own-ud" if is_local else None)
     assert data.hub == (() if is_local else ("pos/own-ud",))
 
