@@ -58,7 +58,7 @@ _NUMBER = re.compile(
 )
 _OTHER = re.compile(r"<!-- (?:table |tidemask: )(?P<other>[\w-]+)/")
 _QUOTED = re.compile(r"<!-- (?:table|tidemask:) (?P<name>[\w/-]+) ")
-_FIGURE = re.compile(r"\]\((?P<place>figures/(?P<study>[\w-]+)-(?P<name>[a-z_]+)\.svg)\)")
+_FIGURE = re.compile(r"\]\((?P<place>figures/(?P<study>[\w-]+)-(?P<name>[a-z0-9_]+)\.svg)\)")
 
 
 def page_of(name: str) -> Path:
