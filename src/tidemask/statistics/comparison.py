@@ -24,6 +24,8 @@ from tidemask.statistics.verdicts import Rules, Verdict, judge
 Values = Mapping[str, Mapping[int, float]]
 """A measure by arm and seed."""
 
+_Curves = Mapping[int, MeasuredCurve]
+
 _ITEM_TOLERANCE = 1e-3
 """Sums kept in float32 give a value again to this relative difference."""
 
@@ -141,6 +143,7 @@ def compare_arms(
     )
     found = []
     for arm, difference, item, (p, equal) in zip(arms, over_seeds, over_items, tests, strict=True):
+        pair = _both(curves, arm, baseline)
         found.append(
             ArmComparison(
                 arm=arm,
@@ -152,8 +155,8 @@ def compare_arms(
                     values[arm], values[baseline], direction, draws_seed=draws_seed
                 ),
                 smallest_detectable=_detectable(rules, difference, item),
-                match=_match(curves, arm, baseline, direction),
-                by_step=_by_step(curves, arm, baseline),
+                match=steps_to_match(*pair, direction=direction) if pair else None,
+                by_step=differences_by_step(*pair) if pair else (),
                 verdict=judge(rules, arm, difference, item, p=p, equivalence_p=equal),
             )
         )
@@ -191,23 +194,13 @@ def _over_items(
     return item_difference(items, arm, baseline, samples, draws_seed=draws_seed)
 
 
-def _match(
-    curves: Mapping[str, Mapping[int, MeasuredCurve]] | None,
-    arm: str,
-    baseline: str,
-    direction: Direction,
-) -> StepsToMatch | None:
+def _both(
+    curves: Mapping[str, _Curves] | None, arm: str, baseline: str
+) -> tuple[_Curves, _Curves] | None:
+    """The curves of an arm and of the baseline; `None` where either has none."""
     if not curves or not curves.get(arm) or not curves.get(baseline):
         return None
-    return steps_to_match(curves[arm], curves[baseline], direction=direction)
-
-
-def _by_step(
-    curves: Mapping[str, Mapping[int, MeasuredCurve]] | None, arm: str, baseline: str
-) -> tuple[StepDifference, ...]:
-    if not curves or not curves.get(arm) or not curves.get(baseline):
-        return ()
-    return differences_by_step(curves[arm], curves[baseline])
+    return curves[arm], curves[baseline]
 
 
 def _check(values: Values, baseline: str, direction: object, margin: float | None) -> None:

@@ -8,12 +8,20 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from tidemask.report.figures.chart import Chart, LegendEntry, Panel
-from tidemask.report.figures.curves import CurveEnd, from_zero, name_ends, short_name
+from tidemask.report.figures.chart import Chart, Panel
+from tidemask.report.figures.curves import (
+    CurveEnd,
+    draw_curve,
+    from_zero,
+    name_ends,
+    run_legend,
+    short_name,
+)
 from tidemask.report.figures.findings import ranked
 from tidemask.report.figures.marking import mark
-from tidemask.report.figures.palette import GRID, INK, run_colour, run_dashes, run_marker
+from tidemask.report.figures.palette import GRID, INK, run_colour
 from tidemask.report.results.answers import Answer
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.statistics import ArmComparison
 
 _CAPTION = (
@@ -26,35 +34,25 @@ _CAPTION = (
 
 def by_step_chart(answers: Sequence[Answer]) -> Chart | None:
     """A panel for each corpus; `None` where no arm was measured while it was trained."""
-    measured = [answer for answer in answers if _compared(answer)]
+    measured = [answer for answer in answers if answer.by_step]
     if not measured:
         return None
-    arms = {arm.index: arm for answer in measured for arm in answer.arms}
-    drawn = {one.arm for answer in measured for one in _compared(answer)}
+    drawn = {
+        arm.name: arm.mean
+        for answer in measured
+        for arm in answer.arms
+        if arm.name in {one.arm for one in answer.by_step}
+    }
     return Chart(
         name="difference_by_step",
         title="Difference to the baseline, step by step",
         caption=_CAPTION,
         panels=[_panel(answer) for answer in measured],
-        legend=[
-            LegendEntry(
-                label=arm.name,
-                colour=run_colour(index),
-                dashes=run_dashes(index),
-                marker=run_marker(index),
-                arm=index,
-            )
-            for index, arm in sorted(arms.items())
-            if arm.name in drawn
-        ],
+        legend=run_legend(list(drawn.values())),
         columns=1,
         size=(4.3, 2.9),
         right=1.15,
     )
-
-
-def _compared(answer: Answer) -> list[ArmComparison]:
-    return [one for one in answer.found.arms if one.by_step] if answer.found else []
 
 
 def _panel(answer: Answer) -> Panel:
@@ -70,7 +68,7 @@ def _panel(answer: Answer) -> Panel:
 
 def _in_words(answer: Answer) -> str:
     """The arms by their difference at the first and at the last step."""
-    found = _compared(answer)
+    found = answer.by_step
     first = min(one.by_step[0].step for one in found)
     last = max(one.by_step[-1].step for one in found)
     at = {
@@ -86,16 +84,16 @@ def _draw(answer: Answer, axes: Axes) -> None:
     if (margin := answer.found.rules.margin) is not None:
         axes.axhspan(-margin, margin, color=GRID.light, linewidth=0, zorder=0)
     axes.axhline(0.0, color=INK.light, linewidth=1.0, zorder=1)
-    places = {arm.name: arm.index for arm in answer.arms}
-    ends = [_draw_arm(axes, one, places[one.arm]) for one in _compared(answer)]
+    runs = {arm.name: arm.mean for arm in answer.arms}
+    ends = [_draw_arm(axes, one, runs[one.arm]) for one in answer.by_step]
     axes.margins(y=0.08)
     from_zero(axes, max(end.x for end in ends))
     name_ends(axes, ends)
 
 
-def _draw_arm(axes: Axes, one: ArmComparison, index: int) -> CurveEnd:
+def _draw_arm(axes: Axes, one: ArmComparison, run: ComparedRun) -> CurveEnd:
     """The curve of an arm and its band; returns where its name goes."""
-    colour = run_colour(index)
+    colour = run_colour(run.index)
     steps = np.array([at.step for at in one.by_step])
     means = np.array([at.mean for at in one.by_step])
     sure = [at for at in one.by_step if at.estimate is not None]
@@ -108,16 +106,6 @@ def _draw_arm(axes: Axes, one: ArmComparison, index: int) -> CurveEnd:
             alpha=0.16,
             linewidth=0,
         )
-        mark(band, "band", arm=index)
-    (curve,) = axes.plot(
-        steps,
-        means,
-        color=colour.light,
-        linestyle=run_dashes(index),
-        linewidth=1.6,
-        marker=run_marker(index),
-        markersize=3.6,
-        markeredgewidth=0,
-    )
-    mark(curve, "curve", arm=index, words=one.arm)
-    return CurveEnd(short_name(one.arm), float(steps[-1]), float(means[-1]), colour, index)
+        mark(band, "band", arm=run.index)
+    draw_curve(axes, run, steps, means, marked=True)
+    return CurveEnd(short_name(one.arm), float(steps[-1]), float(means[-1]), colour, run.index)

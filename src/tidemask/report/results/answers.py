@@ -57,6 +57,11 @@ class Answer:
         return sorted(found, key=lambda one: sign * one.difference.mean)
 
     @property
+    def by_step(self) -> list[ArmComparison]:
+        """What was found of the arms that were measured while they were trained."""
+        return [one for one in self.found.arms if one.by_step] if self.found else []
+
+    @property
     def sentences(self) -> list[str]:
         """The verdicts in words, in that order."""
         return [one.verdict.sentence for one in self.compared]

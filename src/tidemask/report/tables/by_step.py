@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tidemask.report.results.answers import Answer
 from tidemask.report.tables.typed_table import Cell, Column, Table
-from tidemask.statistics import ArmComparison, StepDifference
+from tidemask.statistics import StepDifference
 
 
 def differences_by_step_table(answers: Sequence[Answer]) -> Table:
@@ -14,7 +14,7 @@ def differences_by_step_table(answers: Sequence[Answer]) -> Table:
 
     Intervals are those of one step by itself, neither adjusted for steps nor for arms.
     """
-    arms = dict.fromkeys(one.arm for answer in answers for one in _compared(answer))
+    arms = dict.fromkeys(one.arm for answer in answers for one in answer.by_step)
     unit = answers[0].measure.unit if answers else ""
     columns = (
         Column("step", "step", kind="count"),
@@ -23,10 +23,6 @@ def differences_by_step_table(answers: Sequence[Answer]) -> Table:
     )
     rows = tuple(row for answer in answers for row in _rows(answer, list(arms)))
     return Table(name="differences_by_step", columns=columns, rows=rows)
-
-
-def _compared(answer: Answer) -> list[ArmComparison]:
-    return [one for one in answer.found.arms if one.by_step] if answer.found else []
 
 
 def _columns(arm: str, unit: str) -> tuple[Column, ...]:
@@ -39,7 +35,7 @@ def _columns(arm: str, unit: str) -> tuple[Column, ...]:
 
 
 def _rows(answer: Answer, arms: Sequence[str]) -> list[tuple[Cell, ...]]:
-    found = {one.arm: {at.step: at for at in one.by_step} for one in _compared(answer)}
+    found = {one.arm: {at.step: at for at in one.by_step} for one in answer.by_step}
     steps = sorted({step for by_step in found.values() for step in by_step})
     corpus = answer.arms[0].runs[0].fingerprint
     rows: list[tuple[Cell, ...]] = []
