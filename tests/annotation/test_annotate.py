@@ -286,7 +286,7 @@ def test_annotate_leaves_the_corpus_as_it_was(
 def test_annotate_notices_values_that_changed(monkeypatch: pytest.MonkeyPatch, small: Path) -> None:
     ones = Given("weight", lambda document: np.ones(len(document)))
     column = given(monkeypatch, small, ones, "watched")
-    verify_column(column)
+    verify_column(column, open_corpus(small))
     path = next(iter(column.train.notes))
     content = path.read_bytes()
     one = np.float32(1).tobytes()
@@ -294,7 +294,7 @@ def test_annotate_notices_values_that_changed(monkeypatch: pytest.MonkeyPatch, s
     with pytest.raises(UserError, match=r"corpus changed while it was in use"):
         column.train.of_rows([0])
     with pytest.raises(UserError, match=r"column changed: the values in .*watched"):
-        verify_column(open_column(open_corpus(small), "watched"))
+        verify_column(open_column(open_corpus(small), "watched"), open_corpus(small))
     path.write_bytes(content[:100])
     with pytest.raises(UserError, match=r"incomplete column: .* is damaged"):
         open_column(open_corpus(small), "watched")

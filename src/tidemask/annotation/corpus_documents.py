@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidemask.annotation.row_seams import RowSeams
 from tidemask.annotation.source import DocumentTokens
-from tidemask.corpus.store.pieces import Pieces, pieces_of
+from tidemask.corpus.store.pieces import Pieces, pieces_of, token_places
 from tidemask.corpus.store.split import CorpusSplit
 
 BLOCK_TOKENS = 1 << 16
@@ -103,18 +101,3 @@ def _block(split: CorpusSplit, pieces: Pieces, seams: RowSeams) -> DocumentBlock
         for number, (begin, end) in zip(numbers, pairwise([0, *ends]), strict=True)
     ]
     return DocumentBlock(documents, pieces)
-
-
-def token_places(pieces: Pieces, first_row: int, sequence_length: int) -> NDArray[np.int64]:
-    """The place of each token of some pieces in rows that are laid one after another.
-
-    Args:
-        pieces: in the order of the tokens.
-        first_row: the row whose first position has place 0.
-        sequence_length: of a row.
-    """
-    begins = (pieces.row - first_row) * sequence_length + pieces.position
-    before = np.cumsum(pieces.num_tokens) - pieces.num_tokens
-    within = np.arange(pieces.num_tokens.sum()) - np.repeat(before, pieces.num_tokens)
-    places: NDArray[Any] = np.repeat(begins, pieces.num_tokens) + within
-    return places

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemask.annotation.corpus_documents import DocumentBlock, token_places
+from tidemask.annotation.corpus_documents import DocumentBlock
 from tidemask.annotation.source import SourceError
 from tidemask.corpus.store.column_files import ColumnWriter
+from tidemask.corpus.store.pieces import token_places
 from tidemask.token_classes import COLUMN_FORMS, NO_CLASS, NO_GROUP, TokenColumn
 
 _INT32 = np.iinfo(np.int32)

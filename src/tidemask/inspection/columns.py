@@ -82,11 +82,11 @@ def count_columns(corpus: PreparedCorpus) -> list[ColumnCounts]:
     Raises:
         UserError: one is damaged, or of another corpus.
     """
-    return [_counted(open_column(corpus, name)) for name in column_names(corpus)]
+    return [_counted(open_column(corpus, name), corpus) for name in column_names(corpus)]
 
 
-def _counted(column: StoredColumn) -> ColumnCounts:
-    verify_column(column)
+def _counted(column: StoredColumn, corpus: PreparedCorpus) -> ColumnCounts:
+    verify_column(column, corpus)
     if column.manifest.kind != "weight":
         return ColumnCounts(column.manifest, None)
     weights = WeightCounts()

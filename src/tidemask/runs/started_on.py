@@ -61,8 +61,8 @@ def verify_inputs(data: CorpusInputs) -> None:
     """Read every row and the columns and compare them with their fingerprints.
 
     Raises:
-        UserError: they are not what was written; or a column has a value that is none of its kind.
+        UserError: they are not what was written; or a column has a wrong value.
     """
     verify_corpus(data.corpus)
     for column in data.columns:
-        verify_column(column)
+        verify_column(column, data.corpus)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -91,6 +92,27 @@ def test_tables_that_are_missing_incomplete_or_damaged_are_named(tmp_path: Path)
     paths[0].unlink()
     with pytest.raises(UserError, match="has 3 of 4 files"):
         DocumentTable.open(tmp_path / "documents")
+
+
+@pytest.mark.parametrize("pieces_of_file", [1, 3, 100])
+@pytest.mark.parametrize("sizes", [[10], [1] * 10, [4, 0, 1, 5], [2, 3], []])
+def test_pieces_of_stretches_are_those_of_their_rows(
+    tmp_path: Path, pieces_of_file: int, sizes: list[int]
+) -> None:
+    """Row 4 has none, and rows of several pieces lie in two files."""
+    rows = np.array([0, 0, 1, 2, 2, 2, 3, 5, 6, 6, 7, 8, 9, 9])
+    writer = TableWriter(tmp_path / "pieces", PIECES)
+    for begin in range(0, len(rows), pieces_of_file):
+        of_file = np.arange(begin, min(begin + pieces_of_file, len(rows)))
+        writer.add(dict.fromkeys(PIECES.names, of_file) | {"row": rows[of_file]})
+        writer.flush()
+    writer.finish()
+    found = [p.document.tolist() for p in PieceTable.open(tmp_path / "pieces").of_stretches(sizes)]
+    ends = np.cumsum(sizes).tolist()
+    assert found == [
+        np.flatnonzero((rows >= end - size) & (rows < end)).tolist()
+        for size, end in zip(sizes, ends, strict=True)
+    ]
 
 
 def _written(path: Path, **columns: pa.Array) -> None:

@@ -8,7 +8,7 @@ wait for the device, they would count as 0 or as none.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,25 @@ from numpy.typing import NDArray
 
 from tidemask.corpus.store.column_files import values_hash, values_in
 from tidemask.corpus.store.columns import COLUMN_ADVICE, ColumnManifest, ColumnRows, StoredColumn
-from tidemask.corpus.store.corpus import HELD_OUT, TRAIN
+from tidemask.corpus.store.corpus import HELD_OUT, TRAIN, PreparedCorpus
+from tidemask.corpus.store.crossing_groups import first_crossing
+from tidemask.corpus.store.pieces import Pieces
+from tidemask.corpus.store.split import CorpusSplit
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS
 
 
-def verify_column(column: StoredColumn) -> None:
+def verify_column(column: StoredColumn, corpus: PreparedCorpus) -> None:
     """Read all values, compare them with the fingerprint, and look for one that is wrong.
 
+    Args:
+        column: an opened one.
+        corpus: that it belongs to. One of an earlier version does not say where documents begin:
+            there, groups across them are not seen.
+
     Raises:
-        UserError: they are not what was written; or one is wrong, whose row and position are named.
+        UserError: they are not what was written; or one is wrong, or of a group with tokens of two
+            documents, and its row and position are named.
     """
     manifest = column.manifest
     splits: dict[str, ColumnRows] = {TRAIN: column.train, HELD_OUT: column.held_out}
@@ -33,13 +42,14 @@ def verify_column(column: StoredColumn) -> None:
 
     def looked_at(split: str, rows: ColumnRows) -> Iterator[NDArray[Any]]:
         first_row = 0
-        for values in values_in(rows.notes):
-            if not problems and (place := _first_wrong(values, manifest)) is not None:
-                row, position = place
+        all_pieces = _pieces(corpus, split, rows, manifest)
+        for values, pieces in zip(values_in(rows.notes), all_pieces, strict=True):
+            if not problems and (found := _problem(values, manifest, pieces, first_row)):
+                (row, position), expected = found
                 problems.append(
                     f"wrong value: {values[row, position]} in the column {column.root}, row "
                     f"{first_row + row}, position {position} of the {split} split. Expected "
-                    f"{_expected(values, manifest)}. {COLUMN_ADVICE}"
+                    f"{expected}. {COLUMN_ADVICE}"
                 )
             first_row += len(values)
             yield values
@@ -52,6 +62,30 @@ def verify_column(column: StoredColumn) -> None:
         )
     for problem in problems:
         raise UserError(problem)
+
+
+def _pieces(
+    corpus: PreparedCorpus, split: str, rows: ColumnRows, manifest: ColumnManifest
+) -> Iterable[Pieces | None]:
+    """The pieces of the rows of each file of a split, where groups are compared with them."""
+    if manifest.kind == "group" and corpus.has_documents:
+        of_split: CorpusSplit = getattr(corpus, split)
+        return of_split.pieces.of_stretches(rows.file_rows)
+    return [None] * len(rows.file_rows)
+
+
+def _problem(
+    values: NDArray[Any], manifest: ColumnManifest, pieces: Pieces | None, first_row: int
+) -> tuple[tuple[int, int], str] | None:
+    """Row and position of the first wrong value of a file [n, L], and what was expected there."""
+    if place := _first_wrong(values, manifest):
+        return place, _expected(values, manifest)
+    if pieces is not None and (place := first_crossing(values, pieces, first_row)):
+        return place, (
+            "groups within one document each, and the row has tokens of that group in a document "
+            "before"
+        )
+    return None
 
 
 def _first_wrong(values: NDArray[Any], manifest: ColumnManifest) -> tuple[int, int] | None:

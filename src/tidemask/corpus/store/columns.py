@@ -117,6 +117,11 @@ class ColumnRows:
         """How each file was when it was opened."""
         return {each.path: each.note for each in self._files}
 
+    @property
+    def file_rows(self) -> list[int]:
+        """Rows of each file."""
+        return [each.num_rows for each in self._files]
+
     def of_rows(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Copies of the values of the rows at `indices`, [n, L], in that order.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,29 @@ class PieceTable:
         none = pieces_of(self.files.read(0))[:0]
         return Pieces.joined([none, *(self._of_row(int(row)) for row in rows)])
 
+    def of_stretches(self, sizes: Iterable[int]) -> Iterator[Pieces]:
+        """The pieces of stretches of rows that follow one another from row 0 on.
+
+        Args:
+            sizes: rows of each stretch. Few files of the table are in memory at a time.
+
+        Raises:
+            UserError: a file of the table is missing or damaged.
+        """
+        files = (pieces_of(self.files.read(index)) for index in range(len(self.files.paths)))
+        waiting, end = next(files), 0
+        for size in sizes:
+            end += size
+            parts = [waiting]
+            while not len(parts[-1]) or parts[-1].row[-1] < end:
+                if (more := next(files, None)) is None:
+                    break
+                parts.append(more)
+            found = Pieces.joined(parts)
+            num_within = int(np.searchsorted(found.row, end))
+            yield found[:num_within]
+            waiting = found[num_within:]
+
     def table(self) -> pa.Table:
         """All of it in memory, 24 bytes a piece."""
         return whole_table(self.files)
@@ -110,3 +133,18 @@ def pieces_of(table: pa.Table) -> Pieces:
     """The rows of a table of pieces."""
     columns = (table.column(field.name).to_numpy() for field in fields(Pieces))
     return Pieces(*(column.astype(np.int64) for column in columns))
+
+
+def token_places(pieces: Pieces, first_row: int, sequence_length: int) -> NDArray[np.int64]:
+    """The place of each token of some pieces in rows that are laid one after another.
+
+    Args:
+        pieces: in the order of the tokens.
+        first_row: the row whose first position has place 0.
+        sequence_length: of a row.
+    """
+    begins = (pieces.row - first_row) * sequence_length + pieces.position
+    before = np.cumsum(pieces.num_tokens) - pieces.num_tokens
+    within = np.arange(pieces.num_tokens.sum()) - np.repeat(before, pieces.num_tokens)
+    places: NDArray[Any] = np.repeat(begins, pieces.num_tokens) + within
+    return places
