@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import all_cases
+from tidemask.corpus.sources import quoted_cells
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.sources.text_sources import TextSources
 from tidemask.errors import UserError
+
+
+@pytest.fixture
+def usual_limit() -> Iterator[None]:
+    """The length of a cell that the `csv` module takes by itself, in the whole process."""
+    before = csv.field_size_limit(131_072)
+    yield
+    csv.field_size_limit(before)
 
 
 def texts(path: Path) -> list[str]:
@@ -55,6 +65,30 @@ def test_tables_cells_of_a_megabyte_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('text\n"' + "word " * 200_000 + '"\n')
     assert [len(text) for text in texts(path)] == [1_000_000]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+@pytest.mark.usefixtures("usual_limit")
+def test_tables_of_one_long_line_are_read_as_others(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    path.write_text("word " * 30_000 + "\n")
+    with pytest.raises(UserError, match=r"empty text: .*Expected at least one line"):
+        texts(path)
+
+
+@pytest.mark.usefixtures("usual_limit")
+def test_tables_cells_that_are_too_long_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quotation mark without its second one makes one cell of all lines after it."""
+    monkeypatch.setattr(quoted_cells, "MAX_DOCUMENT_CHARACTERS", 1000)
+    path = tmp_path / "a.csv"
+    path.write_text('text,id\none,1\n"two,2\n' + "more,3\n" * 1000)
+    with pytest.raises(UserError) as caught:
+        texts(path)
+    said = f"cell too long: {path}, in the row that begins at line 3, one has more than 1,000 "
+    assert str(caught.value).startswith(said)
+    assert "a quotation mark without its second one" in str(caught.value)
 
 
 @all_cases(("content", "said"), [

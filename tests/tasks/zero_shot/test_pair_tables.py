@@ -137,11 +137,35 @@ def test_pair_tables_refuse_what_is_not_certain(
         _pairs(path, columns)
 
 
-def test_pair_tables_refuse_damaged_quotes_by_their_line(tmp_path: Path) -> None:
+def test_pair_tables_refuse_broken_quotes_by_their_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('a b,b a\n"Go" he said.,"Go" he say.\n', encoding="utf-8")
-    with pytest.raises(UserError, match=r"damaged quotes: .*a\.csv, line 2: "):
+    with pytest.raises(UserError, match=r"broken quoting: .*a\.csv, in the row .* line 2: "):
         _pairs(path)
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".csv"])
+@pytest.mark.parametrize("heading", [[("good", "bad")], []])
+def test_pair_tables_have_sentences_of_any_length(
+    tmp_path: Path, ending: str, heading: list[tuple[str, str]]
+) -> None:
+    """Longer than the 131,072 characters that the `csv` module takes by itself."""
+    long = "word " * 30_000
+    pair = (f'{long}says, "no".', f'{long}say, "no".')
+    limit = csv.field_size_limit(131_072)  # of the process, in which other tables may be read
+    try:
+        assert _pairs(_write_csv(tmp_path / f"a{ending}", [*heading, pair])) == [pair]
+    finally:
+        csv.field_size_limit(limit)
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".csv"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_pair_tables_have_lines_that_end_in_any_way(
+    tmp_path: Path, ending: str, line_end: str
+) -> None:
+    path = _write_csv(tmp_path / f"a{ending}", SPOKEN[1:2] * 2, lineterminator=line_end)
+    assert _pairs(path) == SPOKEN[1:2] * 2
 
 
 def test_pair_tables_are_described_as_before_unless_read_in_another_way(tmp_path: Path) -> None:

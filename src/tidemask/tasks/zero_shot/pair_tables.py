@@ -7,12 +7,12 @@ sentence, and the file as a whole decides.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tidemask.corpus.sources.decoding import read_records
+from tidemask.corpus.sources.decoding import Decoding, read_records
+from tidemask.corpus.sources.quoted_cells import delimiter_of, quoted_rows
 from tidemask.errors import UserError
 from tidemask.tasks.examples import file_endings
 
@@ -48,7 +48,7 @@ def table_rows(
             those of the heading that are known, or the only two columns in this order.
 
     Raises:
-        UserError: a heading without the columns, rows of another width, or damaged quotes.
+        UserError: a heading without the columns, rows of another width, or broken quotes.
     """
     rows = ((cells, place) for cells, place in _rows(path) if any(cells))
     first = next(rows, None)
@@ -113,7 +113,7 @@ def pair_columns(names: Sequence[str]) -> tuple[str, str] | None:
 
 def has_quotes(path: Path) -> bool:
     """Whether cells of a table are quoted, as the `csv` module quotes them."""
-    return _is_quoted(path, "\n".join(read_records(path)))
+    return _is_quoted(path, "\n".join(_lines(path)))
 
 
 def _word(name: str) -> str:
@@ -161,26 +161,18 @@ def _listed(cells: Sequence[str]) -> str:
 
 def _rows(path: Path) -> Iterator[tuple[list[str], str]]:
     """The cells of every row, and its place."""
-    lines = list(read_records(path))
-    text = "\n".join(lines)
-    if not _is_quoted(path, text):
+    lines = list(_lines(path))
+    if not _is_quoted(path, "\n".join(lines)):
         for number, line in enumerate(lines, start=1):
             yield [cell.strip() for cell in line.split("\t")], f"{path}, line {number}"
         return
-    delimiter = _delimiter(path, lines)
-    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
-    while True:
-        place = f"{path}, line {reader.line_num + 1}"
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise UserError(
-                f"damaged quotes: {place}: {error}. Expected cells as a spreadsheet writes them: "
-                "a quotation mark within quotes is doubled. Fix the row, or use tabs (.tsv)."
-            ) from error
-        if cells is None:
-            return
-        yield [cell.strip() for cell in cells], place
+    delimiter = "\t" if path.name.lower().endswith(_TABS) else delimiter_of(lines)
+    for cells, number in quoted_rows(lines, delimiter, path):
+        yield [cell.strip() for cell in cells], f"{path}, line {number}"
+
+
+def _lines(path: Path) -> Iterator[str]:
+    return read_records(path, decoding=Decoding(any_line_end=True))
 
 
 def _is_quoted(path: Path, text: str) -> bool:
@@ -195,12 +187,3 @@ def _is_quoted(path: Path, text: str) -> bool:
     rest = _QUOTED.sub("", text)
     is_all = not rest.strip("\t\n0123456789.-")
     return bool(quoted) and '"' not in rest and (is_all or all(map(_NEEDS_QUOTES.search, quoted)))
-
-
-def _delimiter(path: Path, lines: Sequence[str]) -> str:
-    if path.name.lower().endswith(_TABS):
-        return "\t"
-    first = next((line for line in lines if line.strip()), "")
-    return next(
-        (mark for mark in ",;\t" if len(next(csv.reader([first], delimiter=mark))) > 1), ","
-    )
