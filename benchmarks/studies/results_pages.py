@@ -113,7 +113,9 @@ def filled(page: str, tables: Path) -> str:
     def number(found: re.Match[str]) -> str:
         name, row, column, *direction = shlex.split(found["place"])
         table = read_table(tables / f"{name}.json")
-        (cells,) = (cells for cells in table.rows if str(cells[0]) == row)
+        cells = next((cells for cells in table.rows if str(cells[0]) == row), None)
+        if cells is None:
+            raise UserError(f"no row {row} in table {name}, which a number of a page names")
         value = float(cells[table.names.index(column)] or 0.0)
         digits = len(found["decimals"] or ".") - 1
         if found["sign"] and direction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,25 @@ from synthetic_runs import MakeRun, read_runs, write_comparison
 from tidemask.evaluation_files import write_evaluation
 from tidemask.report.figures.by_step import by_step_chart
 from tidemask.report.results.answers import primary_answers
+from tidemask.report.results.arms import arms_of
+from tidemask.report.results.score_rows import run_rows
 from tidemask.report.results.sources import ComparisonQuestion
 from tidemask.run_record import RunDirectory
 
 SEEDS = (0, 1, 2)
 CHECKPOINTS = {"start": 0, "checkpoint-25": 25, "checkpoint-50": 50, "final": 100}
+OF_A_STOP = {"checkpoint-60": 60}
 
 
-def scored(path: Path, rng: np.random.Generator, *, ahead: float) -> Path:
+def scored(
+    path: Path,
+    rng: np.random.Generator,
+    *,
+    ahead: float = 0.0,
+    checkpoints: Mapping[str, int] = CHECKPOINTS,
+) -> Path:
     """A run whose checkpoints were measured on `pos`, with two seeds of fine-tuning each."""
-    for checkpoint, step in CHECKPOINTS.items():
+    for checkpoint, step in checkpoints.items():
         for seed in (0, 1):
             accuracy = 0.7 + 2e-3 * step + ahead + 0.004 * rng.standard_normal()
             write_evaluation(
@@ -48,11 +58,17 @@ def six(make_run: MakeRun) -> list[Path]:
     ]
 
 
+def scores(paths: list[Path], step: int) -> list[float]:
+    """Accuracies x 100 at a step, of all seeds of fine-tuning, without our reader."""
+    files = [file for path in paths for file in path.glob("evaluation/pos--*.json")]
+    found = [json.loads(file.read_text()) for file in files]
+    steps = CHECKPOINTS | OF_A_STOP
+    return [100 * one["metrics"]["accuracy"] for one in found if steps[one["checkpoint"]] == step]
+
+
 def medians(path: Path, step: int) -> float:
-    """Accuracy x 100 at a step, the median over the seeds of fine-tuning, without our reader."""
-    found = [json.loads(file.read_text()) for file in path.glob("evaluation/pos--*.json")]
-    at = [one["metrics"]["accuracy"] for one in found if CHECKPOINTS[one["checkpoint"]] == step]
-    return 100 * float(np.median(at))
+    """The median over the seeds of fine-tuning."""
+    return float(np.median(scores([path], step)))
 
 
 def test_scores_of_checkpoints_are_compared_step_by_step(six: list[Path]) -> None:
@@ -79,6 +95,29 @@ def test_steps_to_match_of_a_task_are_on_every_axis(six: list[Path]) -> None:
     assert match.at["steps"] == pytest.approx(np.interp(target, means, [25, 50, 100]))
     assert match.at["tokens"] == pytest.approx(1024 * match.at["steps"])
     assert match.budget["FLOPs"] > 0
+
+
+def test_a_checkpoint_that_one_run_alone_has_is_left_out_of_curves(six: list[Path]) -> None:
+    (before,) = primary_answers(read_runs(six), ComparisonQuestion(primary="pos"))
+    scored(six[1], np.random.default_rng(1), checkpoints=OF_A_STOP)
+    scored(six[5], np.random.default_rng(2), checkpoints=OF_A_STOP)
+    (answer,) = primary_answers(read_runs(six), ComparisonQuestion(primary="pos"))
+    assert before.found is not None
+    assert answer.found is not None
+    assert answer.found.arms[0].by_step == before.found.arms[0].by_step
+    assert len(answer.found.arms[0].by_step) == 3
+    assert answer.found.arms[0].match == before.found.arms[0].match
+
+
+def test_a_checkpoint_that_one_run_alone_has_is_no_point_of_a_median(six: list[Path]) -> None:
+    scored(six[1], np.random.default_rng(1), checkpoints=OF_A_STOP)
+    arm = arms_of(read_runs(six))[0]
+    (row,) = run_rows([arm.mean])
+    assert [(step, score.median) for step, score in row.curve("pos")] == [
+        (step, pytest.approx(np.median(scores(six[:3], step)))) for step in CHECKPOINTS.values()
+    ]
+    (alone,) = run_rows([arm.runs[1]])
+    assert 60 in dict(alone.curve("pos"))
 
 
 def test_without_lines_of_those_steps_only_steps_are_counted(six: list[Path]) -> None:

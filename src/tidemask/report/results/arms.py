@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tidemask.report.results.compared_run import ComparedRun, HeldOut, Series
-from tidemask.report.results.downstream import finite_number
+from tidemask.report.results.downstream import DownstreamResult, finite_number
+from tidemask.run_record import RANDOM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,32 @@ class ComparedArm:
                 {**_mean([records[step] for records in by_step]), "step": step} for step in steps
             ],
             held_out=self._held_out(),
-            downstream=tuple(result for run in self.drawn for result in run.downstream),
+            downstream=self._downstream(),
         )
 
     def series(self, name: str) -> Series:
         """A metric of each of `drawn` at the steps of `mean`, float64 [S, T]."""
         steps = self.mean.steps
         return np.array([run.series(name)[np.isin(run.steps, steps)] for run in self.drawn])
+
+    def _downstream(self) -> tuple[DownstreamResult, ...]:
+        """Results at checkpoints that all runs have which were measured on the task.
+
+        A run that was broken off and went on has a checkpoint more, whose score would stand among
+        medians over seeds. Random weights are the same for all, and may be measured once.
+        """
+        common: dict[str, set[str]] = {}
+        for run in self.drawn:
+            trained = [one for one in run.downstream if one.checkpoint != RANDOM]
+            for task in {one.task for one in trained}:
+                places = {one.checkpoint for one in trained if one.task == task}
+                common[task] = common.get(task, places) & places
+        return tuple(
+            one
+            for run in self.drawn
+            for one in run.downstream
+            if one.checkpoint in {RANDOM, *common.get(one.task, ())}
+        )
 
     def _held_out(self) -> HeldOut:
         known = [run.held_out for run in self.drawn if run.held_out.checkpoint is not None]

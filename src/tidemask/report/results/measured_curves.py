@@ -32,47 +32,47 @@ AXES = {
 def curves_of(
     arms: Sequence[ComparedArm], measure: Measure
 ) -> Mapping[str, Mapping[int, MeasuredCurve]]:
-    """The measure during training, by arm and seed, of arms whose runs all have the same steps.
+    """The measure during training, by arm and seed, at the steps that all runs of an arm have.
 
     Of a held-out loss it is what was measured beside training; of a downstream task the score of
-    each checkpoint after the start, the median where it has several seeds of fine-tuning. Seconds
-    are an axis only where every run had its machine alone.
+    each checkpoint after the start, the median where it has several seeds of fine-tuning. A run
+    that was broken off and went on has a checkpoint more than the others, which is left out.
+    Seconds are an axis only where every run had its machine alone. An arm with fewer than two
+    common steps has no curves.
     """
     alone = all(run.had_machine_alone for arm in arms for run in arm.runs)
     axes = [name for name in AXES if name != WALL_SECONDS or alone]
     curves: dict[str, Mapping[int, MeasuredCurve]] = {}
     for arm in arms:
-        of_arm = {run.seed: _curve(run, measure, axes) for run in arm.runs}
-        known = {seed: curve for seed, curve in of_arm.items() if curve is not None}
-        steps = {tuple(np.asarray(curve.axes["steps"]).tolist()) for curve in known.values()}
-        if len(known) == len(of_arm) and len(steps) == 1:
-            curves[arm.name] = known
+        of_arm = [_points(run, measure) for run in arm.runs]
+        common = set.intersection(*map(set, of_arm))
+        if len(common) >= 2:
+            curves[arm.name] = {
+                run.seed: _curve(run, {step: by_step[step] for step in sorted(common)}, axes)
+                for run, by_step in zip(arm.runs, of_arm, strict=True)
+            }
     names = [set(curve.axes) for by_seed in curves.values() for curve in by_seed.values()]
     return curves if all(one == names[0] for one in names) else {}
 
 
-def _curve(run: ComparedRun, measure: Measure, axes: Sequence[str]) -> MeasuredCurve | None:
-    """The curve of one run; `None` with fewer than two points."""
-    steps, values = _points(run, measure)
-    if len(values) < 2:
-        return None
+def _curve(run: ComparedRun, by_step: Mapping[float, float], axes: Sequence[str]) -> MeasuredCurve:
+    """The curve of one run through the value at each step."""
+    steps = np.array(list(by_step), dtype=np.float64)
     spent = {AXES[axis]: _spent(run, axis, steps) for axis in axes}
     return MeasuredCurve(
-        values=values,
+        values=np.array(list(by_step.values()), dtype=np.float64),
         axes={axis: numbers for axis, numbers in spent.items() if not np.isnan(numbers).any()},
     )
 
 
-def _points(run: ComparedRun, measure: Measure) -> tuple[Series, Series]:
-    """Steps and values of a measure where it has one, each float64 `[T]`."""
+def _points(run: ComparedRun, measure: Measure) -> dict[float, float]:
+    """A measure by step, where it has one; the newest where a step was logged twice."""
     if measure.name.startswith(HELD_OUT):
         values = run.series(measure.name)
         known = ~np.isnan(values)
-        return run.steps[known], values[known]
+        return dict(zip(run.steps[known].tolist(), values[known].tolist(), strict=True))
     (row,) = run_rows([run])
-    scored = [(step, score.median) for step, score in row.curve(measure.name) if step > 0]
-    steps, values = np.array(scored, dtype=np.float64).reshape(-1, 2).T
-    return steps, values
+    return {step: score.median for step, score in row.curve(measure.name) if step > 0}
 
 
 def _spent(run: ComparedRun, axis: str, steps: Series) -> Series:
