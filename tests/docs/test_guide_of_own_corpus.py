@@ -18,11 +18,11 @@ from transformers import AutoTokenizer
 
 from places import ROOT
 from tidemask.corpus.sources import border_choice, borders, line_form
-from tidemask.corpus.sources.compression import COMPRESSED
 from tidemask.corpus.sources.formats import ENDINGS
 from tidemask.corpus.sources.settings import BORDERS, SEPARATOR
 from tidemask.corpus.sources.source_list import ListedSource, read_source_list
 from tidemask.corpus.store.corpus import open_corpus
+from tidemask.reading.compression import COMPRESSED
 
 Command = Callable[..., tuple[int, str, str]]
 TEXT = (ROOT / "docs/guides/your-own-corpus.md").read_text(encoding="utf-8")

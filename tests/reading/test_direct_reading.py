@@ -15,6 +15,7 @@ from places import ROOT
 SOURCE = ROOT / "src" / "tidemask"
 
 READERS = {
+    "reading/compression.py": "after it was asked whether it is a file; decoded elsewhere",
     "reading/text.py": "the reader of all others",
     "reading/typed_json.py": "the reader of JSON",
 }
@@ -42,7 +43,6 @@ ASKED_BEFORE = {
     "annotation/reference_model.py": "files of a model that was loaded",
     "cli/demo.py": "asks whether it is a file; any bytes do",
     "corpus/going_on.py": "asks whether it is a file; without pickles",
-    "corpus/sources/compression.py": "after `check_plain_file`; decoded elsewhere",
     "corpus/sources/record_lines.py": "one line, whose damage is an answer",
     "corpus/sources/records.py": "after `check_plain_file`; read by Arrow, and not mapped",
     "corpus/sources/text_sources.py": "after `check_plain_file`; hashed",

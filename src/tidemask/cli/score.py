@@ -27,7 +27,7 @@ def score_command(
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option("--file", metavar="PATH", help="A file of texts, plain, .gz or .xz."),
+        typer.Option("--file", metavar="PATH", help="A file of texts, plain or compressed."),
     ] = None,
     unit: Annotated[
         Literal["line", "document"],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tidemask.errors import UserError, shortened
+from tidemask.reading.compression import check_decompressed, chunks, is_compressed
 from tidemask.system_errors import naming_place
 
 MAX_SHOWN = 60
@@ -15,13 +16,22 @@ MAX_SHOWN = 60
 
 
 def read_text(path: Path, max_bytes: int | None, complaint: str) -> str:
-    """The text of a regular file, without a byte order mark.
+    """The text of a regular file, decompressed by its ending, without a byte order mark.
+
+    Args:
+        path: the file, whose name may end in one of `COMPRESSED`.
+        max_bytes: a longer text is refused, as by `read_bytes`.
+        complaint: how a message begins.
 
     Raises:
-        UserError: as `read_bytes`, or it is not UTF-8.
+        UserError: as `read_bytes` and `chunks`, or it is not UTF-8.
         OSError: the system refuses; with the path.
     """
-    content = read_bytes(path, max_bytes, complaint)
+    if is_compressed(path):
+        content = _decompressed(path, max_bytes, complaint)
+    else:
+        content = read_bytes(path, max_bytes, complaint)
+        check_decompressed(path, content)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -45,19 +55,44 @@ def read_bytes(path: Path, max_bytes: int | None, complaint: str) -> bytes:
         UserError: there is no such file, it is none, or it is too long.
         OSError: the system refuses; with the path.
     """
+    _check_regular(path, complaint)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{complaint}: {path} is not a regular file. Name a file.")
         with naming_place(path), path.open("rb") as file:
             content = file.read() if max_bytes is None else file.read(max_bytes + 1)
     except FileNotFoundError:
-        raise UserError(f"no such file: {path}.") from None
+        raise _missing(path) from None
     if max_bytes is not None and len(content) > max_bytes:
-        raise UserError(
-            f"{complaint}: {path} has more than {max_bytes:,} bytes. "
-            "Expected no more in such a file. Name the right one, or shorten it."
-        )
+        raise _too_long(path, max_bytes, complaint)
     return content
+
+
+def _decompressed(path: Path, max_bytes: int | None, complaint: str) -> bytes:
+    _check_regular(path, complaint)
+    content = bytearray()
+    for chunk in chunks(path):
+        content += chunk
+        if max_bytes is not None and len(content) > max_bytes:
+            raise _too_long(path, max_bytes, complaint)
+    return bytes(content)
+
+
+def _check_regular(path: Path, complaint: str) -> None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{complaint}: {path} is not a regular file. Name a file.")
+    except FileNotFoundError:
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> UserError:
+    return UserError(f"no such file: {path}.")
+
+
+def _too_long(path: Path, max_bytes: int, complaint: str) -> UserError:
+    return UserError(
+        f"{complaint}: {path} has more than {max_bytes:,} bytes. "
+        "Expected no more in such a file. Name the right one, or shorten it."
+    )
 
 
 def place_in(text: str, position: int) -> tuple[int, int]:

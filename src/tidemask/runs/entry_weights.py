@@ -17,6 +17,7 @@ from tidemask.files.paths import given_path
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.weighting import ByEntries, Weighting
 from tidemask.reading.bounds import MAX_INDEX_BYTES
+from tidemask.reading.compression import without_compression
 from tidemask.reading.text import first_of, read_text, shown_json
 from tidemask.reading.typed_json import parse_json
 from tidemask.runs.policy_contents import with_contents
@@ -88,7 +89,7 @@ def _read(content: ByEntries) -> tuple[Path, str, str]:
 
 def _pairs(path: Path, text: str) -> dict[str, float]:
     """Weights by entry, checked."""
-    if path.suffix == ".json":
+    if without_compression(path.name).endswith(".json"):
         pairs = parse_json(text, dict[str, float], f"weights: {path}")
     else:
         pairs = _lines(path, text)

@@ -1,7 +1,7 @@
 """Where the data of a downstream task is: in a local directory, or on the hub.
 
 A local directory holds `train`, `dev` and, if there is one, `test` as JSON Lines (`.jsonl`, also
-`.jsonl.xz` and `.jsonl.gz`), one object per line, with the names of fields and the integer labels
+compressed, as `.jsonl.xz`), one object per line, with the names of fields and the integer labels
 of the Hugging Face data sets; or it is what `datasets` saves with `save_to_disk`. Nothing is
 downloaded where a directory is named.
 """

@@ -13,9 +13,7 @@ import numpy as np
 from tidemask.corpus.sources.decoding import read_records
 from tidemask.errors import UserError
 from tidemask.reading import parse_json
-
-COMPRESSED = (".xz", ".gz")
-"""What the names of compressed files end in."""
+from tidemask.reading.compression import COMPRESSED
 
 
 def file_endings(ending: str) -> tuple[str, ...]:

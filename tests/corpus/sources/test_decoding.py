@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import all_cases
-from tidemask.corpus.sources import compression
 from tidemask.corpus.sources.decoding import Decoding, decoded
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.sources.text_sources import TextSources
 from tidemask.errors import UserError
+from tidemask.reading import compression
 
 TEXT = "Größe, 川, écoute\nнёбо"
 ENCODINGS = [

@@ -10,11 +10,12 @@ import pytest
 
 from cases import all_cases
 from privileges import readable_by_all, without_privileges
-from tidemask.corpus.sources import borders, compression
+from tidemask.corpus.sources import borders
 from tidemask.corpus.sources.decoding import MAX_RECORD_CHARACTERS, read_records
 from tidemask.corpus.sources.settings import TextSettings
 from tidemask.corpus.sources.text_sources import TextSources
 from tidemask.errors import UserError
+from tidemask.reading import compression
 
 BLANK_LINES = TextSettings(documents="blank-lines")
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemask.corpus.sources.compression import chunks
 from tidemask.errors import UserError
+from tidemask.files.paths import check_plain_file
+from tidemask.reading.compression import chunks
 
 MAX_RECORD_CHARACTERS = 1 << 24
 """Characters above which a line of a task's file is refused: 16,777,216."""
@@ -118,6 +119,7 @@ def decoded(path: Path, decoding: Decoding = UTF_8) -> Iterator[str]:
     """
     errors = _MARKING if decoding.replace else "strict"
     decoder = codecs.getincrementaldecoder(decoding.encoding)(errors)
+    check_plain_file(path)
     line_ends = io.IncrementalNewlineDecoder(None, translate=True)
     num_bytes, is_first = 0, True
     for chunk, is_last in _with_last(chunks(path)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from tidemask.corpus.sources.compression import COMPRESSED, without_compression
+from tidemask.reading.compression import COMPRESSED, without_compression
 
 
 class Format(StrEnum):

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from tidemask.corpus.sources.compression import without_compression
 from tidemask.corpus.sources.finding import InputFile
+from tidemask.reading.compression import without_compression
 
 
 def leaving_out(file: InputFile, files: Iterable[InputFile]) -> str:

@@ -23,7 +23,7 @@ Column = int | Literal["auto"]
 """A column from 0, or from the end if negative; `auto` finds it."""
 
 COLUMN_ENDINGS: tuple[str, ...] = (".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv")
-"""What the names of files of columns end in, before `.xz` or `.gz`."""
+"""What the names of files of columns end in, before the ending of its compression."""
 
 _DOCUMENT_START = "-DOCSTART-"
 _DOCUMENT_MARKS = ("#begin document", "#end document")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemask.errors import UserError
+from tidemask.reading.compression import COMPRESSED, without_compression
 from tidemask.settings import Settings
 from tidemask.tasks.data import TaskData
-from tidemask.tasks.examples import COMPRESSED, json_lines
+from tidemask.tasks.examples import json_lines
 from tidemask.tasks.tagging.columns import COLUMN_ENDINGS, Column, read_columns
 from tidemask.tasks.tagging.records import read_records, tag_names
 from tidemask.tasks.tagging.sentences import (
@@ -164,7 +165,8 @@ def find_split_files(source: Path) -> dict[str, Path]:
         endings = ", ".join((*COLUMN_ENDINGS[:2], _CONLLU, _JSONL))
         raise UserError(
             f"no file of the split train: {source}. Expected such as train{COLUMN_ENDINGS[0]}, "
-            f"ending in {endings}, or compressed, ending in .xz or .gz."
+            f"ending in {endings}, or compressed, with "
+            f"{', '.join(COMPRESSED)} behind it."
         )
     return found
 
@@ -204,7 +206,7 @@ def _stem(name: str) -> str:
 
 
 def _without_compression(name: str) -> str:
-    return name.removesuffix(Path(name).suffix) if Path(name).suffix in COMPRESSED else name
+    return name[: len(without_compression(name))]
 
 
 def _digest(sentences: Sequence[TaggedSentence]) -> str:

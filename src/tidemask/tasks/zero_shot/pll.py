@@ -123,7 +123,7 @@ def _joined(windows: Sequence[TextTokens], scores: Sequence[Floats]) -> TextScor
 
 
 def read_texts(path: str | Path, unit: TextUnit = "line") -> list[str]:
-    """The texts of a UTF-8 file, plain or compressed (`.gz`, `.xz`); empty ones are left out.
+    """The texts of a UTF-8 file, plain or compressed; empty ones are left out.
 
     Args:
         path: the file.

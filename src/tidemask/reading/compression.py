@@ -1,5 +1,7 @@
 """The bytes of a file, decompressed by the ending of its name, and errors for damaged files.
 
+All text that a user names is opened here, so that it may be compressed in the same ways everywhere.
+
 Only one chunk is held at a time. gzip, xz and bzip2 are those of Python, Zstandard is Arrow's.
 """
 
@@ -13,16 +15,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
-
 from tidemask.errors import UserError, one_line
-from tidemask.files.paths import check_plain_file
 from tidemask.system_errors import why_refused
 
-COMPRESSED: tuple[str, ...] = (".gz", ".xz", ".bz2", ".zst")
+COMPRESSED: tuple[str, ...] = (".xz", ".gz", ".bz2", ".zst")
 """What the names of compressed files end in."""
 
 _CHUNK_BYTES = 1 << 20
+
+_BEGINNINGS = {
+    b"\x1f\x8b\x08": ".gz",
+    b"\xfd7zXZ\0": ".xz",
+    b"(\xb5/\xfd": ".zst",
+    b"PK\x03\x04": ".zip",
+    b"7z\xbc\xaf'\x1c": ".7z",
+}
+"""First bytes of compressed files, none of which is text, and what their names end in. (Those of
+bzip2 are text.)"""
 
 _TRUNCATED = "Truncated compressed stream"
 """What Arrow says of data that break off."""
@@ -39,18 +48,24 @@ def without_compression(name: str) -> str:
     return next((name.removesuffix(end) for end in COMPRESSED if name.endswith(end)), name)
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether the name of a file says so."""
+    return path.name.lower().endswith(COMPRESSED)
+
+
 def chunks(path: Path) -> Iterator[bytes]:
     """Stream the bytes of a file, decompressed, about a million at a time.
 
     Raises:
-        UserError: it is a pipe or a device, its compressed data is damaged or truncated, or the
-            system refuses to read it.
+        UserError: its compressed data is damaged or truncated, it is compressed and its name does
+            not say so, or the system refuses to read it.
     """
-    check_plain_file(path)
     num_bytes = 0
     try:
         with _open(path) as file:
             while chunk := file.read(_CHUNK_BYTES):
+                if not num_bytes:
+                    check_decompressed(path, chunk)
                 yield chunk
                 num_bytes += len(chunk)
     except EOFError as error:
@@ -65,6 +80,26 @@ def chunks(path: Path) -> Iterator[bytes]:
         raise _damaged(path, num_bytes, error) from error
 
 
+def check_decompressed(path: Path, chunk: bytes) -> None:
+    """Refuse what is compressed, though the name of its file does not say so.
+
+    Args:
+        path: the file, for the message.
+        chunk: its first bytes, decompressed by its ending; all, if there are few.
+
+    Raises:
+        UserError: as said.
+    """
+    for beginning, ending in _BEGINNINGS.items():
+        if chunk.startswith(beginning):
+            advice = "Rename it, or decompress it" if ending in COMPRESSED else "Decompress it"
+            raise UserError(
+                f"compressed file: the text of {path} begins as that of a file ending in {ending} "
+                f"does. Expected text, plain or in a file that ends in one of "
+                f"{', '.join(COMPRESSED)}. {advice}."
+            )
+
+
 def _open(path: Path) -> IO[bytes] | Any:  # the files of Arrow and of the compressions
     name = path.name.lower()
     if name.endswith(".gz"):
@@ -74,6 +109,8 @@ def _open(path: Path) -> IO[bytes] | Any:  # the files of Arrow and of the compr
     if name.endswith(".bz2"):
         return bz2.open(path, "rb")
     if name.endswith(".zst"):
+        import pyarrow as pa  # takes longer than all others of this package
+
         path.open("rb").close()  # what the system refuses has a number here
         return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
     return path.open("rb")
