@@ -100,6 +100,33 @@ def test_word_list_gives_every_token_the_class_of_its_phrase(listed: Path) -> No
     assert labels == set(NAMES)
 
 
+@pytest.mark.parametrize(
+    ("listed_word", "written"),
+    [
+        ("groß", {"groß", "Groß", "GROSS"}),
+        ("λόγος", {"λόγος", "Λόγος", "ΛΌΓΟΣ"}),
+        ("Groß", {"Groß"}),
+        ("fox", {"fox", "Fox"}),
+    ],
+)
+def test_word_list_finds_small_letters_that_fold_to_others_in_any_letters(
+    tmp_path: Path, listed_word: str, written: set[str]
+) -> None:
+    """As the sharp s and the last sigma of a word do."""
+    words = ["groß", "Groß", "GROSS", "λόγος", "Λόγος", "ΛΌΓΟΣ", "fox", "Fox", "grob"]
+    text, corpus, column = tmp_path / "text.txt", tmp_path / "corpus", tmp_path / "list.txt"
+    text.write_text("\n\n".join([" ".join(words)] * 30), encoding="utf-8")
+    tidemask.prepare(
+        text, out=corpus, vocab_size=200, sequence_length=64, tagger="none", held_out=0,
+        documents="blank-lines", deduplicate="none", workers=1, progress=False,
+    )  # fmt: skip
+    column.write_text(listed_word, encoding="utf-8")
+    made = tidemask.annotate(
+        corpus, column="found", source=f"list:{column}", kind="group", workers=1, progress=False
+    )
+    assert made.manifest.num_groups == 30 * len(written)
+
+
 def test_word_list_gives_the_tokens_of_a_phrase_one_group_in_each_row(listed: Path) -> None:
     values, groups = annotated(listed, "group"), {}
     for token, number, _ in expected_at(listed):

@@ -197,7 +197,7 @@ def _tables_of(words_of: WordList) -> _Tables:
         ]
         spellings = iter(words_of.spellings([ids for _, of in spelt for ids in _word_ids(of)]))
         for number, tokens in spelt:
-            in_any_letters = texts[number] == texts[number].casefold()
+            in_any_letters = texts[number] == texts[number].lower()
             of_phrase = islice(spellings, int(tokens.word_starts.sum()))
             key = tuple(
                 words.setdefault(word.casefold() if in_any_letters else word, len(words))
