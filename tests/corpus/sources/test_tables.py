@@ -67,6 +67,14 @@ def test_tables_cells_of_a_megabyte_are_read(tmp_path: Path) -> None:
     assert [len(text) for text in texts(path)] == [1_000_000]
 
 
+@pytest.mark.parametrize("content", [",,\n,,\n", '""\n""\n', ",\n"])
+def test_tables_of_empty_cells_have_no_text(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"empty text: .*a\.csv\. Expected"):
+        texts(path)
+
+
 @pytest.mark.parametrize("ending", [".csv", ".tsv"])
 @pytest.mark.usefixtures("usual_limit")
 def test_tables_of_one_long_line_are_read_as_others(tmp_path: Path, ending: str) -> None:

@@ -62,7 +62,7 @@ def _beginning(lines: Iterator[str]) -> tuple[list[str], bool]:
 
 
 def _by_name(rows: Iterator[list[str]], path: Path) -> Iterator[Record]:
-    heading = next(row for row in rows if any(row))
+    heading = next((row for row in rows if any(row)), [])
     check_distinct(heading, f"the heading of {path}")
     for number, row in enumerate(filter(any, rows), start=1):
         if len(row) != len(heading):
