@@ -200,6 +200,33 @@ def test_records_values_to_keep_are_single(tmp_path: Path) -> None:
 # --- null and other types
 
 
+@pytest.mark.parametrize("ending", [".parquet", ".arrow"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (pa.scalar(5_000_000, pa.date32()), r"date32\[day\]: date value out of range"),
+        (pa.scalar(10**15, pa.timestamp("ms")), r"timestamp\[ms\]: "),
+        (pa.scalar(1, pa.timestamp("us", "Nowhere/Land")), r"timestamp\[us, tz=Nowhere/Land\]: "),
+    ],
+    ids=["date", "moment", "zone"],
+)
+def test_records_values_that_python_has_not_are_named(
+    tmp_path: Path, ending: str, value: pa.Scalar, said: str
+) -> None:
+    values = [pa.nulls(300, value.type), pa.array([value], value.type), pa.nulls(9, value.type)]
+    table = pa.table({"text": ["words"] * 310, "when": pa.concat_arrays(values)})
+    path = tmp_path / f"a{ending}"
+    if ending == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    assert len(list(TextSources.find([path], TextSettings())())) == 310
+    with pytest.raises(UserError, match=rf"a\{ending}, row 301: when, of type {said}") as caught:
+        list(TextSources.find([path], TextSettings(keep=("when",)))())
+    assert "damaged" not in str(caught.value)
+
+
 def test_records_null_is_counted_and_said(tmp_path: Path) -> None:
     rows = [{"text": "one"}, {"text": None}, {"text": "three"}, {"text": None}]
     for name, write, unit in (

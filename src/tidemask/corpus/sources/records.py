@@ -82,7 +82,7 @@ def parquet_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:
     with _naming_damage(path, "Parquet"), pq.ParquetFile(path, **options) as file:
         columns = columns_with(file.schema_arrow.names, fields, str(path))
         batches = file.iter_batches(batch_size=_BATCH_ROWS, columns=columns)
-        yield from _rows_of(batches)
+        yield from _rows_of(batches, path)
 
 
 def arrow_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:
@@ -99,20 +99,51 @@ def arrow_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:
             reader = pa.ipc.open_file(opened)
             batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
         columns = columns_with(reader.schema.names, fields, str(path))
-        yield from _rows_of(
+        parts = (
             part
             for batch in batches
             for start in range(0, batch.num_rows, _BATCH_ROWS)
             for part in [batch.select(columns).slice(start, _BATCH_ROWS)]
         )
+        yield from _rows_of(parts, path)
 
 
-def _rows_of(batches: Iterator[Any]) -> Iterator[Record]:
+def _rows_of(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[Record]:
     number = 0
     for batch in batches:
-        for row in batch.to_pylist():
+        try:
+            rows = batch.to_pylist()
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, OverflowError) as error:
+            if (found := _no_value_in(batch)) is None:
+                raise
+            row, name = found
+            raise UserError(
+                f"value without an equal in Python: {path}, row {number + row + 1:,}: {name}, of "
+                f"type {batch.schema.field(name).type}: {one_line(error)}. Expected such as a date "
+                "of the years 1 to 9999, and a time zone that is known. Fix the row, or leave out "
+                "the field (--keep)."
+            ) from error
+        for fields in rows:
             number += 1
-            yield Record(row, number)
+            yield Record(fields, number)
+
+
+def _no_value_in(batch: pa.RecordBatch) -> tuple[int, str] | None:
+    """Row and column of the first value that Arrow has and Python has not."""
+    places = ((row, name) for row in range(batch.num_rows) for name in batch.schema.names)
+    return next(
+        ((row, name) for row, name in places if _is_no_value(batch.column(name)[row])), None
+    )
+
+
+def _is_no_value(value: pa.Scalar) -> bool:
+    try:
+        value.as_py()
+    except (ValueError, OverflowError):
+        return True
+    return False
 
 
 @contextmanager
