@@ -20,7 +20,7 @@ from tidemask.corpus.tokenizing.wanted_entries import wanted_entries
 from tidemask.errors import UserError
 from tidemask.masking.weighting import ByEntries
 from tidemask.progress import ignore
-from tidemask.reading import ANY_LENGTH, read_text
+from tidemask.reading import ANY_LENGTH, compression, read_text
 from tidemask.runs.entry_weights import listed_weights
 from tidemask.tasks.data import TaskData
 from tidemask.tasks.squad.data import SquadData
@@ -168,3 +168,37 @@ def test_compressed_text_that_is_damaged_is_said(tmp_path: Path, ending: str) ->
     path.write_bytes(COMPRESS[ending](b"one\ntwo \xff\n"))
     with pytest.raises(UserError, match=r"no text: .*, line 2, column 5: the byte 0xFF is not"):
         read_text(path, ANY_LENGTH, "no text")
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 20])
+def test_compressed_text_may_have_several_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, chunk_bytes: int
+) -> None:
+    """As those that `cat` joins, and the dumps of Wikipedia, have."""
+    monkeypatch.setattr(compression, "_CHUNK_BYTES", chunk_bytes)
+    parts = [b"a" * 300, b"", b"words of another, " * 20, b"end"]
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(b"".join(map(COMPRESS[ending], parts)))
+    assert b"".join(compression.chunks(path)) == b"".join(parts)
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+@pytest.mark.parametrize("chunk_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("wrong", [b"no stream at all", b"\0" * 8 + b"no stream"])
+def test_compressed_text_is_damaged_where_no_stream_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, chunk_bytes: int, wrong: bytes
+) -> None:
+    """The text after the damage would be left out in silence."""
+    monkeypatch.setattr(compression, "_CHUNK_BYTES", chunk_bytes)
+    path = tmp_path / f"a{ending}"
+    first, second = COMPRESS[ending](b"one text"), COMPRESS[ending](b"another")
+    path.write_bytes(first + wrong + second)
+    with pytest.raises(UserError, match=r"^(damaged|truncated) file: .*a\.[a-z2]+"):
+        list(compression.chunks(path))
+
+
+def test_compressed_text_in_xz_may_be_padded(tmp_path: Path) -> None:
+    path = tmp_path / "a.xz"
+    path.write_bytes(lzma.compress(b"one, ") + b"\0" * 8 + lzma.compress(b"two") + b"\0" * 4)
+    assert b"".join(compression.chunks(path)) == b"one, two"

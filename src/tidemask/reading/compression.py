@@ -11,7 +11,7 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,12 @@ COMPRESSED: tuple[str, ...] = (".xz", ".gz", ".bz2", ".zst")
 """What the names of compressed files end in."""
 
 _CHUNK_BYTES = 1 << 20
+
+_DECOMPRESSORS: dict[str, Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]] = {
+    ".xz": lzma.LZMADecompressor,
+    ".bz2": bz2.BZ2Decompressor,
+}
+"""What decompresses one stream, by the ending of files that may have several."""
 
 _BEGINNINGS = {
     b"\x1f\x8b\x08": ".gz",
@@ -62,12 +68,11 @@ def chunks(path: Path) -> Iterator[bytes]:
     """
     num_bytes = 0
     try:
-        with _open(path) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                if not num_bytes:
-                    check_decompressed(path, chunk)
-                yield chunk
-                num_bytes += len(chunk)
+        for chunk in _decompressed(path):
+            if not num_bytes:
+                check_decompressed(path, chunk)
+            yield chunk
+            num_bytes += len(chunk)
     except EOFError as error:
         raise _truncated(path) from error
     except (zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
@@ -100,14 +105,54 @@ def check_decompressed(path: Path, chunk: bytes) -> None:
             )
 
 
-def _open(path: Path) -> IO[bytes] | Any:  # the files of Arrow and of the compressions
+def _decompressed(path: Path) -> Iterator[bytes]:
+    decompressor = next(
+        (new for end, new in _DECOMPRESSORS.items() if path.name.lower().endswith(end)), None
+    )
+    with _open(path) as file:
+        if decompressor is not None:
+            yield from _streams(file, decompressor)
+            return
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _streams(
+    file: IO[bytes], new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]
+) -> Iterator[bytes]:
+    """The content of xz or bzip2 streams that follow one another up to the end of a file.
+
+    `lzma.open` and `bz2.open` end in silence where something else follows: the zeros that xz may
+    have between streams, or damage. All text after it would be left out.
+
+    Args:
+        file: compressed.
+        new: makes what decompresses one stream.
+
+    Raises:
+        EOFError: a stream breaks off, or there is none.
+        OSError: without a number, or `lzma.LZMAError`: what is there is no such stream.
+    """
+    content = file.read(_CHUNK_BYTES)
+    is_first = True
+    while content or is_first:
+        stream, is_first = new(), False
+        while not stream.eof:
+            if stream.needs_input and not content:
+                raise EOFError
+            if chunk := stream.decompress(content, _CHUNK_BYTES):
+                yield chunk
+            content = file.read(_CHUNK_BYTES) if stream.needs_input and not stream.eof else b""
+        content = stream.unused_data or file.read(_CHUNK_BYTES)
+        if new is lzma.LZMADecompressor:  # its streams may have zeros behind them
+            while content and not (content := content.lstrip(b"\0")):
+                content = file.read(_CHUNK_BYTES)
+
+
+def _open(path: Path) -> IO[bytes] | Any:  # the files of Arrow and of gzip
     name = path.name.lower()
     if name.endswith(".gz"):
         return gzip.open(path, "rb")
-    if name.endswith(".xz"):
-        return lzma.open(path, "rb")
-    if name.endswith(".bz2"):
-        return bz2.open(path, "rb")
     if name.endswith(".zst"):
         import pyarrow as pa  # takes longer than all others of this package
 
