@@ -50,6 +50,11 @@ def other(text):
     return [(0, 1, "NONE")]
 
 other.class_names = ["A"]
+
+def half(text):
+    return [(0, 1, "A")]
+
+half.class_names = ["A", "half of a pair: \\ud83d"]
 """
 
 
@@ -138,6 +143,7 @@ def test_python_source_gives_weights_and_groups(made: Path) -> None:
             r"another shape: .*\(0, 1\). Expected .*weight",
         ),
         ("python:span_functions:other", None, r"another shape: .*NONE.* one of A for each span"),
+        ("python:span_functions:half", None, r"not UTF-8: class_names of python:.*\\ud83d', ch"),
         ("python:span_functions:beyond", "group", r"span outside its document: .* characters 0 to"),
     ],
 )
@@ -147,7 +153,8 @@ def test_python_source_that_is_wrong_is_refused(
     with pytest.raises(UserError, match=message) as refused:
         annotated(made, source, "bad", kind)
     assert "\n" not in str(refused.value)
-    assert not (made / "columns" / "bad").exists()
+    assert not list((made / "columns").glob("*bad*"))
+    assert not list((made / "columns").glob(".*bad*"))
 
 
 def test_python_source_is_another_one_where_a_module_beside_it_changed(made: Path) -> None:

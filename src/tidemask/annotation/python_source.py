@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tidemask.annotation.source import DocumentTokens, SourceError, SourceRequest
 from tidemask.annotation.spans import TextSpan, span_values
 from tidemask.errors import UserError, one_line
+from tidemask.files.paths import check_utf8
 from tidemask.settings import is_number, python_value, shown
 from tidemask.system_errors import raise_out_of_memory
 from tidemask.token_classes import MAX_WEIGHT, NO_CLASS, ColumnKind
@@ -56,7 +57,7 @@ class PythonSource:
         """The function that is the argument.
 
         Raises:
-            UserError: there is none, or it does not say its classes.
+            UserError: there is none, it does not say its classes, or the name of one is not UTF-8.
         """
         kind = request.kind_among("class", "weight", "group")
         function = _loaded(request.name)
@@ -74,6 +75,8 @@ class PythonSource:
                     f"unusable names of classes: {request.name} has {len(class_names)}. Expected 1 "
                     f"to {NO_CLASS} different ones."
                 )
+            for class_name in class_names:
+                check_utf8(class_name, f"class_names of {request.name}", "Rename the class.")
         return cls(request.name, kind, class_names, _code_of(function, request.name))
 
     def values(self, documents: Sequence[DocumentTokens]) -> Sequence[NDArray[Any]]:
