@@ -49,7 +49,8 @@ class RunState:
         step: optimizer steps that were logged.
         num_attempts: how often it was begun.
         message: why it failed, or which of its files is damaged.
-        needs_repair: whether its settings cannot be read, so that nothing goes on with it.
+        needs_repair: whether its settings cannot be read, or the end of its metrics is gone, so
+            that nothing goes on with it.
         is_damaged: whether any of its files cannot be read, so that nothing is known of its end.
     """
 
@@ -69,7 +70,7 @@ class _Recorded:
     Attributes:
         attempts: at the run, in their order.
         step: optimizer steps that were logged.
-        damage: what is wrong with its settings; empty where nothing is.
+        damage: what is wrong with its settings or missing; empty where nothing is.
     """
 
     attempts: tuple[Attempt, ...]
@@ -160,10 +161,10 @@ class StudyDirectory:
         except UserError as error:
             return str(error)
         try:
-            kept_config(self.run(planned))
+            damage = _damage(self.run(planned), step)
         except UserError as error:
-            return _Recorded(attempts, step, damage=str(error))
-        return _Recorded(attempts, step)
+            damage = str(error)
+        return _Recorded(attempts, step, damage)
 
     def _state(
         self,
@@ -224,6 +225,32 @@ class StudyDirectory:
         """
         metrics = self.run(planned).metrics
         return last_step(metrics) if metrics.is_file() else 0
+
+
+def _damage(run: RunDirectory, step: int) -> str:
+    """What is missing of a run that was trained, and how to go on; empty if nothing is.
+
+    Args:
+        run: of a study.
+        step: of its last line of metrics.
+
+    Raises:
+        UserError: its settings are damaged.
+    """
+    then = f"Restore the file, or delete {run.root} to train the run again."
+    config = kept_config(run)
+    if config is None:
+        trained = [run.model, run.metrics, *(path for _, path in run.checkpoints())]
+        left = next((path.name for path in trained if path.exists()), None)
+        return (
+            f"run without settings: {run.config} is missing beside {left}. {then}" if left else ""
+        )
+    if run.model.exists() and step < (planned := config.training.num_steps):
+        return (
+            f"metrics without the end of the run: {run.metrics} has no step after {step} of "
+            f"{planned}, and the final model is there. {then}"
+        )
+    return ""
 
 
 def _unended(attempts: Sequence[Attempt]) -> Attempt | None:
