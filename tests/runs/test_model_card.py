@@ -81,6 +81,40 @@ def test_model_card_says_where_a_start_tells_nothing_of_the_encoder(
     assert said not in card_of()
 
 
+def test_model_card_names_a_model_of_the_hub_and_no_directory_that_is_gone(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    copied = RunDirectory(shutil.copytree(run.root, tmp_path / "run"))
+    settings = yaml.safe_load(copied.config.read_text())
+    for start, on_the_hub in (
+        ("/home/somebody/minilm", None),
+        (str(tmp_path), None),
+        ("nreimers/minilm", "nreimers/minilm"),
+    ):
+        settings["model"] |= {"size": None, "warm_start": start}
+        copied.config.write_text(yaml.safe_dump(settings))
+        card = model_card(copied, open_corpus(corpus).manifest, mask_token="[MASK]")
+        data: Any = ModelCard(card).data
+        assert data.base_model == on_the_hub
+        assert (start in card) == (on_the_hub is not None)
+
+
+def test_model_card_of_a_run_without_its_metrics_says_that_tokens_are_not_known(
+    run: RunDirectory, corpus: Path, tmp_path: Path
+) -> None:
+    copied = RunDirectory(shutil.copytree(run.root, tmp_path / "run"))
+    manifest = open_corpus(corpus).manifest
+    lines = copied.metrics.read_text().splitlines()
+    for kept in ("", '{"step": 8}\n'):
+        copied.metrics.write_text(kept)
+        card = model_card(copied, manifest, mask_token="[MASK]")
+        assert "8 optimizer steps, an unknown number of tokens seen" in card
+    copied.metrics.write_text(f"{lines[0]}\n")
+    first = json.loads(lines[0])
+    said = f"8 optimizer steps, {first['tokens_seen']:,} tokens seen by step {first['step']}, "
+    assert said in model_card(copied, manifest, mask_token="[MASK]")
+
+
 def test_model_card_of_a_damaged_result_is_refused_or_leaves_out_what_is_not_there(
     run: RunDirectory, corpus: Path, tmp_path: Path
 ) -> None:

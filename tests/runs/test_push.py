@@ -326,6 +326,21 @@ def test_push_of_damaged_metrics(own_run: RunDirectory, hub: Hub, tidemask: Comm
     assert hub.asked == []
 
 
+@pytest.mark.slow
+def test_push_tells_no_place_that_yaml_breaks_into_lines(own_run: RunDirectory, hub: Hub) -> None:
+    place = f"/home/ada/{'a long way ' * 15}down/it's here/corpus"
+    settings = yaml.safe_load(own_run.config.read_text())
+    settings["corpus"]["path"] = place
+    own_run.config.write_text(yaml.safe_dump(settings))
+    assert place not in own_run.config.read_text()
+    package.push(own_run.root, to="ada/tides")
+    uploaded = hub.repositories["ada/tides"].files["run/run.yaml"].decode()
+    assert yaml.safe_load(uploaded) == {
+        **settings,
+        "corpus": {**settings["corpus"], "path": "corpus"},
+    }
+
+
 AT_A_STAND_IN = """
 import runpy, sys
 from huggingface_hub import constants

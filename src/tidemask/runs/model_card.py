@@ -38,6 +38,7 @@ from tidemask.run_record import (
 )
 from tidemask.runs.config import RunConfig, load_recipe, read_run_config, recipe_names, to_yaml
 from tidemask.runs.more_steps import continuation_note
+from tidemask.runs.placeless import placeless
 
 _VERSION = metadata.version("tidemask")
 _LOSSES = {
@@ -63,7 +64,8 @@ def model_card(
         mask_token: how the tokenizer writes the masked token.
         checkpoint: steps of the checkpoint; `None` for the final model.
     """
-    config = read_run_config(run.config)
+    of_run = read_run_config(run.config)
+    config = placeless(of_run)
     steps = config.training.num_steps if checkpoint is None else checkpoint
     shown = FINAL if checkpoint is None else run.checkpoint(checkpoint).name
     needed = {shown: (UNIGRAM_CROSS_ENTROPY, UNIGRAM_ENTROPY)}
@@ -84,23 +86,23 @@ def model_card(
         "## Citation\n\n" + _citation(config),
         f"## The whole configuration\n\n```yaml\n{to_yaml(config)}```",
     ]
-    front_matter = _front_matter(config, corpus, scores.get(shown, {})).to_yaml()
-    body = without_places("\n\n".join(sections), config)
+    base = _on_the_hub(of_run.model.warm_start)
+    front_matter = _front_matter(config, corpus, scores.get(shown, {}), base).to_yaml()
+    body = "\n\n".join(sections)
     return str(ModelCard(f"---\n{front_matter}\n---\n\n{body}\n"))
 
 
-def without_places(text: str, config: RunConfig) -> str:
-    """The text with names in place of absolute paths, which mean nothing elsewhere."""
-    origin = config.continued_from.run if config.continued_from else None
-    places = (config.corpus.path, config.model.warm_start, config.model.config, origin)
-    for place in map(str, filter(None, places)):
-        if Path(place).is_absolute():
-            text = text.replace(place, Path(place).name)
-    return text
+def _on_the_hub(base: str | None) -> str | None:
+    """The model that a run goes on from, if it has it from the hub; one of a directory is a path.
+
+    The directory may be gone by now.
+    """
+    return None if base is None or Path(base).is_absolute() or Path(base).exists() else base
 
 
-def _front_matter(config: RunConfig, corpus: Manifest, scores: Mapping[str, Any]) -> ModelCardData:
-    base = config.model.warm_start
+def _front_matter(
+    config: RunConfig, corpus: Manifest, scores: Mapping[str, Any], base: str | None
+) -> ModelCardData:
     results = [
         EvalResult(
             task_type="fill-mask",
@@ -118,7 +120,7 @@ def _front_matter(config: RunConfig, corpus: Manifest, scores: Mapping[str, Any]
         library_name="transformers",
         pipeline_tag="fill-mask",
         tags=["tidemask", "masked-language-modeling", config.recipe],
-        base_model=base if base and not Path(base).exists() else None,
+        base_model=base,
         model_name=_name(config) if results else None,
         eval_results=results or None,
     )
@@ -172,18 +174,13 @@ def _ratio(schedule: RatioSchedule) -> str:
 def _training(
     config: RunConfig, steps: int, records: Sequence[Mapping[str, Any]], corpus: Manifest
 ) -> list[str]:
-    last = records[-1] if records else {}  # they were deleted before the run went on
-    seen, predicted = last.get(TOKENS_SEEN, 0), last.get(PREDICTED_TOKENS, 0)
-    logged = f" by step {last['step']:,}" if last.get("step", steps) != steps else ""
-    epochs = seen / max(1, corpus.train.num_tokens)
     realised = [line[REALISED_RATIO] for line in records if line.get(REALISED_RATIO) is not None]
     at_steps = f"{min(realised):.4f} to {max(realised):.4f}" if realised else "an unknown share"
     lines = [
         f"Recipe `{config.recipe}`: {_provenance(config)}",
         f"Masking ratio: {_ratio(config.masking.ratio)}; at the logged steps {at_steps} of the "
         "tokens were masked.",
-        f"{_done(config, steps)} optimizer steps, {seen:,} tokens seen{logged}, special ones "
-        f"included ({epochs:.2f} passes over the text), {predicted:,} predicted.",
+        f"{_done(config, steps)} optimizer steps, {_tokens(steps, records, corpus)}.",
         f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
         f"arithmetic in {config.training.precision}, seed {config.training.seed}.",
     ]
@@ -193,6 +190,19 @@ def _training(
         settings = ", ".join(f"`{override}`" for override in config.overrides)
         lines.append(f"Set over the recipe: {settings}.")
     return lines
+
+
+def _tokens(steps: int, records: Sequence[Mapping[str, Any]], corpus: Manifest) -> str:
+    """How many tokens were seen and predicted, as far as the lines of metrics say it."""
+    last = records[-1] if records else {}
+    if not {TOKENS_SEEN, PREDICTED_TOKENS} <= last.keys():
+        return "an unknown number of tokens seen, as the lines of metrics are gone"
+    logged = f" by step {last['step']:,}" if last["step"] != steps else ""
+    epochs = last[TOKENS_SEEN] / max(1, corpus.train.num_tokens)
+    return (
+        f"{last[TOKENS_SEEN]:,} tokens seen{logged}, special ones included ({epochs:.2f} passes "
+        f"over the text), {last[PREDICTED_TOKENS]:,} predicted"
+    )
 
 
 def _provenance(config: RunConfig) -> str:

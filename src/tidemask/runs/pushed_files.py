@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import ModelCard
@@ -13,11 +14,12 @@ from huggingface_hub import ModelCard
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError, one_line
 from tidemask.evaluation_files import read_evaluation
-from tidemask.files.paths import check_plain_file, check_plain_files
-from tidemask.reading import ANY_LENGTH, MAX_YAML_BYTES, read_text
+from tidemask.files.paths import check_plain_files
+from tidemask.reading import ANY_LENGTH, dump_yaml, read_text
 from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory, read_metrics
 from tidemask.runs.config import RunConfig, read_run_config
-from tidemask.runs.model_card import model_card, without_places
+from tidemask.runs.model_card import model_card
+from tidemask.runs.placeless import placeless_values
 from tidemask.runs.started_on import corpus_of
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.checkpoint_checks import state_or_problem
@@ -47,10 +49,10 @@ def pushed_files(run: RunDirectory, checkpoint: int | None = None) -> Files:
         UserError: this is not a run, the model is not there or not what was saved, or its card has
             no front matter that can be read.
     """
-    run.read_config()  # which says what a run is, where there is none
+    settings = run.read_config()  # which says what a run is, where there is none
     config = read_run_config(run.config)
     model = _final_model(run) if checkpoint is None else _checkpoint(run, config, checkpoint)
-    return {**model, **_record(run, config, checkpoint)}
+    return {**model, **_record(run, settings, checkpoint)}
 
 
 def card_of(files: Files) -> ModelCard:
@@ -131,13 +133,12 @@ def _by_name(directory: Path, paths: Iterable[Path]) -> Files:
     return {name.as_posix(): shown[name] for name in sorted(shown)}
 
 
-def _record(run: RunDirectory, config: RunConfig, checkpoint: int | None) -> Files:
+def _record(run: RunDirectory, settings: dict[str, Any], checkpoint: int | None) -> Files:
     """The configuration, without places of this machine, and the metrics up to the model."""
-    text = read_text(run.config, MAX_YAML_BYTES, "unreadable configuration")
-    files: Files = {f"{_RECORD}/{run.config.name}": without_places(text, config).encode()}
+    text = dump_yaml(placeless_values(settings))
+    files: Files = {f"{_RECORD}/{run.config.name}": text.encode()}
     if not os.path.lexists(run.metrics):
         return files
-    check_plain_file(run.metrics)
     lines: Path | bytes = run.metrics
     logged = read_metrics(run.metrics)
     if checkpoint is not None:
