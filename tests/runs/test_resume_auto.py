@@ -10,8 +10,9 @@ import pytest
 
 from small_runs import TINY, run_command, same_weights, stopped_at, trained
 from tidemask.errors import UserError
+from tidemask.masking.weighting import ByEntries
 from tidemask.run_record import RunDirectory
-from tidemask.runs.config import Recipe, load_recipe
+from tidemask.runs.config import Recipe, load_recipe, read_run_config
 from tidemask.runs.creation import new_or_same_run
 from tidemask.runs.train import train
 
@@ -23,6 +24,31 @@ def _recipe(*settings: str, name: str = "bert") -> Recipe:
 @pytest.fixture(scope="module")
 def unbroken(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return trained(corpus, tmp_path_factory.mktemp("runs") / "unbroken", "bert")
+
+
+@pytest.mark.slow
+def test_resume_auto_goes_on_with_a_corpus_and_weights_that_were_moved(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """The run.yaml names where they were, in which the run itself would look for them."""
+    first, moved = tmp_path / "first", tmp_path / "moved"
+    shutil.copytree(corpus, first / "corpus")
+    (first / "w.tsv").write_text("the\t2\n")
+
+    def recipe(place: Path) -> Recipe:
+        return _recipe(f"masking.content={{weighting: entries, weights: {place / 'w.tsv'}}}")
+
+    run = RunDirectory(tmp_path / "run")
+    assert not new_or_same_run(recipe(first), first / "corpus", run.root)
+    before = run.config.read_text()
+    assert not new_or_same_run(recipe(first), corpus, run.root)
+    assert run.config.read_text() == before, "what is there stays named"
+    first.rename(moved)
+    assert not new_or_same_run(recipe(moved), moved / "corpus", run.root)
+    found = read_run_config(run.config)
+    (weights,) = (Path(one.weights) for one in found.masking.contents if isinstance(one, ByEntries))
+    assert (Path(found.corpus.path), weights) == (moved / "corpus", moved / "w.tsv")
+    assert train(run).step == 0
 
 
 def _snapshot(directory: Path) -> dict[Path, bytes | None]:

@@ -10,6 +10,7 @@ from typing import Any
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.files.atomic import write_atomically
+from tidemask.masking.weighting import ByEntries
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import CorpusReference, Recipe, RunConfig, read_run_config, to_yaml
@@ -51,7 +52,8 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     """Find the run in `out` if it has the settings asked for; make it if there is none.
 
     So one command both starts a run and continues it, and a scheduler may give it again. What a
-    process that was killed left of a directory before its run.yaml is taken away.
+    process that was killed left of a directory before its run.yaml is taken away. A corpus that was
+    moved is followed.
 
     Returns:
         Whether it is finished.
@@ -70,12 +72,36 @@ def new_or_same_run(recipe: Recipe, corpus: Path, out: Path) -> bool:
     def make_or_find() -> bool:
         if existing is not None:
             check_request(_request(existing), _request(config), run.config)
-            return run.is_finished
+            is_finished = run.is_finished
+            if not is_finished:
+                _follow_inputs(run, existing, config)
+            return is_finished
         clear_unmade(run)
         _make(run, config, data)
         return False
 
     return on_first_rank(make_or_find)
+
+
+def _follow_inputs(run: RunDirectory, existing: RunConfig, asked: RunConfig) -> None:
+    """Note where the corpus and files of weights lie now, if they are gone from where they were.
+
+    Only then: the file of a run that another process trains is not to change.
+
+    Args:
+        run: whose run.yaml may be written.
+        existing: what it holds.
+        asked: the same settings, with the places of today.
+    """
+    corpus, masking = existing.corpus, existing.masking
+    if not Path(corpus.path).is_dir():
+        corpus = dataclasses.replace(corpus, path=asked.corpus.path)
+    files = [Path(one.weights) for one in masking.contents if isinstance(one, ByEntries)]
+    if not all(path.is_file() for path in files):
+        masking = asked.masking
+    found = dataclasses.replace(existing, corpus=corpus, masking=masking)
+    if found != existing:
+        write_atomically(run.config, to_yaml(found), what="configuration of the run")
 
 
 def _request(config: RunConfig) -> dict[str, Any]:

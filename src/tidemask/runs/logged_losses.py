@@ -56,7 +56,8 @@ def logged_near(run: RunDirectory, progress: float) -> dict[str, Any]:
             f"no class losses yet: {run.root} has not logged a step. Wait, or leave out `run` "
             "(--run)."
         )
-    return min(records, key=lambda record: abs(record["progress"] - progress))
+    num_steps = read_run_config(run.config).training.num_steps
+    return min(records, key=lambda record: abs(record["step"] / num_steps - progress))
 
 
 def learned_in(state: CheckpointState, masker: Masker) -> Tensor | None:
