@@ -112,6 +112,19 @@ def test_a_search_that_was_killed_while_it_began_begins(tmp_path: Path) -> None:
         assert tried(search, len(usual)) == usual
 
 
+def test_a_search_that_an_earlier_version_had_begun_to_begin_begins(tmp_path: Path) -> None:
+    """The policy that is queued last today, with the time plan, was queued before without it."""
+    last = known_policies(CONTENTS)[-1]
+    with open_search(tmp_path / "journal", None, name="search", contents=CONTENTS, place="") as one:
+        one._study.enqueue_trial(last.parameters, {"rung": 1})
+        one.begin(PLAN)
+        assert one.plan == PLAN
+    with opened(tmp_path) as search:
+        assert set(tried(search, len(known_policies(CONTENTS)) + 1)) == set(
+            known_policies(CONTENTS)
+        )
+
+
 def test_all_that_was_begun_in_a_private_record_is_taken_up_wherever_it_lies(
     tmp_path: Path,
 ) -> None:

@@ -144,6 +144,24 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert [path.name for path in full.iterdir()] == ["notes.txt"]
 
 
+def test_a_search_that_was_refused_before_it_began_leaves_room_for_the_next(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the message says to do is not refused as another search then."""
+    costs = RunCosts(step_seconds=0.1, other_seconds=10.0, final_seconds=10.0)
+    monkeypatch.setattr("tidemask.tuning.tune.measured_costs", lambda *_, **__: costs)
+    out, nowhere = tmp_path / "out", f"sqlite:///{tmp_path}/no/such/record.db"
+    for more, said in (
+        ({"storage": nowhere}, "storage does not answer"),
+        ({"overrides": {"training.max_steps": 100}}, r"max_steps=100\. Expected at least 150"),
+        ({"overrides": {"training.max_steps": 120}}, r"max_steps=120\. Expected at least 150"),
+        ({"recipe": "roberta"}, "budget too small: "),
+    ):
+        with pytest.raises(UserError, match=said):
+            tune(corpus, out=out, budget=0.01, progress=False, **more)  # type: ignore[arg-type]
+    assert not (out / "tune.yaml").exists()
+
+
 def test_an_engine_that_is_none_is_one_line_and_nothing_is_written(
     corpus: Path, tmp_path: Path
 ) -> None:

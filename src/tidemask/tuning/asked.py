@@ -17,6 +17,7 @@ from tidemask.studies.lengths import length_on
 from tidemask.training.settings import DEFAULT_STEPS, LENGTHS
 from tidemask.tuning.definition import TuneDefinition, defined
 from tidemask.tuning.policies import Content, searched_contents
+from tidemask.tuning.searchable import check_searchable
 from tidemask.tuning.storage import checked_storage
 
 _MAX_HOURS = 10_000.0
@@ -89,10 +90,12 @@ def asked_search(
         given_path(corpus, "corpus"), str(given_path(recipe, "recipe")), settings, storage
     )
     has_classes = bool(manifest.class_names)
+    contents = searched_contents(has_classes=has_classes)
+    check_searchable(base, contents)
     return AskedSearch(
         definition=definition,
         base=base,
-        contents=searched_contents(has_classes=has_classes),
+        contents=contents,
         notes=() if has_classes else (_WITHOUT_CLASSES,),
         seconds=3600.0 * float(budget),
         seeds=seeds,

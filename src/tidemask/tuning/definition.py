@@ -89,6 +89,12 @@ class TuneDirectory:
         return self.root / "search.journal"
 
     @property
+    def beginning(self) -> set[Path]:
+        """What there may be before it is known that a search can be: all that is not of one."""
+        lock_of_journal = self.journal.with_name(f"{self.journal.name}.lock")
+        return {self.lock, self.place, self.time, self.journal, lock_of_journal}
+
+    @property
     def recipe(self) -> Path:
         """The policy that the search ends with."""
         return self.root / "policy.yaml"
@@ -191,8 +197,7 @@ def check_place(directory: TuneDirectory, asked: TuneDefinition) -> TuneDefiniti
     """
     root = directory.root
     if not directory.definition.is_file():
-        begun = {directory.lock, directory.place, directory.time}  # there was no room for more
-        if root.exists() and (not root.is_dir() or set(root.iterdir()) - begun):
+        if root.exists() and (not root.is_dir() or set(root.iterdir()) - directory.beginning):
             raise UserError(
                 f"not a search: {root} exists and has no tune.yaml. Name a new directory as --out."
             )

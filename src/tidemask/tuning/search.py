@@ -84,6 +84,8 @@ class PolicySearch:
             self._study.enqueue_trial(policy.parameters, {RUNG: 1}, skip_if_exists=True)
         kept = {RUNG: 1, PLAN: json.dumps(asdict(plan))}
         self._study.enqueue_trial(last.parameters, kept, skip_if_exists=True)
+        if self.plan is None:  # the last was queued without one, by a version with another order
+            self._study.enqueue_trial(last.parameters, kept)
 
     def interrupted(self) -> list[PolicyTrial]:
         """What earlier commands at this place did not bring to its end.

@@ -103,7 +103,6 @@ def tune(
             display=SearchDisplay(display, clock, asked.seconds),
             stop_request=timed,
         )
-        write_definition(directory, asked.definition)
         with (
             clock.noted(),
             open_search(
@@ -213,6 +212,7 @@ def _time_plan(
             search.begin(measured)
         plan = search.plan
         assert plan is not None, "it has begun"
+    write_definition(directory, asked.definition)  # not before: a search that was refused is none
     write_plan(directory, plan)
     return plan
 
