@@ -61,6 +61,32 @@ def test_a_run_of_the_final_whose_attempts_are_damaged_is_no_failed_finalist(
         runs().kept(directory)
 
 
+def test_a_rung_with_a_wrong_setting_or_a_damaged_run_is_said_with_its_file_and_stays(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """Neither is a policy that failed, and nothing is trained beside it."""
+    directory = StudyDirectory(tmp_path / "rung-1")
+    arms = {one.name: Arm(recipe="bert", overrides=one.overrides) for one in (CONSTANT, DECAY)}
+    settings = ("training.max_steps=4",)
+    study = StudyDefinition(
+        corpus=str(corpus), arms=arms, baseline=CONSTANT.name, seeds=(0,), settings=settings
+    )
+    directory.root.mkdir()
+    attempts = directory.root / "attempts" / DECAY.name / "seed-0.jsonl"
+    attempts.parent.mkdir(parents=True)
+    attempts.write_text('{"event": "end", "at": true}\n')
+    for text, expected in (
+        (to_yaml(study).replace("masking.unit=", "masking.unite=", 1), directory.definition),
+        (to_yaml(study), attempts),
+    ):
+        directory.definition.write_text(text)
+        with pytest.raises(UserError, match=rf"^(wrong study in|damaged attempts:) {expected}"):
+            runs().in_rung(directory, [], baseline=CONSTANT, num_steps=4)
+    with pytest.raises(UserError, match=rf"^damaged attempts: {attempts}"):
+        runs()._trained(directory, study)
+    assert directory.definition.read_text() == to_yaml(study)
+
+
 def test_a_final_of_which_a_run_cannot_be_read_has_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,13 @@ def reported(value: object) -> Callable[[list[Line]], None]:
     return damage
 
 
+def reported_at(rung: object) -> Callable[[list[Line]], None]:
+    def damage(lines: list[Line]) -> None:
+        of_key(lines, "intermediate_value", 5.25)["step"] = rung
+
+    return damage
+
+
 def ended_with(value: object) -> Callable[[list[Line]], None]:
     def damage(lines: list[Line]) -> None:
         of_key(lines, "values", [5.5])["values"] = value
@@ -132,6 +139,7 @@ DAMAGES = (
     (reported("low"), r"trial 0: it has the loss 'low'"),
     (reported(float("nan")), r"trial 0: it has the loss nan"),
     (reported(True), r"trial 0: it has the loss True"),
+    (reported_at("1"), r"trial 0: it has a loss at rung='1'"),
     (ended_with([10**400]), r"trial 1: it has the loss about 1e400"),
     (ended_with([5.5, 5.0]), r"trial 1: it has 2 losses\. Expected one"),
     (without("intermediate_value", 5.25), r"trial 0: it ended well and has no loss at rung=1"),

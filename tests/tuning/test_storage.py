@@ -37,6 +37,15 @@ def test_a_damaged_journal_is_one_line_that_says_what_to_do(tmp_path: Path, cont
     assert "\n" not in str(error.value)
 
 
+def test_the_connections_to_a_database_are_closed_at_the_end(tmp_path: Path) -> None:
+    """Python 3.13 warns of those that are left open."""
+    with opened(tmp_path, f"sqlite:///{tmp_path}/record.db") as study:
+        tried(study, 1)
+        pool = study._storage._backend.engine.pool
+        assert pool.checkedin() + pool.checkedout() > 0
+    assert pool.checkedin() + pool.checkedout() == 0
+
+
 def test_a_pipe_in_the_place_of_a_journal_is_one_line(tmp_path: Path) -> None:
     """Optuna would wait for a reader of it."""
     os.mkfifo(tmp_path / "journal")

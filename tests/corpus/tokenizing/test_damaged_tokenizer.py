@@ -59,6 +59,8 @@ def test_tokenizer_with_any_field_of_another_type_is_one_line_or_loads(
         ("tokenizer_config.json", "model_input_names", [0, "input_ids"]),
         ("tokenizer_config.json", "model_input_names", ["attention_mask"]),
         ("tokenizer_config.json", "model_input_names", "input_ids"),
+        ("tokenizer_config.json", "model_input_names", None),
+        ("tokenizer_config.json", "model_input_names", 3),
         ("tokenizer_config.json", "tokenizer_class", 3),
         ("tokenizer_config.json", "unk_token", ""),
         ("tokenizer.json", "version", 3),

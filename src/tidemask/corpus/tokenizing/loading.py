@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
             "tokenizer_config.json. Expected a number of tokens. " + _ADVICE
         )
     inputs = tokenizer.model_input_names
-    if not isinstance(inputs, list | tuple) or "input_ids" not in inputs or not _are_names(inputs):
+    if "input_ids" not in inputs or not all(isinstance(name, str) for name in inputs):
         raise UserError(
             f"damaged tokenizer: {name}: model_input_names={shown(inputs)} in its "
             "tokenizer_config.json. Expected names, input_ids among them. " + _ADVICE
@@ -72,10 +71,6 @@ def load_tokenizer(name: str | Path) -> CorpusTokenizer:
             f"ids below {MAX_VOCAB_SIZE}. Number its entries from 0, or use another."
         )
     return loaded
-
-
-def _are_names(values: Sequence[object]) -> bool:
-    return all(isinstance(value, str) for value in values)
 
 
 def _load(name: str | Path) -> Any:  # whatever class the directory names
@@ -109,6 +104,7 @@ class _Configuration:
 
     tokenizer_class: str | None = None
     model_max_length: int | None = None
+    model_input_names: list[str] = field(default_factory=list)
     added_tokens_decoder: dict[str, Any] | None = None
 
 
