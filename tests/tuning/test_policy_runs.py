@@ -12,12 +12,14 @@ import pytest
 from tidemask.errors import UserError
 from tidemask.evaluation_files import write_evaluation
 from tidemask.run_record import FINAL, HELD_OUT_TASK, MEAN_LOSS
-from tidemask.runs.config import load_recipe
+from tidemask.runs.config import CorpusReference, RunConfig, load_recipe
+from tidemask.runs.config import to_yaml as config_yaml
 from tidemask.studies import comparison
 from tidemask.studies.agreement import to_yaml
 from tidemask.studies.definition import Arm, StudyDefinition
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.planning import PlannedRun
+from tidemask.studies.study_plan import plan_of
 from tidemask.tuning.policies import known_policies
 from tidemask.tuning.policy_runs import PolicyRuns
 
@@ -58,6 +60,40 @@ def test_a_run_of_the_final_whose_attempts_are_damaged_is_no_failed_finalist(
     attempts.parent.mkdir(parents=True)
     attempts.write_text('{"event": "end", "at": true}\n')
     with pytest.raises(UserError, match=rf"^damaged attempts: {attempts}, line 1: .* Delete the l"):
+        runs().kept(directory)
+
+
+def test_a_finished_run_of_the_final_without_its_result_is_named(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """The page has no verdict on it, which was said to be for want of time."""
+    directory = StudyDirectory(tmp_path / "final")
+    arms = {one.name: Arm(recipe="bert", overrides=one.overrides) for one in (CONSTANT, DECAY)}
+    settings = ("training.max_steps=4",)
+    study = StudyDefinition(
+        corpus=str(corpus), arms=arms, baseline=CONSTANT.name, seeds=(1,), settings=settings
+    )
+    directory.root.mkdir()
+    directory.definition.write_text(to_yaml(study))
+    for planned in plan_of(study, directory, lambda *_: pytest.fail("unmeasured")).runs:
+        run, recipe = directory.run(planned), planned.recipe
+        config = RunConfig(
+            recipe="bert", corpus=CorpusReference(path=str(corpus), fingerprint="f"),
+            masking=recipe.masking, model=recipe.model, training=recipe.training,
+            evaluation=recipe.evaluation,
+        )  # fmt: skip
+        write_evaluation(
+            run, task=HELD_OUT_TASK, checkpoint=FINAL, metrics={MEAN_LOSS: 5.0}, settings={}
+        )
+        run.config.write_text(config_yaml(config))
+        run.metrics.write_text('{"step": 4}\n')
+        attempts = directory.attempts(planned)
+        attempts.parent.mkdir(parents=True)
+        attempts.write_text('{"event": "end", "at": 1.0, "outcome": "finished"}\n')
+    assert {one.state for one in runs().kept(directory)} == {State.FINISHED}
+    result = run.result(HELD_OUT_TASK, FINAL)
+    result.unlink()
+    with pytest.raises(UserError, match=rf"^result of a finished run is missing: {result}\. Rest"):
         runs().kept(directory)
 
 

@@ -203,15 +203,24 @@ class PolicyRuns:
 def _readable_states(plan: StudyPlan) -> Sequence[RunState]:
     """How far the runs of a plan are, if that can be read.
 
-    A run that was trained does not count as failed because one of its files was damaged since.
+    A run that was trained does not count as failed because one of its files was damaged since, nor
+    as one for which there was no time because its result is gone.
 
     Raises:
-        UserError: a file of a run is damaged; what was found so far stays as it is.
+        UserError: a file of a run is damaged, or the result of one that is finished is missing;
+            what was found so far stays as it is.
     """
     states = plan.status().states
     for one in states:
         if one.is_damaged:
             raise UserError(f"{one.message} Then give the command again.")
+        run = plan.directory.run(one.run)
+        result = run.result(HELD_OUT_TASK, FINAL)
+        if one.state is State.FINISHED and not result.is_file():
+            raise UserError(
+                f"result of a finished run is missing: {result}. Restore the file, or delete "
+                f"{run.root} to train the run again. Then give the command again."
+            )
     return states
 
 
