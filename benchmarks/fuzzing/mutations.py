@@ -11,7 +11,7 @@ import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,26 +166,38 @@ def column_changed(path: Path, rng: random.Random) -> None:
 
 
 def database_value(path: Path, rng: random.Random) -> None:
-    """Change a value of one row of a database of SQLite, or delete the row."""
-    with closing(sqlite3.connect(path)) as database, database:
-        named = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-        tables = [name for (name,) in database.execute(named)]
-        filled = [
-            (table, rows)
-            for table in tables
-            if (rows := [row for (row,) in database.execute(f"SELECT rowid FROM {table}")])
-        ]
-        table, rows = rng.choice(filled)
-        row = rng.choice(rows)
-        if rng.random() < 0.1:
-            database.execute(f"DELETE FROM {table} WHERE rowid = ?", [row])
-            return
-        columns = [column[1] for column in database.execute(f"PRAGMA table_info({table})")]
-        kept = [one for one in _VALUES if one is None or type(one) in (int, float, str)]
-        value = rng.choice([one for one in kept if one not in (10**400, 2**63, "\ud800")])
-        database.execute(
-            f"UPDATE OR IGNORE {table} SET {rng.choice(columns)} = ? WHERE rowid = ?", [value, row]
-        )
+    """Change a value of one row of a database of SQLite, or delete the row.
+
+    What the database itself refuses, such as text for a primary key, is drawn again.
+    """
+    with closing(sqlite3.connect(path)) as database:
+        is_changed = False
+        while not is_changed:
+            with suppress(sqlite3.IntegrityError), database:
+                is_changed = _change_row(database, rng)
+
+
+def _change_row(database: sqlite3.Connection, rng: random.Random) -> bool:
+    """Draw a row and what becomes of it; whether the database takes that."""
+    named = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    tables = [name for (name,) in database.execute(named)]
+    filled = [
+        (table, rows)
+        for table in tables
+        if (rows := [row for (row,) in database.execute(f"SELECT rowid FROM {table}")])
+    ]
+    table, rows = rng.choice(filled)
+    row = rng.choice(rows)
+    if rng.random() < 0.1:
+        database.execute(f"DELETE FROM {table} WHERE rowid = ?", [row])
+        return True
+    columns = [column[1] for column in database.execute(f"PRAGMA table_info({table})")]
+    kept = [one for one in _VALUES if one is None or type(one) in (int, float, str)]
+    value = rng.choice([one for one in kept if one not in (10**400, 2**63, "\ud800")])
+    done = database.execute(
+        f"UPDATE OR IGNORE {table} SET {rng.choice(columns)} = ? WHERE rowid = ?", [value, row]
+    )
+    return done.rowcount > 0
 
 
 def missing(path: Path, _rng: random.Random) -> None:
