@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -43,9 +44,18 @@ def _hub_of_its_own(world: Path) -> Iterator[None]:
 
 
 def pushed(world: Path, _: str) -> object:
-    """What a command uploaded: the content of every file by its name."""
+    """What a command uploaded: the content of every file by its name; of JSON the value."""
     found = (path for path in (world / _HUB).rglob("*") if path.is_file())
-    return {str(path.relative_to(world)): path.read_bytes() for path in found}
+    return {str(path.relative_to(world)): _content(path) for path in found}
+
+
+def _content(path: Path) -> object:
+    """What a file says; spaces between the values of JSON say nothing, and are no damage."""
+    content = path.read_bytes()
+    if path.suffix == ".json":
+        with suppress(ValueError):
+            return json.dumps(json.loads(content))
+    return content
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzzing import mutations
+from benchmarks.fuzzing import mutations, surroundings
 from benchmarks.fuzzing.readers import SLOW
 from child_processes import HUNG_SECONDS
 from places import ROOT
@@ -75,6 +75,17 @@ def test_fuzzing_changes_values_of_a_database_by_their_seed(tmp_path: Path) -> N
         made.append(after)
     assert made[:20] == made[20:]
     assert len({"".join(one) for one in made}) > 10, "what is refused is drawn again"
+
+
+def test_fuzzing_takes_json_that_says_the_same_for_the_same_upload(tmp_path: Path) -> None:
+    place = tmp_path / "hub" / "tokenizer.json"
+    place.parent.mkdir()
+    found = []
+    for content in ('{"a": 1, "b": 2}', '{ "a":1,\n"b":2}\n', '{"a": true, "b": 2}', '{"a": 1', ""):
+        place.write_text(content)
+        found.append(surroundings.pushed(tmp_path, ""))
+    assert found[0] == found[1]
+    assert all(found.count(one) == 1 for one in found[2:])
 
 
 @pytest.mark.parametrize("mutate", mutations.PLACES)
