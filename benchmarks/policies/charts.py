@@ -82,6 +82,13 @@ FIGURES = {
             PanelWords("Held-out loss", "nats per token"),
         ],
     ),
+    "reference": FigureWords(
+        "Words weighted by the entropy of a reference model",
+        [
+            PanelWords("Entropy of its predictions", "% of the positions", "nats", "shares"),
+            PanelWords("Masked positions by entropy", "%", "", "bars"),
+        ],
+    ),
     "scored": FigureWords(
         "Positions scored by the model itself",
         [
@@ -161,16 +168,14 @@ def _draw_bars(panel: Panel, axes: Axes) -> None:
 
 
 def _draw_shares(panel: Panel, axes: Axes) -> None:
-    for name, (x, y), colour in zip(panel, panel.values(), RUNS, strict=False):
+    """Distributions as stairs, named in the room above them."""
+    for line, (name, (x, y), colour) in enumerate(zip(panel, panel.values(), RUNS, strict=False)):
         axes.stairs(y, [x[0] - 0.25, *(middle + 0.25 for middle in x)], color=colour.light, lw=1.6)
-        others = [other for n, (_, other) in panel.items() if n != name] or [np.zeros(len(y))]
-        top = int(np.argmax(np.asarray(y) - np.max(others, axis=0)))
-        axes.annotate(
-            name, (x[top], y[top]), (0, 3), textcoords="offset points",
-            ha="center", color=colour.light,
+        axes.text(
+            0.02, 0.98 - 0.1 * line, name, transform=axes.transAxes,
+            va="top", color=colour.light,
         )  # fmt: skip
-    axes.margins(y=0.12)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * max(max(y) for _, y in panel.values()))
 
 
 def _draw_points(panel: Panel, axes: Axes) -> None:

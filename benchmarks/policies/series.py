@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from benchmarks.policies.masked_rows import (
     SCORED_ROWS,
+    MaskedRows,
     chances_by_class,
     chances_by_fifth,
     entropy_of,
@@ -40,29 +42,35 @@ CLASSES = ("NOUN", "PROPN", "VERB", "DET", "ADP", "PUNCT")
 """Parts of speech that are drawn, content words first."""
 
 ENTROPY_BINS = np.arange(0.0, 8.51, 0.5)
-"""Nats: the logarithm of 4,096 entries is 8.3."""
+"""Nats: the logarithm of 2,048 entries is 7.6."""
 
 
-def all_series(work: Path) -> dict[str, list[Panel]]:
-    """The panels of each figure, of the runs in `work`."""
-    runs = {path.name: read_run(RunSource(directory=path)) for path in _runs_in(work)}
-    return {
-        "ratio": [
-            _metric(runs, ("decay", "matched"), RATIO, scale=100.0),
-            _metric(runs, ("decay", "matched"), MEAN_LOSS),
+def series_of(work: Path, figures: Iterable[str]) -> dict[str, list[Panel]]:
+    """The panels of figures, of the runs in `work`."""
+
+    def run(name: str) -> ComparedRun:
+        return read_run(RunSource(directory=work / name))
+
+    def metric(names: Sequence[str], of: str, *, scale: float = 1.0) -> Panel:
+        return _metric({name: run(name) for name in names}, of, scale=scale)
+
+    panels: dict[str, Callable[[], list[Panel]]] = {
+        "ratio": lambda: [
+            metric(("decay", "matched"), RATIO, scale=100.0),
+            metric(("decay", "matched"), MEAN_LOSS),
         ],
-        "class-loss": [_classes(runs["ptw"], CLASS_LOSS), _classes(runs["ptw"], CLASS_WEIGHT)],
-        "statistics": [_classes(runs[n], CLASS_WEIGHT) for n in ("learnability", "progress")],
-        "mixture": [_shares(runs["mixture"]), _class_chances(runs["mixture"])],
-        "columns": _column_chances(work / "columns"),
-        "phases": [_lengths(runs["phases"]), _metric(runs, ("phases",), MEAN_LOSS)],
-        "scored": _scores(work / "scored"),
-        "bandit": _arms(runs["bandit"]),
+        "class-loss": lambda: [_classes(run("ptw"), of) for of in (CLASS_LOSS, CLASS_WEIGHT)],
+        "statistics": lambda: [
+            _classes(run(name), CLASS_WEIGHT) for name in ("learnability", "progress")
+        ],
+        "mixture": lambda: [_shares(run("mixture")), _class_chances(run("mixture"))],
+        "columns": lambda: _column_chances(work / "columns"),
+        "phases": lambda: [_lengths(run("phases")), metric(("phases",), MEAN_LOSS)],
+        "reference": lambda: _entropies_of_column(work / "reference"),
+        "scored": lambda: _entropies_of_model(work / "scored"),
+        "bandit": lambda: _arms(run("bandit")),
     }
-
-
-def _runs_in(work: Path) -> Iterable[Path]:
-    return (path for path in work.iterdir() if RunDirectory(path).config.is_file())
+    return {figure: panels[figure]() for figure in figures}
 
 
 def _curve(x: Iterable[float], y: Iterable[float]) -> list[list[float]]:
@@ -71,10 +79,8 @@ def _curve(x: Iterable[float], y: Iterable[float]) -> list[list[float]]:
     return [list(values) for values in zip(*points, strict=True)] if points else [[], []]
 
 
-def _metric(
-    runs: dict[str, ComparedRun], names: Iterable[str], metric: str, *, scale: float = 1.0
-) -> Panel:
-    return {name: _curve(runs[name].steps, scale * runs[name].series(metric)) for name in names}
+def _metric(runs: Mapping[str, ComparedRun], metric: str, *, scale: float) -> Panel:
+    return {name: _curve(run.steps, scale * run.series(metric)) for name, run in runs.items()}
 
 
 def _classes(run: ComparedRun, prefix: str) -> Panel:
@@ -117,15 +123,24 @@ def _lengths(run: ComparedRun) -> Panel:
     return {"phases": _curve(steps, map(mean_length, masks))}
 
 
-def _scores(run: Path) -> list[Panel]:
-    """Entropies of all and of the masked positions, per cent, and how often each is masked."""
+def _entropies_of_column(run: Path) -> list[Panel]:
+    found = mask_rows(run)
+    return _entropies(found, found.batch.columns["entropy"])
+
+
+def _entropies_of_model(run: Path) -> list[Panel]:
     found = mask_rows(run, rows=SCORED_ROWS, score=entropy_of(run))
     assert found.scores is not None
+    return _entropies(found, found.scores)
+
+
+def _entropies(found: MaskedRows, entropies: Tensor) -> list[Panel]:
+    """Entropies of all and of the masked positions, per cent, and how often each is masked."""
     histograms: Panel = {}
     for name, where in (("all positions", found.batch.maskable), ("masked", found.selected)):
-        counts, _ = np.histogram(found.scores[where].numpy(), bins=ENTROPY_BINS)
+        counts, _ = np.histogram(entropies[where].numpy(), bins=ENTROPY_BINS)
         histograms[name] = _curve(ENTROPY_BINS[:-1] + 0.25, 100 * counts / counts.sum())
-    return [histograms, _bars(_named_fifths(chances_by_fifth(found, found.scores)))]
+    return [histograms, _bars(_named_fifths(chances_by_fifth(found, entropies)))]
 
 
 def _named_fifths(heights: list[float]) -> dict[str, float]:

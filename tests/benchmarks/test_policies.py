@@ -12,8 +12,8 @@ import torch
 from benchmarks.policies import figures
 from benchmarks.policies.charts import FIGURES, in_words
 from benchmarks.policies.masked_rows import MaskedRows, chances_by_fifth, mean_length
-from benchmarks.policies.runs import RUNS, add_columns, train_all
-from benchmarks.policies.series import all_series
+from benchmarks.policies.runs import RUNS, add_columns, runs_for, train_all
+from benchmarks.policies.series import series_of
 from small_runs import TINY
 from tidemask.masking.batch import Batch
 
@@ -23,9 +23,10 @@ def test_policies_figures_are_drawn_of_runs(corpus: Path, tmp_path: Path) -> Non
     copied = shutil.copytree(corpus, tmp_path / "corpus")
     words = {"CONTAINER": "kettle lantern", "ERROR": "winter", "FILE": "letter"}
     add_columns(copied, tmp_path, words)
-    train_all(copied, tmp_path, steps=4, settings=[*TINY, "training.logging_steps=1"])
+    settings = [*TINY, "training.logging_steps=1"]
+    train_all(runs_for(FIGURES), copied, tmp_path, steps=4, settings=settings)
     assert {run.name for run in RUNS} < {path.name for path in tmp_path.iterdir()}
-    series = all_series(tmp_path)
+    series = series_of(tmp_path, FIGURES)
     assert series.keys() == FIGURES.keys()
     figures.draw({"figures": series}, tmp_path / "drawn")
     assert {path.stem for path in (tmp_path / "drawn").iterdir()} == FIGURES.keys()
