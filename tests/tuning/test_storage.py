@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import sys
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ def test_a_line_that_was_cut_and_a_lock_that_was_left_are_got_over(tmp_path: Pat
     with journal.open("ab") as file:
         file.write(b'{"op_code": 4, "worker')
     (tmp_path / "journal.lock").symlink_to(journal)
+    began = time.monotonic()
     with opened(tmp_path) as study:
+        assert time.monotonic() - began < 20, "Optuna waits 30 seconds for a lock that was left"
         assert len(study.trials) == 3
         tried(study, 1)
     with opened(tmp_path) as study:
@@ -85,6 +88,21 @@ def test_a_storage_that_does_not_answer_is_one_line_without_its_password(
             pass
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_what_a_driver_says_of_a_storage_is_said_without_secrets(tmp_path: Path) -> None:
+    """Some repeat the URL, or a part of it."""
+    url = f"sqlite:///file:{tmp_path}/record.db?uri=true&token=hidden"
+
+    def check(_: object) -> None:
+        raise RuntimeError("no way to //me:secret@host/db with hidden")
+
+    expected = r"^storage does not answer: .*: no way to //host/db with \*\*\*\. Expected the URL"
+    with pytest.raises(UserError, match=expected) as error:  # noqa: SIM117
+        with opened_study(tmp_path / "journal", url, name="search", check=check):
+            pass
+    assert "secret" not in str(error.value)
+    assert "hidden" not in str(error.value)
 
 
 def test_what_the_system_refuses_is_no_damage(
