@@ -43,7 +43,7 @@ def notes_of(run: RunDirectory) -> list[str]:
 
 def other(run: RunDirectory) -> dict[str, Any]:
     """What another machine would have recorded."""
-    versions = {**run.read_environment()["versions"], "torch": "2.11.0", "pyarrow": "1"}
+    versions = {**run.read_environment()["versions"], "torch": "2.10.0", "pyarrow": "1"}
     return {"versions": versions, "processor": "Another CPU"}
 
 
@@ -70,7 +70,7 @@ def test_a_run_that_goes_on_elsewhere_says_so_once_and_keeps_it(
     notes = notes_of(run)
     (note,) = (note for note in notes if "unbroken run" in note)
     assert note == (
-        f"The run goes on with torch {version('torch')} in place of 2.11.0 and the processor "
+        f"The run goes on with torch {version('torch')} in place of 2.10.0 and the processor "
         f"{here['processor']} in place of Another CPU: its numbers may differ from those of an "
         "unbroken run in the last bits."
     )
@@ -83,7 +83,7 @@ def test_a_run_that_goes_on_elsewhere_says_so_once_and_keeps_it(
     assert same_weights(run, unbroken), "nothing but the record was of another machine"
     assert records(run) == records(unbroken)
     card = (run.model / "README.md").read_text(encoding="utf-8")
-    assert f"- After step 5: torch {version('torch')} in place of 2.11.0 and the proc" in card
+    assert f"- After step 5: torch {version('torch')} in place of 2.10.0 and the proc" in card
     again = stopped_at(run, 5, tmp_path / "again")
     recorded_as(again, continued=[{**part, "step": 3}])
     assert not any("unbroken run" in note for note in notes_of(again))
@@ -127,7 +127,7 @@ def test_more_steps_of_a_run_from_elsewhere_are_another_part(
     recorded_as(run, **other(run))
     longer = run_with_more_steps(run, ["training.max_steps=9"])
     (note,) = (note for note in notes_of(longer) if "unbroken run" in note)
-    assert f"torch {version('torch')} in place of 2.11.0" in note
+    assert f"torch {version('torch')} in place of 2.10.0" in note
     environment = longer.read_environment()
     assert environment["processor"] == "Another CPU"
     assert [one["step"] for one in environment["continued"]] == [8]

@@ -49,7 +49,7 @@ def test_hub_rows_of_a_named_split_and_configuration(directory: Path) -> None:
 
 
 @all_cases(("ending", "said"), [
-    ("", r"no field text: hf:.*news has body, id\."),
+    ("", r"no field text: hf:.*news(, row 1)? has body, id\."),
     ("::dev", r"no data set: hf:.*::dev cannot be read \(Bad split: dev\. Available splits: \["),
     (":other", r"no data set: hf:.*:other cannot be read \(BuilderConfig 'other' not found"),
     (":a:b:c", r"no name of a data set: hf:.*:a:b:c\. Expected hf:NAME, hf:NAME:CONFIG"),

@@ -108,6 +108,10 @@ def arrow_records(path: Path, fields: Sequence[str]) -> Iterator[Record]:
         yield from _rows_of(parts, path)
 
 
+_NO_VALUE = (ValueError, OverflowError, KeyError)
+"""What reading a value ends in that Python does not have; an unknown time zone is a missing key."""
+
+
 def _rows_of(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[Record]:
     number = 0
     for batch in batches:
@@ -115,7 +119,7 @@ def _rows_of(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[Record]:
             rows = batch.to_pylist()
         except UnicodeDecodeError:
             raise
-        except (ValueError, OverflowError) as error:
+        except _NO_VALUE as error:
             if (found := _no_value_in(batch)) is None:
                 raise
             row, name = found
@@ -141,7 +145,7 @@ def _no_value_in(batch: pa.RecordBatch) -> tuple[int, str] | None:
 def _is_no_value(value: pa.Scalar) -> bool:
     try:
         value.as_py()
-    except (ValueError, OverflowError):
+    except _NO_VALUE:
         return True
     return False
 
