@@ -1,4 +1,4 @@
-# Two commands from a fresh clone, with Python 3.11 to 3.13 and make:
+# Two commands from a fresh clone, with Python 3.11 to 3.14 and make:
 #   make demo   a small study on embedded text, ends with the place of its page
 #               (STEPS=20 makes it short, OUT=DIR puts it elsewhere)
 #   make test   lint, types and tests
@@ -36,7 +36,7 @@ docs: $(VENV)/docs-installed
 	@echo "Site: build/site/index.html"
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"tidemask needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 15) else f"tidemask needs Python 3.11 to 3.14, this is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

@@ -120,7 +120,7 @@ def test_annotate_goes_on_with_what_was_finished(
         seen.append(document.number)
         if len(seen) == after and ends:
             raise KeyboardInterrupt
-        return np.where(document.ids % 3 == 0, document.ids // 3, -1).astype(np.int64)
+        return np.where(document.ids % 3 == 0, document.ids.astype(np.int64) // 3, -1)
 
     ends, name = True, f"ended_{after}"
     with pytest.raises(KeyboardInterrupt):
