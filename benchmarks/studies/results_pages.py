@@ -20,6 +20,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -32,11 +33,16 @@ from benchmarks.studies import kept_results
 from benchmarks.studies.kept_results import RECORDS, studies
 from benchmarks.studies.trained_with import with_machines
 from tidemask.errors import UserError
-from tidemask.report.compare import write_page
+from tidemask.report.figures.all_charts import chart_groups, file_charts
+from tidemask.report.figures.rendering import rendered
 from tidemask.report.paper import unsigned
 from tidemask.report.results.answers import primary_answers
+from tidemask.report.results.arms import arms_of
+from tidemask.report.results.compared_run import ComparedRun
 from tidemask.report.results.measures import measures_of
 from tidemask.report.results.naming import in_arms
+from tidemask.report.results.sources import ComparisonQuestion
+from tidemask.report.tables.all_tables import all_tables
 from tidemask.report.tables.arms import answer_table
 from tidemask.report.tables.by_step import differences_by_step_table
 from tidemask.report.tables.table_files import read_table, write_table
@@ -56,7 +62,6 @@ _NUMBER = re.compile(
     r"(?P<sign>[+−])?\d[\d,]*(?P<decimals>\.\d+)?"
     r"(?P<rest>[\s%)]*<!-- tidemask: (?P<place>[^>]*?) -->)"
 )
-_OTHER = re.compile(r"<!-- (?:table |tidemask: )(?P<other>[\w-]+)/")
 _QUOTED = re.compile(r"<!-- (?:table|tidemask:) (?P<name>[\w/-]+) ")
 _FIGURE = re.compile(r"\]\((?P<place>figures/(?P<study>[\w-]+)-(?P<name>[a-z0-9_]+)\.svg)\)")
 
@@ -67,7 +72,7 @@ def page_of(name: str) -> Path:
 
 
 def compared(root: Path) -> Path:
-    """A directory with a comparison of each study, and beside them all tables by study.
+    """A directory with what pages show of the comparison of each study, and all tables by study.
 
     The tables of arms against another baseline than the study's, or by another measure than the
     declared one, stand in a directory below its own that is called as that baseline or measure.
@@ -76,18 +81,33 @@ def compared(root: Path) -> Path:
     for name in studies():
         runs, left_out, question = runs_to_compare([RECORDS / name])
         assert not left_out, left_out
-        arms = in_arms(runs)
-        tables = write_page(arms, question, out=root / name).directory / "tables"
-        text = page_of(name).read_text(encoding="utf-8")
-        for other in {match["other"] for match in _OTHER.finditer(text)}:
-            (tables / other).mkdir()
-            is_measure = other in measures_of(arms)
-            asked = {"primary": other, "margin": None} if is_measure else {"baseline": other}
-            answers = primary_answers(arms, replace(question, **asked))
-            for table in (answer_table(answers), differences_by_step_table(answers)):
-                write_table(table, tables / other)
-        (root / "tables" / name).symlink_to(tables)
+        _compare(name, in_arms(runs), question, root / name)
+        (root / "tables" / name).symlink_to(root / name / "tables")
     return root
+
+
+def _compare(
+    name: str, runs: Sequence[ComparedRun], question: ComparisonQuestion, out: Path
+) -> None:
+    """Write the tables and the figures of a study that pages quote."""
+    tables, figures, wanted = out / "tables", out / "figures", quoted(name) | {"arms"}
+    tables.mkdir(parents=True)
+    figures.mkdir()
+    answers = primary_answers(runs, question)
+    for table in all_tables(runs, answers):
+        if table.name in wanted:
+            write_table(table, tables)
+    for other in {table.partition("/")[0] for table in wanted if "/" in table}:
+        (tables / other).mkdir()
+        is_measure = other in measures_of(runs)
+        asked = {"primary": other, "margin": None} if is_measure else {"baseline": other}
+        found = primary_answers(runs, replace(question, **asked))
+        for table in (answer_table(found), differences_by_step_table(found)):
+            write_table(table, tables / other)
+    drawn, arms = set(figures_of(name).values()), arms_of(runs)
+    for chart in file_charts(arms, chart_groups(arms, answers)):
+        if chart.name in drawn:
+            (figures / f"{chart.name}.svg").write_bytes(rendered(chart, ["svg"])["svg"])
 
 
 def pages(root: Path) -> dict[Path, Path]:
