@@ -8,7 +8,7 @@ words are a stem and one to three endings, so that a word has about 1.3 subwords
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class SyntheticLanguage:
     entries: dict[str, list[str]]
     endings: list[str]
 
-    @property
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The vocabulary as tidemask sees it."""
         return Vocabulary.of_tokenizer(self.tokenizer)
@@ -67,10 +67,12 @@ class SyntheticLanguage:
 def _words_of_syllables(rng: np.random.Generator, count: int, taken: set[str]) -> list[str]:
     """New words of two to four syllables."""
     words: list[str] = []
-    consonants, vowels = list("bcdfghjklmnprstvz"), list("aeiou")
+    letters = "bcdfghjklmnprstvz", "aeiou"
     while len(words) < count:
         syllables = rng.integers(2, 4, endpoint=True)
-        word = "".join(rng.choice(consonants) + rng.choice(vowels) for _ in range(syllables))
+        word = "".join(
+            among[rng.integers(len(among))] for _ in range(syllables) for among in letters
+        )
         if word not in taken:
             taken.add(word)
             words.append(word)
