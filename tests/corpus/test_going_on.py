@@ -233,7 +233,7 @@ def kill_at(script: Path, moment: str, delay: float = 0.0) -> bool:
 def random_moments(seed: int) -> list[tuple[str, float]]:
     """Three moments of all stages, and how many seconds after them; the first is exact."""
     rng = random.Random(seed)
-    stages = [planning.READING, planning.LEARNING, *[writing.ENCODING] * 6]
+    stages = [planning.READING, planning.COUNTING, planning.LEARNING, *[writing.ENCODING] * 6]
     moments = [f"{rng.choice(stages)} {rng.randrange(1, 25)}" for _ in range(3)]
     return [(moment, place * rng.uniform(0, 0.02)) for place, moment in enumerate(moments)]
 

@@ -225,7 +225,12 @@ def test_prepare_progress_counts_documents_in_each_stage(tmp_path, monkeypatch):
         on_progress=lambda *call: calls.append(call),
     )
     stages = list(dict.fromkeys(stage for stage, _, _ in calls))
-    assert stages == ["reading text", "training tokenizer", "tagging and tokenizing"]
+    assert stages == [
+        "reading text",
+        "counting letters",
+        "training tokenizer",
+        "tagging and tokenizing",
+    ]
     for stage in stages:
         done = [d for s, d, _ in calls if s == stage]
         assert done[:-1] == list(range(len(done) - 1))

@@ -18,7 +18,7 @@ from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.store.shards import SplitWriter
 
 
-@pytest.mark.parametrize("stage", ["reading text", "training tokenizer"])
+@pytest.mark.parametrize("stage", ["reading text", "counting letters", "training tokenizer"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_prepare_interrupted_before_anything_is_finished_leaves_nothing(tmp_path, stage, error):
     def interrupt(current, done, total):

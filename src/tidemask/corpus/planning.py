@@ -16,9 +16,11 @@ from tidemask.corpus.tokenizing.letter_case import case_note
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.tokenizing.training import tokenizer_trainer
 from tidemask.corpus.tokenizing.wanted_entries import wanted_entries
-from tidemask.progress import ProgressCallback, ignore, reported
+from tidemask.progress import ProgressCallback, reported
 
-READING, LEARNING, EXTENDING = "reading text", "training tokenizer", "extending vocabulary"
+READING, COUNTING, LEARNING, EXTENDING = (
+    "reading text", "counting letters", "training tokenizer", "extending vocabulary",
+)  # fmt: skip
 """Names of these stages for the progress callback; each counts documents. The last is given in
 several passes."""
 
@@ -116,9 +118,8 @@ def planned_tokenizer(
 
     def texts() -> Iterator[str]:
         of_split = plan.training_texts(documents())
-        is_last = next(passes) == trainer.num_passes
-        shown = on_progress if is_last else ignore
-        return _parts(reported(of_split, shown, LEARNING, plan.count(Split.TRAIN)))
+        stage = LEARNING if next(passes) == trainer.num_passes else COUNTING
+        return _parts(reported(of_split, on_progress, stage, plan.count(Split.TRAIN)))
 
     return trainer.train(texts), []
 

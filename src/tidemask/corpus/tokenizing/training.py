@@ -18,7 +18,7 @@ class TokenizerTrainer(Protocol):
     """Trains a tokenizer of a kind.
 
     Attributes:
-        num_passes: how often it reads the texts.
+        num_passes: how often it reads the texts; all but the last pass count their letters.
     """
 
     num_passes: int
