@@ -2,13 +2,14 @@
 
     python benchmarks/studies/demonstration.py
 
-writes `benchmarks/results/demonstration-cpu.json`; `tests/docs/test_numbers_of_readme.py` compares
-the README with it.
+writes `benchmarks/results/demonstration-cpu.json` and `docs/demo-held-out.png`, the figure of the
+README; `tests/docs/test_numbers_of_readme.py` compares the README with the first.
 """
 
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from benchmarks.machine import conditions
 from tidemask.report.tables.table_files import WrittenTable, read_table
 
 RESULTS = ROOT / "benchmarks" / "results" / "demonstration-cpu.json"
+FIGURE = ROOT / "docs" / "demo-held-out.png"
 TABLES = ("arms", "trained_under", "scores")
 
 
@@ -50,6 +52,18 @@ def measure(out: Path, *, steps: int | None = None) -> dict[str, Any]:
     }
 
 
+def keep_figure(demonstration: Path) -> None:
+    """Draw the held-out losses of a finished demonstration for the README.
+
+    Args:
+        demonstration: its directory.
+    """
+    out = demonstration / "compared"
+    command = ["compare", str(demonstration / "study"), "--out", str(out), "--png"]
+    subprocess.run([sys.executable, "-m", "tidemask", *command], check=True)
+    shutil.copyfile(out / "figures" / "held_out_by_step.png", FIGURE)
+
+
 def _rows(table: WrittenTable) -> list[dict[str, Any]]:
     """Rows by the names of the columns, without the places of the runs on this machine."""
     rows = [dict(zip(table.names, row, strict=True)) for row in table.rows]
@@ -63,8 +77,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         result = measure(Path(place) / "demo", steps=options.steps)
-    if options.steps is None:
-        write_json(RESULTS, result)
+        if options.steps is None:
+            keep_figure(Path(place) / "demo")
+            write_json(RESULTS, result)
     print(f"{result['seconds']} s, {result['processor_seconds']} s of processor time")
 
 
