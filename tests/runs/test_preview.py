@@ -20,6 +20,7 @@ from transformers import AutoModelForMaskedLM
 
 import tidemask
 from cases import one_in
+from finished_runs import recorded_config
 from small_runs import TINY
 from tidemask.annotation.annotate import annotate
 from tidemask.cli.previewed_text import length_line, parts_line, passage_text, show_preview
@@ -30,7 +31,7 @@ from tidemask.errors import UserError
 from tidemask.evaluation.held_out_tasks import HeldOutText
 from tidemask.modeling.settings import ModelSettings
 from tidemask.run_record import RunDirectory
-from tidemask.runs.config import CorpusReference, RunConfig, load_recipe, to_yaml
+from tidemask.runs.config import load_recipe, to_yaml
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.logged_losses import logged_near
 from tidemask.runs.preview import (
@@ -315,11 +316,7 @@ def test_preview_needs_no_colour_to_tell_its_marks_apart() -> None:
 def test_preview_needs_no_more_of_a_line_of_metrics_than_its_step(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     recipe = load_recipe("bert", ["training.max_steps=8"])
-    config = RunConfig(
-        recipe="bert", corpus=CorpusReference(path="corpus", fingerprint="f"),
-        masking=recipe.masking, model=recipe.model, training=recipe.training,
-        evaluation=recipe.evaluation,
-    )  # fmt: skip
+    config = recorded_config(recipe)
     run.config.write_text(to_yaml(config))
     run.metrics.write_text("".join(f'{{"step": {step}}}\n' for step in (0, 2, 4, 8)))
     found = [logged_near(run, progress)["step"] for progress in (0.0, 0.3, 0.4, 1.0)]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from finished_runs import recorded_config
 from tidemask.run_record import RunDirectory
-from tidemask.runs.config import CorpusReference, RunConfig, load_recipe, to_yaml
+from tidemask.runs.config import load_recipe, to_yaml
 from tidemask.studies.directory import RunState, State, StudyDirectory
 from tidemask.studies.planning import PlannedRun
 
@@ -29,11 +30,7 @@ def study(tmp_path: Path) -> StudyDirectory:
     run = directory.run(PLANNED)
     run.model.mkdir(parents=True)
     run.checkpoint(STEPS).mkdir()
-    config = RunConfig(
-        recipe="bert", corpus=CorpusReference(path="corpus", fingerprint="f"),
-        masking=RECIPE.masking, model=RECIPE.model, training=RECIPE.training,
-        evaluation=RECIPE.evaluation,
-    )  # fmt: skip
+    config = recorded_config(RECIPE)
     run.config.write_text(to_yaml(config))
     run.metrics.write_text("".join(f"{json.dumps({'step': s})}\n" for s in range(1, STEPS + 1)))
     attempts = directory.attempts(PLANNED)

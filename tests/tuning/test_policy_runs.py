@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from finished_runs import recorded_config
 from tidemask.errors import UserError
 from tidemask.evaluation_files import write_evaluation
 from tidemask.run_record import FINAL, HELD_OUT_TASK, MEAN_LOSS
-from tidemask.runs.config import CorpusReference, RunConfig, load_recipe
+from tidemask.runs.config import load_recipe
 from tidemask.runs.config import to_yaml as config_yaml
 from tidemask.studies import comparison
 from tidemask.studies.agreement import to_yaml
@@ -77,11 +78,7 @@ def test_a_finished_run_of_the_final_without_its_result_is_named(
     directory.definition.write_text(to_yaml(study))
     for planned in plan_of(study, directory, lambda *_: pytest.fail("unmeasured")).runs:
         run, recipe = directory.run(planned), planned.recipe
-        config = RunConfig(
-            recipe="bert", corpus=CorpusReference(path=str(corpus), fingerprint="f"),
-            masking=recipe.masking, model=recipe.model, training=recipe.training,
-            evaluation=recipe.evaluation,
-        )  # fmt: skip
+        config = recorded_config(recipe, str(corpus))
         write_evaluation(
             run, task=HELD_OUT_TASK, checkpoint=FINAL, metrics={MEAN_LOSS: 5.0}, settings={}
         )
