@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tokenizers import AddedToken, Tokenizer, processors
 from tokenizers.normalizers import Normalizer
@@ -100,9 +101,21 @@ ROBERTA = SpecialTokens(
 _FIRST_SYMBOL = 0x2800
 """Of Braille: symbols that have no case, no other form, and are neither white space nor marks."""
 
+_MOST_CHARACTERS = 1 << 24
+"""Of texts whose pieces are counted before they are normalised."""
+
+_MOST_PIECES = 1 << 16
+"""That are counted before they are normalised, and whose normalised form is kept."""
+
+_LONGEST_KEPT = 32
+"""Characters of a piece whose normalised form is kept."""
+
 
 class LetterCounts:
     """How often each letter occurs in normalised text, and which of them a vocabulary has.
+
+    What stands between two spaces is normalised by itself, and once for as often as it occurs:
+    normalisation looks across no space, but to make several of them one.
 
     Args:
         normalizer: of the tokenizer.
@@ -114,8 +127,25 @@ class LetterCounts:
         self._normalizer = normalizer
         self._vocab_size = vocab_size
         self._counts: Counter[str] = Counter()
+        pieces: Counter[str] = Counter()
+        num_characters = 0
         for text in texts:
-            self._counts.update(normalizer.normalize_str(text))
+            pieces.update(text.split(" "))
+            num_characters += len(text)
+            if num_characters > _MOST_CHARACTERS or len(pieces) > _MOST_PIECES:
+                self._count(pieces)
+                pieces.clear()
+                num_characters = 0
+        self._count(pieces)
+
+    def _count(self, pieces: Mapping[str, int]) -> None:
+        for piece, occurrences in pieces.items():
+            normalised = self._normalizer.normalize_str(piece)
+            if occurrences == 1:
+                self._counts.update(normalised)
+                continue
+            for letter in normalised:
+                self._counts[letter] += occurrences
 
     def alphabet(self) -> list[str]:
         """The most frequent letters, in the order of their code points; white space is none."""
@@ -123,7 +153,7 @@ class LetterCounts:
         letters.sort(key=lambda letter: (-self._counts[letter], letter))
         return sorted(letters[: self._vocab_size // 4])
 
-    def known_text(self, texts: Iterable[str], border: str = "") -> Iterator[str]:
+    def known_text(self, texts: Iterable[str], border: str) -> Iterator[str]:
         """The texts normalised, with a space for each letter that is not of the alphabet.
 
         Args:
@@ -132,10 +162,20 @@ class LetterCounts:
         """
         alphabet = set(self.alphabet())
         unknown = {ord(c): " " for c in self._counts if c not in alphabet and not c.isspace()}
+
+        def known(piece: str) -> str:
+            normalised = self._normalizer.normalize_str(piece)
+            return normalised.translate(unknown) if unknown else normalised
+
+        kept = lru_cache(_MOST_PIECES)(known)
         for text in texts:
-            marked = border.join(parts_at_words(text)) if border else text
-            normalised = self._normalizer.normalize_str(marked)
-            yield normalised.translate(unknown) if unknown else normalised
+            parts = parts_at_words(text)
+            if len(parts) > 1:  # of a script without spaces, whose pieces seldom occur again
+                yield known(border.join(parts))
+                continue
+            pieces = text.split(" ")
+            is_short = max(map(len, pieces)) <= _LONGEST_KEPT
+            yield " ".join(map(kept if is_short else known, pieces))
 
     def absent(self) -> str:
         """A character that no text has, and that normalisation leaves as it is."""

@@ -63,6 +63,7 @@ class WordPieceTrainer:
             continuing_subword_prefix=_CONTINUING,
             show_progress=False,
         )
+        backend.normalizer = None  # known text is normalised, and would not change again
         backend.train_from_iterator(letters.known_text(texts(), border), trainer)
         vocabulary = backend.get_vocab(with_added_tokens=True)
         # a new backend, for the trainer's took the letters for special tokens as well
