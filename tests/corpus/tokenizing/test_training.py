@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from cases import all_cases
+from child_processes import HUNG_SECONDS
 from prose import text
 from tidemask.corpus.settings import PrepareSettings
 from tidemask.corpus.tokenizing.loading import load_tokenizer
@@ -270,6 +271,7 @@ def test_training_and_extension_are_the_same_in_other_processes_and_with_other_t
             capture_output=True,
             text=True,
             check=True,
+            timeout=HUNG_SECONDS,
         )
         return ran.stdout.split()
 

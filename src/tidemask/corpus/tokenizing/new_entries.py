@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer, models, pre_tokenizers, trainers
 
 from tidemask.corpus.tokenizing.space_marks import marks_of_space, model_pieces, space_within
-from tidemask.corpus.tokenizing.text_batches import in_batches
 from tidemask.corpus.words.boundaries import parts_at_words
 from tidemask.errors import UserError
 from tidemask.settings import shown
@@ -111,9 +110,10 @@ class _PieceWriter:
         self._left_out = np.array(sorted(left_out), np.uint32)
 
     def written(self, texts: Iterable[str]) -> Iterator[str]:
-        for some in in_batches(texts):
-            encodings = self._backend.encode_batch(some, add_special_tokens=False)
-            yield from map(self._line, encodings, some)
+        # One by one: a trainer reads this from its threads, one of which, if it waited for others
+        # to encode a batch, could wait for the thread that waits for its next text.
+        for text in texts:
+            yield self._line(self._backend.encode(text, add_special_tokens=False), text)
 
     def _line(self, encoding: Encoding, text: str) -> str:
         ids = np.array(encoding.ids, np.uint32)
