@@ -85,19 +85,9 @@ def test_letter_counts_are_those_of_whole_texts(
     ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained_form, "_MOST_PIECES", most_pieces)
+        patch.setattr(trained_form, "MOST_PIECES", most_pieces)
         letters = LetterCounts(normalizer, _VOCAB_SIZE, texts)
     known = letters.known_text(texts, border="⠀")
 
     assert letters.alphabet() == alphabet
     assert [[part.split() for part in text.split("⠀")] for text in known] == words
-
-
-@given(text=st.lists(st.sampled_from(_ODD), max_size=30).map("".join), settings=_SETTINGS)
-def test_letter_counts_normalise_text_that_changes_no_more(
-    text: str, settings: tuple[TokenizerKind, UnicodeForm, bool, bool]
-) -> None:
-    # so that the trainer of WordPiece need not normalise known text again
-    normalizer = _normalizer(*settings)
-    once = normalizer.normalize_str(text)
-    assert normalizer.normalize_str(once).split() == once.split()

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from tidemask.corpus.tokenizing.normalization import TextNormalization
+from tidemask.corpus.tokenizing.pieces import cut, once_for_each, pieces_with_space
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.tokenizing.trained_form import ROBERTA
 from tidemask.corpus.words.boundaries import parts_at_words
@@ -62,5 +64,15 @@ class BPETrainer:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        backend.train_from_iterator(chain.from_iterable(map(parts_at_words, texts())), trainer)
+        normalizer, pre_tokenizer = backend.normalizer, backend.pre_tokenizer
+
+        def words_of(piece: str) -> str:
+            normalised = piece if normalizer is None else normalizer.normalize_str(piece)
+            return cut(normalised, pre_tokenizer)
+
+        each_once = once_for_each(words_of)
+        parts = chain.from_iterable(map(parts_at_words, texts()))
+        backend.normalizer, backend.pre_tokenizer = None, WhitespaceSplit()  # both are done
+        backend.train_from_iterator((each_once(pieces_with_space(p)) for p in parts), trainer)
+        backend.normalizer, backend.pre_tokenizer = normalizer, pre_tokenizer
         return ROBERTA.finished(backend)

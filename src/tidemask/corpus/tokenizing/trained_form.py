@@ -11,11 +11,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from tokenizers import AddedToken, Tokenizer, processors
 from tokenizers.normalizers import Normalizer
+from tokenizers.pre_tokenizers import PreTokenizer
 
+from tidemask.corpus.tokenizing.pieces import MOST_PIECES, cut, once_for_each, spaced_pieces
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.words.boundaries import parts_at_words
 
@@ -104,12 +105,6 @@ _FIRST_SYMBOL = 0x2800
 _MOST_CHARACTERS = 1 << 24
 """Of texts whose pieces are counted before they are normalised."""
 
-_MOST_PIECES = 1 << 16
-"""That are counted before they are normalised, and whose normalised form is kept."""
-
-_LONGEST_KEPT = 32
-"""Characters of a piece whose normalised form is kept."""
-
 
 class LetterCounts:
     """How often each letter occurs in normalised text, and which of them a vocabulary has.
@@ -130,9 +125,9 @@ class LetterCounts:
         pieces: Counter[str] = Counter()
         num_characters = 0
         for text in texts:
-            pieces.update(text.split(" "))
+            pieces.update(spaced_pieces(text))
             num_characters += len(text)
-            if num_characters > _MOST_CHARACTERS or len(pieces) > _MOST_PIECES:
+            if num_characters > _MOST_CHARACTERS or len(pieces) > MOST_PIECES:
                 self._count(pieces)
                 pieces.clear()
                 num_characters = 0
@@ -153,29 +148,28 @@ class LetterCounts:
         letters.sort(key=lambda letter: (-self._counts[letter], letter))
         return sorted(letters[: self._vocab_size // 4])
 
-    def known_text(self, texts: Iterable[str], border: str) -> Iterator[str]:
+    def known_text(
+        self, texts: Iterable[str], border: str, words: PreTokenizer | None = None
+    ) -> Iterator[str]:
         """The texts normalised, with a space for each letter that is not of the alphabet.
+
+        White space may be other than in the texts.
 
         Args:
             texts: as they were counted.
             border: what to put where two words meet without a space; see `parts_at_words`.
+            words: cuts normalised text into words, between which spaces stand then.
         """
         alphabet = set(self.alphabet())
         unknown = {ord(c): " " for c in self._counts if c not in alphabet and not c.isspace()}
 
         def known(piece: str) -> str:
-            normalised = self._normalizer.normalize_str(piece)
-            return normalised.translate(unknown) if unknown else normalised
+            normalised = self._normalizer.normalize_str(piece).translate(unknown)
+            return normalised if words is None else cut(normalised, words)
 
-        kept = lru_cache(_MOST_PIECES)(known)
+        each_once = once_for_each(known)
         for text in texts:
-            parts = parts_at_words(text)
-            if len(parts) > 1:  # of a script without spaces, whose pieces seldom occur again
-                yield known(border.join(parts))
-                continue
-            pieces = text.split(" ")
-            is_short = max(map(len, pieces)) <= _LONGEST_KEPT
-            yield " ".join(map(kept if is_short else known, pieces))
+            yield each_once(spaced_pieces(border.join(parts_at_words(text))))
 
     def absent(self) -> str:
         """A character that no text has, and that normalisation leaves as it is."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from tidemask.corpus.tokenizing.normalization import TextNormalization, without_unseen
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
@@ -63,8 +64,9 @@ class WordPieceTrainer:
             continuing_subword_prefix=_CONTINUING,
             show_progress=False,
         )
-        backend.normalizer = None  # known text is normalised, and would not change again
-        backend.train_from_iterator(letters.known_text(texts(), border), trainer)
+        known = letters.known_text(texts(), border, backend.pre_tokenizer)
+        backend.normalizer, backend.pre_tokenizer = None, WhitespaceSplit()  # both are done
+        backend.train_from_iterator(known, trainer)
         vocabulary = backend.get_vocab(with_added_tokens=True)
         # a new backend, for the trainer's took the letters for special tokens as well
         model = models.WordPiece(
