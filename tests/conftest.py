@@ -63,7 +63,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is imported and collected out of each later search for garbage.
+    _keep_what_is_there()
+
+
+_num_ended = 0
+
+
+def pytest_runtest_logfinish() -> None:
+    """Keep what tests imported and cached, too."""
+    global _num_ended
+    _num_ended += 1
+    if _num_ended % _BETWEEN == 0:
+        _keep_what_is_there()
+
+
+_BETWEEN = 200
+"""Tests between two times."""
+
+
+def _keep_what_is_there() -> None:
+    """Leave what is in memory now out of each later search for garbage.
 
     Every training ends with one, which took a quarter of the time of a tiny training.
     """
@@ -129,6 +148,13 @@ def tidemask(
         return int(ended.value.code or 0), output.out, output.err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _types_checked_in_quick_tests(request: pytest.FixtureRequest) -> None:
+    """Let slow tests, which draw millions of masks, go unchecked: the quick ones call the same."""
+    if request.node.get_closest_marker("slow"):
+        request.getfixturevalue("types_unchecked")
 
 
 @pytest.fixture
