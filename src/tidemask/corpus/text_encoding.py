@@ -38,7 +38,7 @@ def encode_texts(
     elif rule == "tokenizer":
         encoded = encoder.encode(texts)
     else:
-        encoded = encoder.encode(texts, list(map(OF_TEXT[rule], texts)))
+        encoded = encoder.encode(texts, OF_TEXT[rule])
     if tagged is None:
         classes = [np.full(len(e.ids), NO_CLASS, np.uint8) for e in encoded]
     else:

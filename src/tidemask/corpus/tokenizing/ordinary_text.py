@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,18 +57,32 @@ class ReservedIds:
         Raises:
             UserError: it spells a special token, and the tokenizer has no unknown one.
         """
-        ids = np.array(encoding.ids, np.uint32)
+        return self.ids_of_texts([text], [encoding])
+
+    def ids_of_texts(
+        self, texts: Sequence[str], encodings: Sequence[Encoding]
+    ) -> NDArray[np.uint32]:
+        """The ids of several texts, one after the other, as `text_ids` has those of each."""
+        ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), np.uint32)
         is_reserved = np.isin(ids, self.ids)
         if self.unknown_id is not None:
             ids[is_reserved] = self.unknown_id
         elif is_reserved.any():
-            spelled = encoding.tokens[int(is_reserved.argmax())]
-            raise UserError(
-                f"text spells a special token: {spelled!r} in {text[:60]!r}, and the tokenizer has "
-                "no unknown token to put in its place. Expected ordinary text. Remove it, or use "
-                "another tokenizer."
-            )
+            self._refuse(texts, encodings)
         return ids
+
+    def _refuse(self, texts: Sequence[str], encodings: Sequence[Encoding]) -> NoReturn:
+        text, spelled = next(
+            (text, token)
+            for text, encoding in zip(texts, encodings, strict=True)
+            for token, i in zip(encoding.tokens, encoding.ids, strict=True)
+            if i in self.ids
+        )
+        raise UserError(
+            f"text spells a special token: {spelled!r} in {text[:60]!r}, and the tokenizer has no "
+            "unknown token to put in its place. Expected ordinary text. Remove it, or use another "
+            "tokenizer."
+        )
 
 
 NAMED_TOKENS = ("mask", "pad", "unk", "cls", "sep", "bos", "eos")
