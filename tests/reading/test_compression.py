@@ -162,9 +162,10 @@ def test_compressed_text_that_is_damaged_is_said(tmp_path: Path, ending: str) ->
     with pytest.raises(UserError, match="no such file"):
         read_text(path, ANY_LENGTH, "no text")
     content = COMPRESS[ending](b"words of some length, " * 50)
-    path.write_bytes(content[:-9])
-    with pytest.raises(UserError, match="truncated file: "):
-        read_text(path, ANY_LENGTH, "no text")
+    for left in (content[:-9], b""):  # a download that did not begin leaves an empty file
+        path.write_bytes(left)
+        with pytest.raises(UserError, match="truncated file: "):
+            read_text(path, ANY_LENGTH, "no text")
     path.write_bytes(COMPRESS[ending](b"one\ntwo \xff\n"))
     with pytest.raises(UserError, match=r"no text: .*, line 2, column 5: the byte 0xFF is not"):
         read_text(path, ANY_LENGTH, "no text")

@@ -115,6 +115,8 @@ def _decompressed(path: Path) -> Iterator[bytes]:
             return
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
+    if is_compressed(path) and not path.stat().st_size:
+        raise EOFError  # no compressed text, be it empty, has no byte
 
 
 def _streams(
