@@ -35,8 +35,8 @@ def test_guide_of_own_corpus_commands_run(
     tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    making_files, looking = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    exec(compile(making_files, "your-own-corpus.md", "exec"), {})
+    *making_files, looking = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    exec(compile("".join(making_files), "your-own-corpus.md", "exec"), {})
     blocks = re.findall(r"```sh\n(.*?)```", TEXT, flags=re.DOTALL)
     num_documents = {}
     for line in "".join(blocks).splitlines():
@@ -66,8 +66,28 @@ def test_guide_of_own_corpus_commands_run(
     assert num_documents == {
         "notes": 3, "pages-corpus": 3, "news": 3, "table": 3, "wards": 3, "by-line": 3,
         "by-mark": 3, "by-file": 3, "old": 4, "old-replaced": 4,
-        "befunde": 3, "xinwen": 3, "near": 3, "all": 6, "third": 3, "tested": 5, "wards-again": 3,
+        "joined": 3, "plain-corpus": 3, "befunde": 3, "xinwen": 3, "near": 3,
+        "all": 6, "third": 3, "tested": 5, "wards-again": 3,
     }  # fmt: skip
+
+
+def test_guide_of_tokenizers_makes_a_token_of_anonymisation_one(
+    tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("notes.txt").write_text("Frau [ANON] klagt.\nHerr [ANON] schweigt.\n")
+    command = ["prepare", "notes.txt", "--documents", "line", "--held-out", "0", *QUICK, "--out"]
+    assert tidemask(*command, "corpus")[0] == 0
+    assert "Frau [ ANON ]" in tidemask("inspect", "corpus")[1].replace("·", "")
+    guide = (ROOT / "docs/guides/tokenizers.md").read_text(encoding="utf-8")
+    (adding,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    exec(compile(adding, "tokenizers.md", "exec"), {})
+    status, _, err = tidemask(*command, "again", "--tokenizer", "with-anon")
+    assert status == 0, err
+    assert "Frau [ANON]" in tidemask("inspect", "again")[1].replace("·", "")
+    manifest = open_corpus("again").manifest
+    added = AutoTokenizer.from_pretrained("with-anon").convert_tokens_to_ids("[ANON]")
+    assert added in manifest.special_ids["special tokens"]
 
 
 @pytest.mark.slow
@@ -76,7 +96,7 @@ def test_guide_of_own_corpus_other_languages_keep_their_letters_and_words(
 ) -> None:
     """What the guide says of its German and its Chinese, by the rows that its commands made."""
     monkeypatch.chdir(tmp_path)
-    (making_files, _) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    making_files = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)[0]
     exec(compile(making_files, "your-own-corpus.md", "exec"), {})
     expected = {"befunde": ["Röntgenbild", "Schilddrüse", "Straße"], "xinwen": ["港口", "学校"]}
     for name, words in expected.items():

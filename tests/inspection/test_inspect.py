@@ -189,6 +189,8 @@ def test_inspect_command_shows_tokens_without_classes_and_kept_values_as_recorde
     assert status == 0
     assert "place 1, ok=true, of=True story: document 0" in " ".join(out.split())
     assert "place 2, ok=false: document 1" in " ".join(out.split())
+    assert f"\n\n{tmp_path / 'text.jsonl'}, place 2" in out  # documents stand apart
+    assert f"\n\n{found[0][:20]}" in out
     words = [word for piece in inspect_row(corpus.root, 0) for word in piece.words]
     cut = next(word for word in words if len(word.pieces) > 2)
     dotted = "·".join(piece.removeprefix("##") for piece in cut.pieces)

@@ -157,11 +157,14 @@ def test_strict_yaml_reads_a_file_with_a_byte_order_mark(tmp_path: Path) -> None
     assert read_yaml(path) == {"a": 1, "b": 2}
 
 
-@pytest.mark.parametrize("content", ["", "- 1\n", "text", "# nothing\n"])
-def test_strict_yaml_expects_a_mapping_in_a_file(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "held"),
+    [("", "nothing"), ("- 1\n", "a list"), ("text", "a single value"), ("# nothing\n", "nothing")],
+)
+def test_strict_yaml_expects_a_mapping_in_a_file(content: str, held: str, tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(content)
-    with pytest.raises(UserError, match=r"x\.yaml\. Expected a mapping of sections"):
+    with pytest.raises(UserError, match=rf"x\.yaml holds {held}\. Expected a mapping of"):
         read_yaml(path)
 
 

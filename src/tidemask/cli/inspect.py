@@ -149,10 +149,12 @@ def _show_table(table: Table, caption: str) -> None:
 def _show_row(pieces: Iterable[RowPiece], *, has_column: bool, as_json: bool) -> None:
     from tidemask.inspection.shown_words import says_nothing, shown_words
 
-    for piece in pieces:
+    for number, piece in enumerate(pieces):
         if as_json:
             print_json(asdict(piece))
             continue
+        if number:
+            stdout.print()
         if (document := piece.document) is not None:
             place = f", place {document.place}" if document.place else ""
             present = {name: v for name, v in document.fields.items() if v is not None}
@@ -162,7 +164,8 @@ def _show_row(pieces: Iterable[RowPiece], *, has_column: bool, as_json: bool) ->
                 f"from character {piece.character_offset}"
             )
         if piece.text is not None:
-            print_line(piece.text.strip())
+            lines = piece.text.strip().replace("\r\n", "\n")
+            print_line(f"\n{lines}\n")
         in_tokens = not has_column and says_nothing(piece.words)
         _show_words(shown_words(piece.words, in_tokens=in_tokens))
 

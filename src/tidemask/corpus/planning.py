@@ -103,7 +103,7 @@ def planned_tokenizer(
 
         def to_extend() -> Iterator[str]:
             of_split = plan.training_texts(documents())
-            return _parts(reported(of_split, on_progress, EXTENDING, plan.count(Split.TRAIN)))
+            return _parts(reported(of_split, on_progress, EXTENDING, plan.num_training_texts))
 
         place = f"{settings.tokenizer} by {settings.extend_vocabulary}"
         extension = extended(named, to_extend, wanted, place)
@@ -119,7 +119,7 @@ def planned_tokenizer(
     def texts() -> Iterator[str]:
         of_split = plan.training_texts(documents())
         stage = LEARNING if next(passes) == trainer.num_passes else COUNTING
-        return _parts(reported(of_split, on_progress, stage, plan.count(Split.TRAIN)))
+        return _parts(reported(of_split, on_progress, stage, plan.num_training_texts))
 
     return trainer.train(texts), []
 

@@ -24,15 +24,20 @@ from tidemask.reading.text import MAX_SHOWN, place_in, read_text, shown_json
 _MAX_DEPTH = 50
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, expected: str = "a mapping of sections") -> dict[str, Any]:
     """The mapping in a YAML file.
+
+    Args:
+        path: of the file.
+        expected: what a message about another value asks for.
 
     Raises:
         UserError: there is no such file, it holds no mapping, or `parse_yaml` refuses it.
     """
     content = parse_yaml(read_text(path, MAX_YAML_BYTES, "unreadable file"), f"file: {path}")
     if not isinstance(content, dict):
-        raise UserError(f"unreadable file: {path}. Expected a mapping of sections.")
+        held = {list: "a list", type(None): "nothing"}.get(type(content), "a single value")
+        raise UserError(f"unreadable file: {path} holds {held}. Expected {expected}.")
     return content
 
 

@@ -83,10 +83,15 @@ def test_language_documents_of_others_are_listed_with_the_reason(tmp_path: Path)
     assert (drops["another language"], drops["copy"]) == (18, 2)
     assert corpus.manifest.train.num_documents == len(fields)
     assert len(fields) == 2 + 20 - 2 - drops["too short"]
-    assert any(
-        note == "Documents of german left out: 18 in another language than de."
-        for note in corpus.manifest.notes
-    )
+    others = [code for code in SENTENCES if code != "de"]
+    assert len(others) == 9
+    (note,) = [note for note in corpus.manifest.notes if note.startswith("Documents of german")]
+    begin, _, end = note.partition(" (found: ")
+    assert begin == "Documents of german left out: 18 in another language than de"
+    listed_languages = end.removesuffix(" and 4 more).").split(", ")
+    assert len(listed_languages) == 5
+    assert {one.split()[0] for one in listed_languages} < set(others)
+    assert {one.split()[1] for one in listed_languages} == {"2"}
 
 
 def test_language_is_looked_at_once_and_at_the_beginning(tmp_path: Path) -> None:
@@ -98,6 +103,7 @@ def test_language_is_looked_at_once_and_at_the_beginning(tmp_path: Path) -> None
     assert [found.keeps(number, SENTENCES["fr"][0]) for number in (0, 1)] == [True, False]
     assert not LanguageFilter("de", 1.0, "here").keeps(0, "Das Haus.")
     assert not LanguageFilter("de", 0.5, "here").keeps(0, "1234 5678")
+    assert found.others == {"fr": 1}  # counted once
 
 
 def test_language_of_documents_is_part_of_what_names_a_preparation(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import tidemask
 from prose import text
+from tidemask.corpus.planning import COUNTING, LEARNING
 from tidemask.corpus.sources.documents import TextSource
 from tidemask.corpus.sources.hub_rows import HubRows
 from tidemask.corpus.sources.mixture import Mixture, find_text
@@ -76,6 +77,22 @@ def test_mixture_leaves_out_short_and_long_documents_and_says_it(tmp_path: Path)
         list(mixture(path)())
 
 
+def test_mixture_blank_documents_are_empty_whatever_else_they_would_be(tmp_path: Path) -> None:
+    rows = [{"text": text} for text in ("one two three", "", " \n\u3000", "one")]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    path = listed(tmp_path, "  - {name: a, text: a.jsonl, passes: 1.5, min_words: 2}\n")
+    corpus = tidemask.prepare(
+        path, out=tmp_path / "corpus", tagger="none", vocab_size=100, sequence_length=16,
+        held_out=0, workers=1, progress=False,
+    )  # fmt: skip
+    drops = corpus.manifest.drops
+    assert drops is not None
+    assert {reason: n for reason, n in drops.items() if n} == {"empty": 2, "too short": 1}
+    assert corpus.manifest.notes == (
+        "Documents of a left out: 1 of fewer than 2 words between white space.",
+    )
+
+
 def test_mixture_part_of_a_pass_is_a_choice_by_the_text(tmp_path: Path) -> None:
     lines = [f"text {number}" for number in range(4000)]
     (tmp_path / "a.txt").write_text("\n".join(lines))
@@ -119,6 +136,9 @@ def test_mixture_passes_repeat_training_text_alone(tmp_path: Path) -> None:
     total = thrice.manifest.train.num_documents + thrice.manifest.held_out.num_documents
     assert display.calls[-1] == (ENCODING, total, total)
     assert {of for stage, _, of in display.calls if stage == ENCODING} == {total}
+    for stage in (COUNTING, LEARNING):
+        (done, of) = next(call[1:] for call in reversed(display.calls) if call[0] == stage)
+        assert done == of == thrice.manifest.train.num_documents
     assert once.manifest.held_out.num_tokens > 0
     assert thrice.manifest.held_out.num_documents == once.manifest.held_out.num_documents
     assert thrice.manifest.num_duplicates_dropped == 0

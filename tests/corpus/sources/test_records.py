@@ -175,6 +175,26 @@ def test_records_wrong_field_lists_those_that_exist(tmp_path: Path) -> None:
     assert "a.csv, row 1 has body, meta, title. Expected" in complaint(tmp_path / "a.csv")
 
 
+def test_records_one_without_the_text_that_others_have_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    write_json_lines(path, [{"text": None}, {"text": "one"}, {"id": 3, "n": {"a": 1}}])
+    assert complaint(path) == (
+        f"a record without text: {path}, line 3 has id, n.a. Expected text, as in the records "
+        "before it. Give the record text, null where it has no text, or take it out of the file."
+    )
+
+
+def test_records_text_within_a_record_that_is_null_is_null(tmp_path: Path) -> None:
+    rows = [{"body": None}, {"body": {"de": "eins"}}, {"body": {"de": None}}]
+    for name, write in (("a.jsonl", write_json_lines), ("a.parquet", write_parquet)):
+        write(tmp_path / name, rows)
+        sources = TextSources.find([tmp_path / name], TextSettings(text_field="body.de"))
+        assert [(d.text, d.place) for d in sources()] == [("eins", 2)]
+        assert "body.de is null: 2," in sources.notes()[0]
+    write_json_lines(tmp_path / "b.jsonl", [{"body": {"de": "eins"}}, {"body": {"fr": "un"}}])
+    assert "b.jsonl, line 2 has body.fr." in complaint(tmp_path / "b.jsonl", text_field="body.de")
+
+
 def test_records_field_to_keep_that_none_has_is_refused_and_a_rare_one_is_null(
     tmp_path: Path,
 ) -> None:
@@ -192,8 +212,14 @@ def test_records_values_to_keep_are_single(tmp_path: Path) -> None:
     write_parquet(path, [{"text": "one", "when": when, "tags": ["a", "b"]}])
     (document,) = read(path, keep=("when",))
     assert document.fields == {"when": "2024-05-01T12:30:00"}
-    assert f"{path}, row 1: tags=['a', 'b']. Expected text, a number" in complaint(
-        path, keep=("tags",)
+    said = complaint(path, keep=("tags",))
+    assert f"{path}, row 1: tags=['a', 'b']. Expected text, a number" in said
+    assert said.endswith("null. Write its values as one text into the records, or leave it out.")
+    write_json_lines(
+        tmp_path / "a.jsonl", [{"text": "one", "ward": {"name": "A", "bed": {"n": 2}}}]
+    )
+    assert complaint(tmp_path / "a.jsonl", keep=("ward",)).endswith(
+        "Name a field within it with --keep (ward.name, ward.bed.n), or leave it out."
     )
 
 
@@ -247,9 +273,10 @@ def test_records_null_is_counted_and_said(tmp_path: Path) -> None:
 def test_records_text_of_another_type_is_refused(value: Any, shown: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     write_json_lines(path, [{"text": "one"}, {"text": value}])
+    within = ", such as text.a" if isinstance(value, dict) else ""
     assert complaint(path) == (
         f"text is not a string: {path}, line 2: text={shown}. Expected a string or null. Name the "
-        "field that has the text (--text-field), or fix the record."
+        f"field that has the text (--text-field){within}, or fix the record."
     )
 
 

@@ -32,7 +32,8 @@ def test_source_list_of_settings_and_patterns(tmp_path: Path) -> None:
 
 
 @all_cases(("content", "said"), [
-    ("- a", "Expected a mapping of sections."),
+    ("- a", "unreadable file: {} holds a list. Expected the key sources alone, with a list of "
+     "sources, each with a name and text."),
     ("source: []", "no list of sources: {} has source. Expected the key sources alone"),
     ("sources: []", "no list of sources: {} has sources. Expected the key"),
     ("sources: [x.txt]", 'no source: {}, sources[0]="x.txt". Expected a mapping.'),

@@ -75,22 +75,22 @@ def documents_of(
         UserError: a record has no such field, its text is neither a string nor null, or a field to
             keep has several values.
     """
+    has_been = False
     for record in records:
         place = f"{source}, {unit} {record.number:,}"
         if not counts.known:
             counts.known = tuple(field_names(record.fields))
         text = value_at(record.fields, text_field)
-        if text is _ABSENT:
-            raise missing_field(text_field, field_names(record.fields), place)
-        if text is None:
+        if text is _ABSENT and not _is_within_null(record.fields, text_field):
+            names = field_names(record.fields)
+            raise (_gone if has_been else missing_field)(text_field, names, place)
+        has_been = True
+        if text is None or text is _ABSENT:
             counts.num_null += 1
             counts.first_null = counts.first_null or place
             continue
         if not isinstance(text, str):
-            raise UserError(
-                f"text is not a string: {place}: {text_field}={shown(text)}. Expected a string or "
-                "null. Name the field that has the text (--text-field), or fix the record."
-            )
+            raise _no_string(text_field, text, place)
         kept = {name: _kept(record.fields, name, place, counts) for name in keep}
         yield Document(text, source, place=record.number, fields=kept)
 
@@ -112,6 +112,17 @@ def value_at(fields: Mapping[str, Any], name: str) -> Any:
         more, dot, rest = rest.partition(".")
         first = f"{first}.{more}"
     return _ABSENT
+
+
+def _is_within_null(fields: Mapping[str, Any], name: str) -> bool:
+    """Whether the record that would have a field is null itself, as in `{"article": null}`."""
+    outer, dot, _ = name.rpartition(".")
+    while dot:
+        value = value_at(fields, outer)
+        if value is not _ABSENT:
+            return value is None
+        outer, dot, _ = outer.rpartition(".")
+    return False
 
 
 def field_names(fields: Mapping[str, Any]) -> list[str]:
@@ -168,6 +179,25 @@ def missing_field(
     )
 
 
+def _gone(name: str, known: Sequence[str], place: str) -> UserError:
+    """The error of a record without the field that records before it have."""
+    listed = shortened(known, _MAX_LISTED) or "nothing"
+    return UserError(
+        f"a record without {name}: {place} has {listed}. Expected {name}, as in the records before "
+        f"it. Give the record {name}, null where it has no text, or take it out of the file."
+    )
+
+
+def _no_string(name: str, value: Any, place: str) -> UserError:
+    """The error of a text that is none; it lists the fields within a record."""
+    within = shortened(field_names({name: value}), _MAX_LISTED)
+    has = f", such as {within}" if isinstance(value, Mapping) and value else ""
+    return UserError(
+        f"text is not a string: {place}: {name}={shown(value)}. Expected a string or null. Name "
+        f"the field that has the text (--text-field){has}, or fix the record."
+    )
+
+
 def _kept(fields: Mapping[str, Any], name: str, place: str, counts: RecordCounts) -> FieldValue:
     value = value_at(fields, name)
     if value is _ABSENT:
@@ -179,8 +209,13 @@ def _kept(fields: Mapping[str, Any], name: str, place: str, counts: RecordCounts
         return str(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
+    within = shortened(field_names({name: value}), _MAX_LISTED)
+    advice = (
+        f"Name a field within it with --keep ({within})"
+        if isinstance(value, Mapping) and value
+        else "Write its values as one text into the records"
+    )
     raise UserError(
         f"a field to keep is no single value: {place}: {name}={shown(value)}. Expected text, a "
-        f"number, a truth value or null. Name a field within it (--keep {name}.FIELD), or leave "
-        "it out."
+        f"number, a truth value, a date, a time or null. {advice}, or leave it out."
     )

@@ -8,6 +8,7 @@ of a few words, but takes ten times as long, and 1.2 GB of memory, where this ta
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,12 @@ LOOKED_AT_CHARACTERS = 4096
 
 
 class LanguageFilter:
-    """Keeps the texts in a language; what was found out of a text is remembered, a byte each."""
+    """Keeps the texts in a language; what was found out of a text is remembered, a byte each.
+
+    Attributes:
+        others: how many texts are in which other language; those that are in this one below the
+            threshold count to it.
+    """
 
     def __init__(self, language: str, threshold: float, place: str) -> None:
         """For a stream of texts.
@@ -40,6 +46,7 @@ class LanguageFilter:
             )
         self._language, self._threshold = language, threshold
         self._kept = bytearray()
+        self.others: Counter[str] = Counter()
 
     def keeps(self, number: int, text: str) -> bool:
         """Whether a text is in the language, more likely than in any other.
@@ -51,7 +58,10 @@ class LanguageFilter:
         """
         if number == len(self._kept):
             found, probability = self._identifier.classify(text[:LOOKED_AT_CHARACTERS])
-            self._kept.append(found == self._language and probability >= self._threshold)
+            is_kept = found == self._language and probability >= self._threshold
+            self._kept.append(is_kept)
+            if not is_kept:
+                self.others[found] += 1
         return bool(self._kept[number])
 
 

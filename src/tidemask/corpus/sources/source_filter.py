@@ -11,9 +11,12 @@ from tidemask.corpus.sources.documents import OTHER_LANGUAGE, TOO_LONG, TOO_SHOR
 from tidemask.corpus.sources.language import LanguageFilter
 from tidemask.corpus.sources.source_list import ListedSource
 from tidemask.corpus.units import count_words
-from tidemask.errors import UserError
+from tidemask.errors import UserError, shortened
 
 _BEYOND = "beyond the passes"
+
+_MAX_LANGUAGES = 5
+"""Other languages that a note names at most."""
 
 
 class SourceFilter:
@@ -53,6 +56,9 @@ class SourceFilter:
         num_kept = 0
         num_in_bounds = 0
         for document in documents:
+            if not document.text or document.text.isspace():
+                yield document  # empty, whatever else it would be
+                continue
             reason = self._outside_bounds(document.text)
             if not reason and self._language is not None:
                 if not self._language.keeps(num_in_bounds, document.text):
@@ -92,11 +98,18 @@ class SourceFilter:
         reasons = {
             TOO_SHORT: f"of fewer than {source.min_words:,} words between white space",
             TOO_LONG: f"of more than {source.max_words or 0:,} words between white space",
-            OTHER_LANGUAGE: f"in another language than {source.language}",
+            OTHER_LANGUAGE: f"in another language than {source.language}{self._found()}",
             _BEYOND: f"beyond {source.passes:g} passes",
         }
         listed = [f"{counts[reason]:,} {why}" for reason, why in reasons.items() if counts[reason]]
         return f"Documents of {source.name} left out: {', '.join(listed)}." if listed else None
+
+    def _found(self) -> str:
+        """The languages that were found instead, most frequent first."""
+        if self._language is None or not self._language.others:
+            return ""
+        counted = [f"{code} {n:,}" for code, n in self._language.others.most_common()]
+        return f" (found: {shortened(counted, _MAX_LANGUAGES)})"
 
 
 def _place(text: str) -> float:

@@ -127,12 +127,12 @@ def read_source_list(path: Path) -> list[ListedSource]:
         UserError: the file is missing or damaged; a key is unknown or missing; a value is of
             another type or outside its range; two sources have one name.
     """
-    raw = read_yaml(path)
+    expected = f"the key {_KEY} alone, with a list of sources, each with a name and text"
+    raw = read_yaml(path, expected)
     listed = raw.get(_KEY)
     if set(raw) != {_KEY} or not isinstance(listed, list) or not listed:
         raise UserError(
-            f"no list of sources: {path} has {', '.join(raw) or 'nothing'}. Expected the key "
-            f"{_KEY} alone, with a list of sources, each with a name and text."
+            f"no list of sources: {path} has {', '.join(raw) or 'nothing'}. Expected {expected}."
         )
     found = [_source(one, f"{path}, {_KEY}[{number}]") for number, one in enumerate(listed)]
     names = [source.name for source in found]

@@ -105,6 +105,11 @@ class SplitPlan:
         return self.num_kept + self.num_repeats
 
     @property
+    def num_training_texts(self) -> int:
+        """Texts of the training split, as often as each has passes."""
+        return self.count(Split.TRAIN) + self.num_repeats
+
+    @property
     def num_copies(self) -> int:
         """Documents that are dropped as copies of others, exact or near."""
         return len(self.twins.copies)
