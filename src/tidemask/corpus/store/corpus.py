@@ -49,6 +49,8 @@ class PreparedCorpus:
         >>> corpus = open_corpus("corpus")
         >>> corpus.train.rows([0, 1]).input_ids.shape, corpus.tokenizer_directory.name
         ((2, 32), 'tokenizer')
+        >>> print(corpus)  # doctest: +ELLIPSIS
+        PreparedCorpus('corpus', train: ... documents, ... tokens, ... rows, held_out: ... rows)
     """
 
     root: Path
@@ -57,6 +59,15 @@ class PreparedCorpus:
     held_out: CorpusSplit
     notes: Mapping[Path, FileNote]
     """How the other files were when the corpus was opened: the manifest and the tokenizer's."""
+
+    def __repr__(self) -> str:
+        """Its directory and counts in a line; all else stands in `manifest`."""
+        counted = (
+            f"{name}: {n.num_documents:,} documents, {n.num_tokens:,} tokens, "
+            f"{n.num_sequences:,} rows"
+            for name, n in (("train", self.manifest.train), ("held_out", self.manifest.held_out))
+        )
+        return f"PreparedCorpus({str(self.root)!r}, {', '.join(counted)})"
 
     def check_unchanged(self) -> None:
         """Compare every file with what it was when the corpus was opened; nothing is read.
