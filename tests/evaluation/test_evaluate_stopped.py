@@ -22,7 +22,7 @@ from tidemask.run_record import RunDirectory
 
 @pytest.mark.slow
 def test_evaluating_in_parallel_leaves_no_process_behind(fresh: RunDirectory, tasks: Path) -> None:
-    arguments = [*QUICK, "fine_tuning.epochs=10", "--no-random", "--tasks", "cola,stsb"]
+    arguments = [*QUICK, "fine_tuning.num_seeds=100", "--no-random", "--tasks", "cola,stsb"]
     started = subprocess.Popen(
         command(["evaluate", str(fresh.root), *arguments, "--tasks-from", str(tasks), "--jobs=2"]),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
