@@ -121,7 +121,21 @@ def planned_tokenizer(
         stage = LEARNING if next(passes) == trainer.num_passes else COUNTING
         return _parts(reported(of_split, on_progress, stage, plan.num_training_texts))
 
-    return trainer.train(texts), []
+    trained = trainer.train(texts)
+    return trained, [*filter(None, [_size_note(trained.vocab_size, settings.vocab_size)])]
+
+
+_MUCH_SMALLER = 0.9
+"""Share of the entries that were asked for, below which a vocabulary is remarked on."""
+
+
+def _size_note(size: int, asked: int) -> str | None:
+    if size >= _MUCH_SMALLER * asked:
+        return None
+    return (
+        f"The tokenizer has {size:,} entries where {asked:,} were asked for (--vocab-size): there "
+        "is too little text for more."
+    )
 
 
 def _parts(texts: Iterable[str]) -> Iterator[str]:

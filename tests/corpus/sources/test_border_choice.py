@@ -56,12 +56,15 @@ def test_border_choice_follows_the_form_of_the_files(
 
 
 def test_border_choice_of_markdown_is_the_file(tmp_path: Path) -> None:
-    documents, notes = chosen(tmp_path, ["# Title\n\n" + blocks([200, 300])], ".md")
-    assert documents == "file"
-    assert notes == [
-        "Each file is a document (--documents file, chosen as in Markdown blank lines separate "
-        "paragraphs)."
-    ]
+    for ending in (".md", ".markdown"):
+        directory = tmp_path / ending
+        directory.mkdir()
+        documents, notes = chosen(directory, ["# Title\n\n" + blocks([200, 300])], ending)
+        assert documents == "file"
+        assert notes == [
+            "Each file is a document (--documents file, chosen as in Markdown blank lines separate "
+            "paragraphs)."
+        ]
 
 
 def test_border_choice_remarks_on_short_documents(tmp_path: Path) -> None:

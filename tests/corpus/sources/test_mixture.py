@@ -90,6 +90,8 @@ def test_mixture_blank_documents_are_empty_whatever_else_they_would_be(tmp_path:
     assert {reason: n for reason, n in drops.items() if n} == {"empty": 2, "too short": 1}
     assert corpus.manifest.notes == (
         "Documents of a left out: 1 of fewer than 2 words between white space.",
+        "The tokenizer has 27 entries where 100 were asked for (--vocab-size): there is too little "
+        "text for more.",
     )
 
 

@@ -171,7 +171,8 @@ def test_text_refuses_unknown_endings_and_lists_the_known(tmp_path):
         complaint = message(tmp_path / pattern)
         assert complaint.startswith(f"unknown file ending: {tmp_path / 'a.pdf'}")
         assert (
-            ".txt, .md, .jsonl, .ndjson, .json, .csv, .tsv, .parquet, .arrow, .conllu, .conll; all "
+            ".txt, .md, .markdown, .jsonl, .ndjson, .json, .csv, .tsv, .parquet, .arrow, .conllu, "
+            ".conll; all "
             "but" in complaint
         )
 

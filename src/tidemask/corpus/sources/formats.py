@@ -30,6 +30,7 @@ class Format(StrEnum):
 ENDINGS: dict[str, Format] = {
     ".txt": Format.TEXT,
     ".md": Format.MARKDOWN,
+    ".markdown": Format.MARKDOWN,
     ".jsonl": Format.JSON_LINES,
     ".ndjson": Format.JSON_LINES,
     ".json": Format.JSON_LINES,

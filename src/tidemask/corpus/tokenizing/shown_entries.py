@@ -11,15 +11,17 @@ _PART_OF_A_CHARACTER = "\ufffd"
 
 
 def shown_entry(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
-    """An entry as text: the spellings of byte-level and SentencePiece vocabularies decoded.
+    r"""An entry as text: the spellings of byte-level and SentencePiece vocabularies decoded.
 
-    Bytes that are no character by themselves are shown as the vocabulary spells them, and an id
-    without an entry as its number.
+    Spaces, and bytes that are no character by themselves, are shown as the vocabulary spells them,
+    other white space as Python escapes it ("\n"), and an id without an entry as its number.
     """
     token = tokenizer.convert_ids_to_tokens(token_id)
     if not isinstance(token, str):  # the model has more ids than its tokenizer, or that has holes
         return f"<{token_id}>"
     if token.startswith("##"):
         return token
-    text = str(tokenizer.decode([token_id])).strip()
-    return text if text and _PART_OF_A_CHARACTER not in text else token
+    text = str(tokenizer.decode([token_id]))
+    if not text.strip():
+        return text.strip(" ").encode("unicode_escape").decode() or token
+    return token if _PART_OF_A_CHARACTER in text else text.strip()
