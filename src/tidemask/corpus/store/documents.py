@@ -19,6 +19,7 @@ _BATCH = 1024
 
 _ARROW_TYPES = {
     "integer": pa.int64(),
+    "large integer": pa.int64(),
     "number": pa.float64(),
     "boolean": pa.bool_(),
     "text": pa.string(),
