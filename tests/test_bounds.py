@@ -163,6 +163,7 @@ def places(plain_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     tasks = root / "tasks"
     for name in ("cola", "squad", "conll2003", "pairs"):
         (tasks / name).mkdir(parents=True)
+    (root / "sources.yaml").write_text("sources: [{name: a, text: text.txt}]")
     (tasks / "cola" / "train.jsonl").write_text('{"sentence": "a", "label": 0}\n')
     (tasks / "squad" / "train-v1.1.json").write_text('{"data": []}')
     (tasks / "conll2003" / "train.conll").write_text("a O\n")
@@ -204,6 +205,8 @@ _READ = [
         "tasks/pairs/pairs.tsv",
         "evaluate model --tasks pairs --task-data pairs=tasks/pairs/pairs.tsv",
     ),
+    ("sources.yaml", "prepare sources.yaml --out out"),
+    ("text.txt", "prepare sources.yaml --out out"),
 ]
 """A file, and a command that reads it."""
 

@@ -28,6 +28,7 @@ from tidemask.corpus.sources.stray_files import leaving_out
 from tidemask.corpus.tagging.given_tags import GivenTags
 from tidemask.errors import UserError
 from tidemask.files.notes import FileNote
+from tidemask.files.paths import check_plain_file
 from tidemask.system_errors import why_refused
 
 HUB_FORMAT = "hub"
@@ -230,6 +231,7 @@ def described_file(path: Path, name: str, kind: str) -> TextSource:
     Raises:
         UserError: it cannot be read.
     """
+    check_plain_file(path)
     try:
         with path.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
