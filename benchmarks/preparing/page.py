@@ -47,7 +47,8 @@ One `tidemask prepare` each, with a tokenizer of its own that is trained first: 
 processor time of all processes together, from the first import to the last file, and the most
 memory that they had together, looked at once a second.{short}
 The load is that of the minute before the row; where others used the machine, seconds on the clock
-say nothing. Training the tokenizer and reading the text are done by one process.
+say nothing. Training the tokenizer and reading the text are done by one process. The lines before
+the table are of the latest row on each processor; each row has its own revision and day.
 """
 
 
@@ -89,14 +90,15 @@ def _reach_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         "",
         "| text, tagger | words | documents | words a CPU second | CPU s | s "
-        "| memory, MB | load | on |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|---|",
+        "| memory, MB | load | on | revision |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|---|---|",
     ]
     lines += [
         f"| {name} | {row['num_words']:,} | {row['num_documents']:,} | "
         f"{row['num_words'] / row['cpu_seconds']:,.0f} | {row['cpu_seconds']:,.0f} | "
         f"{row['seconds']:,.0f} | {row['megabytes']:,.0f} | {row['load_before']:.1f} | "
-        f"{row['measured']['processor'].split(' (')[0]} |"
+        f"{row['measured']['processor'].split(' (')[0]} | "
+        f"{row['measured']['revision']}, {row['measured']['date']} |"
         for name, row in rows.items()
     ]
     return "\n".join(lines) + "\n"

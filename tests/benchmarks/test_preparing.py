@@ -74,7 +74,7 @@ def test_reach_rows_stand_on_the_page_with_their_load(
                             "tagging and tokenizing": 45.0}, "measured": measured}  # fmt: skip
     path.write_text(json.dumps({"books, none": books, "books, spacy": spacy}))
     section = pages.reach_section()
-    assert "| books, none | 1,200,000 | 515 | 100,000 | 12 | 8 | 812 | 3.0 | P |" in section
+    assert "| books, none | 1,200,000 | 515 | 100,000 | 12 | 8 | 812 | 3.0 | P | r, d |" in section
     assert "`pipe` took 40.0 CPU seconds, and all else 6.0, which is 15 % of it" in section
     assert section.count("P, 2 cores, S") == 1
     assert "made up" not in section
