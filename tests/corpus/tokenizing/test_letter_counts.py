@@ -85,7 +85,7 @@ def test_letter_counts_are_those_of_whole_texts(
     ]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained_form, "MOST_PIECES", most_pieces)
+        patch.setattr(trained_form, "MAX_PIECES", most_pieces)
         letters = LetterCounts(normalizer, _VOCAB_SIZE, texts)
     known = letters.known_text(texts, border="⠀")
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from tokenizers.pre_tokenizers import PreTokenizer
 
-MOST_PIECES = 1 << 16
+MAX_PIECES = 1 << 16
 """That are kept at a time."""
 
 _LONGEST_KEPT = 32
@@ -52,7 +52,7 @@ def once_for_each(change: Callable[[str], str]) -> Callable[[Sequence[str]], str
     Args:
         change: of a piece, which depends on nothing else.
     """
-    kept = lru_cache(MOST_PIECES)(change)
+    kept = lru_cache(MAX_PIECES)(change)
 
     def changed(pieces: Sequence[str]) -> str:
         return " ".join([kept(p) if len(p) <= _LONGEST_KEPT else change(p) for p in pieces])

@@ -16,7 +16,7 @@ from tokenizers import AddedToken, Tokenizer, processors
 from tokenizers.normalizers import Normalizer
 from tokenizers.pre_tokenizers import PreTokenizer
 
-from tidemask.corpus.tokenizing.pieces import MOST_PIECES, cut, once_for_each, spaced_pieces
+from tidemask.corpus.tokenizing.pieces import MAX_PIECES, cut, once_for_each, spaced_pieces
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.words.boundaries import parts_at_words
 
@@ -102,7 +102,7 @@ ROBERTA = SpecialTokens(
 _FIRST_SYMBOL = 0x2800
 """Of Braille: symbols that have no case, no other form, and are neither white space nor marks."""
 
-_MOST_CHARACTERS = 1 << 24
+_MAX_CHARACTERS = 1 << 24
 """Of texts whose pieces are counted before they are normalised."""
 
 
@@ -127,7 +127,7 @@ class LetterCounts:
         for text in texts:
             pieces.update(spaced_pieces(text))
             num_characters += len(text)
-            if num_characters > _MOST_CHARACTERS or len(pieces) > MOST_PIECES:
+            if num_characters > _MAX_CHARACTERS or len(pieces) > MAX_PIECES:
                 self._count(pieces)
                 pieces.clear()
                 num_characters = 0

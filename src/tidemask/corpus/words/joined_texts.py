@@ -25,6 +25,7 @@ class JoinedTexts:
         begins: offset of the first character of each, int32 [texts].
 
     Example:
+        >>> from tidemask.corpus.words.spans import Words
         >>> joined = JoinedTexts(["the sea", "is calm"])
         >>> joined.text, joined.begins.tolist()
         ('the sea\nis calm', [0, 8])
