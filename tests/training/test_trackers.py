@@ -20,6 +20,7 @@ from tidemask.runs.callbacks import RunCallbacks
 from tidemask.runs.config import load_recipe
 from tidemask.runs.creation import new_run
 from tidemask.runs.train import train
+from tidemask.training.event_files import EventFile
 from tidemask.training.tracker_names import named_trackers
 
 
@@ -71,6 +72,16 @@ def test_reporting_tensorboard_shows_each_step_once_after_a_resume(
     assert len(list(broken.tensorboard.iterdir())) == 2
     assert _without_times(_drawn(broken)) == _without_times(_drawn(run))
     assert [step for step, _ in _drawn(broken)["loss"]] == list(range(1, 9))
+
+
+def test_event_files_of_one_second_are_files_of_their_own(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    for first, values in ((0, (1.0, 2.0, 3.0)), (2, (4.0, 5.0)), (1, (6.0,))):
+        file = EventFile(run.root, run.tensorboard, first)
+        for step, value in enumerate(values, start=first):
+            file.add(step, {"loss": value})
+    assert len(list(run.tensorboard.iterdir())) == 3
+    assert _drawn(run)["loss"] == [(0, 1.0), (1, 6.0)]
 
 
 @pytest.mark.slow

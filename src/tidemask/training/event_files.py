@@ -7,6 +7,7 @@ traceback and too late. Here each call writes its records before it returns, all
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import time
 from collections.abc import Mapping
@@ -24,7 +25,9 @@ from tidemask.system_errors import refusal
 class EventFile:
     """A new event file; TensorBoard drops what other files of the directory have from a step on.
 
-    Its name has the time and the process, and unlike TensorBoard's own not the machine.
+    Its name has the time, the process and a number that no other file of that second and process
+    has (TensorBoard reads the files in order of their names); unlike TensorBoard's own it has not
+    the machine.
 
     Args:
         run: directory of the run, for messages.
@@ -37,7 +40,9 @@ class EventFile:
 
     def __init__(self, run: Path, directory: Path, first_step: int) -> None:
         self._run = run
-        self._path = directory / f"events.out.tfevents.{int(time.time()):010d}.{os.getpid()}"
+        name = f"events.out.tfevents.{int(time.time()):010d}.{os.getpid()}"
+        numbered = (directory / f"{name}.{number}" for number in itertools.count())
+        self._path = next(path for path in numbered if not os.path.lexists(path))
         self._append(
             Event(wall_time=time.time(), file_version="brain.Event:2"),
             Event(
