@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import sleep
@@ -148,14 +148,16 @@ def test_signals_a_second_press_ends_at_once(corpus: Path, tmp_path: Path) -> No
     assert run.checkpoints() == []
 
 
-def _compiles(group: int) -> bool:
-    """Whether a C++ compiler is among the processes of a group."""
+def _names_in(group: int) -> list[str]:
+    """Names of the programs that the processes of a group run."""
+    names = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it ended
             name, _, fields = stat.read_text().partition("(")[2].rpartition(") ")
-            if name == "cc1plus" and int(fields.split()[2]) == group:
-                return True
-    return False
+            state, _, of, *_ = fields.split()
+            if int(of) == group and state != "Z":
+                names.append(name)
+    return names
 
 
 SMALL = {
@@ -165,9 +167,20 @@ SMALL = {
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("threads", [1, 2])
-def test_signals_to_a_job_that_compiles_stop_it_in_order(
-    threads: int, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("threads", "ask"),
+    [
+        pytest.param(1, os.killpg, id="1-group"),
+        pytest.param(2, os.killpg, id="2-group"),
+        pytest.param(2, os.kill, id="2-alone"),
+    ],
+)
+def test_signals_to_a_job_that_compiles_stop_it_before_the_step(
+    threads: int,
+    ask: Callable[[int, int], None],
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The compiler is a child of the training itself, or of a process that torch keeps for it."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
@@ -182,11 +195,12 @@ def test_signals_to_a_job_that_compiles_stop_it_in_order(
     with ended(process):
         (leader,) = held.wait(process)
         held.go_on()
-        wait_until(lambda: _compiles(leader), process)
-        os.killpg(leader, signal.SIGTERM)
+        wait_until(lambda: "cc1plus" in _names_in(leader), process)
+        ask(leader, signal.SIGTERM)
         _, errors = process.communicate(timeout=HUNG_SECONDS)
+        wait_until(lambda: not _names_in(leader))
     assert process.returncode == 0, errors
-    assert "Stopped by SIGTERM: " in errors.splitlines()[-1]
+    assert "Stopped by SIGTERM: no step was done yet. " in errors.splitlines()[-1]
     assert "Traceback" not in errors
     assert len(errors.splitlines()) < 20
 

@@ -31,12 +31,12 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
                 stream.close()
 
 
-def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
-    """Wait until something that a process does has happened; it must not end before."""
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any] | None = None) -> None:
+    """Wait until something has happened; a process that does it must not end before."""
     begun = monotonic()
     while not happened():
         assert monotonic() - begun < HUNG_SECONDS, "the process hangs"
-        if process.poll() is not None and not happened():
+        if process is not None and process.poll() is not None and not happened():
             raise AssertionError(f"ended with {process.returncode}: {process.communicate()[1]}")
         sleep(0.01)
 

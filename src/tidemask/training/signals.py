@@ -112,6 +112,21 @@ class StopRequest:
         finally:
             self._deferred = before
 
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Raise `Interrupted` at once in a part of `deferred` that takes long and loses nothing.
+
+        Raises:
+            Interrupted: also if a signal came before.
+        """
+        before, self._deferred = self._deferred, False
+        try:
+            if self.received is not None:
+                raise Interrupted(self.received)
+            yield
+        finally:
+            self._deferred = before
+
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         self._presses.note(number)
         if number == signal.SIGINT and self._presses.is_second:

@@ -15,6 +15,7 @@ Dimensions: `S` selected positions, `K` classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,8 @@ class MaskedLMTrainer(ShardingTrainer):
         self.identity = dict(identity or {})
         self.dataset = dataset
         self.growth = growth
-        self.stopping = GracefulStopCallback(stop_request or StopRequest())
+        self._stop_request = stop_request or StopRequest()
+        self.stopping = GracefulStopCallback(self._stop_request)
         self.checkpoints = CheckpointWriter(run, settings)
         self._resumed: CheckpointState | None = None
         self._check_files = check_files
@@ -260,6 +262,17 @@ class MaskedLMTrainer(ShardingTrainer):
         return model
 
     # ---- loss ----
+
+    def training_step(self, *arguments: Any, **options: Any) -> Tensor:
+        """Forward and backward pass of a micro-batch; the first ones compile, for minutes at times.
+
+        A stop need not wait for that: nothing is lost before the first step of a process. Several
+        ranks have to stop together.
+        """
+        is_first = self.state.global_step == (self._resumed.step if self._resumed else 0)
+        heeds = self.settings.compile and is_first and rank_and_size()[1] == 1
+        with self._stop_request.heeded() if heeds else nullcontext():
+            return super().training_step(*arguments, **options)
 
     def compute_loss(
         self,
