@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 
 
@@ -45,6 +46,18 @@ def shortened(names: Sequence[object], most: int) -> str:
     more = len(names) - most
     listed = ", ".join(map(str, names[:most]))
     return f"{listed} and {more:,} more" if more > 0 else listed
+
+
+def command_line(*words: object) -> str:
+    """A command of tidemask as a shell takes it, for a message that advises it.
+
+    Example:
+        >>> command_line("resume", "runs/a", "training.max_steps=N")
+        'tidemask resume runs/a training.max_steps=N'
+        >>> command_line("resume", "my runs/a")
+        "tidemask resume 'my runs/a'"
+    """
+    return shlex.join(["tidemask", *map(str, words)])
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from tidemask.cli.terminal import print_error, print_note
+from tidemask.errors import command_line
 from tidemask.presses import Presses
 from tidemask.processes import STOP_SIGNALS, is_first_rank, is_launched
 
@@ -77,7 +78,7 @@ def stopping_at_signals(directory: Path) -> Iterator[StopRequest]:
         _leave_at_once(stopped_by(number), Interrupted(number).status)
 
     stop_request = StopRequest()
-    interrupted = f"interrupted. Continue with `tidemask resume {directory}`."
+    interrupted = f"interrupted. Continue with `{command_line('resume', directory)}`."
     try:
         with stop_request.listening(lambda: _leave_at_once(interrupted), leave_at_once):
             try:
@@ -130,7 +131,7 @@ def _saved(run: RunDirectory, directory: Path) -> str:
         return "the run had not begun. Give the command again."
     saved = run.checkpoints()
     what = f"{saved[-1][1].name} is saved" if saved else "no step was done yet"
-    return f"{what}. Continue with `tidemask resume {directory}`."
+    return f"{what}. Continue with `{command_line('resume', directory)}`."
 
 
 def leave_launched() -> None:

@@ -17,7 +17,7 @@ from tidemask.cli.options import (
 )
 from tidemask.cli.tables import print_table
 from tidemask.cli.terminal import print_line, print_note, progress_display
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.files.paths import given_path
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def tune_command(
     if found.page is not None:
         print_line(f"Page: {found.page}")
     print_line(f"Recipe: {found.recipe}")
-    print_line(f"Train it: tidemask pretrain {corpus} --recipe {found.recipe} --out RUN")
+    train = command_line("pretrain", corpus, "--recipe", found.recipe, "--out", "RUN")
+    print_line(f"Train it: {train}")
 
 
 def _usual_place(corpus: str) -> Path:

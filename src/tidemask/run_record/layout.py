@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError, command_line, one_line
 from tidemask.reading import ANY_LENGTH, MAX_INDEX_BYTES, read_json, read_yaml
 from tidemask.run_record.machines import Machine
 from tidemask.settings import shown
@@ -96,7 +96,7 @@ class RunDirectory:
         if problem := _problem_with_model(self.model):
             raise UserError(
                 f"final model not whole: {self.model}{problem}. Restore it; or delete it, and "
-                f"`tidemask resume {self.root}` makes it again from the last checkpoint."
+                f"`{command_line('resume', self.root)}` makes it again from the last checkpoint."
             )
         return True
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError, command_line, one_line
 from tidemask.files.atomic import append_whole, sync, write_atomically
 from tidemask.files.paths import check_plain_file
 from tidemask.reading import ANY_LENGTH, parse_json, read_bytes, shown_json
@@ -110,7 +110,8 @@ def append_metrics(path: Path, record: Mapping[str, MetricValue]) -> bytes:
         if (refused := refusal(error, path)) is None:
             raise
         raise UserError(
-            f"metrics not written: {refused}, then continue with `tidemask resume {path.parent}`."
+            f"metrics not written: {refused}, then continue with "
+            f"`{command_line('resume', path.parent)}`."
         ) from error
     return line
 
@@ -131,5 +132,5 @@ def cut_metrics(path: Path, last_step: int) -> None:
     kept = [record for record in read_metrics(path) if record["step"] <= last_step]
     lines = "".join(json.dumps(record) + "\n" for record in kept)
     write_atomically(
-        path, lines, what="metrics", then=f"continue with `tidemask resume {path.parent}`"
+        path, lines, what="metrics", then=f"continue with `{command_line('resume', path.parent)}`"
     )

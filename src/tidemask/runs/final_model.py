@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.files.atomic import follow_umask, sync_tree
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.run_record import RunDirectory
@@ -44,7 +44,7 @@ def save_final_model(
                 raise
             raise UserError(
                 f"final model not saved: {refused}, then continue with "
-                f"`tidemask resume {run.root}`."
+                f"`{command_line('resume', run.root)}`."
             ) from error
 
     on_first_rank(save)

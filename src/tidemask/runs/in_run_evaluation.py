@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.evaluation_files import (
     Evaluation,
     read_evaluation,
@@ -108,7 +108,7 @@ class InRunEvaluation:
                 metrics=measured.metrics,
                 settings=self.held_out.describe(),
                 arrays=measured.arrays,
-                then=f"continue with `tidemask resume {self.run.root}`",
+                then=f"continue with `{command_line('resume', self.run.root)}`",
             )
 
     def final_model_is(self, directory: Path) -> None:
@@ -130,7 +130,7 @@ class InRunEvaluation:
                 metrics=found.metrics,
                 settings=found.settings,
                 details={"arrays_sha256": found.arrays_sha256, "model": model},
-                then=f"continue with `tidemask resume {self.run.root}`",
+                then=f"continue with `{command_line('resume', self.run.root)}`",
             )
 
         def is_of_another(found: Evaluation) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from tidemask.errors import command_line
 from tidemask.files.atomic import write_atomically
 from tidemask.modeling.precision import has_bf16, usual_device
 from tidemask.processes import available_cores
@@ -73,7 +74,7 @@ def record_machine(run: RunDirectory, config: RunConfig, step: int, engine: str)
     """
     before, now = run.read_environment(), this_machine()
     environment = {**with_machine(before, now, step), "engine": engine}
-    go_on = f"continue with `tidemask resume {run.root}`"
+    go_on = f"continue with `{command_line('resume', run.root)}`"
     write_atomically(run.environment, json.dumps(environment, indent=2) + "\n", then=go_on)
     if step == 0:
         return []

@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.files.atomic import new_directory, write_atomically
 from tidemask.files.paths import named
 from tidemask.run_record import (
@@ -76,8 +76,8 @@ def _made(finished: RunDirectory, overrides: list[str], out: Path | None) -> Pat
     if not finished.is_finished:
         raise UserError(
             f"run is not finished: {finished.root} is planned for {config.training.num_steps} "
-            f"steps and has no final model. Finish it with `tidemask resume {finished.root}`; then "
-            "ask for more steps."
+            f"steps and has no final model. Finish it with "
+            f"`{command_line('resume', finished.root)}`; then ask for more steps."
         )
     if config.training.predictions_per_step is not None:
         raise UserError(
@@ -160,7 +160,7 @@ def _is_begun(made: RunDirectory, finished: RunDirectory, asked: RunConfig) -> b
         raise UserError(
             f"run exists: {made.root} goes on from {finished.root} to step "
             f"{asked.training.num_steps}, and is finished. Evaluate it, or give it more steps by "
-            f"`tidemask resume {made.root}` with a longer length."
+            f"`{command_line('resume', made.root)}` with a longer length."
         )
     check_request(run_identity(existing), run_identity(asked), made.config)
     return True

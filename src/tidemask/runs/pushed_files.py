@@ -12,7 +12,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from tidemask.corpus.tokenizing.loading import load_tokenizer
-from tidemask.errors import UserError, one_line
+from tidemask.errors import UserError, command_line, one_line
 from tidemask.evaluation_files import read_evaluation
 from tidemask.files.paths import check_plain_files
 from tidemask.reading import ANY_LENGTH, dump_yaml, read_text
@@ -81,8 +81,8 @@ def _final_model(run: RunDirectory) -> Files:
         known = [f"{step}" for step, _ in run.checkpoints()]
         or_one = f", or push a checkpoint with --checkpoint: {', '.join(known)}" if known else ""
         raise UserError(
-            f"no final model: {run.root} is not finished. Finish it by `tidemask resume "
-            f"{run.root}`{or_one}."
+            f"no final model: {run.root} is not finished. Finish it by "
+            f"`{command_line('resume', run.root)}`{or_one}."
         )
     check_plain_files(run.model)
     _check_unchanged(run)
@@ -90,7 +90,7 @@ def _final_model(run: RunDirectory) -> Files:
     if CARD not in files:
         raise UserError(
             f"no card: {run.model / CARD} is missing. Restore it; or delete {run.model}, and "
-            f"`tidemask resume {run.root}` makes both again."
+            f"`{command_line('resume', run.root)}` makes both again."
         )
     return files
 
@@ -105,7 +105,7 @@ def _check_unchanged(run: RunDirectory) -> None:
             raise UserError(
                 f"final model changed: {run.model} has {name}={found[name][:12]}, the run ended "
                 f"with {was[:12]}, and the card's scores are of that. Restore it; or delete it, "
-                f"and `tidemask resume {run.root}` makes it again from the last checkpoint."
+                f"and `{command_line('resume', run.root)}` makes it again from the last checkpoint."
             )
 
 

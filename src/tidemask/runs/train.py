@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.modeling.loading import load_model
 from tidemask.modeling.precision import emulation_note, usual_device
 from tidemask.processes import keep_freed_memory
@@ -91,10 +91,10 @@ def _train(
     lock: RunLock,
 ) -> ResumePoint:
     if on_first_rank(lambda: run.is_finished):
+        more = command_line("resume", run.root, "training.max_steps=N")
         raise UserError(
             f"run is finished: {run.root} has its final model. Evaluate it with `tidemask "
-            f"evaluate`, or give it more steps with `tidemask resume {run.root} "
-            "training.max_steps=N`."
+            f"evaluate`, or give it more steps with `{more}`."
         )
     data = inputs_of(config)
     on_first_rank(lambda: verify_inputs(data))

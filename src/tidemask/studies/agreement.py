@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tidemask.errors import UserError, shortened
+from tidemask.errors import UserError, command_line, shortened
 from tidemask.files.claims import is_of_claim
 from tidemask.files.locks import only_process
 from tidemask.modeling.settings import with_absolute_paths
@@ -117,11 +117,11 @@ def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:
             for arm, differences in stale.items()
             for difference, seeds in differences.items()
         )
+        delete = command_line("study", "rm", directory.root, *stale)
         raise UserError(
             f"runs with other settings: {listed}. The file of the study was edited after they were "
             "made. Set it back; or keep them and give what was edited another name, an arm or the "
-            f"whole as --out; or delete them with `tidemask study rm {directory.root} "
-            f"{' '.join(stale)}`."
+            f"whole as --out; or delete them with `{delete}`."
         )
 
 
@@ -184,7 +184,7 @@ def locked(directory: StudyDirectory, study: StudyDefinition) -> Iterator[None]:
     check_directory(directory, study)
     held = (
         f"study is being run: another process works on {directory.root}. Look at it with "
-        f"`tidemask study status {directory.root}`."
+        f"`{command_line('study', 'status', directory.root)}`."
     )
     with only_process(directory.lock, what="study", held=held):
         yield

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.run_record import RunDirectory, force_metrics
 from tidemask.system_errors import refusal_of_writing
 from tidemask.training.checkpoint_files import prune, publish, seal, staging_directory
@@ -70,7 +70,7 @@ class CheckpointWriter:
             shutil.rmtree(staged, ignore_errors=True)
         saved = self._run.checkpoints()
         last = f"The last one is {saved[-1][1].name}" if saved else "There is none yet"
-        how = f"then continue with `tidemask resume {self._run.root}`. {last}."
+        how = f"then continue with `{command_line('resume', self._run.root)}`. {last}."
         if problem is None:
             raise UserError(
                 f"checkpoint not saved: {place}: see the message of another process, {how}"

@@ -17,7 +17,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.files.atomic import append_whole
 from tidemask.system_errors import refusal
 
@@ -74,5 +74,5 @@ class EventFile:
                 raise
             raise UserError(
                 f"event file of TensorBoard not written: {refused}, then continue with "
-                f"`tidemask resume {self._run}`."
+                f"`{command_line('resume', self._run)}`."
             ) from error

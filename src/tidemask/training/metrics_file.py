@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tidemask.errors import command_line
 from tidemask.files.atomic import write_atomically
 from tidemask.files.notes import FileNote
 from tidemask.progress import NoteCallback
@@ -81,7 +82,7 @@ class MetricsFile:
         self._note = self._noted()
 
     def _write(self, lines: bytes, what: str, kept: str = "") -> None:
-        go_on = f"continue with `tidemask resume {self.path.parent}`"
+        go_on = f"continue with `{command_line('resume', self.path.parent)}`"
         write_atomically(self.path, lines, what="metrics", then=go_on)
         self._on_note(
             f"{self.path} was {what} while the run went on; the {len(self._lines):,} lines of the "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.files.locks import NoLocksError, try_lock
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import rank_and_size
@@ -77,7 +77,7 @@ class RunLock:
             raise UserError(
                 f"run directory was moved or deleted while it was trained: {root} is not what it "
                 "was. Nothing was written since its last line and checkpoint. Move it back, then "
-                f"continue with `tidemask resume {root}`."
+                f"continue with `{command_line('resume', root)}`."
             )
         if self._descriptor is not None and _identity(self._path) != _identity(self._descriptor):
             self.release()

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from tidemask.errors import UserError
+from tidemask.errors import UserError, command_line
 from tidemask.processes import is_launched
 from tidemask.run_record import RunDirectory
 from tidemask.training.distributed import is_loss_of_process, rank_and_size
@@ -64,7 +64,7 @@ def naming_lost_processes(run: RunDirectory, stop_request: StopRequest) -> Itera
             raise Interrupted(stop_request.received) from error
         again = "give the command again"
         if run.config.is_file():
-            again = f"continue with `tidemask resume {run.root}`"
+            again = f"continue with `{command_line('resume', run.root)}`"
         raise UserError(
             f"another process of {run.root} ended, so rank {rank_and_size()[0]} cannot go on. See "
             f"its message; then {again}."

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tidemask.corpus.store.column_files import ColumnFile
 from tidemask.corpus.store.corpus import HELD_OUT, TRAIN, PreparedCorpus
 from tidemask.corpus.store.open_files import OpenFiles, check_file
-from tidemask.errors import UserError, did_you_mean
+from tidemask.errors import UserError, command_line, did_you_mean
 from tidemask.files.notes import FileNote
 from tidemask.files.paths import check_plain_files
 from tidemask.reading import ANY_LENGTH, read_json
@@ -222,7 +222,8 @@ def read_column_manifest(corpus: PreparedCorpus, name: str, *, made_by: str = ""
 def _adding(corpus: PreparedCorpus, name: str, made_by: str) -> str:
     if not made_by:
         return "`tidemask annotate` adds columns"
-    return f"`tidemask annotate {corpus.root} --column {name} {made_by}` makes it"
+    how = command_line("annotate", corpus.root, "--column", name)
+    return f"`{how} {made_by}` makes it"
 
 
 def open_column(corpus: PreparedCorpus, name: str, *, made_by: str = "") -> StoredColumn:

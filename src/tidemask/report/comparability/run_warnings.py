@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tidemask.errors import command_line
 from tidemask.report.comparability.differences import (
     LONGEST_LIST,
     difference,
@@ -161,7 +162,7 @@ def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
         if run.held_out.checkpoint is None:
             sentences.append(
                 f"{run.label} has no held-out evaluation: its scores are missing here. "
-                f"Run `tidemask evaluate {run.directory}`."
+                f"Run `{command_line('evaluate', run.directory)}`."
             )
         elif run.held_out.checkpoint != FINAL:
             sentences.append(f"The scores of {run.label} are those of {run.held_out.checkpoint}.")
