@@ -174,6 +174,26 @@ def test_inspect_command_prints_tables_that_fit_and_json(
     assert "from character" in out
 
 
+def test_inspect_command_names_the_files_of_a_directory_in_a_line_each(
+    tidemask: Command, tmp_path: Path
+) -> None:
+    directory = tmp_path / "notes of the ward for internal medicine"
+    names = ["on the first morning.md", "at night/the second.md"]
+    for number, name in enumerate(names):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text(20, seed=number))
+    corpus = prepare(
+        directory, out=tmp_path / "corpus", tagger="none", vocab_size=64, held_out=0, workers=1,
+        progress=False,
+    )  # fmt: skip
+    status, out, _ = tidemask("inspect", corpus.root)
+    assert status == 0
+    assert f"Where the text comes from, in {directory}" in " ".join(out.split())
+    assert {name for name in names if re.search(rf"^ {name} +1 ", out, re.MULTILINE)} == {*names}
+    sources = json.loads(tidemask("inspect", corpus.root, "--json")[1])["sources"]
+    assert {source["source"] for source in sources} == {str(directory / name) for name in names}
+
+
 def test_inspect_command_shows_tokens_without_classes_and_kept_values_as_recorded(
     tidemask: Command, tmp_path: Path
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -102,7 +104,10 @@ def _show_tables(found: Inspection) -> None:
 
     for name, (_, caption) in SECTIONS.items():
         if name in found.tables:
-            _show_table(found.tables[name], caption)
+            table = found.tables[name]
+            if name == "sources":
+                table, caption = _in_one_directory(table, caption)
+            _show_table(table, caption)
     for note in found.notes:
         print_line(note)
 
@@ -134,6 +139,23 @@ def _show_samples(found: Inspection) -> None:
         stdout.print()
         for piece in pieces:
             _show_words(shown_words(piece.words, in_tokens=found.column is None))
+
+
+def _in_one_directory(sources: Table, caption: str) -> tuple[Table, str]:
+    """Files of one directory by their paths in it, as lines are short; the caption names it."""
+    from tidemask.corpus.sources.hub_rows import HUB
+
+    paths = [str(source) for source in sources.values("source")]
+    if any(path.startswith(HUB) for path in paths):
+        return sources, caption
+    with suppress(ValueError):  # absolute and relative ones, or none at all
+        directory = os.path.commonpath(paths)
+        if directory not in {"", os.sep, *paths}:
+            rows = (
+                (os.path.relpath(str(path), directory), *cells) for path, *cells in sources.rows
+            )
+            return replace(sources, rows=tuple(rows)), f"{caption}, in {directory}"
+    return sources, caption
 
 
 def _show_table(table: Table, caption: str) -> None:
