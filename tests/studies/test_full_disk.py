@@ -121,8 +121,9 @@ def test_a_disk_that_fills_while_runs_go_on_loses_no_run(
     assert process.returncode == 2, said
     assert "Traceback" not in said
     assert "No space left on device. Make room" in said
-    status = {one.run.arm: one.state for one in study_status(out).states}
-    assert status["constant"] in (State.FAILED, State.DEAD), (status, said)
+    status = {one.run.arm: one for one in study_status(out).states}
+    assert status["constant"].state in (State.FAILED, State.DEAD), (status, said)
+    assert all(one.is_refused for one in status.values() if one.state is State.FAILED)
     filler.unlink()
     again = run(file, out)
     assert again.returncode == 0, again.stderr

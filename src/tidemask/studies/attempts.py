@@ -42,6 +42,8 @@ class Attempt:
         is_new: whether there was nothing of the run yet, so that earlier attempts are of another.
         outcome: how it ended; empty where it began.
         message: why, in one line, where it failed.
+        is_refused: whether the system refused something there, such as room on a disk, which says
+            nothing of the run.
         measured: marks of what was measured of the run, where it finished.
     """
 
@@ -54,6 +56,7 @@ class Attempt:
     is_new: bool = False
     outcome: Outcome | Literal[""] = ""
     message: str = ""
+    is_refused: bool = False
     measured: tuple[str, ...] = ()
 
 
@@ -127,15 +130,27 @@ class RunAttempt:
             )
         )
 
-    def end(self, outcome: Outcome, *, message: str = "", measured: tuple[str, ...] = ()) -> None:
-        """Write how it ended, and let others begin one.
+    def end(
+        self,
+        outcome: Outcome,
+        *,
+        message: str = "",
+        is_refused: bool = False,
+        measured: tuple[str, ...] = (),
+    ) -> None:
+        """Write how it ended, as an `Attempt` has it, and let others begin one.
 
         Raises:
             UserError: the file cannot be written.
         """
         self._write(
             Attempt(
-                event="end", at=time.time(), outcome=outcome, message=message, measured=measured
+                event="end",
+                at=time.time(),
+                outcome=outcome,
+                message=message,
+                is_refused=is_refused,
+                measured=measured,
             )
         )
         os.close(self._descriptor)

@@ -52,6 +52,7 @@ class RunState:
         needs_repair: whether its settings cannot be read, or the end of its metrics is gone, so
             that nothing goes on with it.
         is_damaged: whether any of its files cannot be read, so that nothing is known of its end.
+        is_refused: whether it failed as the system refused something, such as room on a disk.
     """
 
     run: PlannedRun
@@ -61,6 +62,7 @@ class RunState:
     message: str = ""
     needs_repair: bool = False
     is_damaged: bool = False
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,14 +193,16 @@ class StudyDirectory:
             state = State.DEAD
         else:
             state = self._state_at_rest(planned, record, marks)
+        is_failed = state is State.FAILED
         return RunState(
             run=planned,
             state=state,
             step=record.step,
             num_attempts=sum(one.event == "begin" for one in attempts),
-            message=record.damage or attempts[-1].message if state is State.FAILED else "",
-            needs_repair=state is State.FAILED and bool(record.damage),
-            is_damaged=state is State.FAILED and bool(record.damage),
+            message=record.damage or attempts[-1].message if is_failed else "",
+            needs_repair=is_failed and bool(record.damage),
+            is_damaged=is_failed and bool(record.damage),
+            is_refused=is_failed and not record.damage and attempts[-1].is_refused,
         )
 
     def _state_at_rest(

@@ -28,6 +28,7 @@ from tidemask.runs.config import Recipe, to_yaml
 from tidemask.studies.attempts import Outcome, RunAttempt, measured_marks, read_attempts
 from tidemask.studies.definition import StudyEvaluation
 from tidemask.studies.measuring import measured_steps, measurement_marks
+from tidemask.system_errors import refusal
 from tidemask.training.signals import Interrupted, StopRequest
 
 
@@ -177,7 +178,7 @@ def _attempt(job: RunJob, stop_request: StopRequest) -> int:
     except UserError as error:
         return _failed(str(error))
     outcome: Outcome = "failed"
-    message, status = "", 2
+    message, is_refused, status = "", False, 2
     try:
         with attempt.beating():
             _stop_with_input()
@@ -187,13 +188,16 @@ def _attempt(job: RunJob, stop_request: StopRequest) -> int:
         outcome, status = "interrupted", 0
     except UserError as error:
         message, status = str(error), _failed(str(error))
+        is_refused = refusal(error) is not None
     except Exception as error:  # a defect; the log has its traceback
         message = f"{type(error).__name__}: {one_line(error)}"
         raise
     finally:
         with stop_request.deferred():
             marks = measurement_marks(job.evaluation) if outcome == "finished" else {}
-            attempt.end(outcome, message=message, measured=tuple(marks.values()))
+            attempt.end(
+                outcome, message=message, is_refused=is_refused, measured=tuple(marks.values())
+            )
     return status
 
 

@@ -50,7 +50,8 @@ def final_outcome(
     failed = {
         one.run.arm
         for one in states
-        if one.state is State.FAILED or (is_over and one.state is not State.FINISHED)
+        if (one.state is State.FAILED and not one.is_refused)
+        or (is_over and one.state is not State.FINISHED)
     }
     by_seed: dict[int, list[State]] = {}
     for one in states:

@@ -17,6 +17,7 @@ from tidemask.studies.paths import resolved_paths
 from tidemask.studies.planning import read_trainable
 from tidemask.studies.step_costs import MeasuredStep
 from tidemask.studies.study_plan import StudyPlan, plan_of
+from tidemask.system_errors import refusal_of_room
 from tidemask.tuning.clock import TimedRequest
 from tidemask.tuning.definition import TuneDefinition
 from tidemask.tuning.policies import Policy, known_policies
@@ -176,7 +177,9 @@ class PolicyRuns:
             display=self.display,
             stop_request=self.stop_request,
         )
-        return plan.status().states
+        states = plan.status().states
+        _check_not_refused(directory, states)
+        return states
 
     def _finished_arms(self, directory: StudyDirectory, before: StudyDefinition) -> dict[str, Arm]:
         """Arms of a rung whose runs are finished; those that failed are not tried again."""
@@ -222,6 +225,23 @@ def _readable_states(plan: StudyPlan) -> Sequence[RunState]:
                 f"{run.root} to train the run again. Then give the command again."
             )
     return states
+
+
+def _check_not_refused(directory: StudyDirectory, states: Sequence[RunState]) -> None:
+    """Check that no run failed because the system refused something: that is not of its policy.
+
+    Raises:
+        UserError: one did; what was found so far stays as it is, and the run is continued.
+    """
+    for one in states:
+        if one.is_refused:
+            raise UserError(
+                f"{one.run.name} failed: {one.message} The same command goes on with the search, "
+                "and with this run."
+            )
+    is_whole = all(one.state is State.FINISHED for one in states)
+    if not is_whole and (refused := refusal_of_room(directory.root)):
+        raise UserError(f"{refused}, then give the command again.")
 
 
 def _unasked(corpus: str, arm: str) -> MeasuredStep:
