@@ -6,30 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from torch import nn
 
-from small_runs import records, same_weights, started, trained, trainer_of
+from places import SUPPORT
+from small_runs import records, same_weights, started, trained, trainer_of, warm_command
 from tidemask.training.settings import TrainingSettings
 
 QUIET = ("evaluation.every_steps=0", "training.logging_steps=1")
-
-
-_COUNTED = """
-import sys
-from tidemask.cli.app import main
-try:
-    main()
-except SystemExit as ended:
-    assert not ended.code, ended.code
-from torch._dynamo.utils import counters
-print("graphs", counters["stats"]["unique_graphs"])
-"""
-"""Run a command and say how often the compiler was called; the types that the tests check are not
-looked at, as the compiler cannot see through that."""
 
 
 _SMALL = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
@@ -66,7 +52,7 @@ def test_compiled_run_gives_the_same_and_compiles_once(
     eager = trained(corpus, tmp_path / "eager", recipe, *settings)
     compiled = started(corpus, tmp_path / "compiled", recipe, *settings, "training.compile=true")
     done = subprocess.run(
-        [sys.executable, "-c", _COUNTED, "resume", str(compiled.root)],
+        warm_command(SUPPORT / "counted_graphs.py", "resume", str(compiled.root)),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
