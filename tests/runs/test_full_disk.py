@@ -248,7 +248,7 @@ def test_full_disk_at_the_first_checkpoint(corpus: Path, tmp_path: Path) -> None
     done = _limited(["pretrain", str(corpus), f"--out={run.root}", *TINY], 1_000_000)
     assert done.returncode == 2, done.stderr
     assert "(`ulimit -f`), then continue with `tidemask resume" in done.stderr
-    assert done.stderr.endswith("There is none yet.\n")
+    assert done.stderr.endswith("`, which begins with the first step.\n")
     assert "Traceback" not in done.stderr
     _assert_whole(run)
 

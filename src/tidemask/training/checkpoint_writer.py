@@ -69,8 +69,8 @@ class CheckpointWriter:
         if self._is_first_rank:
             shutil.rmtree(staged, ignore_errors=True)
         saved = self._run.checkpoints()
-        last = f"The last one is {saved[-1][1].name}" if saved else "There is none yet"
-        how = f"then continue with `{command_line('resume', self._run.root)}`. {last}."
+        from_where = f"goes on from {saved[-1][1].name}" if saved else "begins with the first step"
+        how = f"then continue with `{command_line('resume', self._run.root)}`, which {from_where}."
         if problem is None:
             raise UserError(
                 f"checkpoint not saved: {place}: see the message of another process, {how}"
