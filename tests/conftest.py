@@ -7,7 +7,7 @@ import hashlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,18 @@ def pytest_collection_finish() -> None:
 
 
 _num_ended = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let slow tests, which draw millions of masks, go unchecked: the quick ones call the same.
+
+    So goes what is set up for them, which a fixture that is used by itself would come too late for.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("slow"):
+            _uncheck_types(patch)
+        return (yield)
 
 
 def pytest_runtest_logfinish() -> None:
@@ -150,17 +162,14 @@ def tidemask(
     return run
 
 
-@pytest.fixture(autouse=True)
-def _types_checked_in_quick_tests(request: pytest.FixtureRequest) -> None:
-    """Let slow tests, which draw millions of masks, go unchecked: the quick ones call the same."""
-    if request.node.get_closest_marker("slow"):
-        request.getfixturevalue("types_unchecked")
+def _uncheck_types(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture
 def types_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let shapes and dtypes of signatures go unchecked, as they do at a user's."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    _uncheck_types(monkeypatch)
 
 
 @pytest.fixture
