@@ -117,12 +117,12 @@ def test_step_clock_persistent_workers_that_are_not_started_are_noticed() -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "epochs"), [("spawn", 1), ("forkserver", 2)])
-def test_step_clock_in_workers_that_are_not_forked(method: str, epochs: int) -> None:
+@pytest.mark.parametrize(("method", "workers", "epochs"), [("spawn", 1, 1), ("forkserver", 2, 2)])
+def test_step_clock_in_workers_that_are_not_forked(method: str, workers: int, epochs: int) -> None:
     """Each imports for itself, so that they stay for a second epoch."""
     collator = collator_of("words", 7 * epochs)
     loader = loader_of(
-        Rows(7), collator, 2, multiprocessing_context=method, persistent_workers=epochs > 1
+        Rows(7), collator, workers, multiprocessing_context=method, persistent_workers=epochs > 1
     )
     check(train(loader, collator, epochs, restart=epochs > 1), 7, 1, 7 * epochs)
 
