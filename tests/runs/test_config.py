@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cases import all_cases
+from finished_runs import recorded_config
 from tidemask import load_recipe
 from tidemask.errors import UserError
 from tidemask.masking.schedule import Linear, mean_ratio
@@ -194,6 +196,20 @@ def test_config_says_whether_the_overrides_or_the_file_are_wrong(tmp_path: Path)
     path.write_text("overrides: [training]\n")
     with pytest.raises(UserError, match=r"wrong overrides in .*own\.yaml: unreadable setting"):
         load_recipe(path)
+
+
+@pytest.mark.parametrize("listed", ["", "training", "training.max_steps=[1"])
+def test_config_of_a_run_that_lists_what_is_no_setting_is_refused(
+    listed: str, tmp_path: Path
+) -> None:
+    """What reads the list is the card, after the training."""
+    path = tmp_path / "run.yaml"
+    config = recorded_config(load_recipe("bert", ["training.max_steps=4"]))
+    path.write_text(to_yaml(config))
+    assert read_run_config(path) == config
+    path.write_text(to_yaml(replace(config, overrides=(listed,))))
+    with pytest.raises(UserError, match=rf"^wrong overrides in {path}: "):
+        read_run_config(path)
 
 
 def test_config_schedule_within_itself_is_refused() -> None:

@@ -20,7 +20,13 @@ from tidemask.files.paths import check_plain_files, given_path
 from tidemask.masking.policy import MaskingSettings
 from tidemask.modeling.settings import ModelSettings
 from tidemask.reading import dump_yaml, parse_yaml, read_yaml
-from tidemask.runs.overrides import Overrides, apply_overrides, as_settings, still_set
+from tidemask.runs.overrides import (
+    Overrides,
+    apply_overrides,
+    as_settings,
+    check_written,
+    still_set,
+)
 from tidemask.runs.settings_reading import checked_overrides, checked_settings
 from tidemask.settings import Settings, check_integer, shown
 from tidemask.system_errors import named_causes
@@ -187,7 +193,9 @@ def read_run_config(path: Path) -> RunConfig:
             the directory of the run is a pipe or a device.
     """
     check_plain_files(path.parent)
-    return checked_settings(RunConfig, read_yaml(path), str(path))
+    config = checked_settings(RunConfig, read_yaml(path), str(path))
+    check_written(RunConfig, config.overrides, str(path))
+    return config
 
 
 def with_overrides(config: RunConfig, overrides: Overrides, origin: str) -> RunConfig:

@@ -137,6 +137,19 @@ def apply_overrides(kind: type, raw: dict[str, Any], overrides: Sequence[str]) -
         _set(kind, raw, setting)
 
 
+def check_written(kind: type, overrides: Iterable[str], origin: str) -> None:
+    """Check that the overrides which a file lists, and has applied, can be read as settings.
+
+    Raises:
+        UserError: one cannot; `origin` names the file.
+    """
+    for override in overrides:
+        try:
+            _settings(kind, override)
+        except UserError as error:
+            raise UserError(f"wrong overrides in {origin}: {error}") from error
+
+
 @lru_cache(maxsize=_MAX_KEPT)
 def _settings(kind: type, override: str) -> tuple[_Setting, ...]:
     """The values that an override sets: several, if it is a mapping for a section.
