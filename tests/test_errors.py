@@ -5,12 +5,14 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.main import get_command
 
 import tidemask
 from tidemask.cli.app import app
+from tidemask.cli.terminal import print_error
 from tidemask.errors import command_line, did_you_mean, one_line
 
 
@@ -32,6 +34,19 @@ def test_errors_of_libraries_take_one_line():
 @given(st.lists(st.text()))
 def test_errors_commands_are_what_a_shell_takes(words: list[str]):
     assert shlex.split(command_line(*words)) == ["tidemask", *words]
+
+
+def test_errors_commands_take_no_path_for_an_option():
+    assert command_line("resume", Path("-r"), "--out", Path("a/-b"), "-x") == (
+        "tidemask resume ./-r --out a/-b -x"
+    )
+
+
+def test_errors_in_a_terminal_keep_the_spaces_of_names(capsys: pytest.CaptureFixture[str]):
+    print_error(f"no such run: my  run.\n  Give {command_line('resume', Path('my   run'))}\t.\n")
+    assert capsys.readouterr().err == (
+        "tidemask: no such run: my  run. Give tidemask resume 'my   run' .\n"
+    )
 
 
 def test_errors_every_advised_command_is_quoted():

@@ -6,6 +6,7 @@ Real processes with the environment that a launcher gives.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,18 @@ def test_processes_in_such_an_environment_say_so(
     assert done.stderr.count("\n") == 1
     assert next(iter(environment)) in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes streams")
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-", "2>&- 1>&- <&-"])
+def test_process_with_closed_streams_prints_nothing_elsewhere(closed: str) -> None:
+    """`print` takes a standard error that is not there for the standard output."""
+    command = shlex.join([sys.executable, "-m", "tidemask", "inspect", "nowhere", "--json"])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {command} {closed}"], capture_output=True, text=True, check=False,
+        timeout=HUNG_SECONDS,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
 
 
 @pytest.mark.slow

@@ -50,6 +50,21 @@ def test_settings_refuse_what_no_float_or_no_value_is_in_one_line(check: str, va
     assert len(str(refused.value)) < 200
 
 
+@dataclass(frozen=True)
+class OneCount(Settings):
+    """Settings of a single integer."""
+
+    size: int = 0
+
+
+@pytest.mark.parametrize("value", [32.0, np.float64(32.0)])
+def test_settings_show_what_is_wrong_with_a_whole_number_that_is_no_integer(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^size=32\.0\. Expected an integer from 0 to 99\.$"):
+        check_integer("size", value, minimum=0, below=100)
+    with pytest.raises(ValueError, match=r"^size=32\.0\. Expected an integer\.$"):
+        OneCount(value)
+
+
 def test_settings_have_scalars_with_a_value_as_pythons_own() -> None:
     for value in (np.longdouble(0.5), np.array(np.longdouble(0.5)), np.ma.array(0.5)):
         assert type(python_value(value)) is float

@@ -15,6 +15,7 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run a command; exit with its status."""
     parent = os.getppid()
+    _open_closed_streams()
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         number = getattr(signal, name, None)  # Windows has the first two alone
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -22,6 +23,17 @@ def main() -> NoReturn:
     from tidemask.cli import app
 
     app.main(parent)
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that the shell closed (`2>&-`) take and give nothing.
+
+    Python has none for it then, `print` takes that for the standard output, and the next file that
+    is opened would have its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  # to the end
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -51,13 +52,17 @@ def shortened(names: Sequence[object], most: int) -> str:
 def command_line(*words: object) -> str:
     """A command of tidemask as a shell takes it, for a message that advises it.
 
+    Args:
+        words: its words; a `Path` that begins with a dash gets its directory, as it is no option.
+
     Example:
         >>> command_line("resume", "runs/a", "training.max_steps=N")
         'tidemask resume runs/a training.max_steps=N'
         >>> command_line("resume", "my runs/a")
         "tidemask resume 'my runs/a'"
     """
-    return shlex.join(["tidemask", *map(str, words)])
+    texts = (f"./{w}" if isinstance(w, Path) and str(w)[0] == "-" else str(w) for w in words)
+    return shlex.join(["tidemask", *texts])
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -332,7 +332,8 @@ def test_annotate_refuses_the_column_of_another_corpus(
         (Given("group", lambda d: np.full(len(d), -2)), "wrong value: -2 .* the id of a group, or"),
         (Given("group", lambda d: np.ones(len(d))), "gave float64 for the column bad. Expec"),
         (Given("weight", lambda d: np.ones(len(d) + 1)), "array of shape .* Expected one value"),
-        (Given("weight", lambda d: np.zeros(len(d))), "nothing found: given says nothing of any"),
+        (Given("weight", lambda d: np.zeros(len(d))),
+         "nothing found: given gives no token of .* a weight above 0"),
     ],
 )  # fmt: skip
 def test_annotate_refuses_wrong_values_and_leaves_nothing(

@@ -196,6 +196,7 @@ def test_word_list_says_what_the_tokenizer_cannot_spell(
         ("fox;2\n", "weight", r"'fox;2' has no number\. .* It has a semicolon: put a tab there\."),
         ("".join(f"w{i}\tL{i}\n" for i in range(256)), None, "too many labels: .* has 256"),
         ("zzyzx\nqwx\n", None, "nothing found: list:.*bad.txt says nothing of any token"),
+        ("the\t0\n", "weight", "nothing found: list:.*bad.txt gives no token of .* weight above 0"),
     ],
 )
 def test_word_list_that_is_wrong_is_refused(

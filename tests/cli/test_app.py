@@ -15,6 +15,7 @@ from small_runs import TINY, trained
 from tidemask.cli.tables import print_table
 from tidemask.evaluation_files import read_sequence_sums
 from tidemask.run_record import RunDirectory
+from tidemask.runs.config import read_run_config
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -116,6 +117,24 @@ def test_cli_evaluates_a_model_directory(
 
 
 @pytest.mark.slow
+def test_cli_evaluating_a_run_whose_corpus_is_gone_names_its_run_yaml(
+    tidemask: Command, run: RunDirectory, tmp_path: Path
+) -> None:
+    moved = RunDirectory(tmp_path / "run")
+    shutil.copytree(run.root, moved.root)
+    shutil.rmtree(moved.evaluation)
+    text = moved.config.read_text()
+    path = read_run_config(moved.config).corpus.path
+    moved.config.write_text(text.replace(path, str(tmp_path / "gone")))
+    status, _, err = tidemask("evaluate", moved.root, "--tasks", "held-out")
+    assert status == 2
+    gone = (
+        f"corpus.path={tmp_path / 'gone'}, which the run.yaml of the run names, is not a directory"
+    )
+    assert gone in err
+    assert "spelling" not in err
+
+
 def test_cli_evaluating_on_other_text_leaves_the_runs_result_alone(
     tidemask: Command, run: RunDirectory, corpus: Path, plain_corpus: Path, tmp_path: Path
 ) -> None:

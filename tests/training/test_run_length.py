@@ -106,7 +106,9 @@ def test_a_length_that_the_rest_does_not_fit_is_refused_with_its_steps(
 ) -> None:
     for settings, problem in (
         (["training.max_epochs=1", "training.lr_warmup_steps=5000"], "lr_warmup_steps=5000"),
-        (["training.max_tokens=1e18"], "run too long: training.max_tokens=1e.18, [0-9]+ steps of"),
+        (["training.max_tokens=1e18"], r"run too long: training.max_tokens=1e.18, \d\.\d+e.\d+ st"),
+        (["training.max_tokens=1e308"], r"run too long: training.max_tokens=1e.308, inf steps of"),
+        (["training.max_epochs=1e308"], r"run too long: training.max_epochs=1e.308, inf steps of"),
     ):
         with pytest.raises(UserError, match=problem):
             started(corpus, tmp_path / "run", *settings)

@@ -51,9 +51,14 @@ def counted_manifest(
             continued, cut = cut_groups(paths)
             num_groups, num_cut = num_groups - continued, num_cut + cut
     if not any(num_tokens.values()):
+        nothing, something = (
+            ("gives no token of {} a weight above 0", "a weight above 0 for one that it has")
+            if column.kind == "weight"
+            else ("says nothing of any token of {}", "something that occurs in its text")
+        )
         raise SourceError(
-            f"nothing found: {request.name} says nothing of any token of {corpus.root}. "
-            "Expected something that occurs in its text. Look at the source."
+            f"nothing found: {request.name} {nothing.format(corpus.root)}. "
+            f"Expected {something}. Look at the source."
         )
     return ColumnManifest(
         name=column.name,

@@ -8,6 +8,7 @@ not have is printed as an escape.
 from __future__ import annotations
 
 import io
+import re
 import sys
 from contextlib import suppress
 
@@ -15,6 +16,8 @@ from rich.console import Console
 
 from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import printable
+
+_LINE_BREAKS = re.compile(r"\s*[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
 
 stdout = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
 """Results."""
@@ -39,8 +42,8 @@ def progress_display() -> ProgressDisplay:
 
 
 def print_error(message: str) -> None:
-    """Print an error as one line."""
-    line = printable(" ".join(message.split()))
+    """Print an error as one line; spaces stay as they are, as names may have several."""
+    line = printable(_LINE_BREAKS.sub(" ", message.strip()))
     with suppress(OSError):  # its terminal is closed
         print(f"tidemask: {line}", file=sys.stderr)  # noqa: T201  # never wrapped, never coloured
 

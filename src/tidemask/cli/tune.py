@@ -105,7 +105,7 @@ def tune_command(
     if found.page is not None:
         print_line(f"Page: {found.page}")
     print_line(f"Recipe: {found.recipe}")
-    train = command_line("pretrain", corpus, "--recipe", found.recipe, "--out", "RUN")
+    train = command_line("pretrain", Path(corpus), "--recipe", found.recipe, "--out", "RUN")
     print_line(f"Train it: {train}")
 
 

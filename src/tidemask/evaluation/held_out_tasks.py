@@ -17,7 +17,7 @@ from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
-from tidemask.runs.started_on import check_corpus
+from tidemask.runs.started_on import corpus_at
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
@@ -49,9 +49,10 @@ class HeldOutText:
         Raises:
             UserError: it is missing or damaged, has changed, or has no held-out text.
         """
-        corpus = open_corpus(self.corpus)
-        if self.fingerprint is not None:
-            check_corpus(corpus, self.fingerprint)
+        if self.fingerprint is None:
+            corpus = open_corpus(self.corpus)
+        else:
+            corpus = corpus_at(self.corpus, fingerprint=self.fingerprint)
         verify_corpus(corpus)
         if len(corpus.held_out) == 0:
             raise UserError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tidemask.corpus.store.column_check import verify_column
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
 from tidemask.errors import UserError
@@ -16,14 +18,24 @@ def corpus_of(config: RunConfig) -> PreparedCorpus:
     Raises:
         UserError: it is missing, incomplete, or not what it was.
     """
-    path = given_path(config.corpus.path, "corpus.path")
+    return corpus_at(
+        given_path(config.corpus.path, "corpus.path"), fingerprint=config.corpus.fingerprint
+    )
+
+
+def corpus_at(path: Path, *, fingerprint: str) -> PreparedCorpus:
+    """The same, by what the run.yaml of a run says of it.
+
+    Raises:
+        UserError: as `corpus_of`.
+    """
     if not path.is_dir():
         raise UserError(
             f"no such corpus: corpus.path={path}, which the run.yaml of the run names, is not a "
             "directory. Move the corpus back, or write there where it is now."
         )
     corpus = open_corpus(path)
-    check_corpus(corpus, config.corpus.fingerprint)
+    check_corpus(corpus, fingerprint)
     return corpus
 
 

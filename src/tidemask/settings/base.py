@@ -12,7 +12,14 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
-from tidemask.settings.values import as_float, as_integer, is_number, python_value, shown
+from tidemask.settings.values import (
+    as_float,
+    as_integer,
+    is_number,
+    python_value,
+    shown,
+    shown_as_typed,
+)
 
 MAX_INTEGER = 1 << 53
 """No setting is a larger integer; floats and native code would take some of them for others."""
@@ -38,7 +45,7 @@ class Settings:
             given = getattr(self, name)
             fitted = _fitted(given, kind)
             if fitted is _UNFIT:
-                raise ValueError(f"{name}={shown(given)}. Expected {_described(kind)}.")
+                raise ValueError(f"{name}={shown_as_typed(given)}. Expected {_described(kind)}.")
             if isinstance(fitted, int) and abs(fitted) >= MAX_INTEGER:
                 raise ValueError(f"{name}={shown(given)}. Expected a number below 2**53.")
             object.__setattr__(self, name, fitted)

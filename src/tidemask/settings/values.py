@@ -30,6 +30,11 @@ def shown(value: object) -> str:
     return " ".join(reprlib.repr(value).split())
 
 
+def shown_as_typed(value: object) -> str:
+    """`shown` where the type is wrong: a whole number with a point is no integer."""
+    return float.__repr__(value) if isinstance(value, float) else shown(value)
+
+
 def python_value(value: Any) -> Any:
     """A scalar of NumPy or torch as Python's own number, truth value or text; others as they are.
 
@@ -86,7 +91,8 @@ def check_integer(
     integer = as_integer(value)
     if integer is None or integer < minimum or (below is not None and integer >= below):
         allowed = f"of at least {minimum}" if below is None else f"from {minimum} to {_last(below)}"
-        raise ValueError(f"{name}={shown(value)}. Expected {what} {allowed}.")
+        seen = shown_as_typed(value) if integer is None else shown(value)
+        raise ValueError(f"{name}={seen}. Expected {what} {allowed}.")
     return integer
 
 

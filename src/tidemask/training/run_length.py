@@ -44,10 +44,14 @@ def planned(
         stated, sequences = f"max_tokens={settings.max_tokens:g}", settings.max_tokens * num_rows
         sequences /= num_tokens
     # A product that rounding puts just above a whole number of steps is that number.
-    steps = max(1, math.ceil(sequences / global_batch_size * (1.0 - 1e-12)))
+    exact = sequences / global_batch_size * (1.0 - 1e-12)
+    if exact > MAX_COUNT:  # infinite, too
+        raise UserError(
+            f"run too long: training.{stated}, {exact:g} steps of {global_batch_size} sequences. "
+            f"Expected at most {MAX_COUNT} steps."
+        )
+    steps = max(1, math.ceil(exact))
     where = f"training.{stated}, {steps} steps of {global_batch_size} sequences"
-    if steps > MAX_COUNT:
-        raise UserError(f"run too long: {where}. Expected at most {MAX_COUNT} steps.")
     try:
         return dataclasses.replace(settings, max_steps=steps, max_epochs=None, max_tokens=None)
     except ValueError as error:

@@ -227,7 +227,7 @@ def _measured_plan(asked: AskedSearch, request: TimedRequest, threads: int) -> T
     request.raise_if_asked()
     if costs is None:
         raise UserError(
-            f"budget too small: {asked.seconds:.0f} s were over before a short run was measured. "
+            f"budget too small: {asked.seconds:.3g} s were over before a short run was measured. "
             "Give it more (--budget)."
         )
     return planned_time(

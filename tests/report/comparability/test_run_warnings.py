@@ -113,6 +113,7 @@ def test_equal_terms_names_unfinished_and_unevaluated(make_run: MakeRun) -> None
     warnings = warnings_for(read_runs([path]))
     assert warnings[0].startswith("bert is unfinished: step 75 of 100")
     assert "no held-out evaluation" in warnings[1]
+    assert warnings[1].endswith("`, unless its corpus has no held-out text.")
     assert len(warnings) == 2
 
 

@@ -162,7 +162,8 @@ def _unevaluated(runs: Sequence[ComparedRun]) -> list[str]:
         if run.held_out.checkpoint is None:
             sentences.append(
                 f"{run.label} has no held-out evaluation: its scores are missing here. "
-                f"Run `{command_line('evaluate', run.directory)}`."
+                f"Run `{command_line('evaluate', run.directory)}`, unless its corpus has no "
+                "held-out text."
             )
         elif run.held_out.checkpoint != FINAL:
             sentences.append(f"The scores of {run.label} are those of {run.held_out.checkpoint}.")
