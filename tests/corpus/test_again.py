@@ -172,11 +172,16 @@ def test_again_refuses_what_it_cannot_make(tmp_path: Path) -> None:
         tidemask.prepare_again(earlier, out=tmp_path / "again", **QUIET)
 
     manifest = first.root / "manifest.json"
-    later = json.loads(manifest.read_text())
-    later["settings"]["flavour"] = "sweet"
-    manifest.write_text(json.dumps(later))
-    with pytest.raises(UserError, match="unknown settings: flavour in the manifest of "):
-        tidemask.prepare_again(first.root, out=tmp_path / "again", **QUIET)
+    recorded = json.loads(manifest.read_text())
+    for setting, said in (
+        ({"flavour": "sweet"}, "unknown settings: flavour in the manifest of "),
+        ({"normalization": 0.5}, "wrong settings in the manifest of .*: normalization=0.5"),
+        ({"vocab_size": 1}, "wrong settings in the manifest of .*: vocab_size=1"),
+    ):
+        changed = {**recorded, "settings": {**recorded["settings"], **setting}}
+        manifest.write_text(json.dumps(changed))
+        with pytest.raises(UserError, match=said):
+            tidemask.prepare_again(first.root, out=tmp_path / "again", **QUIET)
     assert not (tmp_path / "again").exists()
 
 

@@ -103,7 +103,8 @@ def recorded_settings(
     """The settings of a corpus in `root`, with its own copy of a tokenizer that was named.
 
     Raises:
-        UserError: the manifest has none, or settings of another version; or no sources.
+        UserError: the manifest has none, wrong ones or those of another version; or no sources; or
+            `workers` or `engine` cannot be.
     """
     if manifest.settings is None:
         raise UserError(
@@ -125,7 +126,11 @@ def recorded_settings(
         name: tuple(value) if isinstance(value, list) else value
         for name, value in manifest.settings.items()
     }
-    settings = PrepareSettings(**recorded, workers=workers, engine=engine)  # type: ignore[arg-type]
+    try:
+        settings = PrepareSettings(**recorded)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UserError(f"wrong settings in the manifest of {root}: {error}") from error
+    settings = replace(settings, workers=workers, engine=engine)
     if settings.tokenizer is None:
         return settings
     # the copy has the entries that were added
