@@ -71,9 +71,10 @@ _num_ended = 0
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let slow tests, which draw millions of masks, go unchecked: the quick ones call the same.
+    """Check no types in slow tests, which draw millions of masks: the quick ones call the same.
 
-    So goes what is set up for them, which a fixture that is used by itself would come too late for.
+    What is set up for one is not checked either; a fixture of a module that a quick test asks for
+    first is.
     """
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("slow"):

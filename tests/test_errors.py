@@ -43,7 +43,7 @@ def test_errors_commands_take_no_path_for_an_option():
 
 
 def test_errors_in_a_terminal_keep_the_spaces_of_names(capsys: pytest.CaptureFixture[str]):
-    print_error(f"no such run: my  run.\n  Give {command_line('resume', Path('my   run'))}\t.\n")
+    print_error(f"no such run: my  run.\n  Give {command_line('resume', Path('my   run'))}\v.\n")
     assert capsys.readouterr().err == (
         "tidemask: no such run: my  run. Give tidemask resume 'my   run' .\n"
     )

@@ -165,6 +165,22 @@ def test_process_with_closed_streams_prints_nothing_elsewhere(closed: str) -> No
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes streams")
+def test_process_with_closed_streams_gives_its_children_streams() -> None:
+    """Else the next file that a child opens has the number of its standard error."""
+    code = (
+        "import os, subprocess, sys; from tidemask.__main__ import _open_closed_streams as opened;"
+        "opened(); look = 'import os; print(*[os.fstat(n).st_rdev for n in (0, 2)])';"
+        "subprocess.run([sys.executable, '-c', look])"
+    )
+    command = shlex.join([sys.executable, "-c", code])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {command} 2>&- <&-"], capture_output=True, text=True, check=False,
+        timeout=HUNG_SECONDS,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(Path(os.devnull).stat().st_rdev)] * 2
+
+
 @pytest.mark.slow
 def test_process_end_of_another_rank_that_fails_alone_says_why() -> None:
     """Nothing comes from the first, and no launcher ends it."""

@@ -33,7 +33,9 @@ def _open_closed_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  # to the end
+            stream = open(os.devnull, mode)  # noqa: PTH123, SIM115  # to the end
+            os.set_inheritable(stream.fileno(), True)  # else that of a child would be closed
+            setattr(sys, name, stream)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -51,6 +51,12 @@ _WHAT_TO_DO = {
 }
 """What a user can do about what the system refuses; every other number is a defect of ours."""
 
+_OF_PLACE = (
+    errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.ENOTCONN, errno.EREMOTEIO, errno.EROFS,
+    errno.ESTALE,
+)  # fmt: skip
+"""What a disk or a network drive refuses, whatever is done there."""
+
 _OF_RUST = re.compile(r"\(os error (\d+)\)")
 _OF_TORCH = re.compile(r": ([A-Z][A-Za-z/ -]+) \((\d+)\)")
 """How libraries in other languages show the system's number: by itself, or after its words."""
@@ -142,6 +148,17 @@ def refusal(error: BaseException, place: str | Path | None = None) -> str | None
 def why_refused(error: OSError, place: str | Path) -> str:
     """As `refusal`; for an error that is not listed, what it says itself of `place`."""
     return refusal(error, place) or f"{place}: {error.strerror or one_line(error)}. Check it"
+
+
+def is_refused_by_place(error: BaseException) -> bool:
+    """Whether a disk or a network drive refused something, which says nothing of who asked.
+
+    Either the system's number says it or, of a library that hides that, the sentence of `refusal`
+    in the error that was made of it.
+    """
+    said = str(error)
+    sentences = (f"{os.strerror(number)}. {_WHAT_TO_DO[number]}" for number in _OF_PLACE)
+    return errno_of(error) in _OF_PLACE or any(sentence in said for sentence in sentences)
 
 
 def refusal_of_writing(error: BaseException, directory: Path, place: Path) -> str | None:

@@ -135,6 +135,7 @@ def test_cli_evaluating_a_run_whose_corpus_is_gone_names_its_run_yaml(
     assert "spelling" not in err
 
 
+@pytest.mark.slow
 def test_cli_evaluating_on_other_text_leaves_the_runs_result_alone(
     tidemask: Command, run: RunDirectory, corpus: Path, plain_corpus: Path, tmp_path: Path
 ) -> None:

@@ -125,6 +125,39 @@ def test_interrupted_by_other_signals_is_one_line(number: signal.Signals, tmp_pa
     assert done.stderr.count("\n") == 1
 
 
+_LOST = """
+import os, signal
+from tidemask.cli.interrupts import ending_in_order
+from tidemask.errors import UserError
+
+class Finalised:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        [None for _ in range(1000)]  # the handler runs here, and Python drops what it raises
+
+def work():
+    finalised = Finalised()
+    del finalised
+    raise UserError("a worker process died.")
+
+with ending_in_order("It is kept."):
+    work()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("SIGTERM", "ended by SIGTERM. It is kept."), ("SIGINT", "interrupted. It is kept.")],
+)
+def test_interrupted_where_python_drops_it_says_so_at_the_next_error(name: str, line: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOST.format(name=name)], capture_output=True, text=True,
+        check=False, timeout=HUNG_SECONDS,
+    )  # fmt: skip
+    assert "Exception ignored" in done.stderr
+    assert f"\ntidemask: {line}\n" in done.stderr
+
+
 @contextmanager
 def _preparing(place: Path) -> Iterator[subprocess.Popen[str]]:
     """A preparation in a process group of its own, once its workers encode."""

@@ -124,6 +124,7 @@ def test_a_disk_that_fills_while_runs_go_on_loses_no_run(
     status = {one.run.arm: one for one in study_status(out).states}
     assert status["constant"].state in (State.FAILED, State.DEAD), (status, said)
     assert all(one.is_refused for one in status.values() if one.state is State.FAILED)
+    assert leave == 0 or status["constant"].is_refused
     filler.unlink()
     again = run(file, out)
     assert again.returncode == 0, again.stderr

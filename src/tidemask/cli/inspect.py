@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -144,18 +144,23 @@ def _show_samples(found: Inspection) -> None:
 def _in_one_directory(sources: Table, caption: str) -> tuple[Table, str]:
     """Files of one directory by their paths in it, as lines are short; the caption names it."""
     from tidemask.corpus.sources.hub_rows import HUB
+    from tidemask.inspection.tables import MAX_SOURCES
 
-    paths = [str(source) for source in sources.values("source")]
+    named, others = sources.rows[:MAX_SOURCES], sources.rows[MAX_SOURCES:]  # these are one row
+    paths = [str(path) for path, *_ in named]
     if any(path.startswith(HUB) for path in paths):
         return sources, caption
-    with suppress(ValueError):  # absolute and relative ones, or none at all
+    try:
         directory = os.path.commonpath(paths)
-        if directory not in {"", os.sep, *paths}:
-            rows = (
-                (os.path.relpath(str(path), directory), *cells) for path, *cells in sources.rows
-            )
-            return replace(sources, rows=tuple(rows)), f"{caption}, in {directory}"
-    return sources, caption
+    except ValueError:  # absolute and relative ones, or none at all
+        return sources, caption
+    if directory in {"", os.sep, *paths}:
+        return sources, caption
+    within = [
+        (str(Path(path).relative_to(directory)), *cells)
+        for path, (_, *cells) in zip(paths, named, strict=True)
+    ]
+    return replace(sources, rows=(*within, *others)), f"{caption}, in {directory}"
 
 
 def _show_table(table: Table, caption: str) -> None:

@@ -31,18 +31,23 @@ class _Terminated(BaseException):
 def ending_in_order(what_is_kept: str) -> Iterator[None]:
     """Let `STOP_SIGNALS` end a command with one line, status 128 + signal, and nothing half done.
 
-    A second Ctrl-C ends it at once, also within an operation that takes long.
+    A second Ctrl-C ends it at once, also within an operation that takes long. An error after a
+    signal is taken for its consequence, such as of a process that died of it: Python drops what a
+    handler raises where it interrupts a finaliser.
     """
     interrupted = f"interrupted. {what_is_kept}"
     presses = Presses(lambda: _leave_at_once(interrupted))
 
     def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
         presses.note(number)
+        received.append(signal.SIGINT)
         raise KeyboardInterrupt
 
     def terminate(number: int, _frame: FrameType | None) -> NoReturn:
+        received.append(signal.Signals(number))
         raise _Terminated(number)
 
+    received: list[signal.Signals] = []
     before = {}
     try:
         with presses.counted():
@@ -51,12 +56,12 @@ def ending_in_order(what_is_kept: str) -> Iterator[None]:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     before[number] = signal.signal(number, handler)
             yield
-    except KeyboardInterrupt:
-        print_error(interrupted)
-        raise typer.Exit(130) from None
-    except _Terminated as stop:
-        by = signal.Signals(stop.args[0])
-        print_error(f"ended by {by.name}. {what_is_kept}")
+    except BaseException as error:
+        if not received and not isinstance(error, KeyboardInterrupt):
+            raise
+        by = received[-1] if received else signal.SIGINT
+        ended = f"ended by {by.name}. {what_is_kept}"
+        print_error(interrupted if by is signal.SIGINT else ended)
         raise typer.Exit(128 + by) from None
     finally:
         for number, earlier in before.items():

@@ -17,7 +17,7 @@ from rich.console import Console
 from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import printable
 
-_LINE_BREAKS = re.compile(r"\s*[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
+_LINE_BREAKS = re.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
 
 stdout = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
 """Results."""

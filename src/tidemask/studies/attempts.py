@@ -42,8 +42,8 @@ class Attempt:
         is_new: whether there was nothing of the run yet, so that earlier attempts are of another.
         outcome: how it ended; empty where it began.
         message: why, in one line, where it failed.
-        is_refused: whether the system refused something there, such as room on a disk, which says
-            nothing of the run.
+        is_refused: whether it failed as a disk or a network drive refused something, such as room,
+            which says nothing of the run.
         measured: marks of what was measured of the run, where it finished.
     """
 

@@ -52,7 +52,7 @@ class RunState:
         needs_repair: whether its settings cannot be read, or the end of its metrics is gone, so
             that nothing goes on with it.
         is_damaged: whether any of its files cannot be read, so that nothing is known of its end.
-        is_refused: whether it failed as the system refused something, such as room on a disk.
+        is_refused: whether it failed as a disk or a network drive refused something, such as room.
     """
 
     run: PlannedRun

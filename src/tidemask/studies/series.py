@@ -44,6 +44,7 @@ class Series:
         stop_request: says when to stop.
         on_finished: called after runs have ended, for better or worse, and others have begun.
         on_waiting: called a few times a second while runs go on.
+        unrecorded: a sentence for each run whose end could not be recorded for want of room.
     """
 
     study: StudyDefinition
@@ -56,6 +57,7 @@ class Series:
     stop_request: StopRequest
     on_finished: Callable[[], None]
     on_waiting: Callable[[], None]
+    unrecorded: list[str] = field(default_factory=list)
     _waiting: deque[PlannedRun] = field(default_factory=deque)
     _running: dict[Future[int], PlannedRun] = field(default_factory=dict)
     _over: set[PlannedRun] = field(default_factory=set)
@@ -156,7 +158,8 @@ class Series:
             if is_stopping:
                 return
             if refused := status > 0 and refusal_of_room(self.directory.log(planned).parent):
-                self.display.on_note(f"{planned.name} failed: {refused}, and begin it again.")
+                self.unrecorded.append(f"{planned.name} failed: {refused}, and begin it again.")
+                self.display.on_note(self.unrecorded[-1])
             else:
                 self.display.on_note(f"{planned.name} ended early: {self._why(state, status)}")
             if self._retries[planned] and not refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidemask.errors import UserError
@@ -89,7 +89,7 @@ class StudyPlan:
         display: ProgressDisplay,
         stop_request: StopRequest,
         page: StudyPage | None = None,
-    ) -> None:
+    ) -> Sequence[str]:
         """Train and measure every run that is not finished, and keep what the study is.
 
         Args:
@@ -99,6 +99,9 @@ class StudyPlan:
             stop_request: says when to stop.
             page: written while runs go on and at the end; `None` for a study without one.
 
+        Returns:
+            A sentence for each run whose end could not be recorded for want of room.
+
         Raises:
             Interrupted: it was asked to stop, and every run has saved its state.
             UserError: another process runs the study, or the directory holds something else.
@@ -106,7 +109,7 @@ class StudyPlan:
         with locked(self.directory, self.study), stop_request.deferred():
             write_atomically(self.directory.step_costs, f"{json.dumps(self.costs, indent=2)}\n")
             write_atomically(self.directory.definition, to_yaml(self.study))
-            Series(
+            series = Series(
                 study=self.study,
                 directory=self.directory,
                 runs=self.runs,
@@ -117,9 +120,11 @@ class StudyPlan:
                 stop_request=stop_request,
                 on_finished=page.after_run if page else ignore,
                 on_waiting=page.while_running if page else ignore,
-            ).run()
+            )
+            series.run()
             if page:
                 page.write()
+            return series.unrecorded
 
 
 def plan_of(study: StudyDefinition, directory: StudyDirectory, measure: Measure) -> StudyPlan:

@@ -28,7 +28,7 @@ from tidemask.runs.config import Recipe, to_yaml
 from tidemask.studies.attempts import Outcome, RunAttempt, measured_marks, read_attempts
 from tidemask.studies.definition import StudyEvaluation
 from tidemask.studies.measuring import measured_steps, measurement_marks
-from tidemask.system_errors import refusal
+from tidemask.system_errors import is_refused_by_place
 from tidemask.training.signals import Interrupted, StopRequest
 
 
@@ -188,7 +188,7 @@ def _attempt(job: RunJob, stop_request: StopRequest) -> int:
         outcome, status = "interrupted", 0
     except UserError as error:
         message, status = str(error), _failed(str(error))
-        is_refused = refusal(error) is not None
+        is_refused = is_refused_by_place(error)
     except Exception as error:  # a defect; the log has its traceback
         message = f"{type(error).__name__}: {one_line(error)}"
         raise

@@ -41,7 +41,7 @@ class EventFile:
     def __init__(self, run: Path, directory: Path, first_step: int) -> None:
         self._run = run
         name = f"events.out.tfevents.{int(time.time()):010d}.{os.getpid()}"
-        numbered = (directory / f"{name}.{number}" for number in itertools.count())
+        numbered = (directory / f"{name}.{number:03d}" for number in itertools.count())
         self._path = next(path for path in numbered if not os.path.lexists(path))
         self._append(
             Event(wall_time=time.time(), file_version="brain.Event:2"),

@@ -3,7 +3,8 @@
 SIGTERM and SIGUSR1 (what schedulers send before they take the machine), SIGHUP (a terminal that is
 closed) and SIGINT (Ctrl-C) are noted while training goes on, and `graceful_stop.py` ends it after
 the step under way. Before it has begun each process leaves at once, also one that waits for the
-others. This module needs no torch, so that a command can listen before its slow imports.
+others, and so does a single one while its first step is compiled. This module needs no torch, so
+that a command can listen before its slow imports.
 """
 
 from __future__ import annotations

@@ -200,6 +200,11 @@ class MaskedLMTrainer(ShardingTrainer):
         """Train to the last step, from a checkpoint or from the beginning.
 
         `when_loaded` is called before the first step, with all of the checkpoint loaded.
+
+        Raises:
+            Interrupted: a single process was asked to stop while its first step was compiled; later
+                than that it returns, and `stopping` says so.
+            UserError: a loss is not finite, or something cannot be read or written.
         """
         self._resumed = read_state(checkpoint) if checkpoint else None
         self._loaded.call = when_loaded

@@ -17,7 +17,6 @@ from tidemask.studies.paths import resolved_paths
 from tidemask.studies.planning import read_trainable
 from tidemask.studies.step_costs import MeasuredStep
 from tidemask.studies.study_plan import StudyPlan, plan_of
-from tidemask.system_errors import refusal_of_room
 from tidemask.tuning.clock import TimedRequest
 from tidemask.tuning.definition import TuneDefinition
 from tidemask.tuning.policies import Policy, known_policies
@@ -171,14 +170,19 @@ class PolicyRuns:
         plan = plan_of(resolved_paths(study, Path.cwd()), directory, _unasked)
         plan.check()
         _readable_states(plan)
-        plan.train(
+        unrecorded = plan.train(
             engine=self.engine,
             jobs=self.jobs,
             display=self.display,
             stop_request=self.stop_request,
         )
         states = plan.status().states
-        _check_not_refused(directory, states)
+        refused = [f"{one.run.name} failed: {one.message}" for one in states if one.is_refused]
+        if refused := [*refused, *unrecorded]:
+            raise UserError(
+                f"{refused[0]} Give the command of the search again, not one for that run: no "
+                "policy has failed by this."
+            )
         return states
 
     def _finished_arms(self, directory: StudyDirectory, before: StudyDefinition) -> dict[str, Arm]:
@@ -225,23 +229,6 @@ def _readable_states(plan: StudyPlan) -> Sequence[RunState]:
                 f"{run.root} to train the run again. Then give the command again."
             )
     return states
-
-
-def _check_not_refused(directory: StudyDirectory, states: Sequence[RunState]) -> None:
-    """Check that no run failed because the system refused something: that is not of its policy.
-
-    Raises:
-        UserError: one did; what was found so far stays as it is, and the run is continued.
-    """
-    for one in states:
-        if one.is_refused:
-            raise UserError(
-                f"{one.run.name} failed: {one.message} The same command goes on with the search, "
-                "and with this run."
-            )
-    is_whole = all(one.state is State.FINISHED for one in states)
-    if not is_whole and (refused := refusal_of_room(directory.root)):
-        raise UserError(f"{refused}, then give the command again.")
 
 
 def _unasked(corpus: str, arm: str) -> MeasuredStep:

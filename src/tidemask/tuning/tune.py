@@ -226,8 +226,9 @@ def _measured_plan(asked: AskedSearch, request: TimedRequest, threads: int) -> T
     )
     request.raise_if_asked()
     if costs is None:
+        shown_seconds = f"{asked.seconds:,.0f}" if asked.seconds >= 1 else f"{asked.seconds:.2g}"
         raise UserError(
-            f"budget too small: {asked.seconds:.3g} s were over before a short run was measured. "
+            f"budget too small: {shown_seconds} s were over before a short run was measured. "
             "Give it more (--budget)."
         )
     return planned_time(

@@ -223,19 +223,6 @@ def test_records_values_to_keep_are_single(tmp_path: Path) -> None:
     )
 
 
-def test_records_nanoseconds_are_kept(tmp_path: Path) -> None:
-    moment = 1_700_000_000_123_456_789
-    table = pa.table({
-        "text": ["one", "two"],
-        "clock": pa.array([2_000_000_123, None], pa.time64("ns")),
-        "when": pa.array([moment, None], pa.timestamp("ns")),
-    })  # fmt: skip
-    pq.write_table(table, tmp_path / "a.parquet")
-    first, second = read(tmp_path / "a.parquet", keep=("clock", "when"))
-    assert first.fields == {"clock": "00:00:02.000000123", "when": "2023-11-14T22:13:20.123456789"}
-    assert second.fields == {"clock": None, "when": None}
-
-
 # --- null and other types
 
 

@@ -116,7 +116,7 @@ def _rows_of(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[Record]:
     number = 0
     for batch in batches:
         try:
-            rows = _with_nanoseconds(batch).to_pylist()
+            rows = batch.to_pylist()
         except UnicodeDecodeError:
             raise
         except _NO_VALUE as error:
@@ -132,15 +132,6 @@ def _rows_of(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[Record]:
         for fields in rows:
             number += 1
             yield Record(fields, number)
-
-
-def _with_nanoseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The columns of times of day in nanoseconds, which Python's would lose, as texts."""
-    columns = (
-        column.cast(pa.string()) if column.type == pa.time64("ns") else column
-        for column in batch.columns
-    )
-    return pa.RecordBatch.from_arrays([*columns], names=batch.schema.names)
 
 
 def _no_value_in(batch: pa.RecordBatch) -> tuple[int, str] | None:
