@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cases import one_in
-from child_processes import ended, wait_until
+from child_processes import HUNG_SECONDS, ended, wait_until
 from prose import text
 from small_runs import command
 
