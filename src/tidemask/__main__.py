@@ -33,9 +33,9 @@ def _open_closed_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            stream = open(os.devnull, mode)  # noqa: PTH123, SIM115  # to the end
-            os.set_inheritable(stream.fileno(), True)  # else that of a child would be closed
-            setattr(sys, name, stream)
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(descriptor, True)  # else that of a child would be closed
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
