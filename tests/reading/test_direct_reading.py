@@ -20,6 +20,7 @@ READERS = {
     "reading/typed_json.py": "the reader of JSON",
 }
 WITH_THE_PACKAGE = {
+    "__main__.py": "the null device, in the place of a stream that the shell closed",
     "corpus/demo_text/documents.py": "sources of this Python",
     "corpus/tagging/textblob_tagger.py": "the lexicon of an installed package",
     "report/inlined.py": "script and style that are installed",
