@@ -237,6 +237,18 @@ def test_interruption_a_second_press_ends_at_once(monkeypatch: pytest.MonkeyPatc
             _signal_me(signal.SIGINT)
 
 
+def test_interruption_in_a_part_that_loses_nothing_is_at_once() -> None:
+    """In that part and before it; after it a signal is only noted again."""
+    stop_request = StopRequest()
+    with stop_request.listening(), stop_request.deferred():
+        with pytest.raises(Interrupted), stop_request.heeded():
+            _signal_me()
+        _signal_me(signal.SIGHUP)
+        with pytest.raises(Interrupted) as caught, stop_request.heeded():
+            pytest.fail("it was begun")
+    assert caught.value.by is stop_request.received is signal.SIGHUP
+
+
 def test_interruption_leaves_ignored_signals_ignored() -> None:
     """`nohup`, and shells that start jobs in the background, have SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

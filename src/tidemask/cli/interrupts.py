@@ -37,6 +37,7 @@ def ending_in_order(what_is_kept: str) -> Iterator[None]:
     """
     interrupted = f"interrupted. {what_is_kept}"
     presses = Presses(lambda: _leave_at_once(interrupted))
+    received: list[signal.Signals] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
         presses.note(number)
@@ -47,7 +48,6 @@ def ending_in_order(what_is_kept: str) -> Iterator[None]:
         received.append(signal.Signals(number))
         raise _Terminated(number)
 
-    received: list[signal.Signals] = []
     before = {}
     try:
         with presses.counted():

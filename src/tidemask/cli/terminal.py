@@ -18,6 +18,7 @@ from tidemask.progress.display import ProgressDisplay
 from tidemask.progress.line import printable
 
 _LINE_BREAKS = re.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
+"""White space in which a line ends, such as in what a library says."""
 
 stdout = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
 """Results."""

@@ -191,6 +191,7 @@ def _attempt(job: RunJob, stop_request: StopRequest) -> int:
         is_refused = is_refused_by_place(error)
     except Exception as error:  # a defect; the log has its traceback
         message = f"{type(error).__name__}: {one_line(error)}"
+        is_refused = is_refused_by_place(error)
         raise
     finally:
         with stop_request.deferred():
