@@ -1,12 +1,13 @@
 # Two commands from a fresh clone, with Python 3.11 to 3.14 and make:
 #   make demo   a small study on embedded text, ends with the place of its page
 #               (STEPS=20 makes it short, OUT=DIR puts it elsewhere)
-#   make test   lint, types and tests
+#   make test   lint, types and tests (JOBS=8 runs eight tests at once)
 #   make docs   the documentation as a site, in build/site/index.html
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= tidemask-demo
+JOBS ?= 2
 
 .PHONY: demo test lint types tests quick docs clean
 
@@ -24,10 +25,10 @@ types: $(VENV)/installed
 	$(BIN)/mypy
 
 tests: $(VENV)/installed
-	$(BIN)/pytest -q -n 2 --dist worksteal --durations 10
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal --durations 10
 
 quick: $(VENV)/installed
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 docs: $(VENV)/docs-installed
 	$(BIN)/python benchmarks/studies/results_pages.py --check

@@ -35,6 +35,7 @@ def test_divergence_names_samples_rows_and_the_last_good_checkpoint(
     samples = list(range(first, first + 8))
     assert f"samples {', '.join(map(str, samples))} and 8 more" in message
     assert f"rows {', '.join(map(str, rows.rows(torch.tensor(samples).numpy())))} and 8" in message
+    assert message.endswith("a lower training.learning_rate, or look at the text of these rows.")
     last = run.checkpoints()[-1][1]
     assert f"the last good is {last}" in message
     assert find_resume_point(run).path == last
@@ -66,8 +67,9 @@ def test_divergence_of_a_weight_names_no_samples(corpus: Path, tmp_path: Path) -
     name, weight = next(trainer.model.named_parameters())
     torch.nn.init.constant_(weight, float("nan"))
     expected = f"weight {name} is not finite: nan in step 5; the last good is {run.root}/checkpoint"
-    with pytest.raises(UserError, match=re.escape(expected)):
+    with pytest.raises(UserError, match=re.escape(expected)) as caught:
         trainer.refuse_diverged_weights()
+    assert str(caught.value).endswith("Start again with a lower training.learning_rate.")
 
 
 @pytest.mark.slow

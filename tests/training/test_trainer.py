@@ -201,7 +201,8 @@ def test_trainer_names_a_loss_that_is_not_finite(corpus: Path, tmp_path: Path) -
     next(trainer.model.parameters()).data.fill_(float("nan"))
     with pytest.raises(
         UserError,
-        match=r"training loss is not finite: nan in step 1, samples 0, .* no checkpoint",
+        match=r"training loss is not finite: nan in step 1, samples 0, .* no checkpoint .* the run "
+        r"began with \(model.warm_start\)",
     ):
         trainer.train_from(None)
 

@@ -48,7 +48,7 @@ def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
     if corpus.manifest.fingerprint != fingerprint:
         raise UserError(
             f"corpus changed: {corpus.root} has the fingerprint {corpus.manifest.fingerprint}, "
-            f"the run was started on {fingerprint}. Restore the corpus."
+            f"the run was started on {fingerprint}, as its run.yaml says. Restore the corpus."
         )
 
 
@@ -64,7 +64,7 @@ def inputs_of(config: RunConfig) -> CorpusInputs:
         if was != now:
             raise UserError(
                 f"column changed: {column.root} has the fingerprint {now}, the run was started on "
-                f"{was}. Restore it."
+                f"{was}, as its run.yaml says. Restore it."
             )
     return data
 

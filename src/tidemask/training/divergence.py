@@ -56,7 +56,7 @@ class Divergence:
             )
         return UserError(
             f"{what} is not finite: {value} in step {step + 1}{origin}; {last}. "
-            "Start again with a lower training.learning_rate, or look at the text of these rows."
+            f"{_advice(step, samples)}"
         )
 
     def samples_of(self, step: int) -> range:
@@ -97,3 +97,15 @@ class Divergence:
         if float(all_sum(torch.tensor([float(len(wrong))], dtype=torch.float64))) > 0.0:
             name = wrong[0] if wrong else "of another process"
             raise self.error(f"weight {name}", math.nan, step, samples=[])
+
+
+def _advice(step: int, samples: Sequence[int]) -> str:
+    """What may be wrong: in the first step no weight was changed yet, by no learning rate."""
+    if not samples:
+        return "Start again with a lower training.learning_rate."
+    if step == 0:
+        return (
+            "No weight was changed yet: look at the weights that the run began with "
+            "(model.warm_start), or at the text of these rows."
+        )
+    return "Start again with a lower training.learning_rate, or look at the text of these rows."
