@@ -16,6 +16,7 @@ import pytest
 
 import tidemask
 from annotated_corpora import TEXTS, column_values, placed_tokens, prepared
+from prose import text as prose
 from tidemask.errors import UserError
 from tidemask.token_classes import NO_CLASS, NO_GROUP
 
@@ -244,6 +245,29 @@ def test_span_file_that_is_wrong_is_refused(
         annotated(made, f"file:{path}", "bad", kind)
     assert "\n" not in str(refused.value)
     assert not list((made / "columns").glob("*bad*"))
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_span_file_names_passages_of_a_text_by_their_numbers(tmp_path: Path, passes: int) -> None:
+    """All of them are at one place; a text that is read twice is at one place twice, too."""
+    (tmp_path / "one.txt").write_text(prose(8).replace("\n\n", "\n"), encoding="utf-8")
+    (tmp_path / "mix.yaml").write_text(
+        f"sources:\n- {{name: one, text: one.txt, passes: {passes}}}\n"
+    )
+    settings: dict[str, Any] = {"documents": "file", "tagger": "none", "progress": False,
+                                "vocab_size": 200, "sequence_length": 32, "workers": 1}  # fmt: skip
+    spans = tmp_path / "spans.jsonl"
+    for held_out, num_documents in ((0.0, passes), (0.2, 1)):
+        out = tmp_path / f"corpus-{held_out}"
+        tidemask.prepare(tmp_path / "mix.yaml", out=out, held_out=held_out, **settings)
+        spans.write_text('{"place": 1, "begin": 0, "end": 1, "value": "A"}')
+        if held_out:
+            with pytest.raises(UserError, match=r"names place=1, which was cut into passages"):
+                annotated(out, f"file:{spans}", "tried", None)
+            spans.write_text('{"document": 0, "begin": 0, "end": 1, "value": "A"}')
+        values = annotated(out, f"file:{spans}", "spans", None)
+        tokens = [value for rows in values.values() for row in rows for value in row]
+        assert sum(value != NO_CLASS for value in tokens) == num_documents
 
 
 @pytest.mark.parametrize("value", ["2001-01-01", "12:30:00", 3])

@@ -127,6 +127,38 @@ def test_building_a_configuration_takes_ids_and_positions_of_the_corpus(
     assert _built(path, tokenizer, dropout=0.2).config.hidden_dropout_prob == 0.2
 
 
+def test_building_esm_takes_the_mask_token_of_the_corpus(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """It takes the embeddings of masked tokens away, and of no others."""
+    path = _config_file(
+        tmp_path, "esm", vocab_size=33, mask_token_id=32, pad_token_id=1, hidden_size=32,
+        num_hidden_layers=1, num_attention_heads=2, intermediate_size=48, token_dropout=True,
+        position_embedding_type="rotary",
+    )  # fmt: skip
+    model = _built(path, tokenizer).eval()
+    hidden: list[torch.Tensor] = []
+    for token in (4, 32):
+        ids = torch.tensor([[5, token, 9, 11, 13, 15, 17, 19]])
+        model.get_input_embeddings().weight.data[token] += 5.0
+        hidden.append(model.esm.embeddings(input_ids=ids)[0, 1])
+    assert torch.equal(hidden[0], torch.zeros(32))
+    assert hidden[1].abs().mean() > 3.0
+    assert model.config.mask_token_id == 4
+
+
+@pytest.mark.parametrize("architecture", ["xlm", "flaubert"])
+def test_building_has_no_embedding_for_the_padding_id_alone(
+    architecture: str, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    path = _config_file(tmp_path, architecture, emb_dim=32, n_layers=1, n_heads=2, n_langs=1)
+    model = _built(path, tokenizer)
+    is_zero = (model.get_input_embeddings().weight == 0).all(1)
+    assert is_zero.nonzero().flatten().tolist() == [0]
+    config = model.config
+    assert (config.pad_index, config.unk_index, config.mask_index) == (0, 1, 4)
+
+
 @pytest.mark.parametrize(("positions", "expected"), [(40, 49), (90, 90)])
 def test_building_counts_robertas_offset(
     positions: int, expected: int, tokenizer: PreTrainedTokenizerFast, tmp_path: Path

@@ -14,6 +14,17 @@ from tidemask.errors import UserError
 from tidemask.modeling.new_vocabulary import with_vocabulary
 from tiny_models import ARCHITECTURES, VOCAB, tiny
 
+_MOBILEBERT = {
+    "vocab_size": VOCAB, "hidden_size": 32, "embedding_size": 16, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "intermediate_size": 48, "true_hidden_size": 16,
+    "intra_bottleneck_size": 16, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+}  # fmt: skip
+"""Its output embeddings have a part with a column for each id."""
+
+
+def model_of(name: str) -> Any:
+    return tiny(name, **_MOBILEBERT) if name == "mobilebert" else tiny(name)
+
 
 def names(pad: int) -> dict[str, int | None]:
     """The special ids of a tokenizer, as a configuration records them."""
@@ -27,7 +38,7 @@ def logits(model: Any, ids: Tensor) -> Tensor:
 
 
 def pad_of(name: str) -> int:
-    return int(tiny(name).config.pad_token_id)
+    return int(model_of(name).config.pad_token_id)
 
 
 EXTENSION = CarriedEntries(
@@ -38,9 +49,9 @@ EXTENSION = CarriedEntries(
 """Twelve entries after those of the old tokenizer; the model has rows for six of them."""
 
 
-@all_cases("name", ARCHITECTURES)
+@all_cases("name", [*ARCHITECTURES, "mobilebert"])
 def test_extension_leaves_what_old_ids_give(name: str) -> None:
-    model = tiny(name)
+    model = model_of(name)
     ids = torch.randint(5, VOCAB - 6, (2, 9), generator=torch.Generator().manual_seed(1))
     before = logits(model, ids)
     state = torch.get_rng_state()
@@ -61,9 +72,9 @@ def test_extension_leaves_what_old_ids_give(name: str) -> None:
     torch.testing.assert_close(after[..., num + 1], after[..., 20:23].mean(-1), atol=1e-4, rtol=0)
 
 
-@all_cases("name", ["bert", "roberta", "modernbert", "deberta-v3", "albert"])
+@all_cases("name", ["bert", "roberta", "modernbert", "deberta-v3", "albert", "mobilebert"])
 def test_new_vocabulary_permutes_what_is_carried_over(name: str) -> None:
-    model = tiny(name)
+    model = model_of(name)
     special = [0, 1, 2, 3, 4]
     order = [*special, *range(VOCAB - 1, 40, -1)]
     carried = CarriedEntries(

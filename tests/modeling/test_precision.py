@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.modeling import precision
 from tidemask.modeling.precision import (
+    ONLY_FLOAT32,
     bf16_slowdown,
     emulation_note,
     has_bf16,
@@ -29,7 +31,7 @@ from tidemask.runs.config import load_recipe, read_run_config
 from tidemask.runs.creation import new_or_same_run
 from tidemask.runs.train import train
 from tidemask.tasks.held_out.loss import evaluation_mode
-from tiny_models import tiny
+from tiny_models import ARCHITECTURES, VOCAB, tiny
 
 
 @pytest.fixture(params=[True, False], ids=["with bf16", "without bf16"])
@@ -48,6 +50,32 @@ def test_precision_auto_is_bf16_where_the_hardware_has_it(able: bool) -> None:
     assert resolved_precision("auto", "cpu", "deberta") == "float32"
     assert resolved_precision("float32", "cpu", "bert") == "float32"
     assert resolved_precision("bf16", "cpu", "bert") == "bf16"
+
+
+_BIG_BIRD = {
+    "vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "intermediate_size": 48, "max_position_embeddings": 64, "block_size": 4, "num_random_blocks": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *((name, {}) for name in ARCHITECTURES),
+        ("big_bird", _BIG_BIRD),
+        ("big_bird", {**_BIG_BIRD, "attention_type": "original_full"}),
+    ],
+)
+def test_precision_auto_is_none_that_the_architecture_fails_in(
+    name: str, changes: dict[str, Any]
+) -> None:
+    """If those of the list ran in bf16 after all, they would have to go from it."""
+    model = tiny(name, **changes)
+    config = model.config
+    fails = config.model_type in ONLY_FLOAT32 and "original_full" not in changes.values()
+    refusal = pytest.raises(RuntimeError) if fails else nullcontext()
+    with torch.autocast("cpu", torch.bfloat16), refusal:
+        model(input_ids=torch.full((1, 64), 7)).logits.sum().backward()
 
 
 @pytest.mark.skipif(

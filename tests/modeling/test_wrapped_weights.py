@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
+from cases import one_in
 from small_tasks import QUICK, rows, text_task, tiny_model_under_test, write_rows
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.modeling.loading import load_model, load_starting_weights
+from tidemask.modeling.wrapped_weights import how_to_resize
 from tidemask.progress import ignore
 from tidemask.tasks.model_under_test import ModelUnderTest
+from tiny_models import ARCHITECTURES, VOCAB, tiny
 
 WRAPPERS: dict[str, Callable[[str], str]] = {
     "_orig_mod.": lambda name: f"_orig_mod.{name}",
@@ -114,3 +122,30 @@ def test_tokenizer_with_more_ids_than_embeddings_is_told_what_works(tmp_path: Pa
     model = ModelUnderTest(directory=tmp_path, tokenizer_directory=tmp_path)
     assert "graft" in model.tokenizer.get_vocab()
     assert model.masked_lm().config.vocab_size == len(model.tokenizer)
+
+
+@pytest.mark.parametrize("name", one_in(4, ARCHITECTURES))
+def test_advice_for_too_few_embeddings_works_where_it_is_given(name: str, tmp_path: Path) -> None:
+    tiny(name).save_pretrained(tmp_path)
+    advice = how_to_resize(tmp_path, VOCAB + 2, load_model(tmp_path))
+    if name in ("deberta-v3", "deberta-new-head"):
+        assert "transformers cannot give further rows to this kind of deberta" in advice
+        assert "in Python" not in advice
+        return
+    instruction = advice.partition("in Python: ")[2].removesuffix(".")
+    exec(instruction, {"AutoModelForMaskedLM": AutoModelForMaskedLM})
+    model = load_model(tmp_path)
+    assert len(model.get_input_embeddings().weight) == VOCAB + 2
+    assert model(input_ids=torch.full((1, 4), VOCAB + 1)).logits.shape == (1, 4, VOCAB + 2)
+
+
+def test_weights_of_other_shapes_are_named(plain: ModelUnderTest, tmp_path: Path) -> None:
+    shutil.copytree(plain.directory, tmp_path / "model")
+    file = tmp_path / "model/config.json"
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps({**config, "vocab_size": config["vocab_size"] + 2}))
+    model = ModelUnderTest(directory=file.parent, tokenizer_directory=file.parent)
+    expected = rf"weights of another model: {file.parent} holds .* its configuration gives"
+    for load in (model.masked_lm, lambda: model.with_head(AutoModelForTokenClassification, seed=0)):
+        with pytest.raises(UserError, match=expected):
+            load()

@@ -111,6 +111,8 @@ def test_columns_of_a_run_that_is_resumed_are_those_it_began_with(
     )  # fmt: skip
     with pytest.raises(UserError, match=f"column changed: .*{name} has the fingerprint"):
         train(other)
+    [measured] = tidemask.evaluate(whole.root, checkpoints="5", with_random=False, progress=False)
+    assert f"{name} has the fingerprint" in measured.problem
 
 
 def test_columns_that_a_shipped_recipe_needs_are_said_to_be_made_by_a_command(

@@ -18,9 +18,16 @@ from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
 from tidemask.modeling.settings import ModelSettings
+from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.initial_model import load_initial_model
+from tidemask.runs.model_fit import training_module
+from tidemask.runs.started_on import inputs_of
 from tidemask.runs.train import train
+from tidemask.tasks.zero_shot.pseudo_perplexity import (
+    PSEUDO_PERPLEXITY,
+    pseudo_perplexity_metrics,
+)
 from tiny_models import tiny
 
 
@@ -115,10 +122,16 @@ def test_vocabulary_of_a_run_that_is_resumed_and_measured(
     size = open_corpus(extended_corpus).manifest.vocab_size
     assert model.get_input_embeddings().weight.shape[0] >= size
     assert len(AutoTokenizer.from_pretrained(whole.model)) == size
-    found = evaluate(
-        whole.root, tasks="held-out", checkpoints="start", with_random=False, progress=False
+    config = read_run_config(whole.config)
+    data = inputs_of(config)
+    began = training_module(
+        load_initial_model(config.model, data, seed=0).model, config.model, data
     )
+    expected = pseudo_perplexity_metrics(began, data.held_out_set(), data.vocabulary.mask_id)
+    found = evaluate(whole.root, tasks=["held-out", PSEUDO_PERPLEXITY], checkpoints="start",
+                     progress=False)  # fmt: skip
     assert not any(one.problem for one in found)
+    assert found[1].results[0].metrics == pytest.approx(expected)
     moved = tmp_path / "moved"
     again = started(extended_corpus, tmp_path / "again", "bert", *settings)
     shutil.move(start, moved)

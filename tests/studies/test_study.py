@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import engine_in_process
+import tidemask
 from child_processes import HUNG_SECONDS, ended, wait_until
 from places import SUPPORT
 from small_runs import TIMES, TINY, same_weights, warm_command
@@ -264,6 +266,17 @@ def test_an_edited_study_names_what_was_trained_otherwise(
         file.write_text(file.read_text().replace(old, new))
         assert "study changed after its first run" in said(file), new
     assert "another corpus" in said(written(tmp_path, plain_corpus))
+    shutil.copytree(corpus, tmp_path / "annotated")
+    (tmp_path / "list.txt").write_text("river\t4\n", encoding="utf-8")
+    tidemask.annotate(tmp_path / "annotated", column="scores", kind="weight", workers=1,
+                      source=f"list:{tmp_path / 'list.txt'}", progress=False)  # fmt: skip
+    path = copied / "runs/constant/seed-1/run.yaml"
+    before = path.read_text()
+    config = yaml.safe_load(before)
+    config["corpus"]["columns"] = {"scores": "0" * 64}
+    path.write_text(yaml.safe_dump(config))
+    assert "another column: scores of" in said(written(tmp_path, tmp_path / "annotated"))
+    path.write_text(before)
     fewer = written(tmp_path, corpus, arms=ARMS.replace("decay", "new"))
     status = run_study(fewer, out=copied, progress=False, stop_request=None)
     assert any("runs/decay/seed-0, runs/decay/seed-1; they stay" in note for note in status.notes)

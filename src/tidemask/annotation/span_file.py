@@ -9,6 +9,7 @@ a weight.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from tidemask.annotation.source import DocumentTokens, SourceRequest
 from tidemask.annotation.span_table import read_spans
 from tidemask.annotation.spans import TextSpan, span_values
+from tidemask.corpus.store.corpus import HELD_OUT
 from tidemask.errors import UserError
 from tidemask.files.paths import given_path
 from tidemask.reading import ANY_LENGTH, read_bytes
@@ -123,13 +125,19 @@ def _keys(columns: dict[str, list[Any]]) -> list[_Key]:
 
 
 def _check_documents(request: SourceRequest, path: Path, keys: Sequence[_Key]) -> None:
-    """Refuse a document that the corpus does not have, and a place where it has several sources."""
-    table = request.corpus.documents.table().select(["source", "place"]).to_pydict()
+    """Refuse a document that the corpus does not have, and a place where it has several."""
+    table = request.corpus.documents.table().select(["source", "place", "split"]).to_pydict()
     places = list(zip(table["source"], table["place"], strict=True))
     known: set[_Key] = {*range(len(places)), *places}
     sources = set(table["source"])
+    # A text to train on may stand there several times; one that has a held-out part was cut.
+    number = Counter(places)
+    rows = zip(places, table["split"], strict=True)
+    cut = {place for place, split in rows if split == HELD_OUT and number[place] > 1}
+    is_cut: set[_Key] = {*cut}
     if len(sources) == 1:
         known |= {("", place) for _, place in places}
+        is_cut |= {("", place) for _, place in cut}
     for row, key in enumerate(keys, start=1):
         if key not in known:
             named = _named(key, len(sources))
@@ -137,6 +145,12 @@ def _check_documents(request: SourceRequest, path: Path, keys: Sequence[_Key]) -
                 f"no such document: row {row} of {path} names {named}. Expected one that the "
                 "corpus has, by source and place as `tidemask inspect CORPUS --text ROW` shows "
                 "them, or by its number."
+            )
+        if key in is_cut:
+            raise UserError(
+                f"several documents: row {row} of {path} names {_named(key, len(sources))}, which "
+                "was cut into passages, each a document of the corpus. Name one of them by "
+                "`document`, its number in the corpus' table of documents."
             )
 
 

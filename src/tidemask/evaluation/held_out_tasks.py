@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tidemask.corpus.store.corpus import open_corpus, verify_corpus
 from tidemask.errors import UserError
+from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.modeling.settings import ModelSettings
 from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, MEAN_LOSS, OWN_LOSS, RunDirectory
 from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs
+from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
-from tidemask.runs.started_on import corpus_at
+from tidemask.runs.started_on import inputs_of
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
 from tidemask.tasks.task import Measured, Task
-from tidemask.tasks.zero_shot.pseudo_perplexity import PSEUDO_PERPLEXITY, PseudoPerplexityTask
+from tidemask.tasks.zero_shot.pseudo_perplexity import (
+    PSEUDO_PERPLEXITY,
+    PseudoPerplexitySettings,
+    pseudo_perplexity_metrics,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,37 +38,52 @@ class HeldOutText:
     Attributes:
         corpus: directory of the corpus.
         model: settings that say whether the documents of a row are kept apart.
-        fingerprint: of the corpus, where the models come from a run on it; `None` for models from
-            elsewhere, whose tokenizers are compared with that of the corpus.
-        run: the run on it, whose policy is a measure too; `None` for models from elsewhere.
+        run: the run on it, whose policy is a measure too; `None` for models from elsewhere, whose
+            tokenizers are compared with that of the corpus.
     """
 
     corpus: Path
     model: ModelSettings
-    fingerprint: str | None = None
     run: RunDirectory | None = None
 
     @cached_property
     def data(self) -> CorpusInputs:
-        """The corpus with its tokenizer.
+        """The corpus with its tokenizer; of a run, with the columns of its policy, too.
 
         Raises:
-            UserError: it is missing or damaged, has changed, or has no held-out text.
+            UserError: it, or a column, is missing or damaged, or has changed; or it has no held-out
+                text.
         """
-        if self.fingerprint is None:
-            corpus = open_corpus(self.corpus)
+        if self.run is None:
+            data = CorpusInputs.of(open_corpus(self.corpus))
         else:
-            corpus = corpus_at(self.corpus, fingerprint=self.fingerprint)
-        verify_corpus(corpus)
-        if len(corpus.held_out) == 0:
+            data = inputs_of(read_run_config(self.run.config))
+        verify_corpus(data.corpus)
+        if len(data.corpus.held_out) == 0:
             raise UserError(
-                f"no held-out text: {corpus.root} was prepared without. "
+                f"no held-out text: {data.corpus.root} was prepared without. "
                 "Name a prepared corpus that has some as `data` (--data)."
             )
-        data = CorpusInputs.of(corpus)
-        if self.run is None:
-            return data
-        return data.for_policy(read_run_config(self.run.config).masking)
+        return data
+
+    def module_of(self, model_under_test: ModelUnderTest) -> SelectedPositionsLM:
+        """A model as it reads the corpus.
+
+        That which a run started from is, as in the run, given the vocabulary of the corpus.
+
+        Raises:
+            UserError: it cannot be loaded, or cannot keep documents apart.
+        """
+        start = self.model.warm_start
+        is_start = start is not None and model_under_test.directory == Path(start)
+        if self.run is None or model_under_test.is_random or not is_start:
+            model = model_under_test.masked_lm()
+        else:
+            seed = read_run_config(self.run.config).training.seed
+            initial = load_initial_model(self.model, self.data, seed=seed).model
+            model = initial.to(model_under_test.device)  # type: ignore[arg-type]
+        model.train(False)
+        return training_module(model, self.model, self.data)
 
     def notes_on(self, model_under_test: ModelUnderTest) -> tuple[str, ...]:
         """Check that a model fits the corpus; returns what could not be checked, a sentence each.
@@ -78,7 +99,7 @@ class HeldOutText:
                 "Prepare the text with a sequence_length (--sequence-length) of "
                 f"{model_under_test.max_length} or less."
             )
-        if self.fingerprint is not None:
+        if self.run is not None:
             return ()
         if model_under_test.is_random:
             expected = self.data.corpus.manifest.tokenizer_fingerprint
@@ -115,7 +136,7 @@ class HeldOutTask:
         """
         data = self._text.data
         notes = self._text.notes_on(model_under_test)
-        model = training_module(model_under_test.masked_lm(), self._text.model, data)
+        model = self._text.module_of(model_under_test)
         own = None if self._text.run is None else own_masking_of(self._text.run, data)
         if self._text.run is not None and own is None:
             notes += (
@@ -132,35 +153,36 @@ class HeldOutPerplexityTask:
     name = PSEUDO_PERPLEXITY
     main_metric = "pseudo_perplexity"
 
-    def __init__(self, text: HeldOutText, settings: TaskSettings) -> None:
-        self._text, self._settings = text, settings.pseudo_perplexity
+    def __init__(self, text: HeldOutText, settings: PseudoPerplexitySettings) -> None:
+        self._text, self._settings = text, settings
 
-    def describe(self, model_type: str) -> Mapping[str, Any]:
+    def describe(self, model_type: str) -> Mapping[str, Any]:  # noqa: ARG002
         """The sample, and the fingerprint of the corpus."""
-        return self._inner.describe(model_type)
+        is_apart = self._text.model.documents == "apart"
+        return {
+            "settings": {**asdict(self._settings), "apart": is_apart},
+            "data": {"fingerprint": self._text.data.corpus.manifest.fingerprint},
+        }
 
     def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
         """Pseudo-perplexity of a model.
 
         Raises:
-            UserError: its tokenizer is not that of the corpus.
+            UserError: its tokenizer is not that of the corpus, or the loss is not finite.
         """
-        notes = self._text.notes_on(model_under_test)
-        return Measured(self._inner.measure(model_under_test, on_progress).metrics, notes)
-
-    @property
-    def _inner(self) -> PseudoPerplexityTask:
         data = self._text.data
-        return PseudoPerplexityTask(
-            dataset=data.held_out_set(),
-            fingerprint=data.corpus.manifest.fingerprint,
-            separator_id=data.separator_id if self._text.model.documents == "apart" else None,
-            settings=self._settings,
+        notes = self._text.notes_on(model_under_test)
+        model = self._text.module_of(model_under_test)
+        metrics = pseudo_perplexity_metrics(
+            model, data.held_out_set(), data.vocabulary.mask_id, self._settings, on_progress
         )
+        return Measured(metrics, notes)
 
 
 CORPUS_TASKS: Mapping[str, Callable[[HeldOutText, HeldOutSettings, TaskSettings], Task]] = {
     HELD_OUT_TASK: lambda text, held_out, _: HeldOutTask(text, held_out),
-    PSEUDO_PERPLEXITY: lambda text, _, settings: HeldOutPerplexityTask(text, settings),
+    PSEUDO_PERPLEXITY: lambda text, _, settings: HeldOutPerplexityTask(
+        text, settings.pseudo_perplexity
+    ),
 }
 """What makes each task, by its name."""

@@ -130,13 +130,8 @@ def _corpus_task(name: str, target: Target, corpus: Path | None, settings: TaskS
     if corpus is not None:
         text = HeldOutText(corpus=corpus, model=model)
     elif config is not None:
-        own = config.corpus
-        text = HeldOutText(
-            corpus=given_path(own.path, "corpus.path"),
-            model=model,
-            fingerprint=own.fingerprint,
-            run=target.record,
-        )
+        own = given_path(config.corpus.path, "corpus.path")
+        text = HeldOutText(corpus=own, model=model, run=target.record)
     else:
         raise UserError(
             f"no text to evaluate on: {target.name} is a model, not a run. "

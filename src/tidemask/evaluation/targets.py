@@ -63,16 +63,17 @@ def target_of(
     if run.config.is_file():
         config = read_run_config(run.config)
         found = _selected_models(run, config, checkpoints)
+        architecture = _trained(run, config)[-1][1]
         if START in dict(found):
             check_recorded_weights(config)
         record: RunDirectory | None = run
     else:
         config = None
-        directory = _model_directory(name)
-        found = [(MODEL, directory)]
+        architecture = _model_directory(name)
+        found = [(MODEL, architecture)]
         record = RunDirectory(out) if out is not None else None
     if with_random:
-        found.append((RANDOM, found[-1][1]))
+        found.append((RANDOM, architecture))
     models = tuple(
         (
             checkpoint,
@@ -102,10 +103,7 @@ def newest_model(name: str) -> ModelUnderTest:
 def _selected_models(
     run: RunDirectory, config: RunConfig, checkpoints: str
 ) -> list[tuple[str, Path]]:
-    known = _models_of(run, config)
-    trained = [(name, path) for name, path in known.items() if name != START]
-    if not trained:
-        raise UserError(f"nothing to evaluate: {run.root} has no checkpoint yet.")
+    known, trained = _models_of(run, config), _trained(run, config)
     if checkpoints == "last":
         return trained[-1:]
     if checkpoints == "all":
@@ -119,6 +117,14 @@ def _selected_models(
             f"{','.join(name.removeprefix('checkpoint-') for name in known)}."
         )
     return [(name, path) for name, path in known.items() if name in names]
+
+
+def _trained(run: RunDirectory, config: RunConfig) -> list[tuple[str, Path]]:
+    """All but the starting model, whose vocabulary may be another than that of the run."""
+    trained = [(name, path) for name, path in _models_of(run, config).items() if name != START]
+    if not trained:
+        raise UserError(f"nothing to evaluate: {run.root} has no checkpoint yet.")
+    return trained
 
 
 def _models_of(run: RunDirectory, config: RunConfig) -> dict[str, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import (
@@ -24,6 +23,7 @@ from tidemask.modeling.configuration import (
     set_dropout,
 )
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings
+from tidemask.modeling.special_ids import RECORDED_BY_ALL, record_special_ids, special_ids
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.system_errors import raise_out_of_memory
 
@@ -54,8 +54,7 @@ def build_model(
     path = given_path(str(settings.config), "model.config")
     config = _read_config(path)
     config.vocab_size = vocab_size
-    for name, token_id in special_ids(tokenizer).items():
-        setattr(config, name, token_id)
+    record_special_ids(config, special_ids(tokenizer))
     set_dropout(config, settings.dropout, settings.attention_dropout)
     try:
         model = _with_padding_id(config, int(tokenizer.pad_token_id), seed)
@@ -134,13 +133,7 @@ def _size_config(
         intermediate_size=shape.feed_forward,
         **shape.extra,
         max_position_embeddings=max(512, sequence_length) + reserved,
-        **special_ids(tokenizer),
+        **{name: getattr(tokenizer, name, None) for name in RECORDED_BY_ALL},
     )
     set_dropout(config, settings.dropout, settings.attention_dropout)
     return config
-
-
-def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """The special ids that a configuration records, by their names there."""
-    names = ["pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"]
-    return {name: getattr(tokenizer, name, None) for name in names}

@@ -79,12 +79,14 @@ def load_model(directory: Path, on_note: NoteCallback = ignore) -> PreTrainedMod
                 directory,
                 config=from_pretrained(AutoConfig, directory),
                 dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # so that the report names them; refused below
             )
     except UserError:
         raise
     except FAILURES as error:
         raise_out_of_memory(error)
         raise UserError(f"model not loadable: {directory}: {first_sentence(error)}") from error
+    check_sizes(str(directory), report["mismatched_keys"])
     if absent := sorted(report["missing_keys"]):
         raise UserError(
             f"no head for masked tokens: {directory} has no weights for {shortened(absent, 1)}, "
@@ -148,7 +150,7 @@ def load_starting_weights(
             f"{f'{reason}.' if reason else first_sentence(error)} Expected a directory of "
             "transformers, or the name of a masked language model on the hub."
         ) from error
-    _check_sizes(name, report["mismatched_keys"])
+    check_sizes(name, report["mismatched_keys"])
     absent = tuple(sorted(report["missing_keys"]))
     if encoder_is_absent(model, absent):
         raise UserError(
@@ -190,11 +192,20 @@ def check_finite(model: PreTrainedModel, place: str) -> None:
             )
 
 
-def _check_sizes(name: str, mismatched: Collection[tuple[str, Any, Any]]) -> None:
+def check_sizes(place: str, mismatched: Collection[tuple[str, Any, Any]]) -> None:
+    """Refuse weights of other shapes than the configuration gives.
+
+    Args:
+        place: directory or name, for the message.
+        mismatched: name of each, the shape that it has, and that of the configuration.
+
+    Raises:
+        UserError: names the first of them.
+    """
     if mismatched:
         weight, saved, expected = min(mismatched, key=lambda found: found[0])
         raise UserError(
-            f"weights of another model: {name} holds {weight} of shape {tuple(saved)}, its "
+            f"weights of another model: {place} holds {weight} of shape {tuple(saved)}, its "
             f"configuration gives {tuple(expected)}. Expected weights and config.json of one model."
         )
 

@@ -21,6 +21,7 @@ from tidemask.corpus.tokenizing.carried_entries import CarriedEntries
 from tidemask.errors import UserError
 from tidemask.modeling.padding_id import position_padding
 from tidemask.modeling.settings import NewEmbeddings
+from tidemask.modeling.special_ids import record_special_ids
 from tidemask.pretrained import from_config
 
 
@@ -39,8 +40,8 @@ def with_vocabulary(
     Args:
         model: of the old tokenizer; its weights are not changed.
         carried: what each new id is made of.
-        special: ids that a configuration records, by their names there, as `building.special_ids`
-            has them of the new tokenizer.
+        special: ids that a configuration records, by their names there, as `special_ids` gives
+            those of the new tokenizer.
         source: of the rows of entries that the old tokenizer has not: the mean of those of their
             pieces, or of all.
 
@@ -53,25 +54,28 @@ def with_vocabulary(
     config = copy.deepcopy(model.config)
     config.vocab_size = max(num_carried, num_old) if carried.keeps_ids else num_carried
     if not carried.keeps_ids:
-        for name, token_id in special.items():
-            setattr(config, name, token_id)
+        record_special_ids(config, special)
     with torch.random.fork_rng(devices=[]):
         built: PreTrainedModel = from_config(AutoModelForMaskedLM, config, dtype=torch.float32)
     built.train(model.training)
     old = dict(model.named_parameters()) | dict(model.named_buffers())
-    by_id = _with_a_row_for_each_id(model.config, num_old)
+    by_id = _dimension_of_ids(model.config, num_old)
     for name, weight in (*built.named_parameters(), *built.named_buffers()):
         if name not in by_id:
             weight.copy_(old[name])
             continue
+        rows, old_rows = (one.movedim(by_id[name], 0) for one in (weight, old[name]))
         if carried.keeps_ids:
-            weight[:num_old] = old[name]
-        weight[:num_carried] = _rows(old[name], carried, source)
+            rows[:num_old] = old_rows
+        rows[:num_carried] = _rows(old_rows, carried, source)
     return built
 
 
-def _with_a_row_for_each_id(config: PreTrainedConfig, num_ids: int) -> set[str]:
-    """The names of the weights whose first dimension is the number of ids."""
+def _dimension_of_ids(config: PreTrainedConfig, num_ids: int) -> dict[str, int]:
+    """The weights that have as many rows, or columns, as there are ids, with that dimension.
+
+    MobileBERT has a part of its output embeddings in columns.
+    """
 
     def shapes(size: int) -> dict[str, torch.Size]:
         sized = copy.deepcopy(config)
@@ -80,8 +84,12 @@ def _with_a_row_for_each_id(config: PreTrainedConfig, num_ids: int) -> set[str]:
             model = from_config(AutoModelForMaskedLM, sized)
         return {name: weight.shape for name, weight in model.named_parameters()}
 
-    one_more = shapes(num_ids + 1)
-    return {name for name, shape in shapes(num_ids).items() if one_more[name] != shape}
+    one_more, found = shapes(num_ids + 1), {}
+    for name, shape in shapes(num_ids).items():
+        for dimension, sizes in enumerate(zip(shape, one_more[name], strict=True)):
+            if sizes[0] != sizes[1]:
+                found[name] = dimension
+    return found
 
 
 def _rows(weight: Tensor, carried: CarriedEntries, source: NewEmbeddings) -> Tensor:

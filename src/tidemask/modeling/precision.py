@@ -14,8 +14,9 @@ import torch
 from tidemask.errors import UserError
 from tidemask.modeling.settings import Precision, PrecisionChoice
 
-ONLY_FLOAT32 = ("deberta",)
-"""Architectures that fail under autocast: DeBERTa's first version, not its second and third."""
+ONLY_FLOAT32 = ("big_bird", "deberta")
+"""Architectures that fail under autocast: DeBERTa's first version, not its second and third, and
+BigBird where its attention is sparse, as it is unless its configuration says `original_full`."""
 
 _X86 = ("x86_64", "AMD64")
 _CLEARLY_FASTER = 0.8

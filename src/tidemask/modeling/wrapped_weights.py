@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from tidemask.pretrained import from_pretrained
 
@@ -48,8 +49,22 @@ def load_unwrapped(
     return model, report, note
 
 
-def how_to_resize(place: str | Path, num_ids: int) -> str:
-    """What to do about a model that has fewer rows of embeddings than its tokenizer has ids."""
+def how_to_resize(place: str | Path, num_ids: int, model: PreTrainedModel) -> str:
+    """What to do about a model that has fewer rows of embeddings than its tokenizer has ids.
+
+    Args:
+        place: its directory, or its name on the hub.
+        num_ids: of the tokenizer.
+        model: it, with or without its weights.
+    """
+    inputs: Any = model.get_input_embeddings()
+    outputs: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if outputs is not None and len(outputs.weight) != len(inputs.weight):
+        return (  # transformers takes another layer of the head of DeBERTa-v3 for them
+            f"transformers cannot give further rows to this kind of {model.config.model_type}: put "
+            "its tokenizer there without the tokens that were added. `tidemask prepare "
+            "--extend-vocabulary` adds entries, and training on that corpus their embeddings."
+        )
     return (
         "Give the model rows for tokens that were added to its tokenizer, in Python: "
         f"model = AutoModelForMaskedLM.from_pretrained({str(place)!r}); "

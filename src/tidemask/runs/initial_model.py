@@ -111,7 +111,8 @@ def plan_initial_model(
             f"{architecture}. Set it to false."
         )
     precision = _precision(training, model_type)
-    if precision != "float32" and model_type in ONLY_FLOAT32:
+    has_full_attention = getattr(initial.model.config, "attention_type", None) == "original_full"
+    if precision != "float32" and model_type in ONLY_FLOAT32 and not has_full_attention:
         raise UserError(
             f"precision that the model does not run in: training.precision={precision} "
             f"and {architecture}, whose attention in transformers mixes types then and fails. "

@@ -77,7 +77,7 @@ def check_vocabulary(name: str, model: PreTrainedModel, data: CorpusInputs) -> s
         raise UserError(
             f"fewer embeddings than tokens: {name} has {num_ids} rows of embeddings, and its "
             f"tokenizer, with which {data.corpus.root} was prepared, has {size} ids. "
-            f"{how_to_resize(name, size)}"
+            f"{how_to_resize(name, size, model)}"
         )
     if is_bare:
         return f"{name} has no tokenizer; that the corpus was made with its own was not checked."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tidemask.corpus.store.column_check import verify_column
 from tidemask.corpus.store.corpus import PreparedCorpus, open_corpus, verify_corpus
 from tidemask.errors import UserError
@@ -18,38 +16,20 @@ def corpus_of(config: RunConfig) -> PreparedCorpus:
     Raises:
         UserError: it is missing, incomplete, or not what it was.
     """
-    return corpus_at(
-        given_path(config.corpus.path, "corpus.path"), fingerprint=config.corpus.fingerprint
-    )
-
-
-def corpus_at(path: Path, *, fingerprint: str) -> PreparedCorpus:
-    """The same, by what the run.yaml of a run says of it.
-
-    Raises:
-        UserError: as `corpus_of`.
-    """
+    path = given_path(config.corpus.path, "corpus.path")
     if not path.is_dir():
         raise UserError(
             f"no such corpus: corpus.path={path}, which the run.yaml of the run names, is not a "
             "directory. Move the corpus back, or write there where it is now."
         )
     corpus = open_corpus(path)
-    check_corpus(corpus, fingerprint)
-    return corpus
-
-
-def check_corpus(corpus: PreparedCorpus, fingerprint: str) -> None:
-    """Make sure that a corpus is the one that a run was started on.
-
-    Raises:
-        UserError: it has another fingerprint.
-    """
+    fingerprint = config.corpus.fingerprint
     if corpus.manifest.fingerprint != fingerprint:
         raise UserError(
             f"corpus changed: {corpus.root} has the fingerprint {corpus.manifest.fingerprint}, "
             f"the run was started on {fingerprint}, as its run.yaml says. Restore the corpus."
         )
+    return corpus
 
 
 def inputs_of(config: RunConfig) -> CorpusInputs:

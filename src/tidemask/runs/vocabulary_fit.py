@@ -9,9 +9,9 @@ from transformers import PreTrainedModel
 from tidemask.corpus.tokenizing.carried_entries import CarriedEntries, carried_entries
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
-from tidemask.modeling.building import special_ids
 from tidemask.modeling.new_vocabulary import with_vocabulary
 from tidemask.modeling.settings import NewEmbeddings
+from tidemask.modeling.special_ids import special_ids
 from tidemask.modeling.wrapped_weights import how_to_resize
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.model_fit import check_vocabulary, has_tokenizer, is_tokenizer_of
@@ -54,7 +54,7 @@ def fit_vocabulary(
     if num_rows < own.vocab_size:
         raise UserError(
             f"fewer embeddings than tokens: {name} has {num_rows} rows of embeddings, and its "
-            f"tokenizer {own.vocab_size} ids. {how_to_resize(name, own.vocab_size)}"
+            f"tokenizer {own.vocab_size} ids. {how_to_resize(name, own.vocab_size, model)}"
         )
     chosen = source or "pieces"
     fitted = with_vocabulary(model, carried, special_ids(data.tokenizer), chosen)

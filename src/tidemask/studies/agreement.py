@@ -9,13 +9,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tidemask.corpus.store.columns import COLUMNS, read_column_manifest
+from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError, command_line, shortened
 from tidemask.files.claims import is_of_claim
 from tidemask.files.locks import only_process
+from tidemask.files.paths import given_path
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.reading import dump_yaml
 from tidemask.run_record import CHANGEABLE_SETTINGS, UNPLANNED_LENGTHS, RunDirectory
-from tidemask.runs.config import RunConfig
+from tidemask.runs.config import CorpusReference, RunConfig
 from tidemask.runs.entry_weights import recorded
 from tidemask.runs.policy_contents import without_places
 from tidemask.settings import shown
@@ -83,7 +86,7 @@ def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
     """Refuse a corpus that is not the one of the runs that were trained on it by this name.
 
     Raises:
-        UserError: names both, and how the runs are kept.
+        UserError: names both, and how the runs are kept; or there is another column of a name.
     """
     for name, manifest in manifests_of(study).items():
         for path in sorted((directory.root / "runs" / name).glob("*/seed-*/run.yaml")):
@@ -96,6 +99,22 @@ def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
                     f"{trained_on.path} with {trained_on.fingerprint[:_DIGITS]}. Restore the "
                     "corpus, or name a new directory as --out."
                 )
+            if trained_on:
+                _check_columns(given_path(study.corpora[name], "corpus"), trained_on, path.parent)
+
+
+def _check_columns(corpus: Path, trained_on: CorpusReference, run: Path) -> None:
+    """The same for the columns that the policy of a run read; one that is gone is no other."""
+    for name, fingerprint in trained_on.columns.items():
+        if not (corpus / COLUMNS / name).is_dir():
+            continue
+        now = read_column_manifest(open_corpus(corpus), name).fingerprint
+        if now != fingerprint:
+            raise UserError(
+                f"another column: {name} of {corpus} has the fingerprint {now[:_DIGITS]}, and "
+                f"{run} was trained on one with {fingerprint[:_DIGITS]}. Restore it, or name a new "
+                "directory as --out."
+            )
 
 
 def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:

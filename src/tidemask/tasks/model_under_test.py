@@ -24,7 +24,13 @@ from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
-from tidemask.modeling.loading import check_finite, encoder_is_absent, load_model, quietly
+from tidemask.modeling.loading import (
+    check_finite,
+    check_sizes,
+    encoder_is_absent,
+    load_model,
+    quietly,
+)
 from tidemask.modeling.wrapped_weights import how_to_resize, load_unwrapped
 from tidemask.pretrained import from_config, from_pretrained
 from tidemask.reading import MAX_INDEX_BYTES, read_json
@@ -71,11 +77,12 @@ class ModelUnderTest:
         tokenizer.padding_side = "right"  # outputs are cut to the length of their example
         num_ids = int(self._config().vocab_size)
         if size > num_ids:
+            model = self.without_weights(AutoModelForMaskedLM)
             raise UserError(
                 f"tokenizer of another model, or with tokens that were added: "
                 f"{self.tokenizer_directory} has {size} ids, {self.directory} has "
                 f"vocab_size={num_ids}. Put the model's own tokenizer there. Or: "
-                f"{how_to_resize(self.directory, size)}"
+                f"{how_to_resize(self.directory, size, model)}"
             )
         if note := case_note(tokenizer, str(self.tokenizer_directory)):
             self._note(note)
@@ -214,13 +221,18 @@ class ModelUnderTest:
             with quietly(), torch.random.fork_rng():
                 torch.manual_seed(seed)
                 model, report, note = load_unwrapped(
-                    auto_class, self.directory, config=settings, dtype=torch.float32
+                    auto_class,
+                    self.directory,
+                    config=settings,
+                    dtype=torch.float32,
+                    ignore_mismatched_sizes=True,  # refused below
                 )
         except UserError:
             raise
         except FAILURES as error:
             raise_out_of_memory(error)
             raise self._unloadable(error) from error
+        check_sizes(str(self.directory), report["mismatched_keys"])
         if encoder_is_absent(model, report["missing_keys"]):
             raise UserError(
                 f"no weights of this model: {self.directory} holds none that its configuration "

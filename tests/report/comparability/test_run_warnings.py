@@ -11,11 +11,12 @@ from synthetic_runs import MakeRun, read_runs
 from tidemask.report.comparability.run_warnings import seeds_statement, warnings_for
 from tidemask.report.page import terms_statement
 from tidemask.report.results.flat_settings import flat_settings
+from tidemask.report.results.terms import policy_of
 
 
-def with_setting(run: Path, section: str, **values: Any) -> Path:
+def with_setting(run: Path, section: str, /, **values: Any) -> Path:
     config = yaml.safe_load((run / "run.yaml").read_text())
-    config[section].update(values)
+    config[section] = {**(config.get(section) or {}), **values}
     (run / "run.yaml").write_text(yaml.safe_dump(config))
     return run
 
@@ -41,6 +42,35 @@ def test_equal_terms_names_a_difference(
     other = with_setting(make_run("other", recipe="ptw"), section, **values)
     (warning,) = warnings_for(read_runs([make_run("one"), other]))
     assert named in warning
+
+
+def test_equal_terms_names_another_column_of_a_name(make_run: MakeRun) -> None:
+    """Within an arm as between two; an arm whose policy reads none is no other."""
+    runs = [make_run(f"keywords-{seed}", seed=seed) for seed in (0, 1)]
+    for run, fingerprint in zip(runs, ("aa", "bb"), strict=True):
+        with_setting(run, "corpus", columns={"keywords": fingerprint})
+    (warning,) = warnings_for(read_runs(runs))
+    labels = [run.label for run in read_runs(runs)]
+    assert f"the column keywords (its fingerprint) differs: aa in {labels[0]}; bb in" in warning
+    with_setting(runs[1], "corpus", columns={"keywords": "aa"})
+    assert warnings_for(read_runs([*runs, *(make_run(f"o{seed}", seed=seed, recipe="ptw")
+                                            for seed in (0, 1))])) == []  # fmt: skip
+
+
+def test_equal_terms_of_runs_that_were_given_more_steps(make_run: MakeRun) -> None:
+    """Each goes on from a run of its own seed; another step is no seed."""
+    runs = [make_run(f"run-{seed}", seed=seed) for seed in (0, 1)]
+    for seed, run in enumerate(runs):
+        with_setting(run, "continued_from", run=f"/runs/{seed}", step=40)
+    read = read_runs(runs)
+    assert warnings_for(read) == []
+    assert len({policy_of(run) for run in read}) == 1
+    with_setting(runs[1], "continued_from", step=50)
+    read = read_runs(runs)
+    assert len({policy_of(run) for run in read}) == 2
+    assert any(
+        "where it begins differs: step 40 of a run before it" in w for w in warnings_for(read)
+    )
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
 
     return [
         *of("the corpus (its fingerprint)", lambda run: run.fingerprint or "unknown"),
+        *_unequal_columns(runs),
         *setting_differences([(run.arm, run.config) for run in runs], is_compared),
         *of("the starting model (its fingerprint)", starting_model),
         *of("where it begins", beginning),
@@ -142,6 +143,19 @@ def _differences(runs: Sequence[ComparedRun]) -> list[str]:
         *machine_differences(runs),
         *_unequal_seeds(runs),
         *of("how the held-out loss was measured", held_out_settings),
+    ]
+
+
+def _unequal_columns(runs: Sequence[ComparedRun]) -> list[str]:
+    """A sentence for each column of the corpus that was another for some of the runs."""
+    columns = [(run.label, run.setting("corpus.columns") or {}) for run in runs]
+    return [
+        sentence
+        for name in dict.fromkeys(name for _, of_run in columns for name in of_run)
+        for sentence in difference(
+            f"the column {name} (its fingerprint)",
+            [(label, of_run.get(name)) for label, of_run in columns],
+        )
     ]
 
 

@@ -47,11 +47,9 @@ def starting_model(run: ComparedRun) -> str | None:
 
 
 def beginning(run: ComparedRun) -> str:
-    """Where a run begins, in words."""
+    """Where a run begins, in words; which run was before it differs by its seed."""
     step = run.setting("continued_from.step")
-    if step is None:
-        return "its own first step"
-    return f"step {step} of {run.setting('continued_from.run')}"
+    return "its own first step" if step is None else f"step {step} of a run before it"
 
 
 def batch(run: ComparedRun) -> str | None:

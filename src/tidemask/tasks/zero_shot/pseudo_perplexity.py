@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,8 +23,6 @@ from tidemask.masking.batch import Batch
 from tidemask.modeling.selected_positions import SelectedPositionsLM
 from tidemask.progress import ProgressCallback, ignore
 from tidemask.settings import Settings, check_at_least
-from tidemask.tasks.model_under_test import ModelUnderTest
-from tidemask.tasks.task import Measured
 from tidemask.tasks.zero_shot.scoring import Floats, positions_at_once
 
 PSEUDO_PERPLEXITY = "pseudo-perplexity"
@@ -146,46 +143,3 @@ def _middles_of_shares(size: int, wanted: int) -> NDArray[np.int64]:
     """Of `size` indices, the middle of each of `wanted` equal shares; 0, or too many, takes all."""
     number = size if wanted == 0 else min(size, wanted)
     return (2 * np.arange(number, dtype=np.int64) + 1) * size // max(1, 2 * number)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PseudoPerplexityTask:
-    """Pseudo-perplexity on the held-out split of a prepared corpus as a task.
-
-    Attributes:
-        dataset: the held-out split in stored order.
-        fingerprint: of the corpus.
-        separator_id: id that ends each document, for a model that was trained with the documents
-            of a row apart; `None` lets every token see its whole row.
-        settings: the sample.
-    """
-
-    dataset: BatchDataset
-    fingerprint: str
-    separator_id: int | None = None
-    settings: PseudoPerplexitySettings = field(default_factory=PseudoPerplexitySettings)
-    name: str = PSEUDO_PERPLEXITY
-    main_metric: str = "pseudo_perplexity"
-
-    def describe(self, model_type: str) -> dict[str, Any]:  # noqa: ARG002
-        """Settings and the fingerprint of the corpus."""
-        return {
-            "settings": {**asdict(self.settings), "apart": self.separator_id is not None},
-            "data": {"fingerprint": self.fingerprint},
-        }
-
-    def measure(self, model_under_test: ModelUnderTest, on_progress: ProgressCallback) -> Measured:
-        """Pseudo-perplexity of a model whose tokenizer is that of the corpus.
-
-        Raises:
-            UserError: the model cannot be used, or the split has no token.
-        """
-        model = SelectedPositionsLM(model_under_test.masked_lm(), separator_id=self.separator_id)
-        metrics = pseudo_perplexity_metrics(
-            model,
-            self.dataset,
-            int(model_under_test.tokenizer.mask_token_id),
-            self.settings,
-            on_progress,
-        )
-        return Measured(metrics)
