@@ -7,11 +7,20 @@ import pytest
 import torch
 from scipy import stats
 
+from cases import all_cases
 from masking_texts import masked_by, masker_of, random_batch
 from tidemask.masking.noise import Purpose, StepKey, Streams
 from tidemask.masking.schedule import Linear
 from tidemask.masking.sequence_draws import ratio_of_sequences
-from tidemask.masking.sequence_ratio import DISTRIBUTIONS, BetaAround, Same, UniformAround
+from tidemask.masking.sequence_ratio import (
+    DISTRIBUTIONS,
+    BetaAround,
+    RatioMixture,
+    RatioPart,
+    Same,
+    UniformAround,
+)
+from tidemask.studies.budget import mean_up_to
 
 LEVEL = 1e-4
 NUM_SEQUENCES = 20_000
@@ -155,3 +164,25 @@ def test_wrong_distribution_is_refused_with_its_value(kind, wrong, message):
 
 def test_table_names_each_distribution_as_the_setting_does():
     assert {kind.distribution: kind for kind in DISTRIBUTIONS.values()} == DISTRIBUTIONS
+
+
+ESM3 = RatioMixture(
+    parts=(
+        RatioPart(share=0.8, mean=0.25, of=BetaAround(concentration=12.0)),
+        RatioPart(share=0.2, mean=0.5, of=UniformAround(half_width=0.5)),
+    )
+)
+
+
+@all_cases("limit", [0.0, 0.1, 0.15, 0.3, 0.9, 1.0])
+@all_cases("ratio", [0.15, 0.3])
+@all_cases("distribution", [Same(), UniformAround(half_width=0.1), BetaAround(), ESM3])
+def test_mean_up_to_a_limit_is_that_of_the_draws(distribution, ratio, limit):
+    streams = Streams(
+        StepKey(11, 7), torch.arange(NUM_SEQUENCES), [Purpose.SEQUENCE_RATIO, Purpose.PART]
+    )
+    drawn = ratio_of_sequences(distribution, ratio, streams, torch.device("cpu"))
+    limited = np.minimum(np.broadcast_to(drawn, (NUM_SEQUENCES, 1)), limit)
+    error = limited.std() / math.sqrt(NUM_SEQUENCES)
+    assert abs(mean_up_to(limit, distribution, ratio) - limited.mean()) <= 4.5 * error + 1e-9
+    assert mean_up_to(1.0, distribution, ratio) == pytest.approx(ratio)

@@ -20,7 +20,7 @@ from tidemask.corpus.prepare import prepare
 from tidemask.corpus.store.corpus import open_corpus
 from tidemask.errors import UserError
 from tidemask.run_record import RunDirectory
-from tidemask.runs.config import load_recipe
+from tidemask.runs.config import load_recipe, read_run_config
 from tidemask.runs.model_card import model_card
 
 
@@ -155,6 +155,9 @@ def test_model_card_says_what_the_run_says(
         "@software{tidemask",
     ):
         assert part in card.text, part
+    passes = float(re.search(r"\(([0-9.]+) passes over the text\)", card.text)[1])
+    num_rows = last["step"] * read_run_config(run.config).training.sequences_per_step(1)
+    assert passes == pytest.approx(num_rows / manifest.train.num_sequences, abs=0.006)
     start, final = (_final(run, name)["held_out/word_loss_15"] for name in ("start", "final"))
     line = rf"\| 15 % in whole words \| {start:.3f} ± [0-9.]+ \| {final:.3f} ± "
     assert re.search(line, card.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tidemask.errors import UserError
 from tidemask.masking.policy import MaskingSettings
 from tidemask.masking.schedule import Constant, Cosine
+from tidemask.masking.sequence_ratio import UniformAround
 from tidemask.studies.budget import predicted_share, steps_of_equal_cost
 from tidemask.studies.definition import Arm, StudyDefinition, StudyEvaluation
 from tidemask.studies.planning import arm_recipes, planned_runs, unequal_settings
@@ -97,6 +99,10 @@ def test_predicted_share_is_the_integral_of_the_schedule() -> None:
     assert predicted_share(cosine) == pytest.approx((0.32 + 0.02) / 2, abs=1e-9)
     fewer = MaskingSettings(ratio=Constant(ratio=0.4), prediction=Constant(ratio=0.15))
     assert predicted_share(fewer) == pytest.approx(0.15)
+    spread = dataclasses.replace(
+        fewer, ratio=Constant(ratio=0.15), per_sequence=UniformAround(half_width=0.15)
+    )
+    assert predicted_share(spread) == pytest.approx(0.1125)  # half draw U(0, 0.15), half have 0.15
 
 
 def test_arms_of_equal_cost_spend_what_the_baseline_spends_to_half_a_step() -> None:

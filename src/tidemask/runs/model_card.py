@@ -75,14 +75,15 @@ def model_card(
     }
     scores = {name: metrics for name, metrics in measured.items() if metrics is not None}
     records = [line for line in _lines_of(run) if line["step"] <= steps]
+    environment = run.read_environment()
     sections = [
         _title(config, steps),
         "## Use\n\n" + _use(mask_token),
-        "## Training\n\n" + _bullets(_training(config, steps, records, corpus)),
+        "## Training\n\n" + _bullets(_training(config, steps, records, corpus, environment)),
         "## Data\n\n" + _bullets(_data(corpus)),
         "## Scores\n\n" + _scores(scores, shown) + _of_start(config, scores),
         "## Limits\n\n" + _limits(config, corpus),
-        "## Hardware and versions\n\n" + _bullets(_environment(run.read_environment())),
+        "## Hardware and versions\n\n" + _bullets(_environment(environment)),
         "## Citation\n\n" + _citation(config),
         f"## The whole configuration\n\n```yaml\n{to_yaml(config)}```",
     ]
@@ -172,7 +173,11 @@ def _ratio(schedule: RatioSchedule) -> str:
 
 
 def _training(
-    config: RunConfig, steps: int, records: Sequence[Mapping[str, Any]], corpus: Manifest
+    config: RunConfig,
+    steps: int,
+    records: Sequence[Mapping[str, Any]],
+    corpus: Manifest,
+    environment: Mapping[str, Any],
 ) -> list[str]:
     realised = [line[REALISED_RATIO] for line in records if line.get(REALISED_RATIO) is not None]
     at_steps = f"{min(realised):.4f} to {max(realised):.4f}" if realised else "an unknown share"
@@ -180,7 +185,8 @@ def _training(
         f"Recipe `{config.recipe}`: {_provenance(config)}",
         f"Masking ratio: {_ratio(config.masking.ratio)}; at the logged steps {at_steps} of the "
         "tokens were masked.",
-        f"{_done(config, steps)} optimizer steps, {_tokens(steps, records, corpus)}.",
+        f"{_done(config, steps)} optimizer steps, "
+        f"{_tokens(config, steps, records, corpus, environment.get('processes') or 1)}.",
         f"Peak learning rate {config.training.learning_rate:g}, {config.training.lr_schedule}, "
         f"arithmetic in {config.training.precision}, seed {config.training.seed}.",
     ]
@@ -192,13 +198,23 @@ def _training(
     return lines
 
 
-def _tokens(steps: int, records: Sequence[Mapping[str, Any]], corpus: Manifest) -> str:
+def _tokens(
+    config: RunConfig,
+    steps: int,
+    records: Sequence[Mapping[str, Any]],
+    corpus: Manifest,
+    num_ranks: int,
+) -> str:
     """How many tokens were seen and predicted, as far as the lines of metrics say it."""
     last = records[-1] if records else {}
     if not {TOKENS_SEEN, PREDICTED_TOKENS} <= last.keys():
         return "an unknown number of tokens seen, as the lines of metrics are gone"
     logged = f" by step {last['step']:,}" if last["step"] != steps else ""
-    epochs = last[TOKENS_SEEN] / max(1, corpus.train.num_tokens)
+    if config.training.predictions_per_step is None:
+        num_rows = last["step"] * config.training.sequences_per_step(num_ranks)
+    else:  # batches grow, of rows that are full
+        num_rows = last[TOKENS_SEEN] / corpus.sequence_length
+    epochs = num_rows / max(1, corpus.train.num_sequences)
     return (
         f"{last[TOKENS_SEEN]:,} tokens seen{logged}, special ones included ({epochs:.2f} passes "
         f"over the text), {last[PREDICTED_TOKENS]:,} predicted"

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scipy.special import betainc
+
 from tidemask.errors import UserError
 from tidemask.masking.policy import MaskingSettings
+from tidemask.masking.sequence_ratio import BetaAround, PerSequence, RatioMixture, Same
 from tidemask.training.settings import MAX_COUNT
 
 _POINTS = 10_000
@@ -18,8 +21,9 @@ _POINTS = 10_000
 def predicted_share(masking: MaskingSettings) -> float:
     """Mean share of the maskable tokens that is predicted, over a whole run.
 
-    Where sequences draw ratios of their own, their mean is the schedule's. The mean is taken at
-    10,000 points of progress, in the middle of as many equal parts.
+    Where sequences draw ratios of their own, each predicts as much of it as `prediction` allows.
+    The mean is taken at 10,000 points of progress, in the middle of as many equal parts. Policies
+    that find too few tokens of a weight above 0 predict less, which their settings do not tell.
 
     Example:
         >>> from tidemask.masking.policy import MaskingSettings
@@ -32,9 +36,32 @@ def predicted_share(masking: MaskingSettings) -> float:
         progress = (number + 0.5) / _POINTS
         ratio = masking.ratio(progress)
         if masking.prediction != "all":
-            ratio = min(ratio, masking.prediction(progress))
+            ratio = mean_up_to(masking.prediction(progress), masking.per_sequence, ratio)
         total += ratio
     return total / _POINTS
+
+
+def mean_up_to(limit: float, distribution: PerSequence, ratio: float) -> float:
+    """Mean over sequences of the smaller of their own ratio and a limit.
+
+    Args:
+        limit: in [0, 1].
+        distribution: of the ratios.
+        ratio: that the schedule gives, their mean.
+    """
+    if isinstance(distribution, RatioMixture):
+        means = zip(distribution.parts, distribution.means(ratio), strict=True)
+        return sum(part.share * mean_up_to(limit, part.of, mean) for part, mean in means)
+    if isinstance(distribution, Same) or ratio in (0.0, 1.0):
+        return min(ratio, limit)
+    if isinstance(distribution, BetaAround):
+        a, b = distribution.concentration * ratio, distribution.concentration * (1.0 - ratio)
+        below = ratio * float(betainc(a + 1.0, b, limit))  # x times its density is one of a + 1
+        return below + limit * (1.0 - float(betainc(a, b, limit)))
+    low, high = distribution.interval(ratio)
+    if not low < limit < high:
+        return min(ratio, limit)
+    return ((limit**2 - low**2) / 2 + limit * (high - limit)) / (high - low)
 
 
 def steps_of_equal_cost(

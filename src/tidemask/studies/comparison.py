@@ -20,6 +20,7 @@ from tidemask.runs.settings_check import check_run_settings
 from tidemask.studies.attempts import read_attempts
 from tidemask.studies.definition import StudyDefinition, read_study
 from tidemask.studies.directory import StudyDirectory
+from tidemask.studies.spending import unequal_spending
 from tidemask.system_errors import named_causes
 
 
@@ -177,7 +178,7 @@ def _runs_of_study(
     if waiting:
         runs = "1 run of the study has" if waiting == 1 else f"{waiting} runs of the study have"
         notes.append(f"{runs} not logged a step yet.")
-    return found, damaged, notes
+    return found, damaged, [*notes, *unequal_spending(found, definition)]
 
 
 def _sources(study: StudyDirectory, definition: StudyDefinition) -> list[tuple[Path, RunSource]]:
