@@ -1,13 +1,13 @@
 # Two commands from a fresh clone, with Python 3.11 to 3.14 and make:
 #   make demo   a small study on embedded text, ends with the place of its page
 #               (STEPS=20 makes it short, OUT=DIR puts it elsewhere)
-#   make test   lint, types and tests (JOBS=8 runs eight tests at once)
+#   make test   lint, types and tests (JOBS=9 runs nine tests at once, for 8 cores)
 #   make docs   the documentation as a site, in build/site/index.html
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= tidemask-demo
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: demo test lint types tests quick docs clean
 
