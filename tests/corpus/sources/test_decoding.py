@@ -71,6 +71,12 @@ def test_decoding_says_what_another_encoding_and_replacing_would_do(tmp_path: Pa
     path.write_bytes(TEXT.encode("utf-16"))
     with pytest.raises(UserError, match=r"byte offset 0: 0xff .*as --encoding utf-16, which"):
         read(path)
+    for encoding in ("utf-32", "utf-32-be"):  # without what utf-32 alone takes for its mark
+        mark = "\ufeff" if encoding == "utf-32-be" else ""
+        path.write_bytes((mark + TEXT).encode(encoding))
+        with pytest.raises(UserError, match=r"as --encoding utf-32, which would read '.?[A-Z]"):
+            read(path)
+        assert read(path, encoding="utf-32") == TEXT
     path.write_bytes(b"ab\x81")
     with pytest.raises(UserError, match=r"byte offset 2: 0x81 .*Expected cp1252 text"):
         read(path, encoding="cp1252")
@@ -102,6 +108,12 @@ def test_decoding_refuses_nul(tmp_path: Path) -> None:
         f"binary file: {path}, byte offset 4: 0x00. Expected text without NUL. Leave it out, or "
         "let such bytes become U+FFFD and be counted (--errors replace)."
     )
+    for encoding in ("utf-16-le", "utf-16-be"):
+        path.write_bytes("A text without a mark.".encode(encoding))
+        with pytest.raises(
+            UserError, match=rf"may be text in another .* \(--encoding {encoding}\)"
+        ):
+            read(path)
     path.write_bytes("text\x00".encode("utf-16"))
     with pytest.raises(UserError, match="binary file"):
         read(path, encoding="utf-16")

@@ -33,6 +33,12 @@ _LET_REPLACE = "let such bytes become U+FFFD and be counted (--errors replace)."
 LEAVE_OR_REPLACE = f"Leave it out, or {_LET_REPLACE}"
 """What to do with a text that has NUL."""
 
+_ENCODING_OF_MARK = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+"""Encodings by the bytes that a text in them begins with; the longer ones begin with a shorter."""
+
 _SHOWN_BYTES = 12
 """Bytes shown on each side of one that cannot be decoded."""
 
@@ -165,8 +171,11 @@ def _undecodable(
 def _what_to_do(decoding: Decoding, around: bytes = b"") -> str:
     if not decoding.has_options:
         return _CONVERT
-    other = "utf-16" if around.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
-    shown = around[: len(around) // 2 * 2].decode(other, "replace")
+    other = next(
+        (name for mark, name in _ENCODING_OF_MARK.items() if around.startswith(mark)), "cp1252"
+    )
+    width = 4 if other == "utf-32" else 2
+    shown = around[: len(around) // width * width].decode(other, "replace")
     example = f", as --encoding {other}, which would read {shown!r} here" if around else ""
     return f"Name the encoding of the file (--encoding){example}, or {_LET_REPLACE}"
 
@@ -180,8 +189,20 @@ def _without_nul(
         zero = chunk.find(0)
         where = f", byte offset {before + zero}" if decoding.encoding == "utf-8" else ""
         what_to_do = LEAVE_OR_REPLACE if decoding.has_options else _CONVERT
+        if decoding.has_options and (other := _without_mark(chunk)):
+            what_to_do = f"It may be text in another encoding (--encoding {other}). {what_to_do}"
         raise UserError(
             f"binary file: {path}{where}: 0x00. Expected text without NUL. {what_to_do}"
         )
     decoding.on_replaced(characters.count("\0") + characters.count(_MARK))
     return characters.replace("\0", REPLACEMENT).replace(_MARK, REPLACEMENT)
+
+
+def _without_mark(chunk: bytes) -> str | None:
+    """The UTF-16 that bytes without a mark may be: most of every second one is 0, no other is."""
+    even, odd = chunk[0::2], chunk[1::2]
+    if odd.count(0) > len(odd) / 2 and not even.count(0):
+        return "utf-16-le"
+    if even.count(0) > len(even) / 2 and not odd.count(0):
+        return "utf-16-be"
+    return None
