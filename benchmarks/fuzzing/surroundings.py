@@ -50,8 +50,14 @@ def pushed(world: Path, _: str) -> object:
 
 
 def _content(path: Path) -> object:
-    """What a file says; spaces between the values of JSON say nothing, and are no damage."""
+    """What a file says: of a tokenizer what it does, of other JSON the values, without spaces."""
     content = path.read_bytes()
+    if path.name == "tokenizer.json":
+        from tidemask.corpus.tokenizing.loading import load_tokenizer
+        from tidemask.errors import UserError
+
+        with suppress(UserError):
+            return load_tokenizer(path.parent).fingerprint
     if path.suffix == ".json":
         with suppress(ValueError):
             return json.dumps(json.loads(content))

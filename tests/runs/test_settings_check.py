@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,8 +12,10 @@ import pytest
 
 from small_runs import started, trained
 from tidemask.errors import UserError
+from tidemask.evaluation.evaluate import evaluate
 from tidemask.run_record import RunDirectory
 from tidemask.runs.config import read_run_config
+from tidemask.runs.pushed_files import pushed_files
 from tidemask.runs.settings_check import check_run_settings
 from tidemask.studies.comparison import compare
 
@@ -59,6 +62,21 @@ def test_settings_check_refuses_another_run_yaml(
     assert "\n" not in str(caught.value)
     assert "run.yaml" in str(caught.value)
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checkpoint", [None, 2])
+def test_settings_check_comes_before_an_upload_and_held_out_text(
+    checkpoint: int | None, run: RunDirectory
+) -> None:
+    """The card of a checkpoint is made from run.yaml, and so are the masks of the run's own."""
+    text = run.config.read_text()
+    changed = re.sub(r"learning_rate: .*", "learning_rate: auto", text)
+    run.config.write_text(changed)
+    with pytest.raises(UserError, match=r"settings of another run: .*learning_rate=auto against"):
+        pushed_files(run, checkpoint)
+    (measured,) = evaluate(run.root, with_random=False, progress=False)
+    assert "settings of another run" in measured.problem
 
 
 @pytest.mark.slow

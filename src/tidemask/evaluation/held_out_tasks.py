@@ -19,6 +19,7 @@ from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
+from tidemask.runs.settings_check import check_run_settings
 from tidemask.runs.started_on import inputs_of
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
@@ -51,12 +52,13 @@ class HeldOutText:
         """The corpus with its tokenizer; of a run, with the columns of its policy, too.
 
         Raises:
-            UserError: it, or a column, is missing or damaged, or has changed; or it has no held-out
-                text.
+            UserError: it, or a column, is missing or damaged, or has changed; it has no held-out
+                text; or the run was trained with other settings than its run.yaml has.
         """
         if self.run is None:
             data = CorpusInputs.of(open_corpus(self.corpus))
         else:
+            check_run_settings(self.run)
             data = inputs_of(read_run_config(self.run.config))
         verify_corpus(data.corpus)
         if len(data.corpus.held_out) == 0:

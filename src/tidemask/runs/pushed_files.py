@@ -20,6 +20,7 @@ from tidemask.run_record import FINAL, HELD_OUT_TASK, RunDirectory, read_metrics
 from tidemask.runs.config import RunConfig, read_run_config
 from tidemask.runs.model_card import model_card
 from tidemask.runs.placeless import placeless_values
+from tidemask.runs.settings_check import check_run_settings
 from tidemask.runs.started_on import corpus_of
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.training.checkpoint_checks import state_or_problem
@@ -46,10 +47,12 @@ def pushed_files(run: RunDirectory, checkpoint: int | None = None) -> Files:
         checkpoint: optimizer steps; `None` for the final model.
 
     Raises:
-        UserError: this is not a run, the model is not there or not what was saved, or its card has
-            no front matter that can be read.
+        UserError: this is not a run, or it was trained with other settings than its run.yaml has;
+            the model is not there or not what was saved, or its card has no front matter that can
+            be read.
     """
-    settings = run.read_config()  # which says what a run is, where there is none
+    check_run_settings(run)
+    settings = run.read_config()
     config = read_run_config(run.config)
     model = _final_model(run) if checkpoint is None else _checkpoint(run, config, checkpoint)
     return {**model, **_record(run, settings, checkpoint)}
