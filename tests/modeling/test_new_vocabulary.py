@@ -72,6 +72,18 @@ def test_extension_leaves_what_old_ids_give(name: str) -> None:
     torch.testing.assert_close(after[..., num + 1], after[..., 20:23].mean(-1), atol=1e-4, rtol=0)
 
 
+def test_extension_leaves_buffers_that_are_computed_from_weights() -> None:
+    """I-BERT has its quantized embeddings in one, with a row for each id."""
+    usual = {k: v for k, v in _MOBILEBERT.items() if k in ("vocab_size", "num_hidden_layers")}
+    model = tiny("ibert", **usual, hidden_size=32, num_attention_heads=2, intermediate_size=48,
+                 max_position_embeddings=66)  # fmt: skip
+    ids = torch.randint(5, VOCAB - 6, (2, 9), generator=torch.Generator().manual_seed(1))
+    before = logits(model, ids)
+    model = with_vocabulary(model, EXTENSION, names(1), "pieces")
+    after = logits(model, ids)
+    torch.testing.assert_close(after[..., : VOCAB - 6], before[..., : VOCAB - 6], atol=1e-5, rtol=0)
+
+
 @all_cases("name", ["bert", "roberta", "modernbert", "deberta-v3", "albert", "mobilebert"])
 def test_new_vocabulary_permutes_what_is_carried_over(name: str) -> None:
     model = model_of(name)

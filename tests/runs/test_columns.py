@@ -18,6 +18,7 @@ from cases import one_in
 from small_runs import TINY, same_weights, stopped_at, trained
 from tidemask.cli import app as cli
 from tidemask.errors import UserError
+from tidemask.run_record import MEAN_LOSS, OWN_LOSS
 from tidemask.runs.config import load_recipe, recipe_names
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.train import train
@@ -111,8 +112,15 @@ def test_columns_of_a_run_that_is_resumed_are_those_it_began_with(
     )  # fmt: skip
     with pytest.raises(UserError, match=f"column changed: .*{name} has the fingerprint"):
         train(other)
-    [measured] = tidemask.evaluate(whole.root, checkpoints="5", with_random=False, progress=False)
-    assert f"{name} has the fingerprint" in measured.problem
+    held_out, perplexity = tidemask.evaluate(
+        whole.root, tasks=["held-out", "pseudo-perplexity"], checkpoints="5", progress=False,
+        with_random=False,
+    )  # fmt: skip
+    (found,) = held_out.results
+    assert any(f"{name} has the fingerprint" in note for note in found.notes)
+    assert MEAN_LOSS in found.metrics
+    assert OWN_LOSS not in found.metrics
+    assert not perplexity.problem
 
 
 def test_columns_that_a_shipped_recipe_needs_are_said_to_be_made_by_a_command(

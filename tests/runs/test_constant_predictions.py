@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from cases import all_cases
-from prose import text
 from small_runs import (
     TINY,
     records,
@@ -21,12 +20,9 @@ from small_runs import (
     trainer_of,
 )
 from tidemask import TrainingSettings
-from tidemask.corpus.prepare import prepare
-from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.run_record import FLOPS, PREDICTED_TOKENS, RATIO, TOKENS_SEEN, RunDirectory
-from tidemask.runs.config import load_recipe, read_run_config
-from tidemask.runs.constant_predictions import growing_batches
+from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs
 from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.started_on import corpus_of
@@ -68,29 +64,6 @@ def test_as_many_tokens_are_predicted_while_the_ratio_falls(unbroken: RunDirecto
     assert abs(totals[-1] - expected_total) < 4 * math.sqrt(expected_total)
     assert seen[12] - seen[11] > 3 * (seen[1] - seen[0])
     assert lines[-1][FLOPS] > lines[0][FLOPS] * 12
-
-
-def test_special_tokens_of_a_text_are_not_counted_on(corpus: Path, tmp_path: Path) -> None:
-    """Every other word of it is one that the tokenizer declares, and which is never masked."""
-    tokenizer = load_tokenizer(corpus / "tokenizer").tokenizer
-    tokenizer.add_special_tokens({"additional_special_tokens": ["[ANON]"]})
-    tokenizer.save_pretrained(tmp_path / "tokenizer")
-    words = [f"{word} [ANON]" for word in text(40).replace("\n\n", " \n\n ").split(" ")]
-    (tmp_path / "text.txt").write_text(" ".join(words), encoding="utf-8")
-    prepared = prepare(
-        tmp_path / "text.txt", out=tmp_path / "corpus", tokenizer=tmp_path / "tokenizer",
-        tagger="none", sequence_length=32, held_out=0.2, workers=1, progress=False,
-    )  # fmt: skip
-    config = load_recipe("mrd-linear", SETTINGS)
-    data = CorpusInputs.of(prepared)
-    batches = growing_batches(config.masking, config.training, data, 1)
-    assert batches is not None
-    rows = data.training_set(0).__getitems__([*range(len(prepared.train))])
-    assert 0.2 < float(rows.maskable.double().mean()) < 0.7
-    per_row = float(rows.maskable.sum()) / len(rows.maskable)
-    ratios = [config.masking.ratio(step / 12) for step in range(12)]
-    expected = [math.ceil(WANTED / (2 * per_row * ratio) - 1e-9) for ratio in ratios]
-    assert batches.sizes.tolist() == [min(size, 24) for size in expected]
 
 
 @pytest.mark.slow

@@ -46,4 +46,5 @@ def test_spending_that_differs_is_told_with_both_numbers(
         spent = [f"{(one + other) / 2:,.0f}" for one, other in found.values()]
         assert told[0].startswith("Not on equal terms: equal=predicted_tokens, and a run of ptw")
         assert all(number in told[0] for number in spent)
+        assert "which masks may not reach" in told[0], "either arm may be the one that fell short"
     assert unequal_spending(runs, study("steps")) == []

@@ -202,7 +202,7 @@ def test_trainer_names_a_loss_that_is_not_finite(corpus: Path, tmp_path: Path) -
     with pytest.raises(
         UserError,
         match=r"training loss is not finite: nan in step 1, samples 0, .* no checkpoint .* the run "
-        r"began with \(model.warm_start\)",
+        r"began with \(those of model.warm_start",
     ):
         trainer.train_from(None)
 

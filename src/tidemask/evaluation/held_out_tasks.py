@@ -16,11 +16,12 @@ from tidemask.progress import ProgressCallback
 from tidemask.run_record import HELD_OUT_TASK, MEAN_LOSS, OWN_LOSS, RunDirectory
 from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs
-from tidemask.runs.initial_model import load_initial_model
+from tidemask.runs.initial_model import InitialModel, load_initial_model
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
 from tidemask.runs.settings_check import check_run_settings
-from tidemask.runs.started_on import inputs_of
+from tidemask.runs.started_on import corpus_of, inputs_of
+from tidemask.tasks.held_out.maskings import Masking
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.table import TaskSettings
@@ -49,43 +50,72 @@ class HeldOutText:
 
     @cached_property
     def data(self) -> CorpusInputs:
-        """The corpus with its tokenizer; of a run, with the columns of its policy, too.
+        """The corpus with its tokenizer.
 
         Raises:
-            UserError: it, or a column, is missing or damaged, or has changed; it has no held-out
-                text; or the run was trained with other settings than its run.yaml has.
+            UserError: it is missing or damaged, has changed, or has no held-out text; or the run
+                was trained with other settings than its run.yaml has.
         """
         if self.run is None:
-            data = CorpusInputs.of(open_corpus(self.corpus))
+            corpus = open_corpus(self.corpus)
         else:
             check_run_settings(self.run)
-            data = inputs_of(read_run_config(self.run.config))
-        verify_corpus(data.corpus)
-        if len(data.corpus.held_out) == 0:
+            corpus = corpus_of(read_run_config(self.run.config))
+        verify_corpus(corpus)
+        if len(corpus.held_out) == 0:
             raise UserError(
-                f"no held-out text: {data.corpus.root} was prepared without. "
+                f"no held-out text: {corpus.root} was prepared without. "
                 "Name a prepared corpus that has some as `data` (--data)."
             )
-        return data
+        return CorpusInputs.of(corpus)
 
-    def module_of(self, model_under_test: ModelUnderTest) -> SelectedPositionsLM:
-        """A model as it reads the corpus.
+    def own_masking(self) -> tuple[CorpusInputs, Masking | None, tuple[str, ...]]:
+        """The corpus with the columns that the policy of the run reads, and its final masks.
+
+        Returns:
+            No masks for models from elsewhere, and where they are not known or a column is not what
+            it was; then also why, one sentence.
+        """
+        if self.run is None:
+            return self.data, None, ()
+        try:
+            data = inputs_of(read_run_config(self.run.config))
+        except UserError as error:
+            return self.data, None, (f"{OWN_LOSS} is not measured: {error}",)
+        own = own_masking_of(self.run, data)
+        if own is None:
+            return data, None, (
+                f"{OWN_LOSS} is not measured: the weights of the policy at its end are in the "
+                "last checkpoint of the run, which is not there.",
+            )  # fmt: skip
+        return data, own, ()
+
+    def module_of(
+        self, model_under_test: ModelUnderTest
+    ) -> tuple[SelectedPositionsLM, tuple[str, ...]]:
+        """A model as it reads the corpus, and what a reader of its scores should know of it.
 
         That which a run started from is, as in the run, given the vocabulary of the corpus.
 
         Raises:
             UserError: it cannot be loaded, or cannot keep documents apart.
         """
-        start = self.model.warm_start
-        is_start = start is not None and model_under_test.directory == Path(start)
-        if self.run is None or model_under_test.is_random or not is_start:
-            model = model_under_test.masked_lm()
-        else:
-            seed = read_run_config(self.run.config).training.seed
-            initial = load_initial_model(self.model, self.data, seed=seed).model
-            model = initial.to(model_under_test.device)  # type: ignore[arg-type]
+        if not self._is_start(model_under_test):
+            return training_module(model_under_test.masked_lm(), self.model, self.data), ()
+        model = self._start.model.to(model_under_test.device)  # type: ignore[arg-type]
         model.train(False)
-        return training_module(model, self.model, self.data)
+        return training_module(model, self.model, self.data), self._start.notes
+
+    def _is_start(self, model_under_test: ModelUnderTest) -> bool:
+        start = self.model.warm_start
+        is_there = start is not None and model_under_test.directory == Path(start)
+        return self.run is not None and is_there and not model_under_test.is_random
+
+    @cached_property
+    def _start(self) -> InitialModel:
+        assert self.run is not None, "callers ask whether it is that of a run"
+        seed = read_run_config(self.run.config).training.seed
+        return load_initial_model(self.model, self.data, seed=seed)
 
     def notes_on(self, model_under_test: ModelUnderTest) -> tuple[str, ...]:
         """Check that a model fits the corpus; returns what could not be checked, a sentence each.
@@ -110,6 +140,7 @@ class HeldOutText:
                     f"model does not fit the corpus: {model_under_test.tokenizer_directory} and "
                     f"{self.corpus} have different tokenizers."
                 )
+            _ = model_under_test.tokenizer  # refuses more ids than the model has
             return ()
         unchecked = check_vocabulary(
             str(model_under_test.directory), model_under_test.masked_lm(), self.data
@@ -136,15 +167,10 @@ class HeldOutTask:
         Raises:
             UserError: its tokenizer is not that of the corpus, or a loss is not finite.
         """
-        data = self._text.data
-        notes = self._text.notes_on(model_under_test)
-        model = self._text.module_of(model_under_test)
-        own = None if self._text.run is None else own_masking_of(self._text.run, data)
-        if self._text.run is not None and own is None:
-            notes += (
-                f"{OWN_LOSS} is not measured: the weights of the policy at its end are in the "
-                "last checkpoint of the run, which is not there.",
-            )
+        unchecked = self._text.notes_on(model_under_test)
+        model, of_model = self._text.module_of(model_under_test)
+        data, own, of_own = self._text.own_masking()
+        notes = (*unchecked, *of_model, *of_own)
         measured = data.held_out_evaluator(self._settings).final(model, on_progress, own)
         return replace(measured, notes=(*notes, *measured.notes))
 
@@ -160,9 +186,12 @@ class HeldOutPerplexityTask:
 
     def describe(self, model_type: str) -> Mapping[str, Any]:  # noqa: ARG002
         """The sample, and the fingerprint of the corpus."""
-        is_apart = self._text.model.documents == "apart"
+        model = self._text.model
+        settings = {**asdict(self._settings), "apart": model.documents == "apart"}
+        if self._text.run is not None and model.new_embeddings is not None:
+            settings["vocabulary"] = "corpus"  # earlier versions measured the start with its own
         return {
-            "settings": {**asdict(self._settings), "apart": is_apart},
+            "settings": settings,
             "data": {"fingerprint": self._text.data.corpus.manifest.fingerprint},
         }
 
@@ -173,12 +202,12 @@ class HeldOutPerplexityTask:
             UserError: its tokenizer is not that of the corpus, or the loss is not finite.
         """
         data = self._text.data
-        notes = self._text.notes_on(model_under_test)
-        model = self._text.module_of(model_under_test)
+        unchecked = self._text.notes_on(model_under_test)
+        model, of_model = self._text.module_of(model_under_test)
         metrics = pseudo_perplexity_metrics(
             model, data.held_out_set(), data.vocabulary.mask_id, self._settings, on_progress
         )
-        return Measured(metrics, notes)
+        return Measured(metrics, (*unchecked, *of_model))
 
 
 CORPUS_TASKS: Mapping[str, Callable[[HeldOutText, HeldOutSettings, TaskSettings], Task]] = {

@@ -62,7 +62,8 @@ def with_vocabulary(
     by_id = _dimension_of_ids(model.config, num_old)
     for name, weight in (*built.named_parameters(), *built.named_buffers()):
         if name not in by_id:
-            weight.copy_(old[name])
+            if weight.shape == old[name].shape:  # else a buffer that I-BERT computes from weights
+                weight.copy_(old[name])
             continue
         rows, old_rows = (one.movedim(by_id[name], 0) for one in (weight, old[name]))
         if carried.keeps_ids:

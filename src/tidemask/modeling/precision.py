@@ -10,13 +10,14 @@ from functools import cache
 from statistics import median
 
 import torch
+from transformers import PreTrainedConfig
 
 from tidemask.errors import UserError
 from tidemask.modeling.settings import Precision, PrecisionChoice
 
 ONLY_FLOAT32 = ("big_bird", "deberta")
-"""Architectures that fail under autocast: DeBERTa's first version, not its second and third, and
-BigBird where its attention is sparse, as it is unless its configuration says `original_full`."""
+"""Architectures for which `auto` is float32, as they fail under autocast: DeBERTa's first version,
+not its second and third, and BigBird on long sequences."""
 
 _X86 = ("x86_64", "AMD64")
 _CLEARLY_FASTER = 0.8
@@ -42,6 +43,17 @@ def resolved_precision(choice: PrecisionChoice, device_type: str, model_type: st
         return choice
     is_able = model_type not in ONLY_FLOAT32
     return "bf16" if is_able and has_bf16(device_type) else "float32"
+
+
+def fails_in_bf16(config: PreTrainedConfig, length: int) -> bool:
+    """Whether a model fails under autocast on sequences of so many tokens.
+
+    BigBird does where its attention is sparse, which transformers makes full for short sequences.
+    """
+    if config.model_type != "big_bird":
+        return config.model_type in ONLY_FLOAT32
+    blocks = 5 + 2 * int(config.num_random_blocks)
+    return config.attention_type == "block_sparse" and length > blocks * int(config.block_size)
 
 
 @cache

@@ -39,8 +39,8 @@ def growing_batches(
             f"{stated} with masking.prediction. Expected masking.prediction=all, as the batches "
             "follow masking.ratio."
         )
-    num_maskable = int(data.training_counts.sum())  # special tokens in the text are not masked
-    maskable = num_maskable / max(1, data.corpus.manifest.train.num_sequences)
+    counts = data.corpus.manifest.train
+    maskable = (counts.num_tokens - (counts.num_unknown or 0)) / max(1, counts.num_sequences)
     batches = GrowingBatches.of(
         masking.ratio,
         predictions=wanted,

@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tidemask.errors import UserError, shortened
 from tidemask.modeling.building import build_model
 from tidemask.modeling.loading import load_starting_weights
-from tidemask.modeling.precision import ONLY_FLOAT32, resolved_precision, usual_device
+from tidemask.modeling.precision import fails_in_bf16, resolved_precision, usual_device
 from tidemask.modeling.settings import MODEL_SIZES, ModelSettings, Precision
 from tidemask.runs.config import RunConfig
 from tidemask.runs.corpus_inputs import CorpusInputs
@@ -111,8 +111,8 @@ def plan_initial_model(
             f"{architecture}. Set it to false."
         )
     precision = _precision(training, model_type)
-    has_full_attention = getattr(initial.model.config, "attention_type", None) == "original_full"
-    if precision != "float32" and model_type in ONLY_FLOAT32 and not has_full_attention:
+    length = data.corpus.manifest.sequence_length
+    if precision != "float32" and fails_in_bf16(initial.model.config, length):
         raise UserError(
             f"precision that the model does not run in: training.precision={precision} "
             f"and {architecture}, whose attention in transformers mixes types then and fails. "

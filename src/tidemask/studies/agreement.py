@@ -18,7 +18,7 @@ from tidemask.files.paths import given_path
 from tidemask.modeling.settings import with_absolute_paths
 from tidemask.reading import dump_yaml
 from tidemask.run_record import CHANGEABLE_SETTINGS, UNPLANNED_LENGTHS, RunDirectory
-from tidemask.runs.config import CorpusReference, RunConfig
+from tidemask.runs.config import RunConfig
 from tidemask.runs.entry_weights import recorded
 from tidemask.runs.policy_contents import without_places
 from tidemask.settings import shown
@@ -88,6 +88,7 @@ def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
     Raises:
         UserError: names both, and how the runs are kept; or there is another column of a name.
     """
+    read_columns: dict[str, list[tuple[Path, Mapping[str, str]]]] = {}
     for name, manifest in manifests_of(study).items():
         for path in sorted((directory.root / "runs" / name).glob("*/seed-*/run.yaml")):
             config = _readable(RunDirectory(path.parent))
@@ -99,22 +100,28 @@ def check_corpora(directory: StudyDirectory, study: StudyDefinition) -> None:
                     f"{trained_on.path} with {trained_on.fingerprint[:_DIGITS]}. Restore the "
                     "corpus, or name a new directory as --out."
                 )
-            if trained_on:
-                _check_columns(given_path(study.corpora[name], "corpus"), trained_on, path.parent)
+            if trained_on and path.parent.parent.name in study.arms:
+                read_columns.setdefault(name, []).append((path.parent, trained_on.columns))
+    for name, runs in read_columns.items():
+        _check_columns(given_path(study.corpora[name], "corpus"), runs)
 
 
-def _check_columns(corpus: Path, trained_on: CorpusReference, run: Path) -> None:
-    """The same for the columns that the policy of a run read; one that is gone is no other."""
-    for name, fingerprint in trained_on.columns.items():
-        if not (corpus / COLUMNS / name).is_dir():
-            continue
-        now = read_column_manifest(open_corpus(corpus), name).fingerprint
-        if now != fingerprint:
-            raise UserError(
-                f"another column: {name} of {corpus} has the fingerprint {now[:_DIGITS]}, and "
-                f"{run} was trained on one with {fingerprint[:_DIGITS]}. Restore it, or name a new "
-                "directory as --out."
-            )
+def _check_columns(corpus: Path, runs: Sequence[tuple[Path, Mapping[str, str]]]) -> None:
+    """The same for the columns that policies of runs read; one that is gone is no other."""
+    names = {name for _, columns in runs for name in columns}
+    there = [name for name in sorted(names) if (corpus / COLUMNS / name).is_dir()]
+    if not there:
+        return
+    opened = open_corpus(corpus)
+    now = {name: read_column_manifest(opened, name).fingerprint for name in there}
+    for run, columns in runs:
+        for name, was in columns.items():
+            if now.get(name, was) != was:
+                raise UserError(
+                    f"another column: {name} of {corpus} has the fingerprint "
+                    f"{now[name][:_DIGITS]}, and {run} was trained on one with {was[:_DIGITS]}. "
+                    "Restore it, or name a new directory as --out."
+                )
 
 
 def check_runs(directory: StudyDirectory, runs: Sequence[PlannedRun]) -> None:

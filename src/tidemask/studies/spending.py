@@ -45,6 +45,7 @@ def unequal_spending(runs: Sequence[ComparedRun], study: StudyDefinition) -> lis
             sentences.append(
                 f"Not on equal terms: equal={study.equal}, and a run of {arm} has {mean:,.0f} "
                 f"{words}, one of {study.baseline} {expected:,.0f}. Steps are planned from ratios, "
-                f"and the masks of {arm} did not have theirs. Read it by {words}, not at the end."
+                "which masks may not reach, as where too few tokens have a weight above 0. Read "
+                f"the curves by {words}, not their ends."
             )
     return sentences

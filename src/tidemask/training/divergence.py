@@ -105,7 +105,7 @@ def _advice(step: int, samples: Sequence[int]) -> str:
         return "Start again with a lower training.learning_rate."
     if step == 0:
         return (
-            "No weight was changed yet: look at the weights that the run began with "
-            "(model.warm_start), or at the text of these rows."
+            "No weight was changed yet: look at the text of these rows, or at the weights that the "
+            "run began with (those of model.warm_start, where it has one)."
         )
     return "Start again with a lower training.learning_rate, or look at the text of these rows."

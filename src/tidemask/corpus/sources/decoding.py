@@ -201,6 +201,8 @@ def _without_nul(
 def _without_mark(chunk: bytes) -> str | None:
     """The UTF-16 that bytes without a mark may be: most of every second one is 0, no other is."""
     even, odd = chunk[0::2], chunk[1::2]
+    if len(odd) < _SHOWN_BYTES // 2:
+        return None
     if odd.count(0) > len(odd) / 2 and not even.count(0):
         return "utf-16-le"
     if even.count(0) > len(even) / 2 and not odd.count(0):
