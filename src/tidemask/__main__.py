@@ -16,6 +16,10 @@ def main() -> NoReturn:
     """Run a command; exit with its status."""
     parent = os.getppid()
     _open_closed_streams()
+    if sys.flags.optimize > 1:
+        os.write(2, b"tidemask: Python without docstrings (-OO, PYTHONOPTIMIZE=2) cannot import "
+                    b"transformers. Expected -O at most. Leave it out.\n")  # fmt: skip
+        os._exit(2)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         number = getattr(signal, name, None)  # Windows has the first two alone
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:

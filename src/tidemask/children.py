@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
 from tidemask.processes import STOP_SIGNALS
@@ -64,8 +65,35 @@ def end_with_launcher(parent: int) -> None:
         _end_without(parent)
 
 
+_HAS_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+_Context: Any = type(multiprocessing.get_context("forkserver" if _HAS_SERVER else "spawn"))
+
+
+class _WithoutScript(_Context.Process):  # type: ignore[misc]
+    """A process that does not import the script or module that was started as the program.
+
+    `multiprocessing` lets each process do so, in which a script without a guard runs again.
+    """
+
+    @staticmethod
+    def _Popen(process: Any) -> Any:  # noqa: N802  # the name of `multiprocessing`
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            return _Context.Process._Popen(process)
+        finally:
+            sys.modules["__main__"] = script
+
+
+class _ContextWithoutScript(_Context):  # type: ignore[misc]
+    Process = _WithoutScript
+
+
 def worker_pool(
-    num_workers: int, start: Callable[..., None], *arguments: Any, preload: Sequence[str] = ()
+    num_workers: int,
+    start: Callable[..., None],
+    *arguments: Any,
+    preload: Sequence[str] = (),
+    needs_script: bool = True,
 ) -> ProcessPoolExecutor:
     """Workers that are not forked from this process, which may have threads already.
 
@@ -74,10 +102,11 @@ def worker_pool(
         start: is called in each with the arguments, and calls `serve_parent`.
         *arguments: for `start`, pickled.
         preload: modules that are imported once, where workers are forked from a server.
+        needs_script: whether what is sent to them may be defined in the script that the user
+            started, which each worker imports then.
     """
-    has_server = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if has_server else "spawn")
-    if has_server and preload:
+    context = _Context() if needs_script else _ContextWithoutScript()
+    if _HAS_SERVER and preload:
         context.set_forkserver_preload(list(preload))
     return ProcessPoolExecutor(num_workers, context, initializer=start, initargs=arguments)
 

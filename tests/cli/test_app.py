@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -354,3 +356,12 @@ def test_study_takes_a_file_for_a_run_and_a_misspelt_command_for_one(
     assert "status.yaml" in errors
     assert "arms" in errors
     assert not Path("new").exists()
+
+
+def test_cli_says_that_python_without_docstrings_cannot_run_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-OO", "-m", "tidemask", "recipes"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "PYTHONOPTIMIZE=2" in done.stderr

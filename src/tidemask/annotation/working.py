@@ -48,7 +48,7 @@ def values_of_blocks(
         try:
             done = results_in_order(work, partial(_submit, pool), num_workers)
             yield from ((block, values) for (block, _), values in done)
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, BrokenPipeError) as error:  # the latter while it is started
             raise UserError(
                 "a worker process died while annotating the corpus. Expected all to finish. "
                 f"{WHY_WORKERS_DIE}"

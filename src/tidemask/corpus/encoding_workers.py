@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tidemask.children import WHY_WORKERS_DIE, serve_parent, worker_pool
+from tidemask.children import serve_parent, worker_pool
 from tidemask.corpus.store.rows import EncodedDocument
 from tidemask.corpus.tagging.given_tags import GivenTagger
 from tidemask.corpus.tagging.taggers import load_tagger
@@ -106,13 +106,16 @@ def process_workers(num_workers: int, tools: EncodingTools) -> Iterator[Submit]:
         UserError: one died.
     """
     lexicon = [_LEXICON] if tools.tagger.startswith("textblob") else []
-    with worker_pool(num_workers, _start_worker, tools, preload=[__name__, *lexicon]) as pool:
+    preload = [__name__, *lexicon]
+    with worker_pool(
+        num_workers, _start_worker, tools, preload=preload, needs_script=False
+    ) as pool:
         try:
             yield lambda chunk: pool.submit(_encode_in_worker, chunk).result
         except BrokenProcessPool as error:
             raise UserError(
-                "a worker process died while encoding the text. Expected all to finish. "
-                f"{WHY_WORKERS_DIE}"
+                "a worker process died while encoding the text. Expected all to finish. Perhaps "
+                "memory ran out. Use fewer workers; workers=1 starts none."
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

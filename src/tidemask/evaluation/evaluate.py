@@ -29,9 +29,11 @@ from tidemask.runs.overrides import Overrides
 from tidemask.settings import check_integer
 from tidemask.system_errors import named_causes
 from tidemask.tasks.task import TaskWithData
+from tidemask.turns import in_turn
 
 
 @named_causes(TO_SAVE_MEMORY)
+@in_turn
 def evaluate(
     targets: str | Path | Sequence[str | Path],
     *,

@@ -30,6 +30,7 @@ from tidemask.settings import python_value, shown
 from tidemask.system_errors import named_causes
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import StopRequest
+from tidemask.turns import in_turn
 
 _P = ParamSpec("_P")
 
@@ -64,6 +65,7 @@ _TO_SAVE_MEMORY = (
 
 
 @named_causes(_TO_SAVE_MEMORY)
+@in_turn
 def pretrain(
     corpus: str | Path,
     *,
@@ -119,6 +121,7 @@ def pretrain(
 
 
 @named_causes(_TO_SAVE_MEMORY)
+@in_turn
 def resume(
     run: str | Path,
     overrides: Overrides = (),
