@@ -139,6 +139,24 @@ def test_advice_for_too_few_embeddings_works_where_it_is_given(name: str, tmp_pa
     assert model(input_ids=torch.full((1, 4), VOCAB + 1)).logits.shape == (1, 4, VOCAB + 2)
 
 
+@pytest.mark.parametrize("size", [-1, 0])
+def test_sizes_below_one_are_named(size: int, plain: ModelUnderTest, tmp_path: Path) -> None:
+    """With heads of -1 the model is built, and fails at the first text."""
+    shutil.copytree(plain.directory, tmp_path / "model")
+    file = tmp_path / "model/config.json"
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps({**config, "num_attention_heads": size}))
+    model = ModelUnderTest(directory=file.parent, tokenizer_directory=file.parent)
+    expected = rf"{file.parent}: num_attention_heads={size}\. Expected at least 1"
+    for load in (
+        model.masked_lm,
+        lambda: model.with_head(AutoModelForTokenClassification, seed=0),
+        lambda: load_starting_weights(str(file.parent), dropout=None, seed=0),
+    ):
+        with pytest.raises(UserError, match=expected):
+            load()
+
+
 def test_weights_of_other_shapes_are_named(plain: ModelUnderTest, tmp_path: Path) -> None:
     shutil.copytree(plain.directory, tmp_path / "model")
     file = tmp_path / "model/config.json"

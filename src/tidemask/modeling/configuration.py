@@ -41,17 +41,38 @@ _DROPOUTS = (
 """Names of the encoder's dropouts in configurations."""
 
 
+_SIZES = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size")
+"""Names that transformers has for the sizes of any encoder."""
+
+
 def check_masked_lm(config: PreTrainedConfig, place: str) -> None:
     """Refuse a configuration of something else than an encoder.
 
     Raises:
-        UserError: it generates text, from left to right or from an encoder's output.
+        UserError: it generates text, from left to right or from an encoder's output; or a size is
+            below 1.
     """
+    check_sizes_of(config, place)
     for name in ("is_decoder", "is_encoder_decoder"):
         if getattr(config, name, False):
             raise UserError(
                 f"not an encoder: {place} is a {config.model_type} with {name}=true. "
                 "Expected a masked language model, which sees both sides. Name another."
+            )
+
+
+def check_sizes_of(config: PreTrainedConfig, place: str) -> None:
+    """Refuse a configuration with a size below 1, with which some models are built and then fail.
+
+    Raises:
+        UserError: names the first such size.
+    """
+    for name in _SIZES:
+        size = getattr(config, name, None)
+        if isinstance(size, int) and size < 1:
+            raise UserError(
+                f"wrong configuration: {place}: {name}={size}. Expected at least 1. Restore the "
+                "config.json of the model."
             )
 
 

@@ -22,6 +22,7 @@ from tidemask.hub import local_directory, quiet_retries, why_not_downloaded
 from tidemask.modeling.configuration import (
     FAILURES,
     check_masked_lm,
+    check_sizes_of,
     first_sentence,
     set_dropout,
 )
@@ -74,10 +75,12 @@ def load_model(directory: Path, on_note: NoteCallback = ignore) -> PreTrainedMod
         raise UserError(f"no model: {directory}. Expected a directory with a config.json.")
     try:
         with quietly():
+            config = from_pretrained(AutoConfig, directory)
+            check_sizes_of(config, str(directory))
             model, report, note = load_unwrapped(
                 AutoModelForMaskedLM,
                 directory,
-                config=from_pretrained(AutoConfig, directory),
+                config=config,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # so that the report names them; refused below
             )

@@ -23,7 +23,12 @@ from tidemask.corpus.tokenizing.letter_case import case_note
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
-from tidemask.modeling.configuration import FAILURES, first_sentence, num_positions
+from tidemask.modeling.configuration import (
+    FAILURES,
+    check_sizes_of,
+    first_sentence,
+    num_positions,
+)
 from tidemask.modeling.loading import (
     check_finite,
     check_sizes,
@@ -270,7 +275,9 @@ class ModelUnderTest:
             raise UserError(f"no model: {self.directory}. Expected a directory with a config.json.")
         try:
             with quietly():
-                return from_pretrained(AutoConfig, self.directory, **changes)
+                config = from_pretrained(AutoConfig, self.directory, **changes)
+                check_sizes_of(config, str(self.directory))
+                return config
         except UserError:
             raise
         except FAILURES as error:

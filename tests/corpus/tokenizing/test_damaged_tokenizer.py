@@ -79,11 +79,14 @@ def test_tokenizer_with_a_field_of_another_type_is_named(
     assert field in said or name == "tokenizer.json"
 
 
-def test_tokenizer_whose_post_processor_names_an_unknown_token_is_named(directory: Path) -> None:
+@pytest.mark.parametrize(("name", "shown"), [("[GONE]", r"\[GONE\]"), ("", "an empty one")])
+def test_tokenizer_whose_post_processor_names_an_unknown_token_is_named(
+    name: str, shown: str, directory: Path
+) -> None:
     """The Rust library panics at its first text, with lines of its own on stderr."""
     path = directory / "tokenizer.json"
     content = json.loads(path.read_text())
-    content["post_processor"]["pair"][0]["SpecialToken"]["id"] = "[GONE]"
+    content["post_processor"]["pair"][0]["SpecialToken"]["id"] = name
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"damaged tokenizer: .* names \[GONE\] without ids"):
+    with pytest.raises(UserError, match=rf"damaged tokenizer: .* names {shown} without ids"):
         _ = load_tokenizer(str(directory)).frame

@@ -181,10 +181,10 @@ def _unknown_names(backend: Tokenizer) -> list[str]:
     processor = json.loads(backend.post_processor.__getstate__())
     templates = [one for one in (processor, *processor.get("processors", ())) if "single" in one]
     return sorted(
-        piece["SpecialToken"]["id"]
+        piece["SpecialToken"]["id"] or "an empty one"
         for template in templates
         for piece in (*template["single"], *template["pair"])
-        if piece.get("SpecialToken", {}).get("id", "") not in {"", *template["special_tokens"]}
+        if "SpecialToken" in piece and piece["SpecialToken"]["id"] not in template["special_tokens"]
     )
 
 
