@@ -84,8 +84,8 @@ def fill_masks(
     probabilities = logits[0, places].float().softmax(-1)
     if not bool(torch.isfinite(probabilities).all()):
         raise UserError(
-            "predictions are not finite: the weights of the model are damaged, or its training "
-            "diverged. Take an earlier checkpoint, or another model."
+            f"predictions are not finite: the weights of {model.name_or_path or 'the model'} are "
+            "damaged, or its training diverged. Take an earlier checkpoint, or another model."
         )
     best = probabilities.topk(top, dim=-1)
     return [

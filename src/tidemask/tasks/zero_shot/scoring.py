@@ -175,8 +175,8 @@ class Scorer:
         result[order] = found.double().cpu().numpy()
         if not np.isfinite(result).all():
             raise UserError(
-                "scores are not finite: the weights of the model are damaged, or its training "
-                "diverged. Measure an earlier checkpoint."
+                f"scores are not finite: the weights of {self.model.name_or_path or 'the model'} "
+                "are damaged, or its training diverged. Measure an earlier checkpoint."
             )
         return result
 
