@@ -347,6 +347,23 @@ def test_records_damaged_and_truncated_binary_files_are_named(write: Any, tmp_pa
         assert said.endswith("file. Copy or download it again.")
 
 
+@pytest.mark.parametrize("offsets", [[0, 5, 2, 8], [0, 3, 90, 8]])
+def test_records_of_arrow_whose_offsets_are_damaged_are_named(
+    offsets: list[int], tmp_path: Path
+) -> None:
+    """A negative length is no error of Arrow, and an offset may lead anywhere in memory."""
+    buffers = [None, pa.array(offsets, pa.int32()).buffers()[1], pa.py_buffer(b"One two.")]
+    texts = pa.Array.from_buffers(pa.string(), 3, buffers)
+    path = tmp_path / "text.arrow"
+    with pa.OSFile(str(path), "wb") as file:
+        table = pa.record_batch([texts], ["text"])
+        with pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_batch(table)
+    with pytest.raises(UserError, match=f"{path}") as caught:
+        list(records.arrow_records(path, ["text"]))
+    assert "\n" not in str(caught.value)
+
+
 def test_records_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
