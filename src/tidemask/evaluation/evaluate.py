@@ -26,10 +26,10 @@ from tidemask.processes import keep_freed_memory, max_workers
 from tidemask.progress.display import ProgressDisplay, displayed
 from tidemask.run_record import HELD_OUT_TASK
 from tidemask.runs.overrides import Overrides
+from tidemask.runs.turns import in_turn
 from tidemask.settings import check_integer
 from tidemask.system_errors import named_causes
 from tidemask.tasks.task import TaskWithData
-from tidemask.turns import in_turn
 
 
 @named_causes(TO_SAVE_MEMORY)

@@ -20,7 +20,7 @@ from tidemask.runs.initial_model import InitialModel, load_initial_model
 from tidemask.runs.model_fit import check_vocabulary, training_module
 from tidemask.runs.own_masking import own_masking_of
 from tidemask.runs.settings_check import check_run_settings
-from tidemask.runs.started_on import corpus_of, inputs_of
+from tidemask.runs.started_on import corpus_of, with_columns
 from tidemask.tasks.held_out.maskings import Masking
 from tidemask.tasks.held_out.settings import HeldOutSettings
 from tidemask.tasks.model_under_test import ModelUnderTest
@@ -79,7 +79,7 @@ class HeldOutText:
         if self.run is None:
             return self.data, None, ()
         try:
-            data = inputs_of(read_run_config(self.run.config))
+            data = with_columns(self.data, read_run_config(self.run.config))
         except UserError as error:
             return self.data, None, (f"{OWN_LOSS} is not measured: {error}",)
         own = own_masking_of(self.run, data)

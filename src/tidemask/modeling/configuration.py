@@ -52,7 +52,7 @@ def check_masked_lm(config: PreTrainedConfig, place: str) -> None:
         UserError: it generates text, from left to right or from an encoder's output; or a size is
             below 1.
     """
-    check_sizes_of(config, place)
+    check_dimensions(config, place)
     for name in ("is_decoder", "is_encoder_decoder"):
         if getattr(config, name, False):
             raise UserError(
@@ -61,7 +61,7 @@ def check_masked_lm(config: PreTrainedConfig, place: str) -> None:
             )
 
 
-def check_sizes_of(config: PreTrainedConfig, place: str) -> None:
+def check_dimensions(config: PreTrainedConfig, place: str) -> None:
     """Refuse a configuration with a size below 1, with which some models are built and then fail.
 
     Raises:

@@ -21,8 +21,8 @@ from tidemask.errors import UserError, shortened
 from tidemask.hub import local_directory, quiet_retries, why_not_downloaded
 from tidemask.modeling.configuration import (
     FAILURES,
+    check_dimensions,
     check_masked_lm,
-    check_sizes_of,
     first_sentence,
     set_dropout,
 )
@@ -76,7 +76,7 @@ def load_model(directory: Path, on_note: NoteCallback = ignore) -> PreTrainedMod
     try:
         with quietly():
             config = from_pretrained(AutoConfig, directory)
-            check_sizes_of(config, str(directory))
+            check_dimensions(config, str(directory))
             model, report, note = load_unwrapped(
                 AutoModelForMaskedLM,
                 directory,

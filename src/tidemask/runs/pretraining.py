@@ -26,11 +26,11 @@ from tidemask.runs.displayed_metrics import display_records
 from tidemask.runs.more_steps import run_with_more_steps
 from tidemask.runs.overrides import Overrides
 from tidemask.runs.train import train
+from tidemask.runs.turns import in_turn
 from tidemask.settings import python_value, shown
 from tidemask.system_errors import named_causes
 from tidemask.training.sharding import naming_lost_processes
 from tidemask.training.signals import StopRequest
-from tidemask.turns import in_turn
 
 _P = ParamSpec("_P")
 

@@ -38,7 +38,16 @@ def inputs_of(config: RunConfig) -> CorpusInputs:
     Raises:
         UserError: as `corpus_of`; a column is missing, or is not what it was.
     """
-    data = CorpusInputs.of(corpus_of(config)).for_policy(config.masking)
+    return with_columns(CorpusInputs.of(corpus_of(config)), config)
+
+
+def with_columns(data: CorpusInputs, config: RunConfig) -> CorpusInputs:
+    """The corpus of a run with the columns that its policy reads, which must be what they were.
+
+    Raises:
+        UserError: one is missing, damaged, or another than the run was started on.
+    """
+    data = data.for_policy(config.masking)
     for column in data.columns:
         was, now = config.corpus.columns.get(column.manifest.name), column.manifest.fingerprint
         if was != now:

@@ -25,7 +25,7 @@ from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.errors import UserError
 from tidemask.modeling.configuration import (
     FAILURES,
-    check_sizes_of,
+    check_dimensions,
     first_sentence,
     num_positions,
 )
@@ -276,7 +276,7 @@ class ModelUnderTest:
         try:
             with quietly():
                 config = from_pretrained(AutoConfig, self.directory, **changes)
-                check_sizes_of(config, str(self.directory))
+                check_dimensions(config, str(self.directory))
                 return config
         except UserError:
             raise
