@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_guides_python_of_watching_runs(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "corpus").symlink_to(corpus)
+    shutil.copytree(corpus, tmp_path / "corpus")  # examples write into it
     for block in _blocks("python", GUIDES["watching.md"]):
         exec(compile(block, "watching.md", "exec"), {})
     lines = (tmp_path / "runs/watched/metrics.jsonl").read_text().splitlines()
