@@ -112,18 +112,19 @@ class Fuzzer:
             with _quicker(named, number):
                 yield trial.rename(named, world, os.fsdecode(name), seconds=self.seconds)
 
-    def run(self, only: str, every: int) -> list[Trial]:
+    def run(self, only: str, every: int, skip: int) -> list[Trial]:
         """Try what is asked for; print and return what did not end as it should.
 
         Args:
             only: part of the names of what is tried.
             every: of those, every so-many-th is.
+            skip: so many of these are left out first.
         """
         everything: list[FuzzedFile | FuzzedName] = [
             *fuzzed_files(self.copies.template),
             *FUZZED_NAMES,
         ]
-        chosen = [fuzzed for fuzzed in everything if only in fuzzed.name][::every]
+        chosen = [fuzzed for fuzzed in everything if only in fuzzed.name][::every][skip:]
         began = time.time()
         outcomes = self.rehearse(chosen)
         found: dict[Trial, None] = {}
@@ -165,9 +166,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the mutations (default 0)")
     parser.add_argument("--only", default="", help="part of the name of a file, as it is printed")
     parser.add_argument("--every", type=int, default=1, help="every so-many-th file (default 1)")
+    parser.add_argument("--skip", type=int, default=0, help="leave out so many first (default 0)")
     parser.add_argument("--seconds", type=float, default=10.0, help="a hang is longer (default 10)")
     options = parser.parse_args(arguments)
-    for name, lowest in (("mutations", 1), ("first", 0), ("every", 1)):
+    for name, lowest in (("mutations", 1), ("first", 0), ("every", 1), ("skip", 0)):
         if (value := getattr(options, name)) < lowest:
             parser.error(f"--{name} {value}: expected at least {lowest}")
     numbers = range(options.first, options.first + options.mutations)
@@ -178,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         template.mkdir()
         _build(template)
         fuzzer = Fuzzer(Copies(template, scratch), numbers, options.seed, options.seconds)
-        faults = fuzzer.run(options.only, options.every)
+        faults = fuzzer.run(options.only, options.every, options.skip)
     print(f"faults: {len(faults)}")
     sys.exit(1 if faults else 0)
 
