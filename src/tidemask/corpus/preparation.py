@@ -220,6 +220,7 @@ def _row_layout(tokenizer: CorpusTokenizer, sequence_length: int) -> RowLayout:
         separator_id=tokenizer.frame.document_end,
         pad_id=tokenizer.pad_id,
         unknown_id=tokenizer.unknown_id,
+        special_ids=tuple({*tokenizer.special_ids, *tokenizer.declared_ids}),
     )
 
 

@@ -39,8 +39,7 @@ def growing_batches(
             f"{stated} with masking.prediction. Expected masking.prediction=all, as the batches "
             "follow masking.ratio."
         )
-    counts = data.corpus.manifest.train
-    maskable = (counts.num_tokens - (counts.num_unknown or 0)) / max(1, counts.num_sequences)
+    maskable = data.corpus.manifest.train.maskable_per_row
     batches = GrowingBatches.of(
         masking.ratio,
         predictions=wanted,

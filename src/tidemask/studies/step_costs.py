@@ -119,8 +119,8 @@ def cost_key(study: StudyDefinition, corpus: str, arm: str, recipe: Recipe) -> s
 def _counted(study: StudyDefinition, corpus: str, manifest: Manifest, recipe: Recipe) -> float:
     """Predicted tokens or FLOPs of a step: in expectation, over rows as the corpus has them."""
     sequences = recipe.training.sequences_per_step(study.processes)
-    maskable = manifest.train.num_tokens / max(1, manifest.train.num_sequences)
-    predicted = sequences * maskable * predicted_share(recipe.masking)
+    maskable = sequences * manifest.train.maskable_per_row
+    predicted = maskable * predicted_share(recipe.masking)
     if study.equal == "predicted_tokens":
         return predicted
     flops = _flops(recipe.model, given_path(corpus, "corpus"))

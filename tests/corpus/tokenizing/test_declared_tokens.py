@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from cases import all_cases
@@ -94,16 +96,19 @@ def test_declared_tokens_are_never_masked_or_drawn() -> None:
     assert not set(declared) & set(vocabulary.ordinary_ids.tolist())
 
 
-def test_declared_tokens_of_a_prepared_corpus(tmp_path: Path) -> None:
-    """They stand in its rows without a class, and masking everything leaves them."""
+@all_cases("way", ["at once", "one by one", "as special tokens"])
+def test_declared_tokens_of_a_prepared_corpus(tmp_path: Path, way: str) -> None:
+    """They stand in its rows without a class, are counted, and masking everything leaves them."""
     documents = [f"Dr [ANON] says: {part}" for part in text(20, num_sentences=8).split("\n\n")]
-    (tmp_path / "notes.txt").write_text("\n\n".join(documents))
-    made = tokenizer("wordpiece")
-    made.save_pretrained(tmp_path / "tokenizer")
+    here = tmp_path / way
+    here.mkdir()
+    (here / "notes.txt").write_text("\n\n".join(documents))
+    made = tokenizer("wordpiece", way=way)
+    made.save_pretrained(here / "tokenizer")
     corpus = prepare(
-        tmp_path / "notes.txt",
-        out=tmp_path / "corpus",
-        tokenizer=tmp_path / "tokenizer",
+        here / "notes.txt",
+        out=here / "corpus",
+        tokenizer=here / "tokenizer",
         held_out=0,
         workers=1,
         sequence_length=32,
@@ -116,6 +121,11 @@ def test_declared_tokens_of_a_prepared_corpus(tmp_path: Path) -> None:
     )
     is_declared = batch.input_ids == made.convert_tokens_to_ids("[ANON]")
     assert is_declared.sum() == 20
+    counts = corpus.manifest.train
+    assert counts.num_special == 20 + (counts.num_unknown or 0)
+    assert counts.maskable_per_row * len(corpus.train) == pytest.approx(batch.maskable.sum())
+    earlier = replace(counts, num_special=None)
+    assert earlier.maskable_per_row * len(corpus.train) == pytest.approx(batch.maskable.sum() + 20)
     assert batch.token_class is not None
     assert (batch.token_class[is_declared] == NO_CLASS).all()
     for unit in ("token", "word"):

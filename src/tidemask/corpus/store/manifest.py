@@ -31,6 +31,8 @@ class SplitCounts:
         class_counts: tokens by the name of their class; absent classes count 0.
         num_unknown: tokens of text that are the unknown one; `None` where it was not counted, by
             earlier versions and for a tokenizer without such a token.
+        num_special: tokens of text that are never masked: the unknown one, and special tokens that
+            the tokenizer finds in text, such as "[ANON]"; `None` in corpora of earlier versions.
     """
 
     num_documents: int
@@ -39,6 +41,7 @@ class SplitCounts:
     num_words: int
     class_counts: dict[str, int]
     num_unknown: int | None = None
+    num_special: int | None = None
 
     @property
     def unknown_share(self) -> float:
@@ -46,6 +49,16 @@ class SplitCounts:
         if self.num_unknown is None or not self.num_tokens:
             return math.nan
         return self.num_unknown / self.num_tokens
+
+    @property
+    def maskable_per_row(self) -> float:
+        """Mean number of tokens of a row that can be masked.
+
+        Of corpora of earlier versions, the unknown tokens are left out and no other special ones,
+        so that their runs go on with the batches that they began with.
+        """
+        special = (self.num_unknown or 0) if self.num_special is None else self.num_special
+        return (self.num_tokens - special) / max(1, self.num_sequences)
 
     def __post_init__(self) -> None:
         counts = {name: count for name, count in vars(self).items() if name != "class_counts"}

@@ -75,7 +75,7 @@ class RowLayout:
     """The form of a row: its length in tokens and the ids that are not text.
 
     Documents are separated by `separator_id`, which is `end_id` where rows end in one. Tokens of
-    `unknown_id` are counted.
+    the text that are `unknown_id` or one of `special_ids` are counted.
     """
 
     sequence_length: int
@@ -85,6 +85,7 @@ class RowLayout:
     separator_id: int | None
     pad_id: int
     unknown_id: int | None = None
+    special_ids: tuple[int, ...] = ()
 
     @property
     def capacity(self) -> int:

@@ -61,6 +61,7 @@ class SplitWriter:
         self._hash = RowHash()
         self._unmasked = RowsUnmasked()
         self._unknown_id = layout.unknown_id
+        self._special_ids = np.array(layout.special_ids, np.uint32)
         self._counts: Counter[str] = Counter()
         self._class_counts = np.zeros(NO_CLASS + 1, np.int64)
 
@@ -69,6 +70,8 @@ class SplitWriter:
         self._counts["num_documents"] += 1
         self._counts["num_tokens"] += len(document.ids)
         self._counts["num_words"] += document.num_words
+        num_special = int(np.count_nonzero(np.isin(document.ids, self._special_ids)))
+        self._counts["num_special"] += num_special
         if self._unknown_id is not None:
             num_unknown = int(np.count_nonzero(document.ids == self._unknown_id))
             self._counts["num_unknown"] += num_unknown
@@ -91,6 +94,7 @@ class SplitWriter:
             num_words=self._counts["num_words"],
             class_counts=dict(zip(self._class_names, self._class_counts.tolist(), strict=False)),
             num_unknown=None if self._unknown_id is None else self._counts["num_unknown"],
+            num_special=self._counts["num_special"],
         )
         return counts, self._hash.hexdigest()
 

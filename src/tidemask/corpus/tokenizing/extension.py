@@ -22,7 +22,7 @@ from tidemask.corpus.tokenizing.new_entries import (
     listed_entries,
     useful_entries,
 )
-from tidemask.corpus.tokenizing.ordinary_text import declared_ids, plain_backend
+from tidemask.corpus.tokenizing.ordinary_text import plain_backend
 from tidemask.corpus.tokenizing.text_batches import in_batches
 from tidemask.corpus.tokenizing.tokenizer import CorpusTokenizer
 from tidemask.corpus.tokenizing.word_starts import added_ids
@@ -116,7 +116,7 @@ def extended(
 def _chosen(
     tokenizer: CorpusTokenizer, texts: Texts, wanted: int | Mapping[str, int], place: str
 ) -> list[NewEntry]:
-    declared = declared_ids(tokenizer.tokenizer, tokenizer.frame.ids)
+    declared = tokenizer.declared_ids
     backend = plain_backend(tokenizer.tokenizer, declared)
     if not isinstance(wanted, int):
         return listed_entries(backend, wanted, place)

@@ -220,14 +220,18 @@ class CorpusTokenizer:
         """Ids that are never text: the named special tokens, and all of the frame."""
         return sorted({*self.tokenizer.all_special_ids, *self.frame.ids})
 
+    @property
+    def declared_ids(self) -> frozenset[int]:
+        """Ids of the special tokens that text may have, such as a user's "[ANON]"."""
+        return declared_ids(self.tokenizer, self.frame.ids)
+
     def encoder(self) -> PlainTextEncoder:
         """What turns texts into tokens, here or in another process."""
-        declared = declared_ids(self.tokenizer, self.frame.ids)
         return PlainTextEncoder(
-            str(plain_backend(self.tokenizer, declared).to_str()),
+            str(plain_backend(self.tokenizer, self.declared_ids).to_str()),
             ReservedIds.of(self.tokenizer, self.frame.ids),
             added_ids(self.tokenizer),
-            tuple(sorted(declared)),
+            tuple(sorted(self.declared_ids)),
         )
 
     def save(self, directory: Path) -> None:
