@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 from types import ModuleType
 from typing import Any, NoReturn, TypeVar
 
@@ -93,19 +94,20 @@ def worker_pool(
     start: Callable[..., None],
     *arguments: Any,
     preload: Sequence[str] = (),
-    needs_script: bool = True,
 ) -> ProcessPoolExecutor:
     """Workers that are not forked from this process, which may have threads already.
+
+    They import the script that the user started only where the arguments are of a class or
+    function that is defined in it.
 
     Args:
         num_workers: processes.
         start: is called in each with the arguments, and calls `serve_parent`.
         *arguments: for `start`, pickled.
         preload: modules that are imported once, where workers are forked from a server.
-        needs_script: whether what is sent to them may be defined in the script that the user
-            started, which each worker imports then.
     """
-    context = _Context() if needs_script else _ContextWithoutScript()
+    of_script = b"__main__" in bytes(ForkingPickler.dumps(arguments))  # how pickle names the script
+    context = _Context() if of_script else _ContextWithoutScript()
     if _HAS_SERVER and preload:
         context.set_forkserver_preload(list(preload))
     return ProcessPoolExecutor(num_workers, context, initializer=start, initargs=arguments)

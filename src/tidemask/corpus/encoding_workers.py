@@ -107,9 +107,7 @@ def process_workers(num_workers: int, tools: EncodingTools) -> Iterator[Submit]:
     """
     lexicon = [_LEXICON] if tools.tagger.startswith("textblob") else []
     preload = [__name__, *lexicon]
-    with worker_pool(
-        num_workers, _start_worker, tools, preload=preload, needs_script=False
-    ) as pool:
+    with worker_pool(num_workers, _start_worker, tools, preload=preload) as pool:
         try:
             yield lambda chunk: pool.submit(_encode_in_worker, chunk).result
         except BrokenProcessPool as error:
