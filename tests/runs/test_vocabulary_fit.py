@@ -17,6 +17,7 @@ from tidemask.corpus.store.corpus import open_corpus
 from tidemask.corpus.tokenizing.loading import load_tokenizer
 from tidemask.errors import UserError
 from tidemask.evaluation.evaluate import evaluate
+from tidemask.evaluation.held_out_tasks import HeldOutText
 from tidemask.modeling.settings import ModelSettings
 from tidemask.runs.config import read_run_config
 from tidemask.runs.corpus_inputs import CorpusInputs
@@ -24,6 +25,7 @@ from tidemask.runs.initial_model import load_initial_model
 from tidemask.runs.model_fit import training_module
 from tidemask.runs.started_on import inputs_of
 from tidemask.runs.train import train
+from tidemask.tasks.model_under_test import ModelUnderTest
 from tidemask.tasks.zero_shot.pseudo_perplexity import (
     PSEUDO_PERPLEXITY,
     pseudo_perplexity_metrics,
@@ -106,6 +108,18 @@ def test_new_embeddings_need_a_warm_start() -> None:
         ModelSettings(new_embeddings="mean")
 
 
+def test_random_weights_with_fewer_rows_than_ids_are_refused(corpus: Path, tmp_path: Path) -> None:
+    """Their ids are looked up in no row; the fingerprint of the tokenizer alone fits."""
+    tokenizer = load_tokenizer(corpus / "tokenizer").tokenizer
+    tiny("bert", vocab_size=len(tokenizer) - 1, pad_token_id=0).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    text_of_corpus = HeldOutText(corpus=corpus, model=ModelSettings())
+    model = ModelUnderTest(directory=tmp_path, tokenizer_directory=tmp_path, is_random=True)
+    size = len(tokenizer)
+    with pytest.raises(UserError, match=f"has {size} ids, {tmp_path} has vocab_size={size - 1}"):
+        text_of_corpus.notes_on(model)
+
+
 @pytest.mark.slow
 def test_vocabulary_of_a_run_that_is_resumed_and_measured(
     start: Path, extended_corpus: Path, tmp_path: Path
@@ -132,6 +146,7 @@ def test_vocabulary_of_a_run_that_is_resumed_and_measured(
                      progress=False)  # fmt: skip
     assert not any(one.problem for one in found)
     assert found[1].results[0].metrics == pytest.approx(expected)
+    assert any("with more entries" in note for note in found[1].results[0].notes)
     moved = tmp_path / "moved"
     again = started(extended_corpus, tmp_path / "again", "bert", *settings)
     shutil.move(start, moved)
