@@ -92,6 +92,7 @@ def test_earlier_version_results_are_measured_in_the_new_cells_once(
     assert path.stat().st_mtime_ns == again
 
 
+@pytest.mark.slow
 def test_earlier_version_is_compared(run: Path, tidemask: Command, tmp_path: Path) -> None:
     status, out, err = tidemask("compare", run, "--out", tmp_path / "report")
     assert status == 0, err

@@ -153,6 +153,7 @@ def test_processes_in_such_an_environment_say_so(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a shell closes streams")
 @pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-", "2>&- 1>&- <&-"])
 def test_process_with_closed_streams_prints_nothing_elsewhere(closed: str) -> None:

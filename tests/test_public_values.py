@@ -248,6 +248,7 @@ OF_NAMES = [
 ]
 
 
+@pytest.mark.slow
 @all_cases(("call", "message"), OF_NAMES)
 def test_public_values_that_cannot_be_are_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)) as refused:

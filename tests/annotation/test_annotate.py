@@ -81,6 +81,7 @@ def test_annotate_gives_tokens_to_a_source_in_the_order_of_their_document(
         numbers[token.document] = value
 
 
+@pytest.mark.slow
 def test_annotate_is_the_same_with_any_number_of_workers_and_blocks(
     monkeypatch: pytest.MonkeyPatch, small: Path
 ) -> None:

@@ -109,6 +109,7 @@ def some_documents(num_entries: int) -> list[DocumentTokens]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["surprisal", "entropy"])
 def test_model_scores_of_windows_that_run_together_equal_those_of_each_pass_alone(
     corpus: Path, model: Path, attribute: str, monkeypatch: pytest.MonkeyPatch

@@ -148,6 +148,7 @@ def test_pmi_list_keeps_to_its_shares_and_to_the_words_that_it_may_cover() -> No
     assert 49_500 < covered <= 50_000
 
 
+@pytest.mark.slow
 def test_pmi_is_the_same_in_several_processes(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def overlapped(made: Path, pattern: str) -> list[tuple[Any, int, str]]:
     return tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_python_source_gives_tokens_the_class_of_their_span(made: Path, workers: int) -> None:
     source, name = "python:span_functions:vowels", f"vowels_{workers}"

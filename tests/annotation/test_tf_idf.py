@@ -80,6 +80,7 @@ def test_tf_idf_equals_that_of_scikit_learn(corpus: Path) -> None:
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-6), token
 
 
+@pytest.mark.slow
 def test_tf_idf_is_the_same_in_several_processes(corpus: Path) -> None:
     of_name = {}
     for workers in (1, 2):

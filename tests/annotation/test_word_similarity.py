@@ -66,6 +66,7 @@ def expected_weights(corpus: Path, text: str) -> dict[int, float]:
     return {at: ranks[word] / len(values) for at, word in zip(starts, words, strict=True)}
 
 
+@pytest.mark.slow
 def test_word_similarity_ranks_the_words_of_each_document(corpus: Path) -> None:
     annotated(corpus, "difference")
     found = column_values(corpus, "difference")

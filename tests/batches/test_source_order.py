@@ -79,6 +79,7 @@ def test_source_order_shares_are_of_each_step_where_batches_grow(
         order.rows(growth.starts[-1:])
 
 
+@pytest.mark.slow
 def test_source_order_is_the_same_where_growing_batches_do_not_grow() -> None:
     growth = GrowingBatches.of(
         Linear(start=0.2, end=0.2), predictions=48, maskable_per_row=20.0, max_steps=300,
@@ -163,6 +164,7 @@ def test_source_order_epochs_and_sources_have_orders_of_their_own() -> None:
         assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_source_order_row_of_a_sample_depends_on_its_number_alone() -> None:
     def order() -> SourceOrder:
         falling = Linear(start=1.0, end=0.1)

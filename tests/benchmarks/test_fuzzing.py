@@ -57,6 +57,7 @@ def test_fuzzing_mutations_are_made_again_by_their_seed(
     assert len(set(made)) > 5
 
 
+@pytest.mark.slow
 def test_fuzzing_changes_values_of_a_database_by_their_seed(tmp_path: Path) -> None:
     path = tmp_path / "record.db"
     sound = "CREATE TABLE trials (number INTEGER PRIMARY KEY, state TEXT);"

@@ -29,6 +29,7 @@ def test_preparing_benchmark_rows_say_stages_words_and_memory() -> None:
     assert f"{result['num_words']:,} words of `generated`" in page(result)
 
 
+@pytest.mark.slow
 def test_preparing_benchmark_of_languages_guesses_all_sentences() -> None:
     pytest.importorskip("py3langid")
     found = languages.measured("py3langid", num_guesses=20)
@@ -45,6 +46,7 @@ def test_reach_makes_up_the_same_short_documents_each_time() -> None:
     assert len(set(documents)) == 40
 
 
+@pytest.mark.slow
 def test_reach_watches_the_memory_of_a_command_with_what_it_starts() -> None:
     pytest.importorskip("psutil")
     child = "held = bytearray(b'x') * 60_000_000; import time; time.sleep(2); print(len(held))"

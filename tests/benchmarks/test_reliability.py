@@ -83,6 +83,7 @@ def test_reliability_soak_reports_what_it_saw(tmp_path: Path) -> None:
     assert "bytes per step" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "argument"), [("kills.py", "--kills=0"), ("soak.py", "--minutes=0")]
 )

@@ -234,6 +234,7 @@ def test_cli_bad_text_leaves_nothing(message: str, tidemask: Command, tmp_path: 
     assert not list(tmp_path.glob(".corpus*"))
 
 
+@pytest.mark.slow
 def test_cli_bad_corpus_and_recipe(
     tidemask: Command, corpus: Path, plain_corpus: Path, tmp_path: Path
 ) -> None:
@@ -277,6 +278,7 @@ def test_cli_refuses_an_output_that_is_not_empty(
         assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_cli_resume_and_evaluate_refuse_what_is_not_there(
     tidemask: Command, run: RunDirectory, tmp_path: Path
 ) -> None:

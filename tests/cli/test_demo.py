@@ -55,6 +55,7 @@ def test_demo_goes_on_beside_what_a_killed_one_left(tmp_path: Path) -> None:
     _check_place(tmp_path, 20)
 
 
+@pytest.mark.slow
 def test_arms_of_the_demo_differ_in_their_schedules_alone(tmp_path: Path) -> None:
     """What they mask on average is the same, so that what decay does is kept apart."""
     (tmp_path / "study.yaml").write_text(json.dumps(study_definition(300)))

@@ -64,6 +64,7 @@ def test_scoring_command_fills_every_mask(directory: Path, tidemask: Command) ->
     assert len(re.findall(r"0\.\d{4}", shown)) == 6
 
 
+@pytest.mark.slow
 def test_scoring_command_prints_json_lines_with_every_digit(
     directory: Path, tidemask: Command
 ) -> None:
@@ -156,6 +157,7 @@ def test_scoring_command_names_texts_that_are_mostly_unknown(
     assert f"the first is {pairs}, line 2." in err
 
 
+@pytest.mark.slow
 def test_scoring_command_takes_the_newest_model_of_a_run(
     corpus: Path, directory: Path, tmp_path: Path, tidemask: Command
 ) -> None:

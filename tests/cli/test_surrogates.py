@@ -86,6 +86,7 @@ def _given(
     return [places.get(part, part) for part in arguments]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ARGUMENTS[::5])
 def test_surrogates_in_arguments_give_one_line_on_streams_of_utf8(
     model: Path, plain_corpus: Path, tmp_path: Path, arguments: list[bytes]
@@ -112,6 +113,7 @@ def test_surrogates_in_arguments_give_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_surrogates_in_a_name_that_a_directory_holds_are_named(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     place = tmp_path / "texts" / os.fsdecode(NAME + b".txt")
@@ -121,6 +123,7 @@ def test_surrogates_in_a_name_that_a_directory_holds_are_named(tmp_path: Path) -
     assert r"caf\udce9.txt" in err
 
 
+@pytest.mark.slow
 def test_surrogates_in_the_present_directory_give_one_line(tmp_path: Path) -> None:
     place = tmp_path / os.fsdecode(NAME)
     place.mkdir()

@@ -43,6 +43,7 @@ def test_text_options_of_records(prepared: Any, tmp_path: Path) -> None:
     assert said.count(note) == 1
 
 
+@pytest.mark.slow
 def test_text_options_of_borders_encoding_and_errors(prepared: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("Der Fluß.\nDas Meer.\n\nDie See.".encode("cp1252"))

@@ -111,6 +111,7 @@ def test_again_takes_files_that_were_moved_and_renamed(tmp_path: Path) -> None:
     assert first.manifest.drops["copy of a held-out text"] == 2
 
 
+@pytest.mark.slow
 def test_again_takes_standard_input_for_text_that_was_there_or_elsewhere(
     tmp_path: Path,
     tidemask: Callable[..., tuple[int, str, str]],

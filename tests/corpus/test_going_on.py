@@ -140,6 +140,7 @@ def test_prepare_does_not_train_its_tokenizer_again(
     assert planning.LEARNING not in stages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["settings", "documents", "damaged", *SOFTWARE])
 def test_prepare_of_something_else_begins_from_the_start(
     tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch

@@ -105,6 +105,7 @@ def test_doctests_hold(
     assert failed == 0, "".join(report)
 
 
+@pytest.mark.slow
 def test_doctests_are_found() -> None:
     """As many as a plain search finds at the beginnings of lines."""
     for path in FILES:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+import pytest
+
 from cases import all_cases
 from places import ROOT
 
@@ -23,6 +25,7 @@ def source() -> str:
     return "\n".join(f"{path} {path.read_text(encoding='utf-8')}" for path in paths)
 
 
+@pytest.mark.slow
 @all_cases("name", NAMES)
 def test_glossary_names_in_code_exist(name: str) -> None:
     parts = re.split(r"[/.]", name)

@@ -19,6 +19,7 @@ Command = Callable[..., tuple[int, str, str]]
 TEXT = (ROOT / "docs/guides/annotating.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_guide_of_annotating_runs(
     tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

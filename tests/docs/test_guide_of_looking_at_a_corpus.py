@@ -18,6 +18,7 @@ Command = Callable[..., tuple[int, str, str]]
 TEXT = (ROOT / "docs/guides/looking-at-a-corpus.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_guide_of_looking_at_a_corpus_runs(
     tidemask: Command, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_guide_of_own_corpus_commands_run(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_guide_of_tokenizers_makes_a_token_of_anonymisation_one(
     tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

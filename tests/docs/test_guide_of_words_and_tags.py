@@ -21,6 +21,7 @@ TEXT = (ROOT / "docs/guides/words-and-tags.md").read_text(encoding="utf-8")
 QUICK = ["--held-out", "0", "--workers", "1", "--sequence-length", "32", "--vocab-size", "90"]
 
 
+@pytest.mark.slow
 def test_guide_of_words_and_tags_commands_run(
     tidemask: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

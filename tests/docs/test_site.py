@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.main import get_command
 
 import tidemask
@@ -76,6 +77,7 @@ SHOWN_ELSEWHERE = {"Recipe", "RunConfig", "CorpusReference", "ContinuedFrom", "T
 """What collects the sections, and what runs and searches write themselves."""
 
 
+@pytest.mark.slow
 def test_site_has_every_setting() -> None:
     text = setting_reference()
     for kind in _kinds(Settings)[1:]:
@@ -91,6 +93,7 @@ def test_site_has_every_setting() -> None:
             assert is_choice or re.search(rf"`([\w.]+\.)?{field.name}`", text), field.name
 
 
+@pytest.mark.slow
 def test_site_has_every_recipe_and_public_name() -> None:
     text = recipe_reference()
     assert [*re.findall(r"^## (\S+)$", text, flags=re.MULTILINE)] == recipe_names()
@@ -113,6 +116,7 @@ LINES = [
 ]
 
 
+@pytest.mark.slow
 @all_cases(("page", "line"), LINES)
 def test_site_commands_exist(page: str, line: str) -> None:
     check_command(line.partition("  #")[0])

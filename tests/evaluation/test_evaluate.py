@@ -132,6 +132,7 @@ def test_evaluating_refuses_what_it_cannot_measure_before_it_begins(
         assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_evaluating_finds_data_under_every_name_of_a_task(
     tidemask: Command, fresh: RunDirectory, tasks: Path, tmp_path: Path
 ) -> None:

@@ -232,6 +232,7 @@ def test_atomic_what_a_killed_process_left_in_a_directory_is_removed_by_the_next
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks that end with their process")
 @pytest.mark.parametrize("kind", WRITERS)
 def test_atomic_what_a_killed_process_left_is_removed_by_the_next(

@@ -50,6 +50,7 @@ def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "corpus"
 
 
+@pytest.mark.slow
 def test_inspection_describes_columns_of_each_kind(annotated: Path) -> None:
     tables = inspect_corpus(annotated, progress=False).tables
     columns = tables["columns"]
@@ -129,6 +130,7 @@ def test_inspect_command_shows_classes_weights_and_groups_of_a_column(
     assert ">ferry</span><sub>2</sub>" in shown["hard"][1]
 
 
+@pytest.mark.slow
 def test_inspect_command_shows_a_column_and_nothing_else(
     tidemask: Command, annotated: Path
 ) -> None:
@@ -152,6 +154,7 @@ def test_inspect_command_shows_a_column_and_nothing_else(
     assert out.splitlines()[-2].split()[-1] == "2.000"
 
 
+@pytest.mark.slow
 def test_text_of_a_row_has_the_words_of_a_column(tidemask: Command, annotated: Path) -> None:
     words = _words(annotated, "kinds")
     named = {(word.text, word.class_name) for word in words if word.class_name}

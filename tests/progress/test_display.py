@@ -59,6 +59,7 @@ def _on_terminal(columns: int) -> list[str]:
     return [line.rstrip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_terminal_progress_is_one_line_per_stage(columns: int) -> None:
     lines = _on_terminal(columns)
@@ -73,6 +74,7 @@ def test_terminal_progress_is_one_line_per_stage(columns: int) -> None:
         assert line.startswith(stage)
 
 
+@pytest.mark.slow
 def test_terminal_a_file_gets_plain_lines() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True

@@ -75,6 +75,7 @@ def test_columns_reach_the_masks_of_a_run(annotated: Path, tmp_path: Path, polic
     assert run is not None
 
 
+@pytest.mark.slow
 def test_columns_of_classes_have_their_losses_logged(annotated: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     tidemask.pretrain(
@@ -87,6 +88,7 @@ def test_columns_of_classes_have_their_losses_logged(annotated: Path, tmp_path: 
     assert all(0 < shares[name] < 1 for name in NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["classes", "groups"])
 def test_columns_of_a_run_that_is_resumed_are_those_it_began_with(
     annotated: Path, tmp_path: Path, policy: str
@@ -123,6 +125,7 @@ def test_columns_of_a_run_that_is_resumed_are_those_it_began_with(
     assert not perplexity.problem
 
 
+@pytest.mark.slow
 def test_columns_that_a_shipped_recipe_needs_are_said_to_be_made_by_a_command(
     plain_corpus: Path, tidemask: Command
 ) -> None:
@@ -145,6 +148,7 @@ def test_columns_that_a_shipped_recipe_needs_are_said_to_be_made_by_a_command(
     )
 
 
+@pytest.mark.slow
 def test_columns_of_a_policy_are_needed_by_preview_too(
     annotated: Path, plain_corpus: Path, tidemask: Command
 ) -> None:

@@ -145,6 +145,7 @@ def test_warm_start_without_learning_gives_the_weights_back(corpus: Path, tmp_pa
     assert read_run_config(run.config).model_fingerprint is not None
 
 
+@pytest.mark.slow
 def test_warm_start_keeps_the_models_own_dropout_unless_set(corpus: Path, tmp_path: Path) -> None:
     directory = saved(corpus, tmp_path / "start", hidden_dropout_prob=0.25)
     for setting, hidden, attention in (("null", 0.25, 0.0), ("0.3", 0.3, 0.3)):

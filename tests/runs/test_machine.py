@@ -61,6 +61,7 @@ def test_a_run_records_what_the_system_says(unbroken: RunDirectory) -> None:
     assert f"- {environment['device']}, {environment['processor']}, one process.\n" in card
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_elsewhere_says_so_once_and_keeps_it(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_run_that_goes_on_elsewhere_says_so_once_and_keeps_it(
     assert [one["step"] for one in again.read_environment()["continued"]] == [3]
 
 
+@pytest.mark.slow
 def test_another_device_is_more_than_the_last_bits(unbroken: RunDirectory, tmp_path: Path) -> None:
     run = recorded_as(stopped_at(unbroken, 5, tmp_path / "run"), device="Another GPU")
     (note,) = (note for note in notes_of(run) if "unbroken run" in note)
@@ -98,6 +100,7 @@ def test_another_device_is_more_than_the_last_bits(unbroken: RunDirectory, tmp_p
     )
 
 
+@pytest.mark.slow
 def test_a_record_of_an_earlier_version_is_completed_without_a_note(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:
@@ -110,6 +113,7 @@ def test_a_record_of_an_earlier_version_is_completed_without_a_note(
     assert [one["processor"] for one in environment["continued"]] == [here["processor"]]
 
 
+@pytest.mark.slow
 def test_a_run_begins_where_its_first_step_is_done(corpus: Path, tmp_path: Path) -> None:
     """Its directory may have been made on another machine."""
     run = started(corpus, tmp_path / "run", "bert", "training.max_steps=1")
@@ -119,6 +123,7 @@ def test_a_run_begins_where_its_first_step_is_done(corpus: Path, tmp_path: Path)
     assert run.read_environment() == {**here, "engine": "one process"}
 
 
+@pytest.mark.slow
 def test_more_steps_of_a_run_from_elsewhere_are_another_part(
     unbroken: RunDirectory, tmp_path: Path
 ) -> None:

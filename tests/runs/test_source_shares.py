@@ -48,6 +48,7 @@ def drawn(run: RunDirectory) -> list[int]:
     return [int(n) for n in np.isin(rows, small).reshape(8, 8).sum(axis=1)]
 
 
+@pytest.mark.slow
 def test_source_shares_of_a_run_follow_its_progress(mixed: Path, tmp_path: Path) -> None:
     run = started(mixed, tmp_path / "run", "bert", SHARES)
     small = [8 * 0.5 / (1.4 - 0.1 * step) for step in range(8)]
@@ -94,6 +95,7 @@ def test_source_shares_on_two_ranks_are_those_of_one(mixed: Path, tmp_path: Path
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_source_shares_are_read_alike_by_any_number_of_workers(mixed: Path, tmp_path: Path) -> None:
     trainer = trainer_of(started(mixed, tmp_path / "run", "bert", SHARES))
     sampler = [list(range(start, start + 8)) for start in range(24, 64, 8)]

@@ -84,6 +84,7 @@ def test_vocabulary_of_an_extended_corpus_is_given_to_the_model(
     assert of_all.fingerprint == found.fingerprint
 
 
+@pytest.mark.slow
 def test_vocabulary_of_another_tokenizer_needs_a_source(start: Path, tmp_path: Path) -> None:
     other = prepared(tmp_path, vocab_size=400, tokenizer_kind="bpe")
     with pytest.raises(UserError) as caught:

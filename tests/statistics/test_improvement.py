@@ -19,6 +19,7 @@ def test_improvement_is_the_share_of_mann_and_whitney() -> None:
     assert improvement(OTHER, BASE, "lower").probability == pytest.approx(1 - u)
 
 
+@pytest.mark.slow
 def test_improvement_of_many_seeds_is_that_of_normal_values() -> None:
     """Phi(delta / scale) lies within, and half the width is 1.96 errors of the delta method."""
     rng = np.random.default_rng(0)

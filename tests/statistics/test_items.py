@@ -110,6 +110,7 @@ def test_crossed_ratio_moves_with_an_item_as_its_derivative_says() -> None:
     assert only.standard_error**2 == pytest.approx(np.var(moves, ddof=1) / 30, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["arm", "other"])
 def test_multi_bootstrap_has_the_quantiles_of_a_plain_loop(arm: str) -> None:
     """Draws of seeds and items by number, 4000 times; ends agree within their sampling error."""

@@ -23,6 +23,7 @@ WORK = (
 )
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_leaves_a_beginning_without_end(tmp_path: Path) -> None:
     path = tmp_path / "attempts" / "seed-0.jsonl"
     assert read_attempts(path) == []

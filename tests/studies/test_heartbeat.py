@@ -81,6 +81,7 @@ def test_a_clock_that_differs_is_no_death_and_no_life(tmp_path: Path, ago: float
     assert time.monotonic() - begun < 5 * SILENT
 
 
+@pytest.mark.slow
 def test_what_stands_still_is_waited_for_once_and_all_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +118,7 @@ def test_without_locks_the_heartbeat_counts_on_this_machine_too(
         assert living({fresh: HERE}) == {fresh}
 
 
+@pytest.mark.slow
 def test_runs_of_another_machine_are_told_apart(tmp_path: Path) -> None:
     study = StudyDefinition(
         corpus="/corpus",

@@ -30,6 +30,7 @@ def differences(study: Path) -> list[str]:
     return kept_results.differences(study, figures.glob("choice-*.svg"))
 
 
+@pytest.mark.slow
 def test_kept_results_and_their_pages_are_as_they_were_written() -> None:
     assert results_pages.problems() == []
 

@@ -53,6 +53,7 @@ def _readme() -> str:
     return (STUDIES / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", ["ratio", "long"])
 def test_arms_with_an_equal_mean_have_one(study: str) -> None:
     _, recipes = _read(study)

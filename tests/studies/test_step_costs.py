@@ -108,6 +108,7 @@ def test_costs_that_no_step_has_are_refused_by_their_file(cost: str, tmp_path: P
         kept_costs(path)
 
 
+@pytest.mark.slow
 def test_lengths_of_costs_that_were_edited_name_their_file(corpus: Path, tmp_path: Path) -> None:
     asked = study(corpus, "predicted_tokens", "training.max_steps=100")
     costs = step_costs(asked, arm_recipes(asked), {}, unmeasured)

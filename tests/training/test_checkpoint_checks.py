@@ -216,6 +216,7 @@ def test_checkpoint_with_what_callbacks_keep_is_sound(
     assert same_weights(broken, unbroken)
 
 
+@pytest.mark.slow
 def test_checkpoint_with_losses_of_a_large_vocabulary_is_read(broken: RunDirectory) -> None:
     """A class for each of a million entries takes more bytes than other JSON files may have."""
     place = broken.checkpoint(3)

@@ -64,6 +64,7 @@ def test_position_scores_are_those_of_the_models_own_logits(
     )
 
 
+@pytest.mark.slow
 def test_position_scores_decide_the_masks_of_their_step_and_of_no_other(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def _assert_same_lines(one: RunDirectory, other: RunDirectory) -> None:
         assert a["predicted_tokens"] == b["predicted_tokens"]
 
 
+@pytest.mark.slow
 def test_position_scores_and_their_cost_are_logged(corpus: Path, tmp_path: Path) -> None:
     """A token that is scored takes a third of what one that is seen and predicted takes."""
     runs = [

@@ -108,6 +108,7 @@ def slow_sums(batches: list[dict[str, torch.Tensor]], over: str) -> tuple[list[f
     return sums, counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "over"), [("class loss", "token_class"), ("loss of entries", "labels")]
 )
@@ -134,6 +135,7 @@ def test_stock_trainer_class_losses_equal_a_slow_reference(
     )
 
 
+@pytest.mark.slow
 def test_stock_trainer_loss_is_the_mean_over_the_step(tmp_path: Path) -> None:
     run = Run(tmp_path, "words", max_steps=8, accumulation=3).train()
     starts = [0, 3, 6, 7, 10, 13, 14, 17, 20]

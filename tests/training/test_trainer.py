@@ -141,6 +141,7 @@ def with_columns(corpus: Path, recipe: str, root: Path) -> Path:
     return root / "corpus"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", one_in(7, recipe_names()))
 def test_trainer_every_recipe_trains_two_steps(recipe: str, corpus: Path, tmp_path: Path) -> None:
     run = started(

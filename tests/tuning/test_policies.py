@@ -66,6 +66,7 @@ def test_policies_are_made_of_their_parameters_and_named_by_them() -> None:
     assert all(min(MIN_START, MIN_END) <= policy.end <= MAX_RATIO for policy in POLICIES)
 
 
+@pytest.mark.slow
 @all_cases("policy", [*POLICIES, *known_policies(CONTENTS)], ids=lambda policy: policy.name)
 def test_settings_of_a_policy_mask_as_it_says(policy: Policy) -> None:
     masking = load_recipe("roberta", policy.overrides).masking

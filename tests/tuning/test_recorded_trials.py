@@ -163,6 +163,7 @@ def test_a_record_that_no_search_can_go_on_with_is_one_line(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_database_is_checked_as_a_journal_is(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/record.db"
 

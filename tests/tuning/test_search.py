@@ -61,6 +61,7 @@ def test_known_policies_come_first_and_the_sampler_learns(tmp_path: Path) -> Non
     assert sum(late) / 10 < sum(early) / 10
 
 
+@pytest.mark.slow
 def test_a_search_that_is_opened_again_asks_what_one_that_was_not_asks(tmp_path: Path) -> None:
     for name in ("once", "again"):
         (tmp_path / name).mkdir()
@@ -183,6 +184,7 @@ def test_what_waits_in_a_rung_that_is_left_is_not_tried_and_what_runs_is(tmp_pat
         assert set(search.losses(1)) == {*known, running.policy}
 
 
+@pytest.mark.slow
 def test_what_others_tried_does_not_count_against_the_plan_of_a_machine(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/record.db"
     with opened(tmp_path, url, "there") as search:

@@ -50,6 +50,7 @@ def masks_alike(name: str) -> bool:
     return units[0] == units[1]
 
 
+@pytest.mark.slow
 @all_cases("name", recipe_names())
 def test_a_recipe_is_refused_if_a_policy_changes_nothing_or_contradicts_it(name: str) -> None:
     said = refusal(name)

@@ -90,6 +90,7 @@ def test_a_storage_that_does_not_answer_is_one_line_without_its_password(
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_what_a_driver_says_of_a_storage_is_said_without_secrets(tmp_path: Path) -> None:
     """Some repeat the URL, or a part of it."""
     url = f"sqlite:///file:{tmp_path}/record.db?uri=true&token=hidden"

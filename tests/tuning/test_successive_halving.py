@@ -145,6 +145,7 @@ def searched(made_up: MadeUp, *, num_seeds: int = 3) -> tuple[FinalOutcome, Any]
         return final, rungs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_a_search_ends_in_time_with_its_final_whole(tmp_path: Path, jobs: int) -> None:
     made_up = MadeUp(tmp_path, jobs=jobs)
@@ -165,6 +166,7 @@ def test_a_search_ends_in_time_with_its_final_whole(tmp_path: Path, jobs: int) -
     assert loss_of(policies[1]) < min(map(loss_of, known_policies(CONTENTS)))
 
 
+@pytest.mark.slow
 def test_a_search_that_is_stopped_again_and_again_is_the_one_that_was_not(tmp_path: Path) -> None:
     for name in ("once", "again"):
         (tmp_path / name).mkdir()
@@ -182,6 +184,7 @@ def test_a_search_that_is_stopped_again_and_again_is_the_one_that_was_not(tmp_pa
     assert final.policies[0].is_constant
 
 
+@pytest.mark.slow
 def test_finalists_whose_record_is_lost_are_known_by_the_final(tmp_path: Path) -> None:
     begun = [Policy(schedule="constant", start=33, end=33, unit="word"),
              Policy(schedule="step", start=60, end=7, unit="span", content="frequency",
@@ -193,6 +196,7 @@ def test_finalists_whose_record_is_lost_are_known_by_the_final(tmp_path: Path) -
     assert list(found.policies) == begun
 
 
+@pytest.mark.slow
 def test_an_arm_of_the_final_that_is_no_policy_is_said_with_its_file(tmp_path: Path) -> None:
     final = TuneDirectory(tmp_path).final
     final.root.mkdir()
@@ -203,6 +207,7 @@ def test_an_arm_of_the_final_that_is_no_policy_is_said_with_its_file(tmp_path: P
         searched(MadeUp(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_machine_that_becomes_slower_has_fewer_seeds(tmp_path: Path) -> None:
     for name, slowness in (("slow", 1.6), ("slower", 3.0)):
         (tmp_path / name).mkdir()
@@ -230,6 +235,7 @@ def test_a_machine_too_slow_for_two_policies_ends_with_a_constant(
     assert not any(rungs)
 
 
+@pytest.mark.slow
 def test_a_decay_is_among_the_first_two_that_are_trained(tmp_path: Path) -> None:
     made_up = MadeUp(tmp_path)
     searched(made_up)
@@ -237,6 +243,7 @@ def test_a_decay_is_among_the_first_two_that_are_trained(tmp_path: Path) -> None
     assert names == ["constant-15-token", "cosine-45-15-token"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_finalist_that_failed_is_named_and_the_rest_is_compared(
     tmp_path: Path, number: int
@@ -249,6 +256,7 @@ def test_a_finalist_that_failed_is_named_and_the_rest_is_compared(
     assert made_up.pages == (number > 0)
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_no_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

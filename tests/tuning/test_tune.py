@@ -104,6 +104,7 @@ def test_a_search_that_is_killed_goes_on_and_its_recipe_trains(
         assert expected in errors
 
 
+@pytest.mark.slow
 def test_bad_input_is_one_line_and_nothing_is_written(
     tidemask: Command, corpus: Path, tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_of_a_long_text_only_a_sample_is_remembered() -> None:
     assert abs(len(fresh._seen) - 2_000) < 300
 
 
+@pytest.mark.slow
 def test_decisions_do_not_depend_on_pythons_hash_seed() -> None:
     program = (
         "from tidemask.corpus.demo_text.shared_shingles import NearDuplicateFilter as F;"

@@ -59,6 +59,7 @@ def prepared(directory: Path, *sources: str) -> PreparedCorpus:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @all_cases("language", list(SENTENCES))
 def test_language_keeps_its_own_documents_among_those_of_ten(language: str) -> None:
     everything = [(code, one) for code, both in SENTENCES.items() for one in both]

@@ -127,6 +127,7 @@ def prepared(path: Path, out: Path, progress: bool | ProgressDisplay = False) ->
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_mixture_passes_repeat_training_text_alone(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(text(20, seed=1))
     (tmp_path / "b.txt").write_text(text(20, seed=2))
@@ -168,6 +169,7 @@ MANY = """
 """
 
 
+@pytest.mark.slow
 def test_mixture_is_made_again_where_its_files_were_moved_and_its_list_is_gone(
     tmp_path: Path,
 ) -> None:

@@ -402,6 +402,7 @@ except UserError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["stream", "file"])
 def test_arrow_that_is_cut_while_it_is_read_is_damaged_and_no_signal(tmp_path, layout):
     """Mapped into memory, it ends the process by SIGBUS."""

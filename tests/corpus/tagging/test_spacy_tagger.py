@@ -80,6 +80,7 @@ def test_fingerprint_changes_with_the_pipelines_configuration(pipeline: Path) ->
         config.write_text(original, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_pipeline_without_parts_of_speech_is_refused(tmp_path: Path) -> None:
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(UserError, match="pipeline without parts of speech"):
@@ -100,6 +101,7 @@ def test_missing_spacy_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         SpacyTagger("en_core_web_sm")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_PIPELINE.is_dir(), reason=f"no pipeline at {REAL_PIPELINE}")
 def test_a_real_pipeline_tags_a_sentence() -> None:
     text = "The old man has seen three boats, and Mary laughed."

@@ -50,6 +50,7 @@ def tokens_of(made: CorpusTokenizer, written: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @all_cases("kind", KINDS)
 def test_extension_keeps_old_ids_and_shortens_the_text(kind: str) -> None:
     found = extension(kind, 30)
@@ -181,6 +182,7 @@ def test_extension_refuses_settings(settings: dict[str, Any], message: str) -> N
 # --- the whole way
 
 
+@pytest.mark.slow
 def test_extension_of_a_prepared_corpus(
     tmp_path: Path, tidemask: Callable[..., tuple[int, str, str]]
 ) -> None:

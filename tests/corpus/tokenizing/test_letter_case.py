@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from transformers import AutoTokenizer
 
 from prose import text
@@ -43,6 +44,7 @@ def test_letter_case_of_a_cased_vocabulary_is_told_apart(tmp_path: Path) -> None
     assert case_note(AutoTokenizer.from_pretrained(uncased), "there") is None
 
 
+@pytest.mark.slow
 def test_letter_case_is_named_by_prepare_and_by_measurements(
     tidemask: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

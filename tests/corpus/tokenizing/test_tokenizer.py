@@ -23,6 +23,7 @@ def random_texts(seed, num_words):
 # --- training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_tokenization_training_gives_the_same_tokenizer_each_time(lowercase):
     texts = random_texts(1, 3000)

@@ -131,6 +131,7 @@ def test_without_lines_of_those_steps_only_steps_are_counted(six: list[Path]) ->
     assert list(answer.found.arms[0].match.budget) == ["steps"]
 
 
+@pytest.mark.slow
 def test_table_and_figure_have_the_measured_steps(six: list[Path], tmp_path: Path) -> None:
     comparison = write_comparison(six, out=tmp_path / "out")  # of held-out loss
     with (comparison.directory / "tables" / "differences_by_step.csv").open(newline="") as file:

@@ -61,6 +61,7 @@ def test_minimal_pairs_compare_sums_over_tokens(model: PreTrainedModel) -> None:
         assert found.is_right[row] == (good > bad)
 
 
+@pytest.mark.slow
 def test_minimal_pairs_of_a_random_model_are_right_half_the_time(model: PreTrainedModel) -> None:
     """Which sentence of a pair is called good is a coin's choice: six standard errors of it."""
     rng = random.Random(2)
