@@ -14,7 +14,8 @@ JOBS ?= 3
 demo: $(VENV)/installed
 	$(BIN)/tidemask demo --out $(OUT) $(if $(STEPS),--steps $(STEPS))
 
-test: lint types tests
+test: lint  # types beside the tests, a part of whose time is waiting
+	@$(MAKE) --no-print-directory --jobs=2 types tests
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
