@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,10 @@ def target_of(
     run = RunDirectory(given_path(name, "target"))
     if run.config.is_file():
         config = read_run_config(run.config)
-        found = _selected_models(run, config, checkpoints)
-        architecture = _trained(run, config)[-1][1]
+        known = _models_of(run, config)
+        trained = _trained(run, known)
+        found = trained[-1:] if checkpoints == "last" else _selected_models(known, checkpoints)
+        architecture = trained[-1][1]
         if START in dict(found):
             check_recorded_weights(config)
         record: RunDirectory | None = run
@@ -100,12 +103,7 @@ def newest_model(name: str) -> ModelUnderTest:
     return target.models[-1][1]
 
 
-def _selected_models(
-    run: RunDirectory, config: RunConfig, checkpoints: str
-) -> list[tuple[str, Path]]:
-    known, trained = _models_of(run, config), _trained(run, config)
-    if checkpoints == "last":
-        return trained[-1:]
+def _selected_models(known: Mapping[str, Path], checkpoints: str) -> list[tuple[str, Path]]:
     if checkpoints == "all":
         return list(known.items())
     wanted = [part.strip() for part in checkpoints.split(",") if part.strip()]
@@ -119,9 +117,9 @@ def _selected_models(
     return [(name, path) for name, path in known.items() if name in names]
 
 
-def _trained(run: RunDirectory, config: RunConfig) -> list[tuple[str, Path]]:
+def _trained(run: RunDirectory, known: Mapping[str, Path]) -> list[tuple[str, Path]]:
     """All but the starting model, whose vocabulary may be another than that of the run."""
-    trained = [(name, path) for name, path in _models_of(run, config).items() if name != START]
+    trained = [(name, path) for name, path in known.items() if name != START]
     if not trained:
         raise UserError(f"nothing to evaluate: {run.root} has no checkpoint yet.")
     return trained
