@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pytest
 
 from small_tasks import rows, write_rows
@@ -53,6 +54,21 @@ def test_task_data_names_the_directory_of_a_damaged_saved_data_set(
 ) -> None:
     datasets.DatasetDict(train=datasets.Dataset.from_list(rows(4))).save_to_disk(tmp_path)
     (tmp_path / file).write_text(content, encoding="latin-1")
+    with pytest.raises(UserError, match=rf"damaged data of task river: {re.escape(str(tmp_path))}"):
+        _data(tmp_path).split("train")
+
+
+@pytest.mark.parametrize("offsets", [[0, 5, 2, 8], [0, 3, 1 << 30, 8]])
+def test_task_data_whose_offsets_are_damaged_is_named(offsets: list[int], tmp_path: Path) -> None:
+    """Without a check the second ends the process: a text of a gigabyte, which is not there."""
+    split = datasets.Dataset.from_dict({"sentence": ["One", "tw", "o."]})
+    datasets.DatasetDict(train=split).save_to_disk(tmp_path)
+    buffers = [None, pa.array(offsets, pa.int32()).buffers()[1], pa.py_buffer(b"One two.")]
+    texts = pa.Array.from_buffers(pa.string(), 3, buffers)
+    schema = pa.schema([("sentence", pa.string())])
+    path = str(tmp_path / "train" / "data-00000-of-00001.arrow")
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        writer.write_batch(pa.record_batch([texts], schema))
     with pytest.raises(UserError, match=rf"damaged data of task river: {re.escape(str(tmp_path))}"):
         _data(tmp_path).split("train")
 
