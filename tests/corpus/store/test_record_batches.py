@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from cases import all_cases
-from tidemask.corpus.store.record_batches import described_batch, write_stream
+from tidemask.corpus.store.record_batches import columns_of_batch, described_batch, write_stream
 from tidemask.errors import UserError
 
 REFUSED = (ValueError, OSError, pa.ArrowException)
@@ -54,6 +54,34 @@ def test_a_file_that_is_cut_at_any_byte_of_its_batch_is_refused(tmp_path: Path) 
         os.truncate(path, size)
         with pytest.raises(REFUSED):
             described_batch(path)
+
+
+@pytest.mark.slow
+def test_a_file_with_any_bit_of_its_description_flipped_has_values_within_it(
+    tmp_path: Path,
+) -> None:
+    """Or it is refused, in both ways of reading: what promises more values leads out of it."""
+    path = tmp_path / "rows.arrow"
+    write_stream(path, _batch())
+    content = path.read_bytes()
+    num_refused = 0
+    for place in range(8 * content.index(np.arange(9, dtype=np.uint16).tobytes())):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            batch, begin = described_batch(path)
+            ids, lengths = columns_of_batch(path, ["ids", "length"])
+        except (*REFUSED, UserError):
+            num_refused += 1
+            continue
+        assert len(ids.values) == ids.type.list_size * batch.num_rows
+        assert len(lengths) == batch.num_rows
+        for values in (batch.column(0).values, batch.column(1)):
+            buffer, width = values.buffers()[1], values.type.bit_width // 8
+            assert begin <= buffer.address
+            assert buffer.address + len(values) * width <= begin + len(content)
+    assert num_refused > 1000
 
 
 def test_a_pipe_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tidemask.corpus.store.record_batches import described_batch, write_stream
+from tidemask.corpus.store.record_batches import columns_of_batch, described_batch, write_stream
 from tidemask.files.notes import FileNote
-from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.token_classes import COLUMN_FORMS, ColumnKind
 
 _FIELD = "values"
@@ -138,13 +137,13 @@ def file_name(index: int, number: int) -> str:
 
 
 def values_in(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
-    """All values of each file, [n, L]."""
+    """All values of each file, [n, L].
+
+    Raises:
+        UserError: a file is damaged.
+    """
     for path in paths:
-        column = (
-            pa.ipc.open_stream(read_bytes(path, ANY_LENGTH, "damaged corpus"))
-            .read_next_batch()
-            .column(_FIELD)
-        )
+        [column] = columns_of_batch(path, [_FIELD])
         yield column.values.to_numpy().reshape(len(column), column.type.list_size)
 
 

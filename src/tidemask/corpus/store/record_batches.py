@@ -1,14 +1,18 @@
-"""Arrow streams: written whole, and those of one record batch described without their values."""
+"""Arrow streams of one record batch: written, read whole, or described without their values."""
 
 from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from tidemask.errors import UserError, one_line
 from tidemask.files.paths import check_plain_file
+from tidemask.reading import ANY_LENGTH, read_bytes
 
 _HEAD_BYTES = 8
 """Of a message: a mark, and the length of what describes it. The last message is nothing else."""
@@ -21,6 +25,27 @@ def write_stream(path: Path, content: pa.RecordBatch | pa.Table) -> None:
             writer.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def columns_of_batch(path: Path, names: Sequence[str]) -> list[Any]:
+    """Columns of the record batch of a file, with their values.
+
+    Raises:
+        UserError: the file is damaged.
+        OSError: the system refuses it.
+    """
+    try:
+        content = read_bytes(path, ANY_LENGTH, "damaged corpus")
+        batch = pa.ipc.open_stream(content).read_next_batch()
+        _check_lengths(batch)
+        return [batch.column(name) for name in names]
+    except (pa.ArrowException, KeyError, OSError, StopIteration, ValueError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise UserError(
+            f"damaged corpus: {path} ({one_line(error)}). Expected the rows that were written "
+            "there. Restore it, or make the corpus or its column again."
+        ) from error
 
 
 def described_batch(path: Path) -> tuple[pa.RecordBatch, int]:
@@ -37,7 +62,23 @@ def described_batch(path: Path) -> tuple[pa.RecordBatch, int]:
     batches = list(pa.ipc.open_stream(source))
     if len(batches) != 1 or source.tell() != image.size:
         raise ValueError("more or fewer record batches than one")
+    _check_lengths(batches[0])
+    end = image.address + image.size
+    for column in batches[0].columns:
+        for buffer in filter(None, column.buffers()):
+            if not image.address <= buffer.address <= end - buffer.size:  # swapped bytes, say
+                raise ValueError("its values are not as they stand in the file")
     return batches[0], image.address
+
+
+def _check_lengths(batch: pa.RecordBatch) -> None:
+    """Look whether buffers hold as many values as are promised: more lie anywhere in memory."""
+    batch.validate()
+    for column in batch.columns:
+        if pa.types.is_fixed_size_list(column.type):
+            expected = len(column) * column.type.list_size
+            if len(column.values) != expected:
+                raise ValueError(f"{len(column.values)} values in rows of {expected}")
 
 
 def _described_bytes(path: Path) -> mmap.mmap:

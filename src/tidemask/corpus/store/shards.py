@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from tidemask.corpus.store.manifest import SplitCounts
 from tidemask.corpus.store.packing import RowPacker
 from tidemask.corpus.store.pieces import Pieces
-from tidemask.corpus.store.record_batches import described_batch, write_stream
+from tidemask.corpus.store.record_batches import columns_of_batch, described_batch, write_stream
 from tidemask.corpus.store.rows import EncodedDocument, RowLayout, Rows
 from tidemask.corpus.store.rows_unmasked import RowsUnmasked
 from tidemask.corpus.store.tables import TableWriter, continued_files
 from tidemask.files.notes import FileNote
-from tidemask.reading import ANY_LENGTH, read_bytes
 from tidemask.token_classes import NO_CLASS
 
 SHARD_TOKENS = 1 << 22
@@ -230,8 +229,7 @@ class Shard:
 
 def _read(path: Path) -> Rows:
     """All rows of a file."""
-    batch = pa.ipc.open_stream(read_bytes(path, ANY_LENGTH, "damaged corpus")).read_next_batch()
-    *lists, lengths = (batch.column(field.name) for field in fields(Rows))
+    *lists, lengths = columns_of_batch(path, [field.name for field in fields(Rows)])
     length = lists[0].type.list_size
     ids, word_starts, classes = (
         column.values.to_numpy(zero_copy_only=False).reshape(-1, length) for column in lists
