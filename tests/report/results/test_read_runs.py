@@ -111,6 +111,11 @@ def test_reading_refuses_what_is_not_a_run(tmp_path: Path) -> None:
         ("metrics.jsonl", '{"step": 2}\n{"step": 1}\n', "line 2: step=1"),
         ("run.yaml", "a: [", "unreadable file: .*run.yaml, line 1, column 5"),
         ("environment.json", "{", "damaged"),
+        (
+            "environment.json",
+            '{"corpus": {"path": "corpus", "fingerprint": "sha256:5f1d9c0a77e4"}}',
+            "damaged environment: .*77e4. Expected that of run.yaml, sha256:5f1d9c0a77e3.",
+        ),
         ("evaluation/held-out--final.json", "[]", r"damaged evaluation: .*content=\[\]"),
         ("evaluation/held-out--final.json", '{"task": "held-out"}', r"metrics is missing\."),
         (

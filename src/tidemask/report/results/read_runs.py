@@ -48,7 +48,7 @@ def read_run(source: RunSource) -> ComparedRun:
             "Wait until the run has logged, or leave it out."
         )
     evaluations = read_evaluations(directory)
-    return ComparedRun(
+    run = ComparedRun(
         label="",
         arm="",
         policy=source.policy or "",
@@ -62,6 +62,23 @@ def read_run(source: RunSource) -> ComparedRun:
         corpus=source.corpus,
         had_machine_alone=source.had_machine_alone,
     )
+    _check_same_corpus(run)
+    return run
+
+
+def _check_same_corpus(run: ComparedRun) -> None:
+    """Both files of a run name its corpus; a run of another would be compared with none.
+
+    Raises:
+        UserError: they name different ones.
+    """
+    named = run.setting("corpus.fingerprint")
+    if named is not None and run.fingerprint != str(named):
+        files = RunDirectory(run.directory)
+        raise UserError(
+            f"damaged environment: {files.environment}: corpus.fingerprint={run.fingerprint}. "
+            f"Expected that of {files.config.name}, {named}. Restore the file, or delete it."
+        )
 
 
 def _newest_held_out(evaluations: Sequence[Evaluation]) -> HeldOut:
