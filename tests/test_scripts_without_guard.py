@@ -12,6 +12,7 @@ from prose import text
 from tidemask import annotate, prepare
 from tidemask.corpus.store.columns import open_column
 from tidemask.corpus.store.corpus import open_corpus
+from tidemask.corpus.tokenizing.loading import load_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(script: str, directory: Path) -> None:
-    """Run a script, which has to print one line."""
+def run(script: str, directory: Path) -> str:
+    """Run a script, which has to print one line; returns it."""
     path = directory / "script.py"
     path.write_text("import tidemask\n" + script)
     done = subprocess.run(
@@ -36,11 +37,24 @@ def run(script: str, directory: Path) -> None:
     assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stderr
     assert "Traceback" not in done.stderr
     assert "tidemask:" not in done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.slow
 def test_prepare_and_annotate_in_a_script_without_a_guard_need_none(directory: Path) -> None:
-    """Of neither do workers import the script, and so prepare or annotate again."""
+    """Of neither do workers import the script, and so prepare or annotate again.
+
+    Nor where the tokenizer knows its name, as one for code does.
+    """
+    tokenizer = load_tokenizer(directory / "one" / "tokenizer").tokenizer
+    tokenizer.add_tokens(["__main__"])
+    tokenizer.save_pretrained(directory / "of code")
+    found = run(
+        "made = tidemask.prepare('text.txt', out='code', tokenizer='of code', workers=2)\n"
+        "print('__main__' in (made.root / 'tokenizer/tokenizer.json').read_text())\n",
+        directory,
+    )
+    assert found == "True"
     run(
         "corpus = tidemask.prepare('text.txt', out='out', vocab_size=200, workers=2)\n"
         "print(corpus.manifest.train.num_documents)\n",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickletools
+import re
 import runpy
 import signal
 import sys
@@ -106,11 +108,20 @@ def worker_pool(
         *arguments: for `start`, pickled.
         preload: modules that are imported once, where workers are forked from a server.
     """
-    of_script = b"__main__" in bytes(ForkingPickler.dumps(arguments))  # how pickle names the script
-    context = _Context() if of_script else _ContextWithoutScript()
+    context = _Context() if _names_script(arguments) else _ContextWithoutScript()
     if _HAS_SERVER and preload:
         context.set_forkserver_preload(list(preload))
     return ProcessPoolExecutor(num_workers, context, initializer=start, initargs=arguments)
+
+
+def _names_script(arguments: object) -> bool:
+    """Whether they have the script's name: by itself, as pickle has it, or as a source of values.
+
+    A longer text that has it somewhere, such as the vocabulary of a tokenizer for code, does not.
+    """
+    content = bytes(ForkingPickler.dumps(arguments))
+    texts = (value for _, value, _ in pickletools.genops(content) if isinstance(value, str))
+    return any(re.match(r"(python:)?__main__(:|$)", text) for text in texts)
 
 
 def results_in_order(

@@ -159,7 +159,7 @@ def _why_nothing(final: FinalOutcome) -> str:
     if len(final.policies) < MIN_FINALISTS:
         return "No policy but a constant was measured"
     if final.can_compare and final.num_seeds:
-        return "The page of the final compares no two of its runs, and says why"
+        return "The page of the final compares no two of its runs"
     if final.can_compare:
         return "The final had no time for one seed of every finalist"
     return "The final has nothing left to compare"
